@@ -1,0 +1,1 @@
+//! Namespaces, mounts, overlays and child processes: what one Linux host lets us do.

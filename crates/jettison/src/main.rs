@@ -1,0 +1,3 @@
+//! Makes container images small and safe.
+
+fn main() {}
