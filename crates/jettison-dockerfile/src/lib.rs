@@ -1,3 +1,46 @@
 //! Dockerfiles: text in, a lossless tree, typed instructions and build stages out.
+//!
+//! [`parse`] never fails: what is wrong comes as [`Diagnostic`]s. [`stages`] groups the instructions,
+//! [`expand`](fn@expand) replaces variables, [`IgnoreFile`] reads `.dockerignore`, and [`apply`] changes a text.
+//! The rules are those of BuildKit's Dockerfile frontend, version 1.26.
 
 #![forbid(unsafe_code)]
+
+mod diagnostic;
+mod directive;
+mod dump;
+mod edit;
+mod expand;
+mod flag;
+mod heredoc;
+mod ignore;
+mod instruction;
+mod joined;
+mod json;
+mod keyword;
+mod node;
+mod parser;
+mod stage;
+mod suggest;
+mod text;
+mod token;
+mod word;
+
+pub use crate::diagnostic::{Diagnostic, Severity};
+pub use crate::directive::Directive;
+pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
+pub use crate::expand::{ExpandError, expand, expand_heredoc, expand_words};
+pub use crate::flag::Flag;
+pub use crate::heredoc::Heredoc;
+pub use crate::ignore::{IgnoreError, IgnoreFile, ignore_file_names};
+pub use crate::instruction::{
+    ArgDeclaration, CommandForm, CopyInstruction, CopySource, FromInstruction, HealthCommand,
+    Healthcheck, Instruction, InstructionKind, KeyValue, MountError, MountField,
+    OnbuildInstruction, RunInstruction, RunScript, mount_fields,
+};
+pub use crate::json::exec_form;
+pub use crate::keyword::{Keyword, UnknownKeyword};
+pub use crate::parser::{Parse, parse};
+pub use crate::stage::{Stage, StageGraph, stages};
+pub use crate::text::{TextRange, line_column};
+pub use crate::token::{SyntaxKind, Token};

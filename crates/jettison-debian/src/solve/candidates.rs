@@ -1,0 +1,92 @@
+//! Which packages satisfy a relation.
+
+use crate::arch::Architecture;
+use crate::package::{MultiArch, Package};
+use crate::packages::{PackageId, PackagesIndex};
+use crate::relation::{Alternative, ArchitectureQualifier, Relation};
+use crate::version::Version;
+
+/// A package that satisfies an alternative.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) package: PackageId,
+    /// The position of the alternative in its relation.
+    pub(super) alternative: usize,
+}
+
+/// The packages that satisfy `relation`, in the order in which to try them, each once.
+pub(super) fn candidates(
+    index: &PackagesIndex,
+    relation: &Relation,
+    prefer: &[String],
+) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (alternative, text) in relation.alternatives().iter().enumerate() {
+        for package in satisfying(index, text) {
+            let package = package.id();
+            if candidates.iter().all(|known| known.package != package) {
+                candidates.push(Candidate {
+                    package,
+                    alternative,
+                });
+            }
+        }
+    }
+    candidates.sort_by_key(|candidate| {
+        let name = index
+            .package(candidate.package)
+            .map(|package| package.name());
+        let rank = prefer.iter().position(|one| Some(one.as_str()) == name);
+        rank.unwrap_or(prefer.len())
+    });
+    candidates
+}
+
+/// The packages that satisfy `alternative`: the one of that name first, then those that provide it.
+pub(super) fn satisfying<'a>(
+    index: &'a PackagesIndex,
+    alternative: &Alternative,
+) -> Vec<Package<'a>> {
+    if !alternative.applies_to(index.architecture()) {
+        return Vec::new();
+    }
+    let is_right =
+        |package: &Package<'_>| has_architecture(package, alternative, index.architecture());
+    let named = index.get(alternative.name()).filter(|package| {
+        let constraint = alternative.constraint.as_ref();
+        is_right(package) && constraint.is_none_or(|one| one.allows(&package.version()))
+    });
+    let mut providers: Vec<Package<'a>> = index
+        .providers(alternative.name())
+        .into_iter()
+        .filter(|(package, versions)| is_right(package) && provides(alternative, versions))
+        .map(|(package, _)| package)
+        .collect();
+    providers.sort_by_key(|package| (package.priority(), package.id()));
+    named.into_iter().chain(providers).collect()
+}
+
+/// Whether a package that provides the alternative's name in `versions` satisfies it. A package that provides a name
+/// without a version has no version of it at all.
+fn provides(alternative: &Alternative, versions: &[Option<Version>]) -> bool {
+    let Some(constraint) = &alternative.constraint else {
+        return true;
+    };
+    versions
+        .iter()
+        .flatten()
+        .any(|version| constraint.allows(version))
+}
+
+fn has_architecture(
+    package: &Package<'_>,
+    alternative: &Alternative,
+    native: &Architecture,
+) -> bool {
+    match &alternative.qualifier {
+        None | Some(ArchitectureQualifier::Native) => true,
+        Some(ArchitectureQualifier::Any) => package.multi_arch() == MultiArch::Allowed,
+        // Packages of the architecture `all` count as native ones.
+        Some(ArchitectureQualifier::Named(architecture)) => architecture == native,
+    }
+}

@@ -1,0 +1,12 @@
+//! What the crate promises, seen from outside.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod archive;
+mod deb;
+mod index;
+mod memory;
+mod openpgp;
+mod signatures;
+mod solving;
+mod versions;

@@ -1,0 +1,125 @@
+//! Durations as Go writes them: `1h30m`, `1.5s`, `300ms`.
+//!
+//! See <https://pkg.go.dev/time#ParseDuration>.
+
+/// Reads a duration; returns nanoseconds.
+pub(super) fn duration(text: &str) -> Result<i64, String> {
+    let invalid = || format!("time: invalid duration {text:?}");
+    let (is_negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total: i128 = 0;
+    while !rest.is_empty() {
+        let (whole, after) = digits(rest);
+        let (fraction, after) = match after.strip_prefix('.') {
+            Some(after) => digits(after),
+            None => ("", after),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return Err(invalid());
+        }
+        let end = after
+            .find(|c: char| c == '.' || c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (name, after) = after.split_at(end);
+        let unit = match name {
+            "" => return Err(format!("time: missing unit in duration {text:?}")),
+            name => unit(name)
+                .ok_or_else(|| format!("time: unknown unit {name:?} in duration {text:?}"))?,
+        };
+        total = amount(whole, fraction, unit)
+            .and_then(|amount| total.checked_add(amount))
+            .filter(|&total| total <= i128::from(i64::MAX))
+            .ok_or_else(invalid)?;
+        rest = after;
+    }
+    let total = if is_negative { -total } else { total };
+    i64::try_from(total).map_err(|_| invalid())
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
+}
+
+/// The nanoseconds of a unit.
+fn unit(name: &str) -> Option<i128> {
+    Some(match name {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        _ => return None,
+    })
+}
+
+/// `whole.fraction` units in nanoseconds, rounded down.
+fn amount(whole: &str, fraction: &str, unit: i128) -> Option<i128> {
+    let whole: i128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    // A unit has at most 13 decimal digits: what comes later in the fraction is less than a nanosecond.
+    let fraction = &fraction[..fraction.len().min(15)];
+    let numerator: i128 = if fraction.is_empty() {
+        0
+    } else {
+        fraction.parse().ok()?
+    };
+    let denominator = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    whole
+        .checked_mul(unit)?
+        .checked_add(numerator * unit / denominator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_sums_of_units() {
+        assert_eq!(duration("1h30m"), Ok(5_400_000_000_000));
+        assert_eq!(duration("1.5s"), Ok(1_500_000_000));
+        assert_eq!(duration(".5ms"), Ok(500_000));
+        assert_eq!(duration("-2us"), Ok(-2_000));
+        assert_eq!(duration("0"), Ok(0));
+        assert_eq!(duration("1.0000000000000000000001h"), Ok(3_600_000_000_000));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_as_go_says_it() {
+        assert_eq!(
+            duration("5"),
+            Err("time: missing unit in duration \"5\"".into())
+        );
+        assert_eq!(
+            duration("5x"),
+            Err("time: unknown unit \"x\" in duration \"5x\"".into())
+        );
+        for text in [
+            "",
+            "-",
+            "s",
+            ".s",
+            "9999999999h",
+            "99999999999999999999999999999999999999999s",
+        ] {
+            assert_eq!(
+                duration(text),
+                Err(format!("time: invalid duration {text:?}"))
+            );
+        }
+    }
+}

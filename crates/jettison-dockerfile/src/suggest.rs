@@ -1,0 +1,54 @@
+//! "Did you mean": the closest of a few words.
+
+/// The longest distance at which a word is still taken for a slip of the pen.
+const MAX_DISTANCE: usize = 2;
+
+/// Returns the option that is closest to `word`, without regard to case, if one is close.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    options: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word: Vec<char> = word.to_lowercase().chars().collect();
+    let mut closest = None;
+    for option in options {
+        let letters: Vec<char> = option.to_lowercase().chars().collect();
+        if letters.len().abs_diff(word.len()) > MAX_DISTANCE {
+            continue;
+        }
+        let distance = levenshtein(&word, &letters);
+        let is_close = distance <= MAX_DISTANCE && distance < word.len();
+        if is_close && closest.is_none_or(|(best, _)| distance < best) {
+            closest = Some((distance, option));
+        }
+    }
+    closest.map(|(_, option)| option)
+}
+
+/// The number of letters to insert, remove or replace to get from one word to the other.
+fn levenshtein(left: &[char], right: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.iter().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_word_wins_and_far_words_lose() {
+        let options = ["from", "chown", "chmod", "link"];
+        assert_eq!(did_you_mean("chwon", options), Some("chown"));
+        assert_eq!(did_you_mean("FORM", options), Some("from"));
+        assert_eq!(did_you_mean("platform", options), None);
+        assert_eq!(did_you_mean("x", ["y"]), None);
+    }
+}

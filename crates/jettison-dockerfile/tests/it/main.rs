@@ -1,0 +1,10 @@
+//! What the crate does, seen from outside, and BuildKit's own test data.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod conformance;
+mod heredocs;
+mod instructions;
+mod lossless;
+mod stage_graph;
+mod syntax;

@@ -1,0 +1,100 @@
+//! Which stages a target needs.
+
+use jettison_dockerfile::{parse, stages};
+
+/// Shows the stages that the last stage needs, or why that cannot be said.
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let parse = parse(text);
+    assert!(!parse.has_errors(), "{:?}", parse.diagnostics());
+    let graph = stages(&parse);
+    let shown = match graph.reachable(&parse, graph.stages.len() - 1) {
+        Ok(stages) => format!("{stages:?}"),
+        Err(error) => format!("error: {} [{}]", error.message, &text[error.range]),
+    };
+    assert_eq!(shown, expected, "{text}");
+}
+
+#[test]
+fn a_stage_needs_what_it_is_from_and_copies_from() {
+    check(
+        "FROM x AS a\nFROM a AS b\nFROM x AS c\nFROM b\n",
+        "[0, 1, 3]",
+    );
+    check(
+        "FROM x AS a\nFROM x AS b\nFROM x\nCOPY --from=A /x /\n",
+        "[0, 2]",
+    );
+    check(
+        "FROM x AS a\nFROM x AS b\nFROM x\nCOPY --from=1 /x /\n",
+        "[1, 2]",
+    );
+    check(
+        "FROM x AS a\nFROM x\nRUN --mount=type=bind,from=a,target=/a x\n",
+        "[0, 1]",
+    );
+    check("FROM x AS a\nFROM x\nCOPY --from=image /x /\n", "[1]");
+}
+
+#[test]
+fn from_takes_names_as_written_and_from_above_only() {
+    check("FROM x AS a\nFROM A\n", "[1]");
+    check("FROM x AS a\nFROM x AS a\nFROM a\n", "[1, 2]");
+    check("FROM a AS a\n", "[0]");
+}
+
+#[test]
+fn from_sees_the_defaults_of_global_arguments() {
+    check("ARG V=b\nARG S=a$V\nFROM x AS ab\nFROM ${S}\n", "[0, 1]");
+}
+
+#[test]
+fn build_arguments_win_over_defaults() {
+    let parse = parse("ARG S=a\nFROM x AS a\nFROM x AS b\nFROM $S-\nFROM $S\n");
+    let graph = stages(&parse);
+    let given = |name: &str| (name == "S").then(|| "b".to_owned());
+    assert_eq!(graph.reachable_with(&parse, 3, &given), Ok(vec![1, 3]));
+    assert_eq!(graph.global_values(&parse, &given)["S"], "b");
+}
+
+#[test]
+fn copy_from_a_number_is_never_an_image() {
+    check(
+        "FROM x\nCOPY --from=7 /a /\n",
+        "error: invalid stage index 7 [--from=7]",
+    );
+}
+
+#[test]
+fn copying_from_oneself_or_from_below_is_an_error() {
+    check(
+        "FROM x\nCOPY --from=0 /a /\n",
+        "error: circular dependency detected on stage: stage-0 [--from=0]",
+    );
+    check(
+        "FROM x AS a\nCOPY --from=A /a /\n",
+        "error: circular dependency detected on stage: a [--from=A]",
+    );
+    check(
+        "FROM x AS a\nCOPY --from=b /a /\nFROM x AS b\nFROM a\n",
+        "error: cannot copy from stage `b`: it needs to be defined before the current stage [--from=b]",
+    );
+}
+
+#[test]
+fn a_stage_that_is_not_needed_may_be_wrong() {
+    check("FROM x AS a\nCOPY --from=b /a /\nFROM x AS b\n", "[1]");
+}
+
+#[test]
+fn targets_are_names_or_numbers() {
+    let parse = parse("FROM x AS build\nFROM y\n");
+    let graph = stages(&parse);
+    let target = |name| graph.target(name).map(|stage| stage.index);
+    assert_eq!(target(None), Ok(1));
+    assert_eq!(target(Some("BUILD")), Ok(0));
+    assert_eq!(target(Some("1")), Ok(1));
+    let error = target(Some("biuld")).unwrap_err();
+    assert_eq!(error.message, "target stage \"biuld\" could not be found");
+    assert_eq!(error.hints, ["did you mean `build`?"]);
+}
