@@ -1,3 +1,35 @@
 //! OCI images: digests, configurations, layers, layouts and the content store.
 
 #![forbid(unsafe_code)]
+
+mod changeset;
+mod compress;
+mod config;
+mod descriptor;
+mod digest;
+mod image;
+mod layout;
+mod manifest;
+mod media_type;
+mod reference;
+mod store;
+mod wire;
+
+pub use crate::changeset::{
+    Devices, LayerError, LayerOptions, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts,
+    measure_layer, unpack_layer, unpack_layer_over, unpack_tar, write_layer,
+};
+pub use crate::compress::Compression;
+pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
+pub use crate::descriptor::{Descriptor, Platform};
+pub use crate::digest::{
+    ChainId, DiffId, Digest, DigestParseError, Hasher, ImageId, ManifestDigest,
+};
+pub use crate::image::{Image, ImageError, Layer};
+pub use crate::layout::{Destination, ExportError, ExportOptions, export_image, import_layout};
+pub use crate::manifest::{ImageIndex, Manifest};
+pub use crate::media_type::MediaType;
+pub use crate::reference::{Reference, ReferenceParseError};
+pub use crate::store::{
+    BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, TaggedImage,
+};

@@ -1,0 +1,238 @@
+//! Compression of layers.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use zstd::stream::raw::CParameter;
+
+use crate::media_type::MediaType;
+
+/// Threads that one zstd stream is compressed with. Their number does not change the output.
+const ZSTD_WORKERS: u32 = 2;
+/// What one of these threads gets at once; their buffers are a small multiple of it.
+const ZSTD_JOB_SIZE: u32 = 2 << 20;
+/// Deflate gets its input in pieces of this size.
+const GZIP_PIECE: usize = 64 << 10;
+/// Decoders get their input in pieces of this size.
+const INPUT_SIZE: usize = 128 << 10;
+
+/// How a layer's tar is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// With gzip.
+    Gzip {
+        /// 1 (fast) to 9 (small); larger numbers mean 9.
+        level: u32,
+    },
+    /// With zstd.
+    Zstd {
+        /// 1 (fast) to 19 (small); zstd takes numbers beyond its range as the nearest in it.
+        level: i32,
+    },
+}
+
+impl Compression {
+    /// What a store uses: fast, and smaller than gzip.
+    pub const STORE: Compression = Compression::Zstd { level: 2 };
+    /// What every tool can read.
+    pub const INTEROPERABLE: Compression = Compression::Gzip { level: 6 };
+
+    /// The media type of a layer that is compressed so.
+    pub fn media_type(self) -> MediaType {
+        match self {
+            Compression::None => MediaType::OciLayerTar,
+            Compression::Gzip { .. } => MediaType::OciLayerTarGzip,
+            Compression::Zstd { .. } => MediaType::OciLayerTarZstd,
+        }
+    }
+}
+
+/// Compresses what is written to it, the same bytes always to the same bytes.
+pub(crate) enum Encoder<W: Write> {
+    None(W),
+    Gzip {
+        encoder: GzEncoder<W>,
+        pending: Vec<u8>,
+    },
+    Zstd(zstd::Encoder<'static, W>),
+}
+
+impl<W: Write> Encoder<W> {
+    pub(crate) fn new(writer: W, compression: Compression) -> io::Result<Encoder<W>> {
+        Ok(match compression {
+            Compression::None => Encoder::None(writer),
+            Compression::Gzip { level } => {
+                let level = flate2::Compression::new(level.min(9));
+                let pending = Vec::with_capacity(GZIP_PIECE);
+                Encoder::Gzip {
+                    encoder: GzEncoder::new(writer, level),
+                    pending,
+                }
+            }
+            Compression::Zstd { level } => {
+                let mut encoder = zstd::Encoder::new(writer, level)?;
+                encoder.multithread(ZSTD_WORKERS)?;
+                encoder.set_parameter(CParameter::JobSize(ZSTD_JOB_SIZE))?;
+                Encoder::Zstd(encoder)
+            }
+        })
+    }
+
+    /// Writes what is still held back and returns the writer.
+    pub(crate) fn finish(self) -> io::Result<W> {
+        match self {
+            Encoder::None(writer) => Ok(writer),
+            Encoder::Gzip {
+                mut encoder,
+                pending,
+            } => {
+                encoder.write_all(&pending)?;
+                encoder.finish()
+            }
+            Encoder::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Encoder::None(writer) => writer.write(bytes),
+            // The output of deflate depends on how its input is cut, so that is always cut alike.
+            Encoder::Gzip { encoder, pending } => {
+                let fitting = bytes.len().min(GZIP_PIECE - pending.len());
+                pending.extend_from_slice(&bytes[..fitting]);
+                if pending.len() == GZIP_PIECE {
+                    encoder.write_all(pending)?;
+                    pending.clear();
+                }
+                Ok(fitting)
+            }
+            Encoder::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Encoder::None(writer) => writer.flush(),
+            Encoder::Gzip { encoder, .. } => encoder.get_mut().flush(),
+            Encoder::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
+
+/// Uncompresses what it reads.
+pub(crate) enum Decoder<R: Read> {
+    None(BufReader<R>),
+    Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    Zstd(zstd::Decoder<'static, BufReader<R>>),
+}
+
+impl<R: Read> Decoder<R> {
+    /// Looks at the first bytes, since media types are not always true.
+    pub(crate) fn new(reader: R) -> io::Result<Decoder<R>> {
+        let mut reader = BufReader::with_capacity(INPUT_SIZE, reader);
+        let start = reader.fill_buf()?;
+        // The second form is a skippable frame, which some writers begin with.
+        let is_zstd = start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+            || (start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]);
+        Ok(if start.starts_with(&[0x1f, 0x8b]) {
+            Decoder::Gzip(Box::new(MultiGzDecoder::new(reader)))
+        } else if is_zstd {
+            Decoder::Zstd(zstd::Decoder::with_buffer(reader)?)
+        } else {
+            Decoder::None(reader)
+        })
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Decoder::None(reader) => reader.read(buffer),
+            Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn compress(bytes: &[u8], piece: usize, compression: Compression) -> Vec<u8> {
+        let mut encoder = Encoder::new(Vec::new(), compression).unwrap();
+        for piece in bytes.chunks(piece) {
+            encoder.write_all(piece).unwrap();
+        }
+        encoder.finish().unwrap()
+    }
+
+    fn uncompress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut uncompressed = Vec::new();
+        Decoder::new(bytes)?.read_to_end(&mut uncompressed)?;
+        Ok(uncompressed)
+    }
+
+    const ALL: [Compression; 4] = [
+        Compression::None,
+        Compression::Gzip { level: 6 },
+        Compression::Zstd { level: 1 },
+        Compression::STORE,
+    ];
+
+    /// Several megabytes that are neither constant nor random.
+    fn sample() -> Vec<u8> {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state.to_be_bytes()[usize::from(state.is_multiple_of(8))] & 0x3f
+        };
+        (0..5_000_000).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn output_does_not_depend_on_how_the_input_was_cut() {
+        let sample = sample();
+        for compression in ALL {
+            let whole = compress(&sample, sample.len(), compression);
+            assert!(
+                whole == compress(&sample, 7777, compression),
+                "{compression:?}"
+            );
+            assert!(uncompress(&whole).unwrap() == sample, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn several_members_are_one_stream() {
+        for compression in ALL {
+            let mut bytes = compress(b"one ", 1, compression);
+            bytes.extend(compress(b"two", 1, compression));
+            assert_eq!(uncompress(&bytes).unwrap(), b"one two", "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_stream_is_an_error() {
+        for compression in &ALL[1..] {
+            let bytes = compress(b"some bytes that matter", 100, *compression);
+            assert!(
+                uncompress(&bytes[..bytes.len() - 1]).is_err(),
+                "{compression:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, magic in 0..3_usize) {
+            let magic: &[u8] = [&[0x1f, 0x8b][..], &[0x28, 0xb5, 0x2f, 0xfd], &[]][magic];
+            drop(uncompress(&[magic, &bytes].concat()));
+        }
+    }
+}

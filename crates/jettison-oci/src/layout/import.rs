@@ -1,0 +1,232 @@
+//! Reads image layouts into the store.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::changeset::{Entry, EntryKind, each_entry, measure_layer};
+use crate::config::ImageConfig;
+use crate::descriptor::Descriptor;
+use crate::digest::{Digest, ManifestDigest};
+use crate::image::{Image, ImageError};
+use crate::layout::{ExportError, image_error, io_error, is_image, layer_error, store_error};
+use crate::manifest::{ImageIndex, Manifest};
+use crate::store::{BlobWriter, IMAGE_NAME, REF_NAME, Store};
+
+/// The largest JSON file that is read.
+const LARGEST_JSON: u64 = 16 << 20;
+/// How deep indexes may lie in indexes.
+const DEEPEST: usize = 4;
+
+/// Reads all images of the OCI layout at `path`, a directory or a tar file, into the store, with
+/// the names that they have there. Blobs and layers are verified.
+pub fn import_layout(
+    store: &Store,
+    path: &Path,
+) -> Result<Vec<(Option<String>, Image)>, ExportError> {
+    let metadata = fs::metadata(path).map_err(io_error("open", path))?;
+    let (index, directory) = if metadata.is_dir() {
+        (directory_index(path)?, Some(path.to_owned()))
+    } else {
+        (read_archive(store, path)?, None)
+    };
+    let index = ImageIndex::from_json(&index).map_err(json_error("index.json"))?;
+    let mut import = Import {
+        store,
+        directory,
+        images: Vec::new(),
+    };
+    for entry in &index.manifests {
+        let name = entry
+            .annotations
+            .get(IMAGE_NAME)
+            .or(entry.annotations.get(REF_NAME));
+        import.entry(entry, name, DEEPEST)?;
+    }
+    Ok(import.images)
+}
+
+/// The `index.json` of a layout directory.
+fn directory_index(path: &Path) -> Result<Vec<u8>, ExportError> {
+    if !path.join("oci-layout").is_file() {
+        return Err(ExportError::NotALayout {
+            path: path.to_owned(),
+        });
+    }
+    let index = path.join("index.json");
+    let file = File::open(&index).map_err(io_error("open", &index))?;
+    read_json(file).map_err(io_error("read", &index))
+}
+
+/// Stores the blobs of an archive, and returns its `index.json`.
+fn read_archive(store: &Store, path: &Path) -> Result<Vec<u8>, ExportError> {
+    let file = File::open(path).map_err(io_error("open", path))?;
+    let mut index = None;
+    let mut failure = None;
+    let read = each_entry(file, |entry, content| {
+        if failure.is_none() {
+            failure = archive_entry(store, path, &entry, content, &mut index).err();
+        }
+        Ok(())
+    });
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    read.map_err(|error| ExportError::Broken {
+        reason: describe(&error),
+    })?;
+    index.ok_or_else(|| ExportError::NotALayout {
+        path: path.to_owned(),
+    })
+}
+
+/// An error with its causes, for a message that has no other place for them.
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", describe(source)),
+        None => error.to_string(),
+    }
+}
+
+fn archive_entry(
+    store: &Store,
+    path: &Path,
+    entry: &Entry,
+    content: &mut dyn Read,
+    index: &mut Option<Vec<u8>>,
+) -> Result<(), ExportError> {
+    if entry.kind != EntryKind::File {
+        return Ok(());
+    }
+    if entry.path == b"index.json" {
+        *index = Some(read_json(content).map_err(io_error("read", path))?);
+        return Ok(());
+    }
+    let hex = entry
+        .path
+        .strip_prefix(b"blobs/sha256/")
+        .and_then(|hex| str::from_utf8(hex).ok());
+    match hex.and_then(Digest::from_hex) {
+        Some(digest) => store_blob(store, &digest, content, path),
+        None => Ok(()),
+    }
+}
+
+/// Reads a file that should not be large.
+fn read_json(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut json = Vec::new();
+    reader.take(LARGEST_JSON + 1).read_to_end(&mut json)?;
+    if json.len() as u64 > LARGEST_JSON {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "the file is too large",
+        ));
+    }
+    Ok(json)
+}
+
+/// Stores the blob that `content` gives, if it is `digest`.
+fn store_blob(
+    store: &Store,
+    digest: &Digest,
+    content: &mut dyn Read,
+    from: &Path,
+) -> Result<(), ExportError> {
+    let mut writer: BlobWriter = store.blob_writer().map_err(store_error("write"))?;
+    io::copy(content, &mut writer).map_err(io_error("copy a blob from", from))?;
+    writer.finish_as(digest).map_err(store_error("read"))?;
+    Ok(())
+}
+
+fn json_error(what: &str) -> impl FnOnce(serde_json::Error) -> ExportError {
+    let what = what.to_owned();
+    move |source| ExportError::Json { what, source }
+}
+
+struct Import<'i> {
+    store: &'i Store,
+    /// Where blobs come from; an archive's are in the store already.
+    directory: Option<PathBuf>,
+    images: Vec<(Option<String>, Image)>,
+}
+
+impl Import<'_> {
+    /// Reads what an index lists: an image, or another index.
+    fn entry(
+        &mut self,
+        entry: &Descriptor,
+        name: Option<&String>,
+        depth: usize,
+    ) -> Result<(), ExportError> {
+        if !is_image(entry) {
+            return Ok(());
+        }
+        if depth == 0 {
+            let reason = "its indexes are nested too deep".to_owned();
+            return Err(ExportError::Broken { reason });
+        }
+        let json = self.json(&entry.digest)?;
+        if entry.media_type.is_manifest() {
+            let image = self.image(&entry.digest, &json)?;
+            if let Some(image) = image {
+                self.images.push((name.cloned(), image));
+            }
+            return Ok(());
+        }
+        let what = format!("index {}", entry.digest);
+        let index = ImageIndex::from_json(&json).map_err(json_error(&what))?;
+        for entry in &index.manifests {
+            self.entry(entry, name, depth - 1)?;
+        }
+        Ok(())
+    }
+
+    /// Reads an image, or nothing if the manifest is of something else.
+    fn image(&self, digest: &Digest, json: &[u8]) -> Result<Option<Image>, ExportError> {
+        let what = format!("manifest {digest}");
+        let manifest = Manifest::from_json(json).map_err(json_error(&what))?;
+        if !manifest.config.media_type.is_config() {
+            return Ok(None);
+        }
+        let config_json = self.json(&manifest.config.digest)?;
+        let config = ImageConfig::from_json(&config_json).map_err(json_error(&format!(
+            "configuration {}",
+            manifest.config.digest
+        )))?;
+        let diff_ids = &config.rootfs.diff_ids;
+        if diff_ids.len() != manifest.layers.len() {
+            let (diff_ids, layers) = (diff_ids.len(), manifest.layers.len());
+            let source = ImageError::LayerCount { diff_ids, layers };
+            return Err(image_error(*digest)(source));
+        }
+        let mut layers = Vec::new();
+        for (diff_id, blob) in diff_ids.iter().zip(&manifest.layers) {
+            self.fetch(&blob.digest)?;
+            let plain = Descriptor::new(blob.media_type.clone(), blob.digest, blob.size);
+            let layer =
+                measure_layer(self.store, &plain, diff_id).map_err(layer_error(*diff_id))?;
+            layers.push(layer);
+        }
+        let image = Image::from_config_json(config_json, layers).map_err(image_error(*digest))?;
+        let _stored: ManifestDigest = self.store.put_image(&image).map_err(store_error("write"))?;
+        Ok(Some(image))
+    }
+
+    fn json(&self, digest: &Digest) -> Result<Vec<u8>, ExportError> {
+        self.fetch(digest)?;
+        self.store.read(digest).map_err(store_error("read"))
+    }
+
+    /// Makes sure that the blob is in the store.
+    fn fetch(&self, digest: &Digest) -> Result<(), ExportError> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        if self.store.has(digest) {
+            return Ok(());
+        }
+        let path = directory.join("blobs/sha256").join(digest.hex());
+        let mut file = File::open(&path).map_err(io_error("open", &path))?;
+        store_blob(self.store, digest, &mut file, &path)
+    }
+}

@@ -1,0 +1,10 @@
+//! The crate through its public interface, on real directories.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod archives;
+mod layers;
+mod layouts;
+mod scratch;
+mod store;
