@@ -1,0 +1,314 @@
+//! A sandboxed process, seen from outside.
+
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Signal, pidfd_send_signal};
+
+use crate::sandbox::{Rootfs, SandboxError, Upper};
+use crate::stub;
+use crate::wire::{Report, Stub, receive_report};
+
+/// A running sandboxed process. When this is dropped, the process and everything that it started are killed.
+#[derive(Debug)]
+pub struct Child {
+    process: std::process::Child,
+    // Invariant: present until the init process has been waited for.
+    socket: Option<OwnedFd>,
+    pid: i32,
+    pidfd: Option<OwnedFd>,
+    pipes: Pipes,
+    exec_failure: Option<ExecFailure>,
+    exited: Option<Report>,
+    cleaning: Option<Cleaning>,
+}
+
+/// The pipes that nobody has taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct Pipes {
+    pub(crate) stdout: Option<PipeReader>,
+    pub(crate) stderr: Option<PipeReader>,
+}
+
+/// The reading end of a process's output.
+#[derive(Debug)]
+pub struct ChildPipe(PipeReader);
+
+impl Read for ChildPipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl AsFd for ChildPipe {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// How a process ended, and what it used together with the processes that it waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ended.
+    pub status: Status,
+    /// CPU time in programs.
+    pub user_time: Duration,
+    /// CPU time in the kernel, that of building the sandbox included.
+    pub system_time: Duration,
+    /// The most memory that one of the processes had, in bytes.
+    pub max_rss: u64,
+    /// Why the program could not be executed. The status is then 127 if it does not exist, else 126.
+    pub exec_failure: Option<ExecFailure>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was killed when its time was up.
+    TimedOut,
+}
+
+/// Why a program could not be executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot execute `{program}`: {}", io::Error::from_raw_os_error(*.errno))]
+pub struct ExecFailure {
+    /// The program, as it was asked for.
+    pub program: String,
+    /// The kernel's error number.
+    pub errno: i32,
+}
+
+/// An ended process with all that it wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// What was in the first pipe.
+    pub stdout: Vec<u8>,
+    /// What was in the second pipe.
+    pub stderr: Vec<u8>,
+}
+
+/// What is to be removed from the upper directory afterwards.
+#[derive(Debug)]
+struct Cleaning {
+    upper: Upper,
+    lowers: Vec<PathBuf>,
+    stubs: Vec<Stub>,
+}
+
+impl Child {
+    /// Follows the init process until the sandbox is complete.
+    pub(crate) fn start(
+        process: std::process::Child,
+        socket: OwnedFd,
+        pipes: Pipes,
+        rootfs: &Rootfs,
+    ) -> Result<Child, SandboxError> {
+        let cleaning = rootfs.upper.clone().map(|upper| Cleaning {
+            upper,
+            lowers: rootfs.lowers.clone(),
+            stubs: Vec::new(),
+        });
+        let mut child = Child {
+            process,
+            socket: Some(socket),
+            pid: 0,
+            pidfd: None,
+            pipes,
+            exec_failure: None,
+            exited: None,
+            cleaning,
+        };
+        // From here on, returning early kills and cleans.
+        while child.follow()? != Progress::Ready {}
+        Ok(child)
+    }
+
+    /// Takes the pipe with the standard output.
+    pub fn stdout(&mut self) -> Option<ChildPipe> {
+        self.pipes.stdout.take().map(ChildPipe)
+    }
+
+    /// Takes the pipe with the standard error.
+    pub fn stderr(&mut self) -> Option<ChildPipe> {
+        self.pipes.stderr.take().map(ChildPipe)
+    }
+
+    /// The process ID, as the caller sees it. The process itself sees 1.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Sends a signal. As the first process of its namespace it receives only what it has a handler for, and `SIGKILL`.
+    /// Does nothing if it has ended.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pidfd) = &self.pidfd {
+            // It can only fail because the process has ended.
+            let _ended = pidfd_send_signal(pidfd, signal);
+        }
+    }
+
+    /// Waits for the end. Pipes that nobody has taken are closed first, so take and read them, or use
+    /// [`Child::wait_with_output`].
+    pub fn wait(mut self) -> Result<Exit, SandboxError> {
+        self.pipes = Pipes::default();
+        while self.exited.is_none() {
+            self.follow()?;
+        }
+        let cleaned = self.finish();
+        let Some(Report::Exited {
+            status,
+            timed_out,
+            user_us,
+            system_us,
+            max_rss,
+        }) = self.exited.take()
+        else {
+            return Err(SandboxError::Lost);
+        };
+        cleaned?;
+        Ok(Exit {
+            status: interpret(status, timed_out),
+            user_time: Duration::from_micros(user_us),
+            system_time: Duration::from_micros(system_us),
+            max_rss,
+            exec_failure: self.exec_failure.take(),
+        })
+    }
+
+    /// Reads the pipes to their ends, and waits for the end of the process.
+    pub fn wait_with_output(mut self) -> Result<Output, SandboxError> {
+        let [stdout, stderr] = drain([self.pipes.stdout.take(), self.pipes.stderr.take()])
+            .map_err(|source| SandboxError::Start {
+                action: "read the output",
+                source,
+            })?;
+        Ok(Output {
+            exit: self.wait()?,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Takes notice of one report.
+    fn follow(&mut self) -> Result<Progress, SandboxError> {
+        let Some(socket) = &self.socket else {
+            return Err(SandboxError::Lost);
+        };
+        let received = receive_report(socket.as_fd()).map_err(|source| SandboxError::Start {
+            action: "receive a report",
+            source,
+        })?;
+        match received {
+            None => return Err(SandboxError::Lost),
+            Some((Report::Forked { pid }, pidfd)) => {
+                self.pid = pid;
+                self.pidfd = pidfd;
+            }
+            Some((Report::Stubs(stubs), _)) => {
+                if let Some(cleaning) = &mut self.cleaning {
+                    cleaning.stubs.extend(stubs);
+                }
+            }
+            Some((Report::Ready, _)) => return Ok(Progress::Ready),
+            Some((
+                Report::SetupFailed {
+                    action,
+                    subject,
+                    errno,
+                },
+                _,
+            )) => {
+                return Err(SandboxError::Setup {
+                    action,
+                    subject: subject.map(PathBuf::from),
+                    source: io::Error::from_raw_os_error(errno),
+                });
+            }
+            Some((Report::ExecFailed { program, errno }, _)) => {
+                self.exec_failure = Some(ExecFailure { program, errno });
+            }
+            Some((report @ Report::Exited { .. }, _)) => self.exited = Some(report),
+        }
+        Ok(Progress::Other)
+    }
+
+    /// Ends what is left of the process, and cleans up after it. Does nothing the second time.
+    fn finish(&mut self) -> Result<(), SandboxError> {
+        let Some(socket) = self.socket.take() else {
+            return Ok(());
+        };
+        if self.exited.is_none() {
+            self.signal(Signal::KILL);
+        }
+        // The init process ends when the socket is closed, at the latest.
+        drop(socket);
+        self.process.wait().map_err(|source| SandboxError::Start {
+            action: "wait",
+            source,
+        })?;
+        match self.cleaning.take() {
+            Some(cleaning) => stub::remove(&cleaning.upper.dir, &cleaning.lowers, &cleaning.stubs),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // There is nobody to report to.
+        let _unreported = self.finish();
+    }
+}
+
+/// What a report meant for the one who waits.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    Ready,
+    Other,
+}
+
+fn interpret(status: i32, timed_out: bool) -> Status {
+    if timed_out {
+        Status::TimedOut
+    } else if libc::WIFSIGNALED(status) {
+        Status::Signal(libc::WTERMSIG(status))
+    } else {
+        Status::Code(libc::WEXITSTATUS(status))
+    }
+}
+
+/// Reads both pipes at once, so that the writer never has to wait for one while we wait for the other.
+fn drain(mut pipes: [Option<PipeReader>; 2]) -> io::Result<[Vec<u8>; 2]> {
+    let mut texts = [Vec::new(), Vec::new()];
+    let mut buffer = vec![0; 64 << 10];
+    while pipes.iter().any(Option::is_some) {
+        let open: Vec<usize> = (0..2).filter(|index| pipes[*index].is_some()).collect();
+        let mut polled: Vec<_> = pipes
+            .iter()
+            .flatten()
+            .map(|pipe| PollFd::new(pipe, PollFlags::IN))
+            .collect();
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, None))?;
+        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        for (index, _) in open.into_iter().zip(ready).filter(|(_, ready)| *ready) {
+            let Some(pipe) = &mut pipes[index] else {
+                continue;
+            };
+            let length = rustix::io::retry_on_intr(|| rustix::io::read(&*pipe, &mut buffer[..]))?;
+            texts[index].extend_from_slice(&buffer[..length]);
+            if length == 0 {
+                pipes[index] = None;
+            }
+        }
+    }
+    Ok(texts)
+}

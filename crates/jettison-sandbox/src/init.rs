@@ -1,0 +1,256 @@
+//! The processes between the caller and the sandboxed program.
+//!
+//! ```text
+//! caller ── supervisor ── PID 1
+//! ```
+//!
+//! The supervisor is this program, started again under the name [`INIT_NAME`]. It makes the namespaces, forks the first
+//! process of the new PID namespace, and stays to watch the clock and the caller. The fork builds the sandbox around
+//! itself and becomes the program. When the supervisor ends, however that happens, the kernel kills PID 1, and with it
+//! everything in its namespace.
+
+mod credentials;
+mod kernel_files;
+mod program;
+mod rootfs;
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::thread::UnshareFlags;
+
+use crate::overlay::MountError;
+use crate::probe;
+use crate::system::{self, Disposition, Fork};
+use crate::wire::{self, Report, Spec};
+
+/// The name under which this program starts itself to become a supervisor.
+pub(crate) const INIT_NAME: &str = "jettison-sandbox-init";
+
+/// The exit code of a process that cannot even report what went wrong.
+const CANNOT_REPORT: i32 = 125;
+
+/// Takes over if this process was started to build a sandbox; else returns at once.
+///
+/// Must be the first statement of `main`, because what it does must happen before there are threads.
+pub fn init_if_asked() {
+    let name = std::env::args_os().next().unwrap_or_default();
+    let code = if name == INIT_NAME {
+        // Nothing but the exit code is left to say that there is nobody to report to.
+        supervise().unwrap_or(CANNOT_REPORT)
+    } else if name == probe::PROBE_NAME {
+        probe::answer().unwrap_or(CANNOT_REPORT)
+    } else {
+        return;
+    };
+    #[expect(clippy::exit, reason = "this process exists for nothing else")]
+    std::process::exit(code)
+}
+
+/// Something that failed while the sandbox was being set up.
+#[derive(Debug)]
+pub(super) struct Failure {
+    action: &'static str,
+    subject: Option<PathBuf>,
+    source: io::Error,
+}
+
+impl Failure {
+    /// Makes a system call's error into a failure to do `action`.
+    fn of<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Failure {
+        move |error| Failure {
+            action,
+            subject: None,
+            source: error.into(),
+        }
+    }
+
+    /// As [`Failure::of`], about a path.
+    fn at<E: Into<io::Error>>(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(E) -> Failure {
+        let subject = Some(path.as_ref().to_owned());
+        move |error| Failure {
+            action,
+            subject,
+            source: error.into(),
+        }
+    }
+
+    /// Makes a mount's error into a failure to do `action`; the subject says what failed.
+    fn of_mount(action: &'static str) -> impl FnOnce(MountError) -> Failure {
+        move |error| {
+            let subject = Some(PathBuf::from(error.to_string()));
+            let (MountError::Open { source, .. }
+            | MountError::Overlay { source, .. }
+            | MountError::Other { source, .. }) = error;
+            Failure {
+                action,
+                subject,
+                source,
+            }
+        }
+    }
+
+    fn report(self) -> Report {
+        Report::SetupFailed {
+            action: self.action.to_owned(),
+            subject: self.subject.map(PathBuf::into_os_string),
+            errno: self.source.raw_os_error().unwrap_or(libc::EIO),
+        }
+    }
+}
+
+fn supervise() -> io::Result<i32> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let mut fds = wire::receive_fds(socket.as_fd())?.into_iter();
+    let (Some(spec), Some(stdin)) = (fds.next(), fds.next()) else {
+        return Err(io::Error::other("descriptors are missing"));
+    };
+    rustix::stdio::dup2_stdin(&stdin)?;
+    drop(stdin);
+    let spec: Spec = serde_json::from_reader(BufReader::new(File::from(spec)))?;
+    match start(&spec, fds.collect(), &socket) {
+        Ok((pid, pidfd)) => watch(&spec, pid, &pidfd, socket.as_fd()),
+        Err(failure) => {
+            wire::send_report(socket.as_fd(), &failure.report(), None)?;
+            Ok(CANNOT_REPORT)
+        }
+    }
+}
+
+/// The signals by which users and terminals end processes. The supervisor ends when PID 1 or the caller does.
+const IGNORED: [Signal; 7] = [
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TERM,
+    Signal::HUP,
+    Signal::TSTP,
+    Signal::TTOU,
+    Signal::TTIN,
+];
+
+fn start(spec: &Spec, binds: Vec<OwnedFd>, socket: &OwnedFd) -> Result<(Pid, OwnedFd), Failure> {
+    for signal in IGNORED {
+        system::set_disposition(signal, Disposition::Ignore)
+            .map_err(Failure::of("ignore a signal"))?;
+    }
+    let mut namespaces = UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    if spec.own_network {
+        namespaces |= UnshareFlags::NEWNET;
+    }
+    system::unshare(namespaces).map_err(Failure::of("create namespaces"))?;
+    match system::fork().map_err(Failure::of("fork"))? {
+        Fork::Parent(pid) => {
+            let pidfd =
+                pidfd_open(pid, PidfdFlags::empty()).map_err(Failure::of("open a pidfd"))?;
+            Ok((pid, pidfd))
+        }
+        Fork::Child => {
+            let code = program::become_program(spec, binds, socket.as_fd());
+            #[expect(
+                clippy::exit,
+                reason = "a forked process must not return to its caller"
+            )]
+            std::process::exit(code)
+        }
+    }
+}
+
+/// Waits until PID 1 has ended, or until it has to.
+fn watch(spec: &Spec, pid: Pid, pidfd: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<i32> {
+    let report = Report::Forked {
+        pid: pid.as_raw_pid(),
+    };
+    let caller_is_there = wire::send_report(socket, &report, Some(pidfd.as_fd())).is_ok();
+    close_streams()?;
+    let deadline = spec
+        .limit_ms
+        .and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit)));
+    let verdict = if caller_is_there {
+        wait_for_verdict(pidfd, socket, deadline)?
+    } else {
+        Verdict::CallerEnded
+    };
+    if verdict != Verdict::Ended {
+        // It may have ended by itself meanwhile.
+        let _ended = pidfd_send_signal(pidfd, Signal::KILL);
+    }
+    let waited = system::wait4(pid)?;
+    if spec.foreground {
+        // Without a terminal there is nothing to take back.
+        let _no_terminal =
+            rustix::termios::tcsetpgrp(rustix::stdio::stdin(), rustix::process::getpgrp());
+    }
+    let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let report = Report::Exited {
+        status: waited.status,
+        timed_out: verdict == Verdict::TimeIsUp,
+        user_us: microseconds(waited.user_time),
+        system_us: microseconds(waited.system_time),
+        max_rss: waited.max_rss,
+    };
+    if verdict != Verdict::CallerEnded {
+        wire::send_report(socket, &report, None)?;
+    }
+    Ok(0)
+}
+
+/// Gives up the supervisor's copies of the program's output, so that its readers see the end when the program ends.
+fn close_streams() -> io::Result<()> {
+    let null = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Ended,
+    TimeIsUp,
+    CallerEnded,
+}
+
+fn wait_for_verdict(
+    pidfd: &OwnedFd,
+    socket: BorrowedFd<'_>,
+    deadline: Option<Instant>,
+) -> io::Result<Verdict> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut fds = [
+            PollFd::new(pidfd, PollFlags::IN),
+            PollFd::from_borrowed_fd(socket, PollFlags::RDHUP),
+        ];
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+        let [program, caller] = fds.map(|fd| fd.revents());
+        if !program.is_empty() {
+            return Ok(Verdict::Ended);
+        }
+        if caller.intersects(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR) {
+            return Ok(Verdict::CallerEnded);
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(Verdict::TimeIsUp);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! PID 1: builds the sandbox around itself, and becomes the program.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
+use rustix::io::Errno;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use super::{CANNOT_REPORT, Failure, credentials, rootfs};
+use crate::system::{self, Disposition};
+use crate::wire::{self, Report, Spec};
+
+/// Returns only if the program could not be executed: the exit code.
+pub(super) fn become_program(spec: &Spec, binds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> i32 {
+    let send = |report: &Report| wire::send_report(socket, report, None);
+    if let Err(failure) = set_up(spec, binds, socket) {
+        // If it cannot be reported, the caller sees that nothing was.
+        let _unheard = send(&failure.report());
+        return CANNOT_REPORT;
+    }
+    if send(&Report::Ready).is_err() {
+        return CANNOT_REPORT;
+    }
+    let Some((program, arguments)) = spec.argv.split_first() else {
+        return CANNOT_REPORT;
+    };
+    let error = execute(program, arguments, &spec.env);
+    let errno = error.raw_os_error().unwrap_or(libc::EIO);
+    let _unheard = send(&Report::ExecFailed {
+        program: program.clone(),
+        errno,
+    });
+    if errno == libc::ENOENT { 127 } else { 126 }
+}
+
+fn set_up(spec: &Spec, binds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> Result<(), Failure> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::of("ask for a signal"))?;
+    set_up_terminal(spec)?;
+    rustix::system::sethostname(spec.hostname.as_bytes())
+        .map_err(Failure::of("set the host name"))?;
+    if spec.own_network {
+        system::bring_up_loopback().map_err(Failure::of("bring up the loopback interface"))?;
+    }
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    rootfs::enter(spec, binds, socket)?;
+    rustix::process::chdir(Path::new(&spec.cwd)).map_err(Failure::at("enter", &spec.cwd))?;
+    if spec.owns_streams {
+        own_streams(spec)?;
+    }
+    credentials::assume(spec)?;
+    // The kernel forgets it when the IDs change.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::of("ask for a signal"))?;
+    reset_signals()?;
+    system::close_on_exec_from(3).map_err(Failure::of("close file descriptors"))
+}
+
+/// Undoes what the supervisor, the Rust runtime and whoever started the caller have ignored.
+fn reset_signals() -> Result<(), Failure> {
+    let signals = (1..32).filter_map(Signal::from_named_raw);
+    for signal in signals.filter(|signal| ![Signal::KILL, Signal::STOP].contains(signal)) {
+        system::set_disposition(signal, Disposition::Default)
+            .map_err(Failure::of("reset a signal"))?;
+    }
+    Ok(())
+}
+
+/// Gives PID 1 a session of its own, or the foreground of the terminal. (The supervisor, and so PID 1, ignores the
+/// signal that this would raise.)
+fn set_up_terminal(spec: &Spec) -> Result<(), Failure> {
+    if !spec.foreground {
+        rustix::process::setsid().map_err(Failure::of("create a session"))?;
+        return Ok(());
+    }
+    rustix::process::setpgid(None, None).map_err(Failure::of("create a process group"))?;
+    let stdin = rustix::stdio::stdin();
+    if rustix::termios::isatty(stdin) {
+        rustix::termios::tcsetpgrp(stdin, rustix::process::getpid())
+            .map_err(Failure::of("take the terminal"))?;
+    }
+    Ok(())
+}
+
+/// Lets the user open `/dev/stdout` and its siblings, which are pipes that root has made.
+fn own_streams(spec: &Spec) -> Result<(), Failure> {
+    let streams = [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ];
+    for stream in streams {
+        let stat = rustix::fs::fstat(stream).map_err(Failure::of("examine a stream"))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Fifo {
+            continue;
+        }
+        match rustix::fs::fchown(
+            stream,
+            Some(Uid::from_raw(spec.uid)),
+            Some(Gid::from_raw(spec.gid)),
+        ) {
+            // An ID that does not exist here; assuming it will say so.
+            Ok(()) | Err(Errno::INVAL) => {}
+            Err(error) => return Err(Failure::of("give a stream away")(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Where programs are looked for if the environment does not say.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn execute(program: &str, arguments: &[String], env: &[(String, String)]) -> io::Error {
+    let path = env
+        .iter()
+        .rev()
+        .find(|(key, _)| key == "PATH")
+        .map_or(DEFAULT_PATH, |(_, path)| path);
+    match find(program, path) {
+        Ok(file) => Command::new(&file)
+            .arg0(program)
+            .args(arguments)
+            .env_clear()
+            .envs(env.iter().map(|(key, value)| (key, value)))
+            .exec(),
+        Err(error) => error.into(),
+    }
+}
+
+/// The file that `program` names. One that exists but must not be executed is remembered, as a better answer than
+/// "there is none".
+fn find(program: &str, path: &str) -> Result<PathBuf, Errno> {
+    if program.contains('/') {
+        return Ok(PathBuf::from(program));
+    }
+    let mut answer = Errno::NOENT;
+    for directory in path.split(':') {
+        // An empty entry is the working directory.
+        let directory = if directory.is_empty() { "." } else { directory };
+        let file = Path::new(directory).join(OsStr::new(program));
+        let Ok(stat) = rustix::fs::stat(&file) else {
+            continue;
+        };
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            continue;
+        }
+        match rustix::fs::accessat(CWD, &file, Access::EXEC_OK, AtFlags::EACCESS) {
+            Ok(()) => return Ok(file),
+            Err(error) => answer = error,
+        }
+    }
+    Err(answer)
+}

@@ -1,0 +1,195 @@
+//! What a sandboxed process is, may do and can see.
+
+use std::fs;
+
+use jettison_sandbox::{HostState, Network, SandboxError, User, probe_host};
+
+use crate::runner::Test;
+use crate::world::{Scene, World, run, say, text};
+
+pub(crate) const TESTS: &[Test] = crate::tests![
+    the_program_is_process_one,
+    capabilities_are_those_of_docker,
+    an_ordinary_user_has_no_capabilities,
+    user_and_groups_are_as_given,
+    setuid_programs_work,
+    dangerous_system_calls_are_refused,
+    no_network_is_only_the_loopback_interface,
+    the_host_network_is_the_hosts,
+    devices_are_usable_by_everybody,
+    the_kernels_files_are_masked,
+    no_descriptors_leak_in,
+    signals_are_not_ignored,
+    the_host_name_is_as_given,
+    everything_of_the_host_that_was_tried_works,
+];
+
+fn the_program_is_process_one(world: &World) {
+    assert_eq!(say(world, "echo $$; ls -d /proc/[0-9]* | wc -l"), "1\n3\n");
+}
+
+fn capabilities_are_those_of_docker(world: &World) {
+    assert_eq!(
+        say(world, "grep ^Cap /proc/self/status"),
+        "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n\
+         CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\n"
+    );
+}
+
+fn as_app(scene: &Scene, script: &str) -> jettison_sandbox::Sandbox {
+    let mut sandbox = scene.sandbox(script);
+    sandbox.user = User {
+        uid: 1000,
+        gid: 1001,
+        groups: vec![44, 1001],
+    };
+    sandbox
+}
+
+fn an_ordinary_user_has_no_capabilities(world: &World) {
+    world.needs_other_ids();
+    let scene = Scene::new();
+    let output = run(
+        world,
+        &as_app(&scene, "grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status"),
+    );
+    let none = "0000000000000000";
+    assert_eq!(
+        text(&output),
+        format!("CapPrm:\t{none}\nCapEff:\t{none}\nCapAmb:\t{none}\n")
+    );
+}
+
+fn user_and_groups_are_as_given(world: &World) {
+    let scene = Scene::new();
+    let sandbox = as_app(&scene, "id -u; id -g; id -G");
+    if world.has_other_ids() {
+        assert_eq!(text(&run(world, &sandbox)), "1000\n1001\n1001 44\n");
+    } else {
+        let error = sandbox.spawn(&world.entered).unwrap_err();
+        assert_eq!(error.to_string(), "cannot set the group ID");
+    }
+}
+
+fn setuid_programs_work(world: &World) {
+    world.needs_other_ids();
+    let scene = Scene::new();
+    text(&run(
+        world,
+        &scene.sandbox("cp /usr/bin/id /tmp/id; chmod 4755 /tmp/id"),
+    ));
+    assert_eq!(text(&run(world, &as_app(&scene, "/tmp/id -u"))), "0\n");
+}
+
+fn dangerous_system_calls_are_refused(world: &World) {
+    let check = |what: &str, errno: i32| {
+        let answer = say(world, &format!("/it --inside {what}"));
+        assert_eq!(answer.trim(), errno.to_string(), "{what}");
+    };
+    check("keyctl", libc::EPERM);
+    check("clone3", libc::ENOSYS);
+    check("clone-newuser", libc::EPERM);
+    check("unshare-nothing", libc::EPERM);
+    check("personality-odd", libc::EPERM);
+    check("personality-32bit", 0);
+    check("getpid", 0);
+}
+
+fn no_network_is_only_the_loopback_interface(world: &World) {
+    assert_eq!(
+        say(world, "ls /sys/class/net; cat /sys/class/net/lo/flags"),
+        "lo\n0x9\n"
+    );
+}
+
+fn the_host_network_is_the_hosts(world: &World) {
+    let scene = Scene::new();
+    let mut sandbox =
+        scene.sandbox("readlink /proc/self/ns/net; touch /sys/x 2>/dev/null || echo no");
+    sandbox.network = Network::Host;
+    let ours = fs::read_link("/proc/self/ns/net").unwrap();
+    assert_eq!(
+        text(&run(world, &sandbox)),
+        format!("{}\nno\n", ours.display())
+    );
+}
+
+fn devices_are_usable_by_everybody(world: &World) {
+    let scene = Scene::new();
+    let script = "echo x >/dev/null && echo y >/dev/stdout && head -c 2 /dev/zero | wc -c && test -c /dev/urandom && \
+                  test -e /dev/ptmx && touch /dev/shm/f && echo fine";
+    let sandbox = if world.has_other_ids() {
+        as_app(&scene, script)
+    } else {
+        scene.sandbox(script)
+    };
+    assert_eq!(text(&run(world, &sandbox)), "y\n2\nfine\n");
+}
+
+fn the_kernels_files_are_masked(world: &World) {
+    let script = "for f in /proc/kcore /proc/keys /proc/timer_list; do test ! -e $f || cat $f; done; ls -A /sys/firmware; \
+                  { echo 1 >/proc/sys/kernel/printk || echo protected; } 2>/dev/null; \
+                  { echo h >/proc/sysrq-trigger || echo protected; } 2>/dev/null";
+    let answer = say(world, script);
+    assert!(
+        answer.ends_with("protected\n") && answer.lines().all(|line| line == "protected"),
+        "{answer}"
+    );
+}
+
+fn no_descriptors_leak_in(world: &World) {
+    assert_eq!(say(world, "ls /proc/self/fd"), "0\n1\n2\n3\n");
+}
+
+fn signals_are_not_ignored(world: &World) {
+    let sets = say(world, "grep -E '^Sig(Ign|Blk)' /proc/self/status");
+    for line in sets.lines() {
+        let (_, set) = line.split_once('\t').unwrap();
+        // The C library keeps the numbers 32 and 33 to itself.
+        let named = u64::from_str_radix(set, 16).unwrap() & 0x7fff_ffff;
+        assert_eq!(named, 0, "{sets}");
+    }
+    assert_eq!(sets.lines().count(), 2);
+}
+
+fn the_host_name_is_as_given(world: &World) {
+    assert_eq!(say(world, "hostname"), "scene\n");
+    let scene = Scene::new();
+    let mut sandbox = scene.sandbox("true");
+    sandbox.hostname = "x".repeat(65);
+    let error = sandbox.spawn(&world.entered).unwrap_err();
+    assert!(matches!(error, SandboxError::Invalid { .. }));
+}
+
+fn everything_of_the_host_that_was_tried_works(_world: &World) {
+    let facts = probe_host();
+    let names: Vec<_> = facts.iter().map(|fact| fact.name).collect();
+    assert_eq!(
+        names,
+        [
+            "kernel",
+            "user namespace",
+            "ID maps",
+            "mount API",
+            "overlay",
+            "seccomp",
+            "PID namespace",
+            "network namespace",
+            "ptrace",
+        ]
+    );
+    // The tests run, so what they need is there.
+    for fact in facts
+        .iter()
+        .filter(|fact| ["user namespace", "overlay", "seccomp"].contains(&fact.name))
+    {
+        assert_eq!(fact.state, HostState::Ok, "{fact:?}");
+    }
+    for fact in facts {
+        assert_eq!(
+            fact.state == HostState::Ok,
+            fact.advice.is_none(),
+            "{fact:?}"
+        );
+    }
+}
