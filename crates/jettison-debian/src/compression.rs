@@ -79,6 +79,10 @@ impl fmt::Debug for Limited<'_> {
 
 impl Read for Limited<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // lzma-rust2 takes a read of nothing for the end of the block.
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         let read = self.inner.read(buffer)?;
         match self.left.checked_sub(read as u64) {
             Some(left) => self.left = left,
@@ -140,6 +144,21 @@ mod tests {
             &zstd::encode_all(&bytes[..], 1).unwrap(),
             &bytes,
         );
+    }
+
+    #[test]
+    fn a_read_of_nothing_is_not_the_end() {
+        for (compression, packed) in [
+            (Compression::Xz, xz(b"some bytes")),
+            (Compression::Gzip, gzip(b"some bytes")),
+        ] {
+            let mut reader = compression.reader(&packed, 10).unwrap();
+            let mut unpacked = [0; 10];
+            reader.read_exact(&mut unpacked[..4]).unwrap();
+            assert_eq!(reader.read(&mut []).unwrap(), 0);
+            reader.read_exact(&mut unpacked[4..]).unwrap();
+            assert_eq!(&unpacked, b"some bytes", "{compression:?}");
+        }
     }
 
     #[test]

@@ -1,3 +1,34 @@
 //! Evidence, refactoring rules, base images, verification, audit and report data.
 
 #![forbid(unsafe_code)]
+
+mod audit;
+mod base;
+mod evidence;
+mod optimize;
+mod refactor;
+mod report;
+mod rootfs;
+mod verify;
+
+pub use crate::audit::{Audit, AuditError, audit};
+pub use crate::base::{
+    AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
+    Downloads, assemble, base_reference, timestamp,
+};
+pub use crate::evidence::{
+    ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,
+    NotApplicable, Origin, ProgramError, ProgramKind, ScriptInterpreter, Why, collect, elf_closure,
+    find_program, program_kind, script_interpreter,
+};
+pub use crate::optimize::{
+    Observer, OptimizeError, OptimizeRequest, Optimized, ProbeError, observe, optimize,
+};
+pub use crate::refactor::{
+    Candidate, EmitError, KeptPath, Rung, RuntimeStage, exec_argv, multi_stage,
+};
+pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
+pub use crate::rootfs::{Resolved, RootDir, RootError};
+pub use crate::verify::{
+    Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, compare, verdict,
+};

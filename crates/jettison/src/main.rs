@@ -1,3 +1,48 @@
 //! Makes container images small and safe.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod archives;
+mod bases;
+mod cli;
+mod commands;
+mod failure;
+mod network;
+mod output;
+mod progress;
+mod settings;
+mod surroundings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::output::Output;
+use crate::surroundings::Surroundings;
+
+fn main() -> ExitCode {
+    // A sandbox's first process is this program, started again.
+    jettison_sandbox::init_if_asked();
+    let cli = Cli::parse();
+    let mut output = Output::new();
+    let surroundings = Surroundings::of_process();
+    let result = match &cli.command {
+        Command::Build(args) => commands::build::run(&cli.global, args, &surroundings, &mut output),
+        Command::Optimize(args) => {
+            commands::optimize::run(&cli.global, args, &surroundings, &mut output)
+        }
+        Command::Images(args) => {
+            commands::images::run(&cli.global, args, &surroundings, &mut output)
+        }
+        Command::Run(args) => commands::run::run(&cli.global, args, &surroundings),
+        Command::Doctor => commands::doctor::run(&mut output),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}

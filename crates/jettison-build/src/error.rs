@@ -1,0 +1,91 @@
+//! What can go wrong in a build.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::lower::{Located, LowerError};
+
+/// Why a build did not produce an image.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The Dockerfile cannot be planned.
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    /// A command of the Dockerfile failed.
+    #[error("line {line}: `{command}` did not complete successfully: {outcome}")]
+    Command {
+        /// The instruction's first line.
+        line: usize,
+        /// The command, in one line.
+        command: String,
+        /// How it ended.
+        outcome: String,
+    },
+    /// Files could not be copied as the Dockerfile says.
+    #[error("{0}")]
+    Copy(Located),
+    /// The sandbox could not be set up.
+    #[error("line {line}: cannot run `{command}`")]
+    Sandbox {
+        /// The instruction's first line.
+        line: usize,
+        /// The command, in one line.
+        command: String,
+        /// Why.
+        source: jettison_sandbox::SandboxError,
+    },
+    /// An image's program could not be started.
+    #[error("cannot start the image's program")]
+    Start(#[source] jettison_sandbox::SandboxError),
+    /// The image says nothing about what to run.
+    #[error("the image has neither ENTRYPOINT nor CMD: name a command to run")]
+    NoCommand,
+    /// The image's user does not exist in it.
+    #[error("cannot become user `{user}` of the image: {reason}")]
+    User {
+        /// The user, as in the configuration.
+        user: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file system could not be mounted.
+    #[error("cannot mount the file system of a step")]
+    Mount(#[source] jettison_sandbox::MountError),
+    /// A layer could not be written or unpacked.
+    #[error("cannot turn a snapshot into a layer or back")]
+    Layer(#[source] jettison_oci::LayerError),
+    /// The store failed.
+    #[error("cannot use the store")]
+    Store(#[source] jettison_oci::StoreError),
+    /// The layers do not fit the configuration.
+    #[error("cannot make an image of the layers")]
+    Image(#[source] jettison_oci::ImageError),
+    /// The ignore file is not understood.
+    #[error("cannot understand {}", .path.display())]
+    Ignore {
+        /// The ignore file.
+        path: PathBuf,
+        /// Why.
+        source: jettison_dockerfile::IgnoreError,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl BuildError {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> BuildError {
+        BuildError::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a build tells while it runs. The engine never prints.
+
+use std::time::Duration;
+
+/// Where events go.
+pub trait Reporter: Sync {
+    /// Takes one event. Called from any thread.
+    fn event(&self, event: Event<'_>);
+}
+
+/// Something that happened during a build.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A step begins to execute.
+    StepStarted {
+        /// The step's number in the plan.
+        step: usize,
+        /// How the step is shown, such as `[build 2/5] RUN make`.
+        title: &'a str,
+    },
+    /// A step's result was found in the cache.
+    StepCached {
+        /// The step's number in the plan.
+        step: usize,
+        /// How the step is shown.
+        title: &'a str,
+    },
+    /// A step's command wrote something.
+    StepOutput {
+        /// The step's number in the plan.
+        step: usize,
+        /// The bytes, as they came.
+        bytes: &'a [u8],
+    },
+    /// A step is done; its layer may still be written.
+    StepFinished {
+        /// The step's number in the plan.
+        step: usize,
+        /// Wall time of its execution.
+        elapsed: Duration,
+    },
+    /// A piece of work that is not a step begins, such as a package download.
+    TaskStarted {
+        /// What is done, such as `download 88 packages`.
+        title: &'a str,
+    },
+    /// How far the current task is.
+    TaskProgress {
+        /// Units done.
+        done: u64,
+        /// Units in all.
+        total: u64,
+    },
+    /// The current task is done.
+    TaskFinished {
+        /// Its title, as when it started.
+        title: &'a str,
+        /// Its wall time.
+        elapsed: Duration,
+    },
+}
+
+/// A reporter that ignores everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn event(&self, _event: Event<'_>) {}
+}

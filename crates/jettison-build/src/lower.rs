@@ -1,0 +1,332 @@
+//! Turns the stages of a Dockerfile into a plan. Pure but for asking for base images.
+
+mod config;
+mod scope;
+mod step;
+
+use std::collections::BTreeMap;
+
+use jettison_dockerfile::{
+    Instruction, InstructionKind, Parse, Severity, Stage, StageGraph, line_column, stages,
+};
+use jettison_oci::{HistoryEntry, Image, RunConfig};
+
+use crate::lower::scope::Scope;
+pub use crate::lower::scope::proxies;
+use crate::plan::{Input, Plan, PlannedBase, PlannedImage, Step};
+
+/// The search path that an image without one gets, as BuildKit sets it.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a build is asked for.
+#[derive(Clone, Debug)]
+pub struct LowerRequest {
+    /// The stage to build: a name or a number; the last stage if absent.
+    pub target: Option<String>,
+    /// Values for `ARG`s, by name.
+    pub build_args: BTreeMap<String, String>,
+    /// The platform's architecture in the image specification's words, such as `amd64`.
+    pub architecture: String,
+}
+
+/// Why a Dockerfile cannot be lowered. All of these are for its author to fix.
+#[derive(Debug, thiserror::Error)]
+pub enum LowerError {
+    /// The text has errors.
+    #[error("the Dockerfile has {} error{}", .0.len(), if .0.len() == 1 { "" } else { "s" })]
+    Syntax(Vec<Located>),
+    /// One instruction cannot be carried out.
+    #[error("{0}")]
+    Instruction(Located),
+    /// A base image could not be had.
+    #[error("line {line}: cannot get base image `{name}`")]
+    Base {
+        /// The first line of the instruction that names it.
+        line: usize,
+        /// The name, expanded.
+        name: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The wanted stage does not exist.
+    #[error("target stage `{0}` could not be found")]
+    NoTarget(String),
+}
+
+/// A message with its place in the Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column in characters, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hints: Vec<String>,
+}
+
+impl std::fmt::Display for Located {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+/// Finds base images by the name that a Dockerfile has for them.
+pub trait Bases {
+    /// The image that `name` stands for.
+    fn base(&self, name: &str) -> Result<Image, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// Plans the build of `request.target`.
+pub fn lower(parse: &Parse, request: &LowerRequest, bases: &dyn Bases) -> Result<Plan, LowerError> {
+    let graph = stages(parse);
+    refuse_errors(parse, &graph)?;
+    let target = target_stage(&graph, request)?;
+    let needed = graph
+        .reachable_with(parse, target, &|name| request.build_args.get(name).cloned())
+        .map_err(|diagnostic| LowerError::Instruction(locate(parse, &diagnostic)))?;
+    let mut lowering = Lowering {
+        parse,
+        request,
+        bases,
+        globals: scope::global_args(parse, &graph, request)?,
+        graph: &graph,
+        plan_bases: Vec::new(),
+        steps: Vec::new(),
+        done: BTreeMap::new(),
+    };
+    for index in needed {
+        let state = lowering.stage(&graph.stages[index])?;
+        lowering.done.insert(index, state);
+    }
+    let Some(state) = lowering.done.remove(&target) else {
+        return Err(LowerError::NoTarget(target.to_string()));
+    };
+    Ok(Plan {
+        steps: lowering.steps,
+        bases: lowering.plan_bases,
+        target: PlannedImage {
+            result: state.result,
+            config: state.config,
+            history: state.history,
+        },
+    })
+}
+
+/// The plan under construction.
+struct Lowering<'a> {
+    parse: &'a Parse,
+    request: &'a LowerRequest,
+    bases: &'a dyn Bases,
+    graph: &'a StageGraph,
+    globals: Scope,
+    plan_bases: Vec<PlannedBase>,
+    steps: Vec<Step>,
+    done: BTreeMap<usize, StageState>,
+}
+
+/// A stage as far as it has been lowered.
+#[derive(Clone, Debug)]
+struct StageState {
+    result: Input,
+    config: RunConfig,
+    scope: Scope,
+    history: Vec<HistoryEntry>,
+    cmd_was_set: bool,
+}
+
+impl Lowering<'_> {
+    fn stage(&mut self, stage: &Stage) -> Result<StageState, LowerError> {
+        let mut lowered = self.from(stage)?;
+        let instructions = &self.parse.instructions()[stage.instructions.clone()];
+        let total = 1 + instructions.iter().filter(|i| makes_a_step(i)).count();
+        let mut position = 1;
+        for (offset, instruction) in instructions.iter().enumerate() {
+            if makes_a_step(instruction) {
+                position += 1;
+            }
+            let place = Place {
+                stage,
+                instruction: stage.instructions.start + offset,
+                position,
+                total,
+            };
+            self.instruction(&mut lowered, instruction, place)?;
+        }
+        Ok(lowered)
+    }
+
+    fn from(&mut self, stage: &Stage) -> Result<StageState, LowerError> {
+        let instruction = &self.parse.instructions()[stage.from];
+        let InstructionKind::From(from) = &instruction.kind else {
+            return Err(self.error(instruction, "this stage does not begin with FROM"));
+        };
+        if let Some(platform) = &from.platform {
+            self.check_platform(instruction, platform)?;
+        }
+        let name = self
+            .globals
+            .expand(&from.base, self.parse.escape())
+            .map_err(|e| self.error(instruction, &e))?;
+        if name.trim().is_empty() {
+            let message = format!("base name ({}) should not be blank", from.base);
+            return Err(self.error(instruction, &message));
+        }
+        if name == "scratch" {
+            return Ok(StageState::scratch(self.fresh_scope()));
+        }
+        if let Some(earlier) = self.graph.stage_before(&name, stage.index) {
+            let mut copied = self.done.get(&earlier.index).cloned().ok_or_else(|| {
+                self.error(instruction, &format!("stage `{name}` has not been built"))
+            })?;
+            copied.cmd_was_set = false;
+            return Ok(copied);
+        }
+        let base = self.base(instruction, &name)?;
+        Ok(StageState::on(
+            base,
+            &self.plan_bases[base].image,
+            self.fresh_scope(),
+        ))
+    }
+
+    fn fresh_scope(&self) -> Scope {
+        Scope::stage(&self.globals)
+    }
+
+    fn check_platform(&self, instruction: &Instruction, platform: &str) -> Result<(), LowerError> {
+        let wanted = self
+            .globals
+            .expand(platform, self.parse.escape())
+            .map_err(|e| self.error(instruction, &e))?;
+        let host = format!("linux/{}", self.request.architecture);
+        if wanted == host || wanted.is_empty() {
+            return Ok(());
+        }
+        let message = format!("platform `{wanted}` cannot be built on this {host} host");
+        Err(self.error(instruction, &message))
+    }
+
+    /// The position of base image `name` in the plan; asks for it on first use.
+    fn base(&mut self, instruction: &Instruction, name: &str) -> Result<usize, LowerError> {
+        if let Some(known) = self.plan_bases.iter().position(|base| base.name == name) {
+            return Ok(known);
+        }
+        let image = self.bases.base(name).map_err(|source| LowerError::Base {
+            line: instruction.line,
+            name: name.to_string(),
+            source,
+        })?;
+        if !image.config().config.on_build.is_empty() {
+            let message =
+                format!("base image `{name}` has ONBUILD triggers, which are not supported yet");
+            return Err(self.error(instruction, &message));
+        }
+        self.plan_bases.push(PlannedBase {
+            name: name.to_string(),
+            image,
+        });
+        Ok(self.plan_bases.len() - 1)
+    }
+
+    fn error(&self, instruction: &Instruction, message: &str) -> LowerError {
+        let (line, column) = line_column(self.parse.text(), instruction.range.start);
+        LowerError::Instruction(Located {
+            line,
+            column,
+            message: message.to_string(),
+            hints: Vec::new(),
+        })
+    }
+}
+
+/// Where an instruction stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    stage: &'a Stage,
+    instruction: usize,
+    position: usize,
+    total: usize,
+}
+
+impl StageState {
+    /// BuildKit starts `FROM scratch` with a search path and `/` as working directory.
+    fn scratch(scope: Scope) -> StageState {
+        let config = RunConfig {
+            env: vec![format!("PATH={DEFAULT_PATH}")],
+            working_dir: "/".to_string(),
+            ..RunConfig::default()
+        };
+        StageState {
+            result: Input::Scratch,
+            config,
+            scope,
+            history: Vec::new(),
+            cmd_was_set: false,
+        }
+    }
+
+    fn on(base: usize, image: &Image, scope: Scope) -> StageState {
+        let mut config = image.config().config.clone();
+        if !config.env.iter().any(|pair| pair.starts_with("PATH=")) {
+            config.env.insert(0, format!("PATH={DEFAULT_PATH}"));
+        }
+        StageState {
+            result: Input::Base(base),
+            config,
+            scope,
+            history: image.config().history.clone(),
+            cmd_was_set: false,
+        }
+    }
+}
+
+fn makes_a_step(instruction: &Instruction) -> bool {
+    matches!(
+        instruction.kind,
+        InstructionKind::Run(_) | InstructionKind::Copy(_) | InstructionKind::Workdir(_)
+    )
+}
+
+fn refuse_errors(parse: &Parse, graph: &StageGraph) -> Result<(), LowerError> {
+    let errors: Vec<Located> = parse
+        .diagnostics()
+        .iter()
+        .chain(&graph.diagnostics)
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| locate(parse, diagnostic))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(LowerError::Syntax(errors))
+    }
+}
+
+fn locate(parse: &Parse, diagnostic: &jettison_dockerfile::Diagnostic) -> Located {
+    let (line, column) = line_column(parse.text(), diagnostic.range.start);
+    Located {
+        line,
+        column,
+        message: diagnostic.message.clone(),
+        hints: diagnostic.hints.clone(),
+    }
+}
+
+fn target_stage(graph: &StageGraph, request: &LowerRequest) -> Result<usize, LowerError> {
+    match &request.target {
+        Some(name) => graph
+            .find(name)
+            .map(|stage| stage.index)
+            .ok_or_else(|| LowerError::NoTarget(name.clone())),
+        None => graph.stages.len().checked_sub(1).ok_or_else(|| {
+            LowerError::Syntax(vec![Located {
+                line: 1,
+                column: 1,
+                message: "dockerfile contains no stages to build".to_string(),
+                hints: Vec::new(),
+            }])
+        }),
+    }
+}

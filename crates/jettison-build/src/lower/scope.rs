@@ -1,0 +1,190 @@
+//! The variables that are in scope at an instruction.
+
+use std::collections::BTreeMap;
+
+use jettison_dockerfile::{
+    ArgDeclaration, InstructionKind, Parse, StageGraph, expand, expand_words,
+};
+
+use crate::lower::{Located, LowerError, LowerRequest};
+
+/// Build arguments that every `RUN` gets without an `ARG`, and no key or history.
+const PROXIES: [&str; 5] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+];
+
+/// Build arguments, and the environment that hides them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope {
+    /// Declared arguments in the order of declaration; `None` is declared without a value.
+    args: Vec<(String, Option<String>)>,
+    /// The image's environment.
+    env: Vec<(String, String)>,
+    /// Values that a declaration without a default takes up.
+    inherited: BTreeMap<String, String>,
+}
+
+impl Scope {
+    /// The scope of a stage that does not start from another stage.
+    pub(crate) fn stage(globals: &Scope) -> Scope {
+        let mut inherited = globals.inherited.clone();
+        for (name, value) in &globals.args {
+            if let Some(value) = value {
+                inherited.insert(name.clone(), value.clone());
+            }
+        }
+        Scope {
+            args: Vec::new(),
+            env: Vec::new(),
+            inherited,
+        }
+    }
+
+    /// Takes over the image's environment.
+    pub(crate) fn set_env(&mut self, env: &[String]) {
+        self.env = env
+            .iter()
+            .map(|pair| match pair.split_once('=') {
+                Some((name, value)) => (name.to_string(), value.to_string()),
+                None => (pair.clone(), String::new()),
+            })
+            .collect();
+    }
+
+    /// The environment of a `RUN`: the image's, then the arguments that it does not hide.
+    pub(crate) fn run_env(&self) -> Vec<(String, String)> {
+        let mut env = self.env.clone();
+        for (name, value) in self.arg_values() {
+            if !env.iter().any(|(known, _)| *known == name) {
+                env.push((name, value));
+            }
+        }
+        env
+    }
+
+    /// The declared arguments that have a value, later declarations replacing earlier ones.
+    pub(crate) fn arg_values(&self) -> Vec<(String, String)> {
+        let mut values: Vec<(String, String)> = Vec::new();
+        for (name, value) in &self.args {
+            let Some(value) = value else { continue };
+            match values.iter_mut().find(|(known, _)| known == name) {
+                Some(slot) => slot.1.clone_from(value),
+                None => values.push((name.clone(), value.clone())),
+            }
+        }
+        values
+    }
+
+    fn lookup(&self, name: &str) -> Option<String> {
+        if let Some((_, value)) = self.env.iter().rev().find(|(known, _)| known == name) {
+            return Some(value.clone());
+        }
+        self.args
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .and_then(|(_, value)| value.clone())
+    }
+
+    /// Expands one word.
+    pub(crate) fn expand(&self, word: &str, escape: char) -> Result<String, String> {
+        expand(word, escape, &|name| self.lookup(name)).map_err(|error| error.to_string())
+    }
+
+    /// Expands a word that may become several.
+    pub(crate) fn expand_words(&self, word: &str, escape: char) -> Result<Vec<String>, String> {
+        expand_words(word, escape, &|name| self.lookup(name)).map_err(|error| error.to_string())
+    }
+
+    /// Declares `argument` and returns what the history says of it.
+    pub(crate) fn declare(
+        &mut self,
+        argument: &ArgDeclaration,
+        request: &LowerRequest,
+        escape: char,
+    ) -> Result<String, String> {
+        let name = &argument.name;
+        let value = if let Some(given) = request.build_args.get(name) {
+            Some(given.clone())
+        } else if let Some(default) = &argument.default {
+            Some(self.expand(default, escape)?)
+        } else {
+            self.inherited.get(name).cloned()
+        };
+        let shown = match &value {
+            Some(value) => format!("{name}={value}"),
+            None => name.clone(),
+        };
+        self.args.push((name.clone(), value));
+        Ok(shown)
+    }
+}
+
+/// The scope of `FROM`: arguments before the first stage, and the platform's.
+pub(crate) fn global_args(
+    parse: &Parse,
+    graph: &StageGraph,
+    request: &LowerRequest,
+) -> Result<Scope, LowerError> {
+    let mut scope = Scope {
+        inherited: platform_args(request),
+        ..Scope::default()
+    };
+    for (name, value) in scope.inherited.clone() {
+        scope.args.push((name, Some(value)));
+    }
+    for index in &graph.global_args {
+        let instruction = &parse.instructions()[*index];
+        let InstructionKind::Arg(arguments) = &instruction.kind else {
+            continue;
+        };
+        for argument in arguments {
+            scope
+                .declare(argument, request, parse.escape())
+                .map_err(|message| {
+                    LowerError::Instruction(Located {
+                        line: instruction.line,
+                        column: 1,
+                        message,
+                        hints: Vec::new(),
+                    })
+                })?;
+        }
+    }
+    Ok(scope)
+}
+
+/// BuildKit's predefined platform arguments (reference: "Automatic platform ARGs").
+fn platform_args(request: &LowerRequest) -> BTreeMap<String, String> {
+    let mut args = BTreeMap::new();
+    for side in ["BUILD", "TARGET"] {
+        args.insert(
+            format!("{side}PLATFORM"),
+            format!("linux/{}", request.architecture),
+        );
+        args.insert(format!("{side}OS"), "linux".to_string());
+        args.insert(format!("{side}ARCH"), request.architecture.clone());
+        args.insert(format!("{side}VARIANT"), String::new());
+    }
+    args.insert(
+        "TARGETSTAGE".to_string(),
+        request
+            .target
+            .clone()
+            .unwrap_or_else(|| "default".to_string()),
+    );
+    args
+}
+
+/// The proxy settings among the build arguments: for every `RUN`, in no key and no history.
+pub fn proxies(build_args: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    build_args
+        .iter()
+        .filter(|(name, _)| PROXIES.contains(&name.to_ascii_uppercase().as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

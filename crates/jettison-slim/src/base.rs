@@ -1,0 +1,10 @@
+//! Base images assembled from Debian packages.
+
+mod assemble;
+mod source;
+mod system;
+
+pub use crate::base::assemble::{
+    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference, timestamp,
+};
+pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};

@@ -1,0 +1,531 @@
+//! Assembling a root filesystem: verified indexes, a solution, packages, their maintainer
+//! scripts in the sandbox, one layer.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jettison_build::{
+    Active, BuildError, DEFAULT_PATH, Engine, Event, Reporter, Snapshot, layer_snapshot_name,
+};
+use jettison_debian::{
+    Architecture, Archive, ArchiveError, Deb, DebError, Fetch, Freshness, Keyring, Package,
+    PackagesIndex, Relation, RelationError, SolveError, SolveOptions, Suite, Variant, base_roots,
+    load_suite, solve,
+};
+use jettison_oci::{
+    ChainId, Compression, Devices, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions,
+    Owners, Reference, RootFs, RunConfig, StoreError, UnpackOptions, Whiteouts, unpack_tar,
+    write_layer,
+};
+use jettison_sandbox::{
+    Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError, Status, Terminal,
+    Upper, User,
+};
+
+use crate::base::source::{DebianBase, DebianVariant};
+use crate::base::system::{after_dpkg, before_dpkg, merge_usr};
+
+/// Packages on disk, by digest.
+pub trait Downloads: Sync {
+    /// The files of `packages`, checked against what the index says, in the same order.
+    fn packages(
+        &self,
+        packages: &[Package<'_>],
+    ) -> Result<Vec<PathBuf>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// What to assemble, and from where.
+#[allow(
+    missing_debug_implementations,
+    reason = "the network behind it has nothing to show"
+)]
+pub struct AssembleRequest<'a> {
+    /// What to assemble.
+    pub base: &'a DebianBase,
+    /// Where its packages are: the suite itself, then its updates.
+    pub archives: &'a [Archive],
+    /// For which architecture.
+    pub architecture: &'a Architecture,
+    /// Whose signatures count.
+    pub keyring: &'a Keyring,
+    /// The time in Unix seconds, against which signatures are checked.
+    pub now: u64,
+    /// Where indexes come from.
+    pub fetch: &'a dyn Fetch,
+    /// Where packages come from.
+    pub downloads: &'a dyn Downloads,
+}
+
+/// A base that was assembled.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The image.
+    pub image: Image,
+    /// Its packages, as `name version`.
+    pub packages: Vec<String>,
+}
+
+/// Why a base could not be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// An index could not be had or is not to be trusted.
+    #[error("cannot load Debian's {suite}")]
+    Archive {
+        /// The suite.
+        suite: String,
+        /// Why.
+        source: ArchiveError,
+    },
+    /// A wanted package has no valid name.
+    #[error("cannot include package `{name}`")]
+    Include {
+        /// The name.
+        name: String,
+        /// Why not.
+        source: RelationError,
+    },
+    /// There is no set of packages that fits together.
+    #[error("cannot choose packages")]
+    Solve(#[source] SolveError),
+    /// Packages could not be downloaded.
+    #[error("cannot download packages")]
+    Download(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A package is not what its name says.
+    #[error("cannot read {}", .path.display())]
+    Package {
+        /// The package's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DebError,
+    },
+    /// A package could not be unpacked.
+    #[error("cannot unpack {}", .path.display())]
+    Unpack {
+        /// The package's file.
+        path: PathBuf,
+        /// Why.
+        source: LayerError,
+    },
+    /// dpkg could not be started.
+    #[error("cannot run dpkg")]
+    Sandbox(#[source] SandboxError),
+    /// dpkg failed.
+    #[error("dpkg could not install the packages: {outcome}\n{output}")]
+    Dpkg {
+        /// How it ended.
+        outcome: String,
+        /// The end of what it said.
+        output: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Snapshots could not be used.
+    #[error("cannot keep the base's files")]
+    Snapshot(#[source] BuildError),
+    /// The layer could not be written.
+    #[error("cannot write the base's layer")]
+    Layer(#[source] LayerError),
+    /// The store failed.
+    #[error("cannot store the base")]
+    Store(#[source] StoreError),
+    /// The parts do not make an image.
+    #[error("cannot make an image of the base")]
+    Image(#[source] jettison_oci::ImageError),
+}
+
+/// The name under which a base of `archives` is kept in the store.
+pub fn base_reference(
+    base: &DebianBase,
+    archives: &[Archive],
+    architecture: &Architecture,
+) -> Option<Reference> {
+    let mut text = format!("{base}\n{architecture}\n");
+    for archive in archives {
+        text.push_str(&format!(
+            "{} {} {}\n",
+            archive.uri,
+            archive.suite,
+            archive.components.join(" ")
+        ));
+    }
+    let digest = jettison_oci::Digest::of(text.as_bytes()).hex();
+    format!("localhost/debian:{}-{}", base.suite, &digest[..12])
+        .parse()
+        .ok()
+}
+
+/// Assembles a base and puts it into the store. It gets no name.
+pub fn assemble(
+    engine: &Engine<'_>,
+    request: &AssembleRequest<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Assembled, AssembleError> {
+    let (index, date) = task(reporter, "load the package indexes", || load(request))?;
+    let packages = choose(&index, request.base)?;
+    let title = format!("download {} packages", packages.len());
+    let files = task(reporter, &title, || {
+        request
+            .downloads
+            .packages(&packages)
+            .map_err(AssembleError::Download)
+    })?;
+    let active = engine
+        .snapshots()
+        .prepare()
+        .map_err(AssembleError::Snapshot)?;
+    let installed = install(engine, request, &packages, &files, &active, reporter);
+    if let Err(error) = installed {
+        engine
+            .snapshots()
+            .discard(active)
+            .map_err(AssembleError::Snapshot)?;
+        return Err(error);
+    }
+    let image = task(reporter, "write the base's layer", || {
+        image(engine, request.base, &packages, active, date)
+    })?;
+    let packages = packages
+        .iter()
+        .map(|package| format!("{} {}", package.name(), package.version()))
+        .collect();
+    Ok(Assembled { image, packages })
+}
+
+/// Reports `work` as a task.
+fn task<T>(
+    reporter: &dyn Reporter,
+    title: &str,
+    work: impl FnOnce() -> Result<T, AssembleError>,
+) -> Result<T, AssembleError> {
+    reporter.event(Event::TaskStarted { title });
+    let start = Instant::now();
+    let result = work()?;
+    reporter.event(Event::TaskFinished {
+        title,
+        elapsed: start.elapsed(),
+    });
+    Ok(result)
+}
+
+/// The packages of all suites, and the newest suite's date.
+fn load(request: &AssembleRequest<'_>) -> Result<(PackagesIndex, u64), AssembleError> {
+    let mut date = 0;
+    let mut indexes = Vec::new();
+    for archive in request.archives {
+        let Suite { release, packages } = load_suite(
+            request.fetch,
+            archive,
+            request.architecture,
+            request.keyring,
+            request.now,
+            Freshness::Checked,
+        )
+        .map_err(|source| AssembleError::Archive {
+            suite: archive.suite.clone(),
+            source,
+        })?;
+        date = date.max(release.date);
+        indexes.push(packages);
+    }
+    let empty = PackagesIndex::empty(request.architecture.clone());
+    Ok((PackagesIndex::merge(empty, indexes), date))
+}
+
+fn choose<'i>(
+    index: &'i PackagesIndex,
+    base: &DebianBase,
+) -> Result<Vec<Package<'i>>, AssembleError> {
+    let variant = match base.variant {
+        DebianVariant::Minbase => Variant::Minbase,
+        DebianVariant::Essential => Variant::Essential,
+    };
+    let mut roots = base_roots(index, variant);
+    for name in &base.include {
+        let root = Relation::package(name).map_err(|source| AssembleError::Include {
+            name: name.clone(),
+            source,
+        })?;
+        roots.push(root);
+    }
+    // `usr-is-merged` says that /usr is merged, which is how we make it; `usrmerge` would do it
+    // with a script in Perl. mawk is what Debian installs for `awk`.
+    let options = SolveOptions {
+        prefer: vec!["usr-is-merged".to_string(), "mawk".to_string()],
+        forbid: Vec::new(),
+    };
+    solve(index, &roots, &options).map_err(AssembleError::Solve)
+}
+
+fn install(
+    engine: &Engine<'_>,
+    request: &AssembleRequest<'_>,
+    packages: &[Package<'_>],
+    files: &[PathBuf],
+    active: &Snapshot<Active>,
+    reporter: &dyn Reporter,
+) -> Result<(), AssembleError> {
+    let root = active.fs();
+    let at_root = |action: &'static str| {
+        let path = root.clone();
+        move |source| AssembleError::Io {
+            action,
+            path,
+            source,
+        }
+    };
+    if packages
+        .iter()
+        .any(|package| ["usr-is-merged", "usrmerge"].contains(&package.name()))
+    {
+        merge_usr(&root, request.architecture.as_str() == "amd64").map_err(at_root("prepare"))?;
+    }
+    task(
+        reporter,
+        &format!("unpack {} packages", packages.len()),
+        || unpack(packages, files, &root),
+    )?;
+    before_dpkg(&root).map_err(at_root("prepare"))?;
+    task(
+        reporter,
+        &format!("configure {} packages", packages.len()),
+        || run_dpkg(engine, packages, files, active),
+    )?;
+    after_dpkg(&root, request.archives).map_err(at_root("set up"))
+}
+
+/// Unpacks the packages' files, so that their programs are there when dpkg installs them. The
+/// packages that make the directories come first.
+fn unpack(packages: &[Package<'_>], files: &[PathBuf], root: &Path) -> Result<(), AssembleError> {
+    let mut order: Vec<usize> = (0..packages.len()).collect();
+    order.sort_by_key(|&at| packages[at].name() != "base-files");
+    for at in order {
+        let path = &files[at];
+        let bytes = std::fs::read(path).map_err(|source| AssembleError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let wrong = |source| AssembleError::Package {
+            path: path.clone(),
+            source,
+        };
+        let deb = Deb::read(&bytes).map_err(wrong)?;
+        deb.check(packages[at]).map_err(wrong)?;
+        let options = UnpackOptions {
+            whiteouts: Whiteouts::Literal,
+            keep_directory_symlinks: true,
+            owners: Owners::Preserve,
+            devices: Devices::Refuse,
+            place: None,
+        };
+        unpack_tar(deb.data().map_err(wrong)?, root, &options).map_err(|source| {
+            AssembleError::Unpack {
+                path: path.clone(),
+                source,
+            }
+        })?;
+    }
+    Ok(())
+}
+
+const ARCHIVES: &str = "/var/cache/apt/archives";
+
+/// Lets the new system's dpkg install its own packages, maintainer scripts and all.
+fn run_dpkg(
+    engine: &Engine<'_>,
+    packages: &[Package<'_>],
+    files: &[PathBuf],
+    active: &Snapshot<Active>,
+) -> Result<(), AssembleError> {
+    let mut argv: Vec<String> = [
+        "/usr/bin/dpkg",
+        "--install",
+        "--force-depends",
+        "--force-unsafe-io",
+        "--force-confnew",
+    ]
+    .map(str::to_string)
+    .to_vec();
+    let mut mounts = Vec::new();
+    for (package, file) in packages.iter().zip(files) {
+        let target = format!("{ARCHIVES}/{}.deb", package.name());
+        mounts.push(Mount {
+            target: PathBuf::from(&target),
+            kind: MountKind::Bind {
+                source: file.clone(),
+                read_only: true,
+            },
+        });
+        argv.push(target);
+    }
+    let variables = [
+        ("PATH", DEFAULT_PATH),
+        ("HOME", "/root"),
+        ("LC_ALL", "C.UTF-8"),
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+    ];
+    let sandbox = Sandbox {
+        rootfs: Rootfs {
+            lowers: Vec::new(),
+            upper: Some(Upper {
+                dir: active.fs(),
+                work: active.work(),
+            }),
+        },
+        mounts,
+        argv,
+        env: variables
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .to_vec(),
+        cwd: PathBuf::from("/"),
+        user: User {
+            uid: 0,
+            gid: 0,
+            groups: Vec::new(),
+        },
+        hostname: "debian".to_string(),
+        network: Network::None,
+        stdin: Input::Null,
+        output: OutputMode::PipedMerged,
+        terminal: Terminal::None,
+        time_limit: None,
+        read_only: false,
+    };
+    let mut child = sandbox
+        .spawn(engine.entered)
+        .map_err(AssembleError::Sandbox)?;
+    let mut output = Vec::new();
+    if let Some(mut pipe) = child.stdout() {
+        io::copy(&mut pipe, &mut output).map_err(|source| AssembleError::Io {
+            action: "read the output of",
+            path: PathBuf::from("dpkg"),
+            source,
+        })?;
+    }
+    let exit = child.wait().map_err(AssembleError::Sandbox)?;
+    match exit.status {
+        Status::Code(0) => Ok(()),
+        other => {
+            let text = String::from_utf8_lossy(&output);
+            let lines: Vec<&str> = text.lines().collect();
+            let end = lines[lines.len().saturating_sub(30)..].join("\n");
+            Err(AssembleError::Dpkg {
+                outcome: format!("{other:?}"),
+                output: end,
+            })
+        }
+    }
+}
+
+fn image(
+    engine: &Engine<'_>,
+    base: &DebianBase,
+    packages: &[Package<'_>],
+    active: Snapshot<Active>,
+    date: u64,
+) -> Result<Image, AssembleError> {
+    let options = LayerOptions {
+        compression: Compression::Zstd { level: 3 },
+        clamp_mtime: i64::try_from(date).ok(),
+    };
+    let layer =
+        write_layer(engine.store, &active.fs(), &[], &options).map_err(AssembleError::Layer)?;
+    let chain = ChainId::of(&[layer.diff_id]);
+    if let Some(chain) = chain {
+        let snapshots = engine.snapshots();
+        let snapshot = snapshots
+            .commit(active, &layer_snapshot_name(&chain))
+            .map_err(AssembleError::Snapshot)?;
+        snapshots
+            .name_chain(&chain, &snapshot)
+            .map_err(AssembleError::Snapshot)?;
+    }
+    let created = timestamp(date);
+    let mut env = vec![format!("PATH={DEFAULT_PATH}")];
+    env.extend(
+        base.env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
+    let config = ImageConfig {
+        created: Some(created.clone()),
+        architecture: packages
+            .iter()
+            .map(Package::architecture)
+            .find(|architecture| !architecture.is_all())
+            .map(|architecture| architecture.as_str().to_string())
+            .unwrap_or_default(),
+        os: "linux".to_string(),
+        config: RunConfig {
+            env,
+            cmd: Some(vec!["bash".to_string()]),
+            ..RunConfig::default()
+        },
+        rootfs: RootFs::new(vec![layer.diff_id]),
+        history: vec![HistoryEntry {
+            created: Some(created),
+            created_by: Some(format!("{base} ({} packages)", packages.len())),
+            comment: Some("jettison".to_string()),
+            ..HistoryEntry::default()
+        }],
+        ..ImageConfig::default()
+    };
+    let image = Image::new(config, vec![layer]).map_err(AssembleError::Image)?;
+    engine
+        .store
+        .put_image(&image)
+        .map_err(AssembleError::Store)?;
+    Ok(image)
+}
+
+/// RFC 3339 for Unix seconds, after Howard Hinnant's days-from-civil arithmetic.
+pub fn timestamp(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_767_225_599, "2025-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(timestamp(seconds), text);
+        }
+    }
+}

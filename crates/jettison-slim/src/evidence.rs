@@ -1,0 +1,16 @@
+//! What the files of an image say about what they need.
+
+mod closure;
+mod collect;
+mod elf;
+mod go;
+mod program;
+mod script;
+
+pub use closure::{ClosureError, ClosureFile, ElfClosure, Why, elf_closure};
+pub use elf::{Elf, ElfError};
+pub use go::GoBuildInfo;
+pub use program::{ProgramError, ProgramKind, find_program, program_kind};
+pub use script::{ScriptInterpreter, script_interpreter};
+
+pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};

@@ -1,0 +1,176 @@
+//! What one ELF file says about what it needs.
+
+mod image;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use object::elf;
+
+pub(super) use self::image::Image;
+use super::go::{GoBuildInfo, go_buildinfo};
+
+/// Why bytes are not an ELF file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ElfError {
+    /// The bytes do not start as an ELF file does.
+    #[error("cannot read the ELF file: it has no ELF header")]
+    NotElf,
+    /// A header is cut off or contradicts itself.
+    #[error("cannot read the ELF file: {problem}")]
+    Header {
+        /// What the reader found wrong.
+        problem: String,
+    },
+}
+
+/// The facts that an ELF file states about itself.
+///
+/// "Uses" means that a function is imported; in a program without a loader, that it is linked in and the symbol table
+/// still names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact, and no two exclude each other"
+)]
+pub struct Elf {
+    /// The machine, `e_machine`.
+    pub machine: u16,
+    /// Whether addresses have 64 bits.
+    pub is_64: bool,
+    /// The loader that the kernel starts for this program.
+    pub interpreter: Option<PathBuf>,
+    /// The libraries that must be loaded with this file (`DT_NEEDED`).
+    pub needed: Vec<String>,
+    /// The entries of `DT_RPATH`, as they are written.
+    pub rpath: Vec<String>,
+    /// The entries of `DT_RUNPATH`, as they are written.
+    pub run_path: Vec<String>,
+    /// The name by which others need this library.
+    pub soname: Option<String>,
+    /// Every library of which symbol versions are needed, with these versions.
+    pub version_needs: Vec<(String, Vec<String>)>,
+    /// Whether the C library of GNU is linked in.
+    pub static_glibc: bool,
+    /// Whether it may load further libraries (`dlopen`, `dlmopen`).
+    pub uses_dlopen: bool,
+    /// Whether it asks the name service for users, groups, hosts or services.
+    pub uses_nss: bool,
+    /// Whether it converts between character sets by `iconv`.
+    pub uses_iconv: bool,
+    /// Whether it can start other programs.
+    pub starts_programs: bool,
+    /// What the Go compiler left about the build.
+    pub go_buildinfo: Option<GoBuildInfo>,
+    /// The bytes in the file that only debuggers read.
+    pub strippable_size: u64,
+}
+
+impl Elf {
+    /// Reads the facts from the bytes of a whole file.
+    pub fn parse(bytes: &[u8]) -> Result<Elf, ElfError> {
+        let image = Image::parse(bytes)?;
+        let strings = |tag| image.dynamic_strings(tag);
+        let needed = strings(elf::DT_NEEDED);
+        let is_static = image.interpreter.is_none() && needed.is_empty() && !image.is_library();
+        let functions = if is_static {
+            image.linked_functions()
+        } else {
+            image.imports()
+        };
+        let any = |test: fn(&[u8]) -> bool| functions.iter().any(|name| test(name));
+        Ok(Elf {
+            machine: image.machine,
+            is_64: image.is_64,
+            interpreter: image
+                .interpreter
+                .map(|path| PathBuf::from(OsStr::from_bytes(path))),
+            rpath: split_path(&strings(elf::DT_RPATH)),
+            run_path: split_path(&strings(elf::DT_RUNPATH)),
+            soname: strings(elf::DT_SONAME).into_iter().next(),
+            version_needs: image.version_needs(),
+            static_glibc: is_static && has_glibc(&image),
+            uses_dlopen: any(|name| matches!(name, b"dlopen" | b"dlmopen")),
+            uses_nss: any(asks_name_service),
+            uses_iconv: any(|name| matches!(name, b"iconv" | b"iconv_open")),
+            starts_programs: any(starts_program),
+            go_buildinfo: go_buildinfo(&image),
+            strippable_size: strippable_size(&image),
+            needed,
+        })
+    }
+}
+
+/// The entries of search paths; an empty one is the working directory, which a search for evidence cannot know.
+fn split_path(paths: &[String]) -> Vec<String> {
+    let entries = paths.iter().flat_map(|path| path.split(':'));
+    entries
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn asks_name_service(name: &[u8]) -> bool {
+    const PREFIXES: &[&[u8]] = &[
+        b"getpw",
+        b"getgrnam",
+        b"getgrgid",
+        b"getgrent",
+        b"getgrouplist",
+        b"gethostby",
+        b"gethostent",
+        b"getserv",
+        b"getproto",
+        b"getaddrinfo",
+        b"getnameinfo",
+        b"initgroups",
+    ];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn starts_program(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"execl",
+        b"execle",
+        b"execlp",
+        b"execv",
+        b"execve",
+        b"execveat",
+        b"execvp",
+        b"execvpe",
+        b"fexecve",
+        b"pidfd_spawn",
+        b"pidfd_spawnp",
+        b"popen",
+        b"posix_spawn",
+        b"posix_spawnp",
+        b"system",
+        b"wordexp",
+    ];
+    NAMES.contains(&name)
+}
+
+/// Whether the C library of GNU left its marks: its own sections, or the name of its tunables.
+fn has_glibc(image: &Image<'_>) -> bool {
+    image
+        .sections
+        .iter()
+        .any(|section| section.name.starts_with(b"__libc_"))
+        || memchr::memmem::find(image.bytes, b"GLIBC_TUNABLES").is_some()
+}
+
+fn strippable_size(image: &Image<'_>) -> u64 {
+    let strippable = image.sections.iter().filter(|section| {
+        matches!(section.name, b".symtab" | b".strtab")
+            || section.name.starts_with(b".debug_")
+            || section.name.starts_with(b".zdebug_")
+    });
+    let size: u64 = strippable
+        .map(|section| section.data.len() as u64)
+        .fold(0, u64::saturating_add);
+    size.min(image.bytes.len() as u64)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! What the Go linker writes into a program about its build.
+
+use super::elf::Image;
+
+/// What starts the header, at a multiple of sixteen bytes.
+const MAGIC: &[u8] = b"\xff Go buildinf:";
+const HEADER: usize = 32;
+const ALIGNMENT: usize = 16;
+/// Bytes that surround the module information.
+const FRAME: usize = 16;
+const BIG_ENDIAN: u8 = 1;
+const INLINE: u8 = 2;
+
+/// What a Go program says about its build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoBuildInfo {
+    /// The version of Go, such as `go1.22.1`.
+    pub version: String,
+    /// The import path of the main package.
+    pub path: String,
+    /// The build settings, such as `CGO_ENABLED` and `-ldflags`, in the order of the file.
+    pub settings: Vec<(String, String)>,
+}
+
+/// The build information in a program, if Go linked it.
+pub(super) fn go_buildinfo(image: &Image<'_>) -> Option<GoBuildInfo> {
+    let header = find_header(image)?;
+    let flags = *header.get(15)?;
+    let (version, modules) = if flags & INLINE != 0 {
+        let (version, rest) = inline_string(header.get(HEADER..)?)?;
+        let modules = inline_string(rest).map_or(&[][..], |(modules, _)| modules);
+        (version, modules)
+    } else {
+        let size = usize::from(*header.get(14)?);
+        let reader = Pointers {
+            image,
+            size,
+            is_big_endian: flags & BIG_ENDIAN != 0,
+        };
+        let string = |at: usize| reader.string(reader.number(header, at)?);
+        (string(16)?, string(16 + size).unwrap_or_default())
+    };
+    if version.is_empty() {
+        return None;
+    }
+    Some(describe(version, unframe(modules)))
+}
+
+/// The bytes from the header on.
+fn find_header<'data>(image: &Image<'data>) -> Option<&'data [u8]> {
+    if let Some(section) = image.section(b".go.buildinfo") {
+        return from_magic(section);
+    }
+    let writable = image.segments.iter().filter(|segment| segment.is_writable);
+    writable
+        .filter_map(|segment| image.segment_bytes(segment))
+        .find_map(from_magic)
+}
+
+fn from_magic(bytes: &[u8]) -> Option<&[u8]> {
+    let mut places = memchr::memmem::find_iter(bytes, MAGIC);
+    let at = places.find(|at| at % ALIGNMENT == 0)?;
+    bytes.get(at..)
+}
+
+/// A string with its length in front, seven bits a byte, and what follows it.
+fn inline_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0_usize;
+    for (index, byte) in bytes.iter().enumerate().take(5) {
+        length |= usize::from(byte & 0x7f).checked_shl(u32::try_from(7 * index).ok()?)?;
+        if byte & 0x80 == 0 {
+            return bytes.get(index + 1..)?.split_at_checked(length);
+        }
+    }
+    None
+}
+
+/// Reads strings of Go (an address and a length) out of memory, as programs before Go 1.18 need it.
+struct Pointers<'image, 'data> {
+    image: &'image Image<'data>,
+    size: usize,
+    is_big_endian: bool,
+}
+
+impl<'data> Pointers<'_, 'data> {
+    fn number(&self, bytes: &[u8], at: usize) -> Option<u64> {
+        let digits = bytes.get(at..at.checked_add(self.size)?)?;
+        let add = |number: u64, byte: &u8| (number << 8) | u64::from(*byte);
+        match (self.size, self.is_big_endian) {
+            (4 | 8, true) => Some(digits.iter().fold(0, add)),
+            (4 | 8, false) => Some(digits.iter().rev().fold(0, add)),
+            _ => None,
+        }
+    }
+
+    fn string(&self, address: u64) -> Option<&'data [u8]> {
+        let header = self.image.at_address(address)?;
+        let data = self.number(header, 0)?;
+        let length = usize::try_from(self.number(header, self.size)?).ok()?;
+        self.image.at_address(data)?.get(..length)
+    }
+}
+
+/// The module information without the marks around it.
+fn unframe(framed: &[u8]) -> &[u8] {
+    let end = framed.len().saturating_sub(FRAME);
+    match framed.get(FRAME..end) {
+        Some(modules) if modules.ends_with(b"\n") => modules,
+        _ => &[],
+    }
+}
+
+fn describe(version: &[u8], modules: &[u8]) -> GoBuildInfo {
+    let mut info = GoBuildInfo {
+        version: String::from_utf8_lossy(version).into_owned(),
+        path: String::new(),
+        settings: Vec::new(),
+    };
+    for line in String::from_utf8_lossy(modules).lines() {
+        match line.split_once('\t') {
+            Some(("path", path)) => path.clone_into(&mut info.path),
+            Some(("build", setting)) => info.settings.extend(split_setting(setting)),
+            _ => {}
+        }
+    }
+    info
+}
+
+/// The key and the value of `key=value`, either of which may be quoted.
+fn split_setting(setting: &str) -> Option<(String, String)> {
+    let (key, rest) = take_word(setting, "=")?;
+    let value = rest.strip_prefix('=')?;
+    let (value, _) = take_word(value, "")?;
+    Some((key, value))
+}
+
+/// A word up to one of the characters `ends` (or the end), or a quoted word; and the rest.
+fn take_word<'text>(text: &'text str, ends: &str) -> Option<(String, &'text str)> {
+    if let Some(raw) = text.strip_prefix('`') {
+        let (word, rest) = raw.split_once('`')?;
+        return Some((word.to_owned(), rest));
+    }
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text
+            .find(|letter| ends.contains(letter))
+            .unwrap_or(text.len());
+        let (word, rest) = text.split_at(end);
+        return Some((word.to_owned(), rest));
+    };
+    let mut word = String::new();
+    let mut letters = quoted.chars();
+    loop {
+        match letters.next()? {
+            '"' => return Some((word, letters.as_str())),
+            '\\' => word.push(unescape(&mut letters)?),
+            letter => word.push(letter),
+        }
+    }
+}
+
+/// The character that an escape of Go stands for, after its backslash.
+fn unescape(letters: &mut std::str::Chars<'_>) -> Option<char> {
+    let digits = match letters.next()? {
+        'a' => return Some('\x07'),
+        'b' => return Some('\x08'),
+        'f' => return Some('\x0c'),
+        'n' => return Some('\n'),
+        'r' => return Some('\r'),
+        't' => return Some('\t'),
+        'v' => return Some('\x0b'),
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        letter => return Some(letter),
+    };
+    let mut code = 0_u32;
+    for _ in 0..digits {
+        code = code
+            .checked_mul(16)?
+            .checked_add(letters.next()?.to_digit(16)?)?;
+    }
+    char::from_u32(code)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! Turning a single-stage Dockerfile into a multi-stage one, from evidence.
+
+mod command;
+mod emit;
+
+use std::path::PathBuf;
+
+pub use crate::refactor::command::exec_argv;
+pub use crate::refactor::emit::{EmitError, multi_stage};
+
+/// How much a final stage starts from, smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// `FROM scratch` with a program that needs nothing else.
+    Scratch,
+    /// `FROM scratch` with the program's interpreter and libraries beside it.
+    ScratchWithLibraries,
+}
+
+/// A Dockerfile that may take the original's place once it has been verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// What its final stage starts from.
+    pub rung: Rung,
+    /// The Dockerfile's text.
+    pub dockerfile: String,
+    /// Why it looks as it does, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// A file or directory that the final stage copies from the build stage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptPath {
+    /// Its absolute path in both stages.
+    pub path: PathBuf,
+    /// The fact that keeps it there.
+    pub reason: String,
+}
+
+/// The final stage's content, before it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeStage {
+    /// What it starts from.
+    pub rung: Rung,
+    /// What it copies, the program first.
+    pub kept: Vec<KeptPath>,
+    /// `ENTRYPOINT` in exec form, if there is one.
+    pub entrypoint: Option<Vec<String>>,
+    /// `CMD` in exec form, if there is one.
+    pub cmd: Option<Vec<String>>,
+    /// The numeric user, or nothing for root.
+    pub user: String,
+    /// The environment, as `NAME=value`.
+    pub env: Vec<String>,
+    /// The working directory.
+    pub working_dir: String,
+    /// Labels.
+    pub labels: Vec<(String, String)>,
+    /// Ports as `80/tcp`.
+    pub exposed_ports: Vec<String>,
+}

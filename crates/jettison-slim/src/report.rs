@@ -1,0 +1,141 @@
+//! What a run found out, as data; its forms are in the modules below.
+
+mod json;
+mod text;
+
+use std::time::Duration;
+
+use crate::audit::Audit;
+use crate::verify::{ProbeOutcome, Verdict};
+
+pub use crate::report::json::to_json;
+pub use crate::report::text::{Row, rows, size_text, table};
+
+/// Everything that there is to say about making one image smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What is known about the new image.
+    pub verdict: Verdict,
+    /// The original image.
+    pub before: ImageFacts,
+    /// The new image, if there is one.
+    pub after: Option<ImageFacts>,
+    /// The probes that the verdict rests on.
+    pub outcomes: Vec<ProbeOutcome>,
+    /// The new Dockerfile, if there is one.
+    pub dockerfile: Option<String>,
+    /// Remarks for the user, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What was measured of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// The name by which the image is known.
+    pub reference: String,
+    /// The digest of its configuration.
+    pub image_id: String,
+    /// The size of its files, in bytes.
+    pub unpacked_size: u64,
+    /// The size of its blobs as they are stored and sent, in bytes.
+    pub stored_size: u64,
+    /// What its file system holds.
+    pub audit: Audit,
+    /// How long a build with an empty cache took.
+    pub build_time: Duration,
+    /// How long the next build took.
+    pub rebuild_time: Duration,
+}
+
+#[cfg(test)]
+pub(crate) mod examples {
+    //! The report that the tests of both forms show.
+
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::verify::{ExitKind, Observation, Probe};
+
+    /// A Go server that lost its toolchain.
+    pub(crate) fn report() -> Report {
+        Report {
+            verdict: Verdict::Proven,
+            before: before(),
+            after: Some(after()),
+            outcomes: vec![outcome(b"1.0\n", b"1.0\n"), outcome(b"1.0\n", b"1.1\n")],
+            dockerfile: Some("FROM scratch\nCOPY server /\n".to_owned()),
+            notes: vec!["the binary is static".to_owned()],
+        }
+    }
+
+    /// The same without a new image.
+    pub(crate) fn failed() -> Report {
+        let verdict = Verdict::Failed;
+        Report {
+            verdict,
+            after: None,
+            outcomes: Vec::new(),
+            dockerfile: None,
+            ..report()
+        }
+    }
+
+    fn before() -> ImageFacts {
+        ImageFacts {
+            reference: "server:latest".to_owned(),
+            image_id: "sha256:aaaa".to_owned(),
+            unpacked_size: 918_600_000,
+            stored_size: 312_000_000,
+            audit: Audit {
+                files: 20_412,
+                packages: vec!["bash".to_owned(), "dpkg".to_owned()],
+                shells: vec![
+                    PathBuf::from("/usr/bin/bash"),
+                    PathBuf::from("/usr/bin/dash"),
+                ],
+                package_managers: vec![PathBuf::from("/usr/bin/dpkg")],
+                setuid_files: vec![PathBuf::from("/usr/bin/su")],
+                user: "root".to_owned(),
+            },
+            build_time: Duration::from_millis(72_345),
+            rebuild_time: Duration::from_micros(12_340_567),
+        }
+    }
+
+    fn after() -> ImageFacts {
+        ImageFacts {
+            reference: "server:slim".to_owned(),
+            image_id: "sha256:bbbb".to_owned(),
+            unpacked_size: 1_890_000,
+            stored_size: 1_100_000,
+            audit: Audit {
+                files: 3,
+                packages: Vec::new(),
+                shells: Vec::new(),
+                package_managers: Vec::new(),
+                setuid_files: Vec::new(),
+                user: "65532".to_owned(),
+            },
+            build_time: Duration::from_secs(75),
+            rebuild_time: Duration::from_millis(850),
+        }
+    }
+
+    fn outcome(original: &[u8], candidate: &[u8]) -> ProbeOutcome {
+        let ran = |stdout: &[u8]| Observation {
+            exit: ExitKind::Code(0),
+            stdout: stdout.to_vec(),
+            stderr: Vec::new(),
+        };
+        let probe = Probe {
+            name: "version".to_owned(),
+            arguments: Some(vec!["--version".to_owned()]),
+            stdin: Vec::new(),
+            env: Vec::new(),
+            time_limit: Duration::from_secs(10),
+            expect_exit: Some(0),
+            expect_stdout: None,
+        };
+        ProbeOutcome::of(probe, ran(original), ran(candidate))
+    }
+}

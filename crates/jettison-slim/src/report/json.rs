@@ -1,0 +1,277 @@
+//! The report for programs. `docs/report.md` describes it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::report::{ImageFacts, Report};
+use crate::verify::{Difference, ExitKind, ProbeOutcome, Verdict};
+
+/// The version of the format; a new one is not compatible.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct WireReport<'a> {
+    schema: u32,
+    verdict: &'static str,
+    before: WireImage<'a>,
+    after: Option<WireImage<'a>>,
+    probes: Vec<WireProbe<'a>>,
+    dockerfile: Option<&'a str>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireImage<'a> {
+    reference: &'a str,
+    image_id: &'a str,
+    unpacked_size: u64,
+    stored_size: u64,
+    files: u64,
+    packages: usize,
+    shells: usize,
+    package_managers: usize,
+    setuid_files: usize,
+    user: &'a str,
+    build_seconds: f64,
+    rebuild_seconds: f64,
+    package_names: &'a [String],
+    shell_paths: Vec<String>,
+    package_manager_paths: Vec<String>,
+    setuid_paths: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct WireProbe<'a> {
+    name: &'a str,
+    arguments: Option<&'a [String]>,
+    passed: bool,
+    exit: Option<i32>,
+    signal: Option<i32>,
+    timed_out: bool,
+    differences: Vec<String>,
+    unmet: &'a [String],
+}
+
+/// The report as JSON: indented, keys in a fixed order, a newline at the end.
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "only maps with keys that are no texts cannot be written, and there are none"
+)]
+pub fn to_json(report: &Report) -> String {
+    let wire = WireReport {
+        schema: SCHEMA,
+        verdict: match report.verdict {
+            Verdict::Proven => "proven",
+            Verdict::Weak => "weak",
+            Verdict::Failed => "failed",
+        },
+        before: wire_image(&report.before),
+        after: report.after.as_ref().map(wire_image),
+        probes: report.outcomes.iter().map(wire_probe).collect(),
+        dockerfile: report.dockerfile.as_deref(),
+        notes: &report.notes,
+    };
+    let mut text = serde_json::to_string_pretty(&wire)
+        .expect("a report has only texts, finite numbers and lists of them");
+    text.push('\n');
+    text
+}
+
+fn wire_image(facts: &ImageFacts) -> WireImage<'_> {
+    let audit = &facts.audit;
+    WireImage {
+        reference: &facts.reference,
+        image_id: &facts.image_id,
+        unpacked_size: facts.unpacked_size,
+        stored_size: facts.stored_size,
+        files: audit.files,
+        packages: audit.packages.len(),
+        shells: audit.shells.len(),
+        package_managers: audit.package_managers.len(),
+        setuid_files: audit.setuid_files.len(),
+        user: &audit.user,
+        build_seconds: seconds(facts.build_time),
+        rebuild_seconds: seconds(facts.rebuild_time),
+        package_names: &audit.packages,
+        shell_paths: texts(&audit.shells),
+        package_manager_paths: texts(&audit.package_managers),
+        setuid_paths: texts(&audit.setuid_files),
+    }
+}
+
+fn wire_probe(outcome: &ProbeOutcome) -> WireProbe<'_> {
+    let (exit, signal) = match outcome.original.exit {
+        ExitKind::Code(code) => (Some(code), None),
+        ExitKind::Signal(signal) => (None, Some(signal)),
+        ExitKind::TimedOut => (None, None),
+    };
+    WireProbe {
+        name: &outcome.probe.name,
+        arguments: outcome.probe.arguments.as_deref(),
+        passed: outcome.passed(),
+        exit,
+        signal,
+        timed_out: outcome.original.exit == ExitKind::TimedOut,
+        differences: outcome
+            .differences
+            .iter()
+            .map(Difference::describe)
+            .collect(),
+        unmet: &outcome.unmet,
+    }
+}
+
+/// Seconds, rounded to thousandths.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+fn texts(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect_file;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::report::examples;
+
+    /// The value at `pointer` in the JSON of `report`.
+    fn value(report: &Report, pointer: &str) -> Value {
+        let document: Value = serde_json::from_str(&to_json(report)).unwrap();
+        document
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("no {pointer}"))
+            .clone()
+    }
+
+    #[test]
+    fn a_report_has_every_key_of_the_schema() {
+        expect_file!["../../tests/golden/report.json"].assert_eq(&to_json(&examples::report()));
+    }
+
+    #[test]
+    fn what_there_is_not_is_null() {
+        let report = examples::failed();
+        assert_eq!(value(&report, "/after"), Value::Null);
+        assert_eq!(value(&report, "/dockerfile"), Value::Null);
+        assert_eq!(value(&report, "/probes"), json!([]));
+    }
+
+    #[test]
+    fn each_verdict_has_its_word() {
+        let words = [
+            (Verdict::Proven, "proven"),
+            (Verdict::Weak, "weak"),
+            (Verdict::Failed, "failed"),
+        ];
+        for (verdict, word) in words {
+            let report = Report {
+                verdict,
+                ..examples::report()
+            };
+            assert_eq!(value(&report, "/verdict"), word);
+        }
+    }
+
+    #[test]
+    fn an_end_is_a_code_or_a_signal_or_neither() {
+        let ends = [
+            (ExitKind::Code(3), json!([3, null, false])),
+            (ExitKind::Signal(9), json!([null, 9, false])),
+            (ExitKind::TimedOut, json!([null, null, true])),
+        ];
+        for (exit, expected) in ends {
+            let mut report = examples::report();
+            report.outcomes[0].original.exit = exit;
+            let found = ["exit", "signal", "timed_out"]
+                .map(|key| value(&report, &format!("/probes/0/{key}")));
+            assert_eq!(json!(found), expected);
+        }
+    }
+
+    #[test]
+    fn the_documentation_names_every_key() {
+        fn keys(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(object) => {
+                    for (key, value) in object {
+                        found.push(key.clone());
+                        keys(value, found);
+                    }
+                }
+                Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+                _ => {}
+            }
+        }
+        let documentation = include_str!("../../../../docs/report.md");
+        let mut found = Vec::new();
+        keys(&value(&examples::report(), ""), &mut found);
+        assert!(found.len() > 40);
+        for key in found {
+            assert!(
+                documentation.contains(&format!("| `{key}` |")),
+                "{key} is not described"
+            );
+        }
+    }
+
+    #[test]
+    fn the_documentation_s_example_has_the_shape_of_a_report() {
+        fn shape(value: &Value) -> Value {
+            match value {
+                Value::Object(object) => object
+                    .iter()
+                    .map(|(key, value)| (key.clone(), shape(value)))
+                    .collect(),
+                Value::Array(items) => items.first().map(shape).into_iter().collect(),
+                Value::Null => json!("nothing"),
+                Value::Bool(_) => json!("truth"),
+                Value::Number(_) => json!("number"),
+                Value::String(_) => json!("text"),
+            }
+        }
+        let documentation = include_str!("../../../../docs/report.md");
+        let (_, rest) = documentation.split_once("```json\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        let example: Value = serde_json::from_str(example).unwrap();
+        let mut report = examples::report();
+        report.outcomes[0]
+            .differences
+            .push(Difference::BothTimedOut);
+        report.outcomes[0]
+            .unmet
+            .push("original: expected exit code 0".to_owned());
+        for image in [Some(&mut report.before), report.after.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            image.audit.packages = vec!["a".to_owned()];
+            image.audit.shells = vec!["/a".into()];
+            image.audit.package_managers = vec!["/a".into()];
+            image.audit.setuid_files = vec!["/a".into()];
+        }
+        let ours = shape(&value(&report, ""));
+        for pointer in [
+            "/before",
+            "/probes/0",
+            "/notes",
+            "/dockerfile",
+            "/schema",
+            "/verdict",
+        ] {
+            assert_eq!(
+                shape(&example).pointer(pointer),
+                ours.pointer(pointer),
+                "{pointer}"
+            );
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! A directory seen as the root of a file system: no symbolic link leads out of it.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// As many links as Linux follows in one look-up.
+const MAX_LINKS: usize = 40;
+/// How often a look-up is tried again after something was renamed under it.
+const MAX_RACES: usize = 16;
+
+/// Why something below a [`RootDir`] cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// The system refused.
+    #[error("cannot {action} {}", .path.display())]
+    System {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The path inside the root.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Only regular files have contents.
+    #[error("cannot read {}: it is not a regular file", .path.display())]
+    NotRegular {
+        /// The path inside the root.
+        path: PathBuf,
+    },
+    /// The file has more bytes than the reader wants.
+    #[error("cannot read {}: it is larger than {limit} bytes", .path.display())]
+    TooLarge {
+        /// The path inside the root.
+        path: PathBuf,
+        /// How many bytes were allowed.
+        limit: u64,
+    },
+    /// The path leads through too many symbolic links, perhaps in a circle.
+    #[error("cannot resolve {}: it leads through more than {MAX_LINKS} symbolic links", .path.display())]
+    TooManyLinks {
+        /// The path inside the root.
+        path: PathBuf,
+    },
+}
+
+impl RootError {
+    /// Whether nothing can be found at the path: an entry is absent, is no directory, or is a circle of links.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            RootError::System { cause, .. } => cause.raw_os_error().is_some_and(|code| {
+                [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::NAMETOOLONG]
+                    .iter()
+                    .any(|errno| errno.raw_os_error() == code)
+            }),
+            RootError::TooManyLinks { .. } => true,
+            RootError::NotRegular { .. } | RootError::TooLarge { .. } => false,
+        }
+    }
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The absolute path inside the root, free of links.
+    pub real_path: PathBuf,
+    /// Every symbolic link passed on the way, in order, each by its own real path.
+    pub chain: Vec<PathBuf>,
+}
+
+/// A directory that is treated as `/`: links that are absolute or climb stay inside.
+#[derive(Debug)]
+pub struct RootDir {
+    directory: OwnedFd,
+}
+
+impl RootDir {
+    /// Opens the directory at `path` of this machine.
+    pub fn open(path: &Path) -> Result<RootDir, RootError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())
+            .map_err(|errno| refused("open", path, errno))?;
+        Ok(RootDir { directory })
+    }
+
+    /// The metadata of what `path` leads to.
+    pub fn metadata(&self, path: &Path) -> Result<Metadata, RootError> {
+        self.inspect(path, OFlags::PATH)
+    }
+
+    /// The metadata of the entry `path` itself, even when it is a link.
+    pub fn symlink_metadata(&self, path: &Path) -> Result<Metadata, RootError> {
+        self.inspect(path, OFlags::PATH | OFlags::NOFOLLOW)
+    }
+
+    /// The contents of the regular file at `path`, which may have at most `limit` bytes.
+    pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, RootError> {
+        // Looked at first, since merely opening a device or a pipe can do something.
+        check_readable(&self.metadata(path)?, path, limit)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::from(self.lookup("read", path, flags)?);
+        let metadata = file
+            .metadata()
+            .map_err(|cause| system("read", path, cause))?;
+        check_readable(&metadata, path, limit)?;
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|cause| system("read", path, cause))?;
+        if bytes.len() as u64 > limit {
+            return Err(RootError::TooLarge {
+                path: path.to_owned(),
+                limit,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// The target of the symbolic link at `path`, as it is written.
+    pub fn read_link(&self, path: &Path) -> Result<PathBuf, RootError> {
+        let link = self.lookup("read the link", path, OFlags::PATH | OFlags::NOFOLLOW)?;
+        let target = rustix::fs::readlinkat(&link, "", Vec::new())
+            .map_err(|errno| refused("read the link", path, errno))?;
+        Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
+    }
+
+    /// The names in the directory at `path`, sorted, without `.` and `..`.
+    pub fn list(&self, path: &Path) -> Result<Vec<OsString>, RootError> {
+        let directory = self.lookup("list", path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let entries = Dir::new(directory).map_err(|errno| refused("list", path, errno))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|errno| refused("list", path, errno))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Where `path` leads, and through which links.
+    pub fn resolve(&self, path: &Path) -> Result<Resolved, RootError> {
+        let mut pending: VecDeque<OsString> = names(path).collect();
+        let mut real_path = PathBuf::from("/");
+        let mut chain = Vec::new();
+        while let Some(name) = pending.pop_front() {
+            if name == ".." {
+                real_path.pop();
+                continue;
+            }
+            let entry = real_path.join(&name);
+            if !self.symlink_metadata(&entry)?.is_symlink() {
+                real_path = entry;
+                continue;
+            }
+            if chain.len() == MAX_LINKS {
+                return Err(RootError::TooManyLinks {
+                    path: path.to_owned(),
+                });
+            }
+            let target = self.read_link(&entry)?;
+            chain.push(entry);
+            if target.is_absolute() {
+                real_path = PathBuf::from("/");
+            }
+            for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
+                pending.push_front(name);
+            }
+        }
+        Ok(Resolved { real_path, chain })
+    }
+
+    /// Shows `visit` every entry below the root by its absolute path inside, directories before what they contain,
+    /// names sorted. Links are shown and not followed.
+    pub fn walk(&self, visit: &mut dyn FnMut(&Path, &Metadata)) -> Result<(), RootError> {
+        let mut pending = self.children(Path::new("/"))?;
+        while let Some(path) = pending.pop() {
+            let metadata = self.symlink_metadata(&path)?;
+            visit(&path, &metadata);
+            if metadata.is_dir() {
+                pending.append(&mut self.children(&path)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries of `directory`, last name first.
+    fn children(&self, directory: &Path) -> Result<Vec<PathBuf>, RootError> {
+        let names = self.list(directory)?;
+        Ok(names
+            .iter()
+            .rev()
+            .map(|name| directory.join(name))
+            .collect())
+    }
+
+    fn inspect(&self, path: &Path, flags: OFlags) -> Result<Metadata, RootError> {
+        let entry = File::from(self.lookup("look at", path, flags)?);
+        entry
+            .metadata()
+            .map_err(|cause| system("look at", path, cause))
+    }
+
+    /// The only way in: every other function opens through here.
+    fn lookup(
+        &self,
+        action: &'static str,
+        path: &Path,
+        flags: OFlags,
+    ) -> Result<OwnedFd, RootError> {
+        let inside = Path::new("/").join(path);
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let mut races = 0;
+        loop {
+            let flags = flags | OFlags::CLOEXEC;
+            match rustix::fs::openat2(&self.directory, &inside, flags, Mode::empty(), resolve) {
+                Ok(entry) => return Ok(entry),
+                Err(Errno::AGAIN | Errno::INTR) if races < MAX_RACES => races += 1,
+                Err(errno) => return Err(refused(action, path, errno)),
+            }
+        }
+    }
+}
+
+fn check_readable(metadata: &Metadata, path: &Path, limit: u64) -> Result<(), RootError> {
+    if !metadata.is_file() {
+        return Err(RootError::NotRegular {
+            path: path.to_owned(),
+        });
+    }
+    if metadata.len() > limit {
+        return Err(RootError::TooLarge {
+            path: path.to_owned(),
+            limit,
+        });
+    }
+    Ok(())
+}
+
+/// `path` below `/`, without `.`, `..` and doubled slashes, by its letters alone.
+pub(crate) fn normalise(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::from("/");
+    for name in names(path) {
+        if name == ".." {
+            normal.pop();
+        } else {
+            normal.push(name);
+        }
+    }
+    normal
+}
+
+/// The names that `path` passes, `..` among them.
+fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+fn refused(action: &'static str, path: &Path, errno: Errno) -> RootError {
+    system(action, path, errno.into())
+}
+
+fn system(action: &'static str, path: &Path, cause: io::Error) -> RootError {
+    RootError::System {
+        action,
+        path: path.to_owned(),
+        cause,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Where Debian's packages come from: the command line, the settings, the host's own apt sources,
+//! then a public default.
+
+use std::fs;
+use std::path::Path;
+
+use jettison_debian::{AptSource, Archive, SourcesFormat, apt_sources};
+
+/// The archive of hosts that have no apt sources for the suite.
+const DEFAULT_ARCHIVE: &str = "http://ftp.debian.org/debian";
+
+/// The archives of one suite, and what is missing among them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Archives {
+    /// The suite itself, then its updates.
+    pub(crate) list: Vec<Archive>,
+    /// What the user should know.
+    pub(crate) note: Option<String>,
+}
+
+/// The archives that serve `suite`. `chosen` and `security` come from the command line or the settings.
+pub(crate) fn archives(
+    suite: &str,
+    chosen: Option<&str>,
+    security: Option<&str>,
+    host: &[AptSource],
+) -> Archives {
+    let of_host = |wanted: &str| {
+        host.iter()
+            .filter(|source| source.enabled && source.types.iter().any(|kind| kind == "deb"))
+            .find(|source| {
+                source.archive.suite == wanted
+                    && source.archive.components.iter().any(|name| name == "main")
+            })
+            .map(|source| source.archive.uri.clone())
+    };
+    let main = |uri: &str, suite: &str| Archive {
+        uri: uri.trim_end_matches('/').to_string(),
+        suite: suite.to_string(),
+        components: vec!["main".to_string()],
+    };
+    let uri = chosen
+        .map(str::to_string)
+        .or_else(|| of_host(suite))
+        .unwrap_or_else(|| DEFAULT_ARCHIVE.to_string());
+    let mut list = vec![main(&uri, suite)];
+    if ["sid", "unstable", "experimental"].contains(&suite) {
+        return Archives { list, note: None };
+    }
+    list.push(main(&uri, &format!("{suite}-updates")));
+    let security_suite = format!("{suite}-security");
+    // A chosen archive is the only one that is asked, unless another was chosen for security.
+    let of_host = if chosen.is_none() {
+        of_host(&security_suite)
+    } else {
+        None
+    };
+    match security.map(str::to_string).or(of_host) {
+        Some(uri) => {
+            list.push(main(&uri, &security_suite));
+            Archives { list, note: None }
+        }
+        None => {
+            let note = format!(
+                "no archive of {security_suite} is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings"
+            );
+            Archives {
+                list,
+                note: Some(note),
+            }
+        }
+    }
+}
+
+/// What the host's apt uses. Files that cannot be read say nothing.
+pub(crate) fn host_sources(root: &Path) -> Vec<AptSource> {
+    let mut sources = Vec::new();
+    let mut add = |path: &Path, format| {
+        if let Ok(text) = fs::read_to_string(path)
+            && let Ok(found) = apt_sources(&text, format)
+        {
+            sources.extend(found);
+        }
+    };
+    add(&root.join("etc/apt/sources.list"), SourcesFormat::OneLine);
+    let mut paths: Vec<_> = fs::read_dir(root.join("etc/apt/sources.list.d"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    for path in paths {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => add(&path, SourcesFormat::OneLine),
+            Some("sources") => add(&path, SourcesFormat::Deb822),
+            _ => {}
+        }
+    }
+    sources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    const HOST: &str = "\
+deb http://mirror.example/debian bookworm main contrib
+deb-src http://source.example/debian trixie main
+deb http://mirror.example/security bookworm-security main
+# deb http://off.example/debian trixie main
+";
+
+    #[track_caller]
+    fn check(suite: &str, chosen: Option<&str>, expected: Expect) {
+        let host = apt_sources(HOST, SourcesFormat::OneLine).unwrap();
+        let Archives { list, note } = archives(suite, chosen, None, &host);
+        let mut text: Vec<String> = list
+            .iter()
+            .map(|a| format!("{} {} {}", a.uri, a.suite, a.components.join(",")))
+            .collect();
+        text.extend(note.map(|note| note.split(',').next().unwrap_or_default().to_string()));
+        expected.assert_eq(&text.join("\n"));
+    }
+
+    #[test]
+    fn the_hosts_own_archive_is_used() {
+        check(
+            "bookworm",
+            None,
+            expect![[r"
+            http://mirror.example/debian bookworm main
+            http://mirror.example/debian bookworm-updates main
+            http://mirror.example/security bookworm-security main"]],
+        );
+    }
+
+    #[test]
+    fn a_suite_that_the_host_does_not_use_comes_from_the_default() {
+        check(
+            "trixie",
+            None,
+            expect![[r"
+            http://ftp.debian.org/debian trixie main
+            http://ftp.debian.org/debian trixie-updates main
+            no archive of trixie-security is known"]],
+        );
+    }
+
+    #[test]
+    fn a_chosen_archive_is_the_only_one() {
+        check(
+            "bookworm",
+            Some("http://here.example/debian/"),
+            expect![[r"
+            http://here.example/debian bookworm main
+            http://here.example/debian bookworm-updates main
+            no archive of bookworm-security is known"]],
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! Base images by the name that a Dockerfile has for them.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use jettison_build::{Bases, Engine, Reporter};
+use jettison_debian::{AptSource, Architecture, Keyring};
+use jettison_oci::{Image, Reference};
+use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
+
+use crate::archives::archives;
+use crate::network::{DownloadCache, Http};
+use crate::settings::Settings;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Finds bases by the settings, then in the store.
+pub(crate) struct SettingsBases<'a> {
+    pub(crate) engine: &'a Engine<'a>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) reporter: &'a dyn Reporter,
+    pub(crate) archive: Option<&'a str>,
+    pub(crate) host_sources: Vec<AptSource>,
+    pub(crate) now: u64,
+    /// Whether bases are assembled even if they are in the store.
+    pub(crate) pull: bool,
+    /// Told what the user should know.
+    pub(crate) note: &'a dyn Fn(&str),
+}
+
+impl Bases for SettingsBases<'_> {
+    fn base(&self, name: &str) -> Result<Image, BoxError> {
+        if let Some(address) = self.settings.bases.get(name) {
+            if address.starts_with("debian://") {
+                return self.debian(&address.parse()?);
+            }
+            return Err(format!("`{address}` in [bases] is not an address that is supported yet: take debian://SUITE").into());
+        }
+        if name.starts_with("debian://") {
+            return self.debian(&name.parse()?);
+        }
+        let reference: Reference = name.parse()?;
+        match self.engine.store.find(&reference)? {
+            Some(image) => Ok(image),
+            None => Err(format!(
+                "{name} is not in the store, and registries are not supported yet; say under [bases] in jettison.toml where it comes from, such as \"{name}\" = \"debian://bookworm\""
+            )
+            .into()),
+        }
+    }
+}
+
+impl SettingsBases<'_> {
+    fn debian(&self, base: &DebianBase) -> Result<Image, BoxError> {
+        let architecture = Architecture::of_rust(std::env::consts::ARCH)
+            .ok_or("Debian has no packages for this host's processor")?;
+        let chosen = self.archive.or(self.settings.archive.as_deref());
+        let found = archives(
+            &base.suite,
+            chosen,
+            self.settings.security_archive.as_deref(),
+            &self.host_sources,
+        );
+        let reference = base_reference(base, &found.list, &architecture)
+            .ok_or_else(|| format!("`{base}` cannot be given a name"))?;
+        if !self.pull
+            && let Some(image) = self.engine.store.find(&reference)?
+        {
+            return Ok(image);
+        }
+        if let Some(note) = &found.note {
+            (self.note)(note);
+        }
+        (self.note)(&format!(
+            "assembling {base} from {}",
+            found
+                .list
+                .iter()
+                .map(|archive| archive.suite.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ));
+        let http = Http::new();
+        let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
+        let keyring = Keyring::debian();
+        let request = AssembleRequest {
+            base,
+            archives: &found.list,
+            architecture: &architecture,
+            keyring: &keyring,
+            now: self.now,
+            fetch: &http,
+            downloads: &downloads,
+        };
+        let assembled = assemble(self.engine, &request, self.reporter)?;
+        self.engine.store.tag(
+            &reference,
+            &assembled.image.manifest_digest(),
+            &assembled.image,
+        )?;
+        Ok(assembled.image)
+    }
+}
+
+/// Where the host keeps the files that commands with network get.
+pub(crate) fn host_files() -> (PathBuf, PathBuf) {
+    (
+        PathBuf::from("/etc/resolv.conf"),
+        PathBuf::from("/etc/hosts"),
+    )
+}

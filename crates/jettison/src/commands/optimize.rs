@@ -1,0 +1,271 @@
+//! `jettison optimize`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use jettison_build::{BuildRequest, Engine, Event, Reporter};
+use jettison_oci::Reference;
+use jettison_slim::{
+    Candidate, Observer, OptimizeError, OptimizeRequest, Optimized, Probe, ProbeOutcome,
+    ProbeSource, Verdict, optimize, rows, table, to_json,
+};
+use similar::{ChangeTag, TextDiff};
+
+use crate::archives::host_sources;
+use crate::bases::SettingsBases;
+use crate::cli::{Global, OptimizeArgs};
+use crate::commands::{build, world};
+use crate::failure::Failure;
+use crate::output::{Look, Output};
+use crate::progress::Progress;
+use crate::settings::probe_of;
+use crate::surroundings::Surroundings;
+
+pub(crate) fn run(
+    global: &Global,
+    args: &OptimizeArgs,
+    surroundings: &Surroundings,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    let inputs = world::inputs(&args.input, surroundings)?;
+    let (original, optimized) = names(args)?;
+    let (probes, source) = probes(args, &inputs.settings.probes)?;
+    let written = args
+        .write
+        .clone()
+        .unwrap_or_else(|| beside(&inputs.dockerfile));
+    let root = world::root(global, surroundings)?;
+    let entered = world::entered()?;
+    let store = world::store(&root)?;
+    let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
+    let engine = Engine::open(&store, &entered, &host)
+        .map_err(|error| world::build_failure(&error, &inputs.dockerfile))?;
+    let watcher = Watcher {
+        progress: Progress::new(global.progress),
+        output: Mutex::new(Output::new()),
+        file: inputs.dockerfile.clone(),
+        written: written.clone(),
+    };
+    let bases = SettingsBases {
+        engine: &engine,
+        settings: &inputs.settings,
+        reporter: &watcher,
+        archive: args.input.archive.as_deref(),
+        host_sources: host_sources(Path::new("/")),
+        now: surroundings.now,
+        pull: args.input.pull,
+        note: &|text| Output::new().note(Look::Note, text),
+    };
+    let request = OptimizeRequest {
+        build: BuildRequest {
+            dockerfile: &inputs.text,
+            context: &inputs.context,
+            lower: inputs.lower.clone(),
+            cache: inputs.cache,
+            created: inputs.created.clone(),
+        },
+        probes: &probes,
+        source,
+        original_name: &original.familiar(),
+        optimized_name: &optimized.familiar(),
+    };
+    let result = optimize(&engine, &bases, &request, &watcher).map_err(|error| {
+        watcher.progress.show_tail();
+        failure(&error, &inputs.dockerfile, &written)
+    })?;
+    build::tag(&store, std::slice::from_ref(&original), &result.original)?;
+    if let Some(path) = &args.report {
+        write(path, &to_json(&result.report))?;
+    }
+    let Some(image) = &result.optimized else {
+        let reason = result.reason.clone().unwrap_or_default();
+        return Err(Failure::no(format!(
+            "{}: nothing smaller behaves the same: {reason}",
+            inputs.dockerfile.display()
+        ))
+        .hint("nothing was written"));
+    };
+    build::tag(&store, std::slice::from_ref(&optimized), image)?;
+    write(
+        &written,
+        result.report.dockerfile.as_deref().unwrap_or_default(),
+    )?;
+    conclude(&result, source, &written, &optimized, output);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The names of the original image and of the optimized one.
+fn names(args: &OptimizeArgs) -> Result<(Reference, Reference), Failure> {
+    let text = args
+        .tag
+        .clone()
+        .unwrap_or_else(|| world::default_name(&args.input.context));
+    let original = world::reference(&text)?;
+    let familiar = original.familiar();
+    let repository = familiar
+        .rsplit_once(':')
+        .map_or(familiar.as_str(), |(repository, _)| repository);
+    let optimized = world::reference(&format!("{repository}:optimized"))?;
+    if original == optimized {
+        return Err(Failure::user(format!(
+            "{familiar} is the name of the result; give the original another tag"
+        )));
+    }
+    Ok((original, optimized))
+}
+
+/// The probes of the command line, else those of the settings, else the image's own command.
+fn probes(args: &OptimizeArgs, settings: &[Probe]) -> Result<(Vec<Probe>, ProbeSource), Failure> {
+    let mut probes = Vec::new();
+    for text in &args.probes {
+        let words = shlex::split(text).ok_or_else(|| {
+            Failure::user(format!("cannot understand the quotes of probe `{text}`"))
+        })?;
+        probes.push(probe_of(Some(words), text));
+    }
+    if probes.is_empty() {
+        probes.extend(settings.iter().cloned());
+    }
+    if probes.is_empty() {
+        return Ok((
+            vec![probe_of(None, "the image's own command")],
+            ProbeSource::DefaultOnly,
+        ));
+    }
+    Ok((probes, ProbeSource::Given))
+}
+
+fn beside(dockerfile: &Path) -> PathBuf {
+    let mut name = dockerfile.file_name().unwrap_or_default().to_os_string();
+    name.push(".optimized");
+    dockerfile.with_file_name(name)
+}
+
+/// Writes a file by rename.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary = path.with_file_name(name);
+    fs::write(&temporary, text)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|error| Failure::user(format!("cannot write {}", path.display())).because(&error))
+}
+
+fn failure(error: &OptimizeError, dockerfile: &Path, written: &Path) -> Failure {
+    match error {
+        OptimizeError::Original(build) | OptimizeError::Look(build) => {
+            world::build_failure(build, dockerfile)
+        }
+        OptimizeError::Candidate(build) => world::build_failure(build, written),
+        OptimizeError::Probe { .. } => Failure::host(error.to_string())
+            .because(error)
+            .hint("`jettison doctor` says what this host offers"),
+        OptimizeError::Root(_) | OptimizeError::Audit(_) | OptimizeError::Emit(_) => {
+            Failure::user(error.to_string()).because(error)
+        }
+    }
+}
+
+fn conclude(
+    result: &Optimized,
+    source: ProbeSource,
+    written: &Path,
+    optimized: &Reference,
+    output: &mut Output,
+) {
+    let report = &result.report;
+    output.line("");
+    let rows = rows(report);
+    for (line, row) in table(&rows)
+        .iter()
+        .zip([None].into_iter().chain(rows.iter().map(|row| row.better)))
+    {
+        let look = match row {
+            Some(true) => Look::Good,
+            Some(false) => Look::Bad,
+            None => Look::Plain,
+        };
+        output.styled(look, line);
+    }
+    output.line("");
+    let count = report.outcomes.len();
+    match report.verdict {
+        Verdict::Proven => output.styled(Look::Good, &format!("proven: both images gave the same answers to {count} probes")),
+        Verdict::Weak if source == ProbeSource::DefaultOnly => {
+            output.styled(Look::Heading, "weak: no probes were given, so only the default command was compared; add [[probes]] to jettison.toml");
+        }
+        Verdict::Weak => output.styled(Look::Heading, "weak: the answers are the same, but they say little about the program; add probes that make it work"),
+        Verdict::Failed => output.styled(Look::Bad, "failed"),
+    }
+    for note in &report.notes {
+        output.styled(Look::Note, &format!("  {note}"));
+    }
+    output.line(&format!("wrote {}", written.display()));
+    output.line(&format!("try it: jettison run {}", optimized.familiar()));
+}
+
+/// Shows what the optimizer does.
+struct Watcher {
+    progress: Progress,
+    output: Mutex<Output>,
+    file: PathBuf,
+    written: PathBuf,
+}
+
+impl Watcher {
+    fn with_output(&self, print: impl FnOnce(&mut Output)) {
+        print(
+            &mut self
+                .output
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+    }
+}
+
+impl Reporter for Watcher {
+    fn event(&self, event: Event<'_>) {
+        self.progress.event(event);
+    }
+}
+
+impl Observer for Watcher {
+    fn phase(&self, title: &str) {
+        self.with_output(|output| output.note(Look::Heading, &format!("==> {title}")));
+    }
+
+    fn candidate(&self, original: &str, candidate: &Candidate) {
+        self.with_output(|output| {
+            output.styled(Look::Heading, &format!("--- {}", self.file.display()));
+            output.styled(Look::Heading, &format!("+++ {}", self.written.display()));
+            for change in TextDiff::from_lines(original, &candidate.dockerfile).iter_all_changes() {
+                let text = change.value().trim_end_matches('\n');
+                match change.tag() {
+                    ChangeTag::Delete => output.styled(Look::Bad, &format!("-{text}")),
+                    ChangeTag::Insert => output.styled(Look::Good, &format!("+{text}")),
+                    ChangeTag::Equal => output.line(&format!(" {text}")),
+                }
+            }
+        });
+    }
+
+    fn probe(&self, outcome: &ProbeOutcome) {
+        self.with_output(|output| {
+            if outcome.passed() {
+                output.styled(Look::Good, &format!("same      {}", outcome.probe.name));
+                return;
+            }
+            output.styled(Look::Bad, &format!("different {}", outcome.probe.name));
+            for difference in &outcome.differences {
+                for line in difference.describe().lines() {
+                    output.line(&format!("  {line}"));
+                }
+            }
+            for unmet in &outcome.unmet {
+                output.line(&format!("  {unmet}"));
+            }
+        });
+    }
+}

@@ -1,0 +1,250 @@
+//! What commands share: the store, the engine's surroundings, inputs of a build.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jettison_build::{BuildContext, BuildError, CacheUse, LowerRequest, RunHost};
+use jettison_oci::{Reference, Store};
+use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
+
+use crate::bases::host_files;
+use crate::cli::{Global, InputArgs};
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::surroundings::Surroundings;
+
+/// apt's own user does not exist where only one user ID is mapped.
+const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
+
+/// The directory that everything is kept in.
+pub(crate) fn root(global: &Global, surroundings: &Surroundings) -> Result<PathBuf, Failure> {
+    let root = global
+        .root
+        .clone()
+        .or_else(|| surroundings.default_root())
+        .ok_or_else(|| {
+            Failure::user("there is no place for images").hint("set HOME, or give --root DIR")
+        })?;
+    std::path::absolute(&root)
+        .map_err(|error| Failure::user(format!("cannot use {}", root.display())).because(&error))
+}
+
+/// Opens the store.
+pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+    fs::create_dir_all(root).map_err(|error| {
+        Failure::user(format!("cannot create {}", root.display()))
+            .because(&error)
+            .hint("give another directory with --root")
+    })?;
+    Store::open(root).map_err(|error| {
+        Failure::user(format!("cannot open the store in {}", root.display())).because(&error)
+    })
+}
+
+/// Becomes root of a user namespace. Must come before any thread starts.
+pub(crate) fn entered() -> Result<Entered, Failure> {
+    enter(&EnterOptions {
+        ids: IdChoice::Best,
+    })
+    .map_err(|error| {
+        Failure::host("this host does not let us build")
+            .because(&error)
+            .hint("`jettison doctor` says what is missing and what to do")
+    })
+}
+
+/// What commands get from the host.
+pub(crate) fn run_host(
+    root: &Path,
+    entered: &Entered,
+    build_args: &BTreeMap<String, String>,
+) -> Result<RunHost, Failure> {
+    let (resolv_conf, hosts) = host_files();
+    let apt_settings = if entered.ids == IdMapKind::SingleId {
+        let path = root.join("apt-single-user-id.conf");
+        fs::write(&path, APT_SINGLE_ID).map_err(|error| {
+            Failure::user(format!("cannot write {}", path.display())).because(&error)
+        })?;
+        Some(path)
+    } else {
+        None
+    };
+    Ok(RunHost {
+        resolv_conf,
+        hosts,
+        apt_settings,
+        proxies: jettison_build::proxies(build_args),
+    })
+}
+
+/// A build's inputs, read.
+pub(crate) struct Inputs {
+    pub(crate) context: BuildContext,
+    pub(crate) dockerfile: PathBuf,
+    pub(crate) text: String,
+    pub(crate) settings: Settings,
+    pub(crate) lower: LowerRequest,
+    pub(crate) cache: CacheUse,
+    pub(crate) created: Option<String>,
+}
+
+/// Reads what `args` name.
+pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<Inputs, Failure> {
+    if !args.context.is_dir() {
+        let message = format!(
+            "build context {} is not a directory",
+            args.context.display()
+        );
+        return Err(Failure::user(message));
+    }
+    let dockerfile = match &args.file {
+        Some(file) => file.clone(),
+        None => [
+            args.context.join("Dockerfile"),
+            args.context.join("dockerfile"),
+        ]
+        .into_iter()
+        .find(|path| path.exists())
+        .unwrap_or_else(|| args.context.join("Dockerfile")),
+    };
+    let text = fs::read_to_string(&dockerfile).map_err(|error| {
+        Failure::user(format!("cannot read {}", dockerfile.display())).because(&error)
+    })?;
+    let context = BuildContext::open(&args.context, &dockerfile)
+        .map_err(|error| build_failure(&error, &dockerfile))?;
+    let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
+    let mut build_args = BTreeMap::new();
+    for argument in &args.build_args {
+        match argument.split_once('=') {
+            Some((name, value)) => {
+                build_args.insert(name.to_string(), value.to_string());
+            }
+            // As in docker, a name alone takes the value of the environment.
+            None => {
+                if let Some(value) = surroundings.variables.get(argument) {
+                    build_args.insert(argument.clone(), value.clone());
+                }
+            }
+        }
+    }
+    let created = created(surroundings)?;
+    let lower = LowerRequest {
+        target: None,
+        build_args,
+        architecture: Surroundings::architecture(),
+    };
+    let cache = if args.no_cache {
+        CacheUse::Ignore
+    } else {
+        CacheUse::Use
+    };
+    Ok(Inputs {
+        context,
+        dockerfile,
+        text,
+        settings,
+        lower,
+        cache,
+        created,
+    })
+}
+
+/// The time in `SOURCE_DATE_EPOCH`.
+fn created(surroundings: &Surroundings) -> Result<Option<String>, Failure> {
+    let Some(text) = surroundings.variables.get("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    match text.parse::<u64>() {
+        Ok(seconds) => Ok(Some(jettison_slim::timestamp(seconds))),
+        Err(_) => Err(Failure::user(format!(
+            "SOURCE_DATE_EPOCH is `{text}`, which is not a number of seconds"
+        ))),
+    }
+}
+
+/// A name for images of the directory `context`.
+pub(crate) fn default_name(context: &Path) -> String {
+    let name = fs::canonicalize(context)
+        .ok()
+        .and_then(|path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().to_lowercase())
+        })
+        .unwrap_or_default();
+    let name: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let name = name.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    if name.is_empty() {
+        "image".to_string()
+    } else {
+        name.to_string()
+    }
+}
+
+/// Reads an image's name.
+pub(crate) fn reference(text: &str) -> Result<Reference, Failure> {
+    text.parse()
+        .map_err(|error: jettison_oci::ReferenceParseError| {
+            Failure::user(format!("`{text}` is not the name of an image")).because(&error)
+        })
+}
+
+/// A build's error as the user should see it.
+pub(crate) fn build_failure(error: &BuildError, dockerfile: &Path) -> Failure {
+    let file = dockerfile.display();
+    match error {
+        BuildError::Command {
+            line,
+            command,
+            outcome,
+        } => Failure::no(format!(
+            "{file}:{line}: `{command}` did not complete successfully: {outcome}"
+        )),
+        BuildError::Copy(place) => {
+            let mut failure = Failure::user(format!("{file}:{}: {}", place.line, place.message));
+            for hint in &place.hints {
+                failure = failure.hint(hint.clone());
+            }
+            failure
+        }
+        BuildError::Lower(lower) => lower_failure(lower, dockerfile),
+        BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
+            Failure::host(error.to_string())
+                .because(error)
+                .hint("`jettison doctor` says what this host offers")
+        }
+        other => Failure::user(other.to_string()).because(other),
+    }
+}
+
+fn lower_failure(error: &jettison_build::LowerError, dockerfile: &Path) -> Failure {
+    use jettison_build::LowerError;
+    let file = dockerfile.display();
+    let places = match error {
+        LowerError::Syntax(places) => places.clone(),
+        LowerError::Instruction(place) => vec![place.clone()],
+        LowerError::Base { line, name, source } => {
+            return Failure::user(format!("{file}:{line}: cannot get base image `{name}`"))
+                .because(source.as_ref());
+        }
+        LowerError::NoTarget(_) => return Failure::user(format!("{file}: {error}")),
+    };
+    let lines: Vec<String> = places
+        .iter()
+        .map(|place| format!("{file}:{}:{}: {}", place.line, place.column, place.message))
+        .collect();
+    let mut failure = Failure::user(lines.join("\nerror: "));
+    for hint in places.iter().flat_map(|place| &place.hints) {
+        failure = failure.hint(hint.clone());
+    }
+    failure
+}

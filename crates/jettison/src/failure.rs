@@ -1,0 +1,84 @@
+//! The one error of the program. Its kind is the exit status.
+
+use std::error::Error;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// The tool worked; the answer is no.
+    No,
+    /// The user can mend it.
+    User,
+    /// This host cannot.
+    Host,
+}
+
+impl Failure {
+    /// The tool worked and the answer is no.
+    pub(crate) fn no(message: impl Into<String>) -> Failure {
+        Failure::new(Kind::No, message.into())
+    }
+
+    /// Something that the user can mend.
+    pub(crate) fn user(message: impl Into<String>) -> Failure {
+        Failure::new(Kind::User, message.into())
+    }
+
+    /// Something that this host does not offer.
+    pub(crate) fn host(message: impl Into<String>) -> Failure {
+        Failure::new(Kind::Host, message.into())
+    }
+
+    fn new(kind: Kind, message: String) -> Failure {
+        Failure {
+            kind,
+            message,
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds `error` and what caused it.
+    pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Failure {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let text = error.to_string();
+            if self.causes.last() != Some(&text) && text != self.message {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The exit status.
+    pub(crate) fn code(&self) -> u8 {
+        match self.kind {
+            Kind::No => 1,
+            Kind::User => 2,
+            Kind::Host => 3,
+        }
+    }
+
+    /// The lines to print: the message, its causes, then the hints.
+    pub(crate) fn lines(&self) -> Vec<(&'static str, &str)> {
+        let mut lines = vec![("error", self.message.as_str())];
+        lines.extend(self.causes.iter().map(|cause| ("  cause", cause.as_str())));
+        lines.extend(self.hints.iter().map(|hint| ("hint", hint.as_str())));
+        lines
+    }
+}

@@ -1,0 +1,181 @@
+//! The only place that opens sockets: files over HTTP, and the cache of downloads.
+//!
+//! ```text
+//! downloads/sha256/<digest>    a file, by what it contains; it appears by rename
+//! ```
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use jettison_build::{Event, Reporter};
+use jettison_debian::{Fetch, FetchError, Package, Sha256};
+use jettison_slim::Downloads;
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// How many files are fetched at a time.
+const PARALLEL: usize = 6;
+/// How often a file is asked for before giving up.
+const ATTEMPTS: u32 = 4;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Fetches files over HTTP and HTTPS; proxies are those of the environment.
+pub(crate) struct Http {
+    agent: Agent,
+}
+
+impl Http {
+    pub(crate) fn new() -> Http {
+        // The host's certificates, so that a company's own authority is known.
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .http_status_as_error(false)
+            .user_agent(concat!("jettison/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Http {
+            agent: Agent::new_with_config(config),
+        }
+    }
+
+    fn get(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, BoxError> {
+        let mut response = self.agent.get(url).call()?;
+        match response.status().as_u16() {
+            200 => {}
+            404 | 410 => return Ok(None),
+            status => return Err(format!("the server answered with status {status}").into()),
+        }
+        let mut bytes = Vec::new();
+        response
+            .body_mut()
+            .as_reader()
+            .take(limit + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(format!("the file is larger than {limit} bytes").into());
+        }
+        Ok(Some(bytes))
+    }
+}
+
+impl Fetch for Http {
+    fn fetch(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
+        let mut attempt = 1;
+        loop {
+            match self.get(url, limit) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if attempt < ATTEMPTS => {
+                    thread::sleep(Duration::from_millis(250 << attempt));
+                    attempt += 1;
+                }
+                Err(source) => {
+                    return Err(FetchError {
+                        url: url.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Packages on disk, fetched when they are not there.
+pub(crate) struct DownloadCache<'a> {
+    dir: PathBuf,
+    fetch: &'a dyn Fetch,
+    reporter: &'a dyn Reporter,
+}
+
+impl<'a> DownloadCache<'a> {
+    pub(crate) fn open(
+        root: &Path,
+        fetch: &'a dyn Fetch,
+        reporter: &'a dyn Reporter,
+    ) -> io::Result<DownloadCache<'a>> {
+        let dir = root.join("downloads").join("sha256");
+        fs::create_dir_all(&dir)?;
+        Ok(DownloadCache {
+            dir,
+            fetch,
+            reporter,
+        })
+    }
+
+    /// The file of one package; checked now if it was fetched, else when it was.
+    fn package(&self, package: Package<'_>) -> Result<PathBuf, BoxError> {
+        let path = self
+            .dir
+            .join(package.sha256().to_string().trim_start_matches("sha256:"));
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == package.size())
+            && fs::read(&path).is_ok_and(|bytes| Sha256::of(&bytes) == package.sha256())
+        {
+            return Ok(path);
+        }
+        let url = package.url();
+        let bytes = self
+            .fetch
+            .fetch(&url, package.size())?
+            .ok_or_else(|| format!("{url} does not exist"))?;
+        package.check_file(&bytes)?;
+        let temporary = path.with_extension(format!("{}.new", std::process::id()));
+        fs::write(&temporary, &bytes)
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(|error| {
+                let text = format!("cannot write {}: {error}", path.display());
+                io::Error::new(error.kind(), text)
+            })?;
+        Ok(path)
+    }
+}
+
+impl Downloads for DownloadCache<'_> {
+    fn packages(&self, packages: &[Package<'_>]) -> Result<Vec<PathBuf>, BoxError> {
+        let total: u64 = packages.iter().map(Package::size).sum();
+        let next = AtomicUsize::new(0);
+        let state: Mutex<(u64, Vec<(usize, Result<PathBuf, BoxError>)>)> =
+            Mutex::new((0, Vec::new()));
+        thread::scope(|scope| {
+            for _ in 0..PARALLEL.min(packages.len()) {
+                scope.spawn(|| {
+                    while let Some((index, package)) = take(&next, packages) {
+                        let result = self.package(*package);
+                        let failed = result.is_err();
+                        let mut state = state
+                            .lock()
+                            .unwrap_or_else(std::sync::PoisonError::into_inner);
+                        state.0 += package.size();
+                        state.1.push((index, result));
+                        self.reporter.event(Event::TaskProgress {
+                            done: state.0,
+                            total,
+                        });
+                        if failed {
+                            next.store(packages.len(), Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        let (_, mut results) = state
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+fn take<'p, T>(next: &AtomicUsize, items: &'p [T]) -> Option<(usize, &'p T)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    items.get(index).map(|item| (index, item))
+}
