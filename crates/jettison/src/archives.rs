@@ -55,21 +55,14 @@ pub(crate) fn archives(
     } else {
         None
     };
-    match security.map(str::to_string).or(of_host) {
-        Some(uri) => {
-            list.push(main(&uri, &security_suite));
-            Archives { list, note: None }
-        }
-        None => {
-            let note = format!(
-                "no archive of {security_suite} is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings"
-            );
-            Archives {
-                list,
-                note: Some(note),
-            }
-        }
-    }
+    let Some(uri) = security.map(str::to_string).or(of_host) else {
+        let note = format!(
+            "no archive of {security_suite} is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings"
+        );
+        return Archives { list, note: Some(note) };
+    };
+    list.push(main(&uri, &security_suite));
+    Archives { list, note: None }
 }
 
 /// What the host's apt uses. Files that cannot be read say nothing.

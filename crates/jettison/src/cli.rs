@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Directory for images, the build cache and downloads [default: below XDG_DATA_HOME]
+    /// Directory for images, the build cache and downloads [default: ~/.local/share/jettison]
     #[arg(long, global = true, env = "JETTISON_ROOT", value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// How to show progress

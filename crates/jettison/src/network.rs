@@ -40,7 +40,7 @@ impl Http {
         let config = Agent::config_builder()
             .tls_config(tls)
             .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_recv_response(Some(Duration::from_mins(1)))
             .http_status_as_error(false)
             .user_agent(concat!("jettison/", env!("CARGO_PKG_VERSION")))
             .build();
@@ -143,8 +143,7 @@ impl Downloads for DownloadCache<'_> {
     fn packages(&self, packages: &[Package<'_>]) -> Result<Vec<PathBuf>, BoxError> {
         let total: u64 = packages.iter().map(Package::size).sum();
         let next = AtomicUsize::new(0);
-        let state: Mutex<(u64, Vec<(usize, Result<PathBuf, BoxError>)>)> =
-            Mutex::new((0, Vec::new()));
+        let state = Mutex::new((0, Vec::new()));
         thread::scope(|scope| {
             for _ in 0..PARALLEL.min(packages.len()) {
                 scope.spawn(|| {

@@ -9,7 +9,6 @@ use crate::failure::Failure;
 const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default();
 const GREEN: Style = AnsiColor::Green.on_default();
-const CYAN: Style = AnsiColor::Cyan.on_default();
 const DIM: Style = Style::new().dimmed();
 
 /// How a line is shown where colours are.
@@ -20,7 +19,6 @@ pub(crate) enum Look {
     Good,
     Bad,
     Note,
-    Place,
 }
 
 impl Look {
@@ -31,7 +29,6 @@ impl Look {
             Look::Good => GREEN,
             Look::Bad => RED,
             Look::Note => DIM,
-            Look::Place => CYAN,
         }
     }
 }

@@ -141,9 +141,9 @@ impl Reporter for Progress {
             Event::StepOutput { step, bytes } => {
                 for line in state.lines(bytes) {
                     if is_tty {
-                        state.show(&format!("   {line}"))
+                        state.show(&format!("   {line}"));
                     } else {
-                        state.print(&format!("#{} {line}", step + 1))
+                        state.print(&format!("#{} {line}", step + 1));
                     }
                 }
             }
@@ -156,12 +156,12 @@ impl Reporter for Progress {
             }
             Event::TaskStarted { title } => {
                 if is_tty {
-                    state.show(&format!("   {title} …"))
+                    state.show(&format!("   {title} …"));
                 }
             }
             Event::TaskProgress { done, total } => {
                 if is_tty {
-                    state.show(&format!("   {done} of {total}"))
+                    state.show(&format!("   {done} of {total}"));
                 }
             }
             Event::TaskFinished { title, elapsed } => {
