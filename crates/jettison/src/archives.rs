@@ -59,7 +59,10 @@ pub(crate) fn archives(
         let note = format!(
             "no archive of {security_suite} is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings"
         );
-        return Archives { list, note: Some(note) };
+        return Archives {
+            list,
+            note: Some(note),
+        };
     };
     list.push(main(&uri, &security_suite));
     Archives { list, note: None }

@@ -4,12 +4,14 @@
 //! downloads/sha256/<digest>    a file, by what it contains; it appears by rename
 //! ```
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +19,11 @@ use jettison_build::{Event, Reporter};
 use jettison_debian::{Fetch, FetchError, Package, Sha256};
 use jettison_slim::Downloads;
 use ureq::Agent;
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// How many files are fetched at a time.
 const PARALLEL: usize = 6;
@@ -42,10 +48,13 @@ impl Http {
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(Duration::from_mins(1)))
             .http_status_as_error(false)
+            .max_idle_connections(PARALLEL)
+            .max_idle_connections_per_host(PARALLEL)
             .user_agent(concat!("jettison/", env!("CARGO_PKG_VERSION")))
             .build();
+        let resolver = OnceResolver::default();
         Http {
-            agent: Agent::new_with_config(config),
+            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
         }
     }
 
@@ -66,6 +75,36 @@ impl Http {
             return Err(format!("the file is larger than {limit} bytes").into());
         }
         Ok(Some(bytes))
+    }
+}
+
+/// Looks every host up once. Resolvers lose questions that come in bursts, and each one lost
+/// costs five seconds.
+#[derive(Debug, Default)]
+struct OnceResolver {
+    known: Mutex<BTreeMap<String, Vec<SocketAddr>>>,
+}
+
+impl Resolver for OnceResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let host = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(addresses) = known.get(&host) {
+            let mut resolved = self.empty();
+            for address in addresses {
+                resolved.push(*address);
+            }
+            return Ok(resolved);
+        }
+        let resolved = DefaultResolver::default().resolve(uri, config, timeout)?;
+        known.insert(host, resolved.to_vec());
+        Ok(resolved)
     }
 }
 
@@ -150,9 +189,7 @@ impl Downloads for DownloadCache<'_> {
                     while let Some((index, package)) = take(&next, packages) {
                         let result = self.package(*package);
                         let failed = result.is_err();
-                        let mut state = state
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner);
+                        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                         state.0 += package.size();
                         state.1.push((index, result));
                         self.reporter.event(Event::TaskProgress {
@@ -166,9 +203,7 @@ impl Downloads for DownloadCache<'_> {
                 });
             }
         });
-        let (_, mut results) = state
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (_, mut results) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
         results.sort_by_key(|(index, _)| *index);
         results.into_iter().map(|(_, result)| result).collect()
     }
