@@ -3,6 +3,7 @@
 mod assemble;
 mod source;
 mod system;
+mod unpack;
 
 pub use crate::base::assemble::{
     AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference, timestamp,

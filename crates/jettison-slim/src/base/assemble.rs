@@ -2,21 +2,22 @@
 //! scripts in the sandbox, one layer.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use jettison_build::{
     Active, BuildError, DEFAULT_PATH, Engine, Event, Reporter, Snapshot, layer_snapshot_name,
 };
 use jettison_debian::{
-    Architecture, Archive, ArchiveError, Deb, DebError, Fetch, Freshness, Keyring, Package,
+    Architecture, Archive, ArchiveError, DebError, Fetch, Freshness, Keyring, Package,
     PackagesIndex, Relation, RelationError, SolveError, SolveOptions, Suite, Variant, base_roots,
     load_suite, solve,
 };
 use jettison_oci::{
-    ChainId, Compression, Devices, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions,
-    Owners, Reference, RootFs, RunConfig, StoreError, UnpackOptions, Whiteouts, unpack_tar,
-    write_layer,
+    ChainId, Compression, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions, Reference,
+    RootFs, RunConfig, StoreError, write_layer,
 };
 use jettison_sandbox::{
     Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError, Status, Terminal,
@@ -25,6 +26,7 @@ use jettison_sandbox::{
 
 use crate::base::source::{DebianBase, DebianVariant};
 use crate::base::system::{after_dpkg, before_dpkg, merge_usr};
+use crate::base::unpack::unpack;
 
 /// Packages on disk, by digest.
 pub trait Downloads: Sync {
@@ -216,28 +218,43 @@ fn task<T>(
     Ok(result)
 }
 
-/// The packages of all suites, and the newest suite's date.
+/// The packages of all suites, and the newest suite's date. Suites are loaded side by side.
 fn load(request: &AssembleRequest<'_>) -> Result<(PackagesIndex, u64), AssembleError> {
+    let suites: Vec<Result<Suite, AssembleError>> = thread::scope(|scope| {
+        let threads: Vec<_> = request
+            .archives
+            .iter()
+            .map(|archive| scope.spawn(|| load_one(request, archive)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
     let mut date = 0;
     let mut indexes = Vec::new();
-    for archive in request.archives {
-        let Suite { release, packages } = load_suite(
-            request.fetch,
-            archive,
-            request.architecture,
-            request.keyring,
-            request.now,
-            Freshness::Checked,
-        )
-        .map_err(|source| AssembleError::Archive {
-            suite: archive.suite.clone(),
-            source,
-        })?;
+    for suite in suites {
+        let Suite { release, packages } = suite?;
         date = date.max(release.date);
         indexes.push(packages);
     }
     let empty = PackagesIndex::empty(request.architecture.clone());
     Ok((PackagesIndex::merge(empty, indexes), date))
+}
+
+fn load_one(request: &AssembleRequest<'_>, archive: &Archive) -> Result<Suite, AssembleError> {
+    load_suite(
+        request.fetch,
+        archive,
+        request.architecture,
+        request.keyring,
+        request.now,
+        Freshness::Checked,
+    )
+    .map_err(|source| AssembleError::Archive {
+        suite: archive.suite.clone(),
+        source,
+    })
 }
 
 fn choose<'i>(
@@ -300,41 +317,6 @@ fn install(
         || run_dpkg(engine, packages, files, active),
     )?;
     after_dpkg(&root, request.archives).map_err(at_root("set up"))
-}
-
-/// Unpacks the packages' files, so that their programs are there when dpkg installs them. The
-/// packages that make the directories come first.
-fn unpack(packages: &[Package<'_>], files: &[PathBuf], root: &Path) -> Result<(), AssembleError> {
-    let mut order: Vec<usize> = (0..packages.len()).collect();
-    order.sort_by_key(|&at| packages[at].name() != "base-files");
-    for at in order {
-        let path = &files[at];
-        let bytes = std::fs::read(path).map_err(|source| AssembleError::Io {
-            action: "read",
-            path: path.clone(),
-            source,
-        })?;
-        let wrong = |source| AssembleError::Package {
-            path: path.clone(),
-            source,
-        };
-        let deb = Deb::read(&bytes).map_err(wrong)?;
-        deb.check(packages[at]).map_err(wrong)?;
-        let options = UnpackOptions {
-            whiteouts: Whiteouts::Literal,
-            keep_directory_symlinks: true,
-            owners: Owners::Preserve,
-            devices: Devices::Refuse,
-            place: None,
-        };
-        unpack_tar(deb.data().map_err(wrong)?, root, &options).map_err(|source| {
-            AssembleError::Unpack {
-                path: path.clone(),
-                source,
-            }
-        })?;
-    }
-    Ok(())
 }
 
 const ARCHIVES: &str = "/var/cache/apt/archives";
