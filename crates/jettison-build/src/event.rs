@@ -46,9 +46,9 @@ pub enum Event<'a> {
     },
     /// How far the current task is.
     TaskProgress {
-        /// Units done.
+        /// Bytes done.
         done: u64,
-        /// Units in all.
+        /// Bytes in all.
         total: u64,
     },
     /// The current task is done.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use jettison_build::{Event, Reporter};
+use jettison_slim::size_text;
 
 use crate::cli::ProgressKind;
 
@@ -161,7 +162,7 @@ impl Reporter for Progress {
             }
             Event::TaskProgress { done, total } => {
                 if is_tty {
-                    state.show(&format!("   {done} of {total}"));
+                    state.show(&format!("   {} of {}", size_text(done), size_text(total)));
                 }
             }
             Event::TaskFinished { title, elapsed } => {

@@ -198,7 +198,7 @@ impl Lowering<'_> {
             (None, 1) => format!("{position}/{total}"),
             (None, _) => format!("stage-{} {position}/{total}", stage.index),
         };
-        let text = one_line(&instruction.original, instruction.keyword.to_string());
+        let text = one_line(&instruction.logical_line);
         self.steps.push(Step {
             definition,
             parent: state.result,
@@ -268,17 +268,9 @@ fn absolute(working_dir: &str, path: &str) -> String {
 }
 
 /// An instruction in one line, for people.
-fn one_line(original: &str, keyword: String) -> String {
-    let words: Vec<&str> = original.split_whitespace().collect();
-    let text = words.join(" ");
-    if text
-        .to_ascii_uppercase()
-        .starts_with(&format!("{keyword} "))
-    {
-        text
-    } else {
-        format!("{keyword} {text}")
-    }
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
 }
 
 #[cfg(test)]

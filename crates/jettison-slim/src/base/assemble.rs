@@ -25,7 +25,7 @@ use jettison_sandbox::{
 };
 
 use crate::base::source::{DebianBase, DebianVariant};
-use crate::base::system::{after_dpkg, before_dpkg, merge_usr};
+use crate::base::system::{after_dpkg, before_dpkg, clamp_times, merge_usr};
 use crate::base::unpack::unpack;
 
 /// Packages on disk, by digest.
@@ -420,6 +420,14 @@ fn image(
         compression: Compression::Zstd { level: 3 },
         clamp_mtime: i64::try_from(date).ok(),
     };
+    if let Some(latest) = options.clamp_mtime {
+        let root = active.fs();
+        clamp_times(&root, latest).map_err(|source| AssembleError::Io {
+            action: "set times below",
+            path: root,
+            source,
+        })?;
+    }
     let layer =
         write_layer(engine.store, &active.fs(), &[], &options).map_err(AssembleError::Layer)?;
     let chain = ChainId::of(&[layer.diff_id]);

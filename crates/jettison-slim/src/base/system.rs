@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use jettison_debian::Archive;
+use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 /// Directories that became symbolic links into `/usr` with Debian 12.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
@@ -106,6 +107,31 @@ pub(super) fn after_dpkg(root: &Path, archives: &[Archive]) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives every file below `root` that is newer than `latest` that time, so that the directory and
+/// the layer made of it say the same.
+pub(super) fn clamp_times(root: &Path, latest: i64) -> io::Result<()> {
+    let time = Timespec {
+        tv_sec: latest,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let path = entry.path();
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            clamp_times(&path, latest)?;
+        }
+        if metadata.mtime() >= latest {
+            rustix::fs::utimensat(rustix::fs::CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+    }
+    Ok(())
+}
+
 fn write_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fs::write(path, text)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
@@ -126,4 +152,44 @@ fn sources(archives: &[Archive]) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn only_newer_files_get_another_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = dir.path().join("etc/old");
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        fs::write(&old, "").unwrap();
+        fs::write(dir.path().join("etc/new"), "").unwrap();
+        symlink("nowhere", dir.path().join("etc/link")).unwrap();
+        let past = UNIX_EPOCH + Duration::from_secs(1000);
+        fs::File::open(&old).unwrap().set_modified(past).unwrap();
+        clamp_times(dir.path(), 2000).unwrap();
+        let time = |name: &str| fs::symlink_metadata(dir.path().join(name)).unwrap().mtime();
+        assert_eq!(
+            [
+                time("etc/old"),
+                time("etc/new"),
+                time("etc/link"),
+                time("etc")
+            ],
+            [1000, 2000, 2000, 2000]
+        );
+    }
+
+    #[test]
+    fn links_of_a_merged_usr_lead_into_usr() {
+        let dir = tempfile::tempdir().unwrap();
+        merge_usr(dir.path(), false).unwrap();
+        assert_eq!(
+            fs::read_link(dir.path().join("lib")).unwrap(),
+            Path::new("usr/lib")
+        );
+        assert!(!dir.path().join("lib64").exists());
+    }
 }
