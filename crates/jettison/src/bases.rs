@@ -1,31 +1,31 @@
 //! Base images by the name that a Dockerfile has for them.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jettison_build::{Bases, Engine, Reporter};
 use jettison_debian::{AptSource, Architecture, Keyring};
 use jettison_oci::{Image, Reference};
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
-use crate::archives::archives;
+use crate::archives::{archives, host_sources};
+use crate::cli::InputArgs;
 use crate::network::{DownloadCache, Http};
+use crate::output::{Look, Output};
 use crate::settings::Settings;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Finds bases by the settings, then in the store.
 pub(crate) struct SettingsBases<'a> {
-    pub(crate) engine: &'a Engine<'a>,
-    pub(crate) settings: &'a Settings,
-    pub(crate) reporter: &'a dyn Reporter,
-    pub(crate) archive: Option<&'a str>,
-    pub(crate) host_sources: Vec<AptSource>,
-    pub(crate) now: u64,
+    engine: &'a Engine<'a>,
+    settings: &'a Settings,
+    reporter: &'a dyn Reporter,
+    archive: Option<&'a str>,
+    host_sources: Vec<AptSource>,
+    now: u64,
     /// Whether bases are assembled even if they are in the store.
-    pub(crate) pull: bool,
-    /// Told what the user should know.
-    pub(crate) note: &'a dyn Fn(&str),
+    pull: bool,
 }
 
 impl Bases for SettingsBases<'_> {
@@ -50,7 +50,26 @@ impl Bases for SettingsBases<'_> {
     }
 }
 
-impl SettingsBases<'_> {
+impl<'a> SettingsBases<'a> {
+    /// The bases of a build with `input`'s options.
+    pub(crate) fn new(
+        engine: &'a Engine<'a>,
+        reporter: &'a dyn Reporter,
+        settings: &'a Settings,
+        input: &'a InputArgs,
+        now: u64,
+    ) -> SettingsBases<'a> {
+        SettingsBases {
+            engine,
+            settings,
+            reporter,
+            archive: input.archive.as_deref(),
+            host_sources: host_sources(Path::new("/")),
+            now,
+            pull: input.pull,
+        }
+    }
+
     fn debian(&self, base: &DebianBase) -> Result<Image, BoxError> {
         let architecture = Architecture::of_rust(std::env::consts::ARCH)
             .ok_or("Debian has no packages for this host's processor")?;
@@ -68,10 +87,10 @@ impl SettingsBases<'_> {
         {
             return Ok(image);
         }
-        if let Some(note) = &found.note {
-            (self.note)(note);
+        if let Some(missing) = &found.note {
+            note(missing);
         }
-        (self.note)(&format!(
+        note(&format!(
             "assembling {base} from {}",
             found
                 .list
@@ -100,6 +119,11 @@ impl SettingsBases<'_> {
         )?;
         Ok(assembled.image)
     }
+}
+
+/// Tells the user something.
+fn note(text: &str) {
+    Output::new().note(Look::Note, text);
 }
 
 /// Where the host keeps the files that commands with network get.

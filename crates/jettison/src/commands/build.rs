@@ -9,7 +9,6 @@ use jettison_oci::{
     Compression, Destination, ExportOptions, Image, Reference, Store, export_image,
 };
 
-use crate::archives::host_sources;
 use crate::bases::SettingsBases;
 use crate::cli::{BuildArgs, Global, ProgressKind};
 use crate::commands::world;
@@ -50,16 +49,13 @@ pub(crate) fn run(
     } else {
         global.progress
     });
-    let bases = SettingsBases {
-        engine: &engine,
-        settings: &inputs.settings,
-        reporter: &progress,
-        archive: args.input.archive.as_deref(),
-        host_sources: host_sources(std::path::Path::new("/")),
-        now: surroundings.now,
-        pull: args.input.pull,
-        note: &|text| Output::new().note(Look::Note, text),
-    };
+    let bases = SettingsBases::new(
+        &engine,
+        &progress,
+        &inputs.settings,
+        &args.input,
+        surroundings.now,
+    );
     let request = BuildRequest {
         dockerfile: &inputs.text,
         context: &inputs.context,

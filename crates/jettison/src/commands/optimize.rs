@@ -13,7 +13,6 @@ use jettison_slim::{
 };
 use similar::{ChangeTag, TextDiff};
 
-use crate::archives::host_sources;
 use crate::bases::SettingsBases;
 use crate::cli::{Global, OptimizeArgs};
 use crate::commands::{build, world};
@@ -48,16 +47,13 @@ pub(crate) fn run(
         file: inputs.dockerfile.clone(),
         written: written.clone(),
     };
-    let bases = SettingsBases {
-        engine: &engine,
-        settings: &inputs.settings,
-        reporter: &watcher,
-        archive: args.input.archive.as_deref(),
-        host_sources: host_sources(Path::new("/")),
-        now: surroundings.now,
-        pull: args.input.pull,
-        note: &|text| Output::new().note(Look::Note, text),
-    };
+    let bases = SettingsBases::new(
+        &engine,
+        &watcher,
+        &inputs.settings,
+        &args.input,
+        surroundings.now,
+    );
     let request = OptimizeRequest {
         build: BuildRequest {
             dockerfile: &inputs.text,
