@@ -14,6 +14,21 @@ use crate::plan::StepId;
 /// A level that keeps up with what package managers write; exports compress anew.
 const LEVEL: i32 = 1;
 
+/// What the writer is asked for, in the order of the steps: nothing about a step is remembered
+/// before everything that it was made from is.
+#[derive(Debug)]
+pub(crate) enum WriteJob {
+    /// A snapshot is to become a layer.
+    Layer(LayerJob),
+    /// A definition key turned out to stand for a content key.
+    Alias {
+        /// The definition key.
+        alias: CacheKey,
+        /// The content key.
+        key: CacheKey,
+    },
+}
+
 /// A snapshot whose layer is to be written.
 #[derive(Debug)]
 pub(crate) struct LayerJob {
@@ -28,11 +43,11 @@ pub(crate) struct LayerJob {
     pub(crate) lock: std::fs::File,
 }
 
-/// Writes the layers of `queue` in order, each with its cache entry.
+/// Does the jobs of `queue` in order. Gives the new cache entries.
 pub(crate) fn write_layers(
     store: &Store,
     cache: &Cache,
-    queue: Receiver<LayerJob>,
+    queue: Receiver<WriteJob>,
 ) -> Result<BTreeMap<StepId, CacheEntry>, BuildError> {
     let options = LayerOptions {
         compression: Compression::Zstd { level: LEVEL },
@@ -40,6 +55,13 @@ pub(crate) fn write_layers(
     };
     let mut written = BTreeMap::new();
     for job in queue {
+        let job = match job {
+            WriteJob::Layer(job) => job,
+            WriteJob::Alias { alias, key } => {
+                cache.put_alias(&alias, &key)?;
+                continue;
+            }
+        };
         let start = Instant::now();
         let layer =
             write_layer(store, &job.upper, &job.lowers, &options).map_err(BuildError::Layer)?;

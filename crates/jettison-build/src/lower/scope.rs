@@ -79,7 +79,8 @@ impl Scope {
         values
     }
 
-    fn lookup(&self, name: &str) -> Option<String> {
+    /// The value that a word sees.
+    pub(crate) fn lookup(&self, name: &str) -> Option<String> {
         if let Some((_, value)) = self.env.iter().rev().find(|(known, _)| known == name) {
             return Some(value.clone());
         }
@@ -177,6 +178,11 @@ fn platform_args(request: &LowerRequest) -> BTreeMap<String, String> {
             .clone()
             .unwrap_or_else(|| "default".to_string()),
     );
+    for (name, value) in &mut args {
+        if let Some(given) = request.build_args.get(name) {
+            value.clone_from(given);
+        }
+    }
     args
 }
 
