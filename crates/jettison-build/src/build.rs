@@ -6,6 +6,7 @@ mod layers;
 mod step;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use jettison_dockerfile::parse;
 use jettison_oci::{ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store};
 use jettison_sandbox::Entered;
 
-use crate::build::layers::{WriteJob, write_layers};
-use crate::build::step::{Record, StepResult};
+use crate::build::layers::{LayerWriter, WriteJob};
+use crate::build::step::{Jobs, Record, StepResult};
 use crate::cache::Cache;
 use crate::context::BuildContext;
 use crate::error::BuildError;
@@ -142,9 +143,20 @@ impl<'a> Engine<'a> {
         request: &BuildRequest<'_>,
         reporter: &dyn Reporter,
     ) -> Result<Vec<StepRecord>, BuildError> {
-        let (jobs, queue) = mpsc::channel::<WriteJob>();
+        let (sender, queue) = mpsc::channel::<WriteJob>();
+        let has_failed = AtomicBool::new(false);
+        let jobs = Jobs {
+            queue: sender,
+            has_failed: &has_failed,
+        };
+        let writer = LayerWriter {
+            store: self.store,
+            cache: &self.cache,
+            snapshots: &self.snapshots,
+            has_failed: &has_failed,
+        };
         let (results, written) = thread::scope(|scope| {
-            let writer = scope.spawn(|| write_layers(self.store, &self.cache, queue));
+            let writer = scope.spawn(|| writer.run(queue));
             let results = self.run_steps(plan, request, reporter, &jobs);
             drop(jobs);
             (results, writer.join())
@@ -156,7 +168,7 @@ impl<'a> Engine<'a> {
         let mut records = Vec::new();
         for result in results? {
             let entry = match &result.record {
-                Record::Entry(entry) => Some(entry),
+                Record::Entry(entry) => Some(entry.as_ref()),
                 Record::Writing(step) => written.get(step),
             };
             let Some(entry) = entry else {
@@ -178,7 +190,7 @@ impl<'a> Engine<'a> {
         plan: &Plan,
         request: &BuildRequest<'_>,
         reporter: &dyn Reporter,
-        jobs: &mpsc::Sender<WriteJob>,
+        jobs: &Jobs<'_>,
     ) -> Result<Vec<StepResult>, BuildError> {
         let mut results: Vec<StepResult> = Vec::new();
         for index in 0..plan.steps.len() {

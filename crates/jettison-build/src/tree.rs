@@ -115,7 +115,7 @@ impl Tree {
             };
             match found {
                 Some((dir, stat)) if kind(&stat) == FileType::Symlink => {
-                    walk.follow(&dir, &name)?
+                    walk.follow(&dir, &name)?;
                 }
                 Some(_) | None => walk.at.push(name),
             }

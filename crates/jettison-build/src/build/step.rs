@@ -1,6 +1,7 @@
 //! One step: from the cache, or executed.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -37,9 +38,16 @@ pub(crate) struct StepResult {
 #[derive(Clone, Debug)]
 pub(crate) enum Record {
     /// It was in the cache.
-    Entry(CacheEntry),
+    Entry(Box<CacheEntry>),
     /// It is being written for this step, which this build executed.
     Writing(StepId),
+}
+
+/// The way to the layer writer.
+pub(crate) struct Jobs<'a> {
+    pub(crate) queue: mpsc::Sender<WriteJob>,
+    /// Whether the writer could not write something.
+    pub(crate) has_failed: &'a AtomicBool,
 }
 
 /// A step in the middle of its build.
@@ -48,7 +56,7 @@ pub(crate) struct StepRun<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) request: &'a BuildRequest<'a>,
     pub(crate) reporter: &'a dyn Reporter,
-    pub(crate) jobs: &'a mpsc::Sender<WriteJob>,
+    pub(crate) jobs: &'a Jobs<'a>,
     pub(crate) results: &'a [StepResult],
 }
 
@@ -112,7 +120,7 @@ impl StepRun<'_> {
             upper: snapshot.fs(),
             lowers,
             executed,
-            lock,
+            _lock: lock,
         }))?;
         Ok(StepResult {
             key,
@@ -123,11 +131,17 @@ impl StepRun<'_> {
     }
 
     fn send(&self, job: WriteJob) -> Result<(), BuildError> {
-        // The writer is gone only if it failed; its error is reported when it is joined.
-        self.jobs.send(job).map_err(|_| {
-            let stopped = std::io::Error::other("the layer writer stopped");
-            BuildError::io("write to", self.engine.store.root(), stopped)
-        })
+        let is_sent = self.jobs.queue.send(job).is_ok();
+        if is_sent && !self.jobs.has_failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // The writer's own error is reported when it is joined.
+        let stopped = std::io::Error::other("the layer writer stopped");
+        Err(BuildError::io(
+            "write to",
+            self.engine.store.root(),
+            stopped,
+        ))
     }
 
     /// The result of an equal step of this build, or the cache's.
@@ -159,7 +173,7 @@ impl StepRun<'_> {
             key: *key,
             snapshot: entry.snapshot.clone(),
             cached: true,
-            record: Record::Entry(entry),
+            record: Record::Entry(Box::new(entry)),
         })
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn select(source: &Source<'_>, patterns: &[String]) -> Result<Selecti
         }
         let named = Path::new("/").join(cleaned.join("/"));
         match source.tree.real(&named) {
-            Ok(real) if is_wanted(source, &named) && is_wanted(source, &real) => {
+            Ok(real) if are_wanted(source, [&named, &real])? => {
                 paths.push(Selected { named, real });
             }
             Ok(_) => {
@@ -132,9 +132,15 @@ fn walk_below(
     Ok(())
 }
 
-/// Whether the context has `path`, or may have something below it.
-fn is_wanted(source: &Source<'_>, path: &Path) -> bool {
-    !is_ignored(source, path) || reincludes_below(source, path)
+/// Whether the context has the file at a path and where that leads to, or, if it is a directory, may
+/// have something in it.
+fn are_wanted(source: &Source<'_>, paths: [&Path; 2]) -> Result<bool, SelectError> {
+    let [_, real] = paths;
+    let stat = source.tree.stat(real);
+    let stat = stat.map_err(|error| SelectError::Io(real.to_path_buf(), error))?;
+    let is_dir = kind(&stat) == FileType::Directory;
+    let is_wanted = |path| !is_ignored(source, path) || (is_dir && reincludes_below(source, path));
+    Ok(paths.into_iter().all(is_wanted))
 }
 
 /// Whether the context leaves `path` out.
@@ -252,7 +258,7 @@ fn expand(
     let failed = |error| SelectError::Io(at.to_path_buf(), error);
     let Some((first, rest)) = rest.split_first() else {
         match source.tree.real(at) {
-            Ok(real) if is_wanted(source, at) && is_wanted(source, &real) => {
+            Ok(real) if are_wanted(source, [at, &real])? => {
                 let named = at.to_path_buf();
                 paths.push(Selected { named, real });
             }
