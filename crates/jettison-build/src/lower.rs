@@ -1,6 +1,8 @@
 //! Turns the stages of a Dockerfile into a plan. Pure but for asking for base images.
 
 mod config;
+#[cfg(test)]
+mod laws;
 mod quote;
 mod scope;
 mod step;

@@ -259,7 +259,7 @@ impl StepRun<'_> {
         active: &Snapshot<Active>,
     ) -> Result<(), BuildError> {
         let line = step.hints.line;
-        let command = run.argv.join(" ").replace('\n', " ");
+        let command = run.argv.join(" ").trim_end().replace('\n', " ");
         let mut ends_a_line = true;
         let mut output = |bytes: &[u8]| {
             ends_a_line = bytes.last() == Some(&b'\n');
@@ -295,10 +295,8 @@ impl StepRun<'_> {
                 });
             }
             Err(RunError::User(reason)) => {
-                return Err(BuildError::User {
-                    user: run.user.clone(),
-                    reason,
-                });
+                let message = format!("cannot become user `{}`: {reason}", run.user);
+                return Err(located(step, message));
             }
             Err(RunError::Build(error)) => return Err(error),
         };

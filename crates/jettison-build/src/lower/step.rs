@@ -98,7 +98,7 @@ impl Lowering<'_> {
             None => None,
         };
         let from = match &copy.from {
-            Some(name) => CopyFrom::Input(self.copy_from(state, instruction, name, place)?),
+            Some(name) => CopyFrom::Input(self.copy_from(instruction, name, place)?),
             None => CopyFrom::Context,
         };
         let mut created_by = vec!["COPY".to_string()];
@@ -136,15 +136,10 @@ impl Lowering<'_> {
     /// (BuildKit: dockerfile2llb/convert.go, `toCommand`).
     fn copy_from(
         &mut self,
-        state: &StageState,
         instruction: &Instruction,
         name: &str,
         place: Place<'_>,
     ) -> Result<Input, LowerError> {
-        if self.expand(state, instruction, name).ok().as_deref() != Some(name) {
-            let message = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround";
-            return Err(self.error(instruction, message));
-        }
         let graph = self.graph;
         let earlier = graph.stage_before(&name.to_lowercase(), place.stage.index);
         if let Some(stage) = earlier.or_else(|| graph.find(name)) {
