@@ -63,10 +63,10 @@ fn steps_before_a_failure_stay_in_the_cache(entered: &Entered) {
     let failed = scene.build_as(entered, &format!("{text}1\n"), &Wishes::default());
     assert!(failed.result.is_err());
     let repaired = scene.build_as(entered, &format!("{text}0\n"), &Wishes::default());
-    expect![[r#"
+    expect![[r"
         cached [2/4] RUN echo 1 > /one
         cached [3/4] RUN echo 2 > /two
-        run [4/4] RUN exit 0"#]]
+        run [4/4] RUN exit 0"]]
     .assert_eq(&repaired.steps.join("\n"));
     assert!(repaired.result.is_ok());
 }

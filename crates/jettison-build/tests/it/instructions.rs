@@ -45,7 +45,8 @@ fn shown(built: &Built) -> String {
     json.as_object_mut().unwrap().remove("rootfs");
     let mut text = serde_json::to_string_pretty(&json).unwrap();
     for entry in history.unwrap().as_array().unwrap() {
-        text += &format!("\n{entry}");
+        text.push('\n');
+        text.push_str(&entry.to_string());
     }
     text
 }

@@ -21,12 +21,11 @@ fn main() {
     jettison_sandbox::init_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let code = match words.as_slice() {
-        ["--build", scene] => processes::build_alone(scene),
-        _ => {
-            let filter = words.iter().find(|word| !word.starts_with('-'));
-            runner::run_all(filter.copied().unwrap_or_default())
-        }
+    let code = if let ["--build", scene] = words.as_slice() {
+        processes::build_alone(scene)
+    } else {
+        let filter = words.iter().find(|word| !word.starts_with('-'));
+        runner::run_all(filter.copied().unwrap_or_default())
     };
     std::process::exit(code)
 }

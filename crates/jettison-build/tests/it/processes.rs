@@ -52,7 +52,7 @@ fn start(scene: &Scene, text: &str) -> Child {
 
 /// Waits until a snapshot that is being written has a file called `name`.
 fn wait_for(scene: &Scene, name: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while Instant::now() < deadline {
         let found = fs::read_dir(scene.store().join("snapshots"))
             .into_iter()

@@ -182,7 +182,8 @@ fn list(dir: &Path, below: &Path, lines: &mut Vec<String>) {
             path.display()
         );
         if metadata.is_symlink() {
-            line += &format!(" -> {}", fs::read_link(entry.path()).unwrap().display());
+            let target = fs::read_link(entry.path()).unwrap();
+            line = format!("{line} -> {}", target.display());
         }
         if metadata.is_dir() {
             line.push('/');
