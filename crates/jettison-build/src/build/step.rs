@@ -265,7 +265,7 @@ impl StepRun<'_> {
             ends_a_line = bytes.last() == Some(&b'\n');
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
         };
-        if !self.has_dir(lowers, &run.working_dir)? {
+        if !self.has(lowers, &run.working_dir)? {
             // As the usual runtimes do; the image's configuration may name any directory.
             let target = self.target(lowers, active)?;
             let workdir = WorkdirDefinition {
@@ -353,8 +353,8 @@ impl StepRun<'_> {
         make_workdir(&target.tree, workdir).map_err(|failure| copy_error(step, &failure))
     }
 
-    /// Whether `path` is there in the file system of `lowers`, of whatever kind.
-    fn has_dir(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
+    /// Whether there is a `path` in the file system of `lowers`.
+    fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
         let mount = jettison_sandbox::mount_overlay(self.engine.entered, lowers, None)
             .map_err(BuildError::Mount)?;
         let root = mount.path();

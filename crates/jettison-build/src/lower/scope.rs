@@ -67,7 +67,7 @@ impl Scope {
     }
 
     /// The declared arguments that have a value, later declarations replacing earlier ones.
-    pub(crate) fn arg_values(&self) -> Vec<(String, String)> {
+    fn arg_values(&self) -> Vec<(String, String)> {
         let mut values: Vec<(String, String)> = Vec::new();
         for (name, value) in &self.args {
             let Some(value) = value else { continue };
@@ -77,6 +77,19 @@ impl Scope {
             }
         }
         values
+    }
+
+    /// What the history of a `RUN` says of the declared arguments: every name once, with the value that
+    /// the command sees.
+    pub(crate) fn shown_args(&self) -> Vec<String> {
+        let mut shown: Vec<(&str, String)> = Vec::new();
+        for (name, _) in &self.args {
+            if !shown.iter().any(|(known, _)| known == name) {
+                shown.push((name, self.lookup(name).unwrap_or_default()));
+            }
+        }
+        let pair = |(name, value): (&str, String)| format!("{name}={value}");
+        shown.into_iter().map(pair).collect()
     }
 
     /// The value that a word sees.

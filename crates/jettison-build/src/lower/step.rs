@@ -234,15 +234,11 @@ impl StageState {
 
 /// `RUN |2 A=1 B=2 /bin/sh -c make # buildkit` (BuildKit: `runCommandString`).
 fn run_history(state: &StageState, argv: &[String]) -> String {
-    let build_args = state.scope.arg_values();
+    let build_args = state.scope.shown_args();
     let mut words = vec!["RUN".to_string()];
     if !build_args.is_empty() {
         words.push(format!("|{}", build_args.len()));
-        words.extend(
-            build_args
-                .into_iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        );
+        words.extend(build_args);
     }
     words.extend(argv.iter().cloned());
     words.push("# buildkit".to_string());

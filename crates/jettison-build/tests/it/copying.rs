@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use expect_test::{Expect, expect};
 use jettison_sandbox::Entered;
 
-use crate::runner::Test;
+use crate::runner::{Test, needs_other_ids};
 use crate::scene::{Scene, Wishes, listing};
 
 pub(crate) const TESTS: &[Test] = crate::tests![
@@ -30,6 +30,7 @@ fn check(entered: &Entered, lines: &str, expected: Expect) {
 }
 
 fn a_new_directory_is_roots_and_from_1970(entered: &Entered) {
+    needs_other_ids(entered);
     check(
         entered,
         "COPY sub /new/place",
@@ -100,6 +101,7 @@ fn a_working_directory_may_exist_or_be_behind_a_link(entered: &Entered) {
 }
 
 fn a_working_directory_belongs_to_the_user(entered: &Entered) {
+    needs_other_ids(entered);
     check(
         entered,
         "USER app\nWORKDIR /x/y",

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jettison_sandbox::{EnterOptions, Entered, IdChoice, enter};
+use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::{arguments, caching, copying, failures, instructions, processes, reproducible};
 
@@ -33,6 +33,13 @@ struct Skipped(String);
 /// Skips the test, saying why.
 pub(crate) fn skip(reason: impl Into<String>) -> ! {
     std::panic::resume_unwind(Box::new(Skipped(reason.into())))
+}
+
+/// Skips the test where files cannot be given to others.
+pub(crate) fn needs_other_ids(entered: &Entered) {
+    if entered.ids == IdMapKind::SingleId {
+        skip("it needs more than one ID");
+    }
 }
 
 /// Becomes root of a user namespace, as well as the host permits.
