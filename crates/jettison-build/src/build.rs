@@ -6,6 +6,7 @@ mod layers;
 mod step;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use jettison_dockerfile::parse;
 use jettison_oci::{ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store};
 use jettison_sandbox::Entered;
 
-use crate::build::layers::{LayerJob, write_layers};
-use crate::build::step::StepResult;
+use crate::build::layers::{LayerWriter, WriteJob};
+use crate::build::step::{Jobs, Record, StepResult};
 use crate::cache::Cache;
 use crate::context::BuildContext;
 use crate::error::BuildError;
@@ -142,34 +143,43 @@ impl<'a> Engine<'a> {
         request: &BuildRequest<'_>,
         reporter: &dyn Reporter,
     ) -> Result<Vec<StepRecord>, BuildError> {
-        let (jobs, queue) = mpsc::channel::<LayerJob>();
+        let (sender, queue) = mpsc::channel::<WriteJob>();
+        let has_failed = AtomicBool::new(false);
+        let jobs = Jobs {
+            queue: sender,
+            has_failed: &has_failed,
+        };
+        let writer = LayerWriter {
+            store: self.store,
+            cache: &self.cache,
+            snapshots: &self.snapshots,
+            has_failed: &has_failed,
+        };
         let (results, written) = thread::scope(|scope| {
-            let writer = scope.spawn(|| write_layers(self.store, &self.cache, queue));
+            let writer = scope.spawn(|| writer.run(queue));
             let results = self.run_steps(plan, request, reporter, &jobs);
             drop(jobs);
             (results, writer.join())
         });
-        let mut written = match written {
+        let written = match written {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),
         };
         let mut records = Vec::new();
-        for (index, result) in results?.into_iter().enumerate() {
-            let entry = match result.entry {
-                Some(entry) => entry,
-                None => written.remove(&StepId(index)).ok_or_else(|| {
-                    BuildError::io(
-                        "write",
-                        self.store.root(),
-                        std::io::Error::other("a layer was not written"),
-                    )
-                })?,
+        for result in results? {
+            let entry = match &result.record {
+                Record::Entry(entry) => Some(entry.as_ref()),
+                Record::Writing(step) => written.get(step),
+            };
+            let Some(entry) = entry else {
+                let missing = std::io::Error::other("a layer was not written");
+                return Err(BuildError::io("write to", self.store.root(), missing));
             };
             records.push(StepRecord {
                 cached: result.cached,
                 elapsed: entry.elapsed,
-                files: self.snapshots.path_of(&entry.snapshot),
-                layer: entry.layer,
+                files: self.step_files(&result)?,
+                layer: entry.layer.clone(),
             });
         }
         Ok(records)
@@ -180,7 +190,7 @@ impl<'a> Engine<'a> {
         plan: &Plan,
         request: &BuildRequest<'_>,
         reporter: &dyn Reporter,
-        jobs: &mpsc::Sender<LayerJob>,
+        jobs: &Jobs<'_>,
     ) -> Result<Vec<StepResult>, BuildError> {
         let mut results: Vec<StepResult> = Vec::new();
         for index in 0..plan.steps.len() {
@@ -226,6 +236,7 @@ impl<'a> Engine<'a> {
             architecture: request.lower.architecture.clone(),
             os: "linux".to_string(),
             variant: base.and_then(|image| image.config().variant.clone()),
+            author: base.and_then(|image| image.config().author.clone()),
             config: plan.target.config.clone(),
             rootfs: RootFs::new(diff_ids),
             history: dated(&plan.target.history, &created),
@@ -262,7 +273,7 @@ impl<'a> Engine<'a> {
         if let Some(snapshot) = self.snapshots.get(&result.snapshot) {
             return Ok(snapshot.fs());
         }
-        let Some(entry) = &result.entry else {
+        let Record::Entry(entry) = &result.record else {
             let path = self.snapshots.path_of(&result.snapshot);
             return Err(BuildError::io(
                 "open",

@@ -13,7 +13,7 @@
 mod key;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -90,14 +90,33 @@ impl Cache {
     }
 
     fn write(&self, folder: &str, key: &CacheKey, text: &str) -> Result<(), BuildError> {
-        let path = self.root.join(folder).join(key.to_string());
-        let temporary = self
-            .root
-            .join(folder)
-            .join(format!(".{key}.{}", std::process::id()));
-        fs::write(&temporary, text)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(|source| BuildError::io("write", &path, source))
+        let folder = self.root.join(folder);
+        let path = folder.join(key.to_string());
+        let write = || -> io::Result<()> {
+            let (temporary, mut file) = new_file(&folder, &key.to_string())?;
+            let written = file
+                .write_all(text.as_bytes())
+                .and_then(|()| fs::rename(&temporary, &path));
+            if written.is_err() {
+                // Nothing is left behind where there is no room; that it failed is reported.
+                fs::remove_file(&temporary).unwrap_or_default();
+            }
+            written
+        };
+        write().map_err(|source| BuildError::io("write", &path, source))
+    }
+}
+
+/// A file of our own in `folder` whose name begins with a dot.
+fn new_file(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    let mut number = 0_u64;
+    loop {
+        let path = folder.join(format!(".{name}.{}.{number}", std::process::id()));
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -141,9 +160,10 @@ fn decode(text: &str) -> Option<CacheEntry> {
         unpacked_size: number("unpacked-size")?,
         files: number("files")?,
     };
+    let snapshot = field("snapshot").filter(|name| !name.is_empty() && !name.contains('/'))?;
     Some(CacheEntry {
         layer,
-        snapshot: field("snapshot")?.to_string(),
+        snapshot: snapshot.to_string(),
         elapsed,
     })
 }

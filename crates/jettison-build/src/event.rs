@@ -29,7 +29,7 @@ pub enum Event<'a> {
     StepOutput {
         /// The step's number in the plan.
         step: usize,
-        /// The bytes, as they came.
+        /// The bytes, as they came; if the last line has no line break, one follows.
         bytes: &'a [u8],
     },
     /// A step is done; its layer may still be written.

@@ -1,11 +1,13 @@
 //! Carrying out single steps.
 
+mod attributes;
 mod copy;
+mod owner;
 mod pattern;
 mod run;
 mod select;
 
 pub(crate) use crate::exec::copy::{CopyFailure, copy_files, make_workdir};
 pub use crate::exec::run::{ImageProcess, RunHost, image_sandbox};
-pub(crate) use crate::exec::run::{RunError, run_command, user};
+pub(crate) use crate::exec::run::{RunError, run_command};
 pub(crate) use crate::exec::select::{SelectError, Selection, Source, digest_lines, select};

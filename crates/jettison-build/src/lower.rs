@@ -1,6 +1,9 @@
 //! Turns the stages of a Dockerfile into a plan. Pure but for asking for base images.
 
 mod config;
+#[cfg(test)]
+mod laws;
+mod quote;
 mod scope;
 mod step;
 
@@ -83,14 +86,15 @@ pub fn lower(parse: &Parse, request: &LowerRequest, bases: &dyn Bases) -> Result
     let graph = stages(parse);
     refuse_errors(parse, &graph)?;
     let target = target_stage(&graph, request)?;
+    let globals = scope::global_args(parse, &graph, request)?;
     let needed = graph
-        .reachable_with(parse, target, &|name| request.build_args.get(name).cloned())
+        .reachable_with(parse, target, &|name| globals.lookup(name))
         .map_err(|diagnostic| LowerError::Instruction(locate(parse, &diagnostic)))?;
     let mut lowering = Lowering {
         parse,
         request,
         bases,
-        globals: scope::global_args(parse, &graph, request)?,
+        globals,
         graph: &graph,
         plan_bases: Vec::new(),
         steps: Vec::new(),
@@ -270,7 +274,7 @@ impl StageState {
     fn on(base: usize, image: &Image, scope: Scope) -> StageState {
         let mut config = image.config().config.clone();
         if !config.env.iter().any(|pair| pair.starts_with("PATH=")) {
-            config.env.insert(0, format!("PATH={DEFAULT_PATH}"));
+            config.env.push(format!("PATH={DEFAULT_PATH}"));
         }
         StageState {
             result: Input::Base(base),

@@ -2,23 +2,31 @@
 //!
 //! ```text
 //! snapshots/
-//! ├── <name>/fs            a committed snapshot: what one step or layer changed
-//! ├── chains/<chain ID>    a symbolic link to the snapshot that ends that stack of layers
-//! └── active-<pid>-<n>/    fs and work of a snapshot that is being written
+//! ├── <name>/fs               a committed snapshot: what one step or layer changed
+//! ├── chains/<chain ID>       a symbolic link to the snapshot that ends that stack of layers
+//! ├── owners.lock             held while an `active-` directory is made or found abandoned
+//! └── active-<pid>-<n>/       one process's snapshots that are being written
+//!     ├── lock                locked by that process as long as it lives
+//!     └── <n>/{fs,work}       the files so far, and the directory that overlayfs works in
 //! ```
 //!
-//! A snapshot appears by rename, whole or not at all. Left-over active ones are removed by the
-//! next process that finds their owner gone.
+//! A snapshot appears by rename, whole or not at all, and is never replaced: others may be reading it.
+
+mod owner;
+mod remove;
 
 use std::fs;
 use std::io;
 use std::marker::PhantomData;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 use jettison_oci::{ChainId, DiffId, Image, Store, unpack_layer};
 
 use crate::error::BuildError;
+use crate::snapshot::owner::Owner;
+use crate::snapshot::remove::remove_all;
 
 /// A snapshot that is being written. It can never be a parent.
 #[derive(Debug)]
@@ -33,6 +41,8 @@ pub struct Committed;
 pub struct Snapshot<State> {
     name: String,
     dir: PathBuf,
+    /// Keeps the directory of an active snapshot.
+    _owner: Option<Arc<Owner>>,
     state: PhantomData<State>,
 }
 
@@ -40,9 +50,8 @@ pub struct Snapshot<State> {
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     root: PathBuf,
+    owner: Arc<Owner>,
 }
-
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Snapshots {
     /// Opens the snapshots below `store_root` and clears away what killed processes left.
@@ -50,67 +59,108 @@ impl Snapshots {
         let root = store_root.join("snapshots");
         let chains = root.join("chains");
         fs::create_dir_all(&chains).map_err(|source| BuildError::io("create", &chains, source))?;
-        let snapshots = Snapshots { root };
-        snapshots.remove_orphans();
-        Ok(snapshots)
+        let owner = Owner::open(&root)
+            .map_err(|source| BuildError::io("make a directory in", &root, source))?;
+        Ok(Snapshots {
+            root,
+            owner: Arc::new(owner),
+        })
     }
 
     /// Starts a new snapshot.
     pub fn prepare(&self) -> Result<Snapshot<Active>, BuildError> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("active-{}-{number}", std::process::id());
-        let dir = self.root.join(&name);
-        for path in [&dir, &dir.join("fs"), &dir.join("work")] {
+        let dir = self.owner.path();
+        let upper = dir.join("fs");
+        for path in [&dir, &upper, &dir.join("work")] {
             fs::create_dir(path).map_err(|source| BuildError::io("create", path, source))?;
         }
+        // It becomes the mode of `/`, which must not depend on the caller's umask.
+        fs::set_permissions(&upper, fs::Permissions::from_mode(0o755))
+            .map_err(|source| BuildError::io("open up", &upper, source))?;
         Ok(Snapshot {
-            name,
+            name: String::new(),
             dir,
+            _owner: Some(Arc::clone(&self.owner)),
             state: PhantomData,
         })
     }
 
-    /// Ends writing and gives the snapshot its name. One of that name is replaced.
+    /// Ends writing and gives the snapshot its name, which says what is in it: if there is one of
+    /// that name already, that one stays, and `active` is thrown away.
     pub fn commit(
         &self,
         active: Snapshot<Active>,
         name: &str,
     ) -> Result<Snapshot<Committed>, BuildError> {
-        let work = active.dir.join("work");
+        loop {
+            if self.rename(&active, name)? {
+                return Ok(self.committed(name));
+            }
+            if let Some(existing) = self.get(name) {
+                self.discard(active)?;
+                return Ok(existing);
+            }
+            self.remove(name)?;
+        }
+    }
+
+    /// Ends writing and gives the snapshot `name`, or that and the first number that is free.
+    pub(crate) fn commit_beside(
+        &self,
+        active: Snapshot<Active>,
+        name: &str,
+    ) -> Result<Snapshot<Committed>, BuildError> {
+        let mut numbered = name.to_string();
+        let mut number = 0_u64;
+        while !self.rename(&active, &numbered)? {
+            number += 1;
+            numbered = format!("{name}.{number}");
+        }
+        Ok(self.committed(&numbered))
+    }
+
+    /// Whether the snapshot got the name. It does not if there is something of that name.
+    fn rename(&self, active: &Snapshot<Active>, name: &str) -> Result<bool, BuildError> {
+        let work = active.work();
         remove_all(&work).map_err(|source| BuildError::io("remove", &work, source))?;
         let dir = self.root.join(name);
-        for _ in 0..8 {
-            match fs::rename(&active.dir, &dir) {
-                Ok(()) => {
-                    return Ok(Snapshot {
-                        name: name.to_string(),
-                        dir,
-                        state: PhantomData,
-                    });
-                }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
-                    ) =>
-                {
-                    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-                    let old = self
-                        .root
-                        .join(format!("active-{}-{number}", std::process::id()));
-                    if fs::rename(&dir, &old).is_ok() {
-                        remove_all(&old)
-                            .map_err(|source| BuildError::io("remove", &old, source))?;
-                    }
-                }
-                Err(source) => return Err(BuildError::io("commit", &dir, source)),
+        match fs::rename(&active.dir, &dir) {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty
+                        | io::ErrorKind::AlreadyExists
+                        | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(false)
             }
+            Err(source) => Err(BuildError::io("commit", &dir, source)),
         }
-        Err(BuildError::io(
-            "commit",
-            &dir,
-            io::Error::other("another process keeps making it"),
-        ))
+    }
+
+    fn committed(&self, name: &str) -> Snapshot<Committed> {
+        Snapshot {
+            name: name.to_string(),
+            dir: self.root.join(name),
+            _owner: None,
+            state: PhantomData,
+        }
+    }
+
+    /// Removes what is called `name`. Nobody may be using it.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), BuildError> {
+        let dir = self.root.join(name);
+        let aside = self.owner.path();
+        let removed = match fs::rename(&dir, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.and_then(|()| match fs::remove_file(&aside) {
+                Ok(()) => Ok(()),
+                Err(_) => remove_all(&aside),
+            }),
+        };
+        removed.map_err(|source| BuildError::io("remove", &dir, source))
     }
 
     /// Throws an active snapshot away.
@@ -120,17 +170,13 @@ impl Snapshots {
 
     /// The committed snapshot called `name`.
     pub fn get(&self, name: &str) -> Option<Snapshot<Committed>> {
-        let dir = self.root.join(name);
-        dir.join("fs").is_dir().then(|| Snapshot {
-            name: name.to_string(),
-            dir,
-            state: PhantomData,
-        })
+        let snapshot = self.committed(name);
+        snapshot.fs().is_dir().then_some(snapshot)
     }
 
     /// Where the files of the snapshot called `name` are, if it exists.
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {
-        self.root.join(name).join("fs")
+        self.committed(name).fs()
     }
 
     /// Remembers that `snapshot` on top of the layers below it is the stack `chain`.
@@ -143,11 +189,7 @@ impl Snapshots {
         if path.join("fs").is_dir() {
             return Ok(());
         }
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = self
-            .root
-            .join("chains")
-            .join(format!(".new-{}-{number}", std::process::id()));
+        let temporary = self.owner.path();
         std::os::unix::fs::symlink(Path::new("..").join(&snapshot.name), &temporary)
             .and_then(|()| fs::rename(&temporary, &path))
             .map_err(|source| BuildError::io("write", &path, source))
@@ -181,24 +223,6 @@ impl Snapshots {
     fn chain_path(&self, chain: &ChainId) -> PathBuf {
         self.root.join("chains").join(hex(&chain.to_string()))
     }
-
-    fn remove_orphans(&self) {
-        let Ok(entries) = fs::read_dir(&self.root) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix("active-")) else {
-                continue;
-            };
-            let owner = rest.split('-').next().unwrap_or_default();
-            let alive = Path::new("/proc").join(owner).exists();
-            if !alive {
-                // What cannot be removed now is tried again by the next process.
-                remove_all(&entry.path()).unwrap_or_default();
-            }
-        }
-    }
 }
 
 /// The name of the snapshot that the top layer of `chain` is unpacked to.
@@ -212,7 +236,7 @@ impl<State> Snapshot<State> {
         self.dir.join("fs")
     }
 
-    /// The snapshot's name.
+    /// The snapshot's name; empty as long as it is active.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -229,32 +253,72 @@ fn hex(digest: &str) -> &str {
     digest.trim_start_matches("sha256:")
 }
 
-/// Removes a tree, directories without write permission included.
-fn remove_all(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path);
-            fs::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn open_up(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return;
-    };
-    if !metadata.is_dir() {
-        return;
+    fn names(root: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(root.join("snapshots"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
-    // A directory that stays closed makes the removal fail, and that error is reported.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap_or_default();
-    let Ok(entries) = fs::read_dir(path) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        open_up(&entry.path());
+
+    fn written(snapshots: &Snapshots, text: &str) -> Snapshot<Active> {
+        let active = snapshots.prepare().unwrap();
+        fs::write(active.fs().join("file"), text).unwrap();
+        active
+    }
+
+    #[test]
+    fn a_committed_snapshot_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::open(dir.path()).unwrap();
+        let text = |snapshot: &Snapshot<Committed>| {
+            fs::read_to_string(snapshot.fs().join("file")).unwrap()
+        };
+        let first = snapshots.commit(written(&snapshots, "1"), "name").unwrap();
+        let second = snapshots.commit(written(&snapshots, "2"), "name").unwrap();
+        assert_eq!((text(&first), text(&second)), ("1".into(), "1".into()));
+        let beside = snapshots
+            .commit_beside(written(&snapshots, "3"), "name")
+            .unwrap();
+        assert_eq!((beside.name(), &*text(&beside)), ("name.1", "3"));
+    }
+
+    #[test]
+    fn a_broken_snapshot_gives_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::open(dir.path()).unwrap();
+        let broken = dir.path().join("snapshots/name");
+        fs::create_dir(&broken).unwrap();
+        fs::write(broken.join("junk"), "").unwrap();
+        snapshots.commit(written(&snapshots, "1"), "name").unwrap();
+        assert!(broken.join("fs/file").exists());
+        fs::write(dir.path().join("snapshots/other"), "").unwrap();
+        snapshots.commit(written(&snapshots, "1"), "other").unwrap();
+        assert!(dir.path().join("snapshots/other/fs/file").exists());
+    }
+
+    #[test]
+    fn only_what_nobody_holds_is_cleared_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let living = Snapshots::open(dir.path()).unwrap();
+        let active = written(&living, "1");
+        // As after a kill: the directory is there, and nobody has its lock.
+        let dead = dir.path().join("snapshots/active-1-0");
+        fs::create_dir_all(dead.join("0/fs")).unwrap();
+        fs::write(dead.join("lock"), "").unwrap();
+        let half_made = dir.path().join("snapshots/active-1-1");
+        fs::create_dir_all(&half_made).unwrap();
+        drop(Snapshots::open(dir.path()).unwrap());
+        assert!(!dead.exists() && !half_made.exists());
+        assert!(active.fs().join("file").exists());
+        drop(living);
+        assert!(active.fs().join("file").exists(), "it has not been dropped");
+        drop(active);
+        assert_eq!(names(dir.path()), ["chains", "owners.lock"]);
     }
 }

@@ -1,19 +1,20 @@
 //! One step: from the cache, or executed.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
 use jettison_sandbox::Status;
 
-use crate::build::layers::LayerJob;
+use crate::build::layers::{LayerJob, WriteJob};
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{CacheEntry, CacheKey, KeyText, definition_key, with_contents};
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
 use crate::exec::{
     CopyFailure, RunError, SelectError, Selection, Source, copy_files, digest_lines, make_workdir,
-    run_command, select, user,
+    run_command, select,
 };
 use crate::lower::Located;
 use crate::plan::{
@@ -21,7 +22,7 @@ use crate::plan::{
     WorkdirDefinition,
 };
 use crate::snapshot::{Active, Snapshot};
-use crate::tree::{Owner, Tree};
+use crate::tree::Tree;
 
 /// What a step came to.
 #[derive(Clone, Debug)]
@@ -30,8 +31,23 @@ pub(crate) struct StepResult {
     pub(crate) key: CacheKey,
     pub(crate) snapshot: String,
     pub(crate) cached: bool,
-    /// The cache's entry; `None` while the layer is being written.
-    pub(crate) entry: Option<CacheEntry>,
+    pub(crate) record: Record,
+}
+
+/// Where a step's cache entry is.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    /// It was in the cache.
+    Entry(Box<CacheEntry>),
+    /// It is being written for this step, which this build executed.
+    Writing(StepId),
+}
+
+/// The way to the layer writer.
+pub(crate) struct Jobs<'a> {
+    pub(crate) queue: mpsc::Sender<WriteJob>,
+    /// Whether the writer could not write something.
+    pub(crate) has_failed: &'a AtomicBool,
 }
 
 /// A step in the middle of its build.
@@ -40,7 +56,7 @@ pub(crate) struct StepRun<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) request: &'a BuildRequest<'a>,
     pub(crate) reporter: &'a dyn Reporter,
-    pub(crate) jobs: &'a mpsc::Sender<LayerJob>,
+    pub(crate) jobs: &'a Jobs<'a>,
     pub(crate) results: &'a [StepResult],
 }
 
@@ -49,88 +65,116 @@ impl StepRun<'_> {
         let step = &self.plan.steps[id.0];
         let (alias, text) = self.key(step)?;
         let key = text.key();
-        if let Some(hit) = self.hit(id, step, &key) {
-            self.remember(alias.as_ref(), &key)?;
-            return Ok(hit);
+        let result = match self.known(id, step, &key) {
+            Some(known) => known,
+            None => self.locked_step(id, step, text)?,
+        };
+        if let Some(alias) = alias {
+            self.send(WriteJob::Alias { alias, key })?;
         }
-        // Another process may be at the same step.
+        Ok(result)
+    }
+
+    /// Executes a step unless another process does, or has just done it.
+    fn locked_step(
+        &self,
+        id: StepId,
+        step: &Step,
+        text: KeyText,
+    ) -> Result<StepResult, BuildError> {
+        let key = text.key();
         let lock = self.engine.cache.lock(&key)?;
-        if let Some(hit) = self.hit(id, step, &key) {
-            self.remember(alias.as_ref(), &key)?;
-            return Ok(hit);
+        if let Some(known) = self.known(id, step, &key) {
+            return Ok(known);
         }
-        self.reporter.event(Event::StepStarted {
-            step: id.0,
-            title: &step.hints.title,
-        });
+        let title = &step.hints.title;
+        self.reporter
+            .event(Event::StepStarted { step: id.0, title });
         let start = Instant::now();
         let lowers = self
             .engine
             .lowers_of(self.plan, self.results, step.parent)?;
-        let active = self.engine.snapshots.prepare()?;
+        let snapshots = &self.engine.snapshots;
+        let active = snapshots.prepare()?;
         if let Err(error) = self.execute(id, step, &lowers, &active) {
-            self.engine.snapshots.discard(active)?;
+            // What cannot be removed now is removed with the engine; the step's error counts.
+            snapshots.discard(active).unwrap_or_default();
             return Err(error);
         }
         let name = key.to_string();
-        let snapshot = self.engine.snapshots.commit(active, &name)?;
+        if self.engine.cache.get(&key).is_none() {
+            // A process was killed before it had written the layer: nobody uses that snapshot.
+            snapshots.remove(&name)?;
+        }
+        let snapshot = snapshots.commit_beside(active, &name)?;
         let executed = start.elapsed();
         self.reporter.event(Event::StepFinished {
             step: id.0,
             elapsed: executed,
         });
-        let job = LayerJob {
+        self.send(WriteJob::Layer(LayerJob {
             step: id,
             key,
             text,
-            snapshot: name.clone(),
+            snapshot: snapshot.name().to_string(),
             upper: snapshot.fs(),
             lowers,
             executed,
-            lock,
-        };
-        self.remember(alias.as_ref(), &key)?;
-        // The writer is gone only if it failed; its error is reported when it is joined.
-        if self.jobs.send(job).is_err() {
-            return Err(BuildError::io(
-                "write",
-                &snapshot.fs(),
-                std::io::Error::other("the layer writer stopped"),
-            ));
-        }
+            _lock: lock,
+        }))?;
         Ok(StepResult {
             key,
-            snapshot: name,
+            snapshot: snapshot.name().to_string(),
             cached: false,
-            entry: None,
+            record: Record::Writing(id),
         })
     }
 
-    fn hit(&self, id: StepId, step: &Step, key: &CacheKey) -> Option<StepResult> {
-        if self.request.cache == CacheUse::Ignore {
-            return None;
+    fn send(&self, job: WriteJob) -> Result<(), BuildError> {
+        let is_sent = self.jobs.queue.send(job).is_ok();
+        if is_sent && !self.jobs.has_failed.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        let entry = self.engine.cache.get(key)?;
-        if !self.engine.store.has(&entry.layer.blob.digest) {
-            return None;
-        }
+        // The writer's own error is reported when it is joined.
+        let stopped = std::io::Error::other("the layer writer stopped");
+        Err(BuildError::io(
+            "write to",
+            self.engine.store.root(),
+            stopped,
+        ))
+    }
+
+    /// The result of an equal step of this build, or the cache's.
+    fn known(&self, id: StepId, step: &Step, key: &CacheKey) -> Option<StepResult> {
+        let equal = self.results.iter().find(|result| result.key == *key);
+        let result = match equal {
+            Some(equal) => StepResult {
+                cached: true,
+                ..equal.clone()
+            },
+            None => self.hit(key)?,
+        };
         self.reporter.event(Event::StepCached {
             step: id.0,
             title: &step.hints.title,
         });
-        Some(StepResult {
+        Some(result)
+    }
+
+    fn hit(&self, key: &CacheKey) -> Option<StepResult> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        let entry = self.engine.cache.get(key)?;
+        let blob = &entry.layer.blob;
+        // A blob that a power failure cut off has another size.
+        let is_there = self.engine.store.size(&blob.digest).ok() == Some(blob.size);
+        is_there.then(|| StepResult {
             key: *key,
             snapshot: entry.snapshot.clone(),
             cached: true,
-            entry: Some(entry),
+            record: Record::Entry(Box::new(entry)),
         })
-    }
-
-    fn remember(&self, alias: Option<&CacheKey>, key: &CacheKey) -> Result<(), BuildError> {
-        match alias {
-            Some(alias) => self.engine.cache.put_alias(alias, key),
-            None => Ok(()),
-        }
     }
 
     /// The key's text; for a copy from another step also the definition key that stands for it.
@@ -177,7 +221,8 @@ impl StepRun<'_> {
         match input {
             Input::Scratch => "scratch".to_string(),
             Input::Base(base) => format!("image {}", self.plan.bases[base].image.id().0),
-            Input::Step(StepId(index)) => format!("step {}", self.results[index].key),
+            // A step that was executed again may have come to something else.
+            Input::Step(StepId(index)) => format!("step {}", self.results[index].snapshot),
         }
     }
 
@@ -214,16 +259,33 @@ impl StepRun<'_> {
         active: &Snapshot<Active>,
     ) -> Result<(), BuildError> {
         let line = step.hints.line;
-        let command = run.argv.join(" ");
-        let mut output =
-            |bytes: &[u8]| self.reporter.event(Event::StepOutput { step: id.0, bytes });
-        let exit = match run_command(
+        let command = run.argv.join(" ").trim_end().replace('\n', " ");
+        let mut ends_a_line = true;
+        let mut output = |bytes: &[u8]| {
+            ends_a_line = bytes.last() == Some(&b'\n');
+            self.reporter.event(Event::StepOutput { step: id.0, bytes });
+        };
+        if !self.has(lowers, &run.working_dir)? {
+            // As the usual runtimes do; the image's configuration may name any directory.
+            let target = self.target(lowers, active)?;
+            let workdir = WorkdirDefinition {
+                path: run.working_dir.clone(),
+                user: String::new(),
+            };
+            make_workdir(&target.tree, &workdir).map_err(|failure| copy_error(step, &failure))?;
+        }
+        let ran = run_command(
             (self.engine.entered, self.engine.host),
             run,
             lowers,
             active,
             &mut output,
-        ) {
+        );
+        if !ends_a_line {
+            let bytes = b"\n";
+            self.reporter.event(Event::StepOutput { step: id.0, bytes });
+        }
+        let exit = match ran {
             Ok(exit) => exit,
             Err(RunError::Sandbox(source)) => {
                 return Err(BuildError::Sandbox {
@@ -233,19 +295,20 @@ impl StepRun<'_> {
                 });
             }
             Err(RunError::User(reason)) => {
-                return Err(BuildError::User {
-                    user: run.user.clone(),
-                    reason,
-                });
+                let message = format!("cannot become user `{}`: {reason}", run.user);
+                return Err(located(step, message));
             }
             Err(RunError::Build(error)) => return Err(error),
         };
-        let outcome = match exit.status {
+        let mut outcome = match exit.status {
             Status::Code(0) => return Ok(()),
             Status::Code(code) => format!("exit code: {code}"),
             Status::Signal(signal) => format!("killed by signal {signal}"),
             Status::TimedOut => "the time limit was reached".to_string(),
         };
+        if let Some(failure) = exit.exec_failure {
+            outcome = format!("{outcome} ({failure})");
+        }
         Err(BuildError::Command {
             line,
             command,
@@ -286,22 +349,17 @@ impl StepRun<'_> {
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
     ) -> Result<(), BuildError> {
-        let owner = match user(self.engine.entered, lowers, &workdir.user) {
-            Ok((user, _)) => Owner {
-                uid: user.uid,
-                gid: user.gid,
-            },
-            Err(RunError::User(reason)) => {
-                return Err(BuildError::User {
-                    user: workdir.user.clone(),
-                    reason,
-                });
-            }
-            Err(RunError::Build(error)) => return Err(error),
-            Err(RunError::Sandbox(error)) => return Err(BuildError::Start(error)),
-        };
         let target = self.target(lowers, active)?;
-        make_workdir(&target.tree, workdir, owner).map_err(|failure| copy_error(step, &failure))
+        make_workdir(&target.tree, workdir).map_err(|failure| copy_error(step, &failure))
+    }
+
+    /// Whether there is a `path` in the file system of `lowers`.
+    fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
+        let mount = jettison_sandbox::mount_overlay(self.engine.entered, lowers, None)
+            .map_err(BuildError::Mount)?;
+        let root = mount.path();
+        let tree = Tree::open(&root).map_err(|source| BuildError::io("open", &root, source))?;
+        Ok(tree.stat(Path::new(path)).is_ok())
     }
 
     fn target(&self, lowers: &[PathBuf], active: &Snapshot<Active>) -> Result<Target, BuildError> {

@@ -14,7 +14,7 @@ use crate::plan::{
 };
 
 /// Changes whenever the encoding or the meaning of a definition does.
-const VERSION: &str = "jettison step 1";
+const VERSION: &str = "jettison step 2";
 
 /// The digest of everything that decides what a step produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_text_says_what_the_key_is_made_of() {
         expect![[r#"
-            jettison step 1
+            jettison step 2
             run
             parent "scratch"
             argv "/bin/sh" "-c" "make"

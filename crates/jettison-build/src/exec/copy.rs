@@ -3,17 +3,20 @@
 //! Times never come from the clock: copied files keep theirs, directories that are made on the way
 //! are from 1970, and existing directories keep the time that they had.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
-use crate::exec::select::{Selection, Source, is_ignored, reincludes_below};
+use crate::exec::attributes::copy_attributes;
+use crate::exec::owner::owner;
+use crate::exec::select::{Found, SelectError, Selected, Selection, Source, walk};
 use crate::plan::{CopyDefinition, WorkdirDefinition};
-use crate::tree::{Owner, Tree, ids, kind, names, own, stat_at, times};
+use crate::tree::{Owner, Tree, ids, kind, not_owned, own, stat_at, times};
 
-const PASSWD_LIMIT: u64 = 10 << 20;
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 /// What could not be copied, and why.
@@ -23,7 +26,16 @@ pub(crate) struct CopyFailure {
     pub(crate) source: io::Error,
 }
 
-/// Copies `selection` into `target` as `definition` says.
+/// Says that `path` could not be copied.
+fn failed(path: &Path) -> impl Fn(io::Error) -> CopyFailure + '_ {
+    move |source| CopyFailure {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// Copies `selection` into `target` as `definition` says. The rules are those of BuildKit's copier
+/// (tonistiigi/fsutil, copy/copy.go).
 pub(crate) fn copy_files(
     source: &Source<'_>,
     selection: &Selection,
@@ -31,201 +43,221 @@ pub(crate) fn copy_files(
     definition: &CopyDefinition,
 ) -> Result<(), CopyFailure> {
     let destination = Path::new(&definition.destination);
-    let at = |source| CopyFailure {
-        path: destination.to_path_buf(),
-        source,
-    };
-    let owner = match &definition.chown {
-        Some(text) => Some(owner(target, text).map_err(at)?),
+    let at = failed(destination);
+    let chown = match &definition.chown {
+        Some(text) => Some(owner(target, text).map_err(&at)?),
         None => None,
     };
     let copier = Copier {
         source,
-        owner,
+        target,
+        owner: chown,
         mode: definition.chmod,
     };
-    let wants_dir = definition.destination.ends_with('/') || selection.paths.len() > 1;
-    for path in &selection.paths {
-        let failed = |source| CopyFailure {
-            path: path.clone(),
-            source,
-        };
-        let stat = source.tree.stat(path).map_err(failed)?;
+    for selected in &selection.paths {
+        let stat = source
+            .tree
+            .stat(&selected.real)
+            .map_err(failed(&selected.named))?;
         if kind(&stat) == FileType::Directory {
-            let existed = target.stat(destination).is_ok();
-            let into = target
-                .create_dirs(destination, owner.unwrap_or(ROOT))
-                .map_err(at)?;
-            copier.contents(path, &into)?;
-            if !existed {
-                copier.attributes(&stat, &into).map_err(failed)?;
-            }
-            continue;
-        }
-        let is_dir = target
-            .stat(destination)
-            .is_ok_and(|stat| kind(&stat) == FileType::Directory);
-        let (parent, name) = if wants_dir || is_dir {
-            (destination, path.file_name())
+            target
+                .create_dirs(destination, chown.unwrap_or(ROOT))
+                .map_err(&at)?;
+            let into = target.real(destination).map_err(&at)?;
+            copier.contents(&selected.real, &into)?;
         } else {
-            (
-                destination.parent().unwrap_or(Path::new("/")),
-                destination.file_name(),
-            )
-        };
-        let name = Path::new(name.ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?);
-        let parent = target
-            .create_dirs(parent, owner.unwrap_or(ROOT))
-            .map_err(at)?;
-        keeping_time(&parent, || copier.file(path, &stat, &parent, name))?;
+            let is_dir = definition.destination.ends_with('/');
+            copier.single(selected, &stat, destination, is_dir)?;
+        }
     }
     Ok(())
 }
 
-/// Makes the working directory.
+/// Makes the working directory. It and its parents belong to the user who works there.
 pub(crate) fn make_workdir(
     target: &Tree,
     definition: &WorkdirDefinition,
-    owner: Owner,
 ) -> Result<(), CopyFailure> {
     let path = Path::new(&definition.path);
-    match target.create_dirs(path, owner) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(CopyFailure {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
+    let owner = owner(target, &definition.user).map_err(failed(path))?;
+    target.create_dirs(path, owner).map_err(failed(path))?;
+    Ok(())
 }
 
 struct Copier<'a> {
     source: &'a Source<'a>,
+    target: &'a Tree,
     owner: Option<Owner>,
     mode: Option<u32>,
 }
 
 impl Copier<'_> {
-    /// Copies what is in the directory `path` into `into`.
-    fn contents(&self, path: &Path, into: &OwnedFd) -> Result<(), CopyFailure> {
-        let failed = |source| CopyFailure {
-            path: path.to_path_buf(),
-            source,
+    /// Copies one file to `destination`, or into it if that is or has to be a directory. A link at the
+    /// destination is followed.
+    fn single(
+        &self,
+        selected: &Selected,
+        stat: &Stat,
+        destination: &Path,
+        is_dir: bool,
+    ) -> Result<(), CopyFailure> {
+        let at = failed(destination);
+        let mut place = self.target.real_or_missing(destination).map_err(&at)?;
+        let is_existing_dir = self
+            .target
+            .stat(&place)
+            .is_ok_and(|stat| kind(&stat) == FileType::Directory);
+        if is_dir || is_existing_dir {
+            let name = selected.named.file_name();
+            place.push(
+                name.ok_or_else(|| failed(&selected.named)(io::ErrorKind::InvalidInput.into()))?,
+            );
+        }
+        let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
+            return Err(at(io::ErrorKind::IsADirectory.into()));
         };
-        let dir = self.source.tree.dir(path).map_err(failed)?;
-        for name in names(&dir).map_err(failed)? {
-            let child = path.join(&name);
-            let name = Path::new(&name);
-            let Some(stat) = stat_at(&dir, name).map_err(failed)? else {
+        let owner = self.owner.unwrap_or(ROOT);
+        let into = self.target.create_dirs(parent, owner).map_err(&at)?;
+        self.item(&selected.real, stat, &into, Path::new(name))
+            .map_err(failed(&selected.named))
+    }
+
+    /// Copies what is in the directory `real` into `into`; neither has symbolic links in it.
+    fn contents(&self, real: &Path, into: &Path) -> Result<(), CopyFailure> {
+        let items = walk(self.source, real).map_err(|error| match error {
+            SelectError::Missing(message) => failed(real)(io::Error::other(message)),
+            SelectError::Io(path, source) => CopyFailure { path, source },
+        })?;
+        // The first copy of every file that has several names.
+        let mut links: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
+        for Found { relative, stat } in &items {
+            let path = real.join(relative);
+            let place = into.join(relative);
+            let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
                 continue;
             };
-            let ignored = is_ignored(self.source, &child);
-            if kind(&stat) == FileType::Directory {
-                if !ignored || reincludes_below(self.source, &child) {
-                    let made = keeping_time(into, || self.directory(&child, &stat, into, name))?;
-                    self.contents(&child, &made)?;
-                    rustix::fs::futimens(&made, &times(&stat))
-                        .map_err(|error| failed(error.into()))?;
+            let copy = || -> io::Result<()> {
+                let dir = self.target.dir(parent)?;
+                let inode = (stat.st_dev, stat.st_ino);
+                let has_names = stat.st_nlink > 1 && kind(stat) == FileType::RegularFile;
+                match links.get(&inode) {
+                    Some(first) if has_names => self.hard_link(first, &dir, Path::new(name)),
+                    _ => {
+                        if has_names {
+                            links.insert(inode, place.clone());
+                        }
+                        self.item(&path, stat, &dir, Path::new(name))
+                    }
                 }
-            } else if !ignored {
-                keeping_time(into, || match kind(&stat) {
-                    FileType::Symlink => self.link(&dir, &child, into, name),
-                    _ => self.file(&child, &stat, into, name),
-                })?;
+            };
+            let mut copy = copy;
+            copy().map_err(failed(&path))?;
+        }
+        // Inner directories first; what was put into them has changed their times.
+        for Found { relative, stat } in items.iter().rev() {
+            if kind(stat) == FileType::Directory {
+                let path = real.join(relative);
+                let made = self
+                    .target
+                    .dir(&into.join(relative))
+                    .map_err(failed(&path))?;
+                rustix::fs::futimens(&made, &times(stat))
+                    .map_err(|error| failed(&path)(error.into()))?;
             }
         }
         Ok(())
     }
 
-    fn directory(
-        &self,
-        path: &Path,
-        stat: &Stat,
-        into: &OwnedFd,
-        name: &Path,
-    ) -> Result<OwnedFd, CopyFailure> {
-        let make = || -> io::Result<OwnedFd> {
-            if stat_at(into, name)?.is_none() {
-                rustix::fs::mkdirat(into, name, Mode::from_raw_mode(0o700))?;
+    /// Copies one thing, and gives the directory that it is put into its former time back.
+    fn item(&self, path: &Path, stat: &Stat, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        keeping_time(into, || match kind(stat) {
+            FileType::Directory => self.directory(path, stat, into, name),
+            FileType::Symlink => self.link(path, stat, into, name),
+            FileType::RegularFile => self.file(path, stat, into, name),
+            FileType::Fifo => self.fifo(stat, into, name),
+            other => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("a {other:?} cannot be copied"),
+            )),
+        })
+    }
+
+    fn directory(&self, path: &Path, stat: &Stat, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        match stat_at(into, name)? {
+            None => rustix::fs::mkdirat(into, name, Mode::from_raw_mode(0o700))?,
+            Some(existing) if kind(&existing) == FileType::Directory => {}
+            Some(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotADirectory,
+                    format!("cannot copy to non-directory: {}", name.display()),
+                ));
             }
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = rustix::fs::openat(into, name, flags, Mode::empty())?;
-            own(&made, self.owner_of(stat))?;
-            rustix::fs::fchmod(&made, self.mode_of(stat))?;
-            Ok(made)
-        };
-        make().map_err(|source| CopyFailure {
-            path: path.to_path_buf(),
-            source,
-        })
-    }
-
-    /// Gives a directory that was made for the contents of another that one's attributes.
-    fn attributes(&self, stat: &Stat, made: &OwnedFd) -> io::Result<()> {
-        own(made, self.owner_of(stat))?;
-        rustix::fs::fchmod(made, self.mode_of(stat))?;
-        Ok(rustix::fs::futimens(made, &times(stat))?)
-    }
-
-    fn link(
-        &self,
-        dir: &OwnedFd,
-        path: &Path,
-        into: &OwnedFd,
-        name: &Path,
-    ) -> Result<(), CopyFailure> {
-        let make = || -> io::Result<()> {
-            let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
-            let Some(stat) = stat_at(dir, name)? else {
-                return Err(io::ErrorKind::NotFound.into());
-            };
-            make_room(into, name)?;
-            rustix::fs::symlinkat(&target, into, name)?;
-            let (uid, gid) = ids(self.owner_of(&stat));
-            rustix::fs::chownat(into, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-            Ok(rustix::fs::utimensat(
-                into,
-                name,
-                &times(&stat),
-                AtFlags::SYMLINK_NOFOLLOW,
-            )?)
-        };
-        make().map_err(|source| CopyFailure {
-            path: path.to_path_buf(),
-            source,
-        })
-    }
-
-    fn file(
-        &self,
-        path: &Path,
-        stat: &Stat,
-        into: &OwnedFd,
-        name: &Path,
-    ) -> Result<(), CopyFailure> {
-        // As BuildKit does, sockets are left out.
-        if kind(stat) == FileType::Socket {
-            return Ok(());
         }
-        let make = || -> io::Result<()> {
-            let mut from = self.source.tree.file(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(into, name, flags, Mode::empty())?;
+        own(&made, self.owner_of(stat))?;
+        rustix::fs::fchmod(&made, self.mode_of(stat))?;
+        copy_attributes(self.source.tree.dir(path)?, &made)
+    }
+
+    fn link(&self, path: &Path, stat: &Stat, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        let target = self.source.tree.link(path)?;
+        make_room(into, name)?;
+        rustix::fs::symlinkat(&target, into, name)?;
+        self.dress(stat, into, name)
+    }
+
+    fn fifo(&self, stat: &Stat, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        make_room(into, name)?;
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(into, name, FileType::Fifo, mode, 0)?;
+        rustix::fs::chmodat(into, name, self.mode_of(stat), AtFlags::empty())?;
+        self.dress(stat, into, name)
+    }
+
+    /// Gives something that cannot be opened its owner and times.
+    fn dress(&self, stat: &Stat, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        let owner = self.owner_of(stat);
+        let (uid, gid) = ids(owner);
+        rustix::fs::chownat(into, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| not_owned(error, owner))?;
+        Ok(rustix::fs::utimensat(
+            into,
+            name,
+            &times(stat),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?)
+    }
+
+    fn file(&self, path: &Path, stat: &Stat, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        let mut from = self.source.tree.file(path)?;
+        make_room(into, name)?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        let mut to = File::from(rustix::fs::openat(into, name, flags, mode)?);
+        io::copy(&mut from, &mut to)?;
+        own(&to, self.owner_of(stat))?;
+        rustix::fs::fchmod(&to, self.mode_of(stat))?;
+        copy_attributes(&from, &to)?;
+        Ok(rustix::fs::futimens(&to, &times(stat))?)
+    }
+
+    /// Gives the copy at `first` one more name.
+    fn hard_link(&self, first: &Path, into: &OwnedFd, name: &Path) -> io::Result<()> {
+        let (Some(parent), Some(first)) = (first.parent(), first.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let dir = self.target.dir(parent)?;
+        keeping_time(into, || {
             make_room(into, name)?;
-            let flags =
-                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mut to = std::fs::File::from(rustix::fs::openat(
+            Ok(rustix::fs::linkat(
+                &dir,
+                first,
                 into,
                 name,
-                flags,
-                Mode::from_raw_mode(0o600),
-            )?);
-            io::copy(&mut from, &mut to)?;
-            copy_attributes(&from, &to)?;
-            own(&to, self.owner_of(stat))?;
-            rustix::fs::fchmod(&to, self.mode_of(stat))?;
-            Ok(rustix::fs::futimens(&to, &times(stat))?)
-        };
-        make().map_err(|source| CopyFailure {
-            path: path.to_path_buf(),
-            source,
+                AtFlags::empty(),
+            )?)
         })
     }
 
@@ -245,28 +277,6 @@ impl Copier<'_> {
     }
 }
 
-/// Copies the extended attributes that belong to a file's content: capabilities and the user's.
-fn copy_attributes(from: &std::fs::File, to: &std::fs::File) -> io::Result<()> {
-    let mut list = vec![0; 64 << 10];
-    let length = match rustix::fs::flistxattr(from, &mut list) {
-        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
-        other => other?,
-    };
-    for name in list[..length]
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-    {
-        let wanted = name == b"security.capability"
-            || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."));
-        if wanted {
-            let mut value = vec![0; 64 << 10];
-            let length = rustix::fs::fgetxattr(from, name, &mut value[..])?;
-            rustix::fs::fsetxattr(to, name, &value[..length], rustix::fs::XattrFlags::empty())?;
-        }
-    }
-    Ok(())
-}
-
 /// Removes what is in the way of a new file. A directory is never removed.
 fn make_room(into: &OwnedFd, name: &Path) -> io::Result<()> {
     let Some(stat) = stat_at(into, name)? else {
@@ -283,68 +293,10 @@ fn make_room(into: &OwnedFd, name: &Path) -> io::Result<()> {
 }
 
 /// Runs `change` and gives the directory its former time back.
-fn keeping_time<T>(
-    dir: &OwnedFd,
-    change: impl FnOnce() -> Result<T, CopyFailure>,
-) -> Result<T, CopyFailure> {
-    let failed = |error: rustix::io::Errno| CopyFailure {
-        path: PathBuf::from("."),
-        source: error.into(),
-    };
-    let before = rustix::fs::fstat(dir.as_fd()).map_err(failed)?;
-    let result = change()?;
-    rustix::fs::futimens(dir, &times(&before)).map_err(failed)?;
-    Ok(result)
-}
-
-/// The owner that `--chown` names. Names are those of the target's own `/etc/passwd` and
-/// `/etc/group`; a missing file means 0 (BuildKit: `ops/user_linux.go`).
-fn owner(target: &Tree, text: &str) -> io::Result<Owner> {
-    let (user, group) = match text.split_once(':') {
-        Some((user, group)) => (user, Some(group)),
-        None => (text, None),
-    };
-    let (uid, own_group) = match user.parse::<u32>() {
-        Ok(uid) => (uid, uid),
-        Err(_) => match entry(target, "/etc/passwd", user, 2)? {
-            Some(fields) => (fields[0], fields[1]),
-            None => (0, 0),
-        },
-    };
-    let gid = match group {
-        None => own_group,
-        Some(group) => match group.parse::<u32>() {
-            Ok(gid) => gid,
-            Err(_) => entry(target, "/etc/group", group, 1)?.map_or(0, |fields| fields[0]),
-        },
-    };
-    Ok(Owner { uid, gid })
-}
-
-/// The `count` numbers after the password of `name`'s line; `None` if the file does not exist.
-fn entry(target: &Tree, file: &str, name: &str, count: usize) -> io::Result<Option<Vec<u32>>> {
-    let text = target.text(Path::new(file), PASSWD_LIMIT)?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let found = text.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split(':').collect();
-        if fields.first() != Some(&name) {
-            return None;
-        }
-        fields
-            .get(2..2 + count)?
-            .iter()
-            .map(|field| field.parse().ok())
-            .collect::<Option<Vec<u32>>>()
-    });
-    match found {
-        Some(fields) => Ok(Some(fields)),
-        None => Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("unable to find {name} in {file}"),
-        )),
-    }
+fn keeping_time(dir: &OwnedFd, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let before = rustix::fs::fstat(dir.as_fd())?;
+    change()?;
+    Ok(rustix::fs::futimens(dir, &times(&before))?)
 }
 
 #[cfg(test)]
@@ -528,26 +480,5 @@ mod tests {
             fs::metadata(&file).unwrap().modified().unwrap()
         );
         assert_eq!(fs::metadata(&app).unwrap().mtime_nsec(), before);
-    }
-
-    #[test]
-    fn owners_are_looked_up_in_the_target() {
-        let world = World::new();
-        fs::write(
-            world.dir.path().join("root/etc/passwd"),
-            "app:x:7:8::/:/bin/sh\n",
-        )
-        .unwrap();
-        let target = Tree::open(&world.dir.path().join("root")).unwrap();
-        let check =
-            |text: &str, uid, gid| assert_eq!(owner(&target, text).unwrap(), Owner { uid, gid });
-        check("app", 7, 8);
-        check("app:9", 7, 9);
-        check("12", 12, 12);
-        check("12:no-group-file", 12, 0);
-        assert_eq!(
-            owner(&target, "ghost").unwrap_err().to_string(),
-            "unable to find ghost in /etc/passwd"
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! Running commands: a RUN's, and an image's own.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -107,8 +107,12 @@ pub(crate) fn run_command(
     let mut child = sandbox.spawn(entered).map_err(RunError::Sandbox)?;
     if let Some(mut pipe) = child.stdout() {
         let mut buffer = vec![0; 16 << 10];
-        while let Ok(length @ 1..) = pipe.read(&mut buffer) {
-            output(&buffer[..length]);
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(length @ 1..) => output(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => break,
+            }
         }
     }
     child.wait().map_err(RunError::Sandbox)
@@ -123,11 +127,7 @@ pub(crate) enum RunError {
 }
 
 /// The user that `text` names in the file system of `lowers`, and its home directory.
-pub(crate) fn user(
-    entered: &Entered,
-    lowers: &[PathBuf],
-    text: &str,
-) -> Result<(User, String), RunError> {
+fn user(entered: &Entered, lowers: &[PathBuf], text: &str) -> Result<(User, String), RunError> {
     let text = if text.is_empty() { "0" } else { text };
     let root =
         mount_overlay(entered, lowers, None).map_err(|e| RunError::Build(BuildError::Mount(e)))?;

@@ -1,8 +1,11 @@
 //! Instructions that change the image's configuration and no file.
 
+use std::collections::BTreeSet;
+
 use jettison_dockerfile::{CommandForm, Instruction, InstructionKind, KeyValue};
 use jettison_oci::HistoryEntry;
 
+use crate::lower::quote::quoted_list;
 use crate::lower::{LowerError, Lowering, Place, StageState};
 
 /// The shell of shell-form commands where no `SHELL` was given.
@@ -23,18 +26,20 @@ impl Lowering<'_> {
             InstructionKind::Env(pairs) => self.env(state, instruction, pairs),
             InstructionKind::Label(pairs) => self.label(state, instruction, pairs),
             InstructionKind::Arg(arguments) => {
+                let mut shown = vec!["ARG".to_string()];
                 for argument in arguments {
-                    let shown = state
+                    let declared = state
                         .scope
                         .declare(argument, self.request, self.parse.escape())
                         .map_err(|e| self.error(instruction, &e))?;
-                    state.note(format!("ARG {shown}"));
+                    shown.push(declared);
                 }
+                state.note(shown.join(" "));
                 Ok(())
             }
             InstructionKind::Cmd(form) => {
                 let argv = command(state, form);
-                state.note(format!("CMD {}", quoted(&argv)));
+                state.note(format!("CMD {}", quoted_list(&argv)));
                 state.config.cmd = Some(argv);
                 state.config.args_escaped = true;
                 state.cmd_was_set = true;
@@ -42,7 +47,7 @@ impl Lowering<'_> {
             }
             InstructionKind::Entrypoint(form) => {
                 let argv = command(state, form);
-                state.note(format!("ENTRYPOINT {}", quoted(&argv)));
+                state.note(format!("ENTRYPOINT {}", quoted_list(&argv)));
                 state.config.entrypoint = Some(argv);
                 // A CMD of the base belonged to the base's entry point.
                 if !state.cmd_was_set {
@@ -96,7 +101,7 @@ impl Lowering<'_> {
         let mut shown = vec!["ENV".to_string()];
         let mut new = Vec::new();
         for pair in pairs {
-            let key = self.expand(state, instruction, &pair.key)?;
+            let key = self.key(state, instruction, &pair.key)?;
             let value = self.expand(state, instruction, &pair.value)?;
             shown.push(format!("{key}={value}"));
             new.push((key, value));
@@ -108,6 +113,21 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// A name that is being set; it cannot be blank.
+    fn key(
+        &self,
+        state: &StageState,
+        instruction: &Instruction,
+        word: &str,
+    ) -> Result<String, LowerError> {
+        let key = self.expand(state, instruction, word)?;
+        if key.is_empty() {
+            let message = format!("{} names can not be blank", instruction.keyword);
+            return Err(self.error(instruction, &message));
+        }
+        Ok(key)
+    }
+
     fn label(
         &self,
         state: &mut StageState,
@@ -116,7 +136,7 @@ impl Lowering<'_> {
     ) -> Result<(), LowerError> {
         let mut shown = vec!["LABEL".to_string()];
         for pair in pairs {
-            let key = self.expand(state, instruction, &pair.key)?;
+            let key = self.key(state, instruction, &pair.key)?;
             let value = self.expand(state, instruction, &pair.value)?;
             shown.push(format!("{key}={value}"));
             state.config.labels.insert(key, value);
@@ -131,7 +151,7 @@ impl Lowering<'_> {
         instruction: &Instruction,
         ports: &[String],
     ) -> Result<(), LowerError> {
-        let mut all = Vec::new();
+        let mut all = BTreeSet::new();
         for word in ports {
             let words = state
                 .scope
@@ -141,12 +161,9 @@ impl Lowering<'_> {
                 all.extend(exposed_ports(&word).map_err(|e| self.error(instruction, &e))?);
             }
         }
-        all.sort();
-        all.dedup();
-        state.note(format!("EXPOSE [{}]", all.join(" ")));
-        for port in all {
-            state.config.exposed_ports.insert(port);
-        }
+        let shown: Vec<&str> = all.iter().map(String::as_str).collect();
+        state.note(format!("EXPOSE [{}]", shown.join(" ")));
+        state.config.exposed_ports.append(&mut all);
         Ok(())
     }
 }
@@ -193,12 +210,6 @@ fn set_variable(env: &mut Vec<String>, key: &str, value: &str) {
         Some(slot) => *slot = pair,
         None => env.push(pair),
     }
-}
-
-/// A list of words as Go prints it with `%q`, which is how BuildKit writes history.
-fn quoted(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
-    format!("[{}]", words.join(" "))
 }
 
 /// The `port/protocol` keys of one word such as `80`, `53/udp` or `8000-8010/tcp`.

@@ -67,7 +67,7 @@ impl Scope {
     }
 
     /// The declared arguments that have a value, later declarations replacing earlier ones.
-    pub(crate) fn arg_values(&self) -> Vec<(String, String)> {
+    fn arg_values(&self) -> Vec<(String, String)> {
         let mut values: Vec<(String, String)> = Vec::new();
         for (name, value) in &self.args {
             let Some(value) = value else { continue };
@@ -79,7 +79,21 @@ impl Scope {
         values
     }
 
-    fn lookup(&self, name: &str) -> Option<String> {
+    /// What the history of a `RUN` says of the declared arguments: every name once, with the value that
+    /// the command sees.
+    pub(crate) fn shown_args(&self) -> Vec<String> {
+        let mut shown: Vec<(&str, String)> = Vec::new();
+        for (name, _) in &self.args {
+            if !shown.iter().any(|(known, _)| known == name) {
+                shown.push((name, self.lookup(name).unwrap_or_default()));
+            }
+        }
+        let pair = |(name, value): (&str, String)| format!("{name}={value}");
+        shown.into_iter().map(pair).collect()
+    }
+
+    /// The value that a word sees.
+    pub(crate) fn lookup(&self, name: &str) -> Option<String> {
         if let Some((_, value)) = self.env.iter().rev().find(|(known, _)| known == name) {
             return Some(value.clone());
         }
@@ -177,6 +191,11 @@ fn platform_args(request: &LowerRequest) -> BTreeMap<String, String> {
             .clone()
             .unwrap_or_else(|| "default".to_string()),
     );
+    for (name, value) in &mut args {
+        if let Some(given) = request.build_args.get(name) {
+            value.clone_from(given);
+        }
+    }
     args
 }
 

@@ -89,20 +89,24 @@ impl Lowering<'_> {
             Some(owner) => Some(self.expand(state, instruction, owner)?),
             None => None,
         };
-        let chmod = match &copy.chmod {
-            Some(mode) => Some(self.chmod(state, instruction, mode)?),
+        let chmod_text = match &copy.chmod {
+            Some(mode) => Some(self.expand(state, instruction, mode)?),
+            None => None,
+        };
+        let chmod = match &chmod_text {
+            Some(mode) => Some(self.chmod(instruction, mode)?),
             None => None,
         };
         let from = match &copy.from {
-            Some(name) => CopyFrom::Input(self.copy_from(instruction, name)?),
+            Some(name) => CopyFrom::Input(self.copy_from(instruction, name, place)?),
             None => CopyFrom::Context,
         };
         let mut created_by = vec!["COPY".to_string()];
         if let Some(owner) = &chown {
             created_by.push(format!("--chown={owner}"));
         }
-        if let Some(mode) = chmod {
-            created_by.push(format!("--chmod={mode:o}"));
+        if let Some(mode) = &chmod_text {
+            created_by.push(format!("--chmod={mode}"));
         }
         created_by.push(format!("{} {written} # buildkit", sources.join(" ")));
         let definition = CopyDefinition {
@@ -119,24 +123,26 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn chmod(
-        &self,
-        state: &StageState,
-        instruction: &Instruction,
-        mode: &str,
-    ) -> Result<u32, LowerError> {
-        let mode = self.expand(state, instruction, mode)?;
-        match u32::from_str_radix(&mode, 8) {
-            Ok(bits) if bits <= 0o7777 => Ok(bits),
-            Ok(_) => Err(self.error(instruction, &format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777"))),
-            Err(_) => Err(self.error(instruction, &format!("symbolic mode `{mode}` in --chmod is not supported yet"))),
+    fn chmod(&self, instruction: &Instruction, mode: &str) -> Result<u32, LowerError> {
+        let is_octal = !mode.is_empty() && mode.bytes().all(|byte| byte.is_ascii_digit());
+        match u32::from_str_radix(mode, 8) {
+            Ok(bits) if is_octal && bits <= 0o7777 => Ok(bits),
+            _ if is_octal => Err(self.error(instruction, &format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777"))),
+            _ => Err(self.error(instruction, &format!("symbolic mode `{mode}` in --chmod is not supported yet"))),
         }
     }
 
     /// What `--from=name` copies from: a stage, else an image. A number is never an image
     /// (BuildKit: dockerfile2llb/convert.go, `toCommand`).
-    fn copy_from(&mut self, instruction: &Instruction, name: &str) -> Result<Input, LowerError> {
-        if let Some(stage) = self.graph.find(name) {
+    fn copy_from(
+        &mut self,
+        instruction: &Instruction,
+        name: &str,
+        place: Place<'_>,
+    ) -> Result<Input, LowerError> {
+        let graph = self.graph;
+        let earlier = graph.stage_before(&name.to_lowercase(), place.stage.index);
+        if let Some(stage) = earlier.or_else(|| graph.find(name)) {
             return match self.done.get(&stage.index) {
                 Some(done) => Ok(done.result),
                 None => Err(self.error(
@@ -147,6 +153,9 @@ impl Lowering<'_> {
         }
         if name.parse::<usize>().is_ok() {
             return Err(self.error(instruction, &format!("invalid stage index {name}")));
+        }
+        if name == "scratch" {
+            return Ok(Input::Scratch);
         }
         Ok(Input::Base(self.base(instruction, name)?))
     }
@@ -198,7 +207,7 @@ impl Lowering<'_> {
             (None, 1) => format!("{position}/{total}"),
             (None, _) => format!("stage-{} {position}/{total}", stage.index),
         };
-        let text = one_line(&instruction.logical_line);
+        let text = one_line(instruction);
         self.steps.push(Step {
             definition,
             parent: state.result,
@@ -225,15 +234,11 @@ impl StageState {
 
 /// `RUN |2 A=1 B=2 /bin/sh -c make # buildkit` (BuildKit: `runCommandString`).
 fn run_history(state: &StageState, argv: &[String]) -> String {
-    let build_args = state.scope.arg_values();
+    let build_args = state.scope.shown_args();
     let mut words = vec!["RUN".to_string()];
     if !build_args.is_empty() {
         words.push(format!("|{}", build_args.len()));
-        words.extend(
-            build_args
-                .into_iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        );
+        words.extend(build_args);
     }
     words.extend(argv.iter().cloned());
     words.push("# buildkit".to_string());
@@ -268,8 +273,10 @@ fn absolute(working_dir: &str, path: &str) -> String {
 }
 
 /// An instruction in one line, for people.
-fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+fn one_line(instruction: &Instruction) -> String {
+    let words = instruction.logical_line.split_whitespace().skip(1);
+    let keyword = instruction.keyword.to_string();
+    let words: Vec<&str> = std::iter::once(keyword.as_str()).chain(words).collect();
     words.join(" ")
 }
 
