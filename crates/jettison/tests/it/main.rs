@@ -1,0 +1,15 @@
+//! The program, tested whole: each test starts the built binary in a world of its own.
+
+mod archive;
+mod arrows;
+mod builds;
+mod calculator;
+mod candidates;
+mod cli;
+mod files;
+mod interop;
+mod shared;
+mod users;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jettison");
