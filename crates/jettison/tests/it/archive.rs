@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use expect_test::{Expect, expect};
-use jettison_testkit::{Fault, FileServer, Scratch, skip};
+use jettison_testkit::{Fault, FileServer, Outcome, Scratch, skip};
 
 use crate::PROGRAM;
 use crate::shared::namespaces_work;
@@ -24,12 +24,11 @@ SHA256:
 
 /// Builds on a base from `server`, which must be refused, and nothing of it kept.
 #[track_caller]
-fn check(server: &FileServer, expected: Expect) {
+fn refused(server: &FileServer) -> Outcome {
     let scratch = Scratch::new(PROGRAM);
     scratch.write("app/Dockerfile", "FROM debian://bookworm\n");
     let archive = server.url("/debian");
     let outcome = scratch.jettison(&["build", "app", "-t", "base", "--archive", &archive]);
-    expected.assert_eq(&outcome.to_string());
     assert_eq!(outcome.code, 2, "a bad archive is for the user to replace");
     let images = scratch
         .jettison(&["images", "--format", "json"])
@@ -37,6 +36,12 @@ fn check(server: &FileServer, expected: Expect) {
     assert_eq!(images.stdout, "");
     assert_eq!(kept(&scratch.root().join("blobs")), [""; 0]);
     assert_eq!(kept(&scratch.root().join("downloads")), [""; 0]);
+    outcome
+}
+
+#[track_caller]
+fn check(server: &FileServer, expected: Expect) {
+    expected.assert_eq(&refused(server).to_string());
 }
 
 /// The files below `dir`.
@@ -80,14 +85,37 @@ fn signed() -> Option<Vec<u8>> {
 #[test]
 fn an_archive_without_the_suite_is_refused() {
     if namespaces_work() {
-        check(&FileServer::start(BTreeMap::new()), expect![[""]]);
+        check(
+            &FileServer::start(BTreeMap::new()),
+            expect![[r#"
+            exit: 2
+            --- stderr ---
+            no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+            assembling debian://bookworm from bookworm, bookworm-updates
+            error: app/Dockerfile:1: cannot get base image `debian://bookworm`
+              cause: cannot load Debian's bookworm
+              cause: cannot find http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
+        "#]],
+        );
     }
 }
 
 #[test]
 fn an_unsigned_index_is_refused() {
     if namespaces_work() {
-        check(&serving(INRELEASE, UNSIGNED, None), expect![[""]]);
+        check(
+            &serving(INRELEASE, UNSIGNED, None),
+            expect![[r#"
+            exit: 2
+            --- stderr ---
+            no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+            assembling debian://bookworm from bookworm, bookworm-updates
+            error: app/Dockerfile:1: cannot get base image `debian://bookworm`
+              cause: cannot load Debian's bookworm
+              cause: cannot load suite bookworm
+              cause: cannot verify http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not signed
+        "#]],
+        );
     }
 }
 
@@ -96,7 +124,16 @@ fn an_index_of_noise_is_refused() {
     if namespaces_work() {
         check(
             &serving(INRELEASE, [0xff, 0, 0x80, b'\n'], None),
-            expect![[""]],
+            expect![[r#"
+                exit: 2
+                --- stderr ---
+                no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+                assembling debian://bookworm from bookworm, bookworm-updates
+                error: app/Dockerfile:1: cannot get base image `debian://bookworm`
+                  cause: cannot load Debian's bookworm
+                  cause: cannot load suite bookworm
+                  cause: cannot read http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not UTF-8
+            "#]],
         );
     }
 }
@@ -105,7 +142,20 @@ fn an_index_of_noise_is_refused() {
 fn a_server_that_fails_is_refused() {
     if namespaces_work() {
         let server = serving(INRELEASE, UNSIGNED, Some(Fault::ServerError));
-        check(&server, expect![[""]]);
+        check(
+            &server,
+            expect![[r#"
+            exit: 2
+            --- stderr ---
+            no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+            assembling debian://bookworm from bookworm, bookworm-updates
+            error: app/Dockerfile:1: cannot get base image `debian://bookworm`
+              cause: cannot load Debian's bookworm
+              cause: cannot load suite bookworm
+              cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
+              cause: the server answered with status 500
+        "#]],
+        );
         assert!(server.requests().len() > 1, "it is asked again");
     }
 }
@@ -115,7 +165,17 @@ fn an_index_that_is_cut_is_refused() {
     if namespaces_work() {
         check(
             &serving(INRELEASE, UNSIGNED, Some(Fault::Cut)),
-            expect![[""]],
+            expect![[r#"
+                exit: 2
+                --- stderr ---
+                no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+                assembling debian://bookworm from bookworm, bookworm-updates
+                error: app/Dockerfile:1: cannot get base image `debian://bookworm`
+                  cause: cannot load Debian's bookworm
+                  cause: cannot load suite bookworm
+                  cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
+                  cause: Peer disconnected
+            "#]],
         );
     }
 }
@@ -125,10 +185,11 @@ fn one_changed_byte_breaks_the_signature() {
     if namespaces_work()
         && let Some(signed) = signed()
     {
-        check(
-            &serving(INRELEASE, signed, Some(Fault::Tampered)),
-            expect![[""]],
-        );
+        let outcome = refused(&serving(INRELEASE, signed, Some(Fault::Tampered)));
+        // Which keys have signed changes with the archive.
+        let text = outcome.to_string();
+        assert!(text.contains("InRelease: the signature by "), "{text}");
+        assert!(text.contains("it does not match the text"), "{text}");
     }
 }
 
@@ -138,11 +199,9 @@ fn a_package_list_that_was_not_signed_is_refused() {
         return;
     }
     let Some(signed) = signed() else { return };
-    let scratch = Scratch::new(PROGRAM);
-    scratch.write("app/Dockerfile", "FROM debian://bookworm\n");
     let server = serving(INRELEASE, signed.clone(), None);
-    // Which files are asked for: a list that is not there is a list that can be forged.
-    scratch.jettison(&["build", "app", "--archive", &server.url("/debian")]);
+    // A list that is asked for and not there is a list that can be forged.
+    refused(&server);
     let mut files: BTreeMap<String, Vec<u8>> = server
         .requests()
         .into_iter()
@@ -150,10 +209,6 @@ fn a_package_list_that_was_not_signed_is_refused() {
         .collect();
     assert!(files.len() > 1, "{files:?}");
     files.insert(INRELEASE.to_string(), signed);
-    let forged = FileServer::start(files);
-    let outcome = scratch.jettison(&["build", "app", "--archive", &forged.url("/debian")]);
-    assert_eq!(outcome.code, 2, "{outcome}");
-    let text = outcome.to_string();
+    let text = refused(&FileServer::start(files)).to_string();
     assert!(text.contains("main/binary-"), "the list is named: {text}");
-    assert_eq!(kept(&scratch.root().join("blobs")), [""; 0]);
 }

@@ -66,7 +66,12 @@ fn a_program_with_c_in_it_keeps_the_libraries_that_it_asks_for() {
     );
     assert_eq!(report["after"]["shells"], 0);
     let outcome = scratch.jettison(&["run", "candidate:optimized"]);
-    expect![[""]].assert_eq(&outcome.to_string());
+    expect![[r#"
+        exit: 0
+        --- stdout ---
+        hello from C
+    "#]]
+    .assert_eq(&outcome.to_string());
 }
 
 #[test]
@@ -96,7 +101,7 @@ fn a_command_that_fails_is_the_answer_no_with_its_line() {
     assert!(
         outcome
             .stderr
-            .contains("app/Dockerfile:3: `echo before && false`"),
+            .contains("app/Dockerfile:3: `/bin/sh -c echo before && false`"),
         "{outcome}"
     );
     assert!(

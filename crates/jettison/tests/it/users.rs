@@ -43,12 +43,26 @@ impl TemporaryUser {
     }
 }
 
+impl TemporaryUser {
+    fn lose_further_ids(&self) {
+        for option in ["--del-subuids", "--del-subgids"] {
+            let removed = Command::new("usermod")
+                .args([option, "1-4294967294", &self.name])
+                .output()
+                .unwrap();
+            assert!(removed.status.success(), "{removed:?}");
+        }
+    }
+}
+
 impl Drop for TemporaryUser {
     fn drop(&mut self) {
         // It is deleted by the next run if that fails.
-        drop(Command::new("userdel")
-            .args(["--force", &self.name])
-            .output());
+        drop(
+            Command::new("userdel")
+                .args(["--force", &self.name])
+                .output(),
+        );
     }
 }
 
@@ -80,32 +94,49 @@ fn world_of(user: &TemporaryUser, turn: &mut Turn) -> Scratch {
     scratch
 }
 
-/// Runs the program as `user` with the programs in `path` to help it.
-fn jettison(user: &TemporaryUser, scratch: &Scratch, path: &str, arguments: &[&str]) -> Outcome {
-    let id = user.id.to_string();
-    let mut words = vec![
-        "--reuid",
-        &id,
-        "--regid",
-        &id,
-        "--clear-groups",
-        "--",
-        "./jettison",
-    ];
-    words.extend(arguments);
-    let mut command = Command::new("/usr/bin/setpriv");
-    command
-        .args(words)
-        .env_clear()
-        .env("HOME", scratch.dir().join("home"))
-        .env("PATH", path)
-        .current_dir(scratch.dir());
-    scratch.outcome(&mut command)
+/// What a user may do beyond the own ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FurtherIds {
+    /// /etc/subuid grants some, and newuidmap maps them.
+    Granted,
+    /// There are none.
+    None,
+    /// /etc/subuid grants some, but newuidmap is not installed.
+    NoHelper,
 }
 
-/// Builds and runs as a new user `name`, who gets `maps` ranges of user IDs with the programs in `path`.
+/// Hides newuidmap and newgidmap from the processes of a mount namespace.
+const HIDE_HELPERS: &str = "\
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=/mnt/upper,workdir=/mnt/work /usr/bin
+rm /usr/bin/newuidmap /usr/bin/newgidmap
+";
+
+/// Runs the program as `user`.
+fn jettison(
+    user: &TemporaryUser,
+    scratch: &Scratch,
+    ids: FurtherIds,
+    arguments: &[&str],
+) -> Outcome {
+    let hide = if ids == FurtherIds::NoHelper {
+        HIDE_HELPERS
+    } else {
+        ""
+    };
+    let id = user.id;
+    let script = format!(
+        "set -e\n{hide}exec setpriv --reuid {id} --regid {id} --clear-groups -- ./jettison \"$@\""
+    );
+    let mut words = vec!["--mount", "sh", "-c", &script, "sh"];
+    words.extend(arguments);
+    scratch.outcome(&mut scratch.tool("unshare", &words))
+}
+
+/// Builds and runs as a new user `name`, to whom `maps` ranges of IDs are mapped.
 #[track_caller]
-fn check(name: &str, subordinate_ids: bool, path: &str, maps: usize) {
+fn check(name: &str, ids: FurtherIds, maps: usize) {
     if !is_root() || !installed(&["useradd", "userdel", "setpriv", "newuidmap"]) {
         return;
     }
@@ -113,40 +144,35 @@ fn check(name: &str, subordinate_ids: bool, path: &str, maps: usize) {
     // Somebody has to have fetched the packages first.
     turn.calculator();
     let user = TemporaryUser::new(name);
-    if !subordinate_ids {
-        for option in ["--del-subuids", "--del-subgids"] {
-            let removed = Command::new("usermod")
-                .args([option, "1-4294967294", &user.name])
-                .output()
-                .unwrap();
-            assert!(removed.status.success(), "{removed:?}");
-        }
+    if ids == FurtherIds::None {
+        user.lose_further_ids();
     }
     let scratch = world_of(&user, &mut turn);
-    let built = jettison(&user, &scratch, path, &["build", "app", "-t", "greeting"]);
+    let run = |arguments: &[&str]| jettison(&user, &scratch, ids, arguments);
+    let built = run(&["build", "app", "-t", "greeting"]);
     assert_eq!(built.code, 0, "{built}");
     let seen = format!("I am 0 of {maps} maps\n");
     assert!(built.stderr.contains(&seen), "{built}");
-    let run = jettison(&user, &scratch, path, &["run", "greeting"]);
-    assert_eq!(run.to_string(), "exit: 0\n--- stdout ---\nHello, world!\n");
-    let again = jettison(&user, &scratch, path, &["build", "app"]).succeeded();
+    let greeting = run(&["run", "greeting"]);
+    assert_eq!(
+        greeting.to_string(),
+        "exit: 0\n--- stdout ---\nHello, world!\n"
+    );
+    let again = run(&["build", "app"]).succeeded();
     assert_eq!(again.stderr.matches("CACHED").count(), 2, "{again}");
-    // Some of what is there belongs to the user's further IDs.
-    let removed = fs::remove_dir_all(scratch.dir().join("home"));
-    assert!(removed.is_ok(), "{removed:?}");
 }
 
 #[test]
-fn a_user_with_subordinate_ids_builds_with_all_of_them() {
-    check("many-ids", true, "/usr/bin:/bin", 2);
+fn a_user_with_further_ids_builds_with_all_of_them() {
+    check("granted", FurtherIds::Granted, 2);
 }
 
 #[test]
-fn a_user_without_subordinate_ids_builds_with_one() {
-    check("one-id", false, "/usr/bin:/bin", 1);
+fn a_user_without_further_ids_builds_with_one() {
+    check("none", FurtherIds::None, 1);
 }
 
 #[test]
 fn a_user_without_newuidmap_builds_with_one_id() {
-    check("no-newuidmap", true, "/nowhere", 1);
+    check("no-helper", FurtherIds::NoHelper, 1);
 }
