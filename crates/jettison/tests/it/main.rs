@@ -1,5 +1,11 @@
 //! The program, tested whole: each test starts the built binary in a world of its own.
 
+#![expect(
+    clippy::needless_raw_string_hashes,
+    reason = "UPDATE_EXPECT=1 writes them"
+)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod archive;
 mod arrows;
 mod builds;
