@@ -47,7 +47,7 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
         #1 done in [TIME]
         #2 [stage-1 2/3] WORKDIR /srv
         #2 done in [TIME]
-        #3 [stage-1 3/3] COPY /srv/ ./
+        #3 [stage-1 3/3] COPY --from=files /srv/ ./
         #3 done in [TIME]
         named files:latest
     "#]],
@@ -61,7 +61,7 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
         --- stderr ---
         #1 [files 2/2] COPY data/ /srv/ CACHED
         #2 [stage-1 2/3] WORKDIR /srv CACHED
-        #3 [stage-1 3/3] COPY /srv/ ./ CACHED
+        #3 [stage-1 3/3] COPY --from=files /srv/ ./ CACHED
         named files:latest
     "#]],
     );
