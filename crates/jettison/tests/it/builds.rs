@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 use jettison_testkit::Scratch;
 
 use crate::PROGRAM;
@@ -277,6 +277,49 @@ fn a_program_that_does_not_exist_cannot_run() {
         cannot start `/srv/one`: Permission denied (os error 13)
     "#]],
     );
+}
+
+/// Runs `arguments` where no further user namespace can be made.
+#[track_caller]
+fn check_without_namespaces(arguments: &str, expected: Expect) {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    // The limit holds in the namespace that sets it, and below.
+    let script =
+        format!("echo 0 > /proc/sys/user/max_user_namespaces && exec {PROGRAM} {arguments}");
+    let words = ["--user", "--map-root-user", "sh", "-c", &script];
+    let outcome = scratch.outcome(&mut scratch.tool("unshare", &words));
+    let text = outcome.to_string();
+    // The kernel's version is the machine's.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("kernel "))
+        .collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_machine_without_namespaces_is_the_machines_fault() {
+    check_without_namespaces("build app", expect![[r#"
+        exit: 3
+        --- stderr ---
+        error: this host does not let us build
+          cause: cannot create a user namespace
+          cause: No space left on device (os error 28)
+        hint: `jettison doctor` says what is missing and what to do"#]]);
+}
+
+#[test]
+fn the_doctor_says_what_the_machine_lacks() {
+    check_without_namespaces("doctor", expect![[r#"
+        exit: 3
+        --- stdout ---
+        user namespace  missing  cannot create a user namespace: No space left on device (os error 28)
+                                 in a container, allow user namespaces with `--security-opt seccomp=unconfined`; on a host, see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns
+        --- stderr ---
+        error: 1 of 2 features are missing"#]]);
 }
 
 /// The paths of the files below `dir`, in order.
