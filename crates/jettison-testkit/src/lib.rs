@@ -1,1 +1,13 @@
-//! What integration tests share.
+//! What integration tests share: scratch worlds for the program, and a file server with faults.
+
+#![forbid(unsafe_code)]
+
+mod file_server;
+mod outcome;
+mod scratch;
+mod skip;
+
+pub use crate::file_server::{Fault, FileServer};
+pub use crate::outcome::Outcome;
+pub use crate::scratch::Scratch;
+pub use crate::skip::skip;

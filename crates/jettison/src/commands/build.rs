@@ -150,15 +150,17 @@ fn destination(spec: &str) -> Result<Destination, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn an_archive_is_the_default_of_oci() {
         assert!(
-            matches!(destination("type=oci,dest=x.tar"), Ok(Destination::Archive(path)) if path == PathBuf::from("x.tar"))
+            matches!(destination("type=oci,dest=x.tar"), Ok(Destination::Archive(path)) if path == Path::new("x.tar"))
         );
         assert!(
-            matches!(destination("type=oci,tar=false,dest=x"), Ok(Destination::Layout(path)) if path == PathBuf::from("x"))
+            matches!(destination("type=oci,tar=false,dest=x"), Ok(Destination::Layout(path)) if path == Path::new("x"))
         );
     }
 

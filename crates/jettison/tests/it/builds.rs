@@ -1,0 +1,341 @@
+//! Builds from `scratch`: they need user namespaces and nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use expect_test::{Expect, expect};
+use jettison_testkit::Scratch;
+
+use crate::PROGRAM;
+use crate::shared::namespaces_work;
+
+const DOCKERFILE: &str = "\
+FROM scratch AS files
+COPY data/ /srv/
+FROM scratch
+ENV GREETING=hello
+WORKDIR /srv
+COPY --from=files /srv/ ./
+CMD [\"/srv/program\"]
+";
+
+/// A directory `app` that copies files into an empty image.
+fn app() -> Scratch {
+    let scratch = Scratch::new(PROGRAM);
+    scratch
+        .write("app/Dockerfile", DOCKERFILE)
+        .write("app/data/one", "first\n")
+        .write("app/data/sub/two", "second\n");
+    scratch
+}
+
+#[test]
+fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    scratch.check(
+        &["build", "app", "-t", "files"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        [ID]
+        --- stderr ---
+        #1 [files 2/2] COPY data/ /srv/
+        #1 done in [TIME]
+        #2 [stage-1 2/3] WORKDIR /srv
+        #2 done in [TIME]
+        #3 [stage-1 3/3] COPY --from=files /srv/ ./
+        #3 done in [TIME]
+        named files:latest
+    "#]],
+    );
+    scratch.check(
+        &["build", "app", "-t", "files"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        [ID]
+        --- stderr ---
+        #1 [files 2/2] COPY data/ /srv/ CACHED
+        #2 [stage-1 2/3] WORKDIR /srv CACHED
+        #3 [stage-1 3/3] COPY --from=files /srv/ ./ CACHED
+        named files:latest
+    "#]],
+    );
+    scratch.check(
+        &["build", "-q", "app"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        [ID]
+    "#]],
+    );
+}
+
+#[test]
+fn a_changed_file_is_copied_again() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    let before = scratch.jettison(&["build", "-q", "app"]).succeeded();
+    scratch.write("app/data/one", "other\n");
+    let after = scratch.jettison(&["build", "-q", "app"]).succeeded();
+    assert_ne!(before.stdout, after.stdout);
+    scratch.write("app/data/one", "first\n");
+    let again = scratch.jettison(&["build", "-q", "app"]).succeeded();
+    assert_eq!(before.stdout, again.stdout);
+}
+
+#[test]
+fn two_roots_give_the_same_image() {
+    if !namespaces_work() {
+        return;
+    }
+    let (one, two) = (app(), app());
+    let first = one.jettison(&["build", "-q", "app"]).succeeded();
+    let second = two.jettison(&["build", "-q", "app"]).succeeded();
+    assert_eq!(first.stdout, second.stdout);
+    let anew = one
+        .jettison(&["build", "-q", "app", "--no-cache"])
+        .succeeded();
+    assert_eq!(first.stdout, anew.stdout);
+}
+
+#[test]
+fn two_builds_at_a_time_share_one_root() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    let ids: Vec<String> = thread::scope(|scope| {
+        let builds: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| scratch.jettison(&["build", "-q", "app", "-t", "files"])))
+            .collect();
+        builds
+            .into_iter()
+            .map(|build| build.join().expect("no build panics").succeeded().stdout)
+            .collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn outputs_are_an_archive_and_a_directory_of_one_image() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    let arguments = [
+        "build",
+        "-q",
+        "app",
+        "-t",
+        "files",
+        "--iidfile",
+        "id",
+        "-o",
+        "type=oci,dest=files.tar",
+        "-o",
+        "type=oci,tar=false,dest=layout",
+    ];
+    let outcome = scratch.jettison(&arguments).succeeded();
+    assert_eq!(outcome.stdout.trim_end(), scratch.read("id"));
+    fs::create_dir(scratch.dir().join("unpacked")).unwrap();
+    let mut tar = scratch.tool("tar", &["-xf", "files.tar", "-C", "unpacked"]);
+    scratch.outcome(&mut tar).succeeded();
+    let of_layout = tree(&scratch.dir().join("layout"));
+    let mut of_archive = tree(&scratch.dir().join("unpacked"));
+    // Docker's older format is in the archive too, so that `docker load` takes it.
+    of_archive.retain(|path| path != "manifest.json");
+    assert_eq!(of_layout, of_archive);
+    assert!(
+        of_layout.contains(&format!("blobs/sha256/{}", &outcome.stdout.trim_end()[7..])),
+        "the configuration's digest is the image ID: {of_layout:?}"
+    );
+}
+
+#[test]
+fn images_lists_what_was_named() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    scratch
+        .jettison(&["build", "-q", "app", "-t", "files", "-t", "here/files:1"])
+        .succeeded();
+    let table = scratch.jettison(&["images"]).succeeded().stdout;
+    let columns: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| line.split_whitespace().take(2).collect())
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            ["REPOSITORY", "TAG"],
+            ["here/files", "1"],
+            ["files", "latest"]
+        ]
+    );
+    let json = scratch
+        .jettison(&["images", "files", "--format", "json"])
+        .succeeded()
+        .stdout;
+    let image: serde_json::Value = serde_json::from_str(&json).expect("one image is one line");
+    let keys: Vec<&String> = image
+        .as_object()
+        .expect("an image is an object")
+        .keys()
+        .collect();
+    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "Tag", "UniqueSize", "UnpackedBytes", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
+    assert_eq!(image["Repository"], "files");
+    assert_eq!(image["UnpackedBytes"], 13);
+}
+
+#[test]
+fn a_missing_source_is_shown_with_its_line_and_nothing_is_named() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    scratch.write("app/Dockerfile", "FROM scratch\nCOPY nothing /\n");
+    scratch.check(
+        &["build", "app", "-t", "files"],
+        expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: app/Dockerfile:2: failed to compute cache key: /nothing: not found
+    "#]],
+    );
+    scratch.check(
+        &["images", "--format", "json"],
+        expect![[r#"
+        exit: 0
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_ignored_is_not_in_the_context() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    scratch.write("app/.dockerignore", "data/one\n");
+    scratch.write("app/Dockerfile", "FROM scratch\nCOPY data/one /\n");
+    scratch.check(
+        &["build", "app"],
+        expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: app/Dockerfile:2: failed to compute cache key: data/one: excluded by the ignore file
+    "#]],
+    );
+}
+
+#[test]
+fn an_image_that_does_not_exist_cannot_run() {
+    if !namespaces_work() {
+        return;
+    }
+    Scratch::new(PROGRAM).check(
+        &["run", "nothing"],
+        expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: there is no image called `nothing`
+        hint: `jettison images` lists those that there are
+    "#]],
+    );
+}
+
+#[test]
+fn a_program_that_does_not_exist_cannot_run() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    scratch
+        .jettison(&["build", "-q", "app", "-t", "files"])
+        .succeeded();
+    scratch.check(
+        &["run", "files"],
+        expect![[r#"
+        exit: 127
+        --- stderr ---
+        cannot start `/srv/program`: No such file or directory (os error 2)
+    "#]],
+    );
+    scratch.check(
+        &["run", "files", "/srv/one"],
+        expect![[r#"
+        exit: 126
+        --- stderr ---
+        cannot start `/srv/one`: Permission denied (os error 13)
+    "#]],
+    );
+}
+
+/// Runs `arguments` where no further user namespace can be made.
+#[track_caller]
+fn check_without_namespaces(arguments: &str, expected: Expect) {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = app();
+    // The limit holds in the namespace that sets it, and below.
+    let script =
+        format!("echo 0 > /proc/sys/user/max_user_namespaces && exec {PROGRAM} {arguments}");
+    let words = ["--user", "--map-root-user", "sh", "-c", &script];
+    let outcome = scratch.outcome(&mut scratch.tool("unshare", &words));
+    let text = outcome.to_string();
+    // The kernel's version is the machine's.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("kernel "))
+        .collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_machine_without_namespaces_is_the_machines_fault() {
+    check_without_namespaces("build app", expect![[r#"
+        exit: 3
+        --- stderr ---
+        error: this host does not let us build
+          cause: cannot create a user namespace
+          cause: No space left on device (os error 28)
+        hint: `jettison doctor` says what is missing and what to do"#]]);
+}
+
+#[test]
+fn the_doctor_says_what_the_machine_lacks() {
+    check_without_namespaces("doctor", expect![[r#"
+        exit: 3
+        --- stdout ---
+        user namespace  missing  cannot create a user namespace: No space left on device (os error 28)
+                                 in a container, allow user namespaces with `--security-opt seccomp=unconfined`; on a host, see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns
+        --- stderr ---
+        error: 1 of 2 features are missing"#]]);
+}
+
+/// The paths of the files below `dir`, in order.
+fn tree(dir: &Path) -> Vec<String> {
+    fn walk(dir: &Path, base: &Path, paths: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, base, paths);
+            } else {
+                paths.push(path.strip_prefix(base).unwrap().display().to_string());
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    walk(dir, dir, &mut paths);
+    paths.sort();
+    paths
+}

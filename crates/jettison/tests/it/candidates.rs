@@ -1,0 +1,130 @@
+//! Programs that need more than themselves: what is proven, and what is refused.
+
+use expect_test::expect;
+use jettison_testkit::{Outcome, Scratch};
+
+use crate::shared::{GO, SETTINGS, Turn, turn};
+
+/// Optimizes a directory `app` with these files.
+#[track_caller]
+fn optimize(turn: &mut Turn, files: &[(&str, &str)], settings: &str) -> (Scratch, Outcome) {
+    let scratch = turn.scratch();
+    scratch.write("app/jettison.toml", format!("{SETTINGS}{settings}"));
+    for (path, text) in files {
+        scratch.write(path, text);
+    }
+    let outcome = scratch.jettison(&[
+        "optimize",
+        "app",
+        "-t",
+        "candidate",
+        "--report",
+        "report.json",
+    ]);
+    (scratch, outcome)
+}
+
+const CGO: &str = r#"package main
+
+// #cgo LDFLAGS: -lpthread
+// #include <pthread.h>
+// #include <stdio.h>
+// static void *work(void *text) { printf("hello from %s\n", (char *)text); fflush(stdout); return NULL; }
+// static int start(void) {
+//     pthread_t thread;
+//     return pthread_create(&thread, NULL, work, "C") || pthread_join(thread, NULL);
+// }
+import "C"
+
+import "os"
+
+func main() {
+	os.Exit(int(C.start()))
+}
+"#;
+
+#[test]
+fn a_program_with_c_in_it_keeps_the_libraries_that_it_asks_for() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile =
+        format!("{GO}WORKDIR /app\nCOPY hello.go /app\nRUN go build -o hello\nCMD [\"./hello\"]\n");
+    let probe =
+        "[[probes]]\nname = \"hello\"\nexpect-exit = 0\nexpect-stdout = \"hello from C\\n\"\n";
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/hello.go", CGO),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, probe);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).unwrap();
+    assert_eq!(report["verdict"], "proven");
+    let optimized = scratch.read("app/Dockerfile.optimized");
+    assert!(optimized.contains("libc.so.6"), "{optimized}");
+    assert!(
+        optimized.contains("ld-linux"),
+        "the program's interpreter: {optimized}"
+    );
+    assert_eq!(report["after"]["shells"], 0);
+    let outcome = scratch.jettison(&["run", "candidate:optimized"]);
+    expect![[r#"
+        exit: 0
+        --- stdout ---
+        hello from C
+    "#]]
+    .assert_eq(&outcome.to_string());
+}
+
+#[test]
+fn a_program_that_needs_its_shell_is_left_alone() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile = format!("{GO}COPY app.sh /app.sh\nCMD [\"sh\", \"/app.sh\"]\n");
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/app.sh", "uname -s | tr a-z A-Z\n"),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, "");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(
+        outcome.stderr.contains("hint: nothing was written\n"),
+        "{outcome}"
+    );
+    assert!(!scratch.exists("app/Dockerfile.optimized"));
+    assert_eq!(scratch.read("app/Dockerfile"), dockerfile);
+}
+
+#[test]
+fn a_command_that_fails_is_the_answer_no_with_its_line() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile = format!("{GO}RUN echo before && false\n");
+    let (scratch, outcome) = optimize(&mut turn, &[("app/Dockerfile", &dockerfile)], "");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("app/Dockerfile:3: `/bin/sh -c echo before && false`"),
+        "{outcome}"
+    );
+    assert!(
+        outcome.stderr.contains("before\n"),
+        "what it said is shown: {outcome}"
+    );
+    assert!(!scratch.exists("app/Dockerfile.optimized"));
+    assert!(!scratch.exists("report.json"));
+}
+
+#[test]
+fn an_answer_that_changes_from_run_to_run_is_not_proven() {
+    let Some(mut turn) = turn() else { return };
+    let program = "package main\n\nimport (\n\t\"fmt\"\n\t\"time\"\n)\n\nfunc main() { fmt.Println(time.Now().UnixNano()) }\n";
+    let dockerfile =
+        format!("{GO}WORKDIR /app\nCOPY now.go /app\nRUN go build -o now\nCMD [\"./now\"]\n");
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/now.go", program),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, "");
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(!scratch.exists("app/Dockerfile.optimized"));
+    let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).unwrap();
+    assert_eq!(report["verdict"], "failed");
+}

@@ -1,0 +1,21 @@
+//! The program, tested whole: each test starts the built binary in a world of its own.
+
+#![expect(
+    clippy::needless_raw_string_hashes,
+    reason = "UPDATE_EXPECT=1 writes them"
+)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod archive;
+mod arrows;
+mod builds;
+mod calculator;
+mod candidates;
+mod cli;
+mod files;
+mod interop;
+mod shared;
+mod users;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jettison");
