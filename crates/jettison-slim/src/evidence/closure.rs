@@ -258,7 +258,7 @@ impl Loader<'_> {
                 visited.push(0);
             }
             for object in visited.into_iter().map(|index| &self.objects[index]) {
-                let origin = self.origin(object);
+                let origin = Loader::origin(object);
                 let entries = match (object.run_path.is_empty(), is_musl) {
                     (true, _) => &object.rpath,
                     (false, true) => &object.run_path,
@@ -267,7 +267,7 @@ impl Loader<'_> {
                 rpath.extend(self.search.expand(entries, &origin));
             }
         }
-        let origin = self.origin(asking);
+        let origin = Loader::origin(asking);
         if !is_musl {
             run_path = self.search.expand(&asking.run_path, &origin);
         }
@@ -279,7 +279,7 @@ impl Loader<'_> {
     }
 
     /// What `$ORIGIN` means in `object`: the kernel tells a program its real path, a library is where it was found.
-    fn origin(&self, object: &Object) -> PathBuf {
+    fn origin(object: &Object) -> PathBuf {
         let path = match object.loaded_by {
             None => &object.file.real_path,
             Some(_) => &object.file.path,

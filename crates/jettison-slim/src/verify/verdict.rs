@@ -44,6 +44,38 @@ impl ProbeOutcome {
         }
     }
 
+    /// Compares a run of the candidate with two of the original, which have to agree with each other.
+    pub fn of_repeated(
+        probe: Probe,
+        (original, again): (Observation, &Observation),
+        candidate: Observation,
+    ) -> ProbeOutcome {
+        let between_runs = match compare(&original, again) {
+            differences if differences == [Difference::BothTimedOut] => Vec::new(),
+            differences => differences,
+        };
+        let mut outcome = ProbeOutcome::of(probe, original, candidate);
+        if !between_runs.is_empty() {
+            outcome.differences = vec![Difference::NotRepeatable { between_runs }];
+        }
+        outcome
+    }
+
+    /// Why this outcome is no proof that both behave the same, in a few words; `None` if it passed.
+    pub fn problem(&self) -> Option<&'static str> {
+        match self.differences.as_slice() {
+            [] if self.unmet.is_empty() => None,
+            [] => Some("not what the probe expects"),
+            [Difference::BothTimedOut, ..] => Some(
+                "both images ran into the time limit, so nothing was compared; a server needs a probe that ends",
+            ),
+            [Difference::NotRepeatable { .. }, ..] => Some(
+                "not repeatable, two runs of the original differ from each other, so nothing can be proven",
+            ),
+            _ => Some("the rewritten image behaves differently"),
+        }
+    }
+
     /// Whether the candidate did what the original did, and both did what the probe expects.
     pub fn passed(&self) -> bool {
         self.differences.is_empty() && self.unmet.is_empty()
@@ -56,7 +88,9 @@ impl ProbeOutcome {
     pub fn shows_behavior(&self) -> bool {
         match self.original.exit {
             ExitKind::Code(0) => {
-                !self.original.stdout.is_empty() || !self.original.stderr.is_empty()
+                !self.original.stdout.is_empty()
+                    || !self.original.stderr.is_empty()
+                    || !self.original.written.is_empty()
             }
             ExitKind::Code(126 | 127) | ExitKind::Signal(_) | ExitKind::TimedOut => false,
             ExitKind::Code(code) => self.probe.expect_exit == Some(code),
@@ -136,6 +170,7 @@ mod tests {
             exit,
             stdout: stdout.as_bytes().to_vec(),
             stderr: Vec::new(),
+            written: Vec::new(),
         }
     }
 
