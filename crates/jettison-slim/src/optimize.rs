@@ -174,7 +174,12 @@ impl Run<'_> {
         notes.extend(evidence.advice.iter().cloned());
         let candidate = match multi_stage(&parsed, &evidence.runtime, notes.clone()) {
             Ok(candidate) => candidate,
-            Err(error @ (EmitError::Stages(_) | EmitError::Path(_) | EmitError::Escape)) => {
+            Err(
+                error @ (EmitError::Stages(_)
+                | EmitError::Path(_)
+                | EmitError::Value(_)
+                | EmitError::Escape),
+            ) => {
                 return Ok(Some(error.to_string()));
             }
             Err(error) => return Err(OptimizeError::Emit(error)),
@@ -184,14 +189,14 @@ impl Run<'_> {
 
         self.observer.phase("Build the rewritten Dockerfile");
         // The build stage is the original's: its steps are in the cache, whatever the first build was told.
-        let build = BuildRequest {
+        let rewritten = BuildRequest {
             dockerfile: &candidate.dockerfile,
             cache: CacheUse::Use,
             ..self.request.build.clone()
         };
         let small = self
             .engine
-            .build(&build, self.bases, self.observer)
+            .build(&rewritten, self.bases, self.observer)
             .map_err(OptimizeError::Candidate)?;
         if let Some(reason) = unfit(built, &small, &evidence) {
             return Ok(Some(reason));
@@ -204,7 +209,7 @@ impl Run<'_> {
         if result.report.verdict == Verdict::Failed {
             return Ok(Some(failure(&result.report.outcomes)));
         }
-        let rebuild_time = self.rebuild(&build).map_err(OptimizeError::Candidate)?;
+        let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&small, self.request.optimized_name, rebuild_time)?;
         result.report.after = Some(after);
         result.report.dockerfile = Some(candidate.dockerfile);

@@ -179,7 +179,12 @@ fn final_stage(
         labels.push(format!("{} {key}={value}", style.word("LABEL")));
     }
     lines.extend(own_text_or(parse, moved, Keyword::Label, labels));
-    let ports = runtime.exposed_ports.join(" ");
+    let ports: Vec<&str> = runtime
+        .exposed_ports
+        .iter()
+        .map(|port| without_tcp(port))
+        .collect();
+    let ports = ports.join(" ");
     let ports = (!ports.is_empty()).then(|| format!("{} {ports}", style.word("EXPOSE")));
     lines.extend(own_text_or(parse, moved, Keyword::Expose, ports));
     let user =
@@ -224,8 +229,16 @@ fn own_text_or(
             .iter()
             .filter_map(|line| line.split_once(' ').map(|(_, rest)| rest.to_string()))
             .collect();
-        said.sort();
-        wanted.sort();
+        for list in [&mut said, &mut wanted] {
+            for line in list.iter_mut() {
+                let mut words: Vec<&str> = line.split(' ').collect();
+                if keyword == Keyword::Expose {
+                    words.sort_unstable();
+                }
+                *line = words.join(" ");
+            }
+            list.sort();
+        }
         !own.is_empty() && said == wanted
     });
     if says_the_same {
@@ -258,17 +271,8 @@ fn meaning(instruction: &Instruction) -> Option<Vec<String>> {
         InstructionKind::Cmd(CommandForm::Exec(argv))
         | InstructionKind::Entrypoint(CommandForm::Exec(argv)) => Some(vec![exec_form(argv)]),
         InstructionKind::Expose(ports) => {
-            let mut ports: Vec<String> = ports
-                .iter()
-                .map(|port| {
-                    if port.contains('/') {
-                        port.clone()
-                    } else {
-                        format!("{port}/tcp")
-                    }
-                })
-                .collect();
-            ports.sort();
+            let mut ports: Vec<&str> = ports.iter().map(|port| without_tcp(port)).collect();
+            ports.sort_unstable();
             Some(vec![ports.join(" ")])
         }
         InstructionKind::Label(pairs) | InstructionKind::Env(pairs) => pairs
@@ -281,6 +285,11 @@ fn meaning(instruction: &Instruction) -> Option<Vec<String>> {
         InstructionKind::User(user) => Some(vec![user.clone()]),
         _ => None,
     }
+}
+
+/// A port as people write it.
+fn without_tcp(port: &str) -> &str {
+    port.strip_suffix("/tcp").unwrap_or(port)
 }
 
 /// A word without its quotes, if that is all that they are.

@@ -347,4 +347,47 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn an_original_that_disagrees_with_itself_proves_nothing() {
+        let [first, again] = ["17:01\n", "17:02\n"].map(|text| ran(ExitKind::Code(0), text));
+        let outcome = ProbeOutcome::of_repeated(probe(), (first.clone(), &again), first);
+        assert!(outcome.problem().unwrap().starts_with("not repeatable"));
+        assert!(outcome.differences[0].describe().contains("-17:01\n+17:02"));
+        check(&[good(), outcome], Verdict::Failed);
+    }
+
+    #[test]
+    fn an_original_that_agrees_with_itself_is_compared() {
+        let first = ran(ExitKind::Code(0), "1.0\n");
+        let outcome = ProbeOutcome::of_repeated(probe(), (first.clone(), &first), first.clone());
+        assert_eq!(outcome.problem(), None);
+        check(&[outcome], Verdict::Proven);
+        let stopped = ran(ExitKind::TimedOut, "");
+        let outcome =
+            ProbeOutcome::of_repeated(probe(), (stopped.clone(), &stopped), stopped.clone());
+        assert!(
+            outcome
+                .problem()
+                .unwrap()
+                .starts_with("both images ran into")
+        );
+    }
+
+    #[test]
+    fn a_file_that_only_one_of_them_wrote_is_a_difference() {
+        let mut wrote = ran(ExitKind::Code(0), "done\n");
+        wrote.written.push(crate::verify::WrittenFile {
+            path: "/var/log/app".into(),
+            mode: 0o644,
+            owner: (0, 0),
+            content: "1 bytes".to_owned(),
+        });
+        let outcome = ProbeOutcome::of(probe(), wrote, ran(ExitKind::Code(0), "done\n"));
+        assert_eq!(
+            outcome.differences[0].describe(),
+            "written files differ:\n-/var/log/app (mode 644, owner 0:0, 1 bytes)"
+        );
+        check(&[outcome], Verdict::Failed);
+    }
 }

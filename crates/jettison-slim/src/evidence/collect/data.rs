@@ -1,5 +1,7 @@
 //! The files beside a program that it may read: by its own strings, its arguments, its environment.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::literals::absolute_paths;
@@ -13,7 +15,7 @@ const EMBEDDED_LIMIT: u64 = 64 << 20;
 
 /// Files of the system that programs open by a fixed name: kept if the program holds that name.
 pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
-    const BY_LITERAL: [(&str, &[&str]); 10] = [
+    const BY_LITERAL: [(&str, &[&str]); 11] = [
         (
             "/etc/ssl/certs/ca-certificates.crt",
             &["/etc/ssl/certs/ca-certificates.crt"],
@@ -25,6 +27,7 @@ pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
         ("/etc/passwd", &["/etc/passwd", "/etc/group"]),
         // A home directory is looked up in the table of users.
         ("HOME", &["/etc/passwd", "/etc/group"]),
+        ("os.Environ", &["/etc/passwd", "/etc/group"]),
         ("/etc/group", &["/etc/group"]),
         ("/etc/nsswitch.conf", &["/etc/nsswitch.conf"]),
         ("/etc/services", &["/etc/services"]),
@@ -37,7 +40,9 @@ pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
     ];
     let mut kept = Vec::new();
     for (literal, paths) in BY_LITERAL {
-        if !program.contains(literal) {
+        // The C library holds the names of all variables that it does not trust.
+        let is_libc = literal == "TMPDIR" && program.has_static_libc();
+        if is_libc || !program.contains(literal) {
             continue;
         }
         for path in paths {
@@ -64,6 +69,14 @@ pub(super) fn literal_files(
         let Ok(metadata) = root.metadata(&path) else {
             continue;
         };
+        let is_tool = metadata.is_file() && metadata.mode() & 0o111 != 0 && is_system(&path);
+        if is_tool && !program.elf.knows_functions && program.elf.go_buildinfo.is_none() {
+            return Err(reason(format!(
+                "{} has no symbols and contains `{}`, so it may start it",
+                program.path.display(),
+                path.display()
+            )));
+        }
         let keep = if metadata.is_dir() {
             is_state(root, program, &path)? || is_own_directory(program, packaged, &path)
         } else {
@@ -88,7 +101,7 @@ fn is_state(root: &RootDir, program: &Program, path: &Path) -> Result<bool, NotA
     const FILLED: [&str; 4] = ["/var/log", "/var/lib", "/var/cache", "/var/spool"];
     if EMPTY.iter().any(|state| path == Path::new(state)) {
         // The C library names these, whether the program has temporary files or not.
-        return Ok(!program.has_static_libc());
+        return Ok(path == Path::new("/tmp") || !program.has_static_libc());
     }
     let Some(state) = FILLED.iter().find(|state| path == Path::new(state)) else {
         return Ok(false);
@@ -116,7 +129,10 @@ fn is_own_directory(program: &Program, packaged: &Packaged, path: &Path) -> bool
 
 /// Whether a file that the program names is something that it could read.
 fn is_data(program: &Program, packaged: &Packaged, path: &Path) -> bool {
-    const PROVIDED: [&str; 6] = [
+    const PROVIDED: [&str; 8] = [
+        // Nobody wants these in an image, and only root could read them.
+        "/etc/shadow",
+        "/etc/gshadow",
         "/etc/hosts",
         "/etc/hostname",
         "/etc/resolv.conf",
@@ -135,9 +151,15 @@ fn is_data(program: &Program, packaged: &Packaged, path: &Path) -> bool {
         return false;
     }
     let is_outside = !is_system(path) && !is_cache(path);
-    let is_system_data = ["/etc", "/usr/share", "/usr/lib/locale"]
-        .iter()
-        .any(|dir| path.starts_with(dir));
+    let is_system_data = [
+        "/etc",
+        "/usr/share",
+        "/usr/lib/locale",
+        "/usr/lib/ssl",
+        "/var/lib",
+    ]
+    .iter()
+    .any(|dir| path.starts_with(dir));
     (is_outside && !packaged.contains(path)) || is_system_data
 }
 
@@ -224,27 +246,50 @@ pub(super) fn named_files(
     program: &Program,
     packaged: &Packaged,
 ) -> Vec<KeptPath> {
-    let mut kept = Vec::new();
-    for (path, line) in own_files(steps, root, packaged) {
-        if path == program.path || path == program.real_path || is_source(&path) {
+    let mut kept: Vec<KeptPath> = Vec::new();
+    let own = own_files(steps, root, packaged);
+    for (path, line) in &own {
+        if *path == program.path || *path == program.real_path || is_source(path) {
             continue;
         }
-        let listed = program.elf.lists_directories && !is_left_out(&path);
+        let listed = program.elf.lists_directories && !is_left_out(path);
         let why = if listed {
             Some("lists directories".to_string())
         } else {
-            name_in(program, &path).map(|name| format!("contains `{name}`"))
+            name_in(program, path).map(|name| format!("contains `{name}`"))
         };
         let Some(why) = why else { continue };
-        if is_program(root, &path) || is_embedded(root, program, &path) {
+        if is_program(root, path) || is_embedded(root, program, path) {
             continue;
         }
-        let line = maker(steps, &path).unwrap_or(line);
+        let line = maker(steps, path).unwrap_or(*line);
         kept.push(KeptPath {
-            path,
+            path: path.clone(),
             reason: format!("{} {why} (line {line})", program.path.display()),
             is_directory: false,
         });
+    }
+    if program.elf.lists_directories {
+        // What is listed has to be complete, sources and papers included.
+        let listed: BTreeSet<PathBuf> = kept
+            .iter()
+            .filter_map(|kept| kept.path.parent())
+            .filter(|parent| !program.path.starts_with(parent))
+            .map(Path::to_path_buf)
+            .collect();
+        for path in own.keys() {
+            let beside = path.parent().is_some_and(|parent| listed.contains(parent));
+            if beside && !kept.iter().any(|kept| kept.path == *path) {
+                kept.push(KeptPath {
+                    path: path.clone(),
+                    reason: format!(
+                        "{} lists directories, and this is beside what it reads",
+                        program.path.display()
+                    ),
+                    is_directory: false,
+                });
+            }
+        }
     }
     kept
 }
@@ -268,8 +313,16 @@ fn name_in(program: &Program, path: &Path) -> Option<String> {
         .extension()
         .and_then(|extension| extension.to_str())
         .map(|extension| format!(".{extension}"));
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    // `lang_de` may be put together from `lang_` and an argument.
+    let pieces: Vec<String> = stem
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|piece| piece.len() > 2)
+        .map(str::to_string)
+        .collect();
     names
         .chain(extension)
+        .chain(pieces)
         .find(|name| program.contains(name))
         // What is not text cannot be searched for.
         .or_else(|| path.to_str().is_none().then(|| "?".to_string()))
@@ -347,6 +400,3 @@ fn is_left_out(path: &Path) -> bool {
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         || NAMES.iter().any(|known| name == *known)
 }
-
-#[cfg(test)]
-mod tests;

@@ -31,6 +31,7 @@ pub(super) fn whole_directories(
             .collect();
         for directory in above {
             let is_own = !is_system(&directory)
+                && !is_shared(&directory)
                 && !program.path.starts_with(&directory)
                 && !program.real_path.starts_with(&directory)
                 && !packaged.contains(&directory);
@@ -40,6 +41,21 @@ pub(super) fn whole_directories(
             file.path = directory;
         }
     }
+}
+
+/// Directories that are everybody's: what lies in one is named by itself.
+fn is_shared(directory: &Path) -> bool {
+    const SHARED: [&str; 8] = [
+        "/opt",
+        "/srv",
+        "/home",
+        "/root",
+        "/usr/local/bin",
+        "/usr/local/lib",
+        "/usr/local/share",
+        "/usr/local/etc",
+    ];
+    SHARED.iter().any(|shared| directory == Path::new(shared))
 }
 
 /// Whether everything below `directory` is in `paths`.

@@ -152,11 +152,26 @@ fn services(
         name.starts_with("libc.so")
     });
     let beside = |name: &str| -> Option<PathBuf> { Some(libc?.path.parent()?.join(name)) };
+    let below_usr = |path: PathBuf| {
+        let usr = Path::new("/usr").join(path.strip_prefix("/").unwrap_or(&path));
+        if root.metadata(&usr).is_ok() {
+            usr
+        } else {
+            path
+        }
+    };
     if program.elf.uses_iconv
-        && let Some(gconv) = beside("gconv")
+        && let Some(gconv) = beside("gconv").map(below_usr)
     {
         let why = format!("{shown} converts character sets");
         kept.extend(if_there(root, &gconv, &why));
+    }
+    if ["setlocale", "newlocale"]
+        .iter()
+        .any(|name| program.contains(name))
+    {
+        let why = format!("{shown} sets a locale");
+        kept.extend(if_there(root, "/usr/lib/locale", &why));
     }
     let asks = program.elf.uses_nss || files.iter().any(|file| library_asks(root, &file.path));
     if !asks {

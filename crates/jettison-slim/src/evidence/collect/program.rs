@@ -35,7 +35,7 @@ impl Program {
 
     /// Whether the strings of a whole C library are among the program's own.
     pub(super) fn has_static_libc(&self) -> bool {
-        self.elf.go_buildinfo.is_none() && self.elf.needed.is_empty()
+        self.elf.static_glibc || (!self.is_go() && self.elf.needed.is_empty())
     }
 
     fn is_go(&self) -> bool {
@@ -164,6 +164,11 @@ fn refuse_hidden(program: &Program) -> Result<(), NotApplicable> {
     if !program.elf.has_sections && !program.is_go() {
         return Err(reason(format!(
             "{shown} has no section headers, so it may be packed and nothing can be seen of what it needs"
+        )));
+    }
+    if program.elf.static_glibc && !program.elf.knows_functions {
+        return Err(reason(format!(
+            "{shown} is linked statically with glibc and stripped, so it cannot be told whether it loads modules of glibc (name service, character sets); leave its symbols in or link it with musl"
         )));
     }
     if program.has_static_libc() && program.elf.static_glibc {

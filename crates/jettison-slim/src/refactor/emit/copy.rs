@@ -41,12 +41,11 @@ struct Group {
 
 impl Group {
     fn arguments(&self) -> Result<String, EmitError> {
-        let target = match self.paths.as_slice() {
-            [path] => path.clone(),
-            _ => {
-                let parent = text(self.parent.as_deref().unwrap_or(Path::new("/")))?;
-                format!("{}/", parent.trim_end_matches('/'))
-            }
+        let target = if let [path] = self.paths.as_slice() {
+            path.clone()
+        } else {
+            let parent = text(self.parent.as_deref().unwrap_or(Path::new("/")))?;
+            format!("{}/", parent.trim_end_matches('/'))
         };
         let words: Vec<String> = self.paths.iter().cloned().chain([target]).collect();
         let has_blanks = words.iter().any(|word| word.contains([' ', '\t']));
