@@ -8,6 +8,7 @@ mod literals;
 mod made;
 mod program;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Built, DEFAULT_PATH};
@@ -23,7 +24,7 @@ use self::command::{commands, numeric_user};
 use self::data::{configured_files, literal_files, named_files, system_files};
 use self::layout::{dedup, follow_links, owners, whole_directories};
 use self::libraries::{Libraries, libraries};
-use self::made::{Packaged, Step, steps};
+use self::made::{Packaged, Step, own_files, steps};
 use self::program::{Program, compiled, refuse_writable};
 
 /// What was observed about an image, and where from.
@@ -134,6 +135,9 @@ fn collect_from(
         text: format!("{} is kept: {}", path.path.display(), path.reason),
         origin: Origin::File(path.path.clone()),
     }));
+    if program.elf.lists_directories {
+        facts.extend(left_out(&own_files(steps, root, &packaged), &kept));
+    }
     let runtime = RuntimeStage {
         rung,
         owners: owners(root, &kept),
@@ -155,6 +159,29 @@ fn collect_from(
         facts,
         runtime,
         advice,
+    })
+}
+
+/// Files beside a program that lists directories that are not copied, since they look like sources.
+fn left_out(own: &BTreeMap<PathBuf, usize>, kept: &[KeptPath]) -> Option<Fact> {
+    const SHOWN: usize = 5;
+    let names: Vec<String> = own
+        .keys()
+        .filter(|path| !kept.iter().any(|kept| path.starts_with(&kept.path)))
+        .map(|path| path.display().to_string())
+        .collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let program = &kept.first()?.path;
+    (!names.is_empty()).then(|| Fact {
+        text: format!(
+            "{} can list directories, but gets nothing that looks like sources and papers ({}{more}): add a probe if it reads these",
+            program.display(),
+            names[..names.len().min(SHOWN)].join(", "),
+        ),
+        origin: Origin::File(program.clone()),
     })
 }
 

@@ -135,6 +135,23 @@ fn a_program_that_lists_directories_gets_them_whole() {
 }
 
 #[test]
+fn what_a_program_that_lists_directories_does_not_get_is_said() {
+    let world = World::new("os.(*File).readdir")
+        .file("app/main.go", "package main")
+        .file("app/data.csv", "1");
+    let root = RootDir::open(world.dir.path()).unwrap();
+    let step = Step {
+        files: world.dir.path().to_path_buf(),
+        line: 4,
+        copies: false,
+    };
+    let evidence = collect_from(&world.config, &[step], &root).unwrap();
+    let notes: Vec<String> = evidence.facts.iter().map(ToString::to_string).collect();
+    expect!["/app/app can list directories, but gets nothing that looks like sources and papers (/app/main.go): add a probe if it reads these (/app/app)"]
+        .assert_eq(notes.last().unwrap());
+}
+
+#[test]
 fn what_the_compiler_embedded_is_not_kept() {
     World::new("embed.FS page.html <p>the page</p>")
         .file("app/page.html", "<p>the page</p>")
