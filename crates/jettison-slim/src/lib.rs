@@ -30,5 +30,6 @@ pub use crate::refactor::{
 pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
 pub use crate::rootfs::{Resolved, RootDir, RootError};
 pub use crate::verify::{
-    Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, compare, verdict,
+    Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,
+    compare, verdict,
 };

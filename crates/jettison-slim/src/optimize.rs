@@ -1,22 +1,25 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
-use std::path::Path;
+mod config;
+mod observe;
+
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jettison_build::{
-    Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, ImageProcess, Reporter,
-    image_sandbox,
-};
+use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
 use jettison_dockerfile::parse;
-use jettison_oci::{Image, RunConfig};
-use jettison_sandbox::{Input, Network, OutputMode, SandboxError, Status, Terminal, mount_overlay};
+use jettison_oci::Image;
+use jettison_sandbox::{SandboxError, mount_overlay};
 
 use crate::audit::{AuditError, audit};
 use crate::evidence::{Evidence, NotApplicable, collect};
+use crate::optimize::config::config_difference;
 use crate::refactor::{Candidate, EmitError, multi_stage};
 use crate::report::{ImageFacts, Report};
 use crate::rootfs::{RootDir, RootError};
-use crate::verify::{ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, verdict};
+use crate::verify::{Probe, ProbeOutcome, ProbeSource, Verdict, verdict};
+
+pub use crate::optimize::observe::observe;
 
 /// What to optimize, and how to compare.
 #[derive(Clone, Debug)]
@@ -96,6 +99,14 @@ pub enum ProbeError {
     /// The sandbox failed.
     #[error("cannot use the sandbox")]
     Sandbox(#[source] SandboxError),
+    /// What the program wrote could not be looked at.
+    #[error("cannot read the files that the program wrote in {}", path.display())]
+    Written {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 /// Optimizes the image of `request`.
@@ -105,112 +116,199 @@ pub fn optimize(
     request: &OptimizeRequest<'_>,
     observer: &dyn Observer,
 ) -> Result<Optimized, OptimizeError> {
+    let run = Run {
+        engine,
+        bases,
+        request,
+        observer,
+    };
     observer.phase("Build the original");
     let built = engine
         .build(&request.build, bases, observer)
         .map_err(OptimizeError::Original)?;
-    let rebuild_time = rebuild(engine, bases, &request.build).map_err(OptimizeError::Original)?;
-    let before = facts(engine, &built, request.original_name, rebuild_time)?;
-    let answer = |reason: String, notes: Vec<String>, outcomes, before| Optimized {
+    let rebuild_time = run
+        .rebuild(&request.build)
+        .map_err(OptimizeError::Original)?;
+    let mut result = Optimized {
         original: built.image.clone(),
         optimized: None,
         report: Report {
             verdict: Verdict::Failed,
-            before,
+            before: run.facts(&built, request.original_name, rebuild_time)?,
             after: None,
-            outcomes,
+            outcomes: Vec::new(),
             dockerfile: None,
-            notes,
-        },
-        reason: Some(reason),
-    };
-
-    observer.phase("Collect evidence and rewrite");
-    let parsed = parse(request.build.dockerfile);
-    let evidence = {
-        let lowers = engine.lowers(&built.image).map_err(OptimizeError::Look)?;
-        let mount = mount_overlay(engine.entered, &lowers, None)
-            .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
-        let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
-        match collect(&parsed, &built, &root) {
-            Ok(evidence) => evidence,
-            Err(NotApplicable::Reason(reason) | NotApplicable::Read(reason)) => {
-                return Ok(answer(reason, Vec::new(), Vec::new(), before));
-            }
-        }
-    };
-    let mut notes: Vec<String> = evidence.facts.iter().map(ToString::to_string).collect();
-    notes.extend(evidence.advice.iter().cloned());
-    let candidate = match multi_stage(&parsed, &evidence.runtime, notes.clone()) {
-        Ok(candidate) => candidate,
-        Err(error @ EmitError::Stages(_)) => {
-            return Ok(answer(error.to_string(), notes, Vec::new(), before));
-        }
-        Err(error) => return Err(OptimizeError::Emit(error)),
-    };
-    observer.candidate(request.build.dockerfile, &candidate);
-
-    observer.phase("Build the rewritten Dockerfile");
-    // The build stage is the original's: its steps are in the cache, whatever the first build was told.
-    let build = BuildRequest {
-        dockerfile: &candidate.dockerfile,
-        cache: CacheUse::Use,
-        ..request.build.clone()
-    };
-    let small = engine
-        .build(&build, bases, observer)
-        .map_err(OptimizeError::Candidate)?;
-    if let Some(difference) = config_difference(
-        &built.image.config().config,
-        &small.image.config().config,
-        &evidence,
-    ) {
-        return Ok(answer(
-            format!("the rewritten image is configured differently: {difference}"),
-            notes,
-            Vec::new(),
-            before,
-        ));
-    }
-
-    observer.phase("Run both and compare");
-    let outcomes = compare_images(engine, request, (&built.image, &small.image), observer)?;
-    let verdict = verdict(&outcomes, request.source);
-    if verdict == Verdict::Failed {
-        let names: Vec<&str> = outcomes
-            .iter()
-            .filter(|outcome| !outcome.passed())
-            .map(|outcome| outcome.probe.name.as_str())
-            .collect();
-        let reason = format!(
-            "the rewritten image does not behave the same: {}",
-            names.join(", ")
-        );
-        return Ok(answer(reason, notes, outcomes, before));
-    }
-    if small.image.unpacked_size() >= built.image.unpacked_size() {
-        return Ok(answer(
-            "the rewritten image is not smaller".to_string(),
-            notes,
-            outcomes,
-            before,
-        ));
-    }
-    let rebuild_time = rebuild(engine, bases, &build).map_err(OptimizeError::Candidate)?;
-    let after = facts(engine, &small, request.optimized_name, rebuild_time)?;
-    Ok(Optimized {
-        original: built.image.clone(),
-        optimized: Some(small.image.clone()),
-        report: Report {
-            verdict,
-            before,
-            after: Some(after),
-            outcomes,
-            dockerfile: Some(candidate.dockerfile),
-            notes,
+            notes: Vec::new(),
         },
         reason: None,
-    })
+    };
+    result.reason = run.improve(&built, &mut result)?;
+    Ok(result)
+}
+
+/// What all phases share.
+struct Run<'a> {
+    engine: &'a Engine<'a>,
+    bases: &'a dyn Bases,
+    request: &'a OptimizeRequest<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Run<'_> {
+    /// Everything after the original was built; the answer is why there is no smaller image.
+    fn improve(
+        &self,
+        built: &Built,
+        result: &mut Optimized,
+    ) -> Result<Option<String>, OptimizeError> {
+        self.observer.phase("Collect evidence and rewrite");
+        let parsed = parse(self.request.build.dockerfile);
+        let evidence = match self.evidence(built)? {
+            Ok(evidence) => evidence,
+            Err(NotApplicable::Reason(reason) | NotApplicable::Read(reason)) => {
+                return Ok(Some(reason));
+            }
+        };
+        let notes = &mut result.report.notes;
+        notes.extend(evidence.facts.iter().map(ToString::to_string));
+        notes.extend(evidence.advice.iter().cloned());
+        let candidate = match multi_stage(&parsed, &evidence.runtime, notes.clone()) {
+            Ok(candidate) => candidate,
+            Err(
+                error @ (EmitError::Stages(_)
+                | EmitError::Path(_)
+                | EmitError::Value(_)
+                | EmitError::Escape),
+            ) => {
+                return Ok(Some(error.to_string()));
+            }
+            Err(error) => return Err(OptimizeError::Emit(error)),
+        };
+        self.observer
+            .candidate(self.request.build.dockerfile, &candidate);
+
+        self.observer.phase("Build the rewritten Dockerfile");
+        // The build stage is the original's: its steps are in the cache, whatever the first build was told.
+        let rewritten = BuildRequest {
+            dockerfile: &candidate.dockerfile,
+            cache: CacheUse::Use,
+            ..self.request.build.clone()
+        };
+        let small = self
+            .engine
+            .build(&rewritten, self.bases, self.observer)
+            .map_err(OptimizeError::Candidate)?;
+        if let Some(reason) = unfit(built, &small, &evidence) {
+            return Ok(Some(reason));
+        }
+
+        self.observer.phase("Run both and compare");
+        let images = (&built.image, &small.image);
+        result.report.outcomes = self.compare(images)?;
+        result.report.verdict = verdict(&result.report.outcomes, self.request.source);
+        if result.report.verdict == Verdict::Failed {
+            return Ok(Some(failure(&result.report.outcomes)));
+        }
+        let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
+        let after = self.facts(&small, self.request.optimized_name, rebuild_time)?;
+        result.report.after = Some(after);
+        result.report.dockerfile = Some(candidate.dockerfile);
+        result.optimized = Some(small.image);
+        Ok(None)
+    }
+
+    fn evidence(&self, built: &Built) -> Result<Result<Evidence, NotApplicable>, OptimizeError> {
+        let lowers = self
+            .engine
+            .lowers(&built.image)
+            .map_err(OptimizeError::Look)?;
+        let mount = mount_overlay(self.engine.entered, &lowers, None)
+            .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
+        let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
+        Ok(collect(built, &root))
+    }
+
+    /// How long a build takes when nothing has changed.
+    fn rebuild(&self, build: &BuildRequest<'_>) -> Result<Duration, BuildError> {
+        let start = Instant::now();
+        let build = BuildRequest {
+            cache: CacheUse::Use,
+            ..build.clone()
+        };
+        self.engine.build(&build, self.bases, &Quiet)?;
+        Ok(start.elapsed())
+    }
+
+    fn facts(
+        &self,
+        built: &Built,
+        name: &str,
+        rebuild_time: Duration,
+    ) -> Result<ImageFacts, OptimizeError> {
+        let lowers = self
+            .engine
+            .lowers(&built.image)
+            .map_err(OptimizeError::Look)?;
+        let mount = mount_overlay(self.engine.entered, &lowers, None)
+            .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
+        let audit = audit(&mount.path(), &built.image.config().config.user)
+            .map_err(OptimizeError::Audit)?;
+        Ok(ImageFacts {
+            reference: name.to_string(),
+            image_id: built.image.id().0.to_string(),
+            unpacked_size: built.image.unpacked_size(),
+            stored_size: built.image.stored_size(),
+            audit,
+            build_time: built.cold_time(),
+            rebuild_time,
+        })
+    }
+
+    /// Asks both images everything. The original is asked before and after the candidate: what it
+    /// does not answer twice in the same way cannot be compared.
+    fn compare(
+        &self,
+        (original, candidate): (&Image, &Image),
+    ) -> Result<Vec<ProbeOutcome>, OptimizeError> {
+        let mut outcomes = Vec::new();
+        for probe in self.request.probes {
+            let run = |image: &Image| {
+                observe(self.engine, image, probe).map_err(|source| OptimizeError::Probe {
+                    probe: probe.name.clone(),
+                    source,
+                })
+            };
+            let (first, small, second) = (run(original)?, run(candidate)?, run(original)?);
+            let outcome = ProbeOutcome::of_repeated(probe.clone(), (first, &second), small);
+            self.observer.probe(&outcome);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// Why the rewritten image need not even be run.
+fn unfit(built: &Built, small: &Built, evidence: &Evidence) -> Option<String> {
+    let configs = [built, small].map(|built| &built.image.config().config);
+    if let Some(difference) = config_difference(configs[0], configs[1], evidence) {
+        return Some(format!(
+            "the rewritten image is configured differently: {difference}"
+        ));
+    }
+    (small.image.unpacked_size() >= built.image.unpacked_size())
+        .then(|| "the rewritten image is not smaller".to_string())
+}
+
+/// What went wrong, by the probes' names.
+fn failure(outcomes: &[ProbeOutcome]) -> String {
+    if outcomes.is_empty() {
+        return "nothing was tried, so nothing is known".to_string();
+    }
+    let reasons: Vec<String> = outcomes
+        .iter()
+        .filter_map(|outcome| Some(format!("{}: {}", outcome.probe.name, outcome.problem()?)))
+        .collect();
+    reasons.join("; ")
 }
 
 /// A reporter that keeps quiet, for builds that are only timed.
@@ -218,153 +316,4 @@ struct Quiet;
 
 impl Reporter for Quiet {
     fn event(&self, _event: Event<'_>) {}
-}
-
-/// How long a build takes when nothing has changed.
-fn rebuild(
-    engine: &Engine<'_>,
-    bases: &dyn Bases,
-    build: &BuildRequest<'_>,
-) -> Result<Duration, BuildError> {
-    let start = Instant::now();
-    engine.build(
-        &BuildRequest {
-            cache: CacheUse::Use,
-            ..build.clone()
-        },
-        bases,
-        &Quiet,
-    )?;
-    Ok(start.elapsed())
-}
-
-fn facts(
-    engine: &Engine<'_>,
-    built: &Built,
-    name: &str,
-    rebuild_time: Duration,
-) -> Result<ImageFacts, OptimizeError> {
-    let lowers = engine.lowers(&built.image).map_err(OptimizeError::Look)?;
-    let mount = mount_overlay(engine.entered, &lowers, None)
-        .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
-    let audit =
-        audit(&mount.path(), &built.image.config().config.user).map_err(OptimizeError::Audit)?;
-    Ok(ImageFacts {
-        reference: name.to_string(),
-        image_id: built.image.id().0.to_string(),
-        unpacked_size: built.image.unpacked_size(),
-        stored_size: built.image.stored_size(),
-        audit,
-        build_time: built.cold_time(),
-        rebuild_time,
-    })
-}
-
-/// What the two configurations disagree on, if they do. The command may have lost its shell and
-/// the user its name; both are in the evidence.
-fn config_difference(
-    original: &RunConfig,
-    candidate: &RunConfig,
-    evidence: &Evidence,
-) -> Option<String> {
-    let expected = RunConfig {
-        entrypoint: evidence.runtime.entrypoint.clone(),
-        cmd: evidence.runtime.cmd.clone(),
-        user: evidence.runtime.user.clone(),
-        // Whether CMD was written down says nothing on Linux.
-        args_escaped: candidate.args_escaped,
-        // A shell of the build is of no use where none is left.
-        shell: candidate.shell.clone(),
-        working_dir: if original.working_dir.is_empty() {
-            "/".to_string()
-        } else {
-            original.working_dir.clone()
-        },
-        env: sorted(&original.env),
-        ..original.clone()
-    };
-    let actual = RunConfig {
-        env: sorted(&candidate.env),
-        ..candidate.clone()
-    };
-    (expected != actual).then(|| format!("{expected:?} became {actual:?}"))
-}
-
-fn sorted(env: &[String]) -> Vec<String> {
-    let mut env = env.to_vec();
-    env.sort();
-    env
-}
-
-fn compare_images(
-    engine: &Engine<'_>,
-    request: &OptimizeRequest<'_>,
-    (original, candidate): (&Image, &Image),
-    observer: &dyn Observer,
-) -> Result<Vec<ProbeOutcome>, OptimizeError> {
-    let mut outcomes = Vec::new();
-    for probe in request.probes {
-        let run = |image: &Image| {
-            observe(engine, image, probe).map_err(|source| OptimizeError::Probe {
-                probe: probe.name.clone(),
-                source,
-            })
-        };
-        let outcome = ProbeOutcome::of(probe.clone(), run(original)?, run(candidate)?);
-        observer.probe(&outcome);
-        outcomes.push(outcome);
-    }
-    Ok(outcomes)
-}
-
-/// Runs an image's program as `probe` says, without network; what it writes is thrown away.
-pub fn observe(
-    engine: &Engine<'_>,
-    image: &Image,
-    probe: &Probe,
-) -> Result<Observation, ProbeError> {
-    let lowers = engine.lowers(image).map_err(ProbeError::Image)?;
-    let process = ImageProcess {
-        arguments: probe.arguments.clone(),
-        entrypoint: None,
-        env: probe.env.clone(),
-        stdin: Input::Bytes(probe.stdin.clone()),
-        output: OutputMode::Piped,
-        terminal: Terminal::None,
-        network: Network::None,
-        time_limit: Some(probe.time_limit),
-    };
-    let sandbox = image_sandbox(
-        engine.entered,
-        engine.host,
-        image.config(),
-        &lowers,
-        &process,
-    )
-    .map_err(ProbeError::Image)?;
-    let output = sandbox
-        .spawn(engine.entered)
-        .and_then(jettison_sandbox::Child::wait_with_output)
-        .map_err(ProbeError::Sandbox)?;
-    let exit = match output.exit.status {
-        Status::Code(code) => ExitKind::Code(code),
-        Status::Signal(signal) => ExitKind::Signal(signal),
-        Status::TimedOut => ExitKind::TimedOut,
-    };
-    let mut stderr = output.stderr;
-    if let Some(failure) = &output.exit.exec_failure {
-        let reason = std::io::Error::from_raw_os_error(failure.errno);
-        stderr.extend_from_slice(
-            format!(
-                "cannot start {}: {reason}\n",
-                Path::new(&failure.program).display()
-            )
-            .as_bytes(),
-        );
-    }
-    Ok(Observation {
-        exit,
-        stdout: output.stdout,
-        stderr,
-    })
 }

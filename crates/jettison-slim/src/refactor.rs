@@ -3,6 +3,7 @@
 mod command;
 mod emit;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use crate::refactor::command::exec_argv;
@@ -35,6 +36,8 @@ pub struct KeptPath {
     pub path: PathBuf,
     /// The fact that keeps it there.
     pub reason: String,
+    /// Whether it is a directory, with everything in it.
+    pub is_directory: bool,
 }
 
 /// The final stage's content, before it is written down.
@@ -44,6 +47,8 @@ pub struct RuntimeStage {
     pub rung: Rung,
     /// What it copies, the program first.
     pub kept: Vec<KeptPath>,
+    /// The user and group of what is copied and does not belong to root.
+    pub owners: BTreeMap<PathBuf, (u32, u32)>,
     /// `ENTRYPOINT` in exec form, if there is one.
     pub entrypoint: Option<Vec<String>>,
     /// `CMD` in exec form, if there is one.

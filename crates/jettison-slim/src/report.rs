@@ -126,6 +126,7 @@ pub(crate) mod examples {
             exit: ExitKind::Code(0),
             stdout: stdout.to_vec(),
             stderr: Vec::new(),
+            written: Vec::new(),
         };
         let probe = Probe {
             name: "version".to_owned(),

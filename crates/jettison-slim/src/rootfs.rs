@@ -124,6 +124,17 @@ impl RootDir {
         Ok(bytes)
     }
 
+    /// Whether the file at `path` has the extended attribute `name`.
+    pub fn has_attribute(&self, path: &Path, name: &str) -> Result<bool, RootError> {
+        let file = self.lookup("read", path, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let mut value = [0_u8; 1];
+        match rustix::fs::fgetxattr(&file, name, &mut value) {
+            Ok(_) | Err(Errno::RANGE) => Ok(true),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(false),
+            Err(errno) => Err(refused("read the attributes of", path, errno)),
+        }
+    }
+
     /// The target of the symbolic link at `path`, as it is written.
     pub fn read_link(&self, path: &Path) -> Result<PathBuf, RootError> {
         let link = self.lookup("read the link", path, OFlags::PATH | OFlags::NOFOLLOW)?;

@@ -5,6 +5,6 @@ mod probe;
 mod verdict;
 
 pub(crate) use crate::verify::compare::visible;
-pub use crate::verify::compare::{Difference, ExitKind, Observation, compare};
+pub use crate::verify::compare::{Difference, ExitKind, Observation, WrittenFile, compare};
 pub use crate::verify::probe::Probe;
 pub use crate::verify::verdict::{ProbeOutcome, ProbeSource, Verdict, verdict};

@@ -1,6 +1,7 @@
 //! Assembling a root filesystem: verified indexes, a solution, packages, their maintainer
 //! scripts in the sandbox, one layer.
 
+use std::fmt::Write as _;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -152,12 +153,8 @@ pub fn base_reference(
 ) -> Option<Reference> {
     let mut text = format!("{base}\n{architecture}\n");
     for archive in archives {
-        text.push_str(&format!(
-            "{} {} {}\n",
-            archive.uri,
-            archive.suite,
-            archive.components.join(" ")
-        ));
+        let components = archive.components.join(" ");
+        let _infallible = writeln!(text, "{} {} {components}", archive.uri, archive.suite);
     }
     let digest = jettison_oci::Digest::of(text.as_bytes()).hex();
     format!("localhost/debian:{}-{}", base.suite, &digest[..12])
@@ -184,7 +181,7 @@ pub fn assemble(
         .snapshots()
         .prepare()
         .map_err(AssembleError::Snapshot)?;
-    let installed = install(engine, request, &packages, &files, &active, reporter);
+    let installed = install(engine, request, (&packages, &files), &active, reporter);
     if let Err(error) = installed {
         engine
             .snapshots()
@@ -285,8 +282,7 @@ fn choose<'i>(
 fn install(
     engine: &Engine<'_>,
     request: &AssembleRequest<'_>,
-    packages: &[Package<'_>],
-    files: &[PathBuf],
+    (packages, files): (&[Package<'_>], &[PathBuf]),
     active: &Snapshot<Active>,
     reporter: &dyn Reporter,
 ) -> Result<(), AssembleError> {

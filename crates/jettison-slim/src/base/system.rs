@@ -1,5 +1,6 @@
 //! What a fresh root filesystem needs around its packages.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -144,12 +145,13 @@ fn sources(archives: &[Archive]) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&format!(
-            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+        let _infallible = writeln!(
+            text,
+            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg",
             archive.uri,
             archive.suite,
             archive.components.join(" "),
-        ));
+        );
     }
     text
 }

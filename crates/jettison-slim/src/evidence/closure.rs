@@ -13,14 +13,14 @@ use super::elf::{Elf, ElfError};
 use crate::rootfs::{RootDir, RootError, normalise};
 
 /// The largest file that is taken for a program or a library.
-const MAX_FILE: u64 = 1 << 30;
+const MAX_FILE: u64 = 4 << 30;
 
 /// Everything that must be there for a program to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElfClosure {
     /// The program, its interpreter, then its libraries, breadth first.
     pub files: Vec<ClosureFile>,
-    /// Each name that leads to no ELF file of the program's machine, after the first file that needs it.
+    /// Each name that was not found, after the file that needs it.
     pub missing: Vec<(PathBuf, String)>,
 }
 
@@ -217,20 +217,15 @@ impl Loader<'_> {
             Err(cause) => return Err(cause),
         };
         let bytes = self.root.read(&path, MAX_FILE)?;
-        match Elf::parse(&bytes) {
-            Ok(elf) => {
-                let why = Why::Interpreter { of };
-                self.add(
-                    ClosureFile {
-                        path,
-                        real_path: resolved.real_path,
-                        why,
-                    },
-                    &elf,
-                    Some(0),
-                );
-            }
-            Err(_) => self.missing.push((of, interpreter.display().to_string())),
+        let file = ClosureFile {
+            path,
+            real_path: resolved.real_path,
+            why: Why::Interpreter { of },
+        };
+        if let Ok(elf) = Elf::parse(&bytes) {
+            self.add(file, &elf, Some(0));
+        } else {
+            self.missing.push((file.path, "an ELF header".to_owned()));
         }
         Ok(())
     }
@@ -248,32 +243,34 @@ impl Loader<'_> {
 
     /// The paths that count for what object `by` needs.
     fn seeker(&self, by: usize) -> Seeker {
+        let mut rpath = Vec::new();
+        let mut run_path = Vec::new();
         let asking = &self.objects[by];
-        let origin = asking.origin();
-        let (rpath, run_path) = match self.search.libc {
-            // Musl knows one kind of path, and hands it down.
-            Libc::Musl => (
-                self.inherited(by, |object| {
-                    if object.run_path.is_empty() {
-                        &object.rpath
-                    } else {
-                        &object.run_path
-                    }
-                }),
-                Vec::new(),
-            ),
-            Libc::Gnu if asking.run_path.is_empty() => (
-                self.inherited(by, |object| {
-                    if object.run_path.is_empty() {
-                        &object.rpath
-                    } else {
-                        &[]
-                    }
-                }),
-                Vec::new(),
-            ),
-            Libc::Gnu => (Vec::new(), self.search.expand(&asking.run_path, &origin)),
-        };
+        let is_musl = self.search.libc == Libc::Musl;
+        if is_musl || asking.run_path.is_empty() {
+            let mut visited = Vec::new();
+            let mut step = Some(by);
+            while let Some(index) = step {
+                visited.push(index);
+                step = self.objects[index].loaded_by;
+            }
+            if visited.last() != Some(&0) {
+                visited.push(0);
+            }
+            for object in visited.into_iter().map(|index| &self.objects[index]) {
+                let origin = Loader::origin(object);
+                let entries = match (object.run_path.is_empty(), is_musl) {
+                    (true, _) => &object.rpath,
+                    (false, true) => &object.run_path,
+                    (false, false) => continue,
+                };
+                rpath.extend(self.search.expand(entries, &origin));
+            }
+        }
+        let origin = Loader::origin(asking);
+        if !is_musl {
+            run_path = self.search.expand(&asking.run_path, &origin);
+        }
         Seeker {
             rpath,
             run_path,
@@ -281,25 +278,11 @@ impl Loader<'_> {
         }
     }
 
-    /// The directories that `entries` takes from object `by`, from what loaded it, and so on up to the program.
-    fn inherited(&self, by: usize, entries: fn(&Object) -> &[String]) -> Vec<PathBuf> {
-        let mut directories = Vec::new();
-        let mut step = Some(by);
-        while let Some(index) = step {
-            let object = &self.objects[index];
-            directories.extend(self.search.expand(entries(object), &object.origin()));
-            step = object.loaded_by;
-        }
-        directories
-    }
-}
-
-impl Object {
-    /// What `$ORIGIN` means in it: the kernel tells a program its real path, a library is where it was found.
-    fn origin(&self) -> PathBuf {
-        let path = match self.loaded_by {
-            None => &self.file.real_path,
-            Some(_) => &self.file.path,
+    /// What `$ORIGIN` means in `object`: the kernel tells a program its real path, a library is where it was found.
+    fn origin(object: &Object) -> PathBuf {
+        let path = match object.loaded_by {
+            None => &object.file.real_path,
+            Some(_) => &object.file.path,
         };
         path.parent().unwrap_or(Path::new("/")).to_owned()
     }

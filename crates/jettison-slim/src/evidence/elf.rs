@@ -61,6 +61,12 @@ pub struct Elf {
     pub uses_iconv: bool,
     /// Whether it can start other programs.
     pub starts_programs: bool,
+    /// Whether it lists directories, or that cannot be told.
+    pub lists_directories: bool,
+    /// Whether the names of the functions that it uses are known: it has a loader, or a symbol table.
+    pub knows_functions: bool,
+    /// Whether it has a table of sections, as all linkers write and only packers remove.
+    pub has_sections: bool,
     /// What the Go compiler left about the build.
     pub go_buildinfo: Option<GoBuildInfo>,
     /// The bytes in the file that only debuggers read.
@@ -95,6 +101,9 @@ impl Elf {
             uses_nss: any(asks_name_service),
             uses_iconv: any(|name| matches!(name, b"iconv" | b"iconv_open")),
             starts_programs: any(starts_program),
+            lists_directories: lists_directories(&image, &functions),
+            knows_functions: !functions.is_empty(),
+            has_sections: !image.sections.is_empty(),
             go_buildinfo: go_buildinfo(&image),
             strippable_size: strippable_size(&image),
             needed,
@@ -149,6 +158,31 @@ fn starts_program(name: &[u8]) -> bool {
         b"wordexp",
     ];
     NAMES.contains(&name)
+}
+
+/// Go's linker leaves out methods that nothing calls, and their names with them.
+fn lists_directories(image: &Image<'_>, functions: &[&[u8]]) -> bool {
+    const PREFIXES: &[&[u8]] = &[
+        b"opendir",
+        b"fdopendir",
+        b"readdir",
+        b"scandir",
+        b"glob",
+        b"ftw",
+        b"nftw",
+        b"fts_",
+        b"getdents",
+    ];
+    if go_buildinfo(image).is_some() {
+        let names: [&[u8]; 2] = [b"os.(*File).readdir", b"syscall.ReadDirent"];
+        return names
+            .iter()
+            .any(|name| memchr::memmem::find(image.bytes, name).is_some());
+    }
+    functions.is_empty()
+        || functions
+            .iter()
+            .any(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// Whether the C library of GNU left its marks: its own sections, or the name of its tunables.

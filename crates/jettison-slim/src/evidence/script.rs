@@ -20,14 +20,11 @@ pub struct ScriptInterpreter {
 pub fn script_interpreter(bytes: &[u8]) -> Option<ScriptInterpreter> {
     let head = &bytes[..bytes.len().min(HEAD)];
     let text = head.strip_prefix(b"#!")?;
-    let complete = bytes.len() < HEAD || text.contains(&b'\n');
-    // The kernel puts its own end over the last byte of a line that it does not see the end of.
-    let text = if complete {
-        text
-    } else {
-        &text[..text.len() - 1]
+    let (line, complete) = match text.iter().position(|&byte| byte == b'\n') {
+        Some(end) => (&text[..end], true),
+        // The last byte that the kernel has read gives way to an end mark.
+        None => (&text[..text.len().min(HEAD - 3)], bytes.len() < HEAD),
     };
-    let line = text.split(|&byte| byte == b'\n').next()?;
     let line = line.split(|&byte| byte == 0).next()?;
     let line = trim(line);
     let end = line.iter().position(|&byte| is_blank(byte));

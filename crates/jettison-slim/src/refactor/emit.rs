@@ -2,11 +2,14 @@
 
 use jettison_build::DEFAULT_PATH;
 use jettison_dockerfile::{
-    Edit, EditSet, Instruction, InstructionKind, Keyword, OverlappingEdits, Parse, TextRange,
-    apply, exec_form, stages,
+    CommandForm, Edit, EditSet, Instruction, InstructionKind, Keyword, OverlappingEdits, Parse,
+    TextRange, apply, exec_form, stages,
 };
 
-use crate::refactor::{Candidate, Rung, RuntimeStage};
+use crate::refactor::emit::copy::copies;
+use crate::refactor::{Candidate, RuntimeStage};
+
+mod copy;
 
 /// Why a Dockerfile cannot be rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,43 @@ pub enum EmitError {
     /// A path cannot be written into a Dockerfile.
     #[error("cannot write path {0:?} into a Dockerfile")]
     Path(std::path::PathBuf),
+    /// A value cannot be written into a Dockerfile.
+    #[error("cannot write value {0:?} into a Dockerfile")]
+    Value(String),
+    /// The Dockerfile has an escape character of its own, which changes how values are written.
+    #[error(
+        "the Dockerfile has an `escape` directive; only those with the usual backslash are rewritten"
+    )]
+    Escape,
+}
+
+/// How the author writes.
+struct Style {
+    /// Whether keywords are in lower case.
+    is_lower: bool,
+    newline: &'static str,
+}
+
+impl Style {
+    fn of(parse: &Parse, from: &Instruction) -> Style {
+        let keyword = &parse.text()[from.keyword_range.clone()];
+        Style {
+            is_lower: keyword.chars().all(char::is_lowercase),
+            newline: if parse.text().contains("\r\n") {
+                "\r\n"
+            } else {
+                "\n"
+            },
+        }
+    }
+
+    fn word(&self, keyword: &str) -> String {
+        if self.is_lower {
+            keyword.to_lowercase()
+        } else {
+            keyword.to_string()
+        }
+    }
 }
 
 /// Rewrites `parse` so that its only stage becomes the build stage of `runtime`.
@@ -35,44 +75,35 @@ pub fn multi_stage(
     let [stage] = graph.stages.as_slice() else {
         return Err(EmitError::Stages(graph.stages.len()));
     };
+    if parse.escape() != '\\' {
+        return Err(EmitError::Escape);
+    }
     let from = &parse.instructions()[stage.from];
+    let style = Style::of(parse, from);
     let mut edits = EditSet::new();
-    let name = match &stage.name {
-        Some(name) => name.clone(),
-        None => {
-            let end = from.arguments.end;
-            let edit = Edit {
-                range: end..end,
-                replacement: " AS build".to_string(),
-            };
-            edits.insert(edit).map_err(EmitError::Edit)?;
-            "build".to_string()
-        }
-    };
-    let mut moved = Vec::new();
-    for instruction in &parse.instructions()[stage.instructions.clone()] {
-        if belongs_to_runtime(instruction) {
-            let range = with_comments(parse.text(), &instruction.range);
-            moved.push((instruction, range.clone()));
-            edits
-                .insert(Edit {
-                    range: whole_lines(parse.text(), range),
-                    replacement: String::new(),
-                })
-                .map_err(EmitError::Edit)?;
-        }
+    let name = stage.name.clone().unwrap_or_else(|| "build".to_string());
+    if stage.name.is_none() {
+        let end = from.arguments.end;
+        let edit = Edit {
+            range: end..end,
+            replacement: format!(" {} build", style.word("AS")),
+        };
+        edits.insert(edit).map_err(EmitError::Edit)?;
+    }
+    let moved = moved(parse, &parse.instructions()[stage.instructions.clone()]);
+    for (_, range) in &moved {
+        let edit = Edit {
+            range: whole_lines(parse.text(), range.clone()),
+            replacement: String::new(),
+        };
+        edits.insert(edit).map_err(EmitError::Edit)?;
     }
     let build = apply(parse.text(), &edits).map_err(|error| EmitError::Apply(error.to_string()))?;
-    let newline = if parse.text().contains("\r\n") {
-        "\r\n"
-    } else {
-        "\n"
-    };
     let mut text = build.trim_end().to_string();
-    text.push_str(newline);
-    for line in final_stage(parse, runtime, &name, &moved)? {
+    text.push_str(style.newline);
+    for line in final_stage(parse, runtime, (&name, &style), &moved)? {
         text.push_str(&line);
-        text.push_str(newline);
+        text.push_str(style.newline);
     }
     Ok(Candidate {
         rung: runtime.rung,
@@ -81,71 +112,92 @@ pub fn multi_stage(
     })
 }
 
+/// The instructions that only tell how the image runs, with their comments: the build stage has no
+/// use for them. Those that also affect what follows are moved if nothing follows.
+fn moved<'p>(parse: &Parse, instructions: &'p [Instruction]) -> Vec<(&'p Instruction, TextRange)> {
+    let last_step = instructions.iter().rposition(|instruction| {
+        !matches!(
+            instruction.keyword,
+            Keyword::Cmd
+                | Keyword::Entrypoint
+                | Keyword::Expose
+                | Keyword::Label
+                | Keyword::User
+                | Keyword::Env
+        )
+    });
+    instructions
+        .iter()
+        .enumerate()
+        .filter(|(index, instruction)| match instruction.keyword {
+            Keyword::Cmd | Keyword::Entrypoint | Keyword::Expose | Keyword::Label => true,
+            Keyword::User | Keyword::Env => last_step.is_none_or(|last| *index > last),
+            _ => false,
+        })
+        .map(|(_, instruction)| {
+            let range = with_comments(parse.text(), &instruction.range);
+            (instruction, range)
+        })
+        .collect()
+}
+
 /// The final stage's lines, an empty one first.
 fn final_stage(
     parse: &Parse,
     runtime: &RuntimeStage,
-    build: &str,
+    (build, style): (&str, &Style),
     moved: &[(&Instruction, TextRange)],
 ) -> Result<Vec<String>, EmitError> {
-    let mut lines = vec![String::new()];
-    match runtime.rung {
-        Rung::Scratch | Rung::ScratchWithLibraries => {
-            lines.push("FROM scratch AS runtime".to_string())
-        }
-    }
+    let name = if build == "runtime" {
+        "final"
+    } else {
+        "runtime"
+    };
+    let mut lines = vec![
+        String::new(),
+        format!("{} scratch {} {name}", style.word("FROM"), style.word("AS")),
+    ];
+    let mut env = Vec::new();
     for pair in &runtime.env {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         // `FROM scratch` has this search path already.
         if !(name == "PATH" && value == DEFAULT_PATH) {
-            lines.push(format!("ENV {name}={}", quoted(value)));
+            env.push(format!("{} {name}={}", style.word("ENV"), quoted(value)?));
         }
     }
+    lines.extend(own_text_or(parse, moved, Keyword::Env, env));
     if !["", "/"].contains(&runtime.working_dir.as_str()) {
-        lines.push(format!("WORKDIR {}", quoted(&runtime.working_dir)));
+        let path = quoted(&runtime.working_dir)?;
+        lines.push(format!("{} {path}", style.word("WORKDIR")));
     }
-    for kept in &runtime.kept {
-        let path = kept
-            .path
-            .to_str()
-            .filter(|path| !path.contains(['\n', '\r', '"', '\\']))
-            .ok_or_else(|| EmitError::Path(kept.path.clone()))?;
-        lines.push(if path.contains([' ', '\t', '*', '?', '[', '$']) {
-            return Err(EmitError::Path(kept.path.clone()));
-        } else {
-            format!("COPY --from={build} {path} {path}")
-        });
+    for arguments in copies(runtime)? {
+        lines.push(format!("{} --from={build} {arguments}", style.word("COPY")));
     }
-    lines.extend(own_text_or(
-        parse,
-        moved,
-        Keyword::Label,
-        runtime
-            .labels
-            .iter()
-            .map(|(key, value)| format!("LABEL {}={}", quoted(key), quoted(value))),
-    ));
-    lines.extend(own_text_or(
-        parse,
-        moved,
-        Keyword::Expose,
-        (!runtime.exposed_ports.is_empty())
-            .then(|| format!("EXPOSE {}", runtime.exposed_ports.join(" "))),
-    ));
-    if !runtime.user.is_empty() {
-        lines.push(format!("USER {}", runtime.user));
+    let mut labels = Vec::new();
+    for (key, value) in &runtime.labels {
+        let (key, value) = (quoted(key)?, quoted(value)?);
+        labels.push(format!("{} {key}={value}", style.word("LABEL")));
     }
+    lines.extend(own_text_or(parse, moved, Keyword::Label, labels));
+    let ports: Vec<&str> = runtime
+        .exposed_ports
+        .iter()
+        .map(|port| without_tcp(port))
+        .collect();
+    let ports = ports.join(" ");
+    let ports = (!ports.is_empty()).then(|| format!("{} {ports}", style.word("EXPOSE")));
+    lines.extend(own_text_or(parse, moved, Keyword::Expose, ports));
+    let user =
+        (!runtime.user.is_empty()).then(|| format!("{} {}", style.word("USER"), runtime.user));
+    lines.extend(own_text_or(parse, moved, Keyword::User, user));
     for (keyword, argv) in [
         (Keyword::Entrypoint, &runtime.entrypoint),
         (Keyword::Cmd, &runtime.cmd),
     ] {
-        lines.extend(own_text_or(
-            parse,
-            moved,
-            keyword,
-            argv.as_ref()
-                .map(|argv| format!("{keyword} {}", exec_form(argv))),
-        ));
+        let line = argv
+            .as_ref()
+            .map(|argv| format!("{} {}", style.word(&keyword.to_string()), exec_form(argv)));
+        lines.extend(own_text_or(parse, moved, keyword, line));
     }
     Ok(lines)
 }
@@ -166,12 +218,29 @@ fn own_text_or(
         .iter()
         .map(|(_, range)| &parse.text()[range.clone()])
         .collect();
-    let says_the_same = match own.as_slice() {
-        [] => false,
-        // Several of one kind may override each other, and inherited ones would be missing.
-        [(instruction, _)] => means(instruction, &generated),
-        _ => false,
-    };
+    let said: Option<Vec<String>> = own
+        .iter()
+        .map(|(instruction, _)| meaning(instruction))
+        .collect::<Option<Vec<_>>>()
+        .map(|lists| lists.into_iter().flatten().collect());
+    // An instruction that says nothing new or that a later one overrides is left out.
+    let says_the_same = said.is_some_and(|mut said| {
+        let mut wanted: Vec<String> = generated
+            .iter()
+            .filter_map(|line| line.split_once(' ').map(|(_, rest)| rest.to_string()))
+            .collect();
+        for list in [&mut said, &mut wanted] {
+            for line in list.iter_mut() {
+                let mut words: Vec<&str> = line.split(' ').collect();
+                if keyword == Keyword::Expose {
+                    words.sort_unstable();
+                }
+                *line = words.join(" ");
+            }
+            list.sort();
+        }
+        !own.is_empty() && said == wanted
+    });
     if says_the_same {
         return texts
             .iter()
@@ -184,52 +253,52 @@ fn own_text_or(
         text.lines()
             .take_while(|line| line.trim_start().starts_with('#'))
     });
-    let mut lines: Vec<String> = comments.map(str::to_string).collect();
+    let mut lines: Vec<String> = if generated.is_empty() {
+        Vec::new()
+    } else {
+        comments.map(str::to_string).collect()
+    };
     lines.extend(generated);
     lines
 }
 
-/// Whether `instruction`'s own text means what the generated lines say.
-fn means(instruction: &Instruction, generated: &[String]) -> bool {
+/// What an instruction says, as the generated lines would; `None` if that takes more to tell.
+fn meaning(instruction: &Instruction) -> Option<Vec<String>> {
     if instruction.original.contains('$') {
-        return false;
+        return None;
     }
-    let [line] = generated else { return false };
     match &instruction.kind {
-        InstructionKind::Cmd(jettison_dockerfile::CommandForm::Exec(argv)) => {
-            *line == format!("CMD {}", exec_form(argv))
-        }
-        InstructionKind::Entrypoint(jettison_dockerfile::CommandForm::Exec(argv)) => {
-            *line == format!("ENTRYPOINT {}", exec_form(argv))
-        }
+        InstructionKind::Cmd(CommandForm::Exec(argv))
+        | InstructionKind::Entrypoint(CommandForm::Exec(argv)) => Some(vec![exec_form(argv)]),
         InstructionKind::Expose(ports) => {
-            let mut ports: Vec<String> = ports
-                .iter()
-                .map(|port| {
-                    if port.contains('/') {
-                        port.clone()
-                    } else {
-                        format!("{port}/tcp")
-                    }
-                })
-                .collect();
-            ports.sort();
-            *line == format!("EXPOSE {}", ports.join(" "))
+            let mut ports: Vec<&str> = ports.iter().map(|port| without_tcp(port)).collect();
+            ports.sort_unstable();
+            Some(vec![ports.join(" ")])
         }
-        InstructionKind::Label(pairs) => match pairs.as_slice() {
-            [pair] => *line == format!("LABEL {}={}", quoted(&pair.key), quoted(&pair.value)),
-            _ => false,
-        },
-        _ => false,
+        InstructionKind::Label(pairs) | InstructionKind::Env(pairs) => pairs
+            .iter()
+            .map(|pair| {
+                let (key, value) = (plain(&pair.key)?, plain(&pair.value)?);
+                Some(format!("{}={}", quoted(key).ok()?, quoted(value).ok()?))
+            })
+            .collect(),
+        InstructionKind::User(user) => Some(vec![user.clone()]),
+        _ => None,
     }
 }
 
-/// Instructions that only tell how the image runs; the build stage has no use for them.
-fn belongs_to_runtime(instruction: &Instruction) -> bool {
-    matches!(
-        instruction.keyword,
-        Keyword::Cmd | Keyword::Entrypoint | Keyword::Expose | Keyword::Label
-    )
+/// A port as people write it.
+fn without_tcp(port: &str) -> &str {
+    port.strip_suffix("/tcp").unwrap_or(port)
+}
+
+/// A word without its quotes, if that is all that they are.
+fn plain(word: &str) -> Option<&str> {
+    let inner = word
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(word);
+    (!inner.contains(['"', '\'', '\\'])).then_some(inner)
 }
 
 /// `range` and the comment lines directly above it.
@@ -247,22 +316,33 @@ fn with_comments(text: &str, range: &TextRange) -> TextRange {
     start..range.end
 }
 
-/// `range` with the line break after it.
+/// `range` with the line break after it, and with the empty lines after it if one is before it.
 fn whole_lines(text: &str, range: TextRange) -> TextRange {
-    let end = text[range.end..]
-        .find('\n')
-        .map_or(text.len(), |at| range.end + at + 1);
+    let line_end = |from: usize| {
+        text[from..]
+            .find('\n')
+            .map_or(text.len(), |at| from + at + 1)
+    };
+    let mut end = line_end(range.end);
+    let before = &text[..range.start];
+    let follows_empty_line = before.ends_with("\n\n") || before.ends_with("\n\r\n");
+    while follows_empty_line && end < text.len() && text[end..line_end(end)].trim().is_empty() {
+        end = line_end(end);
+    }
     range.start..end
 }
 
 /// A value as a Dockerfile word.
-fn quoted(value: &str) -> String {
+fn quoted(value: &str) -> Result<String, EmitError> {
+    if value.chars().any(char::is_control) {
+        return Err(EmitError::Value(value.to_string()));
+    }
     let is_plain = !value.is_empty()
         && value
             .chars()
             .all(|c| c.is_alphanumeric() || "-_./:=@%+,".contains(c));
     if is_plain {
-        return value.to_string();
+        return Ok(value.to_string());
     }
     let escaped: String = value
         .chars()
@@ -274,133 +354,8 @@ fn quoted(value: &str) -> String {
             }
         })
         .collect();
-    format!("\"{escaped}\"")
+    Ok(format!("\"{escaped}\""))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::refactor::KeptPath;
-    use expect_test::{Expect, expect};
-    use jettison_dockerfile::parse;
-
-    fn runtime() -> RuntimeStage {
-        RuntimeStage {
-            rung: Rung::Scratch,
-            kept: vec![KeptPath {
-                path: "/app/app".into(),
-                reason: String::new(),
-            }],
-            entrypoint: None,
-            cmd: Some(vec!["./app".to_string()]),
-            user: String::new(),
-            env: vec![format!("PATH={DEFAULT_PATH}")],
-            working_dir: "/app".to_string(),
-            labels: Vec::new(),
-            exposed_ports: Vec::new(),
-        }
-    }
-
-    #[track_caller]
-    fn check(text: &str, runtime: &RuntimeStage, expected: Expect) {
-        expected.assert_eq(&match multi_stage(&parse(text), runtime, Vec::new()) {
-            Ok(candidate) => candidate.dockerfile,
-            Err(error) => format!("error: {error}"),
-        });
-    }
-
-    #[test]
-    fn what_stays_is_kept_byte_for_byte() {
-        check(
-            "# Builds the app\nfrom   debian:12\n\nRUN apt-get update \\\n    # the compiler\n && apt-get install -y golang\nWORKDIR /app\n# start it\nCMD [ \"./app\" ]\n",
-            &runtime(),
-            expect![[r##"
-                # Builds the app
-                from   debian:12 AS build
-
-                RUN apt-get update \
-                    # the compiler
-                 && apt-get install -y golang
-                WORKDIR /app
-
-                FROM scratch AS runtime
-                WORKDIR /app
-                COPY --from=build /app/app /app/app
-                # start it
-                CMD [ "./app" ]
-            "##]],
-        );
-    }
-
-    #[test]
-    fn a_shell_form_command_is_written_in_exec_form() {
-        check(
-            "FROM debian:12 AS Base\nRUN make\nCMD ./app",
-            &runtime(),
-            expect![[r#"
-                FROM debian:12 AS Base
-                RUN make
-
-                FROM scratch AS runtime
-                WORKDIR /app
-                COPY --from=base /app/app /app/app
-                CMD ["./app"]
-            "#]],
-        );
-    }
-
-    #[test]
-    fn the_inherited_configuration_is_written_out() {
-        let runtime = RuntimeStage {
-            env: vec![
-                format!("PATH={DEFAULT_PATH}"),
-                "GREETING=hello, \"world\" $5".to_string(),
-            ],
-            labels: vec![("a b".to_string(), "c".to_string())],
-            exposed_ports: vec!["53/udp".to_string(), "80/tcp".to_string()],
-            user: "7:8".to_string(),
-            ..runtime()
-        };
-        check(
-            "FROM debian:12\nEXPOSE 80 53/udp\n",
-            &runtime,
-            expect![[r#"
-                FROM debian:12 AS build
-
-                FROM scratch AS runtime
-                ENV GREETING="hello, \"world\" \$5"
-                WORKDIR /app
-                COPY --from=build /app/app /app/app
-                LABEL "a b"=c
-                EXPOSE 80 53/udp
-                USER 7:8
-                CMD ["./app"]
-            "#]],
-        );
-    }
-
-    #[test]
-    fn several_stages_are_left_alone() {
-        check(
-            "FROM a AS x\nFROM b\n",
-            &runtime(),
-            expect!["error: the Dockerfile has 2 stages; only single-stage ones are rewritten"],
-        );
-    }
-
-    #[test]
-    fn a_path_that_copy_would_misread_is_refused() {
-        let runtime = RuntimeStage {
-            kept: vec![KeptPath {
-                path: "/app/a*b".into(),
-                reason: String::new(),
-            }],
-            ..runtime()
-        };
-        check(
-            "FROM a\n",
-            &runtime,
-            expect![[r#"error: cannot write path "/app/a*b" into a Dockerfile"#]],
-        );
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::report::{ImageFacts, Report};
 use crate::verify::visible;
 
+/// A difference of times that is too small to mean anything.
+const NOISE: Duration = Duration::from_millis(20);
 /// Stands where there is no new image.
 const NOTHING: &str = "-";
 
@@ -178,8 +180,11 @@ fn time_row(
     value: impl Fn(&ImageFacts) -> Duration,
 ) -> Row {
     let (before, after) = (value(before), after.map(value));
-    // A tenth more or less is chance.
-    let matters = |after: &Duration| before.abs_diff(*after) * 10 > before;
+    // Less than a fifth, or than a moment, is chance.
+    let matters = |after: &Duration| {
+        let difference = before.abs_diff(*after);
+        difference >= NOISE && difference * 5 >= before
+    };
     Row {
         label,
         before: time_text(before),

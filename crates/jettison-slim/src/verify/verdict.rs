@@ -44,6 +44,38 @@ impl ProbeOutcome {
         }
     }
 
+    /// Compares a run of the candidate with two of the original, which have to agree with each other.
+    pub fn of_repeated(
+        probe: Probe,
+        (original, again): (Observation, &Observation),
+        candidate: Observation,
+    ) -> ProbeOutcome {
+        let between_runs = match compare(&original, again) {
+            differences if differences == [Difference::BothTimedOut] => Vec::new(),
+            differences => differences,
+        };
+        let mut outcome = ProbeOutcome::of(probe, original, candidate);
+        if !between_runs.is_empty() {
+            outcome.differences = vec![Difference::NotRepeatable { between_runs }];
+        }
+        outcome
+    }
+
+    /// Why this outcome is no proof that both behave the same, in a few words; `None` if it passed.
+    pub fn problem(&self) -> Option<&'static str> {
+        match self.differences.as_slice() {
+            [] if self.unmet.is_empty() => None,
+            [] => Some("not what the probe expects"),
+            [Difference::BothTimedOut, ..] => Some(
+                "both images ran into the time limit, so nothing was compared; a server needs a probe that ends",
+            ),
+            [Difference::NotRepeatable { .. }, ..] => Some(
+                "not repeatable, two runs of the original differ from each other, so nothing can be proven",
+            ),
+            _ => Some("the rewritten image behaves differently"),
+        }
+    }
+
     /// Whether the candidate did what the original did, and both did what the probe expects.
     pub fn passed(&self) -> bool {
         self.differences.is_empty() && self.unmet.is_empty()
@@ -56,7 +88,9 @@ impl ProbeOutcome {
     pub fn shows_behavior(&self) -> bool {
         match self.original.exit {
             ExitKind::Code(0) => {
-                !self.original.stdout.is_empty() || !self.original.stderr.is_empty()
+                !self.original.stdout.is_empty()
+                    || !self.original.stderr.is_empty()
+                    || !self.original.written.is_empty()
             }
             ExitKind::Code(126 | 127) | ExitKind::Signal(_) | ExitKind::TimedOut => false,
             ExitKind::Code(code) => self.probe.expect_exit == Some(code),
@@ -136,6 +170,7 @@ mod tests {
             exit,
             stdout: stdout.as_bytes().to_vec(),
             stderr: Vec::new(),
+            written: Vec::new(),
         }
     }
 
@@ -311,5 +346,48 @@ mod tests {
                 "{expected:?} {stdout:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_original_that_disagrees_with_itself_proves_nothing() {
+        let [first, again] = ["17:01\n", "17:02\n"].map(|text| ran(ExitKind::Code(0), text));
+        let outcome = ProbeOutcome::of_repeated(probe(), (first.clone(), &again), first);
+        assert!(outcome.problem().unwrap().starts_with("not repeatable"));
+        assert!(outcome.differences[0].describe().contains("-17:01\n+17:02"));
+        check(&[good(), outcome], Verdict::Failed);
+    }
+
+    #[test]
+    fn an_original_that_agrees_with_itself_is_compared() {
+        let first = ran(ExitKind::Code(0), "1.0\n");
+        let outcome = ProbeOutcome::of_repeated(probe(), (first.clone(), &first), first.clone());
+        assert_eq!(outcome.problem(), None);
+        check(&[outcome], Verdict::Proven);
+        let stopped = ran(ExitKind::TimedOut, "");
+        let outcome =
+            ProbeOutcome::of_repeated(probe(), (stopped.clone(), &stopped), stopped.clone());
+        assert!(
+            outcome
+                .problem()
+                .unwrap()
+                .starts_with("both images ran into")
+        );
+    }
+
+    #[test]
+    fn a_file_that_only_one_of_them_wrote_is_a_difference() {
+        let mut wrote = ran(ExitKind::Code(0), "done\n");
+        wrote.written.push(crate::verify::WrittenFile {
+            path: "/var/log/app".into(),
+            mode: 0o644,
+            owner: (0, 0),
+            content: "1 bytes".to_owned(),
+        });
+        let outcome = ProbeOutcome::of(probe(), wrote, ran(ExitKind::Code(0), "done\n"));
+        assert_eq!(
+            outcome.differences[0].describe(),
+            "written files differ:\n-/var/log/app (mode 644, owner 0:0, 1 bytes)"
+        );
+        check(&[outcome], Verdict::Failed);
     }
 }

@@ -1,0 +1,234 @@
+//! Who made a file: an instruction of the Dockerfile, a package, or the base image.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jettison_build::{Built, Definition, StepId};
+
+use crate::rootfs::RootDir;
+
+/// The largest list of a package's files that is read.
+const LIST_LIMIT: u64 = 64 << 20;
+
+/// What one instruction did to the file system.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// The directory that holds what it wrote.
+    pub(super) files: PathBuf,
+    /// Its line in the Dockerfile.
+    pub(super) line: usize,
+    /// Whether it is a `COPY` or an `ADD`.
+    pub(super) copies: bool,
+}
+
+/// The steps that the image is made of, first to last.
+pub(super) fn steps(built: &Built) -> Vec<Step> {
+    let (_, chain) = built.plan.chain(built.plan.target.result);
+    chain
+        .into_iter()
+        .map(|StepId(index)| {
+            let step = &built.plan.steps[index];
+            Step {
+                files: built.steps[index].files.clone(),
+                line: step.hints.line,
+                copies: matches!(step.definition, Definition::Copy(_)),
+            }
+        })
+        .collect()
+}
+
+/// The line of the instruction that wrote the file `path` last; `None` if the base image did.
+pub(super) fn maker(steps: &[Step], path: &Path) -> Option<usize> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    steps.iter().rev().find_map(|step| {
+        let made = fs::symlink_metadata(step.files.join(relative))
+            .is_ok_and(|metadata| metadata.is_file() || metadata.is_symlink());
+        made.then_some(step.line)
+    })
+}
+
+/// The paths that Debian packages own.
+#[derive(Debug, Default)]
+pub(super) struct Packaged(BTreeSet<Vec<u8>>);
+
+impl Packaged {
+    /// Reads dpkg's lists below `root`.
+    pub(super) fn read(root: &RootDir) -> Packaged {
+        let info = Path::new("/var/lib/dpkg/info");
+        let mut paths = BTreeSet::new();
+        for name in root.list(info).unwrap_or_default() {
+            if !name.to_string_lossy().ends_with(".list") {
+                continue;
+            }
+            let bytes = root.read(&info.join(name), LIST_LIMIT).unwrap_or_default();
+            paths.extend(bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
+        }
+        Packaged(paths)
+    }
+
+    /// Whether a package owns `path`, whichever side of a merged `/usr` either of them names.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        self.0.contains(bytes)
+            || bytes
+                .strip_prefix(b"/usr")
+                .is_some_and(|short| self.0.contains(short))
+            || self.0.contains([b"/usr", bytes].concat().as_slice())
+    }
+}
+
+/// The files, links and empty directories that instructions made outside of the system's own
+/// directories, with the line of the last of them. `COPY` counts everywhere.
+pub(super) fn own_files(
+    steps: &[Step],
+    root: &RootDir,
+    packaged: &Packaged,
+) -> BTreeMap<PathBuf, usize> {
+    let mut made = BTreeMap::new();
+    for step in steps {
+        let mut found = Vec::new();
+        list_files(&step.files, Path::new("/"), step.copies, &mut found);
+        for path in found {
+            made.insert(path, step.line);
+        }
+    }
+    made.retain(|path, _| match root.symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            root.list(path).is_ok_and(|names| names.is_empty()) && !packaged.contains(path)
+        }
+        Ok(metadata) => (metadata.is_file() || metadata.is_symlink()) && !packaged.contains(path),
+        Err(_) => false,
+    });
+    made
+}
+
+fn list_files(dir: &Path, inside: &Path, copies: bool, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = inside.join(entry.file_name());
+        if !copies && (is_system(&path) || is_cache(&path)) {
+            // `/usr/local` lies below a directory that is skipped.
+            if path == Path::new("/usr") {
+                let local = Path::new("usr/local");
+                list_files(&dir.join(local), &inside.join(local), copies, found);
+            }
+            continue;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => {
+                found.push(path.clone());
+                list_files(&entry.path(), &path, copies, found);
+            }
+            Ok(kind) if kind.is_file() || kind.is_symlink() => found.push(path),
+            _ => {}
+        }
+    }
+}
+
+/// Whether `path` is one of the system's own directories or lies below one.
+pub(super) fn is_system(path: &Path) -> bool {
+    const SYSTEM: [&str; 17] = [
+        "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt",
+        "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
+    ];
+    path == Path::new("/")
+        || (SYSTEM.iter().any(|system| path.starts_with(system))
+            && (!path.starts_with("/usr/local") || path == Path::new("/usr/local")))
+}
+
+/// Whether build tools keep what they may need again at `path`.
+pub(super) fn is_cache(path: &Path) -> bool {
+    const CACHES: [&str; 10] = [
+        "/root/.cache",
+        "/root/.cargo",
+        "/root/.config",
+        "/root/.rustup",
+        "/root/go",
+        "/go/pkg",
+        "/usr/local/cargo",
+        "/usr/local/go",
+        "/usr/local/rustup",
+        "/usr/local/share/man",
+    ];
+    CACHES.iter().any(|cache| path.starts_with(cache))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_files_lie_outside_of_the_system_and_of_packages() {
+        let root = tempfile::tempdir().unwrap();
+        for path in [
+            "app/data.db",
+            "etc/motd",
+            "usr/bin/tool",
+            "usr/local/share/x/y",
+            "root/.cache/go-build/z",
+            "opt/pkg/file",
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let lists = root.path().join("var/lib/dpkg/info");
+        fs::create_dir_all(&lists).unwrap();
+        fs::write(
+            lists.join("pkg.list"),
+            "/.\n/opt\n/opt/pkg\n/opt/pkg/file\n",
+        )
+        .unwrap();
+        fs::create_dir_all(root.path().join("app/uploads")).unwrap();
+        let open = RootDir::open(root.path()).unwrap();
+        let packaged = Packaged::read(&open);
+        let mut step = Step {
+            files: root.path().to_path_buf(),
+            line: 3,
+            copies: false,
+        };
+        let shown = |step: &Step| -> Vec<String> {
+            own_files(std::slice::from_ref(step), &open, &packaged)
+                .keys()
+                .map(|path| path.display().to_string())
+                .collect()
+        };
+        assert_eq!(
+            shown(&step),
+            ["/app/data.db", "/app/uploads", "/usr/local/share/x/y"]
+        );
+        step.copies = true;
+        assert!(shown(&step).contains(&"/etc/motd".to_string()));
+        assert!(!shown(&step).contains(&"/opt/pkg/file".to_string()));
+    }
+
+    #[test]
+    fn the_last_instruction_that_wrote_a_file_made_it() {
+        let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        fs::write(dirs[0].path().join("app"), "1").unwrap();
+        let steps: Vec<Step> = dirs
+            .iter()
+            .enumerate()
+            .map(|(line, dir)| Step {
+                files: dir.path().to_path_buf(),
+                line,
+                copies: false,
+            })
+            .collect();
+        assert_eq!(maker(&steps, Path::new("/app")), Some(0));
+        fs::write(dirs[1].path().join("app"), "2").unwrap();
+        assert_eq!(maker(&steps, Path::new("/app")), Some(1));
+        assert_eq!(maker(&steps, Path::new("/other")), None);
+    }
+
+    #[test]
+    fn packages_own_both_sides_of_a_merged_usr() {
+        let packaged = Packaged([b"/lib/x.so".to_vec(), b"/usr/bin/y".to_vec()].into());
+        assert!(packaged.contains(Path::new("/usr/lib/x.so")));
+        assert!(packaged.contains(Path::new("/bin/y")));
+        assert!(!packaged.contains(Path::new("/bin/x.so")));
+    }
+}

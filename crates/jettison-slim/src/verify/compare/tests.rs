@@ -1,0 +1,275 @@
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+fn ran(exit: ExitKind, stdout: &[u8], stderr: &[u8]) -> Observation {
+    Observation {
+        exit,
+        stdout: stdout.to_vec(),
+        stderr: stderr.to_vec(),
+        written: Vec::new(),
+    }
+}
+
+fn check_stdout(original: &[u8], candidate: &[u8], expected: Expect) {
+    let differences = compare(
+        &ran(ExitKind::Code(0), original, b""),
+        &ran(ExitKind::Code(0), candidate, b""),
+    );
+    let [difference] = differences.as_slice() else {
+        panic!("{differences:?}")
+    };
+    expected.assert_eq(&difference.describe());
+}
+
+/// Lines from 1 to `count`, each behind `prefix`.
+fn numbered(prefix: &str, count: usize) -> String {
+    let lines: Vec<String> = (1..=count).map(|line| format!("{prefix}{line}")).collect();
+    lines.join("\n") + "\n"
+}
+
+fn check_exits(original: ExitKind, candidate: ExitKind, expected: &[&str]) {
+    let differences = compare(&ran(original, b"x", b""), &ran(candidate, b"x", b""));
+    let described: Vec<String> = differences.iter().map(Difference::describe).collect();
+    assert_eq!(described, expected);
+}
+
+#[test]
+fn ends_are_compared_by_kind_and_number() {
+    use ExitKind::{Code, Signal, TimedOut};
+    check_exits(Code(3), Code(3), &[]);
+    check_exits(Signal(9), Signal(9), &[]);
+    check_exits(
+        Code(0),
+        Code(1),
+        &["exit differs: original exit code 0, candidate exit code 1"],
+    );
+    check_exits(
+        Code(9),
+        Signal(9),
+        &["exit differs: original exit code 9, candidate signal 9"],
+    );
+    check_exits(
+        Code(0),
+        TimedOut,
+        &["exit differs: original exit code 0, candidate timed out"],
+    );
+    check_exits(
+        TimedOut,
+        TimedOut,
+        &["both timed out: neither shows what it would have done"],
+    );
+}
+
+#[test]
+fn each_stream_has_its_own_difference() {
+    let differences = compare(
+        &ran(ExitKind::Code(0), b"a", b"b"),
+        &ran(ExitKind::Signal(6), b"b", b"a"),
+    );
+    assert!(matches!(
+        differences.as_slice(),
+        [
+            Difference::Exit { .. },
+            Difference::Stdout { .. },
+            Difference::Stderr { .. }
+        ]
+    ));
+}
+
+#[test]
+fn text_is_shown_as_a_diff() {
+    check_stdout(
+        b"one\ntwo\nthree\n",
+        b"one\n2\nthree\n",
+        expect![[r#"
+        stdout differs (14 and 12 bytes):
+        --- original
+        +++ candidate
+        @@ -1,3 +1,3 @@
+         one
+        -two
+        +2
+         three"#]],
+    );
+}
+
+#[test]
+fn a_missing_last_newline_is_shown() {
+    check_stdout(
+        b"one\n",
+        b"one",
+        expect![[r#"
+        stdout differs (4 and 3 bytes):
+        --- original
+        +++ candidate
+        @@ -1,1 +1,1 @@
+        -one
+        +one (no newline at the end)"#]],
+    );
+}
+
+#[test]
+fn output_against_silence_is_shown() {
+    check_stdout(
+        b"",
+        b"one\n",
+        expect![[r#"
+        stdout differs (0 and 4 bytes):
+        --- original
+        +++ candidate
+        @@ -0,0 +1,1 @@
+        +one"#]],
+    );
+}
+
+#[test]
+fn line_numbers_are_those_of_the_whole_output() {
+    let original: String = numbered("", 2000);
+    let candidate = original.replace("1000\n", "thousand\n");
+    check_stdout(
+        original.as_bytes(),
+        candidate.as_bytes(),
+        expect![[r#"
+            stdout differs (8893 and 8897 bytes):
+            --- original
+            +++ candidate
+            @@ -997,7 +997,7 @@
+             997
+             998
+             999
+            -1000
+            +thousand
+             1001
+             1002
+             1003"#]],
+    );
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    check_stdout(
+        b"\x1b[2Jdone\n",
+        b"done\r\n",
+        expect![[r#"
+        stdout differs (9 and 6 bytes):
+        --- original
+        +++ candidate
+        @@ -1,1 +1,1 @@
+        -\u{1b}[2Jdone
+        +done\r"#]],
+    );
+}
+
+#[test]
+fn binary_data_is_shown_around_the_first_difference() {
+    let mut original: Vec<u8> = (0..=255).collect();
+    let candidate = original.clone();
+    original[100] = b'!';
+    check_stdout(
+        &original,
+        &candidate,
+        expect![[r#"
+        stdout differs (256 and 256 bytes):
+        first difference at byte 100
+        original:
+          00000050  50 51 52 53 54 55 56 57 58 59 5a 5b 5c 5d 5e 5f  |PQRSTUVWXYZ[\]^_|
+          00000060  60 61 62 63 21 65 66 67 68 69 6a 6b 6c 6d 6e 6f  |`abc!efghijklmno|
+          00000070  70 71 72 73 74 75 76 77 78 79 7a 7b 7c 7d 7e 7f  |pqrstuvwxyz{|}~.|
+          00000080  80 81 82 83 84 85 86 87 88 89 8a 8b 8c 8d 8e 8f  |................|
+        candidate:
+          00000050  50 51 52 53 54 55 56 57 58 59 5a 5b 5c 5d 5e 5f  |PQRSTUVWXYZ[\]^_|
+          00000060  60 61 62 63 64 65 66 67 68 69 6a 6b 6c 6d 6e 6f  |`abcdefghijklmno|
+          00000070  70 71 72 73 74 75 76 77 78 79 7a 7b 7c 7d 7e 7f  |pqrstuvwxyz{|}~.|
+          00000080  80 81 82 83 84 85 86 87 88 89 8a 8b 8c 8d 8e 8f  |................|"#]],
+    );
+}
+
+#[test]
+fn binary_data_that_ends_early_is_shown_with_its_end() {
+    check_stdout(
+        b"\0abc",
+        b"\0a",
+        expect![[r#"
+            stdout differs (4 and 2 bytes):
+            first difference at byte 2
+            original:
+              00000000  00 61 62 63                                      |.abc|
+              00000004  (end)
+            candidate:
+              00000000  00 61                                            |.a|
+              00000002  (end)"#]],
+    );
+    check_stdout(
+        b"\0",
+        b"",
+        expect![[r#"
+            stdout differs (1 and 0 bytes):
+            first difference at byte 0
+            original:
+              00000000  00                                               |.|
+              00000001  (end)
+            candidate:
+              00000000  (end)"#]],
+    );
+}
+
+#[test]
+fn long_lines_are_shown_where_they_differ() {
+    let original = "x".repeat(5000);
+    let candidate = format!("{}y", &original[1..]);
+    check_stdout(
+        original.as_bytes(),
+        candidate.as_bytes(),
+        expect![[r#"
+            stdout differs (5000 and 5000 bytes):
+            first difference at byte 4999
+            original:
+              00001370  78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  |xxxxxxxxxxxxxxxx|
+              00001380  78 78 78 78 78 78 78 78                          |xxxxxxxx|
+              00001388  (end)
+            candidate:
+              00001370  78 78 78 78 78 78 78 78 78 78 78 78 78 78 78 78  |xxxxxxxxxxxxxxxx|
+              00001380  78 78 78 78 78 78 78 79                          |xxxxxxxy|
+              00001388  (end)"#]],
+    );
+}
+
+#[test]
+fn a_description_is_never_long() {
+    let original: String = numbered("a", 5000);
+    let candidate: String = numbered("b", 5000);
+    let text = describe_output("stdout", original.as_bytes(), candidate.as_bytes());
+    assert_eq!(text.lines().count(), LINE_LIMIT + 4);
+    assert!(text.ends_with("\n(more not shown)"));
+}
+
+fn outputs() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        "([ab]\n?){0,60}".prop_map(String::into_bytes),
+        proptest::collection::vec(any::<u8>(), 0..80),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn outputs_differ_exactly_if_their_bytes_do(left in outputs(), right in outputs()) {
+        let exit = ExitKind::Code(0);
+        let differences = compare(&ran(exit, &left, b""), &ran(exit, &right, b""));
+        prop_assert_eq!(differences.is_empty(), left == right);
+        for difference in differences {
+            let text = difference.describe();
+            prop_assert!(text.lines().count() > 1);
+            prop_assert!(!text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+        }
+    }
+
+    #[test]
+    fn a_run_equals_itself_unless_it_was_stopped(stdout in outputs(), stderr in outputs()) {
+        let run = ran(ExitKind::Code(1), &stdout, &stderr);
+        prop_assert_eq!(compare(&run, &run), vec![]);
+        let stopped = ran(ExitKind::TimedOut, &stdout, &stderr);
+        prop_assert_eq!(compare(&stopped, &stopped), vec![Difference::BothTimedOut]);
+    }
+}
