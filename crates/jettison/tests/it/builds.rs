@@ -302,24 +302,30 @@ fn check_without_namespaces(arguments: &str, expected: Expect) {
 
 #[test]
 fn a_machine_without_namespaces_is_the_machines_fault() {
-    check_without_namespaces("build app", expect![[r#"
+    check_without_namespaces(
+        "build app",
+        expect![[r#"
         exit: 3
         --- stderr ---
         error: this host does not let us build
           cause: cannot create a user namespace
           cause: No space left on device (os error 28)
-        hint: `jettison doctor` says what is missing and what to do"#]]);
+        hint: `jettison doctor` says what is missing and what to do"#]],
+    );
 }
 
 #[test]
 fn the_doctor_says_what_the_machine_lacks() {
-    check_without_namespaces("doctor", expect![[r#"
+    check_without_namespaces(
+        "doctor",
+        expect![[r#"
         exit: 3
         --- stdout ---
         user namespace  missing  cannot create a user namespace: No space left on device (os error 28)
                                  in a container, allow user namespaces with `--security-opt seccomp=unconfined`; on a host, see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns
         --- stderr ---
-        error: 1 of 2 features are missing"#]]);
+        error: 1 of 2 features are missing"#]],
+    );
 }
 
 /// The paths of the files below `dir`, in order.
