@@ -26,7 +26,8 @@ pub enum IdMapKind {
         /// How many user IDs there are besides root's.
         count: u32,
     },
-    /// Root, which is the caller, and nobody else: changing a file's owner to any other ID fails with `EINVAL`.
+    /// Root, which is the caller, and nobody else: changing a file's owner to any other ID fails with `EINVAL`; for
+    /// the programs in a sandbox it does nothing and succeeds, so that packages with such files can be installed.
     SingleId,
 }
 

@@ -37,6 +37,25 @@ impl Filter {
         Ok(Filter { programs })
     }
 
+    /// Adds that giving a file to another user or group than root does nothing and succeeds.
+    ///
+    /// Where root is the only ID the kernel answers `EINVAL`, and packages with such files cannot be installed.
+    pub(crate) fn ignore_other_owners(&mut self) -> Result<(), seccompiler::Error> {
+        let other = [(libc::SYS_fchown, 1), (libc::SYS_fchownat, 2)];
+        let mut rules = Rules::new();
+        for (number, first) in other.iter().chain(CHOWN_HERE) {
+            // The user, then the group: root, or -1 for the one that is.
+            let mut of_call = Vec::new();
+            for argument in [*first, *first + 1] {
+                let is_other = [0, u64::from(u32::MAX)].map(|id| (argument, SeccompCmpOp::Ne, id));
+                of_call.push(rule(&is_other)?);
+            }
+            rules.insert(*number, of_call);
+        }
+        self.programs.push(compile(rules, 0)?);
+        Ok(())
+    }
+
     /// Puts this process and its descendants under the filter.
     pub(crate) fn load(&self) -> io::Result<()> {
         self.programs
@@ -116,6 +135,12 @@ const DENIED_HERE: &[i64] = &[
 ];
 #[cfg(target_arch = "aarch64")]
 const DENIED_HERE: &[i64] = &[];
+
+/// The old calls that change owners, and the place of the user among their arguments.
+#[cfg(target_arch = "x86_64")]
+const CHOWN_HERE: &[(i64, u8)] = &[(libc::SYS_chown, 1), (libc::SYS_lchown, 1)];
+#[cfg(target_arch = "aarch64")]
+const CHOWN_HERE: &[(i64, u8)] = &[];
 
 /// The flags of `clone` that make namespaces.
 const NAMESPACE_FLAGS: [i32; 7] = [

@@ -13,6 +13,7 @@ use rustix::thread::{
 };
 
 use super::Failure;
+use crate::id_map::{Kind, identity};
 use crate::seccomp::Filter;
 use crate::wire::Spec;
 
@@ -39,7 +40,7 @@ pub(super) fn assume(spec: &Spec) -> Result<(), Failure> {
     set_thread_res_gid(gid, gid, gid).map_err(Failure::of("set the group ID"))?;
     clear_ambient_capability_set().map_err(Failure::of("clear the ambient capabilities"))?;
     shrink_bounding_set()?;
-    let filter = Filter::new()
+    let filter = filter()
         .map_err(std::io::Error::other)
         .map_err(Failure::of("compile the system call filter"))?;
     filter
@@ -58,6 +59,20 @@ pub(super) fn assume(spec: &Spec) -> Result<(), Failure> {
         inheritable: CapabilitySet::empty(),
     };
     set_capabilities(None, sets).map_err(Failure::of("drop capabilities"))
+}
+
+fn filter() -> Result<Filter, seccompiler::Error> {
+    let mut filter = Filter::new()?;
+    let ids = identity(Kind::User).unwrap_or_default();
+    if ids
+        .iter()
+        .map(|extent| u64::from(extent.count))
+        .sum::<u64>()
+        == 1
+    {
+        filter.ignore_other_owners()?;
+    }
+    Ok(filter)
 }
 
 /// With a single ID the kernel forbids to change the supplementary groups, and none but the first could be named.

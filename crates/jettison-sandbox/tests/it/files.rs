@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use jettison_sandbox::{Mount, MountKind, Status};
+use jettison_sandbox::{IdMapKind, Mount, MountKind, Status};
 
 use crate::runner::Test;
 use crate::world::{Scene, World, bind, run, text};
@@ -12,6 +12,7 @@ use crate::world::{Scene, World, bind, run, text};
 pub(crate) const TESTS: &[Test] = crate::tests![
     written_files_land_in_the_upper_directory,
     without_upper_directory_changes_are_thrown_away,
+    a_file_can_be_given_away_in_every_world,
     a_read_only_root_cannot_be_written,
     no_stubs_are_left_behind,
     mount_points_do_not_change_times,
@@ -55,6 +56,18 @@ fn without_upper_directory_changes_are_thrown_away(world: &World) {
     assert_eq!(text(&run(world, &sandbox)), "content\nsub\n");
     assert_eq!(scene.changes(), nothing());
     assert!(scene.path("lower/old/sub").exists());
+}
+
+fn a_file_can_be_given_away_in_every_world(world: &World) {
+    let scene = Scene::new();
+    let script = "touch /tmp/file /tmp/link; chown 1:2 /tmp/file && chgrp -h 2 /tmp/link && chown 0:0 /tmp/link && stat -c %u:%g /tmp/file /tmp/link";
+    // With a single ID it stays root's, and nobody is told.
+    let expected = if world.entered.ids == IdMapKind::SingleId {
+        "0:0\n0:0\n"
+    } else {
+        "1:2\n0:0\n"
+    };
+    assert_eq!(text(&run(world, &scene.sandbox(script))), expected);
 }
 
 fn a_read_only_root_cannot_be_written(world: &World) {

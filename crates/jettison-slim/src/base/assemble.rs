@@ -17,12 +17,12 @@ use jettison_debian::{
     load_suite, solve,
 };
 use jettison_oci::{
-    ChainId, Compression, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions, Reference,
-    RootFs, RunConfig, StoreError, write_layer,
+    ChainId, Compression, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions, Owners,
+    Reference, RootFs, RunConfig, StoreError, write_layer,
 };
 use jettison_sandbox::{
-    Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError, Status, Terminal,
-    Upper, User,
+    IdMapKind, Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError, Status,
+    Terminal, Upper, User,
 };
 
 use crate::base::source::{DebianBase, DebianVariant};
@@ -301,10 +301,16 @@ fn install(
     {
         merge_usr(&root, request.architecture.as_str() == "amd64").map_err(at_root("prepare"))?;
     }
+    // With a single ID nobody else can own a file.
+    let owners = if engine.entered.ids == IdMapKind::SingleId {
+        Owners::Squash
+    } else {
+        Owners::Preserve
+    };
     task(
         reporter,
         &format!("unpack {} packages", packages.len()),
-        || unpack(packages, files, &root),
+        || unpack(packages, files, &root, owners),
     )?;
     before_dpkg(&root).map_err(at_root("prepare"))?;
     task(

@@ -31,6 +31,7 @@ pub(super) fn unpack(
     packages: &[Package<'_>],
     files: &[PathBuf],
     root: &Path,
+    owners: Owners,
 ) -> Result<(), AssembleError> {
     let mut order: Vec<(Package<'_>, &Path)> = packages
         .iter()
@@ -49,7 +50,7 @@ pub(super) fn unpack(
         }
         for (index, (_, path)) in order.iter().enumerate() {
             match receivers[index % DECODERS].recv() {
-                Ok(decoded) => write(decoded?, path, root)?,
+                Ok(decoded) => write(decoded?, path, root, owners)?,
                 // The decoder is gone only if it panicked, which the scope passes on.
                 Err(_) => break,
             }
@@ -104,11 +105,11 @@ fn decode(package: Package<'_>, path: &Path) -> Decoded {
     })
 }
 
-fn write(files: Files, path: &Path, root: &Path) -> Result<(), AssembleError> {
+fn write(files: Files, path: &Path, root: &Path, owners: Owners) -> Result<(), AssembleError> {
     let options = UnpackOptions {
         whiteouts: Whiteouts::Literal,
         keep_directory_symlinks: true,
-        owners: Owners::Preserve,
+        owners,
         devices: Devices::Refuse,
         place: None,
     };
