@@ -11,6 +11,7 @@ use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 use crate::bases::host_files;
 use crate::cli::{Global, InputArgs};
 use crate::failure::Failure;
+use crate::output::{Look, Output};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -44,14 +45,22 @@ pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
 
 /// Becomes root of a user namespace. Must come before any thread starts.
 pub(crate) fn entered() -> Result<Entered, Failure> {
-    enter(&EnterOptions {
+    let entered = enter(&EnterOptions {
         ids: IdChoice::Best,
     })
     .map_err(|error| {
         Failure::host("this host does not let us build")
             .because(&error)
             .hint("`jettison doctor` says what is missing and what to do")
-    })
+    })?;
+    if entered.ids == IdMapKind::SingleId {
+        let why = entered.limitation().unwrap_or("no further IDs are granted");
+        Output::new().note(
+            Look::Note,
+            &format!("only one user ID can be used ({why}): all files belong to root in what is built; see `jettison doctor`"),
+        );
+    }
+    Ok(entered)
 }
 
 /// What commands get from the host.

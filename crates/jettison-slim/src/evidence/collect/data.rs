@@ -294,6 +294,12 @@ pub(super) fn named_files(
     kept
 }
 
+/// Directories of the file system hierarchy standard, which programs name in passing.
+const EVERYWHERE: [&str; 14] = [
+    "bin", "etc", "games", "home", "include", "lib", "local", "man", "opt", "root", "sbin",
+    "share", "srv", "usr",
+];
+
 /// A part of `path` that the program holds: the name of the file or of a directory of its own, or
 /// the extension.
 fn name_in(program: &Program, path: &Path) -> Option<String> {
@@ -309,6 +315,8 @@ fn name_in(program: &Program, path: &Path) -> Option<String> {
         Component::Normal(name) => name.to_str().map(str::to_string),
         _ => None,
     });
+    // Names that every file system has say nothing about what the program reads.
+    let names = names.filter(|name| !EVERYWHERE.contains(&name.as_str()));
     let extension = path
         .extension()
         .and_then(|extension| extension.to_str())

@@ -118,6 +118,14 @@ fn files_that_the_program_names_are_kept() {
 }
 
 #[test]
+fn names_that_every_file_system_has_keep_nothing() {
+    World::new("/usr/lib/go/src, share, local and opt")
+        .file("usr/local/share/fonts/.uuid", "x")
+        .file("opt/tool/settings", "x")
+        .check(expect!["/app/app"]);
+}
+
+#[test]
 fn names_that_are_put_together_are_recognized_by_their_parts() {
     World::new("open lang_")
         .file("app/lang_de", "hallo")
