@@ -40,6 +40,7 @@ pub(crate) fn run(
         .collect::<Result<Vec<_>, _>>()?;
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
+    world::note_single_id(&entered, output);
     let store = world::store(&root)?;
     let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
     let engine = Engine::open(&store, &entered, &host)

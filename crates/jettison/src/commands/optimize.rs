@@ -37,6 +37,7 @@ pub(crate) fn run(
         .unwrap_or_else(|| beside(&inputs.dockerfile));
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
+    world::note_single_id(&entered, output);
     let store = world::store(&root)?;
     let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
     let engine = Engine::open(&store, &entered, &host)

@@ -45,22 +45,25 @@ pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
 
 /// Becomes root of a user namespace. Must come before any thread starts.
 pub(crate) fn entered() -> Result<Entered, Failure> {
-    let entered = enter(&EnterOptions {
+    let options = EnterOptions {
         ids: IdChoice::Best,
-    })
-    .map_err(|error| {
+    };
+    enter(&options).map_err(|error| {
         Failure::host("this host does not let us build")
             .because(&error)
             .hint("`jettison doctor` says what is missing and what to do")
-    })?;
+    })
+}
+
+/// Tells the user what is lost where only one user ID can be used.
+pub(crate) fn note_single_id(entered: &Entered, output: &mut Output) {
     if entered.ids == IdMapKind::SingleId {
         let why = entered.limitation().unwrap_or("no further IDs are granted");
-        Output::new().note(
-            Look::Note,
-            &format!("only one user ID can be used ({why}): all files belong to root in what is built; see `jettison doctor`"),
+        let text = format!(
+            "only one user ID can be used ({why}): all files belong to root in what is built; see `jettison doctor`"
         );
+        output.note(Look::Note, &text);
     }
-    Ok(entered)
 }
 
 /// What commands get from the host.
