@@ -184,7 +184,8 @@ impl Child {
         })
     }
 
-    /// Reads the pipes to their ends, and waits for the end of the process.
+    /// Reads the pipes to their ends, and waits for the end of the process. More than 64 MiB in one of them is an
+    /// error, and ends it.
     pub fn wait_with_output(mut self) -> Result<Output, SandboxError> {
         let [stdout, stderr] = drain([self.pipes.stdout.take(), self.pipes.stderr.take()])
             .map_err(|source| SandboxError::Start {
@@ -286,6 +287,9 @@ fn interpret(status: i32, timed_out: bool) -> Status {
     }
 }
 
+/// The most that is held of what a process writes to one pipe.
+const OUTPUT_LIMIT: usize = 64 << 20;
+
 /// Reads both pipes at once, so that the writer never has to wait for one while we wait for the other.
 fn drain(mut pipes: [Option<PipeReader>; 2]) -> io::Result<[Vec<u8>; 2]> {
     let mut texts = [Vec::new(), Vec::new()];
@@ -304,6 +308,10 @@ fn drain(mut pipes: [Option<PipeReader>; 2]) -> io::Result<[Vec<u8>; 2]> {
                 continue;
             };
             let length = rustix::io::retry_on_intr(|| rustix::io::read(&*pipe, &mut buffer[..]))?;
+            if texts[index].len() + length > OUTPUT_LIMIT {
+                let text = format!("the program wrote more than {OUTPUT_LIMIT} bytes");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+            }
             texts[index].extend_from_slice(&buffer[..length]);
             if length == 0 {
                 pipes[index] = None;

@@ -156,11 +156,9 @@ pub(crate) struct RunArgs {
     /// The network: host or none
     #[arg(long, value_enum, default_value = "host")]
     pub(crate) network: NetworkKind,
-    /// The image: a name or an ID
-    pub(crate) image: String,
-    /// Arguments that replace the image's CMD
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
+    /// The image, by name or ID, and arguments that replace its CMD
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_names = ["IMAGE", "ARGUMENTS"])]
+    pub(crate) command: Vec<String>,
 }
 
 /// Which network a program gets.

@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod settings;
 mod surroundings;
+mod text_file;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,8 @@ const DIM: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 /// How many lines of a step's output are shown again if it fails.
 const TAIL: usize = 30;
+/// A longer line is shown in pieces.
+const LINE_LIMIT: usize = 32 << 10;
 
 /// Prints events.
 #[derive(Debug)]
@@ -102,15 +104,13 @@ impl State {
     fn lines(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for byte in bytes {
-            if *byte == b'\n' {
-                lines.push(
-                    String::from_utf8_lossy(&self.open_line)
-                        .trim_end_matches('\r')
-                        .to_string(),
-                );
-                self.open_line.clear();
-            } else {
+            if *byte != b'\n' {
                 self.open_line.push(*byte);
+            }
+            if *byte == b'\n' || self.open_line.len() >= LINE_LIMIT {
+                let line = String::from_utf8_lossy(&self.open_line);
+                lines.push(line.trim_end_matches('\r').to_string());
+                self.open_line.clear();
             }
         }
         self.tail.extend(lines.iter().cloned());
@@ -179,5 +179,35 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
         format!("{:.0} ms", seconds * 1000.0)
     } else {
         format!("{seconds:.1} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        State {
+            stream: anstream::stderr(),
+            open_line: Vec::new(),
+            tail: Vec::new(),
+            live: false,
+        }
+    }
+
+    #[test]
+    fn a_line_that_never_ends_is_shown_in_pieces() {
+        let mut state = state();
+        let lines = state.lines(&vec![b'x'; 3 * LINE_LIMIT + 5]);
+        assert_eq!(lines.iter().map(String::len).sum::<usize>(), 3 * LINE_LIMIT);
+        assert_eq!(state.open_line.len(), 5);
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_arrive() {
+        let mut state = state();
+        assert!(state.lines(b"one").is_empty());
+        assert_eq!(state.lines(b" line\r\ntwo\nth"), ["one line", "two"]);
+        assert_eq!(state.tail, ["one line", "two"]);
     }
 }

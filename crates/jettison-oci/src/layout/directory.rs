@@ -85,11 +85,22 @@ fn add(store: &Store, export: Export, path: &Path) -> Result<(), ExportError> {
     write_file(&index_path, |file| file.write_all(&index.to_json()))
 }
 
-/// Makes `path` a file that holds what `write` writes, whole or not at all.
+/// Makes `path` a file that holds what `write` writes, whole or not at all. A symlink stays one, and what is no regular
+/// file, such as a device, is written to.
 pub(super) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), ExportError> {
+    let resolved = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = resolved.as_path();
+    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_special {
+        let mut file = File::options()
+            .write(true)
+            .open(path)
+            .map_err(io_error("open", path))?;
+        return write(&mut file).map_err(io_error("write", path));
+    }
     let mut file = temporary_in(parent(path)).map_err(store_error("write"))?;
     write(file.as_file_mut()).map_err(io_error("write", path))?;
     file.as_file().sync_all().map_err(io_error("write", path))?;

@@ -1,6 +1,5 @@
 //! `jettison build`
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,6 +15,7 @@ use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::progress::Progress;
 use crate::surroundings::Surroundings;
+use crate::text_file::{check_destination, write};
 
 /// The gzip level of exported layers, as docker's.
 const GZIP_LEVEL: u32 = 6;
@@ -38,6 +38,9 @@ pub(crate) fn run(
         .iter()
         .map(|tag| world::reference(tag))
         .collect::<Result<Vec<_>, _>>()?;
+    for path in outputs.iter().filter_map(file_of).chain(&args.iidfile) {
+        check_destination(path, &inputs.dockerfile)?;
+    }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
@@ -74,9 +77,7 @@ pub(crate) fn run(
     }
     let id = built.image.id().0.to_string();
     if let Some(path) = &args.iidfile {
-        fs::write(path, &id).map_err(|error| {
-            Failure::user(format!("cannot write {}", path.display())).because(&error)
-        })?;
+        write(path, &id)?;
     }
     output.line(&id);
     for tag in &tags {
@@ -85,6 +86,14 @@ pub(crate) fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The one file that a destination is, if it is one.
+fn file_of(destination: &Destination) -> Option<&PathBuf> {
+    match destination {
+        Destination::Archive(path) => Some(path),
+        Destination::Layout(_) => None,
+    }
 }
 
 /// Gives `image` its names.
@@ -135,6 +144,7 @@ fn destination(spec: &str) -> Result<Destination, Failure> {
         };
         match (key, value) {
             ("type", value) => kind = Some(value),
+            ("dest", "-") => return Err(fail("standard output is not supported yet")),
             ("dest", value) if !value.is_empty() => dest = Some(PathBuf::from(value)),
             ("tar", "true" | "false") => tar = value == "true",
             _ => return Err(fail(&format!("`{pair}` is not supported"))),

@@ -1,6 +1,5 @@
 //! `jettison optimize`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -21,6 +20,7 @@ use crate::output::{Look, Output};
 use crate::progress::Progress;
 use crate::settings::probe_of;
 use crate::surroundings::Surroundings;
+use crate::text_file::{check_destination, write};
 
 pub(crate) fn run(
     global: &Global,
@@ -35,6 +35,9 @@ pub(crate) fn run(
         .write
         .clone()
         .unwrap_or_else(|| beside(&inputs.dockerfile));
+    for path in args.report.iter().chain([&written]) {
+        check_destination(path, &inputs.dockerfile)?;
+    }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
@@ -140,25 +143,13 @@ fn beside(dockerfile: &Path) -> PathBuf {
     dockerfile.with_file_name(name)
 }
 
-/// Writes a file by rename.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary = path.with_file_name(name);
-    fs::write(&temporary, text)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map_err(|error| Failure::user(format!("cannot write {}", path.display())).because(&error))
-}
-
 fn failure(error: &OptimizeError, dockerfile: &Path, written: &Path) -> Failure {
     match error {
         OptimizeError::Original(build) | OptimizeError::Look(build) => {
             world::build_failure(build, dockerfile)
         }
         OptimizeError::Candidate(build) => world::build_failure(build, written),
-        OptimizeError::Probe { .. } => Failure::host(error.to_string())
-            .because(error)
-            .hint("`jettison doctor` says what this host offers"),
+        OptimizeError::Probe { .. } => Failure::user(error.to_string()).because(error),
         OptimizeError::Root(_) | OptimizeError::Audit(_) | OptimizeError::Emit(_) => {
             Failure::user(error.to_string()).because(error)
         }

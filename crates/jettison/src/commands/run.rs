@@ -17,37 +17,41 @@ pub(crate) fn run(
     args: &RunArgs,
     surroundings: &Surroundings,
 ) -> Result<ExitCode, Failure> {
+    let Some((name, arguments)) = args.command.split_first() else {
+        return Err(Failure::user("name the image to run"));
+    };
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     let store = world::store(&root)?;
-    let image = find(&store, &args.image)?;
+    let image = find(&store, name)?;
     let host = world::run_host(&root, &entered, &std::collections::BTreeMap::new())?;
     let failed = |error: &jettison_build::BuildError| {
-        world::build_failure(error, std::path::Path::new(&args.image))
+        world::build_failure(error, std::path::Path::new(name))
     };
     let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;
     let lowers = engine.lowers(&image).map_err(|error| failed(&error))?;
     let mut env = Vec::new();
     for pair in &args.env {
-        let (name, value) = match pair.split_once('=') {
-            Some((name, value)) => (name.to_string(), value.to_string()),
-            None => (
-                pair.clone(),
+        match pair.split_once('=') {
+            Some(("", _)) => {
+                return Err(Failure::user(format!("`{pair}` is not `NAME=VALUE`")));
+            }
+            Some((name, value)) => env.push((name.to_string(), value.to_string())),
+            // As in docker, a name alone takes the value that it has here, if it has one.
+            None => env.extend(
                 surroundings
                     .variables
                     .get(pair)
-                    .cloned()
-                    .unwrap_or_default(),
+                    .map(|value| (pair.clone(), value.clone())),
             ),
-        };
-        env.push((name, value));
+        }
     }
     let is_terminal = std::io::stdin().is_terminal();
     if is_terminal && let Some(term) = surroundings.variables.get("TERM") {
         env.insert(0, ("TERM".to_string(), term.clone()));
     }
     let process = ImageProcess {
-        arguments: (!args.arguments.is_empty()).then(|| args.arguments.clone()),
+        arguments: (!arguments.is_empty()).then(|| arguments.to_vec()),
         entrypoint: args.entrypoint.clone().map(|program| {
             if program.is_empty() {
                 Vec::new()
@@ -72,7 +76,7 @@ pub(crate) fn run(
     let sandbox = image_sandbox(&entered, &host, image.config(), &lowers, &process)
         .map_err(|error| failed(&error))?;
     let start = |error: &jettison_sandbox::SandboxError| {
-        Failure::host(format!("cannot run {}", args.image)).because(error)
+        Failure::host(format!("cannot run {name}")).because(error)
     };
     let exit = sandbox
         .spawn(&entered)

@@ -14,6 +14,10 @@ use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
+use crate::text_file;
+
+/// The largest Dockerfile that is read.
+const DOCKERFILE_LIMIT: u64 = 64 << 20;
 
 /// apt's own user does not exist where only one user ID is mapped.
 const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
@@ -120,9 +124,7 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         .find(|path| path.exists())
         .unwrap_or_else(|| args.context.join("Dockerfile")),
     };
-    let text = fs::read_to_string(&dockerfile).map_err(|error| {
-        Failure::user(format!("cannot read {}", dockerfile.display())).because(&error)
-    })?;
+    let text = text_file::read(&dockerfile, DOCKERFILE_LIMIT)?;
     let context = BuildContext::open(&args.context, &dockerfile)
         .map_err(|error| build_failure(&error, &dockerfile))?;
     let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
