@@ -1,5 +1,7 @@
 //! Base images by the name that a Dockerfile has for them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -26,10 +28,26 @@ pub(crate) struct SettingsBases<'a> {
     now: u64,
     /// Whether bases are assembled even if they are in the store.
     pull: bool,
+    /// What names stood for when they were first asked for: one command sees one image, so that
+    /// an original and its candidate have the same base.
+    known: RefCell<BTreeMap<String, Image>>,
 }
 
 impl Bases for SettingsBases<'_> {
     fn base(&self, name: &str) -> Result<Image, BoxError> {
+        if let Some(image) = self.known.borrow().get(name) {
+            return Ok(image.clone());
+        }
+        let image = self.find(name)?;
+        self.known
+            .borrow_mut()
+            .insert(name.to_string(), image.clone());
+        Ok(image)
+    }
+}
+
+impl SettingsBases<'_> {
+    fn find(&self, name: &str) -> Result<Image, BoxError> {
         if let Some(address) = self.settings.bases.get(name) {
             if address.starts_with("debian://") {
                 return self.debian(&address.parse()?);
@@ -67,6 +85,7 @@ impl<'a> SettingsBases<'a> {
             host_sources: host_sources(Path::new("/")),
             now,
             pull: input.pull,
+            known: RefCell::default(),
         }
     }
 
