@@ -29,7 +29,10 @@ mod word;
 pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::directive::Directive;
 pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
-pub use crate::expand::{ExpandError, expand, expand_heredoc, expand_words};
+pub use crate::expand::{
+    ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,
+    expand_with_matches, expand_words,
+};
 pub use crate::flag::Flag;
 pub use crate::heredoc::Heredoc;
 pub use crate::ignore::{IgnoreError, IgnoreFile, ignore_file_names};

@@ -1,7 +1,8 @@
 //! `$name` and `${name…}`.
 
+use crate::expand::ExpandError;
+use crate::expand::lexer::{Escapes, Lexer, MAX_DEPTH, Unset};
 use crate::expand::pattern::{Extent, Pattern};
-use crate::expand::{Escapes, ExpandError, Lexer, MAX_DEPTH, Unset};
 
 /// The parameters that are one character long.
 const SPECIAL: [char; 8] = ['@', '*', '#', '?', '-', '$', '!', '0'];
@@ -64,7 +65,7 @@ impl Lexer<'_> {
                 Escapes::Removed
             },
         )?;
-        let value = (self.lookup)(name);
+        let value = self.value(name);
         if self.mode.unset == Unset::Kept && value.is_none() {
             let colon = if with_colon { ":" } else { "" };
             let modifier: String = modifier.into_iter().collect();
@@ -103,7 +104,7 @@ impl Lexer<'_> {
         }
         let pattern = self.word('/', Escapes::Kept)?;
         let replacement = self.word('}', Escapes::Kept)?;
-        let value = (self.lookup)(name);
+        let value = self.value(name);
         if self.mode.unset == Unset::Kept && value.is_none() {
             return Ok(format!("${{{name}/{pattern}/{replacement}}}"));
         }
@@ -152,8 +153,8 @@ impl Lexer<'_> {
         name
     }
 
-    fn plain_value(&self, name: &str, kept: impl Fn(&str) -> String) -> String {
-        match (self.lookup)(name) {
+    fn plain_value(&mut self, name: &str, kept: impl Fn(&str) -> String) -> String {
+        match self.value(name) {
             Some(value) => value,
             None if self.mode.unset == Unset::Kept => kept(name),
             None => String::new(),
