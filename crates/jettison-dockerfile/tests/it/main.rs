@@ -6,5 +6,6 @@ mod conformance;
 mod heredocs;
 mod instructions;
 mod lossless;
+mod rule_pages;
 mod stage_graph;
 mod syntax;
