@@ -38,6 +38,8 @@ struct StageMeaning {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Surroundings {
     env: Vec<(String, String)>,
+    /// The names that have the argument's value rather than that of `env`.
+    hidden_env: BTreeSet<String>,
     /// Build arguments with a value, which a command finds in its environment.
     args: BTreeMap<String, String>,
     working_dir: WorkingDirectory,
@@ -217,6 +219,7 @@ fn surroundings(scope: &Scope) -> Surroundings {
     }
     Surroundings {
         env: scope.env.clone(),
+        hidden_env: scope.hidden_env.clone(),
         args,
         working_dir: scope.working_dir.clone(),
         user: scope.user.clone(),

@@ -1,5 +1,7 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
+use std::collections::BTreeSet;
+
 use crate::instruction::ArgDeclaration;
 
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
@@ -79,6 +81,9 @@ pub struct Scope {
     pub env: Vec<(String, String)>,
     /// The declared build arguments in order, the last of a name counts; `None` is declared without a value.
     pub args: Vec<(String, Option<String>)>,
+    /// The names in `env` that an `ARG` with a value declared later: words and commands see the argument's value,
+    /// the image's configuration does not (BuildKit: `dispatchArg`, dockerfile2llb/convert.go).
+    pub hidden_env: BTreeSet<String>,
     /// Says whether the base image's environment is among `env`.
     pub knows_base_env: bool,
     /// The working directory.
@@ -95,6 +100,7 @@ impl Scope {
         Scope {
             env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
             args: Vec::new(),
+            hidden_env: BTreeSet::new(),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
             user: None,
@@ -123,14 +129,17 @@ impl Scope {
         scope
     }
 
-    /// The value that a word sees: of the environment, else of a build argument.
+    /// The value that a word sees: of the environment or of a build argument, whichever was set later.
     pub fn lookup(&self, name: &str) -> Option<&str> {
         let in_env = self.env.iter().find(|(known, _)| known == name);
-        if let Some((_, value)) = in_env {
+        if let Some((_, value)) = in_env
+            && !self.hidden_env.contains(name)
+        {
             return Some(value);
         }
-        let declared = self.args.iter().rfind(|(known, _)| known == name);
-        declared.and_then(|(_, value)| value.as_deref())
+        // A later declaration without a value does not take an earlier value away.
+        let mut declared = self.args.iter().rev().filter(|(known, _)| known == name);
+        declared.find_map(|(_, value)| value.as_deref())
     }
 
     /// Says whether `ARG` declared a name.
@@ -145,14 +154,19 @@ impl Scope {
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
+        self.hidden_env.remove(&name);
         match self.env.iter_mut().find(|(known, _)| *known == name) {
             Some(slot) => slot.1 = value,
             None => self.env.push((name, value)),
         }
     }
 
-    /// Declares an argument; a later declaration without a value does not take an earlier value away.
+    /// Declares an argument.
     pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
+        let is_in_env = self.env.iter().any(|(known, _)| *known == argument.name);
+        if value.is_some() && is_in_env {
+            self.hidden_env.insert(argument.name.clone());
+        }
         self.args.push((argument.name.clone(), value));
     }
 }
@@ -160,6 +174,32 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn argument(name: &str) -> ArgDeclaration {
+        ArgDeclaration {
+            name: name.to_owned(),
+            default: None,
+            range: 0..0,
+        }
+    }
+
+    #[test]
+    fn the_later_of_env_and_arg_wins() {
+        let mut scope = Scope::on_scratch();
+        scope.set_env("A".into(), "env".into());
+        scope.declare(&argument("A"), Some("arg".into()));
+        assert_eq!(scope.lookup("A"), Some("arg"));
+        scope.set_env("A".into(), "env again".into());
+        assert_eq!(scope.lookup("A"), Some("env again"));
+    }
+
+    #[test]
+    fn a_declaration_without_a_value_keeps_the_value_from_before() {
+        let mut scope = Scope::on_scratch();
+        scope.declare(&argument("A"), Some("one".into()));
+        scope.declare(&argument("A"), None);
+        assert_eq!(scope.lookup("A"), Some("one"));
+    }
 
     #[test]
     fn directories_below_an_unknown_base_stay_relative() {
