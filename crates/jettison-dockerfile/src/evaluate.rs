@@ -116,10 +116,22 @@ pub struct Evaluated {
 
 /// Follows a Dockerfile.
 pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluation {
+    evaluate_for(parse, graph, given, &BTreeMap::new())
+}
+
+/// Follows a Dockerfile whose predefined arguments are not among those that are given. It makes a difference: a
+/// default wins over what is predefined, and not over what is given (BuildKit: `buildMetaArgs`, `dispatchArg`).
+pub(crate) fn evaluate_for(
+    parse: &Parse,
+    graph: &StageGraph,
+    given: &Given<'_>,
+    platform: &BTreeMap<String, String>,
+) -> Evaluation {
     let mut walk = Walk {
         parse,
         graph,
         given,
+        platform,
         global: Scope {
             env: Vec::new(),
             ..Scope::on_scratch()
@@ -136,7 +148,9 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         globals: walk.global.args,
         global_uses,
         stages,
-        target_platform: given.args.get("TARGETPLATFORM").cloned(),
+        target_platform: [given.args, platform]
+            .iter()
+            .find_map(|args| args.get("TARGETPLATFORM").cloned()),
         diagnostics: walk.diagnostics,
     }
 }
@@ -145,6 +159,8 @@ struct Walk<'a> {
     parse: &'a Parse,
     graph: &'a StageGraph,
     given: &'a Given<'a>,
+    /// The predefined arguments that are not given.
+    platform: &'a BTreeMap<String, String>,
     /// Declared global arguments.
     global: Scope,
     diagnostics: Vec<Diagnostic>,
@@ -187,9 +203,8 @@ impl Walk<'_> {
             let is_predefined = ["TARGET", "BUILD"]
                 .iter()
                 .any(|side| name.starts_with(side));
-            is_predefined
-                .then(|| self.given.args.get(name).cloned())
-                .flatten()
+            let given = self.given.args.get(name).filter(|_| is_predefined);
+            given.or_else(|| self.platform.get(name)).cloned()
         })
     }
 
@@ -199,7 +214,7 @@ impl Walk<'_> {
         let (from_evaluated, base, platform) = self.from(stage, from);
         let mut scope = match &base {
             BaseImage::Scratch => Scope::on_scratch(),
-            BaseImage::Stage(index) => (*earlier[*index].end).clone(),
+            BaseImage::Stage(index) => earlier[*index].end.inherited(),
             BaseImage::Image(reference) => match (self.given.images)(reference) {
                 Some(image) => Scope::on_image(image),
                 None => Scope::on_unknown_image(),
@@ -344,7 +359,7 @@ impl Walk<'_> {
                 let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
                 words.expand(default, &declaration.range, self.parse.escape(), &lookup)
             }
-            None => self.global.lookup(name).map(str::to_owned),
+            None => self.global_value(&self.global, name),
         }
     }
 

@@ -22,6 +22,7 @@ mod json;
 mod keyword;
 mod meaning;
 mod node;
+mod outline;
 mod parser;
 mod scope;
 mod shell;
@@ -56,6 +57,7 @@ pub use crate::instruction::{
 pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
+pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::stage::{Stage, StageGraph, stages};

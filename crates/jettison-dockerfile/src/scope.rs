@@ -129,6 +129,14 @@ impl Scope {
         scope
     }
 
+    /// The scope of a stage on a stage that ends in this one: the image's environment is set anew.
+    pub(crate) fn inherited(&self) -> Scope {
+        Scope {
+            hidden_env: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
+
     /// The value that a word sees: of the environment or of a build argument, whichever was set later.
     pub fn lookup(&self, name: &str) -> Option<&str> {
         let in_env = self.env.iter().find(|(known, _)| known == name);

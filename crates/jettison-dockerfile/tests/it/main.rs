@@ -6,6 +6,7 @@ mod conformance;
 mod heredocs;
 mod instructions;
 mod lossless;
+mod outline;
 mod rule_pages;
 mod stage_graph;
 mod syntax;
