@@ -20,6 +20,7 @@ mod json;
 mod keyword;
 mod node;
 mod parser;
+mod shell;
 mod stage;
 mod suggest;
 mod text;
@@ -41,6 +42,11 @@ pub use crate::instruction::{
 pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::parser::{Parse, parse};
+pub use crate::shell::{
+    Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
+    Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
+    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse, shell_script,
+};
 pub use crate::stage::{Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};
