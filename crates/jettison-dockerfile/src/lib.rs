@@ -58,6 +58,11 @@ pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
 pub use crate::parser::{Parse, parse};
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
+pub use crate::shell::{
+    Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
+    Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
+    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse, shell_script,
+};
 pub use crate::stage::{Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};
