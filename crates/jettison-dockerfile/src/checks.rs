@@ -11,6 +11,7 @@ mod finding;
 mod fix;
 mod input;
 mod options;
+mod packages;
 mod rule;
 mod security;
 mod size;

@@ -60,6 +60,11 @@ pub use crate::meaning::{Meaning, meaning};
 pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
-pub use crate::stage::{Stage, StageGraph, stages};
+pub use crate::shell::{
+    Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
+    Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
+    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse, shell_script,
+};
+pub use crate::stage::{SourceName, Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

@@ -1,6 +1,6 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::instruction::ArgDeclaration;
 
@@ -77,13 +77,15 @@ pub struct KnownImage {
 /// What an instruction finds when its turn comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The environment that is known, in the order in which the names came up.
+    /// The environment that the image gets, as far as it is known, in the order in which the names came up.
     pub env: Vec<(String, String)>,
-    /// The declared build arguments in order, the last of a name counts; `None` is declared without a value.
+    /// The declared build arguments in order; `None` is declared without a value.
     pub args: Vec<(String, Option<String>)>,
-    /// The names in `env` that an `ARG` with a value declared later: words and commands see the argument's value,
-    /// the image's configuration does not (BuildKit: `dispatchArg`, dockerfile2llb/convert.go).
-    pub hidden_env: BTreeSet<String>,
+    /// What words and commands see: of one name the later instruction counts, be it `ARG` or `ENV`.
+    ///
+    /// The reference says that `ENV` always wins; BuildKit keeps both in one environment (`dispatchArg` and
+    /// `dispatchEnv`, dockerfile2llb/convert.go).
+    pub variables: BTreeMap<String, String>,
     /// Says whether the base image's environment is among `env`.
     pub knows_base_env: bool,
     /// The working directory.
@@ -100,7 +102,7 @@ impl Scope {
         Scope {
             env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
             args: Vec::new(),
-            hidden_env: BTreeSet::new(),
+            variables: BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
             user: None,
@@ -129,25 +131,17 @@ impl Scope {
         scope
     }
 
-    /// The scope of a stage on a stage that ends in this one: the image's environment is set anew.
+    /// The scope of a stage on a stage that ends in this one: the image's environment is set anew (BuildKit:
+    /// `dispatchStages`, dockerfile2llb/convert.go).
     pub(crate) fn inherited(&self) -> Scope {
-        Scope {
-            hidden_env: BTreeSet::new(),
-            ..self.clone()
-        }
+        let mut scope = self.clone();
+        scope.variables.extend(self.env.iter().cloned());
+        scope
     }
 
-    /// The value that a word sees: of the environment or of a build argument, whichever was set later.
+    /// The value that a word sees.
     pub fn lookup(&self, name: &str) -> Option<&str> {
-        let in_env = self.env.iter().find(|(known, _)| known == name);
-        if let Some((_, value)) = in_env
-            && !self.hidden_env.contains(name)
-        {
-            return Some(value);
-        }
-        // A later declaration without a value does not take an earlier value away.
-        let mut declared = self.args.iter().rev().filter(|(known, _)| known == name);
-        declared.find_map(|(_, value)| value.as_deref())
+        self.variables.get(name).map(String::as_str)
     }
 
     /// Says whether `ARG` declared a name.
@@ -155,25 +149,25 @@ impl Scope {
         self.args.iter().any(|(known, _)| known == name)
     }
 
-    /// The names that a word can use.
+    /// The names that a word can use, declared ones without a value included.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let env = self.env.iter().map(|(name, _)| name.as_str());
-        env.chain(self.args.iter().map(|(name, _)| name.as_str()))
+        let declared = self.args.iter().map(|(name, _)| name.as_str());
+        let unset = declared.filter(|name| !self.variables.contains_key(*name));
+        self.variables.keys().map(String::as_str).chain(unset)
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
-        self.hidden_env.remove(&name);
+        self.variables.insert(name.clone(), value.clone());
         match self.env.iter_mut().find(|(known, _)| *known == name) {
             Some(slot) => slot.1 = value,
             None => self.env.push((name, value)),
         }
     }
 
-    /// Declares an argument.
+    /// Declares an argument; a declaration without a value does not take an earlier value away.
     pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
-        let is_in_env = self.env.iter().any(|(known, _)| *known == argument.name);
-        if value.is_some() && is_in_env {
-            self.hidden_env.insert(argument.name.clone());
+        if let Some(value) = &value {
+            self.variables.insert(argument.name.clone(), value.clone());
         }
         self.args.push((argument.name.clone(), value));
     }
@@ -192,21 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_env_and_arg_wins() {
+    fn the_later_of_env_and_arg_wins_until_the_stage_ends() {
         let mut scope = Scope::on_scratch();
         scope.set_env("A".into(), "env".into());
         scope.declare(&argument("A"), Some("arg".into()));
         assert_eq!(scope.lookup("A"), Some("arg"));
+        assert_eq!(scope.inherited().lookup("A"), Some("env"));
         scope.set_env("A".into(), "env again".into());
         assert_eq!(scope.lookup("A"), Some("env again"));
-    }
-
-    #[test]
-    fn a_declaration_without_a_value_keeps_the_value_from_before() {
-        let mut scope = Scope::on_scratch();
-        scope.declare(&argument("A"), Some("one".into()));
-        scope.declare(&argument("A"), None);
-        assert_eq!(scope.lookup("A"), Some("one"));
     }
 
     #[test]

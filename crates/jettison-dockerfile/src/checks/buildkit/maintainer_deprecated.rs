@@ -4,7 +4,7 @@ use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
-use crate::edit::{Edit, EditSet};
+use crate::edit::EditSet;
 use crate::instruction::{Instruction, InstructionKind};
 
 pub(in crate::checks) const RULE: Rule = Rule {
@@ -46,12 +46,8 @@ fn label(instruction: &Instruction, author: &str) -> EditSet {
         }
         quoted.push(character);
     }
-    let mut edits = EditSet::new();
-    let edit = Edit {
-        range: instruction.range.clone(),
-        replacement: format!("LABEL org.opencontainers.image.authors=\"{quoted}\""),
-    };
-    // The set is empty, so that nothing can overlap.
-    edits.insert(edit).unwrap_or_default();
-    edits
+    EditSet::replace(
+        instruction.range.clone(),
+        format!("LABEL org.opencontainers.image.authors=\"{quoted}\""),
+    )
 }
