@@ -45,7 +45,8 @@ pub use crate::parser::{Parse, parse};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
     Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
-    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse, shell_script,
+    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse,
+    is_posix_shell, shell_script,
 };
 pub use crate::stage::{Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};

@@ -6,5 +6,6 @@ mod conformance;
 mod heredocs;
 mod instructions;
 mod lossless;
+mod shell;
 mod stage_graph;
 mod syntax;
