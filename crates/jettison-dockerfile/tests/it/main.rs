@@ -7,5 +7,6 @@ mod heredocs;
 mod instructions;
 mod lossless;
 mod rule_pages;
+mod shell;
 mod stage_graph;
 mod syntax;
