@@ -220,10 +220,13 @@ mod tests {
 
     #[test]
     fn stars_and_question_marks_stay_on_their_line() {
-        check("${LINES##*}|${LINES%%*}", expect![[r"
+        check(
+            "${LINES##*}|${LINES%%*}",
+            expect![[r"
 
             two|one
-        "]]);
+        "]],
+        );
         check("${LINES/one?two/x} ${LINES//*/x}", expect!["one\ntwo x\nx"]);
     }
 
