@@ -4,7 +4,9 @@ use jettison_dockerfile::IgnoreFile;
 use proptest::prelude::*;
 
 const NAMES: [&str; 3] = ["a", "b", "ab"];
-const PARTS: [&str; 10] = ["a", "b", "ab", "*", "?", "a*", "*b", "**", "[^a]*", "\\x61b"];
+const PARTS: [&str; 10] = [
+    "a", "b", "ab", "*", "?", "a*", "*b", "**", "[^a]*", "\\x61b",
+];
 
 /// Every path of up to `depth` names.
 fn tree(depth: usize) -> Vec<String> {
