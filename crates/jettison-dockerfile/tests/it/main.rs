@@ -4,6 +4,7 @@
 
 mod conformance;
 mod heredocs;
+mod ignore_walk;
 mod instructions;
 mod lossless;
 mod rule_pages;
