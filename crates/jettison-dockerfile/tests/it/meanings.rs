@@ -169,12 +169,24 @@ fn variables_are_seen_as_buildkit_shows_them() {
     check_end("ARG X=g\nFROM a\n", "X", None);
     check_end("FROM a\nENV A=1\nENV A=2 B=$A\n", "B", Some("1"));
     check_end("FROM a AS s\nARG X=2\nFROM s\n", "X", Some("2"));
+    check_end("FROM a\nARG TARGETARCH=arm\n", "TARGETARCH", Some("arm"));
+    check_end(
+        "ARG TARGETARCH=arm\nFROM a\nARG TARGETARCH\n",
+        "TARGETARCH",
+        Some("arm"),
+    );
     check_end(
         "FROM a\nARG TARGETPLATFORM\n",
         "TARGETPLATFORM",
         Some("linux/amd64"),
     );
     check_end("FROM a\n", "TARGETPLATFORM", None);
+    check_end("FROM a\nARG TARGETARCH=arm\n", "TARGETARCH", Some("arm"));
+    check_end(
+        "ARG TARGETARCH=arm\nFROM a\nARG TARGETARCH\n",
+        "TARGETARCH",
+        Some("arm"),
+    );
     check_end("FROM known\nENV V=v$VERSION\n", "V", Some("v7"));
     check_end("FROM a AS s\nONBUILD ENV T=1\nFROM s\n", "T", Some("1"));
 }
