@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use crate::evaluate::{BaseImage, Evaluation, Given, StageEvaluation, evaluate_for};
+use crate::evaluate::{BaseImage, Evaluation, Given, StageEvaluation, evaluate};
 use crate::expand::{expand, expand_with_matches};
 use crate::instruction::{
     ArgDeclaration, CopyInstruction, Instruction, InstructionKind, RunInstruction, mount_fields,
@@ -55,7 +55,13 @@ pub(super) fn captures(
     given: &Given<'_>,
     platform: &BTreeMap<String, String>,
 ) -> Captures {
-    let evaluation = evaluate_for(parse, graph, given, platform);
+    let mut args = platform.clone();
+    args.extend(given.args.clone());
+    let all_given = Given {
+        args: &args,
+        images: given.images,
+    };
+    let evaluation = evaluate(parse, graph, &all_given);
     let walk = Walk {
         parse,
         graph,
@@ -111,9 +117,12 @@ impl Walk<'_> {
             for declaration in declarations {
                 let value = values.next().and_then(|(_, value)| value.as_deref());
                 let depends_on = self.dependencies(declaration, &known, &globals);
+                // A predefined value is no default of the declaration.
+                let is_own =
+                    declaration.default.is_some() || self.given.contains_key(&declaration.name);
                 let argument = Argument {
                     depends_on,
-                    ..argument(instruction, declaration, value)
+                    ..argument(instruction, declaration, value.filter(|_| is_own))
                 };
                 globals.insert(declaration.name.clone(), argument);
                 if let Some(value) = value {

@@ -4,9 +4,13 @@
 
 mod conformance;
 mod heredocs;
+mod ignore_walk;
 mod instructions;
 mod lossless;
+mod meanings;
 mod outline;
+mod proposals;
 mod rule_pages;
+mod shell;
 mod stage_graph;
 mod syntax;
