@@ -67,5 +67,6 @@ pub use crate::shell::{
     is_posix_shell, shell_script,
 };
 pub use crate::stage::{SourceName, Stage, StageGraph, stages};
+pub use crate::suggest::did_you_mean;
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};
