@@ -106,9 +106,7 @@ func answer(text []byte) string {
 		fmt.Fprintf(&out, "warning %s\n", quote(warning.Short))
 	}
 	expansions(&out, result.EscapeToken, stages)
-	if err := build(text); err != nil {
-		out.WriteString(problem("convert_error", err))
-	}
+	out.WriteString(build(text))
 	return out.String()
 }
 
@@ -256,8 +254,8 @@ func judgement(ignored bool) string {
 	return "kept"
 }
 
-// build says why a build would refuse what could be parsed.
-func build(text []byte) error {
+// build says what the last stage sets in the image's configuration, or why a build would refuse what could be parsed.
+func build(text []byte) string {
 	platform := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	options := dockerfile2llb.ConvertOpt{TargetPlatform: &platform, MetaResolver: noImages{}, SourceMap: sourceMap(text)}
 	capabilities := pb.Caps.CapSet(pb.Caps.All())
@@ -265,8 +263,13 @@ func build(text []byte) error {
 	options.BuildPlatforms = []ocispecs.Platform{platform}
 	options.Warn = func(string, string, string, string, []parser.Range) {}
 	options.LinterConfig = &linter.Config{SkipAll: true}
-	_, err := dockerfile2llb.Dockerfile2LLB(context.Background(), text, options)
-	return err
+	result, err := dockerfile2llb.Dockerfile2LLB(context.Background(), text, options)
+	if err != nil {
+		return problem("convert_error", err)
+	}
+	config := result.Image.Config
+	return fmt.Sprintf("end env=%s dir=%s user=%s shell=%s\n", list(config.Env), quote(config.WorkingDir),
+		quote(config.User), list(config.Shell))
 }
 
 func sourceMap(text []byte) *llb.SourceMap {
@@ -283,7 +286,7 @@ func (noImages) ResolveSourceMetadata(context.Context, *pb.SourceOp, sourceresol
 }
 
 func (noImages) ResolveImageConfig(_ context.Context, ref string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	config := `{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":[]}}`
+	config := `{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"],"WorkingDir":"/"},"rootfs":{"type":"layers","diff_ids":[]}}`
 	return ref, digest.FromString(config), []byte(config), nil
 }
 

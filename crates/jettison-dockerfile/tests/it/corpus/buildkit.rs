@@ -1,11 +1,14 @@
 //! What BuildKit would say, from our parser.
 
+use std::fmt::Write;
+
 use std::time::Duration;
 
 use jettison_dockerfile::{
-    CommandForm, CopyInstruction, CopySource, Diagnostic, HealthCommand, Healthcheck, IgnoreError,
-    IgnoreFile, Instruction, InstructionKind, Parse, RunInstruction, Severity, StageGraph,
-    expand_with_matches, line_column, parse, stages,
+    CommandForm, CopyInstruction, CopySource, Diagnostic, Evaluation, Given, HealthCommand,
+    Healthcheck, IgnoreError, IgnoreFile, Instruction, InstructionKind, KnownImage, Parse,
+    RunInstruction, Severity, StageGraph, WorkingDirectory, evaluate, expand_with_matches,
+    line_column, parse, platform_args, stages,
 };
 
 use super::line::{escape, list, optional, quote};
@@ -25,10 +28,10 @@ const REFUSED: &str = "  (refused)";
 pub(super) fn compare(text: &str, recorded: &str) -> Result<Agreement, String> {
     let parse = parse(text);
     let graph = stages(&parse);
-    let found_error = first_error(&parse, &graph);
+    let evaluation = evaluation(&parse, &graph);
+    let found_error =
+        first_error(&parse, &graph).or_else(|| evaluation.diagnostics.first().cloned());
     let (tree, error) = split(recorded);
-    let differ =
-        |found: &str, expected: &str| Err(format!("--- BuildKit\n{expected}--- we\n{found}"));
     if tree.is_empty() {
         let found = found_error.map_or_else(String::new, |found| shown(&found, &parse, error));
         return if found == error {
@@ -37,7 +40,10 @@ pub(super) fn compare(text: &str, recorded: &str) -> Result<Agreement, String> {
             differ(&found, error)
         };
     }
-    let found = buildable(&parse, &graph);
+    let mut found = buildable(&parse, &graph);
+    if error.is_empty() {
+        found += &end(&evaluation);
+    }
     if !is_same(&found, tree) {
         return differ(&found, tree);
     }
@@ -53,6 +59,19 @@ pub(super) fn compare(text: &str, recorded: &str) -> Result<Agreement, String> {
             }
         }
     }
+}
+
+/// Shows the lines in which two texts differ.
+fn differ(found: &str, recorded: &str) -> Result<Agreement, String> {
+    let only_in = |one: &str, other: &str, sign: char| {
+        let lines = one
+            .lines()
+            .filter(|line| !other.lines().any(|known| known == *line));
+        lines.fold(String::new(), |shown, line| {
+            format!("{shown}{sign} {line}\n")
+        })
+    };
+    Err(only_in(recorded, found, '-') + &only_in(found, recorded, '+'))
 }
 
 /// Splits a section into the tree, which is empty if there was none, and the error with its hint.
@@ -126,16 +145,18 @@ fn buildable(parse: &Parse, graph: &StageGraph) -> String {
     for (instruction, dump) in parse.instructions().iter().zip(parse.dump().lines()) {
         let dump = dump.trim_start_matches('(');
         let dump = dump.strip_suffix(')').unwrap_or(dump);
-        out += &format!("{}-{} {dump}\n", instruction.line, instruction.last_line);
+        writeln!(out, "{}-{} {dump}", instruction.line, instruction.last_line).unwrap();
         for heredoc in &instruction.heredocs {
-            out += &format!(
-                "  heredoc name={} fd={} expand={} chomp={} content={}\n",
+            writeln!(
+                out,
+                "  heredoc name={} fd={} expand={} chomp={} content={}",
                 quote(&heredoc.name),
                 heredoc.file_descriptor,
                 heredoc.expand,
                 heredoc.strip_tabs,
                 quote(&heredoc.content)
-            );
+            )
+            .unwrap();
         }
     }
     let instructions = parse.instructions();
@@ -144,7 +165,7 @@ fn buildable(parse: &Parse, graph: &StageGraph) -> String {
             for declaration in declarations {
                 let default = declaration.default.as_deref();
                 let default = default.map_or_else(String::new, |text| format!("={}", quote(text)));
-                out += &format!("global arg {}{default}\n", quote(&declaration.name));
+                writeln!(out, "global arg {}{default}", quote(&declaration.name)).unwrap();
             }
         }
     }
@@ -160,7 +181,7 @@ fn buildable(parse: &Parse, graph: &StageGraph) -> String {
             .message
             .starts_with("Empty continuation line found in: ")
         {
-            out += &format!("warning {}\n", quote(&diagnostic.message));
+            writeln!(out, "warning {}", quote(&diagnostic.message)).unwrap();
         }
     }
     out + &expansions(parse)
@@ -230,7 +251,12 @@ fn run_details(run: &RunInstruction, instruction: &Instruction) -> String {
     if matches!(run.form, CommandForm::Shell(_)) {
         for heredoc in &instruction.heredocs {
             let (name, content) = (quote(&heredoc.name), quote(&heredoc.content));
-            details += &format!(" file {name} chomp={} {content}", heredoc.strip_tabs);
+            write!(
+                details,
+                " file {name} chomp={} {content}",
+                heredoc.strip_tabs
+            )
+            .unwrap();
         }
     }
     format!(
@@ -259,7 +285,7 @@ fn paths(copy: &CopyInstruction) -> String {
     for source in &copy.sources {
         if let CopySource::Heredoc(heredoc) = source {
             let (name, content) = (quote(&heredoc.name), quote(&heredoc.text()));
-            out += &format!(" content {name} expand={} {content}", heredoc.expand);
+            write!(out, " content {name} expand={} {content}", heredoc.expand).unwrap();
         }
     }
     format!("{out} to {}", quote(&copy.destination))
@@ -333,19 +359,57 @@ fn expansions(parse: &Parse) -> String {
         };
         for pair in pairs {
             let word = quote(&pair.value);
-            out += &match expand_with_matches(&pair.value, parse.escape(), &known) {
-                Err(error) => format!("expand {word} fails: {error}\n"),
+            let answer = match expand_with_matches(&pair.value, parse.escape(), &known) {
+                Err(error) => format!("fails: {error}"),
                 Ok(found) => format!(
-                    "expand {word} {} words={} set={} unset={}\n",
+                    "{} words={} set={} unset={}",
                     quote(&found.text),
                     list(&found.words),
                     list(&found.matched),
                     list(&found.unmatched)
                 ),
             };
+            writeln!(out, "expand {word} {answer}").unwrap();
         }
     }
     out
+}
+
+/// Follows the file as if every image set nothing but a search path.
+fn evaluation(parse: &Parse, graph: &StageGraph) -> Evaluation {
+    let image = KnownImage {
+        env: vec![("PATH".to_owned(), "/bin".to_owned())],
+        working_dir: "/".to_owned(),
+        user: None,
+        shell: None,
+    };
+    let given = Given {
+        args: &platform_args("linux", "amd64"),
+        images: &|_| Some(image.clone()),
+    };
+    evaluate(parse, graph, &given)
+}
+
+/// What the last stage leaves.
+fn end(evaluation: &Evaluation) -> String {
+    let Some(stage) = evaluation.stages.last() else {
+        return String::new();
+    };
+    let env = stage
+        .end
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    let dir = match &stage.end.working_dir {
+        WorkingDirectory::Absolute(path) | WorkingDirectory::BelowBase(path) => path,
+    };
+    format!(
+        "end env={} dir={} user={} shell={}\n",
+        list(env),
+        quote(dir),
+        optional(stage.end.user.as_deref()),
+        list(stage.end.shell.iter().flatten())
+    )
 }
 
 /// What becomes of the paths that were recorded.
@@ -364,15 +428,15 @@ pub(super) fn ignored(text: &str, recorded: &str) -> String {
     };
     let mut out = String::new();
     for pattern in file.patterns() {
-        out += &format!("pattern {}\n", quote(pattern));
+        writeln!(out, "pattern {}", quote(pattern)).unwrap();
     }
-    out += &format!("exceptions {}\n", file.has_exceptions());
+    writeln!(out, "exceptions {}", file.has_exceptions()).unwrap();
     let judgement = |is_ignored| if is_ignored { "ignored" } else { "kept" };
     for line in recorded.lines() {
         if let Some((path, _)) = line.split_once(" walked=") {
             let walked = judgement(file.is_ignored(path));
             let alone = judgement(file.is_ignored_by_itself(path));
-            out += &format!("{path} walked={walked} alone={alone}\n");
+            writeln!(out, "{path} walked={walked} alone={alone}").unwrap();
         }
     }
     out

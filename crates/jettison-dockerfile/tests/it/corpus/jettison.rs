@@ -1,5 +1,7 @@
 //! Our own view of a file.
 
+use std::fmt::Write;
+
 use jettison_dockerfile::{
     CommandForm, CopyInstruction, CopySource, Diagnostic, Healthcheck, IgnoreFile, Instruction,
     InstructionKind, KeyValue, Parse, RunScript, Severity, StageGraph, line_column, mount_fields,
@@ -14,11 +16,17 @@ pub(super) fn view(text: &str) -> String {
     let graph = stages(&parse);
     let mut out = String::new();
     for directive in parse.directives() {
-        out += &format!("directive {}={}\n", directive.name, quote(&directive.value));
+        writeln!(
+            out,
+            "directive {}={}",
+            directive.name,
+            quote(&directive.value)
+        )
+        .unwrap();
     }
     for instruction in parse.instructions() {
         let kind = kind(&instruction.kind, instruction);
-        out += &format!("{} {}\n", place(&parse, instruction.range.start), kind);
+        writeln!(out, "{} {}", place(&parse, instruction.range.start), kind).unwrap();
     }
     out += &stage_lines(&parse, &graph);
     let mut diagnostics: Vec<&Diagnostic> = parse.diagnostics().iter().collect();
@@ -43,10 +51,12 @@ fn stage_lines(parse: &Parse, graph: &StageGraph) -> String {
         };
         let name = optional(stage.name.as_deref());
         let count = stage.instructions.len();
-        out += &format!(
-            "stage {} {name} instructions={count} needs={needs}\n",
+        writeln!(
+            out,
+            "stage {} {name} instructions={count} needs={needs}",
             stage.index
-        );
+        )
+        .unwrap();
     }
     out
 }
@@ -59,7 +69,7 @@ fn diagnostic_line(parse: &Parse, diagnostic: &Diagnostic) -> String {
     let place = place(parse, diagnostic.range.start);
     let mut out = format!("{place} {severity} {}\n", escape(&diagnostic.message));
     for hint in &diagnostic.hints {
-        out += &format!("  hint: {}\n", escape(hint));
+        writeln!(out, "  hint: {}", escape(hint)).unwrap();
     }
     out
 }
@@ -80,19 +90,18 @@ fn kind(kind: &InstructionKind, instruction: &Instruction) -> String {
                     let value = field.value.as_deref();
                     format!("{}={}", field.key, value.unwrap_or("(none)"))
                 });
-                out += &format!(" mount {}", list(fields));
+                write!(out, " mount {}", list(fields)).unwrap();
             }
             let options = [("network", &run.network), ("security", &run.security)];
             for (name, value) in options {
                 if let Some(value) = value {
-                    out += &format!(" {name} {}", quote(value));
+                    write!(out, " {name} {}", quote(value)).unwrap();
                 }
             }
-            out + &run
-                .devices
-                .iter()
-                .map(|device| format!(" device {}", quote(device)))
-                .collect::<String>()
+            for device in &run.devices {
+                write!(out, " device {}", quote(device)).unwrap();
+            }
+            out
         }
         InstructionKind::Cmd(form) => format!("cmd {}", command(form)),
         InstructionKind::Entrypoint(form) => format!("entrypoint {}", command(form)),
@@ -101,9 +110,9 @@ fn kind(kind: &InstructionKind, instruction: &Instruction) -> String {
         InstructionKind::Arg(declarations) => {
             let mut out = "arg".to_owned();
             for declaration in declarations {
-                out += &format!(" {}", quote(&declaration.name));
+                write!(out, " {}", quote(&declaration.name)).unwrap();
                 if let Some(default) = &declaration.default {
-                    out += &format!("={}", quote(default));
+                    write!(out, "={}", quote(default)).unwrap();
                 }
             }
             out
@@ -167,7 +176,7 @@ fn copied(copy: &CopyInstruction) -> String {
             CopySource::Heredoc(heredoc) => format!("heredoc {} ", quote(&heredoc.name)),
         };
     }
-    out += &format!("to {}", quote(&copy.destination));
+    write!(out, "to {}", quote(&copy.destination)).unwrap();
     let texts = [
         ("from", &copy.from),
         ("chown", &copy.chown),
@@ -176,11 +185,11 @@ fn copied(copy: &CopyInstruction) -> String {
     ];
     for (name, value) in texts {
         if let Some(value) = value {
-            out += &format!(" {name} {}", quote(value));
+            write!(out, " {name} {}", quote(value)).unwrap();
         }
     }
     for pattern in &copy.exclude {
-        out += &format!(" exclude {}", quote(pattern));
+        write!(out, " exclude {}", quote(pattern)).unwrap();
     }
     let switches = [
         ("link", copy.link.then_some(true)),
@@ -190,7 +199,7 @@ fn copied(copy: &CopyInstruction) -> String {
     ];
     for (name, value) in switches {
         if let Some(value) = value {
-            out += &format!(" {name} {value}");
+            write!(out, " {name} {value}").unwrap();
         }
     }
     out
@@ -222,7 +231,7 @@ pub(super) fn ignore_view(text: &str) -> String {
             (true, true) => "ignored, but looked into",
             (true, false) => "skipped",
         };
-        out += &format!("{directory} {walk}\n");
+        writeln!(out, "{directory} {walk}").unwrap();
     }
     out
 }

@@ -1,5 +1,7 @@
 //! How texts are written so that they fit on one line.
 
+use std::fmt::Write;
+
 /// Replaces what would break a line, or could not be seen.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
@@ -10,7 +12,7 @@ pub(super) fn escape(text: &str) -> String {
             '\r' => escaped.push_str(r"\r"),
             '\t' => escaped.push_str(r"\t"),
             '\0'..' ' | '\u{7f}' | '\u{a0}' | '\u{feff}' => {
-                escaped.push_str(&format!("\\u{{{:x}}}", u32::from(character)));
+                write!(escaped, "\\u{{{:x}}}", u32::from(character)).unwrap();
             }
             character => escaped.push(character),
         }
