@@ -20,6 +20,8 @@ mod json;
 mod keyword;
 mod node;
 mod parser;
+mod quote;
+mod source_text;
 mod stage;
 mod suggest;
 mod text;
@@ -41,6 +43,7 @@ pub use crate::instruction::{
 pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::parser::{Parse, parse};
+pub use crate::source_text::SourceText;
 pub use crate::stage::{Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

@@ -4,7 +4,8 @@
 
 /// Reads a duration; returns nanoseconds.
 pub(super) fn duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {text:?}");
+    let quoted_text = quoted(text);
+    let invalid = || format!("time: invalid duration {quoted_text}");
     let (is_negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -30,9 +31,11 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
             .unwrap_or(after.len());
         let (name, after) = after.split_at(end);
         let unit = match name {
-            "" => return Err(format!("time: missing unit in duration {text:?}")),
-            name => unit(name)
-                .ok_or_else(|| format!("time: unknown unit {name:?} in duration {text:?}"))?,
+            "" => return Err(format!("time: missing unit in duration {quoted_text}")),
+            name => unit(name).ok_or_else(|| {
+                let name = quoted(name);
+                format!("time: unknown unit {name} in duration {quoted_text}")
+            })?,
         };
         total = amount(whole, fraction, unit)
             .and_then(|amount| total.checked_add(amount))
@@ -42,6 +45,20 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
     }
     let total = if is_negative { -total } else { total };
     i64::try_from(total).map_err(|_| invalid())
+}
+
+/// Quotes a text byte by byte (Go: `quote`, time/format.go).
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=0x7f => quoted.push(char::from(byte)),
+            _ => quoted.extend(format!("\\x{byte:02x}").chars()),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn digits(text: &str) -> (&str, &str) {
@@ -107,6 +124,10 @@ mod tests {
         assert_eq!(
             duration("5x"),
             Err("time: unknown unit \"x\" in duration \"5x\"".into())
+        );
+        assert_eq!(
+            duration("5é\u{1}"),
+            Err(r#"time: unknown unit "\xc3\xa9\x01" in duration "5\xc3\xa9\x01""#.into())
         );
         for text in [
             "",
