@@ -35,6 +35,14 @@ impl EditSet {
         EditSet::default()
     }
 
+    /// The set of one edit.
+    pub fn replace(range: TextRange, replacement: impl Into<String>) -> EditSet {
+        let replacement = replacement.into();
+        EditSet {
+            edits: vec![Edit { range, replacement }],
+        }
+    }
+
     /// Adds `edit`, or says which range it would have clobbered.
     ///
     /// Ranges may touch. An insertion at the edge of a replaced range is beside it.

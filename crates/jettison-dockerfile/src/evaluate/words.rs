@@ -1,0 +1,182 @@
+//! The words of an instruction that BuildKit expands, and what they use.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::evaluate::Evaluated;
+use crate::expand::{expand_heredoc, expand_with_matches};
+use crate::instruction::{
+    CopyInstruction, CopySource, Healthcheck, Instruction, InstructionKind, RunInstruction,
+    mount_fields,
+};
+use crate::scope::Scope;
+use crate::text::TextRange;
+
+/// Words that have been expanded so far.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    words: Vec<String>,
+    matched: BTreeSet<String>,
+    unmatched: BTreeSet<String>,
+    pub(crate) errors: Vec<Diagnostic>,
+}
+
+impl Words {
+    /// Expands one word; an error is noted, and no value returned.
+    pub(crate) fn expand(
+        &mut self,
+        word: &str,
+        place: &TextRange,
+        escape: char,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        self.expand_split(word, place, escape, lookup)
+            .map(|expansion| {
+                self.words.push(expansion.0.clone());
+                expansion.0
+            })
+    }
+
+    /// Expands one word into its text and its words, without noting the result.
+    fn expand_split(
+        &mut self,
+        word: &str,
+        place: &TextRange,
+        escape: char,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<(String, Vec<String>)> {
+        match expand_with_matches(word, escape, lookup) {
+            Ok(expansion) => {
+                self.matched.extend(expansion.matched);
+                self.unmatched.extend(expansion.unmatched);
+                Some((expansion.text, expansion.words))
+            }
+            Err(error) => {
+                let message = format!("failed to process {word:?}: {error}");
+                self.errors.push(Diagnostic::error(place.clone(), message));
+                None
+            }
+        }
+    }
+
+    pub(super) fn evaluated(self, before: Arc<Scope>) -> Evaluated {
+        Evaluated {
+            before,
+            words: self.words,
+            matched: self.matched,
+            unmatched: self.unmatched,
+        }
+    }
+
+    /// Expands the words of an instruction as its `Expand` in BuildKit does (instructions/commands.go).
+    pub(super) fn instruction(
+        &mut self,
+        instruction: &Instruction,
+        escape: char,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) {
+        let place = &instruction.range;
+        match &instruction.kind {
+            InstructionKind::Label(pairs) => {
+                for pair in pairs {
+                    self.expand(&pair.key, &pair.key_range, escape, lookup);
+                    self.expand(&pair.value, &pair.value_range, escape, lookup);
+                }
+            }
+            InstructionKind::Copy(copy) | InstructionKind::Add(copy) => {
+                self.copy(copy, place, escape, lookup);
+            }
+            InstructionKind::Expose(ports) => {
+                for port in ports {
+                    if let Some((_, words)) = self.expand_split(port, place, escape, lookup) {
+                        self.words.extend(words);
+                    }
+                }
+            }
+            InstructionKind::Volume(paths) => {
+                for path in paths {
+                    self.expand(path, place, escape, lookup);
+                }
+            }
+            InstructionKind::Stopsignal(signal) => {
+                self.expand(signal, place, escape, lookup);
+            }
+            InstructionKind::Run(run) => self.mounts(run, place, escape, lookup),
+            InstructionKind::From(_)
+            | InstructionKind::Env(_)
+            | InstructionKind::Arg(_)
+            | InstructionKind::Workdir(_)
+            | InstructionKind::User(_)
+            | InstructionKind::Shell(_)
+            | InstructionKind::Cmd(_)
+            | InstructionKind::Entrypoint(_)
+            | InstructionKind::Healthcheck(Healthcheck::None | Healthcheck::Command(_))
+            | InstructionKind::Onbuild(_)
+            | InstructionKind::Maintainer(_)
+            | InstructionKind::Unknown
+            | InstructionKind::Invalid => {}
+        }
+    }
+
+    fn copy(
+        &mut self,
+        copy: &CopyInstruction,
+        place: &TextRange,
+        escape: char,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) {
+        for flag in [&copy.chown, &copy.chmod, &copy.checksum]
+            .into_iter()
+            .flatten()
+        {
+            self.expand(flag, place, escape, lookup);
+        }
+        for source in &copy.sources {
+            match source {
+                CopySource::Path(path) => {
+                    self.expand(path, place, escape, lookup);
+                }
+                CopySource::Heredoc(heredoc) => {
+                    let text = heredoc.text();
+                    let text = if heredoc.expand {
+                        expand_heredoc(&text, lookup).unwrap_or(text)
+                    } else {
+                        text
+                    };
+                    self.words.push(text);
+                }
+            }
+        }
+        self.expand(&copy.destination, place, escape, lookup);
+    }
+
+    fn mounts(
+        &mut self,
+        run: &RunInstruction,
+        place: &TextRange,
+        escape: char,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) {
+        for mount in &run.mounts {
+            let Ok(fields) = mount_fields(mount) else {
+                continue;
+            };
+            for field in fields {
+                let Some(value) = field.value else {
+                    self.words.push(field.key);
+                    continue;
+                };
+                // `from` is never expanded, and one with a variable is refused.
+                let value = if field.key == "from" {
+                    Some(value)
+                } else {
+                    self.expand_split(&value, place, escape, lookup)
+                        .map(|(text, _)| text)
+                };
+                self.words
+                    .push(format!("{}={}", field.key, value.unwrap_or_default()));
+            }
+        }
+    }
+}

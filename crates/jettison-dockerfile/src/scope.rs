@@ -1,0 +1,186 @@
+//! What an instruction finds when its turn comes: variables, working directory, user and shell.
+
+use std::collections::BTreeMap;
+
+use crate::instruction::ArgDeclaration;
+
+/// The search path that BuildKit gives to images without one (`util/system/path.go`).
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The working directory, as far as the text tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkingDirectory {
+    /// An absolute path.
+    Absolute(String),
+    /// A path below the base image's working directory, which is not known; empty for that directory itself.
+    BelowBase(String),
+}
+
+impl WorkingDirectory {
+    /// The directory that `path` names from here, cleaned as BuildKit does it (`system.NormalizePath`).
+    pub fn join(&self, path: &str) -> WorkingDirectory {
+        if path.starts_with('/') {
+            return WorkingDirectory::Absolute(clean(path));
+        }
+        match self {
+            WorkingDirectory::Absolute(directory) => {
+                WorkingDirectory::Absolute(clean(&format!("{directory}/{path}")))
+            }
+            // The base's directory is not known, so that `..` cannot be taken back and is kept.
+            WorkingDirectory::BelowBase(directory) => {
+                let joined = clean(&format!("{directory}/{path}"));
+                WorkingDirectory::BelowBase(joined.trim_start_matches('/').to_owned())
+            }
+        }
+    }
+}
+
+/// Removes `.`, empty parts and, where it can be done, `..`.
+fn clean(path: &str) -> String {
+    let is_rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                let can_go_up = parts.last().is_some_and(|&last| last != "..");
+                if can_go_up {
+                    parts.pop();
+                } else if !is_rooted {
+                    parts.push(part);
+                }
+            }
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    if is_rooted {
+        format!("/{joined}")
+    } else {
+        joined
+    }
+}
+
+/// What is known of an image without building on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownImage {
+    /// Its environment, in order.
+    pub env: Vec<(String, String)>,
+    /// Its working directory.
+    pub working_dir: String,
+    /// Its user, if it sets one.
+    pub user: Option<String>,
+    /// Its shell, if it sets one.
+    pub shell: Option<Vec<String>>,
+}
+
+/// What an instruction finds when its turn comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The environment that the image gets, as far as it is known, in the order in which the names came up.
+    pub env: Vec<(String, String)>,
+    /// The declared build arguments in order; `None` is declared without a value.
+    pub args: Vec<(String, Option<String>)>,
+    /// What words and commands see: of one name the later instruction counts, be it `ARG` or `ENV`.
+    ///
+    /// The reference says that `ENV` always wins; BuildKit keeps both in one environment (`dispatchArg` and
+    /// `dispatchEnv`, dockerfile2llb/convert.go).
+    pub variables: BTreeMap<String, String>,
+    /// Says whether the base image's environment is among `env`.
+    pub knows_base_env: bool,
+    /// The working directory.
+    pub working_dir: WorkingDirectory,
+    /// The user, if an instruction or a known base sets one.
+    pub user: Option<String>,
+    /// The shell, if an instruction or a known base sets one.
+    pub shell: Option<Vec<String>>,
+}
+
+impl Scope {
+    /// The scope of a stage on `scratch`.
+    pub(crate) fn on_scratch() -> Scope {
+        Scope {
+            env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
+            args: Vec::new(),
+            variables: BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]),
+            knows_base_env: true,
+            working_dir: WorkingDirectory::Absolute("/".to_owned()),
+            user: None,
+            shell: None,
+        }
+    }
+
+    /// The scope of a stage on an image of which nothing is known but that there is a search path.
+    pub(crate) fn on_unknown_image() -> Scope {
+        Scope {
+            knows_base_env: false,
+            working_dir: WorkingDirectory::BelowBase(String::new()),
+            ..Scope::on_scratch()
+        }
+    }
+
+    /// The scope of a stage on an image whose configuration is known.
+    pub(crate) fn on_image(image: KnownImage) -> Scope {
+        let mut scope = Scope::on_scratch();
+        for (name, value) in image.env {
+            scope.set_env(name, value);
+        }
+        scope.working_dir = scope.working_dir.join(&image.working_dir);
+        scope.user = image.user;
+        scope.shell = image.shell;
+        scope
+    }
+
+    /// The value that a word sees.
+    pub fn lookup(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// Says whether `ARG` declared a name.
+    pub fn declares(&self, name: &str) -> bool {
+        self.args.iter().any(|(known, _)| known == name)
+    }
+
+    /// The names that a word can use, declared ones without a value included.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let declared = self.args.iter().map(|(name, _)| name.as_str());
+        let unset = declared.filter(|name| !self.variables.contains_key(*name));
+        self.variables.keys().map(String::as_str).chain(unset)
+    }
+
+    pub(crate) fn set_env(&mut self, name: String, value: String) {
+        self.variables.insert(name.clone(), value.clone());
+        match self.env.iter_mut().find(|(known, _)| *known == name) {
+            Some(slot) => slot.1 = value,
+            None => self.env.push((name, value)),
+        }
+    }
+
+    /// Declares an argument; a declaration without a value does not take an earlier value away.
+    pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
+        if let Some(value) = &value {
+            self.variables.insert(argument.name.clone(), value.clone());
+        }
+        self.args.push((argument.name.clone(), value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_below_an_unknown_base_stay_relative() {
+        let base = WorkingDirectory::BelowBase(String::new());
+        let cases = [
+            ("a/b", WorkingDirectory::BelowBase("a/b".into())),
+            ("./a/../b", WorkingDirectory::BelowBase("b".into())),
+            ("/x//y/.", WorkingDirectory::Absolute("/x/y".into())),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(base.join(path), expected, "{path}");
+        }
+        let root = WorkingDirectory::Absolute("/".into());
+        assert_eq!(root.join("../a"), WorkingDirectory::Absolute("/a".into()));
+    }
+}
