@@ -197,7 +197,11 @@ fn words(values: Values<'_>) -> Vec<String> {
         | Values::Health(..)
         | Values::Trigger(_) => Vec::new(),
         Values::Text(word) => vec![word.text.to_owned()],
-        Values::Blanks(list) => list.words().map(|word| word.text.to_owned()).collect(),
+        Values::Blanks(list) => {
+            let mut words = Vec::with_capacity(list.words().count());
+            words.extend(list.words().map(|word| word.text.to_owned()));
+            words
+        }
         Values::Words(words) => words.map(|word| word.text.to_owned()).collect(),
         Values::Json(strings) => strings,
     }

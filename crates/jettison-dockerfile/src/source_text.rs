@@ -10,40 +10,54 @@ use crate::text::TextRange;
 #[derive(Clone)]
 pub struct SourceText {
     whole: Arc<str>,
-    // Invariant: lies in the whole, between characters.
-    range: TextRange,
+    // Invariant: both lie in the whole, between characters, or `end` is `u32::MAX`, which is the end of the whole.
+    // Instructions have two of these, and they are what takes most of the memory of a `Parse`.
+    start: u32,
+    end: u32,
 }
 
 impl SourceText {
     /// A text that is a part of no other.
     pub(crate) fn whole(whole: Arc<str>) -> SourceText {
         SourceText {
-            range: 0..whole.len(),
             whole,
+            start: 0,
+            end: u32::MAX,
         }
     }
 
     /// The part of `whole` at `range`.
     pub(crate) fn part(whole: &Arc<str>, range: TextRange) -> SourceText {
-        assert!(
-            whole.is_char_boundary(range.start) && whole.is_char_boundary(range.end),
-            "a part of a text starts and ends between characters"
-        );
-        SourceText {
-            whole: Arc::clone(whole),
-            range,
+        match (u32::try_from(range.start), u32::try_from(range.end)) {
+            (Ok(start), Ok(end)) if end < u32::MAX => SourceText {
+                whole: Arc::clone(whole),
+                start,
+                end,
+            },
+            // What lies too far out is copied.
+            _ => SourceText::whole(whole[range].into()),
         }
     }
 
     /// The part of this text at `range`.
     pub(crate) fn slice(&self, range: TextRange) -> SourceText {
-        let start = self.range.start;
+        let start = self.range().start;
         SourceText::part(&self.whole, start + range.start..start + range.end)
+    }
+
+    fn range(&self) -> TextRange {
+        let index = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = if self.end == u32::MAX {
+            self.whole.len()
+        } else {
+            index(self.end)
+        };
+        index(self.start)..end
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.whole[self.range.clone()]
+        &self.whole[self.range()]
     }
 }
 

@@ -105,6 +105,7 @@ fn copy_or_add(
         }
         Values::Blanks(list) => {
             let mut words = list.words();
+            sources.reserve_exact(words.clone().count().saturating_sub(1));
             let mut word = words.next().ok_or_else(too_few)?;
             for next in words {
                 sources.push(found.source(word.text.to_owned()));

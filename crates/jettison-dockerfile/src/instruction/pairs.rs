@@ -2,9 +2,8 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{Context, Problem};
-use crate::node::{Pair, Values};
+use crate::node::Values;
 use crate::text::TextRange;
-use crate::word::Word;
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,22 +40,23 @@ pub(super) fn key_values(
         Values::Pairs(pairs) if !pairs.is_empty() => pairs,
         _ => return Err(context.needs_an_argument()),
     };
-    let read = |pair: &Pair<'_>| {
+    let mut read = Vec::with_capacity(pairs.len());
+    for pair in pairs {
         let key_range = context.source(&pair.key.range);
         let value_range = context.source(&pair.value.range);
         if pair.key.text.is_empty() {
             let message = format!("{} names can not be blank", context.keyword);
             return Err(Diagnostic::error(key_range.start..value_range.end, message));
         }
-        Ok(KeyValue {
+        read.push(KeyValue {
             key: pair.key.text.to_owned(),
             value: pair.value.text.to_owned(),
             key_range,
             value_range,
             is_legacy: pair.is_legacy,
-        })
-    };
-    pairs.iter().map(read).collect()
+        });
+    }
+    Ok(read)
 }
 
 /// Reads `ARG`.
@@ -67,7 +67,8 @@ pub(super) fn declarations(
     let Values::Words(words) = values else {
         return Err(Problem::First(context.needs_an_argument()));
     };
-    let declaration = |word: Word<'_>| {
+    let mut declarations = Vec::with_capacity(words.clone().count());
+    for word in words {
         let range = context.source(&word.range);
         let (name, default) = match word.text.split_once('=') {
             Some((name, default)) => (name, Some(default.to_owned())),
@@ -76,14 +77,12 @@ pub(super) fn declarations(
         if name.is_empty() {
             return Err(Diagnostic::error(range, "ARG names can not be blank").into());
         }
-        Ok(ArgDeclaration {
+        declarations.push(ArgDeclaration {
             name: name.to_owned(),
             default,
             range,
-        })
-    };
-    let declarations: Vec<ArgDeclaration> =
-        words.map(declaration).collect::<Result<_, Problem>>()?;
+        });
+    }
     if declarations.is_empty() {
         return Err(Problem::First(context.needs_an_argument()));
     }
