@@ -122,6 +122,7 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         given,
         global: Scope {
             env: Vec::new(),
+            variables: BTreeMap::new(),
             ..Scope::on_scratch()
         },
         diagnostics: Vec::new(),
@@ -260,10 +261,18 @@ impl Walk<'_> {
         });
         let name = words.expand(&from.base, &from.base_range, escape, &lookup);
         let base = match name.as_deref() {
-            None | Some("") => BaseImage::Unknown,
-            Some("scratch") => BaseImage::Scratch,
+            None => BaseImage::Unknown,
+            Some("") => {
+                let message = format!("base name ({}) should not be blank", from.base);
+                let error = Diagnostic::error(from.base_range.clone(), message);
+                words.errors.push(error.with_hint(
+                    "give the variable a value with an ARG before the first FROM, or with --build-arg",
+                ));
+                BaseImage::Unknown
+            }
             Some(name) => match self.graph.stage_before(name, stage.index) {
                 Some(stage) => BaseImage::Stage(stage.index),
+                None if name == "scratch" => BaseImage::Scratch,
                 None => BaseImage::Image(name.to_owned()),
             },
         };

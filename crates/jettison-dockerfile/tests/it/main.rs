@@ -4,8 +4,10 @@
 
 mod conformance;
 mod heredocs;
+mod ignore_walk;
 mod instructions;
 mod lossless;
 mod rule_pages;
+mod shell;
 mod stage_graph;
 mod syntax;
