@@ -1,7 +1,7 @@
 //! `COPY .` of a context from which `.git` is not left out.
 
 use crate::checks::finding::Findings;
-use crate::checks::input::CheckInput;
+use crate::checks::input::{CheckInput, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::instruction::{CopyInstruction, CopySource, InstructionKind};
@@ -30,7 +30,7 @@ fn git_history_copied(input: &CheckInput<'_>, findings: &mut Findings) {
     if is_left_out {
         return;
     }
-    for stage in input.stages().filter(|stage| stage.ships()) {
+    for stage in input.stages().filter(StageView::ships) {
         for view in stage.instructions() {
             let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
             else {

@@ -1,7 +1,7 @@
 //! A file that holds credentials becomes part of the image.
 
 use crate::checks::finding::Findings;
-use crate::checks::input::CheckInput;
+use crate::checks::input::{CheckInput, StageView};
 use crate::checks::packages::base_name;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
@@ -22,7 +22,7 @@ pub(in crate::checks) const RULE: Rule = Rule {
 };
 
 fn credential_file_copied(input: &CheckInput<'_>, findings: &mut Findings) {
-    for stage in input.stages().filter(|stage| stage.ships()) {
+    for stage in input.stages().filter(StageView::ships) {
         for view in stage.instructions() {
             let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
             else {

@@ -1,7 +1,7 @@
 //! A volume over a directory that belongs to the system.
 
 use crate::checks::finding::Findings;
-use crate::checks::input::CheckInput;
+use crate::checks::input::{CheckInput, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::instruction::InstructionKind;
@@ -20,7 +20,7 @@ pub(in crate::checks) const RULE: Rule = Rule {
 };
 
 fn system_directory_as_volume(input: &CheckInput<'_>, findings: &mut Findings) {
-    for stage in input.stages().filter(|stage| stage.ships()) {
+    for stage in input.stages().filter(StageView::ships) {
         for view in stage.instructions() {
             let InstructionKind::Volume(paths) = &view.instruction.kind else {
                 continue;
