@@ -27,13 +27,13 @@ fn world_writable(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in input.stages().filter(StageView::ships) {
         for (_, script) in stage.run_scripts() {
             for given in script.commands.iter().filter_map(mode_given) {
-                // Where a container's output goes is not in the image.
-                let is_output = given.files.iter().any(|file| {
-                    ["/dev/", "/proc/"]
+                // Where a container's output goes is not in the image, and what is in /tmp is not meant to stay.
+                let is_elsewhere = given.files.iter().any(|file| {
+                    ["/dev/", "/proc/", "/tmp/", "/var/tmp/"]
                         .iter()
                         .any(|directory| file.text.starts_with(directory))
                 });
-                if is_open(given.mode) && !is_output {
+                if is_open(given.mode) && !is_elsewhere {
                     report(given.text, given.word.range.clone(), findings);
                 }
             }
