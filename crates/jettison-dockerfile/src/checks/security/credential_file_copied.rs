@@ -66,13 +66,12 @@ fn credential(path: &str, destination: &str) -> Option<&'static str> {
             .is_some_and(|parent| parent.ends_with(directory))
     };
     match name {
-        ".env" | ".env.local" => Some("it usually holds credentials"),
         "id_rsa" | "id_ed25519" | "id_ecdsa" | "id_dsa" => Some("it is a private key"),
         ".ssh" => Some("it usually holds private keys"),
         ".netrc" | "_netrc" | ".git-credentials" | ".pgpass" | ".pypirc" | ".my.cnf" => {
             Some("it holds passwords")
         }
-        ".aws" | ".kube" | ".gnupg" => Some("it usually holds credentials"),
+        ".env" | ".env.local" | ".aws" | ".kube" | ".gnupg" => Some("it usually holds credentials"),
         "kubeconfig" | "application_default_credentials.json" => Some("it holds credentials"),
         "credentials" | "config" if is_below(".aws/") || is_below(".kube/") => {
             Some("it holds credentials")

@@ -5,6 +5,7 @@ use crate::shell::{ShellWord, SimpleCommand};
 
 /// What a mode allows, as far as rules care.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of the mode")]
 pub(super) struct Mode {
     /// Everybody may write.
     pub(super) others_write: bool,
@@ -38,11 +39,11 @@ impl Mode {
             if !who.chars().all(|c| "ugoa".contains(c)) {
                 return None;
             }
-            let granted = if rest.starts_with('-') {
-                ""
-            } else {
-                &rest[1..]
-            };
+            let (operator, letters) = rest.split_at(1);
+            if !letters.chars().all(|c| "rwxXstugo+-=".contains(c)) {
+                return None;
+            }
+            let granted = if operator == "-" { "" } else { letters };
             let is_for = |class: char| who.contains([class, 'a']);
             // Without a class the umask decides, which by default keeps others from writing.
             mode.others_write |= is_for('o') && granted.contains('w');

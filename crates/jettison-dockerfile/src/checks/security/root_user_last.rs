@@ -2,8 +2,8 @@
 
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
-use crate::checks::input::StageView;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
+use crate::checks::security::privileges::drops_privileges;
 use crate::diagnostic::Severity;
 use crate::instruction::InstructionKind;
 
@@ -56,25 +56,4 @@ fn root_user_last(input: &CheckInput<'_>, findings: &mut Findings) {
                 "add a `USER` with a numeric user and group, such as `USER 10001:10001`, after the last step that needs root",
             );
     }
-}
-
-/// Programs with which a process that starts as root becomes another user.
-const DROPPERS: [&str; 8] = [
-    "gosu",
-    "su-exec",
-    "setpriv",
-    "runuser",
-    "s6-",
-    "supervisor",
-    "/init",
-    "entrypoint.sh",
-];
-
-/// Says whether something in a stage hints at a start as root on purpose: the user changes later.
-fn drops_privileges(stage: &StageView<'_>) -> bool {
-    stage.instructions().any(|view| {
-        DROPPERS
-            .iter()
-            .any(|name| view.instruction.original.contains(name))
-    })
 }

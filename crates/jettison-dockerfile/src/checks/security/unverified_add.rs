@@ -60,5 +60,5 @@ fn is_file_address(address: &str) -> bool {
         return false;
     };
     let path = rest.split(['#', '?']).next().unwrap_or(rest);
-    !path.ends_with(".git")
+    path.strip_suffix(".git").is_none()
 }
