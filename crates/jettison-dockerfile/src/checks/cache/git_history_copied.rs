@@ -1,10 +1,11 @@
 //! `COPY .` of a context from which `.git` is not left out.
 
+use crate::checks::cache::context::{copy_of, whole_context};
 use crate::checks::finding::Findings;
 use crate::checks::input::{CheckInput, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
-use crate::instruction::{CopyInstruction, CopySource, InstructionKind};
+use crate::instruction::CopyInstruction;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("git-history-copied"),
@@ -32,11 +33,7 @@ fn git_history_copied(input: &CheckInput<'_>, findings: &mut Findings) {
     }
     for stage in input.stages().filter(StageView::ships) {
         for view in stage.instructions() {
-            let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
-            else {
-                continue;
-            };
-            let Some(source) = whole_context(copy) else {
+            let Some(source) = copy_of(&view.instruction.kind).and_then(history) else {
                 continue;
             };
             let keyword = view.instruction.keyword;
@@ -51,15 +48,7 @@ fn git_history_copied(input: &CheckInput<'_>, findings: &mut Findings) {
 }
 
 /// The source that is the whole context with `.git` in it.
-fn whole_context(copy: &CopyInstruction) -> Option<&str> {
+fn history(copy: &CopyInstruction) -> Option<&str> {
     let excludes = copy.exclude.iter().any(|pattern| pattern.contains(".git"));
-    if copy.from.is_some() || excludes {
-        return None;
-    }
-    copy.sources.iter().find_map(|source| match source {
-        CopySource::Path(path) => {
-            matches!(path.as_str(), "." | "./" | "/").then_some(path.as_str())
-        }
-        CopySource::Heredoc(_) => None,
-    })
+    whole_context(copy).filter(|_| !excludes)
 }
