@@ -7,6 +7,8 @@ mod heredocs;
 mod ignore_walk;
 mod instructions;
 mod lossless;
+mod meanings;
+mod proposals;
 mod rule_pages;
 mod shell;
 mod stage_graph;
