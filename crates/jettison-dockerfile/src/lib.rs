@@ -24,8 +24,10 @@ mod meaning;
 mod node;
 mod outline;
 mod parser;
+mod quote;
 mod scope;
 mod shell;
+mod source_text;
 mod stage;
 mod suggest;
 mod text;
@@ -66,6 +68,7 @@ pub use crate::shell::{
     ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse,
     is_posix_shell, shell_script,
 };
+pub use crate::source_text::SourceText;
 pub use crate::stage::{SourceName, Stage, StageGraph, stages};
 pub use crate::suggest::did_you_mean;
 pub use crate::text::{TextRange, line_column};

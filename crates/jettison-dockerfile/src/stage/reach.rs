@@ -129,8 +129,10 @@ impl StageGraph {
             return Ok(None);
         };
         let lookup = |name: &str| globals.get(name).cloned().or_else(|| given(name));
-        let base = expand(&from.base, parse.escape(), &lookup)
-            .map_err(|error| Diagnostic::error(from.base_range.clone(), error.to_string()))?;
+        let base = expand(&from.base, parse.escape(), &lookup).map_err(|error| {
+            let message = format!("failed to process {:?}: {error}", from.base);
+            Diagnostic::error(from.base_range.clone(), message)
+        })?;
         Ok(self.stage_before(&base, stage.index).map(|base| base.index))
     }
 
