@@ -202,14 +202,14 @@ mod tests {
             "FROM a\nRUN é x\n",
             14..15,
             expect![[r#"
-            error[some-rule]: it is␛[31m wrong
-             --> app/Dockerfile:2:8
-              |
-            2 | RUN é x
-              |        ^
-              |
-              = help: do it right
-        "#]],
+                error[some-rule]: it is␛[31m wrong
+                 --> app/Dockerfile:2:7
+                  |
+                2 | RUN é x
+                  |       ^
+                  |
+                  = help: do it right
+            "#]],
         );
     }
 

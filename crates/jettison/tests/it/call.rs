@@ -186,13 +186,11 @@ fn an_outline_as_json_has_buildkits_keys() {
             exit: 0
             --- stdout ---
             {
-              "name": "app",
-              "description": "is the program",
               "args": [
                 {
-                  "name": "VERSION",
-                  "description": "of the base image",
-                  "value": "13",
+                  "name": "A",
+                  "description": "of it",
+                  "value": "1",
                   "location": {
                     "ranges": [
                       {
@@ -201,21 +199,6 @@ fn an_outline_as_json_has_buildkits_keys() {
                         },
                         "end": {
                           "line": 2
-                        }
-                      }
-                    ]
-                  }
-                },
-                {
-                  "name": "FLAGS",
-                  "location": {
-                    "ranges": [
-                      {
-                        "start": {
-                          "line": 5
-                        },
-                        "end": {
-                          "line": 5
                         }
                       }
                     ]
@@ -224,24 +207,24 @@ fn an_outline_as_json_has_buildkits_keys() {
               ],
               "secrets": [
                 {
-                  "name": "token",
+                  "name": "s",
                   "required": true,
                   "location": {
                     "ranges": [
                       {
                         "start": {
-                          "line": 6
+                          "line": 4
                         },
                         "end": {
-                          "line": 6
+                          "line": 4
                         }
                       },
                       {
                         "start": {
-                          "line": 7
+                          "line": 5
                         },
                         "end": {
-                          "line": 7
+                          "line": 5
                         }
                       }
                     ]
@@ -255,18 +238,18 @@ fn an_outline_as_json_has_buildkits_keys() {
                     "ranges": [
                       {
                         "start": {
-                          "line": 6
+                          "line": 4
                         },
                         "end": {
-                          "line": 6
+                          "line": 4
                         }
                       },
                       {
                         "start": {
-                          "line": 7
+                          "line": 5
                         },
                         "end": {
-                          "line": 7
+                          "line": 5
                         }
                       }
                     ]
@@ -274,7 +257,7 @@ fn an_outline_as_json_has_buildkits_keys() {
                 }
               ],
               "sources": [
-                "IyBWRVJTSU9OIG9mIHRoZSBiYXNlIGltYWdlCkFSRyBWRVJTSU9OPTEzCiMgYnVpbGQgY29tcGlsZXMgdGhlIHByb2dyYW0KRlJPTSBkZWJpYW46JHtWRVJTSU9OfSBBUyBidWlsZApBUkcgRkxBR1MKUlVOIC0tbW91bnQ9dHlwZT1zZWNyZXQsaWQ9dG9rZW4scmVxdWlyZWQgLS1tb3VudD10eXBlPXNzaCBcCiAgbWFrZSAiJEZMQUdTIgoKIyBhcHAgaXMgdGhlIHByb2dyYW0KRlJPTSBzY3JhdGNoIEFTIGFwcApNQUlOVEFJTkVSIEFkYQpDT1BZIC0tZnJvbT1idWlsZCAvYXBwIC9hcHAK"
+                "IyBBIG9mIGl0CkFSRyBBPTEKRlJPTSBhOiRBClJVTiAtLW1vdW50PXR5cGU9c2VjcmV0LGlkPXMscmVxdWlyZWQgLS1tb3VudD10eXBlPXNzaCBcCiAgeAo="
               ]
             }
         "#]],

@@ -13,6 +13,7 @@ mod calculator;
 mod call;
 mod candidates;
 mod check;
+mod check_formats;
 mod cli;
 mod files;
 mod interop;
