@@ -16,9 +16,11 @@ use crate::text::TextRange;
 /// Words that have been expanded so far.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    words: Vec<String>,
+    expanded: Vec<String>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
+    /// The base image, which is not known, may set any variable: `${NAME:?}` is no error then.
+    pub(crate) base_may_set: bool,
     pub(crate) errors: Vec<Diagnostic>,
 }
 
@@ -33,7 +35,7 @@ impl Words {
     ) -> Option<String> {
         self.expand_split(word, place, escape, lookup)
             .map(|expansion| {
-                self.words.push(expansion.0.clone());
+                self.expanded.push(expansion.0.clone());
                 expansion.0
             })
     }
@@ -62,6 +64,7 @@ impl Words {
                 self.unmatched.extend(expansion.unmatched);
                 Some((expansion.text, expansion.words))
             }
+            Err(ExpandError::Required { .. }) if self.base_may_set => None,
             Err(error) => {
                 let message = format!("failed to process {word:?}: {error}");
                 self.errors.push(Diagnostic::error(place.clone(), message));
@@ -73,7 +76,7 @@ impl Words {
     pub(super) fn evaluated(self, before: Arc<Scope>) -> Evaluated {
         Evaluated {
             before,
-            words: self.words,
+            words: self.expanded,
             matched: self.matched,
             unmatched: self.unmatched,
         }
@@ -100,7 +103,7 @@ impl Words {
             InstructionKind::Expose(ports) => {
                 for port in ports {
                     if let Some((_, words)) = self.expand_split(port, place, escape, lookup) {
-                        self.words.extend(words);
+                        self.expanded.extend(words);
                     }
                 }
             }
@@ -154,7 +157,7 @@ impl Words {
                         self.note(&text, place, result)
                     });
                     let expanded = expanded.flatten().map(|(text, _)| text);
-                    self.words.push(expanded.unwrap_or(text));
+                    self.expanded.push(expanded.unwrap_or(text));
                 }
             }
         }
@@ -174,7 +177,7 @@ impl Words {
             };
             for field in fields {
                 let Some(value) = field.value else {
-                    self.words.push(field.key);
+                    self.expanded.push(field.key);
                     continue;
                 };
                 // `from` is never expanded, and one with a variable is refused.
@@ -184,7 +187,7 @@ impl Words {
                     self.expand_split(&value, place, escape, lookup)
                         .map(|(text, _)| text)
                 };
-                self.words
+                self.expanded
                     .push(format!("{}={}", field.key, value.unwrap_or_default()));
             }
         }
