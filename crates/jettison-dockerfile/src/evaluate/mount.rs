@@ -1,10 +1,11 @@
 //! What is wrong with a mount whose variables have been expanded.
 //!
-//! BuildKit looks at the values only then (`parseMount`, instructions/commands_runmount.go).
+//! BuildKit looks at the values only then (`parseMount`, `instructions/commands_runmount.go`).
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::MountField;
 use crate::quote::quoted;
+use crate::scope::clean;
 use crate::text::{TextRange, lower};
 
 const KEYS: [&str; 19] = [
@@ -178,8 +179,20 @@ impl Mount<'_> {
             let message = format!("invalid cache sharing set for {} mount", self.kind);
             return Err(self.error(message));
         }
+        // BuildKit: `dispatchRunMounts` and `dispatchSSH`, dockerfile2llb.
+        if self.is(&["ssh"]) && source.is_some() {
+            return Err(self.error("ssh does not support source"));
+        }
+        if self.is(&["bind", "cache", "tmpfs"]) && target.is_some_and(is_root) {
+            return Err(self.error("invalid mount target \"/\""));
+        }
         Ok(())
     }
+}
+
+/// Says whether an absolute path is that of the root, however it is written.
+fn is_root(path: &str) -> bool {
+    path.starts_with('/') && clean(path) == "/"
 }
 
 /// Reads a switch as Go's `strconv.ParseBool` does.

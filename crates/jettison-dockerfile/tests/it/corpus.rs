@@ -30,7 +30,6 @@ const LEFT_TO_THE_BUILD: &[&str] = &[
     "from/bad-reference",
     "from/base-is-compared-as-written",
     "from/scratch-in-capitals",
-    "run/mount-at-the-root",
     "run/mount-without-target",
     "stopsignal/unknown",
     "variables/epoch-not-a-number",
