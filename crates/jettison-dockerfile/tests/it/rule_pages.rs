@@ -3,7 +3,8 @@
 //! Under a heading, a `dockerfile` block is checked with that rule alone; a `findings` block says what is found
 //! (nothing, if there is none), and a `dockerfile fixed` block what the safe fixes make of it (the same text, if there
 //! is none). A `dockerfile proposed` block shows what all proposals make of it, those that need a build or a person
-//! included. `dockerignore` and `args` blocks set the scene. `UPDATE_EXPECT=1` writes what was found into the page.
+//! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene. `UPDATE_EXPECT=1` writes what was found
+//! into the page.
 
 #![allow(
     clippy::disallowed_methods,
@@ -65,6 +66,7 @@ fn parts(page: &str) -> Vec<Part> {
 struct Example {
     dockerfile: String,
     ignore: Option<IgnoreFile>,
+    is_without_ignore_file: bool,
     args: BTreeMap<String, String>,
 }
 
@@ -76,7 +78,12 @@ impl Example {
             args: &self.args,
             images: &|_| None,
         };
-        let input = CheckInput::new(&parse, &graph, &given).with_ignore_file(self.ignore.as_ref());
+        let input = CheckInput::new(&parse, &graph, &given);
+        let input = if self.is_without_ignore_file {
+            input.without_ignore_file()
+        } else {
+            input.with_ignore_file(self.ignore.as_ref())
+        };
         let mut proposed = EditSet::new();
         let mut lines = String::new();
         for finding in check(&input, &[rule]).findings {
@@ -134,6 +141,10 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
         let text = match block.info.as_str() {
             "dockerignore" => {
                 example.ignore = Some(IgnoreFile::parse(&block.text).unwrap());
+                block.text
+            }
+            "no-dockerignore" => {
+                example.is_without_ignore_file = true;
                 block.text
             }
             "args" => {
