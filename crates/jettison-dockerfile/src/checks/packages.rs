@@ -2,7 +2,7 @@
 
 mod flags;
 
-use crate::checks::packages::flags::{is_valued_letter, starts_two_words, takes_next};
+use crate::checks::packages::flags::{is_valued_letter, starts_two_words, takes_next, verbs};
 use crate::shell::{ShellWord, SimpleCommand};
 
 /// A package manager.
@@ -158,52 +158,29 @@ fn action(manager: Manager, group: Verb<'_>, verb: Verb<'_>, rest: &[&ShellWord]
     if let Some(group) = group {
         return group_action(value_or_text(group), verb);
     }
-    match (manager, verb) {
-        (Manager::Apt, "install" | "build-dep" | "satisfy") => Action::Install,
-        (Manager::Apt, "update") => Action::Update,
-        (Manager::Apt, "upgrade" | "dist-upgrade" | "full-upgrade" | "safe-upgrade") => {
-            Action::Upgrade
-        }
-        (Manager::Apt, "clean" | "autoclean" | "distclean" | "dist-clean") => Action::Clean,
-        (Manager::Apt, "remove" | "purge" | "autoremove" | "autopurge") => Action::Remove,
-        (Manager::Apk, "add") => Action::Install,
-        (Manager::Apk, "update") => Action::Update,
-        (Manager::Apk, "upgrade") => Action::Upgrade,
-        (Manager::Apk, "del") => Action::Remove,
-        (
-            Manager::Rpm,
-            "install" | "localinstall" | "groupinstall" | "reinstall" | "in" | "builddep",
-        ) => Action::Install,
-        (Manager::Rpm, "makecache" | "check-update") => Action::Update,
-        (Manager::Rpm, "update" | "upgrade" | "distro-sync") => Action::Upgrade,
-        (Manager::Rpm, "clean") => Action::Clean,
-        (Manager::Rpm, "remove" | "erase" | "autoremove" | "groupremove") => Action::Remove,
-        (Manager::Zypper, "install" | "in") => Action::Install,
-        (Manager::Zypper, "refresh" | "ref") => Action::Update,
-        (Manager::Zypper, "update" | "up" | "dist-upgrade" | "dup") => Action::Upgrade,
-        (Manager::Zypper, "clean" | "cc") => Action::Clean,
-        (Manager::Zypper, "remove" | "rm") => Action::Remove,
-        (Manager::Pip, "install") => Action::Install,
-        (Manager::Pip, "uninstall") => Action::Remove,
-        (
-            Manager::Npm,
-            "install" | "i" | "ci" | "add" | "clean-install" | "install-test" | "it"
-            | "install-ci-test" | "cit" | "ic",
-        ) => Action::Install,
-        (Manager::Npm, "uninstall" | "remove" | "rm" | "un") => Action::Remove,
-        (Manager::Yarn, "install" | "add") => Action::Install,
-        (Manager::Yarn, "remove") => Action::Remove,
-        (Manager::Pnpm, "install" | "i" | "add") => Action::Install,
-        (Manager::Pnpm, "remove" | "rm" | "uninstall" | "un") => Action::Remove,
-        (_, _) => Action::Other,
+    let known = |names: &str| !verb.is_empty() && names.split(' ').any(|name| name == verb);
+    let [install, update, upgrade, clean, remove] = verbs(manager);
+    if known(install) {
+        Action::Install
+    } else if known(update) {
+        Action::Update
+    } else if known(upgrade) {
+        Action::Upgrade
+    } else if known(clean) {
+        Action::Clean
+    } else if known(remove) {
+        Action::Remove
+    } else {
+        Action::Other
     }
 }
 
 /// What two words such as `group install` and `cache clean` tell a manager to do.
 fn group_action(group: &str, verb: &str) -> Action {
     match (group, verb) {
-        ("group" | "groups" | "module", "install") | ("global", "add") => Action::Install,
-        ("workspaces", "focus") => Action::Install,
+        ("group" | "groups" | "module", "install")
+        | ("global", "add")
+        | ("workspaces", "focus") => Action::Install,
         ("group" | "groups" | "module" | "global", "remove") => Action::Remove,
         ("cache" | "store", "clean" | "purge" | "remove" | "prune" | "clear") => Action::Clean,
         (_, _) => Action::Other,
@@ -302,6 +279,7 @@ mod tests {
     use crate::parser::parse;
     use crate::shell::shell_script;
     use expect_test::{Expect, expect};
+    use std::fmt::Write;
 
     /// Shows what is read out of each command: manager, action, verb, packages.
     #[track_caller]
@@ -322,13 +300,15 @@ mod tests {
                 .into_iter()
                 .flatten()
                 .collect::<Vec<_>>();
-            shown.push_str(&format!(
-                "{:?} {:?} `{}` packages `{}`\n",
+            writeln!(
+                shown,
+                "{:?} {:?} `{}` packages `{}`",
                 command.manager,
                 command.action,
                 texts(&verb),
                 texts(&command.packages()),
-            ));
+            )
+            .unwrap();
         }
         expected.assert_eq(&shown);
     }
@@ -346,39 +326,39 @@ mod tests {
     fn flags_before_the_verb_are_passed_over() {
         check(
             "apt-get -qy -o A::B=c install -t stable curl git",
-            expect![[r#"
+            expect![[r"
                 Apt Install `install` packages `curl git`
-            "#]],
+            "]],
         );
         check(
             "apt-get -qyt stable install curl",
-            expect![[r#"
+            expect![[r"
             Apt Install `install` packages `curl`
-        "#]],
+        "]],
         );
         check(
             "apk --no-cache add -t .build gcc",
-            expect![[r#"
+            expect![[r"
             Apk Install `add` packages `gcc`
-        "#]],
+        "]],
         );
         check(
             "dnf -y --setopt tsflags=nodocs install make",
-            expect![[r#"
+            expect![[r"
             Rpm Install `install` packages `make`
-        "#]],
+        "]],
         );
         check(
             "npm --prefix x ci",
-            expect![[r#"
+            expect![[r"
             Npm Install `ci` packages ``
-        "#]],
+        "]],
         );
         check(
             "pip --trusted-host h install -r a.txt x==1",
-            expect![[r#"
+            expect![[r"
             Pip Install `install` packages `x==1`
-        "#]],
+        "]],
         );
     }
 
@@ -386,33 +366,33 @@ mod tests {
     fn verbs_of_two_words_are_one_action() {
         check(
             "yarn global add a && yarn cache clean && yarn cache dir",
-            expect![[r#"
+            expect![[r"
                 Yarn Install `global add` packages `a`
                 Yarn Clean `cache clean` packages ``
                 Yarn Other `cache dir` packages ``
-            "#]],
+            "]],
         );
         check(
             "dnf -y group install 'Development Tools'",
-            expect![[r#"
+            expect![[r"
             Rpm Install `group install` packages `'Development Tools'`
-        "#]],
+        "]],
         );
         check(
             "pip cache purge; pip cache dir; pip config set a b",
-            expect![[r#"
+            expect![[r"
                 Pip Clean `cache purge` packages ``
                 Pip Other `cache dir` packages ``
                 Pip Other `config set` packages `a b`
-            "#]],
+            "]],
         );
         check(
             "yarn; yarn --frozen-lockfile; yarn --version",
-            expect![[r#"
+            expect![[r"
                 Yarn Install `` packages ``
                 Yarn Install `` packages ``
                 Yarn Other `` packages ``
-            "#]],
+            "]],
         );
     }
 
@@ -420,22 +400,22 @@ mod tests {
     fn wrappers_and_modules_lead_to_the_manager() {
         check(
             "sudo -E apt-get update && /usr/bin/apt-get install a",
-            expect![[r#"
+            expect![[r"
                 Apt Update `update` packages ``
                 Apt Install `install` packages `a`
-            "#]],
+            "]],
         );
         check(
             "python3 -m pip install a; python3 -m venv pip; python x.py -m pip install b",
-            expect![[r#"
+            expect![[r"
                 Pip Install `install` packages `a`
-            "#]],
+            "]],
         );
         check(
             "DEBIAN_FRONTEND=noninteractive apt-get install -y a",
-            expect![[r#"
+            expect![[r"
                 Apt Install `install` packages `a`
-            "#]],
+            "]],
         );
     }
 
@@ -443,10 +423,10 @@ mod tests {
     fn what_is_not_known_is_another_action() {
         check(
             "apt-get $VERB a; apt-get install -y $PACKAGES",
-            expect![[r#"
+            expect![[r"
                 Apt Other `$VERB` packages `a`
                 Apt Install `install` packages `$PACKAGES`
-            "#]],
+            "]],
         );
     }
 

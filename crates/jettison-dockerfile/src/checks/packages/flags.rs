@@ -6,8 +6,7 @@ use crate::checks::packages::Manager;
 pub(super) fn starts_two_words(manager: Manager, verb: &str) -> bool {
     match manager {
         Manager::Rpm => matches!(verb, "group" | "groups" | "module"),
-        Manager::Pip => matches!(verb, "cache" | "config"),
-        Manager::Npm => matches!(verb, "cache" | "config"),
+        Manager::Pip | Manager::Npm => matches!(verb, "cache" | "config"),
         Manager::Yarn => matches!(verb, "cache" | "config" | "global" | "workspaces"),
         Manager::Pnpm => matches!(verb, "store" | "config"),
         Manager::Apt | Manager::Apk | Manager::Zypper => false,
@@ -18,12 +17,12 @@ pub(super) fn starts_two_words(manager: Manager, verb: &str) -> bool {
 fn valued_flags(manager: Manager) -> impl Iterator<Item = &'static str> {
     let flags = match manager {
         Manager::Apt => {
-            "-t --target-release --default-release -o --option -c --config-file -a --host- \
-             architecture -P --build-profiles"
+            "-t --target-release --default-release -o --option -c --config-file -a \
+             --host-architecture -P --build-profiles"
         }
         Manager::Apk => {
-            "-p --root -X --repository -t --virtual --keys-dir --repositories-file --cache- \
-             dir --cache-max-age --arch --wait --progress-fd --timeout"
+            "-p --root -X --repository -t --virtual --keys-dir --repositories-file \
+             --cache-dir --cache-max-age --arch --wait --progress-fd --timeout"
         }
         Manager::Rpm => {
             "-c --config -d --debuglevel -e --errorlevel -x --exclude --repo --repoid \
@@ -33,16 +32,16 @@ fn valued_flags(manager: Manager) -> impl Iterator<Item = &'static str> {
         }
         Manager::Zypper => {
             "-r --repo --from -c --config -R --root -p --plus-repo --plus-content -t --type \
-             --releasever --installroot --cache-dir --raw-cache-dir --solv-cache-dir --pkg- \
-             cache-dir --reposd-dir"
+             --releasever --installroot --cache-dir --raw-cache-dir --solv-cache-dir \
+             --pkg-cache-dir --reposd-dir"
         }
         Manager::Pip => {
             "-r --requirement -c --constraint -t --target --platform --python-version \
              --implementation --abi --prefix --root --src -i --index-url --extra-index-url -f \
              --find-links --no-binary --only-binary --cache-dir --log --proxy --retries \
              --timeout --trusted-host --cert --client-cert --exists-action --upgrade-strategy \
-             --progress-bar --python --global-option --config-settings -C --report --keyring- \
-             provider --root-user-action --use-feature --use-deprecated"
+             --progress-bar --python --global-option --config-settings -C --report \
+             --keyring-provider --root-user-action --use-feature --use-deprecated"
         }
         Manager::Npm => {
             "--prefix -C --registry --cache --userconfig --workspace -w --omit --include \
@@ -50,9 +49,9 @@ fn valued_flags(manager: Manager) -> impl Iterator<Item = &'static str> {
              --script-shell --maxsockets"
         }
         Manager::Yarn => {
-            "--cwd --registry --cache-folder --modules-folder --network-timeout --network- \
-             concurrency --mutex --use-yarnrc --global-folder --prefix --preferred-cache- \
-             folder --link-folder"
+            "--cwd --registry --cache-folder --modules-folder --network-timeout \
+             --network-concurrency --mutex --use-yarnrc --global-folder --prefix \
+             --preferred-cache-folder --link-folder"
         }
         Manager::Pnpm => {
             "-C --dir -F --filter --registry --store-dir --network-concurrency --loglevel \
@@ -76,4 +75,42 @@ pub(super) fn takes_next(manager: Manager, word: &str) -> bool {
 /// Says whether a short flag takes a value.
 pub(super) fn is_valued_letter(manager: Manager, letter: char) -> bool {
     valued_flags(manager).any(|flag| flag.len() == 2 && flag.ends_with(letter))
+}
+
+/// The verbs that install, fetch lists, upgrade, delete caches and remove packages.
+pub(super) fn verbs(manager: Manager) -> [&'static str; 5] {
+    match manager {
+        Manager::Apt => [
+            "install build-dep satisfy",
+            "update",
+            "upgrade dist-upgrade full-upgrade safe-upgrade",
+            "clean autoclean distclean dist-clean",
+            "remove purge autoremove autopurge",
+        ],
+        Manager::Apk => ["add", "update", "upgrade", "", "del"],
+        Manager::Rpm => [
+            "install localinstall groupinstall reinstall in builddep",
+            "makecache check-update",
+            "update upgrade distro-sync",
+            "clean",
+            "remove erase autoremove groupremove",
+        ],
+        Manager::Zypper => [
+            "install in",
+            "refresh ref",
+            "update up dist-upgrade dup",
+            "clean cc",
+            "remove rm",
+        ],
+        Manager::Pip => ["install", "", "", "", "uninstall"],
+        Manager::Npm => [
+            "install i ci ic cit it add clean-install install-test install-ci-test",
+            "",
+            "",
+            "",
+            "uninstall un remove rm",
+        ],
+        Manager::Yarn => ["install add", "", "", "", "remove"],
+        Manager::Pnpm => ["install i add", "", "", "", "uninstall un remove rm"],
+    }
 }
