@@ -1,6 +1,28 @@
 //! Rules about bytes that an image does not need.
+//!
+//! They look at the stages whose layers are part of the image. A `RUN` whose script cannot be read for certain is
+//! passed over, and so are words with variables that nobody knows.
+
+mod apk_cache_left;
+mod append;
+mod apt_lists_left;
+mod conda_cache_left;
+mod npm_cache_left;
+mod path;
+mod pip_cache_left;
+mod recommended_packages;
+mod rpm_cache_left;
+mod run;
 
 use crate::checks::rule::Rule;
 
 /// All of them, by name.
-pub(super) const RULES: &[&Rule] = &[];
+pub(super) const RULES: &[&Rule] = &[
+    &apk_cache_left::RULE,
+    &apt_lists_left::RULE,
+    &conda_cache_left::RULE,
+    &npm_cache_left::RULE,
+    &pip_cache_left::RULE,
+    &recommended_packages::RULE,
+    &rpm_cache_left::RULE,
+];
