@@ -6,13 +6,21 @@
 mod apk_cache_left;
 mod append;
 mod apt_lists_left;
+mod archive_left;
+mod archive_unpacked_by_run;
+mod arguments;
 mod conda_cache_left;
+mod copied;
+mod download;
+mod layer_rewrites_files;
 mod npm_cache_left;
 mod path;
 mod pip_cache_left;
 mod recommended_packages;
+mod removed_too_late;
 mod rpm_cache_left;
 mod run;
+mod useradd_fills_lastlog;
 
 use crate::checks::rule::Rule;
 
@@ -20,9 +28,14 @@ use crate::checks::rule::Rule;
 pub(super) const RULES: &[&Rule] = &[
     &apk_cache_left::RULE,
     &apt_lists_left::RULE,
+    &archive_left::RULE,
+    &archive_unpacked_by_run::RULE,
     &conda_cache_left::RULE,
+    &layer_rewrites_files::RULE,
     &npm_cache_left::RULE,
     &pip_cache_left::RULE,
     &recommended_packages::RULE,
+    &removed_too_late::RULE,
     &rpm_cache_left::RULE,
+    &useradd_fills_lastlog::RULE,
 ];
