@@ -4,11 +4,14 @@ use crate::checks::finding::Findings;
 use crate::checks::input::{CheckInput, StageView};
 use crate::checks::packages::{Action, PackageCommand, package_command, value_or_text};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
-use crate::checks::size::purpose::{Purpose, purpose, starts_a_server};
+use crate::checks::size::purpose::{Purpose, is_script, purpose, starts_a_server};
 use crate::checks::size::run::{Run, runs, shipping_stages};
-use crate::checks::size::toolchain::{builds_with, is_build_tool, is_jdk, is_toolchain_image};
+use crate::checks::size::toolchain::{
+    builds_with, is_build_tool, is_java_image, is_jdk, is_light, is_toolchain_image,
+};
 use crate::diagnostic::Severity;
 use crate::evaluate::BaseImage;
+use crate::instruction::InstructionKind;
 use crate::shell::{ShellWord, SimpleCommand};
 use crate::stage::from_of;
 use crate::text::TextRange;
@@ -53,20 +56,26 @@ fn build_tools_in_image(input: &CheckInput<'_>, findings: &mut Findings) {
     if !is_program {
         return;
     }
+    let builds = shipping_stages(input)
+        .flat_map(|stage| runs(&stage))
+        .any(|run| run.commands().any(|command| builds_with(command).is_some()));
+    let starts_script = matches!(purpose(&target), Purpose::Program(words) if words.iter().any(|word| is_script(word)));
     for stage in shipping_stages(input) {
         if let Some((place, image, tool)) = toolchain_base(input, &stage) {
-            findings
-                .add(
-                    place,
-                    format!("the image keeps all of `{image}`, in which it runs `{tool}`"),
-                )
-                .hint(IN_A_STAGE)
-                .hint(OPTIMIZE);
+            let message = match tool {
+                Some(tool) => {
+                    format!("the image keeps all of `{image}`, in which it runs `{tool}`")
+                }
+                // A script may use the tools.
+                None if starts_script => continue,
+                None => format!("the image keeps all of `{image}`, and builds nothing in it"),
+            };
+            findings.add(place, message).hint(IN_A_STAGE).hint(OPTIMIZE);
         } else if let Some(kept) = kept(&stage) {
+            if !builds && kept.names.iter().all(|name| is_light(name)) {
+                continue;
+            }
             let are_jdks = kept.names.iter().all(|name| is_jdk(name));
-            let builds = shipping_stages(input)
-                .flat_map(|stage| runs(&stage))
-                .any(|run| run.commands().any(|command| builds_with(command).is_some()));
             let found = findings.add(kept.place, message(&kept.names));
             if are_jdks && !builds {
                 found.hint("a program that is already built needs only a Java runtime (JRE)");
@@ -116,6 +125,11 @@ fn needs_tools(words: &[String]) -> bool {
         "swift run",
         "dart run",
         "jupyter",
+        "jupyter-lab",
+        "jupyter-notebook",
+        "code-server",
+        "jenkins-agent",
+        "sshd",
         "sbt ",
         "lein ",
         "pytest",
@@ -138,11 +152,12 @@ fn needs_tools(words: &[String]) -> bool {
     })
 }
 
-/// The toolchain image that a stage is based on and something is built in.
+/// The toolchain image that a stage is based on, and what is built in it; none, if what was built elsewhere is
+/// copied into it.
 fn toolchain_base(
     input: &CheckInput<'_>,
     stage: &StageView<'_>,
-) -> Option<(TextRange, String, String)> {
+) -> Option<(TextRange, String, Option<String>)> {
     let BaseImage::Image(image) = &stage.evaluation.base else {
         return None;
     };
@@ -152,9 +167,14 @@ fn toolchain_base(
     let later = shipping_stages(input).filter(|later| later.stage.index >= stage.stage.index);
     let tool = later
         .flat_map(|later| runs(&later))
-        .find_map(|run| run.commands().find_map(builds_with))?;
+        .find_map(|run| run.commands().find_map(builds_with));
+    let is_destination = stage.instructions().any(
+        |view| matches!(&view.instruction.kind, InstructionKind::Copy(copy) if copy.from.is_some()),
+    );
+    let is_waste =
+        tool.is_some() || is_destination && !is_java_image(image) && runs(stage).is_empty();
     let place = from_of(&stage.from().kind)?.base_range.clone();
-    Some((place, image.clone(), tool))
+    is_waste.then(|| (place, image.clone(), tool))
 }
 
 /// The build tools that a stage installs and does not remove in the same `RUN`.

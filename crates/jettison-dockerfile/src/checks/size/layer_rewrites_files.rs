@@ -48,39 +48,50 @@ fn layer_rewrites_files(input: &CheckInput<'_>, findings: &mut Findings) {
         let brought = copies(&stage);
         for run in runs(&stage) {
             let changes: Vec<Change<'_>> = run.commands().filter_map(change).collect();
+            // Next to other work in the same layer, one small file is not worth a word.
             let is_all = changes.len() == run.script.commands.len();
-            for change in &changes {
-                let rewritten = change.files.iter().find_map(|word| {
-                    let paths = run.paths(change.command, word);
-                    let of_path = |copy: &&Copied<'_>| {
-                        copy.view.index < run.view.index
-                            && paths.iter().any(|path| copy.paths.contains(path))
-                    };
-                    Some((*word, brought.iter().rfind(of_path)?))
-                });
-                let Some((word, copied)) = rewritten else {
-                    continue;
-                };
-                // Next to other work in the same layer, one small file is not worth a word.
-                if !is_all && !change.is_recursive {
-                    continue;
-                }
-                let (tool, name) = (change.tool, value_or_text(word));
-                let line = copied.view.instruction.line;
-                let keyword = copied.view.instruction.keyword;
-                let found = findings
-                    .add(word.range.clone(), format!("`{tool}` stores `{name}` again: line {line} put it into an earlier layer"))
-                    .hint(format!("use `{keyword} --{tool}={}`", flag_value(change)));
-                let is_only = changes.len() == 1 && is_all && change.files.len() == 1;
-                if let Some(edits) = is_only
-                    .then(|| on_copy(input, &stage, &run, copied, change))
-                    .flatten()
-                {
-                    found.propose(edits, "`COPY` can set modes and owners itself");
-                }
+            let first = changes
+                .iter()
+                .filter(|change| is_all || change.is_recursive)
+                .find_map(|change| Some((change, rewritten(&run, change, &brought)?)));
+            let Some((change, (word, copied))) = first else {
+                continue;
+            };
+            let (tool, name) = (change.tool, value_or_text(word));
+            let (line, keyword) = (
+                copied.view.instruction.line,
+                copied.view.instruction.keyword,
+            );
+            let found = findings
+                .add(
+                    word.range.clone(),
+                    format!(
+                        "`{tool}` stores `{name}` again: line {line} put it into an earlier layer"
+                    ),
+                )
+                .hint(format!("use `{keyword} --{tool}={}`", flag_value(change)));
+            let is_only = changes.len() == 1 && is_all && change.files.len() == 1;
+            let edits = is_only.then(|| on_copy(input, &stage, &run, copied, change));
+            if let Some(edits) = edits.flatten() {
+                found.propose(edits, "`COPY` can set modes and owners itself");
             }
         }
     }
+}
+
+/// What a command changes of what an earlier layer brought.
+fn rewritten<'a, 'b, 'c>(
+    run: &Run<'_>,
+    change: &Change<'a>,
+    brought: &'b [Copied<'c>],
+) -> Option<(&'a ShellWord, &'b Copied<'c>)> {
+    change.files.iter().find_map(|word| {
+        let paths = run.paths(change.command, word);
+        let copied = brought.iter().rfind(|copy| {
+            copy.view.index < run.view.index && paths.iter().any(|path| copy.paths.contains(path))
+        });
+        Some((*word, copied?))
+    })
 }
 
 /// The value of the flag; modes such as `+x` would need a recent builder.

@@ -93,6 +93,12 @@ fn is_shell(word: &str) -> bool {
     )
 }
 
+/// Says whether a program is a script of a shell, by its name.
+pub(super) fn is_script(program: &str) -> bool {
+    let extension = program.rsplit_once('.').map(|(_, extension)| extension);
+    matches!(extension, Some("sh" | "bash"))
+}
+
 fn is_idle(words: &[String]) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let is_login = |flag: &&str| matches!(*flag, "-l" | "-i" | "-li" | "-il" | "--login");

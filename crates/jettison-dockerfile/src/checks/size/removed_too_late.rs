@@ -109,7 +109,7 @@ fn by_copies(stage: &StageView<'_>) -> Vec<Brought> {
                 && [".tar", ".gz", ".tgz", ".xz", ".bz2", ".zst"]
                     .iter()
                     .any(|end| path.contains(end));
-            if path != "/" && !is_archive {
+            if path != "/" && !is_archive && !is_small_text(&path) {
                 brought.push(Brought {
                     what: What::Path(path),
                     index: view.index,
@@ -119,6 +119,15 @@ fn by_copies(stage: &StageView<'_>) -> Vec<Brought> {
         }
     }
     brought
+}
+
+/// Says whether a name is one of files that are hardly ever large: scripts, settings, lists of requirements.
+fn is_small_text(path: &str) -> bool {
+    const ENDS: [&str; 12] = [
+        ".txt", ".json", ".yml", ".yaml", ".toml", ".sh", ".conf", ".ini", ".cfg", ".lock", ".md",
+        ".list",
+    ];
+    ENDS.iter().any(|end| path.ends_with(end))
 }
 
 /// What a `RUN` leaves in its layer.

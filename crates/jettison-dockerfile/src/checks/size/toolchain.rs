@@ -75,16 +75,7 @@ fn is_debian_tool(name: &str) -> bool {
     .any(|start| name.starts_with(start));
     let is_named = matches!(
         name,
-        "build-essential"
-            | "golang-go"
-            | "dpkg-dev"
-            | "devscripts"
-            | "debhelper"
-            | "haskell-stack"
-            | "gnat"
-            | "mono-devel"
-            | "gdc"
-            | "ldc"
+        "build-essential" | "golang-go" | "haskell-stack" | "gnat" | "mono-devel" | "gdc" | "ldc"
     );
     !is_runtime && (is_named || is_jdk || is_compiler || name.ends_with("-dev"))
 }
@@ -129,9 +120,38 @@ fn is_openjdk(name: &str) -> bool {
     })
 }
 
+/// Says whether a package that builds is small, and of use to scripts as well.
+pub(super) fn is_light(package: &str) -> bool {
+    const LIGHT: [&str; 14] = [
+        "make",
+        "cmake",
+        "ninja",
+        "ninja-build",
+        "meson",
+        "autoconf",
+        "automake",
+        "libtool",
+        "bison",
+        "flex",
+        "pkg-config",
+        "pkgconf",
+        "ant",
+        "patchelf",
+    ];
+    LIGHT.contains(&package)
+}
+
 /// Says whether a package is a kit for Java, which some install only to run a program.
 pub(super) fn is_jdk(package: &str) -> bool {
     package.starts_with("default-jdk") || is_openjdk(package) || package.starts_with("java-")
+}
+
+/// Says whether programs may run in an image that is made for building them: Java's.
+pub(super) fn is_java_image(image: &str) -> bool {
+    matches!(
+        name_and_tag(image).0,
+        "openjdk" | "eclipse-temurin" | "amazoncorretto" | "ibm-semeru-runtimes" | "sapmachine"
+    )
 }
 
 /// Says whether an image is made for building programs.
@@ -155,14 +175,13 @@ pub(super) fn is_toolchain_image(image: &str) -> bool {
     let is_runtime =
         name == "swift" && tag.contains("slim") || tag.contains("runtime") || tag.contains("-jre");
     let is_dotnet = image.contains("dotnet/sdk") || image.contains("dotnet/core/sdk");
-    let is_java = matches!(
-        name,
-        "openjdk" | "eclipse-temurin" | "amazoncorretto" | "ibm-semeru-runtimes" | "sapmachine"
-    ) && !tag.contains("jre");
+    let is_cuda = name == "cuda" && tag.contains("devel");
+    let is_java = is_java_image(image) && !tag.contains("jre");
     !is_runtime
         && (IMAGES.contains(&name)
             || is_dotnet
             || is_java
+            || is_cuda
             || name.ends_with("-sdk") && !name.contains("cloud"))
 }
 
@@ -191,6 +210,14 @@ pub(super) fn builds_with(command: &SimpleCommand) -> Option<String> {
         return None;
     }
     match tool {
+        // What is fetched by its name and version is a tool, and not what the image is for.
+        "go" if words.iter().any(|word| word.text.contains('@')) => None,
+        "cargo"
+            if operand == "install"
+                && !words.iter().any(|word| word.text.starts_with("--path")) =>
+        {
+            None
+        }
         "go" => matches!(operand, "build" | "install").then(|| format!("go {operand}")),
         "cargo" => matches!(
             operand,
