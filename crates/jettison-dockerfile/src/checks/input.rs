@@ -8,7 +8,7 @@ use crate::expand::expand_with_matches;
 use crate::ignore::IgnoreFile;
 use crate::instruction::{Instruction, InstructionKind};
 use crate::parser::Parse;
-use crate::shell::{ShellScript, shell_script};
+use crate::shell::{ShellScript, is_posix_shell, shell_script};
 use crate::stage::{Stage, StageGraph};
 use crate::text::TextRange;
 
@@ -234,31 +234,10 @@ impl<'a> InstructionView<'a> {
         self.input.script(self.index)
     }
 
-    /// Says whether what runs its script is a shell of the POSIX family: `SHELL`, and the first line of a heredoc
-    /// that is a file of its own.
+    /// Says whether a shell of the POSIX family runs its script, as far as `SHELL` tells it.
     pub(super) fn runs_in_posix_shell(&self) -> bool {
-        const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "ksh"];
-        let is_shell = |path: &str| {
-            let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-            SHELLS.contains(&name)
-        };
         let shell = self.evaluated.before.shell.as_ref();
-        let is_default = shell.is_none_or(|argv| argv.first().is_some_and(|path| is_shell(path)));
-        let source = self.script().map_or("", |script| script.source.as_str());
-        let Some(interpreter) = source.strip_prefix("#!") else {
-            return is_default;
-        };
-        let line = interpreter.lines().next().unwrap_or_default();
-        let mut words = line
-            .split_whitespace()
-            .filter(|word| !word.starts_with('-'));
-        let first = words.next().unwrap_or_default();
-        let is_env = first.ends_with("/env");
-        is_shell(if is_env {
-            words.next().unwrap_or_default()
-        } else {
-            first
-        })
+        shell.is_none_or(|argv| argv.first().is_some_and(|program| is_posix_shell(program)))
     }
 
     /// The value of a word of the instruction, if all variables in it have one that the text tells.

@@ -316,3 +316,62 @@ fn every_page_belongs_to_a_rule() {
         );
     }
 }
+
+/// The first sentence of a page's prose: why the rule is there.
+fn reason(page: &str) -> String {
+    let prose = page
+        .split("\n\n")
+        .nth(1)
+        .unwrap_or_default()
+        .replace('\n', " ");
+    match prose.find(". ") {
+        Some(end) => prose[..=end].to_owned(),
+        None => prose,
+    }
+}
+
+fn listed(wanted: &dyn Fn(&Rule) -> bool) -> String {
+    let mut rules: Vec<&Rule> = rules().into_iter().filter(|rule| wanted(rule)).collect();
+    rules.sort_by_key(|rule| rule.id.0.to_lowercase());
+    let mut table = "| rule | good for | fix | why it is in |\n|---|---|---|---|\n".to_owned();
+    for rule in rules {
+        let good_for: Vec<&str> = rule
+            .categories
+            .iter()
+            .map(|category| category.as_str())
+            .collect();
+        table.push_str(&format!(
+            "| [{}]({0}.md) | {} | {} | {} |\n",
+            rule.id,
+            good_for.join(", "),
+            rule.applicability
+                .map_or("", |applicability| applicability.as_str()),
+            reason(rule.page).replace('|', "\\|"),
+        ));
+    }
+    table
+}
+
+#[test]
+fn the_list_of_rules_is_complete() {
+    let path = folder().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let mut expected = readme.clone();
+    for (mark, table) in [
+        ("<!-- buildkit -->\n", listed(&Rule::is_buildkit)),
+        ("<!-- own -->\n", listed(&|rule| !rule.is_buildkit())),
+    ] {
+        let start = expected.find(mark).unwrap() + mark.len();
+        let end = start + expected[start..].find("<!-- end -->").unwrap();
+        expected.replace_range(start..end, &table);
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &expected).unwrap();
+    } else {
+        assert!(
+            readme == expected,
+            "run with UPDATE_EXPECT=1 to correct {}",
+            path.display()
+        );
+    }
+}

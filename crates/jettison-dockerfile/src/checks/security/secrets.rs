@@ -273,8 +273,9 @@ fn headers(text: &str) -> Vec<Secret> {
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for (header, schemes) in HEADERS {
-        for (start, _) in lower.match_indices(header) {
-            let value = skip_blanks(text, start + header.len());
+        let name = format!("{}:", header.to_ascii_lowercase());
+        for (start, _) in lower.match_indices(&name) {
+            let value = skip_blanks(text, start + name.len());
             let scheme = schemes
                 .iter()
                 .find(|scheme| lower[value..].starts_with(**scheme));
@@ -295,10 +296,7 @@ fn headers(text: &str) -> Vec<Secret> {
                 && is_mixed(credential)
             {
                 found.push(Secret {
-                    what: format!(
-                        "a credential in the header `{}`",
-                        header.trim_end_matches(':')
-                    ),
+                    what: format!("a credential in the header `{header}`"),
                     range: secret..secret + length,
                 });
             }
@@ -307,10 +305,10 @@ fn headers(text: &str) -> Vec<Secret> {
     found
 }
 
-/// The headers, in lower case, and what comes before the credential in each.
+/// The headers, and in lower case what comes before the credential in each.
 const HEADERS: [(&str, &[&str]); 2] = [
-    ("authorization:", &["bearer ", "token ", "basic "]),
-    ("private-token:", &[""]),
+    ("Authorization", &["bearer ", "token ", "basic "]),
+    ("PRIVATE-TOKEN", &[""]),
 ];
 
 /// Words such as `your-token-here` have no digits; credentials have.
@@ -409,7 +407,7 @@ mod tests {
     fn credentials_in_headers_are_literal() {
         check(
             &format!("curl -H 'Authorization: Bearer {BODY}' https://a"),
-            &["a credential in the header `authorization`"],
+            &["a credential in the header `Authorization`"],
         );
         for harmless in [
             "curl -H \"Authorization: Bearer $TOKEN\" https://a",
