@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{
-    ArgDeclaration, FromInstruction, Healthcheck, Instruction, InstructionKind,
+    ArgDeclaration, FromInstruction, Healthcheck, InstructionKind, OnbuildInstruction, mount_fields,
 };
 use crate::parser::Parse;
 use crate::scope::{KnownImage, Scope};
@@ -54,6 +54,22 @@ pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
     args
 }
 
+/// The names of the arguments that are predefined in the global scope (BuildKit: `defaultArgs`,
+/// dockerfile2llb/platform.go).
+const PREDEFINED: [&str; 11] = [
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETOSVERSION",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
+];
+
 /// The values of the global scope, and what the `FROM` instructions and global `ARG`s use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
@@ -65,6 +81,10 @@ pub struct Evaluation {
     pub stages: Vec<StageEvaluation>,
     /// The platform that the build is for, if it is known.
     pub target_platform: Option<String>,
+    /// The values of the predefined arguments, as far as the caller knows them.
+    pub predefined: BTreeMap<String, String>,
+    /// What the caller knows of the images that the Dockerfile names, by their names.
+    pub images: BTreeMap<String, KnownImage>,
     /// Words that cannot be expanded.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -76,8 +96,12 @@ pub struct StageEvaluation {
     pub base: BaseImage,
     /// `--platform`, expanded.
     pub platform: Option<String>,
+    /// The names of the variables in `--platform`, with or without a value.
+    pub platform_variables: BTreeSet<String>,
     /// The words of its `FROM`: the platform if there is one, and the base.
     pub from: Evaluated,
+    /// What the triggers of the stage that it is `FROM` do in it, in order, before its own instructions.
+    pub triggered: Vec<Triggered>,
     /// Its instructions among those of the file.
     pub instructions: Range<usize>,
     /// The same instructions, evaluated.
@@ -85,7 +109,16 @@ pub struct StageEvaluation {
     /// What is in force after its last instruction.
     pub end: Arc<Scope>,
     /// The triggers that it leaves to images and stages on top of it.
-    pub triggers: Vec<InstructionKind>,
+    pub triggers: Vec<OnbuildInstruction>,
+}
+
+/// An instruction that a stage gets from the stage that it is `FROM`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Triggered {
+    /// The `ONBUILD` that it comes from.
+    pub onbuild: OnbuildInstruction,
+    /// What it finds, and what its words become.
+    pub evaluated: Evaluated,
 }
 
 /// What a stage starts from.
@@ -112,6 +145,21 @@ pub struct Evaluated {
     pub matched: BTreeSet<String>,
     /// The names of variables in them that have none, and no alternative in the word.
     pub unmatched: BTreeSet<String>,
+    /// The same for each word on its own, in the order of the words.
+    pub unset: Vec<UnsetVariable>,
+}
+
+/// A variable without a value that a word uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsetVariable {
+    /// Its name.
+    pub name: String,
+    /// Where the word is, or the whole instruction.
+    pub place: TextRange,
+    /// Says whether an `ARG` declares it.
+    pub is_declared: bool,
+    /// The name with a value that is most like it, if one is.
+    pub closest: Option<String>,
 }
 
 /// Follows a Dockerfile.
@@ -120,10 +168,8 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         parse,
         graph,
         given,
-        global: Scope {
-            env: Vec::new(),
-            ..Scope::on_scratch()
-        },
+        global: Scope::global(),
+        images: BTreeMap::new(),
         diagnostics: Vec::new(),
     };
     let global_uses = walk.global_args();
@@ -132,11 +178,14 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         let evaluated = walk.stage(stage, &stages);
         stages.push(evaluated);
     }
+    let predefined = walk.predefined();
     Evaluation {
         globals: walk.global.args,
         global_uses,
         stages,
         target_platform: given.args.get("TARGETPLATFORM").cloned(),
+        predefined,
+        images: walk.images,
         diagnostics: walk.diagnostics,
     }
 }
@@ -147,6 +196,7 @@ struct Walk<'a> {
     given: &'a Given<'a>,
     /// Declared global arguments.
     global: Scope,
+    images: BTreeMap<String, KnownImage>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -163,15 +213,15 @@ impl Walk<'_> {
             let before = Arc::new(self.global.clone());
             let mut words = Words::default();
             for declaration in declarations {
-                let value = match self.given.args.get(&declaration.name) {
+                let value = match self.given_argument(&declaration.name) {
                     Some(value) => Some(value.clone()),
                     None => declaration.default.as_deref().and_then(|default| {
-                        let global = &self.global;
-                        words.expand(default, &declaration.range, self.parse.escape(), &|name| {
-                            self.global_value(global, name)
-                        })
+                        let lookup = |name: &str| self.global_value(name);
+                        let escape = self.parse.escape();
+                        words.expand(default, &declaration.range, escape, &lookup)
                     }),
                 };
+                words.settle(&self.global);
                 self.global.declare(declaration, value);
             }
             self.diagnostics.append(&mut words.errors);
@@ -180,36 +230,62 @@ impl Walk<'_> {
         uses
     }
 
+    /// The value of a build argument that wins over a default.
+    // The value of a predefined argument is itself a default: an `ARG` with another one replaces it. One that comes
+    // from the command line would win, but cannot be told apart here.
+    fn given_argument(&self, name: &str) -> Option<&String> {
+        self.given
+            .args
+            .get(name)
+            .filter(|_| !PREDEFINED.contains(&name))
+    }
+
     /// The value of a name before the first stage: declared, given or predefined.
-    fn global_value(&self, global: &Scope, name: &str) -> Option<String> {
-        let declared = global.lookup(name).map(str::to_owned);
-        declared.or_else(|| {
-            let is_predefined = ["TARGET", "BUILD"]
-                .iter()
-                .any(|side| name.starts_with(side));
-            is_predefined
-                .then(|| self.given.args.get(name).cloned())
-                .flatten()
-        })
+    fn global_value(&self, name: &str) -> Option<String> {
+        let declared = self.global.lookup(name).map(str::to_owned);
+        declared.or_else(|| self.predefined_value(name))
+    }
+
+    /// The value of a predefined argument.
+    fn predefined_value(&self, name: &str) -> Option<String> {
+        let given = self.given.args.get(name);
+        let value = given.filter(|_| PREDEFINED.contains(&name))?;
+        let last = self.graph.stages.last();
+        match last.and_then(|stage| stage.name.clone()) {
+            // Without a target the last stage is built (BuildKit: `toDispatchState`, dockerfile2llb/convert.go).
+            Some(last) if name == "TARGETSTAGE" && value == "default" => Some(last),
+            Some(_) | None => Some(value.clone()),
+        }
+    }
+
+    fn predefined(&self) -> BTreeMap<String, String> {
+        let pair = |name: &str| Some((name.to_owned(), self.predefined_value(name)?));
+        PREDEFINED.into_iter().filter_map(pair).collect()
     }
 
     fn stage(&mut self, stage: &Stage, earlier: &[StageEvaluation]) -> StageEvaluation {
         let instructions = self.parse.instructions();
         let from = from_of(&instructions[stage.from].kind);
         let (from_evaluated, base, platform) = self.from(stage, from);
+        let (platform, platform_variables) = platform;
         let mut scope = match &base {
             BaseImage::Scratch => Scope::on_scratch(),
             BaseImage::Stage(index) => (*earlier[*index].end).clone(),
-            BaseImage::Image(reference) => match (self.given.images)(reference) {
+            BaseImage::Image(reference) => match self.image(reference) {
                 Some(image) => Scope::on_image(image),
                 None => Scope::on_unknown_image(),
             },
             BaseImage::Unknown => Scope::on_unknown_image(),
         };
+        let mut triggered = Vec::new();
         if let BaseImage::Stage(index) = &base {
-            for trigger in &earlier[*index].triggers {
-                let mut words = Words::default();
-                self.apply(trigger, &mut scope, &mut words, &(0..0));
+            let place = &instructions[stage.from].range;
+            for onbuild in &earlier[*index].triggers {
+                let evaluated = self.trigger(onbuild, &mut scope, place);
+                triggered.push(Triggered {
+                    onbuild: onbuild.clone(),
+                    evaluated,
+                });
             }
         }
         let mut scope = Arc::new(scope);
@@ -222,10 +298,15 @@ impl Walk<'_> {
                 let scope = Arc::make_mut(&mut scope);
                 self.apply(&instruction.kind, scope, &mut words, &instruction.range);
             } else {
-                self.expand(instruction, &before, &mut words);
+                self.expand(&instruction.kind, &before, &mut words, &instruction.range);
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
-                triggers.push((*onbuild.trigger).clone());
+                triggers.push(onbuild.clone());
+            }
+            for name in named_images(&instruction.kind) {
+                if self.graph.find(&name).is_none() {
+                    self.image(&name);
+                }
             }
             self.diagnostics.append(&mut words.errors);
             evaluated.push(words.evaluated(before));
@@ -233,7 +314,9 @@ impl Walk<'_> {
         StageEvaluation {
             base,
             platform,
+            platform_variables,
             from: from_evaluated,
+            triggered,
             instructions: stage.instructions.clone(),
             evaluated,
             end: scope,
@@ -241,34 +324,73 @@ impl Walk<'_> {
         }
     }
 
+    /// Follows a trigger, which finds `scope` and may change it.
+    fn trigger(
+        &mut self,
+        onbuild: &OnbuildInstruction,
+        scope: &mut Scope,
+        place: &TextRange,
+    ) -> Evaluated {
+        let before = Arc::new(scope.clone());
+        let mut words = Words::default();
+        if changes_scope(&onbuild.trigger) {
+            self.apply(&onbuild.trigger, scope, &mut words, place);
+        } else {
+            self.expand(&onbuild.trigger, scope, &mut words, place);
+        }
+        self.diagnostics.append(&mut words.errors);
+        words.evaluated(before)
+    }
+
+    /// What the caller knows of an image.
+    fn image(&mut self, reference: &str) -> Option<KnownImage> {
+        let image = (self.given.images)(reference)?;
+        self.images.insert(reference.to_owned(), image.clone());
+        Some(image)
+    }
+
+    #[expect(clippy::type_complexity, reason = "read by one caller, and at once")]
     fn from(
         &mut self,
         stage: &Stage,
         from: Option<&FromInstruction>,
-    ) -> (Evaluated, BaseImage, Option<String>) {
+    ) -> (Evaluated, BaseImage, (Option<String>, BTreeSet<String>)) {
         let before = Arc::new(self.global.clone());
         let mut words = Words::default();
         let Some(from) = from else {
-            return (words.evaluated(before), BaseImage::Unknown, None);
+            let nothing = (None, BTreeSet::new());
+            return (words.evaluated(before), BaseImage::Unknown, nothing);
         };
         let escape = self.parse.escape();
-        let global = &self.global;
-        let lookup = |name: &str| self.global_value(global, name);
+        let lookup = |name: &str| self.global_value(name);
         let platform = from.platform.as_deref().and_then(|platform| {
-            let place = &self.parse.instructions()[stage.from].range;
-            words.expand(platform, place, escape, &lookup)
+            let instruction = &self.parse.instructions()[stage.from];
+            let place = instruction.flags.first().map(|flag| &flag.range);
+            words.expand(
+                platform,
+                place.unwrap_or(&instruction.range),
+                escape,
+                &lookup,
+            )
         });
+        let platform_variables = words.variables();
         let name = words.expand(&from.base, &from.base_range, escape, &lookup);
+        // A stage wins over `scratch` (BuildKit: `addState`, dockerfile2llb/convert.go).
         let base = match name.as_deref() {
             None | Some("") => BaseImage::Unknown,
-            Some("scratch") => BaseImage::Scratch,
             Some(name) => match self.graph.stage_before(name, stage.index) {
                 Some(stage) => BaseImage::Stage(stage.index),
+                None if name == "scratch" => BaseImage::Scratch,
                 None => BaseImage::Image(name.to_owned()),
             },
         };
+        words.settle_globally(&self.global, &PREDEFINED);
         self.diagnostics.append(&mut words.errors);
-        (words.evaluated(before), base, platform)
+        (
+            words.evaluated(before),
+            base,
+            (platform, platform_variables),
+        )
     }
 
     /// Applies an instruction that changes what later ones find.
@@ -280,10 +402,10 @@ impl Walk<'_> {
         place: &TextRange,
     ) {
         let escape = self.parse.escape();
+        let before = scope.clone();
         match kind {
             InstructionKind::Env(pairs) => {
                 // All words see the values from before the instruction.
-                let before = scope.clone();
                 let lookup = |name: &str| before.lookup(name).map(str::to_owned);
                 for pair in pairs {
                     let key = words.expand(&pair.key, &pair.key_range, escape, &lookup);
@@ -296,6 +418,7 @@ impl Walk<'_> {
             InstructionKind::Arg(declarations) => {
                 for declaration in declarations {
                     let value = self.argument(declaration, scope, words);
+                    words.settle(scope);
                     scope.declare(declaration, value);
                 }
             }
@@ -326,6 +449,7 @@ impl Walk<'_> {
             | InstructionKind::Unknown
             | InstructionKind::Invalid => {}
         }
+        words.settle(&before);
     }
 
     /// The value of an argument that a stage declares: given, its default, or the global one.
@@ -336,7 +460,7 @@ impl Walk<'_> {
         words: &mut Words,
     ) -> Option<String> {
         let name = &declaration.name;
-        if let Some(value) = self.given.args.get(name) {
+        if let Some(value) = self.given_argument(name) {
             return Some(value.clone());
         }
         match &declaration.default {
@@ -344,15 +468,49 @@ impl Walk<'_> {
                 let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
                 words.expand(default, &declaration.range, self.parse.escape(), &lookup)
             }
-            None => self.global.lookup(name).map(str::to_owned),
+            None => self.global_value(name),
         }
     }
 
     /// Expands the words of an instruction that changes nothing for later ones.
-    fn expand(&self, instruction: &Instruction, scope: &Scope, words: &mut Words) {
+    fn expand(&self, kind: &InstructionKind, scope: &Scope, words: &mut Words, place: &TextRange) {
         let escape = self.parse.escape();
         let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-        words.instruction(instruction, escape, &lookup);
+        words.instruction(kind, place, escape, &lookup);
+        words.settle(scope);
+    }
+}
+
+/// The names that an instruction takes files from: stages, named contexts and images.
+fn named_images(kind: &InstructionKind) -> Vec<String> {
+    match kind {
+        InstructionKind::Copy(copy) => copy.from.iter().cloned().collect(),
+        InstructionKind::Run(run) => {
+            let fields = run
+                .mounts
+                .iter()
+                .flat_map(|mount| mount_fields(mount).unwrap_or_default());
+            let from = fields.filter(|field| field.key == "from");
+            from.filter_map(|field| field.value).collect()
+        }
+        InstructionKind::From(_)
+        | InstructionKind::Cmd(_)
+        | InstructionKind::Entrypoint(_)
+        | InstructionKind::Label(_)
+        | InstructionKind::Env(_)
+        | InstructionKind::Arg(_)
+        | InstructionKind::Add(_)
+        | InstructionKind::Expose(_)
+        | InstructionKind::Volume(_)
+        | InstructionKind::User(_)
+        | InstructionKind::Workdir(_)
+        | InstructionKind::Shell(_)
+        | InstructionKind::Stopsignal(_)
+        | InstructionKind::Healthcheck(_)
+        | InstructionKind::Onbuild(_)
+        | InstructionKind::Maintainer(_)
+        | InstructionKind::Unknown
+        | InstructionKind::Invalid => Vec::new(),
     }
 }
 

@@ -38,8 +38,8 @@ struct StageMeaning {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Surroundings {
     env: Vec<(String, String)>,
-    /// Build arguments with a value, which a command finds in its environment.
-    args: BTreeMap<String, String>,
+    /// The environment and the build arguments that have a value, as a command finds them.
+    variables: BTreeMap<String, String>,
     working_dir: WorkingDirectory,
     user: Option<String>,
     shell: Option<Vec<String>>,
@@ -209,15 +209,10 @@ fn add_instructions(
 }
 
 fn surroundings(scope: &Scope) -> Surroundings {
-    let mut args = BTreeMap::new();
-    for (name, value) in &scope.args {
-        if let Some(value) = value {
-            args.insert(name.clone(), value.clone());
-        }
-    }
+    let variable = |name: &str| Some((name.to_owned(), scope.lookup(name)?.to_owned()));
     Surroundings {
         env: scope.env.clone(),
-        args,
+        variables: scope.names().filter_map(variable).collect(),
         working_dir: scope.working_dir.clone(),
         user: scope.user.clone(),
         shell: scope.shell.clone(),
@@ -233,7 +228,11 @@ fn step(
     match &instruction.kind {
         InstructionKind::Run(run) => Some(StepMeaning::Run {
             script: run.script(&instruction.heredocs),
-            mounts: now.words.clone(),
+            mounts: now
+                .words
+                .iter()
+                .map(|word| mount_word(graph, word))
+                .collect(),
             network: run.network.clone(),
             security: run.security.clone(),
             devices: run.devices.clone(),
@@ -259,6 +258,20 @@ fn step(
         | InstructionKind::Maintainer(_)
         | InstructionKind::Unknown
         | InstructionKind::Invalid => None,
+    }
+}
+
+/// A field of a mount; a stage that it takes files from is named by its position.
+// Case does not matter and, unlike in `COPY --from`, a number is no position (BuildKit: `detectRunMount`,
+// dockerfile2llb/convert_runmount.go).
+fn mount_word(graph: &StageGraph, word: &str) -> String {
+    let named = word
+        .strip_prefix("from=")
+        .filter(|name| name.parse::<i64>().is_err())
+        .and_then(|name| graph.find(name));
+    match named {
+        Some(stage) => format!("from stage {}", stage.index),
+        None => word.to_owned(),
     }
 }
 

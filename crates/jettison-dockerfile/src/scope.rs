@@ -5,6 +5,11 @@ use crate::instruction::ArgDeclaration;
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Build arguments that speak to the builder and are no variables (BuildKit: `nonEnvArgs`,
+/// dockerfile2llb/convert.go).
+pub(crate) const HIDDEN_ARGS: [&str; 2] =
+    ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
+
 /// The working directory, as far as the text tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkingDirectory {
@@ -26,15 +31,22 @@ impl WorkingDirectory {
             }
             // The base's directory is not known, so that `..` cannot be taken back and is kept.
             WorkingDirectory::BelowBase(directory) => {
-                let joined = clean(&format!("{directory}/{path}"));
-                WorkingDirectory::BelowBase(joined.trim_start_matches('/').to_owned())
+                WorkingDirectory::BelowBase(relative(&format!("./{directory}/{path}")))
             }
         }
     }
 }
 
-/// Removes `.`, empty parts and, where it can be done, `..`.
-fn clean(path: &str) -> String {
+/// Shortens a path as Go's `path.Clean` does: no `.`, no empty parts, and `..` taken back where it can be.
+pub(crate) fn clean(path: &str) -> String {
+    match relative(path) {
+        cleaned if cleaned.is_empty() => ".".to_owned(),
+        cleaned => cleaned,
+    }
+}
+
+/// The same, but empty for the directory itself.
+fn relative(path: &str) -> String {
     let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -70,6 +82,8 @@ pub struct KnownImage {
     pub user: Option<String>,
     /// Its shell, if it sets one.
     pub shell: Option<Vec<String>>,
+    /// The platform that it is for, such as `linux/arm64`, if that is known.
+    pub platform: Option<String>,
 }
 
 /// What an instruction finds when its turn comes.
@@ -87,13 +101,29 @@ pub struct Scope {
     pub user: Option<String>,
     /// The shell, if an instruction or a known base sets one.
     pub shell: Option<Vec<String>>,
+    /// What a word sees: environment and build arguments together, what was set last at the end.
+    // In BuildKit both are one list, so that an `ARG` after an `ENV` hides it, whatever the reference says
+    // (`dispatchArg` and `dispatchEnv`, dockerfile2llb/convert.go; `EnvList`, client/llb/meta.go).
+    // Invariant: every name once.
+    visible: Vec<(String, String)>,
 }
 
 impl Scope {
+    /// The scope without any variables, which is the one before the first stage.
+    pub(crate) fn global() -> Scope {
+        Scope {
+            env: Vec::new(),
+            visible: Vec::new(),
+            ..Scope::on_scratch()
+        }
+    }
+
     /// The scope of a stage on `scratch`.
     pub(crate) fn on_scratch() -> Scope {
+        let path = ("PATH".to_owned(), DEFAULT_PATH.to_owned());
         Scope {
-            env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
+            env: vec![path.clone()],
+            visible: vec![path],
             args: Vec::new(),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
@@ -123,14 +153,10 @@ impl Scope {
         scope
     }
 
-    /// The value that a word sees: of the environment, else of a build argument.
+    /// The value that a word sees: that of the `ENV` or `ARG` which set it last.
     pub fn lookup(&self, name: &str) -> Option<&str> {
-        let in_env = self.env.iter().find(|(known, _)| known == name);
-        if let Some((_, value)) = in_env {
-            return Some(value);
-        }
-        let declared = self.args.iter().rfind(|(known, _)| known == name);
-        declared.and_then(|(_, value)| value.as_deref())
+        let found = self.visible.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Says whether `ARG` declared a name.
@@ -138,13 +164,13 @@ impl Scope {
         self.args.iter().any(|(known, _)| known == name)
     }
 
-    /// The names that a word can use.
+    /// The names that have a value, the one that was set last at the end.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let env = self.env.iter().map(|(name, _)| name.as_str());
-        env.chain(self.args.iter().map(|(name, _)| name.as_str()))
+        self.visible.iter().map(|(name, _)| name.as_str())
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
+        self.show(&name, &value);
         match self.env.iter_mut().find(|(known, _)| *known == name) {
             Some(slot) => slot.1 = value,
             None => self.env.push((name, value)),
@@ -153,7 +179,19 @@ impl Scope {
 
     /// Declares an argument; a later declaration without a value does not take an earlier value away.
     pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
-        self.args.push((argument.name.clone(), value));
+        let name = &argument.name;
+        if let Some(value) = value
+            .as_deref()
+            .filter(|_| !HIDDEN_ARGS.contains(&name.as_str()))
+        {
+            self.show(name, value);
+        }
+        self.args.push((name.clone(), value));
+    }
+
+    fn show(&mut self, name: &str, value: &str) {
+        self.visible.retain(|(known, _)| known != name);
+        self.visible.push((name.to_owned(), value.to_owned()));
     }
 }
 
@@ -162,11 +200,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_set_last_is_seen() {
+        let argument = |name: &str| ArgDeclaration {
+            name: name.to_owned(),
+            default: None,
+            range: 0..0,
+        };
+        let mut scope = Scope::on_scratch();
+        scope.set_env("A".into(), "1".into());
+        scope.set_env("B".into(), "2".into());
+        scope.declare(&argument("A"), Some("3".into()));
+        scope.declare(&argument("A"), None);
+        scope.declare(&argument("C"), None);
+        assert_eq!(scope.lookup("A"), Some("3"));
+        assert_eq!(scope.lookup("C"), None);
+        assert!(scope.declares("C"));
+        assert!(scope.names().eq(["PATH", "B", "A"]));
+    }
+
+    #[test]
     fn directories_below_an_unknown_base_stay_relative() {
         let base = WorkingDirectory::BelowBase(String::new());
         let cases = [
             ("a/b", WorkingDirectory::BelowBase("a/b".into())),
             ("./a/../b", WorkingDirectory::BelowBase("b".into())),
+            ("../a", WorkingDirectory::BelowBase("../a".into())),
+            (".", WorkingDirectory::BelowBase(String::new())),
             ("/x//y/.", WorkingDirectory::Absolute("/x/y".into())),
         ];
         for (path, expected) in cases {

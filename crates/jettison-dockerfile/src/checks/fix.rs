@@ -175,6 +175,7 @@ impl World<'_> {
                 working_dir: "/base".to_owned(),
                 user: None,
                 shell: None,
+                platform: None,
             }),
             None => (self.given.images)(reference),
         };

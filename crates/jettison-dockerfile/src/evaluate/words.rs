@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::evaluate::Evaluated;
-use crate::expand::{expand_heredoc, expand_with_matches};
+use crate::evaluate::{Evaluated, UnsetVariable};
+use crate::expand::{expand_heredoc_with_matches, expand_with_matches};
 use crate::instruction::{
-    CopyInstruction, CopySource, Healthcheck, Instruction, InstructionKind, RunInstruction,
-    mount_fields,
+    CopyInstruction, CopySource, Healthcheck, InstructionKind, RunInstruction, mount_fields,
 };
 use crate::scope::Scope;
+use crate::suggest::closest;
 use crate::text::TextRange;
 
 /// Words that have been expanded so far.
@@ -19,6 +19,9 @@ pub(crate) struct Words {
     words: Vec<String>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
+    unset: Vec<UnsetVariable>,
+    /// So many of them are settled.
+    settled: usize,
     pub(crate) errors: Vec<Diagnostic>,
 }
 
@@ -48,8 +51,7 @@ impl Words {
     ) -> Option<(String, Vec<String>)> {
         match expand_with_matches(word, escape, lookup) {
             Ok(expansion) => {
-                self.matched.extend(expansion.matched);
-                self.unmatched.extend(expansion.unmatched);
+                self.note(expansion.matched, expansion.unmatched, place);
                 Some((expansion.text, expansion.words))
             }
             Err(error) => {
@@ -60,24 +62,63 @@ impl Words {
         }
     }
 
+    fn note(&mut self, matched: BTreeSet<String>, unmatched: BTreeSet<String>, place: &TextRange) {
+        self.matched.extend(matched);
+        self.unset
+            .extend(unmatched.iter().map(|name| UnsetVariable {
+                name: name.clone(),
+                place: place.clone(),
+                is_declared: false,
+                closest: None,
+            }));
+        self.unmatched.extend(unmatched);
+    }
+
+    /// The names of the variables in all words so far.
+    pub(super) fn variables(&self) -> BTreeSet<String> {
+        self.matched.union(&self.unmatched).cloned().collect()
+    }
+
+    /// Compares the variables without a value in the latest words with what they could see.
+    pub(super) fn settle(&mut self, scope: &Scope) {
+        for variable in &mut self.unset[self.settled..] {
+            variable.is_declared = scope.declares(&variable.name);
+            variable.closest = closest(&variable.name, scope.names()).map(str::to_owned);
+        }
+        self.settled = self.unset.len();
+    }
+
+    /// The same before the first stage, where some names are predefined and those without a value count, too.
+    pub(super) fn settle_globally(&mut self, global: &Scope, predefined: &[&str]) {
+        let declared = global.args.iter().map(|(name, _)| name.as_str());
+        let known: Vec<&str> = declared.chain(predefined.iter().copied()).collect();
+        for variable in &mut self.unset[self.settled..] {
+            variable.is_declared = known.contains(&variable.name.as_str());
+            let options = known.iter().copied();
+            variable.closest = closest(&variable.name, options).map(str::to_owned);
+        }
+        self.settled = self.unset.len();
+    }
+
     pub(super) fn evaluated(self, before: Arc<Scope>) -> Evaluated {
         Evaluated {
             before,
             words: self.words,
             matched: self.matched,
             unmatched: self.unmatched,
+            unset: self.unset,
         }
     }
 
     /// Expands the words of an instruction as its `Expand` in BuildKit does (instructions/commands.go).
     pub(super) fn instruction(
         &mut self,
-        instruction: &Instruction,
+        kind: &InstructionKind,
+        place: &TextRange,
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) {
-        let place = &instruction.range;
-        match &instruction.kind {
+        match kind {
             InstructionKind::Label(pairs) => {
                 for pair in pairs {
                     self.expand(&pair.key, &pair.key_range, escape, lookup);
@@ -139,11 +180,14 @@ impl Words {
                 }
                 CopySource::Heredoc(heredoc) => {
                     let text = heredoc.text();
-                    let text = if heredoc.expand {
-                        expand_heredoc(&text, lookup).unwrap_or(text)
-                    } else {
-                        text
-                    };
+                    let expanded = heredoc
+                        .expand
+                        .then(|| expand_heredoc_with_matches(&text, lookup).ok())
+                        .flatten();
+                    let text = expanded.map_or(text, |expansion| {
+                        self.note(expansion.matched, expansion.unmatched, &heredoc.body);
+                        expansion.text
+                    });
                     self.words.push(text);
                 }
             }
