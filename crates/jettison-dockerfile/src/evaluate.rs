@@ -170,6 +170,7 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         given,
         global: Scope::global(),
         images: BTreeMap::new(),
+        needed: needed(parse, graph, given),
         diagnostics: Vec::new(),
     };
     let global_uses = walk.global_args();
@@ -190,6 +191,16 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
     }
 }
 
+/// The stages that the last one needs, or all of them if that cannot be told.
+fn needed(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> BTreeSet<usize> {
+    let last = graph.stages.len().saturating_sub(1);
+    let needed = graph.reachable_with(parse, last, &|name| given.args.get(name).cloned());
+    match needed {
+        Ok(needed) => needed.into_iter().collect(),
+        Err(_) => (0..graph.stages.len()).collect(),
+    }
+}
+
 struct Walk<'a> {
     parse: &'a Parse,
     graph: &'a StageGraph,
@@ -197,6 +208,9 @@ struct Walk<'a> {
     /// Declared global arguments.
     global: Scope,
     images: BTreeMap<String, KnownImage>,
+    /// The stages that the last one needs; only in those BuildKit runs triggers (`resolveStages`,
+    /// dockerfile2llb/convert.go).
+    needed: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -270,7 +284,7 @@ impl Walk<'_> {
         let (platform, platform_variables) = platform;
         let mut scope = match &base {
             BaseImage::Scratch => Scope::on_scratch(),
-            BaseImage::Stage(index) => (*earlier[*index].end).clone(),
+            BaseImage::Stage(index) => earlier[*index].end.inherited(),
             BaseImage::Image(reference) => match self.image(reference) {
                 Some(image) => Scope::on_image(image),
                 None => Scope::on_unknown_image(),
@@ -278,7 +292,9 @@ impl Walk<'_> {
             BaseImage::Unknown => Scope::on_unknown_image(),
         };
         let mut triggered = Vec::new();
-        if let BaseImage::Stage(index) = &base {
+        if let BaseImage::Stage(index) = &base
+            && self.needed.contains(&stage.index)
+        {
             let place = &instructions[stage.from].range;
             for onbuild in &earlier[*index].triggers {
                 let evaluated = self.trigger(onbuild, &mut scope, place);

@@ -153,6 +153,17 @@ impl Scope {
         scope
     }
 
+    /// The scope of a stage on the stage that ends with this one.
+    // The environment is set anew, so that it hides build arguments (BuildKit: `dispatchStages`,
+    // dockerfile2llb/convert.go).
+    pub(crate) fn inherited(&self) -> Scope {
+        let mut scope = self.clone();
+        for (name, value) in &self.env {
+            scope.show(name, value);
+        }
+        scope
+    }
+
     /// The value that a word sees: that of the `ENV` or `ARG` which set it last.
     pub fn lookup(&self, name: &str) -> Option<&str> {
         let found = self.visible.iter().find(|(known, _)| known == name);
@@ -216,6 +227,9 @@ mod tests {
         assert_eq!(scope.lookup("C"), None);
         assert!(scope.declares("C"));
         assert!(scope.names().eq(["PATH", "B", "A"]));
+        let inherited = scope.inherited();
+        assert_eq!(inherited.lookup("A"), Some("1"));
+        assert!(inherited.names().eq(["PATH", "A", "B"]));
     }
 
     #[test]

@@ -47,7 +47,10 @@ pub(crate) fn closest<'a>(
             closest = Some((distance, option));
         }
     }
-    closest.map(|(_, option)| option)
+    // An empty name can be the closest one, and is not shown.
+    closest
+        .map(|(_, option)| option)
+        .filter(|option| !option.is_empty())
 }
 
 /// The number of letters to insert, remove or replace to get from one word to the other.
@@ -84,5 +87,6 @@ mod tests {
         assert_eq!(closest("FO", ["fo", "foo"]), Some("fo"));
         assert_eq!(closest("FOO", ["foo"]), None);
         assert_eq!(closest("A", ["B", "A"]), None);
+        assert_eq!(closest("AB", ["", "ABCD"]), None);
     }
 }

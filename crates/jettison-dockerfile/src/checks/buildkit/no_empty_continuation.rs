@@ -45,13 +45,18 @@ fn no_empty_continuation(input: &CheckInput<'_>, findings: &mut Findings) {
 
 /// The empty lines between the continued lines of an instruction, with their line endings.
 fn empty_lines(input: &CheckInput<'_>, instruction: &Instruction) -> Vec<TextRange> {
-    let heredoc = instruction
-        .heredocs
-        .first()
-        .map(|heredoc| heredoc.body.start);
-    let end = heredoc.unwrap_or(instruction.range.end);
+    let all = input.parse.text();
+    let end = match instruction.heredocs.first() {
+        Some(heredoc) => heredoc.body.start,
+        None => {
+            let last = instruction.range.end;
+            all[last..]
+                .find('\n')
+                .map_or(all.len(), |newline| last + newline + 1)
+        }
+    };
     let start = instruction.range.start;
-    let text = &input.parse.text()[start..end];
+    let text = &all[start..end];
     let mut lines = Vec::new();
     let mut offset = start;
     for line in text.split_inclusive('\n') {
