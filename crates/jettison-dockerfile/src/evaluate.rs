@@ -56,7 +56,7 @@ pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
 
 /// The names of the arguments that are predefined in the global scope (BuildKit: `defaultArgs`,
 /// dockerfile2llb/platform.go).
-const PREDEFINED: [&str; 11] = [
+pub(crate) const PREDEFINED: [&str; 11] = [
     "BUILDPLATFORM",
     "BUILDOS",
     "BUILDOSVERSION",

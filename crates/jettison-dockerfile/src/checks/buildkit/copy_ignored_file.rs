@@ -82,38 +82,82 @@ fn expanded_sources<'a>(copy: &CopyInstruction, command: &Command<'a>) -> Vec<(u
 fn is_ignored(ignore: &IgnoreFile, path: &str) -> bool {
     // A pattern matches the empty text if it matches every name: `*`, `**` or `**/*`.
     let ignores_all = || ignore.is_ignored("");
-    match path {
-        "." | "/" => ignores_all(),
-        // Patterns are relative, and an absolute source is compared with them as it is.
-        _ if path.starts_with('/') => ignores_all() || ignore.is_ignored(path),
-        _ => ignore.is_ignored(path),
+    let Some(below_root) = path.strip_prefix('/') else {
+        return if path == "." {
+            ignores_all()
+        } else {
+            ignore.is_ignored(path)
+        };
+    };
+    // Patterns are relative, and an absolute source is compared with them as it is; what it is in starts with
+    // the empty text, and the root if it is in nothing else (patternmatcher: `MatchesOrParentMatches`).
+    let is_in_root = !below_root.is_empty() && !below_root.contains('/');
+    ignores_all()
+        || (is_in_root && ignore.is_ignored("/"))
+        || (!below_root.is_empty() && ignore.is_ignored(path))
+}
+
+/// Says whether `ADD` gets a source over the network (BuildKit: `dispatchCopy`, dockerfile2llb/convert_copy.go;
+/// `ParseGitRef`, dfgitutil/git_ref.go).
+fn is_remote(source: &str) -> bool {
+    if source.starts_with("http://") || source.starts_with("https://") {
+        return true;
+    }
+    let Some((scheme, rest)) = source.split_once("://") else {
+        return is_scp_address(source);
+    };
+    match scheme.to_ascii_lowercase().as_str() {
+        "git" | "ssh" => true,
+        // In capitals it is only known as the address of a repository.
+        "http" | "https" => {
+            let path = rest.split(['?', '#']).next().unwrap_or_default();
+            path.contains('/') && path.ends_with(".git")
+        }
+        _ => false,
     }
 }
 
-/// Says whether `ADD` gets a source over the network (BuildKit: `ParseGitRef`, dfgitutil/git_ref.go, and
-/// `ParseSCPStyleURL`, util/sshutil/scpurl.go).
-fn is_remote(source: &str) -> bool {
-    let is_url = ["http://", "https://", "git://", "ssh://"]
-        .iter()
-        .any(|scheme| {
-            source.len() >= scheme.len()
-                && source.is_char_boundary(scheme.len())
-                && source[..scheme.len()].eq_ignore_ascii_case(scheme)
-        });
-    is_url || is_scp_address(source)
-}
-
-/// `user@host:path`
+/// `user@host:path` (BuildKit: `gitSSHRegex`, util/sshutil/scpurl.go).
 fn is_scp_address(source: &str) -> bool {
     let is_word = |text: &str, more: &str| {
         let is_letter = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
         !text.is_empty() && text.chars().all(is_letter)
     };
-    let Some((host, path)) = source.split_once(':') else {
+    let Some((host, _)) = source.split_once(':') else {
         return false;
     };
-    let Some((user, host)) = host.split_once('@') else {
-        return false;
-    };
-    is_word(user, "-_.~") && is_word(host, "-.") && !path.is_empty()
+    host.split_once('@')
+        .is_some_and(|(user, host)| is_word(user, "-_") && is_word(host, "-."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_paths() {
+        let remote = [
+            "http://a",
+            "https://a/b",
+            "git://a",
+            "SSH://a",
+            "HTTPS://a/b.git?x=1",
+            "git@a.b:c",
+            "a@b:",
+        ];
+        for source in remote {
+            assert!(is_remote(source), "{source}");
+        }
+        for source in [
+            "HTTPS://a/b",
+            "ftp://a/b",
+            "github.com/a/b",
+            "a:b",
+            "a@b",
+            "a/b@c:d",
+            "",
+        ] {
+            assert!(!is_remote(source), "{source}");
+        }
+    }
 }

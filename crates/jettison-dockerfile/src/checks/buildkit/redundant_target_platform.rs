@@ -46,11 +46,11 @@ fn redundant_target_platform(input: &CheckInput<'_>, findings: &mut Findings) {
             continue;
         };
         // A global `ARG` can give the name another value than the platform that the build is for.
-        let is_default = evaluation.platform == input.evaluation.target_platform;
-        let edits = if is_default {
-            without(input.parse.text(), &flag.range)
-        } else {
+        let mut globals = input.evaluation.globals.iter();
+        let edits = if globals.any(|(name, _)| name == NAME) {
             EditSet::new()
+        } else {
+            without(input.parse.text(), &flag.range)
         };
         findings
             .add(flag.range.clone(), message)
