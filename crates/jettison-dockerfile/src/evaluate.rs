@@ -3,6 +3,7 @@
 //! Every instruction is paired with the [`Scope`] that it finds and with its words as BuildKit would expand
 //! them. Images are not pulled: what a base sets is known only if the caller knows it.
 
+mod global;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +12,14 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{
-    ArgDeclaration, FromInstruction, Healthcheck, InstructionKind, OnbuildInstruction, mount_fields,
+    ArgDeclaration, Healthcheck, InstructionKind, OnbuildInstruction, mount_fields,
 };
 use crate::parser::Parse;
 use crate::scope::{KnownImage, Scope};
-use crate::stage::{Stage, StageGraph, from_of};
+use crate::stage::{Stage, StageGraph};
 use crate::text::TextRange;
 
+pub(crate) use crate::evaluate::global::PREDEFINED;
 pub(crate) use crate::evaluate::words::Words;
 
 /// What a build is given from outside.
@@ -53,22 +55,6 @@ pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
     args.insert("TARGETSTAGE".to_owned(), "default".to_owned());
     args
 }
-
-/// The names of the arguments that are predefined in the global scope (BuildKit: `defaultArgs`,
-/// dockerfile2llb/platform.go).
-pub(crate) const PREDEFINED: [&str; 11] = [
-    "BUILDPLATFORM",
-    "BUILDOS",
-    "BUILDOSVERSION",
-    "BUILDARCH",
-    "BUILDVARIANT",
-    "TARGETPLATFORM",
-    "TARGETOS",
-    "TARGETOSVERSION",
-    "TARGETARCH",
-    "TARGETVARIANT",
-    "TARGETSTAGE",
-];
 
 /// The values of the global scope, and what the `FROM` instructions and global `ARG`s use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,80 +195,16 @@ struct Walk<'a> {
     global: Scope,
     images: BTreeMap<String, KnownImage>,
     /// The stages that the last one needs; only in those BuildKit runs triggers (`resolveStages`,
-    /// dockerfile2llb/convert.go).
+    /// `dockerfile2llb/convert.go`).
     needed: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Walk<'_> {
-    fn global_args(&mut self) -> Vec<Evaluated> {
-        let mut uses = Vec::new();
-        for &index in &self.graph.global_args {
-            let Some(instruction) = self.parse.instructions().get(index) else {
-                continue;
-            };
-            let InstructionKind::Arg(declarations) = &instruction.kind else {
-                continue;
-            };
-            let before = Arc::new(self.global.clone());
-            let mut words = Words::default();
-            for declaration in declarations {
-                let value = match self.given_argument(&declaration.name) {
-                    Some(value) => Some(value.clone()),
-                    None => declaration.default.as_deref().and_then(|default| {
-                        let lookup = |name: &str| self.global_value(name);
-                        let escape = self.parse.escape();
-                        words.expand(default, &declaration.range, escape, &lookup)
-                    }),
-                };
-                words.settle(&self.global);
-                self.global.declare(declaration, value);
-            }
-            self.diagnostics.append(&mut words.errors);
-            uses.push(words.evaluated(before));
-        }
-        uses
-    }
-
-    /// The value of a build argument that wins over a default.
-    // The value of a predefined argument is itself a default: an `ARG` with another one replaces it. One that comes
-    // from the command line would win, but cannot be told apart here.
-    fn given_argument(&self, name: &str) -> Option<&String> {
-        self.given
-            .args
-            .get(name)
-            .filter(|_| !PREDEFINED.contains(&name))
-    }
-
-    /// The value of a name before the first stage: declared, given or predefined.
-    fn global_value(&self, name: &str) -> Option<String> {
-        let declared = self.global.lookup(name).map(str::to_owned);
-        declared.or_else(|| self.predefined_value(name))
-    }
-
-    /// The value of a predefined argument.
-    fn predefined_value(&self, name: &str) -> Option<String> {
-        let given = self.given.args.get(name);
-        let value = given.filter(|_| PREDEFINED.contains(&name))?;
-        let last = self.graph.stages.last();
-        match last.and_then(|stage| stage.name.clone()) {
-            // Without a target the last stage is built (BuildKit: `toDispatchState`, dockerfile2llb/convert.go).
-            Some(last) if name == "TARGETSTAGE" && value == "default" => Some(last),
-            Some(_) | None => Some(value.clone()),
-        }
-    }
-
-    fn predefined(&self) -> BTreeMap<String, String> {
-        let pair = |name: &str| Some((name.to_owned(), self.predefined_value(name)?));
-        PREDEFINED.into_iter().filter_map(pair).collect()
-    }
-
     fn stage(&mut self, stage: &Stage, earlier: &[StageEvaluation]) -> StageEvaluation {
         let instructions = self.parse.instructions();
-        let from = from_of(&instructions[stage.from].kind);
-        let (from_evaluated, base, platform) = self.from(stage, from);
-        let (platform, platform_variables) = platform;
-        let mut scope = match &base {
+        let from = self.from(stage);
+        let mut scope = match &from.base {
             BaseImage::Scratch => Scope::on_scratch(),
             BaseImage::Stage(index) => earlier[*index].end.inherited(),
             BaseImage::Image(reference) => match self.image(reference) {
@@ -292,7 +214,7 @@ impl Walk<'_> {
             BaseImage::Unknown => Scope::on_unknown_image(),
         };
         let mut triggered = Vec::new();
-        if let BaseImage::Stage(index) = &base
+        if let BaseImage::Stage(index) = &from.base
             && self.needed.contains(&stage.index)
         {
             let place = &instructions[stage.from].range;
@@ -328,10 +250,10 @@ impl Walk<'_> {
             evaluated.push(words.evaluated(before));
         }
         StageEvaluation {
-            base,
-            platform,
-            platform_variables,
-            from: from_evaluated,
+            base: from.base,
+            platform: from.platform,
+            platform_variables: from.platform_variables,
+            from: from.evaluated,
             triggered,
             instructions: stage.instructions.clone(),
             evaluated,
@@ -363,50 +285,6 @@ impl Walk<'_> {
         let image = (self.given.images)(reference)?;
         self.images.insert(reference.to_owned(), image.clone());
         Some(image)
-    }
-
-    #[expect(clippy::type_complexity, reason = "read by one caller, and at once")]
-    fn from(
-        &mut self,
-        stage: &Stage,
-        from: Option<&FromInstruction>,
-    ) -> (Evaluated, BaseImage, (Option<String>, BTreeSet<String>)) {
-        let before = Arc::new(self.global.clone());
-        let mut words = Words::default();
-        let Some(from) = from else {
-            let nothing = (None, BTreeSet::new());
-            return (words.evaluated(before), BaseImage::Unknown, nothing);
-        };
-        let escape = self.parse.escape();
-        let lookup = |name: &str| self.global_value(name);
-        let platform = from.platform.as_deref().and_then(|platform| {
-            let instruction = &self.parse.instructions()[stage.from];
-            let place = instruction.flags.first().map(|flag| &flag.range);
-            words.expand(
-                platform,
-                place.unwrap_or(&instruction.range),
-                escape,
-                &lookup,
-            )
-        });
-        let platform_variables = words.variables();
-        let name = words.expand(&from.base, &from.base_range, escape, &lookup);
-        // A stage wins over `scratch` (BuildKit: `addState`, dockerfile2llb/convert.go).
-        let base = match name.as_deref() {
-            None | Some("") => BaseImage::Unknown,
-            Some(name) => match self.graph.stage_before(name, stage.index) {
-                Some(stage) => BaseImage::Stage(stage.index),
-                None if name == "scratch" => BaseImage::Scratch,
-                None => BaseImage::Image(name.to_owned()),
-            },
-        };
-        words.settle_globally(&self.global, &PREDEFINED);
-        self.diagnostics.append(&mut words.errors);
-        (
-            words.evaluated(before),
-            base,
-            (platform, platform_variables),
-        )
     }
 
     /// Applies an instruction that changes what later ones find.

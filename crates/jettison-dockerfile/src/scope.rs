@@ -6,7 +6,7 @@ use crate::instruction::ArgDeclaration;
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Build arguments that speak to the builder and are no variables (BuildKit: `nonEnvArgs`,
-/// dockerfile2llb/convert.go).
+/// `dockerfile2llb/convert.go`).
 pub(crate) const HIDDEN_ARGS: [&str; 2] =
     ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
 
@@ -21,6 +21,7 @@ pub enum WorkingDirectory {
 
 impl WorkingDirectory {
     /// The directory that `path` names from here, cleaned as BuildKit does it (`system.NormalizePath`).
+    #[must_use]
     pub fn join(&self, path: &str) -> WorkingDirectory {
         if path.starts_with('/') {
             return WorkingDirectory::Absolute(clean(path));

@@ -139,10 +139,8 @@ impl Names {
         match value.trim() {
             "all" => self.is_all = true,
             names => {
-                self.names = names
-                    .split(',')
-                    .map(|name| name.trim().to_owned())
-                    .collect()
+                let names = names.split(',');
+                self.names = names.map(|name| name.trim().to_owned()).collect();
             }
         }
     }

@@ -16,13 +16,13 @@ pub(super) fn quoted(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             ' '..='~' => quoted.push(character),
             control if control.is_ascii() => {
-                quoted.push_str(&format!("\\x{:02x}", u32::from(control)));
+                quoted.extend(format!("\\x{:02x}", u32::from(control)).chars());
             }
             character if is_printable(character) => quoted.push(character),
             character if u32::from(character) <= 0xffff => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
+                quoted.extend(format!("\\u{:04x}", u32::from(character)).chars());
             }
-            character => quoted.push_str(&format!("\\U{:08x}", u32::from(character))),
+            character => quoted.extend(format!("\\U{:08x}", u32::from(character)).chars()),
         }
     }
     quoted.push('"');

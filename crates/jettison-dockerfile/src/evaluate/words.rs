@@ -16,7 +16,7 @@ use crate::text::TextRange;
 /// Words that have been expanded so far.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    words: Vec<String>,
+    expanded: Vec<String>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
     unset: Vec<UnsetVariable>,
@@ -36,7 +36,7 @@ impl Words {
     ) -> Option<String> {
         self.expand_split(word, place, escape, lookup)
             .map(|expansion| {
-                self.words.push(expansion.0.clone());
+                self.expanded.push(expansion.0.clone());
                 expansion.0
             })
     }
@@ -103,7 +103,7 @@ impl Words {
     pub(super) fn evaluated(self, before: Arc<Scope>) -> Evaluated {
         Evaluated {
             before,
-            words: self.words,
+            words: self.expanded,
             matched: self.matched,
             unmatched: self.unmatched,
             unset: self.unset,
@@ -131,7 +131,7 @@ impl Words {
             InstructionKind::Expose(ports) => {
                 for port in ports {
                     if let Some((_, words)) = self.expand_split(port, place, escape, lookup) {
-                        self.words.extend(words);
+                        self.expanded.extend(words);
                     }
                 }
             }
@@ -188,7 +188,7 @@ impl Words {
                         self.note(expansion.matched, expansion.unmatched, &heredoc.body);
                         expansion.text
                     });
-                    self.words.push(text);
+                    self.expanded.push(text);
                 }
             }
         }
@@ -208,7 +208,7 @@ impl Words {
             };
             for field in fields {
                 let Some(value) = field.value else {
-                    self.words.push(field.key);
+                    self.expanded.push(field.key);
                     continue;
                 };
                 // `from` is never expanded, and one with a variable is refused.
@@ -218,7 +218,7 @@ impl Words {
                     self.expand_split(&value, place, escape, lookup)
                         .map(|(text, _)| text)
                 };
-                self.words
+                self.expanded
                     .push(format!("{}={}", field.key, value.unwrap_or_default()));
             }
         }

@@ -15,7 +15,7 @@ pub(super) struct Command<'a> {
     pub(super) kind: &'a InstructionKind,
     pub(super) evaluated: &'a Evaluated,
     /// Where it stands; the `FROM` of the stage if it is a trigger (BuildKit: `initOnBuildTriggers`,
-    /// dockerfile2llb/convert.go).
+    /// `dockerfile2llb/convert.go`).
     pub(super) instruction: &'a Instruction,
     /// Says whether it is the instruction itself and no trigger.
     pub(super) is_own: bool,

@@ -35,10 +35,14 @@ fn copy_ignored_file(input: &CheckInput<'_>, findings: &mut Findings) {
     };
     for stage in input.stages() {
         for command in commands(&stage) {
-            let (copy, name) = match command.kind {
-                InstructionKind::Copy(copy) if copy.from.is_none() => (copy, "Copy"),
-                InstructionKind::Add(copy) => (copy, "Add"),
-                _ => continue,
+            let (copy, name) = if let InstructionKind::Copy(copy) = command.kind
+                && copy.from.is_none()
+            {
+                (copy, "Copy")
+            } else if let InstructionKind::Add(add) = command.kind {
+                (add, "Add")
+            } else {
+                continue;
             };
             if command.is_silenced(&RULE) {
                 continue;
@@ -97,8 +101,8 @@ fn is_ignored(ignore: &IgnoreFile, path: &str) -> bool {
         || (!below_root.is_empty() && ignore.is_ignored(path))
 }
 
-/// Says whether `ADD` gets a source over the network (BuildKit: `dispatchCopy`, dockerfile2llb/convert_copy.go;
-/// `ParseGitRef`, dfgitutil/git_ref.go).
+/// Says whether `ADD` gets a source over the network (BuildKit: `dispatchCopy`, `dockerfile2llb/convert_copy.go`;
+/// `ParseGitRef`, `dfgitutil/git_ref.go`).
 fn is_remote(source: &str) -> bool {
     if source.starts_with("http://") || source.starts_with("https://") {
         return true;
@@ -111,7 +115,7 @@ fn is_remote(source: &str) -> bool {
         // In capitals it is only known as the address of a repository.
         "http" | "https" => {
             let path = rest.split(['?', '#']).next().unwrap_or_default();
-            path.contains('/') && path.ends_with(".git")
+            path.contains('/') && path.strip_suffix(".git").is_some()
         }
         _ => false,
     }

@@ -44,7 +44,7 @@ fn invalid_base_image_platform(input: &CheckInput<'_>, findings: &mut Findings) 
     }
 }
 
-/// BuildKit: `validateBaseImagePlatform`, dockerfile2llb/validations.go.
+/// BuildKit: `validateBaseImagePlatform`, `dockerfile2llb/validations.go`.
 fn compare(
     input: &CheckInput<'_>,
     findings: &mut Findings,

@@ -21,13 +21,15 @@ pub(in crate::checks) const RULE: Rule = Rule {
 
 fn invalid_definition_description(input: &CheckInput<'_>, findings: &mut Findings) {
     for instruction in input.parse.instructions() {
-        let names: Vec<&str> = match &instruction.kind {
-            InstructionKind::From(from) => from.name.as_deref().into_iter().collect(),
-            InstructionKind::Arg(declarations) => declarations
+        let names: Vec<&str> = if let InstructionKind::From(from) = &instruction.kind {
+            from.name.as_deref().into_iter().collect()
+        } else if let InstructionKind::Arg(declarations) = &instruction.kind {
+            declarations
                 .iter()
-                .map(|declaration| declaration.name.as_str())
-                .collect(),
-            _ => continue,
+                .map(|argument| argument.name.as_str())
+                .collect()
+        } else {
+            continue;
         };
         // The last comment counts, and an empty line does not part it from the instruction, whatever the description
         // says; an empty comment does (BuildKit: `validateDefinitionDescription`, instructions/parse.go; `Parse`,

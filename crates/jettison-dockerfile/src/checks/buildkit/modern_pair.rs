@@ -1,7 +1,7 @@
 //! From `key value` to `key=value`, without a change to what the value becomes.
 //!
 //! In the old form the value is everything up to the end of the line; in the new one it ends at white space that is
-//! neither quoted nor escaped (BuildKit: `parseNameVal` and `parseWords`, parser/line_parsers.go). Quotes mean the same
+//! neither quoted nor escaped (BuildKit: `parseNameVal` and `parseWords`, `parser/line_parsers.go`). Quotes mean the same
 //! in both: they are removed when the value is expanded.
 
 use crate::checks::buildkit::place::has_comments;
@@ -118,15 +118,15 @@ fn means_the_same(pair: &KeyValue, value: &str, escape: char) -> bool {
     let [written] = pairs.as_slice() else {
         return false;
     };
-    let awkward = |name: &str| Some(format!("{name} a  b'c\"d\\e`f$g"));
-    let values: [&dyn Fn(&str) -> Option<String>; 3] =
-        [&|_| None, &|_| Some(String::new()), &awkward];
+    let agrees = |lookup: &dyn Fn(&str) -> Option<String>| {
+        let before = expand(&pair.value, escape, lookup);
+        before.is_ok() && before == expand(&written.value, escape, lookup)
+    };
     !written.is_legacy
         && written.key == pair.key
-        && values.iter().all(|lookup| {
-            let before = expand(&pair.value, escape, *lookup);
-            before.is_ok() && before == expand(&written.value, escape, *lookup)
-        })
+        && agrees(&|_| None)
+        && agrees(&|_| Some(String::new()))
+        && agrees(&|name| Some(format!("{name} a  b'c\"d\\e`f$g")))
 }
 
 #[cfg(test)]

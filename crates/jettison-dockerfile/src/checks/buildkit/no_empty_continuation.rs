@@ -46,15 +46,12 @@ fn no_empty_continuation(input: &CheckInput<'_>, findings: &mut Findings) {
 /// The empty lines between the continued lines of an instruction, with their line endings.
 fn empty_lines(input: &CheckInput<'_>, instruction: &Instruction) -> Vec<TextRange> {
     let all = input.parse.text();
-    let end = match instruction.heredocs.first() {
-        Some(heredoc) => heredoc.body.start,
-        None => {
-            let last = instruction.range.end;
-            all[last..]
-                .find('\n')
-                .map_or(all.len(), |newline| last + newline + 1)
-        }
-    };
+    let last = instruction.range.end;
+    let end_of_line = all[last..]
+        .find('\n')
+        .map_or(all.len(), |newline| last + newline + 1);
+    let heredoc = instruction.heredocs.first();
+    let end = heredoc.map_or(end_of_line, |heredoc| heredoc.body.start);
     let start = instruction.range.start;
     let text = &all[start..end];
     let mut lines = Vec::new();

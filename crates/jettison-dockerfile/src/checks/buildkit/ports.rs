@@ -76,7 +76,7 @@ fn add(
 }
 
 /// The protocol of `[[address:]port:]port[/protocol]`, and whether there is more than a port of the container; `None`
-/// if that is wrong (BuildKit: `parsePort`, dockerfile2llb/convert_expose.go).
+/// if that is wrong (BuildKit: `parsePort`, `dockerfile2llb/convert_expose.go`).
 fn parts(text: &str) -> Option<(String, bool)> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, port),

@@ -20,7 +20,7 @@ pub(in crate::checks) const RULE: Rule = Rule {
     check: reserved_stage_name,
 };
 
-/// BuildKit: `reservedStageNames`, dockerfile2llb/validations.go.
+/// BuildKit: `reservedStageNames`, `dockerfile2llb/validations.go`.
 const RESERVED: [&str; 2] = ["context", "scratch"];
 
 fn reserved_stage_name(input: &CheckInput<'_>, findings: &mut Findings) {

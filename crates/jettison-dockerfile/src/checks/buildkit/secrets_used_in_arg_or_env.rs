@@ -104,7 +104,7 @@ const SECRET: [&str; 10] = [
 const PUBLIC: [&str; 3] = ["public", "file", "version"];
 
 /// Says whether a part of a name, between underscores, tells a secret, and none tells otherwise (BuildKit:
-/// `getSecretsRegex`, dockerfile2llb/validations.go).
+/// `getSecretsRegex`, `dockerfile2llb/validations.go`).
 fn names_a_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     let has = |parts: &[&str]| name.split('_').any(|part| parts.contains(&part));

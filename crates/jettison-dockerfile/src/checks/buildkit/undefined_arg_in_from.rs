@@ -34,10 +34,11 @@ fn undefined_arg_in_from(input: &CheckInput<'_>, findings: &mut Findings) {
         let unset = stage.evaluation.from.unset.iter();
         for variable in unset.filter(|variable| !variable.is_declared) {
             let name = &variable.name;
-            let mut message = format!("FROM argument '{name}' is not declared");
-            if let Some(closest) = &variable.closest {
-                message.push_str(&format!(" (did you mean {closest}?)"));
-            }
+            let suggestion = match &variable.closest {
+                Some(closest) => format!(" (did you mean {closest}?)"),
+                None => String::new(),
+            };
+            let message = format!("FROM argument '{name}' is not declared{suggestion}");
             let range = place::variable(input.parse.text(), &variable.place, name, 0);
             let edits = renamed(input, &range, variable);
             findings

@@ -66,11 +66,14 @@ fn undefined_var(input: &CheckInput<'_>, findings: &mut Findings) {
 }
 
 fn message(variable: &UnsetVariable) -> String {
-    let mut message = format!("Usage of undefined variable '${}'", variable.name);
-    if let Some(closest) = &variable.closest {
-        message.push_str(&format!(" (did you mean ${closest}?)"));
-    }
-    message
+    let suggestion = match &variable.closest {
+        Some(closest) => format!(" (did you mean ${closest}?)"),
+        None => String::new(),
+    };
+    format!(
+        "Usage of undefined variable '${}'{suggestion}",
+        variable.name
+    )
 }
 
 /// The image at the bottom of a stage, if its environment is not known.
@@ -95,7 +98,7 @@ fn unknown_base<'a>(input: &'a CheckInput<'_>, stage: usize) -> Option<&'a str> 
 }
 
 /// Says whether BuildKit looks at the variables of an instruction: it does not at those of `EXPOSE`, although it
-/// expands them (`dispatchExpose`, dockerfile2llb/convert_expose.go).
+/// expands them (`dispatchExpose`, `dockerfile2llb/convert_expose.go`).
 fn is_looked_at(kind: &InstructionKind) -> bool {
     match kind {
         InstructionKind::Env(_)
