@@ -3,8 +3,9 @@
 //! Under a heading, a `dockerfile` block is checked with that rule alone; a `findings` block says what is found
 //! (nothing, if there is none), and a `dockerfile fixed` block what the safe fixes make of it (the same text, if there
 //! is none). A `dockerfile proposed` block shows what all proposals make of it, those that need a build or a person
-//! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene. `UPDATE_EXPECT=1` writes what was found
-//! into the page.
+//! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene, and an `images` block names images with
+//! the platform that each is for. What sets the scene comes before the Dockerfile. `UPDATE_EXPECT=1` writes what was
+//! found into the page.
 
 #![allow(
     clippy::disallowed_methods,
@@ -16,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{
-    CheckInput, EditSet, Given, IgnoreFile, Rule, apply, check, find_rule, fix, line_column, parse,
-    platform_args, rules, stages,
+    CheckInput, EditSet, Given, IgnoreFile, KnownImage, Rule, apply, check, find_rule, fix,
+    line_column, parse, platform_args, rules, stages,
 };
 
 fn folder() -> PathBuf {
@@ -68,15 +69,27 @@ struct Example {
     ignore: Option<IgnoreFile>,
     is_without_ignore_file: bool,
     args: BTreeMap<String, String>,
+    platforms: BTreeMap<String, String>,
 }
 
 impl Example {
+    fn image(&self, name: &str) -> Option<KnownImage> {
+        Some(KnownImage {
+            env: Vec::new(),
+            working_dir: String::new(),
+            user: None,
+            shell: None,
+            platform: Some(self.platforms.get(name)?.clone()),
+        })
+    }
+
     fn findings(&self, rule: &'static Rule) -> (String, EditSet) {
         let parse = parse(&self.dockerfile);
         let graph = stages(&parse);
+        let images = |name: &str| self.image(name);
         let given = Given {
             args: &self.args,
-            images: &|_| None,
+            images: &images,
         };
         let input = CheckInput::new(&parse, &graph, &given);
         let input = if self.is_without_ignore_file {
@@ -101,9 +114,10 @@ impl Example {
     }
 
     fn fixed(&self, rule: &'static Rule) -> String {
+        let images = |name: &str| self.image(name);
         let given = Given {
             args: &self.args,
-            images: &|_| None,
+            images: &images,
         };
         let fixed = fix(&self.dockerfile, &[rule], &given, self.ignore.as_ref());
         assert_eq!(
@@ -151,6 +165,15 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
                 for line in block.text.lines() {
                     let (name, value) = line.split_once('=').unwrap();
                     example.args.insert(name.to_owned(), value.to_owned());
+                }
+                block.text
+            }
+            "images" => {
+                for line in block.text.lines() {
+                    let (name, platform) = line.split_once(' ').unwrap();
+                    example
+                        .platforms
+                        .insert(name.to_owned(), platform.to_owned());
                 }
                 block.text
             }

@@ -238,18 +238,31 @@ fn deep_nesting_is_opaque() {
         "a[": 1 commands
         "${a[": nested too deeply
         "${a[": nested too deeply
-    "#]].assert_eq(&found);
+    "#]]
+    .assert_eq(&found);
 }
 
 #[test]
 fn long_scripts_are_read() {
-    check_trap(&"a b && ".repeat(20_000), expect!["opaque at 140001: the script ends too early"]);
+    check_trap(
+        &"a b && ".repeat(20_000),
+        expect!["opaque at 140001: the script ends too early"],
+    );
     check_trap(&"a b\n".repeat(20_000), expect!["20000 commands"]);
     check_trap(&"cd a; ".repeat(20_000), expect!["20000 commands"]);
     check_trap(&"pushd a; ".repeat(5_000), expect!["5000 commands"]);
-    check_trap(&"cat <<E\n$x\nE\n".repeat(10_000), expect!["10000 commands"]);
-    check_trap(&"echo ((a) b) ".repeat(10_000), expect!["opaque at 5: unexpected `(`"]);
-    check_trap(&"$((a) b); ".repeat(10_000), expect!["opaque at 6: unexpected `b`"]);
+    check_trap(
+        &"cat <<E\n$x\nE\n".repeat(10_000),
+        expect!["10000 commands"],
+    );
+    check_trap(
+        &"echo ((a) b) ".repeat(10_000),
+        expect!["opaque at 5: unexpected `(`"],
+    );
+    check_trap(
+        &"$((a) b); ".repeat(10_000),
+        expect!["opaque at 6: unexpected `b`"],
+    );
     check_trap(&"a".repeat(1_000_000), expect!["1 commands"]);
     check_trap(&"1".repeat(1_000_000), expect!["1 commands"]);
     check_trap(&"\\\n".repeat(500_000), expect!["0 commands"]);
