@@ -4,6 +4,7 @@
 
 mod conformance;
 mod heredocs;
+mod hostile;
 mod ignore_walk;
 mod instructions;
 mod lossless;
