@@ -127,11 +127,11 @@ pub(super) fn script(text: &str, escape: char, instruction: &Instruction) -> Opt
         // The end of the line before the body.
         script.push_as("\n", before..heredoc.body.start.max(before));
         script.push(text, heredoc.body.clone());
-        let name_start = heredoc.end.end.saturating_sub(heredoc.name.len());
-        script.push_as(
-            &heredoc.name,
-            name_start.max(heredoc.end.start)..heredoc.end.end,
-        );
+        // Without the line that ends it, which is an error, there is no place that the name could stand for.
+        let name_start = heredoc.end.end.checked_sub(heredoc.name.len());
+        if let Some(start) = name_start.filter(|start| *start >= heredoc.end.start) {
+            script.push_as(&heredoc.name, start..heredoc.end.end);
+        }
         before = heredoc.end.end;
     }
     Some(script)
