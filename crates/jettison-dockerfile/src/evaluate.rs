@@ -276,7 +276,15 @@ impl Walk<'_> {
         let lookup = |name: &str| self.global_value(global, name);
         let platform = from.platform.as_deref().and_then(|platform| {
             let place = &self.parse.instructions()[stage.from].range;
-            words.expand(platform, place, escape, &lookup)
+            let value = words.expand(platform, place, escape, &lookup);
+            for error in &mut words.errors {
+                // With the platform as far as it got, which is nothing (BuildKit: dockerfile2llb/convert.go).
+                error.message = format!(
+                    "failed to process arguments for platform : {}",
+                    error.message
+                );
+            }
+            value
         });
         let name = words.expand(&from.base, &from.base_range, escape, &lookup);
         let base = match name.as_deref() {

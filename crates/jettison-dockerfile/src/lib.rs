@@ -23,8 +23,10 @@ mod keyword;
 mod meaning;
 mod node;
 mod parser;
+mod quote;
 mod scope;
 mod shell;
+mod source_text;
 mod stage;
 mod suggest;
 mod text;
@@ -64,6 +66,7 @@ pub use crate::shell::{
     ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse,
     is_posix_shell, shell_script,
 };
+pub use crate::source_text::SourceText;
 pub use crate::stage::{SourceName, Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

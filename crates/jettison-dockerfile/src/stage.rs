@@ -33,6 +33,8 @@ pub struct Stage {
     pub from: usize,
     /// The instructions after its `FROM`.
     pub instructions: Range<usize>,
+    /// A named context of its name takes its place: it is not built, and who names it gets the context.
+    pub is_replaced: bool,
 }
 
 impl Stage {
@@ -61,6 +63,7 @@ pub fn stages(parse: &Parse) -> StageGraph {
                 name,
                 from: index,
                 instructions,
+                is_replaced: false,
             });
         } else if let Some(stage) = graph.stages.last_mut() {
             stage.instructions.end = index + 1;
@@ -92,6 +95,17 @@ pub(crate) fn from_of(kind: &InstructionKind) -> Option<&FromInstruction> {
 }
 
 impl StageGraph {
+    /// The same where named contexts take the places of stages of their names (BuildKit: `toDispatchState`,
+    /// dockerfile2llb/convert.go). Case does not matter.
+    #[must_use]
+    pub fn with_named_contexts(mut self, names: &[&str]) -> StageGraph {
+        for stage in &mut self.stages {
+            let of_stage = stage.name.as_deref().unwrap_or_default();
+            stage.is_replaced = names.iter().any(|name| name.eq_ignore_ascii_case(of_stage));
+        }
+        self
+    }
+
     /// Finds a stage as `COPY --from` does.
     ///
     /// A number is a position and never a name. Case does not matter; of several stages with one name the last

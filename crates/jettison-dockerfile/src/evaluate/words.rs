@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::Evaluated;
-use crate::expand::{expand_heredoc, expand_with_matches};
+use crate::expand::{ExpandError, Expansion, expand_heredoc_with_matches, expand_with_matches};
 use crate::instruction::{
     CopyInstruction, CopySource, Healthcheck, Instruction, InstructionKind, RunInstruction,
     mount_fields,
@@ -46,7 +46,17 @@ impl Words {
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Option<(String, Vec<String>)> {
-        match expand_with_matches(word, escape, lookup) {
+        self.note(word, place, expand_with_matches(word, escape, lookup))
+    }
+
+    /// Notes what a word has used, or that it cannot be expanded.
+    fn note(
+        &mut self,
+        word: &str,
+        place: &TextRange,
+        result: Result<Expansion, ExpandError>,
+    ) -> Option<(String, Vec<String>)> {
+        match result {
             Ok(expansion) => {
                 self.matched.extend(expansion.matched);
                 self.unmatched.extend(expansion.unmatched);
@@ -139,12 +149,12 @@ impl Words {
                 }
                 CopySource::Heredoc(heredoc) => {
                     let text = heredoc.text();
-                    let text = if heredoc.expand {
-                        expand_heredoc(&text, lookup).unwrap_or(text)
-                    } else {
-                        text
-                    };
-                    self.words.push(text);
+                    let expanded = heredoc.expand.then(|| {
+                        let result = expand_heredoc_with_matches(&text, lookup);
+                        self.note(&text, place, result)
+                    });
+                    let expanded = expanded.flatten().map(|(text, _)| text);
+                    self.words.push(expanded.unwrap_or(text));
                 }
             }
         }

@@ -128,9 +128,14 @@ impl StageGraph {
         let Some(from) = from.and_then(|from| from_of(&from.kind)) else {
             return Ok(None);
         };
+        if stage.is_replaced {
+            return Ok(None);
+        }
         let lookup = |name: &str| globals.get(name).cloned().or_else(|| given(name));
-        let base = expand(&from.base, parse.escape(), &lookup)
-            .map_err(|error| Diagnostic::error(from.base_range.clone(), error.to_string()))?;
+        let base = expand(&from.base, parse.escape(), &lookup).map_err(|error| {
+            let message = format!("failed to process {:?}: {error}", from.base);
+            Diagnostic::error(from.base_range.clone(), message)
+        })?;
         Ok(self.stage_before(&base, stage.index).map(|base| base.index))
     }
 
@@ -140,7 +145,8 @@ impl StageGraph {
         let mut sources = Vec::new();
         for stage in &self.stages {
             let mut of_stage = Vec::new();
-            for instruction in &parse.instructions()[stage.instructions.clone()] {
+            let all = &parse.instructions()[stage.instructions.clone()];
+            for instruction in all.iter().filter(|_| !stage.is_replaced) {
                 for (name, place) in named_sources(instruction) {
                     match self.source(&name) {
                         Ok(stage) => of_stage.push(Source {

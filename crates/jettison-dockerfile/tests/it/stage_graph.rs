@@ -146,3 +146,13 @@ fn a_target_is_a_name_and_no_number() {
     assert_eq!(error.message, "target stage \"biuld\" could not be found");
     assert_eq!(error.hints, ["did you mean `build`?"]);
 }
+
+#[test]
+fn a_named_context_takes_the_place_of_a_stage() {
+    let text = "FROM x AS a\nFROM a AS b\nCOPY --from=9 x /\nFROM b\nCOPY --from=a y /\n";
+    let parse = parse(text);
+    let graph = stages(&parse).with_named_contexts(&["B", "other"]);
+    assert_eq!(graph.reachable(&parse, 2), Ok(vec![0, 1, 2]));
+    let graph = stages(&parse).with_named_contexts(&["other"]);
+    assert!(graph.reachable(&parse, 2).is_err());
+}
