@@ -2,10 +2,11 @@
 
 use std::cell::OnceCell;
 
+use crate::checks::image_name::ImageName;
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::{BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate};
 use crate::ignore::IgnoreFile;
-use crate::instruction::Instruction;
+use crate::instruction::{Instruction, InstructionKind, RunScript};
 use crate::parser::Parse;
 use crate::shell::{ShellScript, shell_script};
 use crate::stage::{Stage, StageGraph};
@@ -108,6 +109,9 @@ impl<'a> CheckInput<'a> {
     }
 }
 
+/// The programs that read the language of POSIX shells.
+const POSIX_SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "ksh"];
+
 /// A stage as a rule sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StageView<'a> {
@@ -125,6 +129,45 @@ impl<'a> StageView<'a> {
     /// Says whether its layers are part of the image that is built.
     pub(super) fn ships(&self) -> bool {
         self.input.ships(self.stage.index)
+    }
+
+    /// The stages that it stands on, bottom first, and itself.
+    pub(super) fn lineage(&self) -> Vec<StageView<'a>> {
+        let mut lineage = vec![*self];
+        while let Some(view) = lineage.last()
+            && let BaseImage::Stage(base) = view.evaluation.base
+            && base < view.stage.index
+        {
+            let input = self.input;
+            lineage.push(StageView {
+                input,
+                stage: &input.graph.stages[base],
+                evaluation: &input.evaluation.stages[base],
+            });
+        }
+        lineage.reverse();
+        lineage
+    }
+
+    /// What the stage stands on in the end, local stages looked through.
+    pub(super) fn root(&self) -> &'a BaseImage {
+        self.lineage()
+            .first()
+            .map_or(&self.evaluation.base, |bottom| &bottom.evaluation.base)
+    }
+
+    /// The name of the image that the stage stands on in the end, if the text tells it.
+    pub(super) fn root_image(&self) -> Option<ImageName<'a>> {
+        match self.root() {
+            BaseImage::Image(reference) => ImageName::of(reference),
+            BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
+        }
+    }
+
+    /// Says whether the stage is one of Windows, as far as the text tells.
+    pub(super) fn is_windows(&self) -> bool {
+        self.input.parse.escape() == '`'
+            || self.root_image().is_some_and(|image| image.is_windows())
     }
 
     /// Its instructions with what they find, in order, without its `FROM`.
@@ -164,5 +207,37 @@ impl<'a> InstructionView<'a> {
     /// Its script, if it has one.
     pub(super) fn script(&self) -> Option<&'a ShellScript> {
         self.input.script(self.index)
+    }
+
+    /// The program that reads its script, if the Dockerfile names one: that of `SHELL`, or of a first line `#!`.
+    pub(super) fn named_shell(&self) -> Option<String> {
+        if let InstructionKind::Run(run) = &self.instruction.kind
+            && let RunScript::File { content, .. } = run.script(&self.instruction.heredocs)
+        {
+            let line = content.lines().next().unwrap_or_default();
+            let mut words = line.trim_start_matches("#!").split_whitespace();
+            let program = words.next().unwrap_or_default();
+            return if program.ends_with("/env") {
+                words.find(|word| !word.starts_with('-')).map(str::to_owned)
+            } else {
+                Some(program.to_owned())
+            };
+        }
+        self.evaluated.before.shell.as_ref()?.first().cloned()
+    }
+
+    /// Says whether its script is one for a POSIX shell, as far as the text tells.
+    pub(super) fn runs_in_posix_shell(&self) -> bool {
+        match self.named_shell() {
+            Some(program) => {
+                let name = program.rsplit('/').next().unwrap_or_default();
+                POSIX_SHELLS.contains(&name)
+            }
+            None => self
+                .input
+                .stages()
+                .find(|view| view.evaluation.instructions.contains(&self.index))
+                .is_none_or(|view| !view.is_windows()),
+        }
     }
 }
