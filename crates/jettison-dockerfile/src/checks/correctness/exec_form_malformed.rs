@@ -1,13 +1,14 @@
 //! An array that is no JSON makes a shell form, or plain words.
 
 use crate::checks::arguments::Arguments;
+use crate::checks::correctness::command_chain::command_form;
 use crate::checks::correctness::loose_array::{Flaw, loose_array};
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::edit::{Edit, EditSet};
-use crate::instruction::{CommandForm, Healthcheck, Instruction, InstructionKind};
+use crate::instruction::{CommandForm, Instruction, InstructionKind};
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("exec-form-malformed"),
@@ -68,32 +69,14 @@ fn exec_form_malformed(input: &CheckInput<'_>, findings: &mut Findings) {
 
 /// What comes of an array that is not JSON.
 fn consequence(kind: &InstructionKind) -> Option<&'static str> {
-    let form = match kind {
-        InstructionKind::Run(run) => &run.form,
-        InstructionKind::Cmd(form) | InstructionKind::Entrypoint(form) => form,
-        InstructionKind::Healthcheck(Healthcheck::Command(health)) => &health.form,
-        InstructionKind::Copy(_) | InstructionKind::Add(_) | InstructionKind::Volume(_) => {
-            return Some("takes the brackets for part of its words");
-        }
-        InstructionKind::Healthcheck(Healthcheck::None)
-        | InstructionKind::From(_)
-        | InstructionKind::Label(_)
-        | InstructionKind::Env(_)
-        | InstructionKind::Arg(_)
-        | InstructionKind::Expose(_)
-        | InstructionKind::User(_)
-        | InstructionKind::Workdir(_)
-        | InstructionKind::Shell(_)
-        | InstructionKind::Stopsignal(_)
-        | InstructionKind::Onbuild(_)
-        | InstructionKind::Maintainer(_)
-        | InstructionKind::Unknown
-        | InstructionKind::Invalid => return None,
-    };
-    match form {
-        CommandForm::Shell(_) => Some("hands its text to a shell"),
-        CommandForm::Exec(_) => None,
+    let takes_words = matches!(
+        kind,
+        InstructionKind::Copy(_) | InstructionKind::Add(_) | InstructionKind::Volume(_)
+    );
+    if takes_words {
+        return Some("takes the brackets for part of its words");
     }
+    matches!(command_form(kind), Some(CommandForm::Shell(_))).then_some("hands its text to a shell")
 }
 
 /// Where the array starts in the arguments: `HEALTHCHECK` has a word before it.
