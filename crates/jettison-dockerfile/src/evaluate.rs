@@ -38,20 +38,39 @@ impl std::fmt::Debug for Given<'_> {
     }
 }
 
-/// The arguments that are predefined, with their values for a build on and for one platform.
+/// The arguments that every `FROM` sees without an `ARG`.
 ///
 /// See <https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope>.
+pub(crate) const PREDEFINED: [&str; 11] = [
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETOSVERSION",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETSTAGE",
+];
+
+/// The values of the predefined arguments for a build on and for one platform.
 pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
-    let mut args = BTreeMap::new();
-    for side in ["TARGET", "BUILD"] {
-        args.insert(format!("{side}PLATFORM"), format!("{os}/{architecture}"));
-        args.insert(format!("{side}OS"), os.to_owned());
-        args.insert(format!("{side}OSVERSION"), String::new());
-        args.insert(format!("{side}ARCH"), architecture.to_owned());
-        args.insert(format!("{side}VARIANT"), String::new());
-    }
-    args.insert("TARGETSTAGE".to_owned(), "default".to_owned());
-    args
+    let value = |name: &str| match name
+        .trim_start_matches("TARGET")
+        .trim_start_matches("BUILD")
+    {
+        "PLATFORM" => format!("{os}/{architecture}"),
+        "OS" => os.to_owned(),
+        "ARCH" => architecture.to_owned(),
+        "STAGE" => "default".to_owned(),
+        _ => String::new(),
+    };
+    PREDEFINED
+        .iter()
+        .map(|&name| (name.to_owned(), value(name)))
+        .collect()
 }
 
 /// The values of the global scope, and what the `FROM` instructions and global `ARG`s use.
@@ -122,6 +141,7 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         given,
         global: Scope {
             env: Vec::new(),
+            variables: BTreeMap::new(),
             ..Scope::on_scratch()
         },
         diagnostics: Vec::new(),
@@ -163,8 +183,8 @@ impl Walk<'_> {
             let before = Arc::new(self.global.clone());
             let mut words = Words::default();
             for declaration in declarations {
-                let value = match self.given.args.get(&declaration.name) {
-                    Some(value) => Some(value.clone()),
+                let value = match self.given_value(declaration) {
+                    Some(value) => Some(value),
                     None => declaration.default.as_deref().and_then(|default| {
                         let global = &self.global;
                         words.expand(default, &declaration.range, self.parse.escape(), &|name| {
@@ -260,10 +280,18 @@ impl Walk<'_> {
         });
         let name = words.expand(&from.base, &from.base_range, escape, &lookup);
         let base = match name.as_deref() {
-            None | Some("") => BaseImage::Unknown,
-            Some("scratch") => BaseImage::Scratch,
+            None => BaseImage::Unknown,
+            Some("") => {
+                let message = format!("base name ({}) should not be blank", from.base);
+                let error = Diagnostic::error(from.base_range.clone(), message);
+                words.errors.push(error.with_hint(
+                    "give the variable a value with an ARG before the first FROM, or with --build-arg",
+                ));
+                BaseImage::Unknown
+            }
             Some(name) => match self.graph.stage_before(name, stage.index) {
                 Some(stage) => BaseImage::Stage(stage.index),
+                None if name == "scratch" => BaseImage::Scratch,
                 None => BaseImage::Image(name.to_owned()),
             },
         };
@@ -328,6 +356,16 @@ impl Walk<'_> {
         }
     }
 
+    /// The value that the caller gives to an argument. The predefined ones are no more than defaults.
+    fn given_value(&self, declaration: &ArgDeclaration) -> Option<String> {
+        let is_predefined = PREDEFINED.contains(&declaration.name.as_str());
+        let is_declared = self.global.declares(&declaration.name);
+        if is_predefined && (is_declared || declaration.default.is_some()) {
+            return None;
+        }
+        self.given.args.get(&declaration.name).cloned()
+    }
+
     /// The value of an argument that a stage declares: given, its default, or the global one.
     fn argument(
         &self,
@@ -335,16 +373,15 @@ impl Walk<'_> {
         scope: &Scope,
         words: &mut Words,
     ) -> Option<String> {
-        let name = &declaration.name;
-        if let Some(value) = self.given.args.get(name) {
-            return Some(value.clone());
+        if let Some(value) = self.given_value(declaration) {
+            return Some(value);
         }
         match &declaration.default {
             Some(default) => {
                 let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
                 words.expand(default, &declaration.range, self.parse.escape(), &lookup)
             }
-            None => self.global.lookup(name).map(str::to_owned),
+            None => self.global.lookup(&declaration.name).map(str::to_owned),
         }
     }
 

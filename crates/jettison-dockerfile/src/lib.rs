@@ -61,8 +61,9 @@ pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
     Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
-    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse, shell_script,
+    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse,
+    is_posix_shell, shell_script,
 };
-pub use crate::stage::{Stage, StageGraph, stages};
+pub use crate::stage::{SourceName, Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

@@ -37,9 +37,8 @@ struct StageMeaning {
 /// What a step finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Surroundings {
-    env: Vec<(String, String)>,
-    /// Build arguments with a value, which a command finds in its environment.
-    args: BTreeMap<String, String>,
+    /// Environment and build arguments, which a command finds in its environment.
+    variables: BTreeMap<String, String>,
     working_dir: WorkingDirectory,
     user: Option<String>,
     shell: Option<Vec<String>>,
@@ -209,15 +208,8 @@ fn add_instructions(
 }
 
 fn surroundings(scope: &Scope) -> Surroundings {
-    let mut args = BTreeMap::new();
-    for (name, value) in &scope.args {
-        if let Some(value) = value {
-            args.insert(name.clone(), value.clone());
-        }
-    }
     Surroundings {
-        env: scope.env.clone(),
-        args,
+        variables: scope.variables.clone(),
         working_dir: scope.working_dir.clone(),
         user: scope.user.clone(),
         shell: scope.shell.clone(),

@@ -1,5 +1,7 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
+use std::collections::BTreeMap;
+
 use crate::instruction::ArgDeclaration;
 
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
@@ -75,10 +77,15 @@ pub struct KnownImage {
 /// What an instruction finds when its turn comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The environment that is known, in the order in which the names came up.
+    /// The environment that the image gets, as far as it is known, in the order in which the names came up.
     pub env: Vec<(String, String)>,
-    /// The declared build arguments in order, the last of a name counts; `None` is declared without a value.
+    /// The declared build arguments in order; `None` is declared without a value.
     pub args: Vec<(String, Option<String>)>,
+    /// What words and commands see: of one name the later instruction counts, be it `ARG` or `ENV`.
+    ///
+    /// The reference says that `ENV` always wins; BuildKit keeps both in one environment (`dispatchArg` and
+    /// `dispatchEnv`, dockerfile2llb/convert.go).
+    pub variables: BTreeMap<String, String>,
     /// Says whether the base image's environment is among `env`.
     pub knows_base_env: bool,
     /// The working directory.
@@ -95,6 +102,7 @@ impl Scope {
         Scope {
             env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
             args: Vec::new(),
+            variables: BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
             user: None,
@@ -123,14 +131,9 @@ impl Scope {
         scope
     }
 
-    /// The value that a word sees: of the environment, else of a build argument.
+    /// The value that a word sees.
     pub fn lookup(&self, name: &str) -> Option<&str> {
-        let in_env = self.env.iter().find(|(known, _)| known == name);
-        if let Some((_, value)) = in_env {
-            return Some(value);
-        }
-        let declared = self.args.iter().rfind(|(known, _)| known == name);
-        declared.and_then(|(_, value)| value.as_deref())
+        self.variables.get(name).map(String::as_str)
     }
 
     /// Says whether `ARG` declared a name.
@@ -138,21 +141,26 @@ impl Scope {
         self.args.iter().any(|(known, _)| known == name)
     }
 
-    /// The names that a word can use.
+    /// The names that a word can use, declared ones without a value included.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let env = self.env.iter().map(|(name, _)| name.as_str());
-        env.chain(self.args.iter().map(|(name, _)| name.as_str()))
+        let declared = self.args.iter().map(|(name, _)| name.as_str());
+        let unset = declared.filter(|name| !self.variables.contains_key(*name));
+        self.variables.keys().map(String::as_str).chain(unset)
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
+        self.variables.insert(name.clone(), value.clone());
         match self.env.iter_mut().find(|(known, _)| *known == name) {
             Some(slot) => slot.1 = value,
             None => self.env.push((name, value)),
         }
     }
 
-    /// Declares an argument; a later declaration without a value does not take an earlier value away.
+    /// Declares an argument; a declaration without a value does not take an earlier value away.
     pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
+        if let Some(value) = &value {
+            self.variables.insert(argument.name.clone(), value.clone());
+        }
         self.args.push((argument.name.clone(), value));
     }
 }

@@ -63,6 +63,7 @@ impl<'a> CheckInput<'a> {
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let mut diagnostics = self.parse.diagnostics().to_vec();
         diagnostics.extend(self.graph.diagnostics.iter().cloned());
+        diagnostics.extend(self.graph.reference_errors(self.parse));
         diagnostics.extend(self.evaluation.diagnostics.iter().cloned());
         diagnostics.sort_by_key(|diagnostic| diagnostic.range.start);
         diagnostics

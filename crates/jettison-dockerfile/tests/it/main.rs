@@ -4,8 +4,12 @@
 
 mod conformance;
 mod heredocs;
+mod ignore_walk;
 mod instructions;
 mod lossless;
+mod meanings;
+mod proposals;
 mod rule_pages;
+mod shell;
 mod stage_graph;
 mod syntax;
