@@ -4,6 +4,31 @@ use crate::checks::input::{InstructionView, StageView};
 use crate::instruction::InstructionKind;
 use crate::shell::{Connector, RedirectKind, ShellScript, ShellWord, SimpleCommand};
 
+/// Programs that fail themselves when what they read is empty, ends too early or is not what they look for.
+pub(super) const STRICT_READERS: [&str; 21] = [
+    "apt-key",
+    "bunzip2",
+    "bzcat",
+    "cpio",
+    "docker",
+    "egrep",
+    "gpg",
+    "grep",
+    "gunzip",
+    "gzip",
+    "md5sum",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "shasum",
+    "tar",
+    "unxz",
+    "unzip",
+    "xz",
+    "xzcat",
+    "zcat",
+];
+
 /// The `RUN`s of a stage whose script is one for a POSIX shell and can be read.
 pub(super) fn run_scripts<'a>(
     stage: &StageView<'a>,
