@@ -6,20 +6,26 @@ use crate::checks::packages::base_name;
 const VALUED: &str = "AbcCdDeEFhHKmoPQrtTuUwxXyYz";
 
 /// What a `curl` command is told to do, as far as rules ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// To fail when the answer is 400 or more.
+    Fail,
+    /// To write the answer to a file that stays.
+    Save,
+    /// To throw the answer away.
+    Discard,
+    /// To print something of its own about the answer.
+    WriteOut,
+    /// To read flags from a file, or to ask for nothing.
+    Other,
+}
+
+/// A `curl` command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Curl {
-    /// An answer of 400 or more makes it fail.
-    pub(super) fails: bool,
-    /// It writes the answer to a file that stays.
-    pub(super) saves: bool,
-    /// It throws the answer away.
-    pub(super) discards: bool,
-    /// It prints something of its own about the answer.
-    pub(super) writes_out: bool,
-    /// It reads flags from a file, or asks for nothing.
-    pub(super) is_unknown: bool,
+    told: Vec<Told>,
     /// The addresses it names, as far as they are known.
-    pub(super) addresses: Vec<String>,
+    addresses: Vec<String>,
 }
 
 /// Reads the arguments of `curl`; `None` stands for a word that is not known.
@@ -52,8 +58,21 @@ pub(super) fn curl<'w>(arguments: impl Iterator<Item = Option<&'w str>>) -> Curl
 }
 
 impl Curl {
+    /// Says whether it is told something.
+    pub(super) fn is_told(&self, what: Told) -> bool {
+        self.told.contains(&what)
+    }
+
+    /// Says whether it succeeds whatever a server answers by HTTP, and nobody asks for the status.
+    pub(super) fn takes_everything(&self) -> bool {
+        let is_careful = [Told::Fail, Told::WriteOut, Told::Other]
+            .into_iter()
+            .any(|told| self.is_told(told));
+        !is_careful && self.is_http()
+    }
+
     /// Says whether all that it names may be asked for by HTTP.
-    pub(super) fn is_http(&self) -> bool {
+    fn is_http(&self) -> bool {
         !self.addresses.is_empty()
             && self.addresses.iter().all(|address| {
                 !address.contains("://") || address.starts_with("http") || address.starts_with('$')
@@ -63,9 +82,9 @@ impl Curl {
     /// Takes a long flag; returns it if its value comes next.
     fn long(&mut self, flag: &str) -> Option<String> {
         match flag {
-            "fail" | "fail-with-body" => self.fails = true,
-            "remote-name" | "remote-name-all" => self.saves = true,
-            "version" | "help" | "manual" => self.is_unknown = true,
+            "fail" | "fail-with-body" => self.told.push(Told::Fail),
+            "remote-name" | "remote-name-all" => self.told.push(Told::Save),
+            "version" | "help" | "manual" => self.told.push(Told::Other),
             _ if LONG_SWITCHES.contains(&flag) || flag.starts_with("no-") => {}
             _ => return Some(flag.to_owned()),
         }
@@ -90,9 +109,9 @@ impl Curl {
                 return None;
             }
             match letter {
-                'f' => self.fails = true,
-                'O' | 'J' => self.saves = true,
-                'V' | 'M' => self.is_unknown = true,
+                'f' => self.told.push(Told::Fail),
+                'O' | 'J' => self.told.push(Told::Save),
+                'V' | 'M' => self.told.push(Told::Other),
                 _ => {}
             }
         }
@@ -101,10 +120,10 @@ impl Curl {
 
     fn value(&mut self, flag: &str, value: &str) {
         match flag {
-            "output" if value == "/dev/null" => self.discards = true,
-            "output" if value != "-" => self.saves = true,
-            "write-out" => self.writes_out = true,
-            "config" => self.is_unknown = true,
+            "output" if value == "/dev/null" => self.told.push(Told::Discard),
+            "output" if value != "-" => self.told.push(Told::Save),
+            "write-out" => self.told.push(Told::WriteOut),
+            "config" => self.told.push(Told::Other),
             "url" => self.addresses.push(value.to_owned()),
             _ => {}
         }
@@ -160,13 +179,13 @@ mod tests {
 
     #[test]
     fn clusters_end_at_a_letter_with_a_value() {
-        assert!(read("-sSfL https://a").fails);
-        assert!(read("-Lo f https://a").saves);
+        assert!(read("-sSfL https://a").is_told(Told::Fail));
+        assert!(read("-Lo f https://a").is_told(Told::Save));
         let into_f = read("-of https://a");
-        assert!(into_f.saves && !into_f.fails);
-        assert!(!read("-H f https://a").fails);
-        assert!(read("-so /dev/null https://a").discards);
-        assert!(read("-s -w %{http_code} https://a").writes_out);
+        assert!(into_f.is_told(Told::Save) && !into_f.is_told(Told::Fail));
+        assert!(!read("-H f https://a").is_told(Told::Fail));
+        assert!(read("-so /dev/null https://a").is_told(Told::Discard));
+        assert!(read("-s -w %{http_code} https://a").is_told(Told::WriteOut));
     }
 
     #[test]
@@ -176,7 +195,7 @@ mod tests {
             read("--proto =https --tlsv1.2 -sSf https://a").addresses,
             ["https://a"]
         );
-        assert!(read("--fail-with-body a").fails);
+        assert!(read("--fail-with-body a").is_told(Told::Fail));
         assert!(!read("ftp://a").is_http());
     }
 }

@@ -1,7 +1,7 @@
 //! `curl` takes an error page for an answer.
 
 use crate::checks::arguments::Arguments;
-use crate::checks::correctness::curl::{Curl, curl, is_curl};
+use crate::checks::correctness::curl::{Curl, Told, curl, is_curl};
 use crate::checks::correctness::scripts::{STRICT_READERS, bare_variable, is_mentioned};
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::{CheckInput, InstructionView};
@@ -91,14 +91,14 @@ fn careless(command: &SimpleCommand) -> Option<Curl> {
         )
     });
     let curl = curl(words);
-    let takes_all = !curl.fails && !curl.is_unknown && !curl.writes_out && curl.is_http();
+    let takes_all = curl.takes_everything();
     (takes_all && !has_unknown_flags).then_some(curl)
 }
 
 /// Where the answer of a command goes, if it is a careless `curl`.
 fn sink(script: &ShellScript, command: &SimpleCommand) -> Option<Sink> {
     let curl = careless(command)?;
-    if curl.discards || command.nesting.contains(&Nesting::CommandSubstitution) {
+    if curl.is_told(Told::Discard) || command.nesting.contains(&Nesting::CommandSubstitution) {
         return None;
     }
     let into_file = command.redirects.iter().any(|redirect| {
@@ -108,16 +108,15 @@ fn sink(script: &ShellScript, command: &SimpleCommand) -> Option<Sink> {
         ) && redirect.file_descriptor.is_none_or(|number| number == 1)
             && !redirect.target.text.starts_with("/dev/")
     });
-    if curl.saves || into_file {
+    if curl.is_told(Told::Save) || into_file {
         return Some(Sink::File);
     }
     let next = next_in_pipeline(script, command)?;
     let program = base_name(next.unwrapped().first()?.literal.as_deref()?);
     // Who looks for something does not find it in an error page.
-    let looks_for_something = [
-        "grep", "egrep", "jq", "head", "tail", "awk", "sed", "cut", "wc",
-    ];
-    (!looks_for_something.contains(&program)).then_some(Sink::Program)
+    let looks_for_something = ["jq", "head", "tail", "awk", "sed", "cut", "wc"];
+    let notices = STRICT_READERS.contains(&program) || looks_for_something.contains(&program);
+    (!notices).then_some(Sink::Program)
 }
 
 fn next_in_pipeline<'s>(
@@ -189,7 +188,7 @@ fn of_exec_form(
         return;
     };
     let curl = curl(words.iter().map(|word| Some(word.as_str())));
-    let is_careless = !curl.fails && !curl.is_unknown && !curl.writes_out && curl.is_http();
+    let is_careless = curl.takes_everything();
     if !is_curl(program) || !is_careless {
         return;
     }
