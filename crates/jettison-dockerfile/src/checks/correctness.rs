@@ -5,6 +5,8 @@ mod apt_instead_of_apt_get;
 mod base_shell;
 mod bash_syntax;
 mod bashism_in_sh;
+mod built_for_this_cpu;
+mod checksum_line_malformed;
 mod cmd_ignored_by_entrypoint;
 mod command_chain;
 mod copy_from_misspelt_stage;
@@ -24,6 +26,7 @@ mod scratch;
 mod scripts;
 mod service_started_in_run;
 mod shell_on_scratch;
+mod shell_replaced_by_link;
 mod state_lost_after_run;
 mod variable_in_exec_form;
 
@@ -34,6 +37,8 @@ pub(super) const RULES: &[&Rule] = &[
     &add_instead_of_copy::RULE,
     &apt_instead_of_apt_get::RULE,
     &bashism_in_sh::RULE,
+    &built_for_this_cpu::RULE,
+    &checksum_line_malformed::RULE,
     &cmd_ignored_by_entrypoint::RULE,
     &copy_from_misspelt_stage::RULE,
     &copy_several_to_file::RULE,
@@ -47,6 +52,7 @@ pub(super) const RULES: &[&Rule] = &[
     &pipe_hides_failure::RULE,
     &service_started_in_run::RULE,
     &shell_on_scratch::RULE,
+    &shell_replaced_by_link::RULE,
     &state_lost_after_run::RULE,
     &variable_in_exec_form::RULE,
 ];

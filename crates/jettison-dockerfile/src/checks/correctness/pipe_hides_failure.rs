@@ -1,7 +1,7 @@
 //! A download that fails in front of a pipe.
 
 use crate::checks::correctness::base_shell::{ScriptShell, script_shell};
-use crate::checks::correctness::scripts::{STRICT_READERS, run_scripts};
+use crate::checks::correctness::scripts::{STRICT_READERS, pipelines, run_scripts};
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::packages::base_name;
@@ -47,29 +47,6 @@ fn pipe_hides_failure(input: &CheckInput<'_>, findings: &mut Findings) {
             }
         }
     }
-}
-
-/// The first and the last command of every pipeline that is made of simple commands.
-fn pipelines(script: &ShellScript) -> Vec<(&SimpleCommand, &SimpleCommand)> {
-    let is_mixed = |pipeline: usize| {
-        let mut compounds = script.compounds.iter();
-        compounds.any(|compound| compound.pipeline == pipeline)
-    };
-    let mut pipelines: Vec<(&SimpleCommand, &SimpleCommand)> = Vec::new();
-    for command in &script.commands {
-        if command.words.is_empty() || is_mixed(command.pipeline) {
-            continue;
-        }
-        match pipelines
-            .iter_mut()
-            .find(|(first, _)| first.pipeline == command.pipeline)
-        {
-            Some((_, last)) => *last = command,
-            None => pipelines.push((command, command)),
-        }
-    }
-    pipelines.retain(|(first, last)| first.source_range != last.source_range);
-    pipelines
 }
 
 /// The programs at both ends of a pipeline, if the failure of the first goes unnoticed and matters.

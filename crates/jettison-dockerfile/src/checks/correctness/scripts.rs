@@ -5,11 +5,10 @@ use crate::instruction::InstructionKind;
 use crate::shell::{Connector, RedirectKind, ShellScript, ShellWord, SimpleCommand};
 
 /// Programs that fail themselves when what they read is empty, ends too early or is not what they look for.
-pub(super) const STRICT_READERS: [&str; 21] = [
+pub(super) const STRICT_READERS: [&str; 20] = [
     "apt-key",
     "bunzip2",
     "bzcat",
-    "cpio",
     "docker",
     "egrep",
     "gpg",
@@ -57,6 +56,29 @@ pub(super) fn is_mentioned(
                 is_in(&view.instruction.original) || heredocs.any(|heredoc| is_in(&heredoc.content))
             })
     })
+}
+
+/// The first and the last command of every pipeline that is made of simple commands.
+pub(super) fn pipelines(script: &ShellScript) -> Vec<(&SimpleCommand, &SimpleCommand)> {
+    let is_mixed = |pipeline: usize| {
+        let mut compounds = script.compounds.iter();
+        compounds.any(|compound| compound.pipeline == pipeline)
+    };
+    let mut pipelines: Vec<(&SimpleCommand, &SimpleCommand)> = Vec::new();
+    for command in &script.commands {
+        if command.words.is_empty() || is_mixed(command.pipeline) {
+            continue;
+        }
+        match pipelines
+            .iter_mut()
+            .find(|(first, _)| first.pipeline == command.pipeline)
+        {
+            Some((_, last)) => *last = command,
+            None => pipelines.push((command, command)),
+        }
+    }
+    pipelines.retain(|(first, last)| first.source_range != last.source_range);
+    pipelines
 }
 
 /// The variable that a word is, and nothing else, without quotes: it may stand for flags, or for several words.
