@@ -85,6 +85,7 @@ fn copy_from_misspelt_stage(input: &CheckInput<'_>, findings: &mut Findings) {
                     .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
                 let is_number = name.parse::<i64>().is_ok();
                 if !is_bare
+                    || name.len() < 4
                     || is_number
                     || input.graph.find(&name).is_some()
                     || IMAGES.contains(&name.as_str())

@@ -6,6 +6,7 @@ use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::edit::EditSet;
+use crate::evaluate::BaseImage;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("copy-several-to-file"),
@@ -19,6 +20,27 @@ pub(in crate::checks) const RULE: Rule = Rule {
     page: include_str!("../../../rules/copy-several-to-file.md"),
     check: copy_several_to_file,
 };
+
+/// Directories that every base image has, but `scratch`.
+const COMMON: [&str; 17] = [
+    "/bin",
+    "/etc",
+    "/home",
+    "/lib",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/sbin",
+    "/srv",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/var",
+];
 
 fn copy_several_to_file(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in input.stages().filter(|stage| !stage.is_windows()) {
@@ -36,9 +58,11 @@ fn copy_several_to_file(input: &CheckInput<'_>, findings: &mut Findings) {
             {
                 continue;
             }
-            // WORKDIR has made this one.
+            // WORKDIR has made this one, and every system has those.
             let scope = &view.evaluated.before;
-            if scope.working_dir.join(written) == scope.working_dir {
+            let is_there = scope.working_dir.join(written) == scope.working_dir
+                || (COMMON.contains(&written) && stage.root() != &BaseImage::Scratch);
+            if is_there {
                 continue;
             }
             let Some(place) = words.places.last() else {

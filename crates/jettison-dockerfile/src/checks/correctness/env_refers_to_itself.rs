@@ -97,19 +97,20 @@ fn is_changed(input: &CheckInput<'_>, view: &InstructionView<'_>, pair: &KeyValu
 /// Where a variable is in a value, as near as it can be told.
 fn variable(text: &str, value: &TextRange, name: &str) -> TextRange {
     let written = &text[value.clone()];
-    let forms = [format!("${{{name}"), format!("${name}")];
-    let found = forms
-        .iter()
-        .find_map(|form| Some((written.find(form.as_str())?, form.len())));
-    match found {
-        Some((at, len)) => {
-            let start = value.start + at;
-            let is_closed =
-                text[start + len..].starts_with('}') && text[start + 1..].starts_with('{');
-            start..start + len + usize::from(is_closed)
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for (at, _) in written.match_indices('$') {
+        let rest = &written[at + 1..];
+        let inner = rest.strip_prefix('{').unwrap_or(rest);
+        let Some(after) = inner.strip_prefix(name) else {
+            continue;
+        };
+        if after.starts_with(is_name) {
+            continue;
         }
-        None => value.clone(),
+        let after = after.strip_prefix('}').unwrap_or(after);
+        return value.start + at..value.end - after.len();
     }
+    value.clone()
 }
 
 /// Ends the instruction after one pair and starts another with the next.

@@ -2,6 +2,7 @@
 
 use crate::checks::arguments::Arguments;
 use crate::checks::correctness::command_chain::command_form;
+use crate::checks::correctness::copy_words::copy_of;
 use crate::checks::correctness::loose_array::{Flaw, loose_array};
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::CheckInput;
@@ -49,7 +50,14 @@ fn exec_form_malformed(input: &CheckInput<'_>, findings: &mut Findings) {
                 format!("{keyword} {consequence}, for its array is not JSON: {flaw}"),
             )
             .hint(hint(array.flaw));
-        let edits = array.repairs.and_then(|repairs| {
+        // A copy with one word is an error, which the brackets hide.
+        let n_needed = if copy_of(&instruction.kind).is_some() {
+            2
+        } else {
+            1
+        };
+        let repairs = array.repairs.filter(|_| array.n_words >= n_needed);
+        let edits = repairs.and_then(|repairs| {
             let mut edits = EditSet::new();
             for (range, replacement) in repairs {
                 let range = place(&range);

@@ -34,6 +34,8 @@ pub(super) struct LooseArray {
     pub(super) place: Range<usize>,
     /// What makes JSON of it, if its words can be read with certainty.
     pub(super) repairs: Option<Vec<(Range<usize>, String)>>,
+    /// How many words it has.
+    pub(super) n_words: usize,
 }
 
 /// Single quotes and what word processors make of them.
@@ -77,6 +79,7 @@ pub(super) fn loose_array(text: &str) -> Option<LooseArray> {
         flaw,
         place,
         repairs: is_certain.then_some(repairs),
+        n_words: read.words.len(),
     })
 }
 
