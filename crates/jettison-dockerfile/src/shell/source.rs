@@ -98,7 +98,8 @@ impl PieceMap {
 
 /// The script of an instruction; `None` if it has none.
 ///
-/// Test: `scripts_are_those_of_the_instruction` compares it with [`RunInstruction::script`](crate::RunInstruction).
+/// For `RUN` it is what [`RunInstruction::script`](crate::RunInstruction::script) says; `check_laws` in the tests
+/// compares the two.
 pub(super) fn script(text: &str, escape: char, instruction: &Instruction) -> Option<Pieces> {
     let kind = match &instruction.kind {
         InstructionKind::Onbuild(onbuild) => onbuild.trigger.as_ref(),

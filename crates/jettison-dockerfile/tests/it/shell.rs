@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 use jettison_dockerfile::{
-    Connector, Nesting, Redirect, ShellDirectory, ShellOption, ShellScript, ShellWord,
-    SimpleCommand, parse, shell_script,
+    Connector, Nesting, Redirect, ShellDirectory, ShellOption, ShellOptions, ShellScript,
+    ShellWord, SimpleCommand, parse, shell_script,
 };
 
 /// The scripts of all kinds of Dockerfiles.
@@ -490,6 +490,65 @@ fn what_is_not_certain_is_opaque() {
     check_opaque(
         "<<E\ncat <<F\nE\n",
         expect![[r#"a heredoc without the line that ends it at "F""#]],
+    );
+}
+
+#[test]
+fn options_of_a_shell() {
+    let shell = ["/bin/bash", "-eo", "pipefail", "-c"].map(str::to_owned);
+    let options = ShellOptions::of_shell(&shell);
+    assert!(options.contains(ShellOption::ErrorExit) && options.contains(ShellOption::PipeFail));
+    assert!(!options.contains(ShellOption::NoUnset) && !options.contains(ShellOption::Trace));
+    let shell = ["/bin/sh", "-c"].map(str::to_owned);
+    assert_eq!(ShellOptions::of_shell(&shell), ShellOptions::default());
+}
+
+#[test]
+fn instructions_with_a_script() {
+    check(
+        "CMD a $B",
+        expect![[r"
+        first [a] {$B B}
+    "]],
+    );
+    check(
+        "ENTRYPOINT exec a",
+        expect![[r"
+        first [exec] [a]
+    "]],
+    );
+    check(
+        "HEALTHCHECK --interval=5s CMD \\\n a || \\\n # b\n exit 1",
+        expect![[r#"
+            first [a] -> "||"
+            || [exit] [1]
+        "#]],
+    );
+    check(
+        "ONBUILD RUN --network=none \\\n a \\\n # b\n && c",
+        expect![[r#"
+            first [a] -> "&&"
+            && [c]
+        "#]],
+    );
+    check(
+        "ONBUILD RUN <<E\na\nE\n",
+        expect![[r#"
+        first [a] -> "\n"
+    "#]],
+    );
+    check(
+        "ONBUILD HEALTHCHECK CMD a",
+        expect![[r"
+        first [a]
+    "]],
+    );
+    check(
+        "# escape=`\nFROM a\nRUN a `\n  `\n && b\\c `\n\n",
+        expect![[r#"
+            first [a] -> "&&"
+            && [bc <- "b\\c"]
+        "#]],
     );
 }
 
