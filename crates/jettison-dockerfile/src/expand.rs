@@ -4,8 +4,15 @@
 //! modifiers `-`, `+` and `?`, each also with a colon, `#`, `##`, `%`, `%%`, `/` and `//`. Positional and
 //! special parameters (`$1`, `$@`) are names like any other.
 
+mod letter;
+mod lexer;
 mod pattern;
 mod substitution;
+
+use crate::expand::lexer::{Escapes, Mode, Unset, lex};
+use std::collections::BTreeSet;
+
+pub(crate) use crate::expand::lexer::Quotes;
 
 /// Why a word cannot be expanded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,12 +51,25 @@ pub enum ExpandError {
     InvalidPattern {
         /// The pattern.
         pattern: String,
-        /// What is escaped; empty at the end of the pattern.
-        escaped: String,
+        /// What is escaped; U+FFFD at the end of the pattern.
+        escaped: char,
     },
     /// There are too many `${` inside of each other.
     #[error("substitutions are nested too deeply")]
     TooDeep,
+}
+
+/// What became of a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expansion {
+    /// The word, expanded.
+    pub text: String,
+    /// The same, split at white space that is not quoted.
+    pub words: Vec<String>,
+    /// The variables that were looked up and are set.
+    pub matched: BTreeSet<String>,
+    /// The variables that were looked up and are not set, also those with a default.
+    pub unmatched: BTreeSet<String>,
 }
 
 /// Expands a word: quotes removed, variables replaced.
@@ -58,15 +78,7 @@ pub fn expand(
     escape: char,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, ExpandError> {
-    let mut lexer = Lexer::new(
-        word,
-        Mode {
-            escape,
-            ..Mode::default()
-        },
-        lookup,
-    );
-    Ok(lexer.run(None)?.text)
+    Ok(expand_with_matches(word, escape, lookup)?.text)
 }
 
 /// Expands a word and splits the result at white space that is not quoted.
@@ -75,15 +87,20 @@ pub fn expand_words(
     escape: char,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<String>, ExpandError> {
-    let mut lexer = Lexer::new(
-        word,
-        Mode {
-            escape,
-            ..Mode::default()
-        },
-        lookup,
-    );
-    Ok(lexer.run(None)?.words())
+    Ok(expand_with_matches(word, escape, lookup)?.words)
+}
+
+/// Expands a word, and says which variables it looked up.
+pub fn expand_with_matches(
+    word: &str,
+    escape: char,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Expansion, ExpandError> {
+    let mode = Mode {
+        escape,
+        ..Mode::default()
+    };
+    lex(word, mode, lookup)
 }
 
 /// Expands the content of a heredoc: variables replaced, quotes kept. The escape character is the backslash.
@@ -91,11 +108,19 @@ pub fn expand_heredoc(
     content: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, ExpandError> {
+    Ok(expand_heredoc_with_matches(content, lookup)?.text)
+}
+
+/// Expands the content of a heredoc, and says which variables it looked up.
+pub fn expand_heredoc_with_matches(
+    content: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Expansion, ExpandError> {
     let mode = Mode {
         quotes: Quotes::Ordinary,
         ..Mode::default()
     };
-    Ok(Lexer::new(content, mode, lookup).run(None)?.text)
+    lex(content, mode, lookup)
 }
 
 /// Splits a line into words and expands nothing: quotes, escapes and variables are kept.
@@ -108,9 +133,8 @@ pub(crate) fn raw_words(line: &str) -> Vec<String> {
         unset: Unset::Kept,
         ..Mode::default()
     };
-    Lexer::new(line, mode, &|_| None)
-        .run(None)
-        .map(Expanded::words)
+    lex(line, mode, &|_| None)
+        .map(|expansion| expansion.words)
         .unwrap_or_default()
 }
 
@@ -121,236 +145,7 @@ pub(crate) fn name_words(name: &str, quotes: Quotes) -> Result<Vec<String>, Expa
         unset: Unset::Kept,
         ..Mode::default()
     };
-    Ok(Lexer::new(name, mode, &|_| None).run(None)?.words())
-}
-
-/// What to do with quotes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quotes {
-    /// They quote and are removed.
-    Removed,
-    /// They quote and are kept.
-    Kept,
-    /// They are characters like others.
-    Ordinary,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Escapes {
-    Removed,
-    Kept,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unset {
-    Empty,
-    Kept,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Mode {
-    escape: char,
-    quotes: Quotes,
-    escapes: Escapes,
-    unset: Unset,
-}
-
-impl Default for Mode {
-    fn default() -> Mode {
-        Mode {
-            escape: '\\',
-            quotes: Quotes::Removed,
-            escapes: Escapes::Removed,
-            unset: Unset::Empty,
-        }
-    }
-}
-
-/// How deep `${` may be nested.
-const MAX_DEPTH: usize = 100;
-
-struct Lexer<'a> {
-    characters: Vec<char>,
-    position: usize,
-    depth: usize,
-    mode: Mode,
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl<'a> Lexer<'a> {
-    fn new(word: &str, mode: Mode, lookup: &'a dyn Fn(&str) -> Option<String>) -> Lexer<'a> {
-        Lexer {
-            characters: word.chars().collect(),
-            position: 0,
-            depth: 0,
-            mode,
-            lookup,
-        }
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.characters.get(self.position).copied()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let character = self.peek();
-        self.position += usize::from(character.is_some());
-        character
-    }
-
-    /// Expands up to `stop`, which is eaten, or to the end.
-    fn run(&mut self, stop: Option<char>) -> Result<Expanded, ExpandError> {
-        let mut expanded = Expanded::default();
-        while let Some(character) = self.peek() {
-            if stop == Some(character) {
-                self.next();
-                return Ok(expanded);
-            }
-            match character {
-                '$' => expanded.push_splitting(&self.dollar()?),
-                '\'' if self.mode.quotes != Quotes::Ordinary => {
-                    let text = self.single_quoted()?;
-                    expanded.push_whole(&text);
-                }
-                '"' if self.mode.quotes != Quotes::Ordinary => {
-                    let text = self.double_quoted()?;
-                    expanded.push_whole(&text);
-                }
-                '<' => {
-                    let text = self.heredoc_arrow();
-                    expanded.push_whole(&text);
-                }
-                _ => self.plain(&mut expanded),
-            }
-        }
-        // At the end of the word the only thing that can be missing is the `}` or `/` of a substitution.
-        match stop {
-            None => Ok(expanded),
-            Some('/') => Err(ExpandError::MissingSlash),
-            Some(_) => Err(ExpandError::OpenBrace),
-        }
-    }
-
-    fn plain(&mut self, expanded: &mut Expanded) {
-        let Some(character) = self.next() else { return };
-        if character != self.mode.escape {
-            expanded.push_splitting(character.encode_utf8(&mut [0; 4]));
-            return;
-        }
-        if self.mode.escapes == Escapes::Kept {
-            expanded.push_whole(character.encode_utf8(&mut [0; 4]));
-        }
-        if let Some(escaped) = self.next() {
-            expanded.push_whole(escaped.encode_utf8(&mut [0; 4]));
-        }
-    }
-
-    fn single_quoted(&mut self) -> Result<String, ExpandError> {
-        let mut text = String::new();
-        self.quote(&mut text);
-        while let Some(character) = self.peek() {
-            if character == '\'' {
-                self.quote(&mut text);
-                return Ok(text);
-            }
-            self.next();
-            text.push(character);
-        }
-        Err(ExpandError::OpenQuote { quote: "single" })
-    }
-
-    fn double_quoted(&mut self) -> Result<String, ExpandError> {
-        let mut text = String::new();
-        self.quote(&mut text);
-        while let Some(character) = self.peek() {
-            match character {
-                '"' => {
-                    self.quote(&mut text);
-                    return Ok(text);
-                }
-                '$' => text.push_str(&self.dollar()?),
-                _ => self.inside_double_quotes(&mut text),
-            }
-        }
-        Err(ExpandError::OpenQuote { quote: "double" })
-    }
-
-    fn inside_double_quotes(&mut self, text: &mut String) {
-        let Some(character) = self.next() else { return };
-        if character != self.mode.escape {
-            text.push(character);
-            return;
-        }
-        if self.mode.escapes == Escapes::Kept {
-            text.push(character);
-        }
-        match self.peek() {
-            None => {}
-            Some(escaped) if matches!(escaped, '"' | '$') || escaped == self.mode.escape => {
-                self.next();
-                text.push(escaped);
-            }
-            Some(_) => text.push(character),
-        }
-    }
-
-    /// Eats a quote, and keeps it if quotes are kept.
-    fn quote(&mut self, text: &mut String) {
-        let quote = self.next();
-        if self.mode.quotes == Quotes::Kept {
-            text.extend(quote);
-        }
-    }
-
-    /// Eats `<`, or `<<` with the blanks after it, so that `<< EOF` is one word.
-    fn heredoc_arrow(&mut self) -> String {
-        let mut text: String = self.next().into_iter().collect();
-        if self.peek() == Some('<') {
-            text.extend(self.next());
-            while self
-                .peek()
-                .is_some_and(|character| matches!(character, ' ' | '\t' | '\r' | '\n'))
-            {
-                text.extend(self.next());
-            }
-        }
-        text
-    }
-}
-
-/// The result of expansion: a text, and the same text as words.
-#[derive(Default)]
-struct Expanded {
-    text: String,
-    finished: Vec<String>,
-    current: String,
-}
-
-impl Expanded {
-    /// Adds text whose white space separates words.
-    fn push_splitting(&mut self, text: &str) {
-        self.text.push_str(text);
-        for character in text.chars() {
-            if !character.is_whitespace() {
-                self.current.push(character);
-            } else if !self.current.is_empty() {
-                self.finished.push(std::mem::take(&mut self.current));
-            }
-        }
-    }
-
-    /// Adds text that belongs to one word.
-    fn push_whole(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.current.push_str(text);
-    }
-
-    fn words(mut self) -> Vec<String> {
-        if !self.current.is_empty() {
-            self.finished.push(self.current);
-        }
-        self.finished
-    }
+    Ok(lex(name, mode, &|_| None)?.words)
 }
 
 #[cfg(test)]
@@ -366,6 +161,9 @@ mod tests {
             "EMPTY" => Some(String::new()),
             "PATH" => Some("/a/b/c".to_owned()),
             "STARS" => Some("a*b?c".to_owned()),
+            "LINES" => Some("one\ntwo".to_owned()),
+            "WINDOWS" => Some(r"C:\a\b".to_owned()),
+            "한국_1" => Some("seoul".to_owned()),
             _ => None,
         };
         match expand(word, '\\', &lookup) {
@@ -421,6 +219,61 @@ mod tests {
     }
 
     #[test]
+    fn stars_and_question_marks_stay_on_their_line() {
+        check(
+            "${LINES##*}|${LINES%%*}",
+            expect![[r"
+
+            two|one
+        "]],
+        );
+        check("${LINES/one?two/x} ${LINES//*/x}", expect!["one\ntwo x\nx"]);
+    }
+
+    #[test]
+    fn a_replacement_everywhere_may_name_what_it_replaces() {
+        check(r"${PATH//?b/<\$0>}", expect![r"/a<\/b>/c"]);
+        check(r"${PATH/?b/<\$0>}", expect![r"/a<\$0>/c"]);
+        check(r"${PATH//?b/'${0}$$$00$a'}", expect!["/a/b$/c"]);
+    }
+
+    #[test]
+    fn what_is_quoted_in_a_pattern_keeps_its_backslashes() {
+        check(
+            r#"${WINDOWS#'C:\'} ${WINDOWS#"C:\a"}"#,
+            expect![[r"a\b \b"]],
+        );
+        check(
+            r"${FILE%a\}",
+            expect![[r"error: syntax error: missing '}'"]],
+        );
+        check(
+            r"${FILE%g\z}",
+            expect![[r"error: invalid pattern (\zg) in substitution: invalid escape '\z'"]],
+        );
+    }
+
+    #[test]
+    fn names_have_letters_and_digits_of_every_script() {
+        check("$한국_1- ${é-x} $٣a", expect!["seoul- x a"]);
+        check(
+            "$é\u{300}|${Ⅷ}",
+            expect!["error: unsupported modifier (Ⅷ) in substitution"],
+        );
+    }
+
+    #[test]
+    fn the_start_of_a_word_is_lost_before_a_substitution_with_a_word() {
+        let words = |word| expand_words(word, '\\', &|_| None);
+        assert_eq!(words("8${A:-0}80 x"), Ok(vec!["080".into(), "x".into()]));
+        assert_eq!(words("8${A}80"), Ok(vec!["880".into()]));
+        assert_eq!(
+            words("<< a <<\nb"),
+            Ok(vec!["<< a".into(), "<<".into(), "b".into()])
+        );
+    }
+
+    #[test]
     fn what_is_not_closed_is_named() {
         check(
             "debian:${VERSION",
@@ -440,6 +293,19 @@ mod tests {
             "${FILE:#a}",
             expect!["error: unsupported modifier (:#) in substitution"],
         );
+    }
+
+    #[test]
+    fn the_variables_that_were_looked_up_are_known() {
+        let lookup = |name: &str| (name == "A").then(|| "1".to_owned());
+        let expansion =
+            expand_with_matches("$A${B:-${C}} \"$A\" '$D' \\$E", '\\', &lookup).unwrap();
+        assert_eq!(expansion.text, "1 1 $D $E");
+        assert!(expansion.matched.iter().eq(["A"]));
+        assert!(expansion.unmatched.iter().eq(["B", "C"]));
+        let heredoc = expand_heredoc_with_matches("'$A' ${F}\n", &lookup).unwrap();
+        assert!(heredoc.matched.iter().eq(["A"]));
+        assert!(heredoc.unmatched.iter().eq(["F"]));
     }
 
     #[test]

@@ -6,10 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+mod checks;
 mod diagnostic;
 mod directive;
 mod dump;
 mod edit;
+mod evaluate;
 mod expand;
 mod flag;
 mod heredoc;
@@ -18,19 +20,34 @@ mod instruction;
 mod joined;
 mod json;
 mod keyword;
+mod meaning;
 mod node;
 mod parser;
+mod quote;
+mod scope;
 mod shell;
+mod source_text;
 mod stage;
 mod suggest;
 mod text;
 mod token;
 mod word;
 
+pub use crate::checks::{
+    Applicability, Category, CheckInput, CheckOptions, CheckReport, Finding, Fixed, OptionsError,
+    Proposal, Rule, RuleId, Status, Withdrawn, check, find_rule, fix, rules,
+};
 pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::directive::Directive;
 pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
-pub use crate::expand::{ExpandError, expand, expand_heredoc, expand_words};
+pub use crate::evaluate::{
+    BaseImage, Evaluated, Evaluation, Given, StageEvaluation, Triggered, UnsetVariable, evaluate,
+    platform_args,
+};
+pub use crate::expand::{
+    ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,
+    expand_with_matches, expand_words,
+};
 pub use crate::flag::Flag;
 pub use crate::heredoc::Heredoc;
 pub use crate::ignore::{IgnoreError, IgnoreFile, ignore_file_names};
@@ -41,13 +58,16 @@ pub use crate::instruction::{
 };
 pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
+pub use crate::meaning::{Meaning, meaning};
 pub use crate::parser::{Parse, parse};
+pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
     Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
     ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse,
     is_posix_shell, shell_script,
 };
-pub use crate::stage::{Stage, StageGraph, stages};
+pub use crate::source_text::SourceText;
+pub use crate::stage::{SourceName, Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

@@ -1,0 +1,267 @@
+//! What a rule looks at.
+
+use std::cell::OnceCell;
+
+use crate::diagnostic::Diagnostic;
+use crate::evaluate::{BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate};
+use crate::expand::expand_with_matches;
+use crate::ignore::IgnoreFile;
+use crate::instruction::{Instruction, InstructionKind};
+use crate::parser::Parse;
+use crate::shell::{ShellScript, is_posix_shell, shell_script};
+use crate::stage::{Stage, StageGraph};
+use crate::text::TextRange;
+
+/// A Dockerfile that has been read and followed, and what is known of its surroundings.
+#[derive(Debug)]
+pub struct CheckInput<'a> {
+    /// The Dockerfile.
+    pub parse: &'a Parse,
+    /// Its stages.
+    pub graph: &'a StageGraph,
+    /// What its instructions find.
+    pub evaluation: Evaluation,
+    /// The ignore file of the build context, if there is one and it is known.
+    pub ignore: Option<&'a IgnoreFile>,
+    /// Says whether the build context is known to have no ignore file.
+    pub is_without_ignore_file: bool,
+    /// The position of the stage that is built.
+    pub target: usize,
+    /// The script of each instruction, read when first asked for.
+    scripts: Vec<OnceCell<Option<ShellScript>>>,
+}
+
+impl<'a> CheckInput<'a> {
+    /// Follows a Dockerfile whose last stage is built.
+    pub fn new(parse: &'a Parse, graph: &'a StageGraph, given: &Given<'_>) -> CheckInput<'a> {
+        CheckInput {
+            parse,
+            graph,
+            evaluation: evaluate(parse, graph, given),
+            ignore: None,
+            is_without_ignore_file: false,
+            target: graph.stages.len().saturating_sub(1),
+            scripts: parse
+                .instructions()
+                .iter()
+                .map(|_| OnceCell::new())
+                .collect(),
+        }
+    }
+
+    /// The same with the ignore file of the build context.
+    #[must_use]
+    pub fn with_ignore_file(mut self, ignore: Option<&'a IgnoreFile>) -> CheckInput<'a> {
+        self.ignore = ignore;
+        self
+    }
+
+    /// The same with a build context that is known to have no ignore file.
+    #[must_use]
+    pub fn without_ignore_file(mut self) -> CheckInput<'a> {
+        self.ignore = None;
+        self.is_without_ignore_file = true;
+        self
+    }
+
+    /// The same with another stage as the one that is built.
+    #[must_use]
+    pub fn with_target(mut self, target: usize) -> CheckInput<'a> {
+        self.target = target;
+        self
+    }
+
+    /// What is wrong with the text, with the order of its instructions and with its words.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut diagnostics = self.parse.diagnostics().to_vec();
+        diagnostics.extend(self.graph.diagnostics.iter().cloned());
+        diagnostics.extend(self.graph.reference_errors(self.parse));
+        diagnostics.extend(self.evaluation.diagnostics.iter().cloned());
+        diagnostics.sort_by_key(|diagnostic| diagnostic.range.start);
+        diagnostics
+    }
+
+    /// The stages, in order.
+    pub(super) fn stages(&self) -> impl Iterator<Item = StageView<'_>> {
+        let pairs = self.graph.stages.iter().zip(&self.evaluation.stages);
+        pairs.map(|(stage, evaluation)| StageView {
+            input: self,
+            stage,
+            evaluation,
+        })
+    }
+
+    /// The script of an instruction, if it has one.
+    pub(super) fn script(&self, index: usize) -> Option<&ShellScript> {
+        let instruction = self.parse.instructions().get(index)?;
+        let script = self.scripts.get(index)?;
+        script
+            .get_or_init(|| shell_script(self.parse.text(), self.parse.escape(), instruction))
+            .as_ref()
+    }
+
+    /// Says whether the layers of a stage are part of the image that is built: it is the target, or a stage that
+    /// the target is `FROM`, directly or not.
+    pub(super) fn ships(&self, stage: usize) -> bool {
+        let mut current = self.target;
+        loop {
+            if current == stage {
+                return true;
+            }
+            match self.evaluation.stages.get(current).map(|stage| &stage.base) {
+                Some(&BaseImage::Stage(base)) if base < current => current = base,
+                Some(
+                    BaseImage::Stage(_)
+                    | BaseImage::Scratch
+                    | BaseImage::Image(_)
+                    | BaseImage::Unknown,
+                )
+                | None => return false,
+            }
+        }
+    }
+}
+
+/// A stage as a rule sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StageView<'a> {
+    input: &'a CheckInput<'a>,
+    pub(super) stage: &'a Stage,
+    pub(super) evaluation: &'a StageEvaluation,
+}
+
+impl<'a> StageView<'a> {
+    /// Its `FROM`.
+    pub(super) fn from(&self) -> &'a Instruction {
+        &self.input.parse.instructions()[self.stage.from]
+    }
+
+    /// Says whether its layers are part of the image that is built.
+    pub(super) fn ships(&self) -> bool {
+        self.input.ships(self.stage.index)
+    }
+
+    /// Its instructions with what they find, in order, without its `FROM`.
+    pub(super) fn instructions(&self) -> impl DoubleEndedIterator<Item = InstructionView<'a>> {
+        let view = *self;
+        let range = self.evaluation.instructions.clone();
+        range
+            .zip(&self.evaluation.evaluated)
+            .map(move |(index, evaluated)| InstructionView {
+                index,
+                instruction: &view.input.parse.instructions()[index],
+                evaluated,
+                input: view.input,
+            })
+    }
+
+    /// The stages that it is `FROM`, the nearest first, and itself before them.
+    pub(super) fn chain(&self) -> Vec<StageView<'a>> {
+        let mut chain = vec![*self];
+        while let Some(last) = chain.last()
+            && let BaseImage::Stage(base) = last.evaluation.base
+            && base < last.stage.index
+        {
+            let (stages, evaluations) = (&self.input.graph.stages, &self.input.evaluation.stages);
+            chain.push(StageView {
+                input: self.input,
+                stage: &stages[base],
+                evaluation: &evaluations[base],
+            });
+        }
+        chain
+    }
+
+    /// The image at the bottom of its chain; `None` for nothing, and for one that is not known.
+    pub(super) fn root_image(&self) -> Option<&'a str> {
+        match &self.chain().last()?.evaluation.base {
+            BaseImage::Image(image) => Some(image),
+            BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
+        }
+    }
+
+    /// Says whether it is built for Windows, as far as the text tells it.
+    pub(super) fn is_windows(&self) -> bool {
+        let is_named = self.root_image().is_some_and(|image| {
+            let image = image.to_ascii_lowercase();
+            ["windows", "nanoserver", "servercore"]
+                .iter()
+                .any(|part| image.contains(part))
+        });
+        let chain = self.chain();
+        let mut platforms = chain
+            .iter()
+            .filter_map(|stage| stage.evaluation.platform.as_deref());
+        self.input.parse.escape() == '`'
+            || is_named
+            || platforms.any(|platform| platform.starts_with("windows"))
+    }
+
+    /// Its `RUN`s whose script a POSIX shell reads, and we can, too.
+    pub(super) fn run_scripts(
+        &self,
+    ) -> impl Iterator<Item = (InstructionView<'a>, &'a ShellScript)> {
+        let is_windows = self.is_windows();
+        self.scripts().filter(move |(view, _)| {
+            !is_windows
+                && matches!(view.instruction.kind, InstructionKind::Run(_))
+                && view.runs_in_posix_shell()
+        })
+    }
+
+    /// Its `RUN`s, and other instructions with a script, whose script can be read.
+    pub(super) fn scripts(&self) -> impl Iterator<Item = (InstructionView<'a>, &'a ShellScript)> {
+        self.instructions().filter_map(|view| {
+            let script = view.script()?;
+            script.opaque.is_none().then_some((view, script))
+        })
+    }
+}
+
+/// An instruction as a rule sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InstructionView<'a> {
+    /// Its position among the file's instructions.
+    pub(super) index: usize,
+    pub(super) instruction: &'a Instruction,
+    pub(super) evaluated: &'a Evaluated,
+    input: &'a CheckInput<'a>,
+}
+
+impl<'a> InstructionView<'a> {
+    /// Its script, if it has one.
+    pub(super) fn script(&self) -> Option<&'a ShellScript> {
+        self.input.script(self.index)
+    }
+
+    /// Says whether a shell of the POSIX family runs its script, as far as `SHELL` tells it.
+    pub(super) fn runs_in_posix_shell(&self) -> bool {
+        let shell = self.evaluated.before.shell.as_ref();
+        shell.is_none_or(|argv| argv.first().is_some_and(|program| is_posix_shell(program)))
+    }
+
+    /// The value of a word of the instruction, if all variables in it have one that the text tells.
+    pub(super) fn known_value(&self, word: &str) -> Option<String> {
+        let escape = self.input.parse.escape();
+        let scope = &self.evaluated.before;
+        let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
+        let expansion = expand_with_matches(word, escape, &lookup).ok()?;
+        expansion.unmatched.is_empty().then_some(expansion.text)
+    }
+
+    /// Where a word of the arguments, or of the flags, is; all arguments if it cannot be found as it stands.
+    pub(super) fn place_of(&self, word: &str) -> TextRange {
+        let whole = self.instruction.keyword_range.end..self.instruction.range.end;
+        let text = &self.input.parse.text()[whole.clone()];
+        let is_edge = |c: char| c.is_whitespace() || "\"',[]=".contains(c);
+        let found = text.match_indices(word).find(|(at, _)| {
+            !word.is_empty()
+                && text[..*at].chars().next_back().is_none_or(is_edge)
+                && text[at + word.len()..].chars().next().is_none_or(is_edge)
+        });
+        match found {
+            Some((at, _)) => whole.start + at..whole.start + at + word.len(),
+            None => self.instruction.arguments.clone(),
+        }
+    }
+}
