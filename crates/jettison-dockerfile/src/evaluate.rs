@@ -3,6 +3,7 @@
 //! Every instruction is paired with the [`Scope`] that it finds and with its words as BuildKit would expand
 //! them. Images are not pulled: what a base sets is known only if the caller knows it.
 
+mod mount;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

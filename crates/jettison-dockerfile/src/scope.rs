@@ -36,7 +36,7 @@ impl WorkingDirectory {
 }
 
 /// Removes `.`, empty parts and, where it can be done, `..`.
-fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::Evaluated;
+use crate::evaluate::mount::mount_problem;
 use crate::expand::{ExpandError, Expansion, expand_heredoc_with_matches, expand_with_matches};
+use crate::flag::Flag;
 use crate::instruction::{
     CopyInstruction, CopySource, Healthcheck, Instruction, InstructionKind, RunInstruction,
     mount_fields,
 };
+use crate::quote::quoted;
 use crate::scope::Scope;
 use crate::text::TextRange;
 
@@ -63,7 +66,7 @@ impl Words {
                 Some((expansion.text, expansion.words))
             }
             Err(error) => {
-                let message = format!("failed to process {word:?}: {error}");
+                let message = format!("failed to process {}: {error}", quoted(word));
                 self.errors.push(Diagnostic::error(place.clone(), message));
                 None
             }
@@ -112,7 +115,7 @@ impl Words {
             InstructionKind::Stopsignal(signal) => {
                 self.expand(signal, place, escape, lookup);
             }
-            InstructionKind::Run(run) => self.mounts(run, place, escape, lookup),
+            InstructionKind::Run(run) => self.mounts(run, &instruction.flags, escape, lookup),
             InstructionKind::From(_)
             | InstructionKind::Env(_)
             | InstructionKind::Arg(_)
@@ -164,28 +167,33 @@ impl Words {
     fn mounts(
         &mut self,
         run: &RunInstruction,
-        place: &TextRange,
+        flags: &[Flag],
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) {
-        for mount in &run.mounts {
-            let Ok(fields) = mount_fields(mount) else {
+        let flags = flags.iter().filter(|flag| flag.name == "mount");
+        for (mount, flag) in run.mounts.iter().zip(flags) {
+            let place = flag.value_range.as_ref().unwrap_or(&flag.range);
+            let Ok(written) = mount_fields(mount) else {
                 continue;
             };
-            for field in fields {
-                let Some(value) = field.value else {
-                    self.words.push(field.key);
+            let n_errors = self.errors.len();
+            let mut fields = written.clone();
+            for field in &mut fields {
+                let Some(value) = &field.value else {
+                    self.words.push(field.key.clone());
                     continue;
                 };
                 // `from` is never expanded, and one with a variable is refused.
-                let value = if field.key == "from" {
-                    Some(value)
-                } else {
-                    self.expand_split(&value, place, escape, lookup)
-                        .map(|(text, _)| text)
-                };
-                self.words
-                    .push(format!("{}={}", field.key, value.unwrap_or_default()));
+                if field.key != "from" {
+                    let expanded = self.expand_split(value, place, escape, lookup);
+                    field.value = Some(expanded.map(|(text, _)| text).unwrap_or_default());
+                }
+                let value = field.value.as_deref().unwrap_or_default();
+                self.words.push(format!("{}={value}", field.key));
+            }
+            if self.errors.len() == n_errors {
+                self.errors.extend(mount_problem(&written, &fields, place));
             }
         }
     }

@@ -121,7 +121,7 @@ impl Reader<'_> {
         self.at += len;
         let name = &self.text[start..self.at];
         self.refuse_cut(|byte| byte.is_ascii_alphanumeric() || b"_=+[".contains(&byte))?;
-        if self.peek() == Some(b'[') && !self.subscript() {
+        if self.peek() == Some(b'[') && !self.subscript()? {
             self.at = start;
             return Ok(None);
         }
@@ -141,16 +141,25 @@ impl Reader<'_> {
         }))
     }
 
-    /// Passes over the `[index]` of an assignment; says whether it is one without expansions.
-    fn subscript(&mut self) -> bool {
+    /// Passes over the `[index]` of an assignment; says whether it is one.
+    fn subscript(&mut self) -> Read<bool> {
+        let start = self.at;
         let rest = self.rest();
-        let len = rest.find([']', '$', '`', '\\', '\'', '"', ' ', '\t', '\n']);
-        match len {
-            Some(len) if rest[len..].starts_with("]=") || rest[len..].starts_with("]+=") => {
-                self.at += len + 1;
-                true
+        let is_assigned = |rest: &str| rest.starts_with('=') || rest.starts_with("+=");
+        let special = rest.find([']', '$', '`', '\\', '\'', '"', ' ', '\t', '\n']);
+        match special.map(|len| rest.split_at(len)) {
+            Some((index, after)) if after.starts_with(']') => {
+                self.at += index.len() + 1;
+                Ok(is_assigned(&after[1..]))
             }
-            Some(_) | None => false,
+            Some((_, after)) if !after.starts_with([' ', '\t', '\n']) => {
+                self.nested(|reader| reader.braced(&mut WordBuilder::default(), b']', true))?;
+                if !is_assigned(self.rest()) {
+                    return Err(self.opaque(start..self.at, "a program that is a pattern"));
+                }
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
         }
     }
 
@@ -229,17 +238,17 @@ impl Reader<'_> {
         loop {
             self.skip_blanks();
             let rest = self.rest();
-            let operators = ["&&", "||", "(", ")", "<", ">", "]]"];
+            let is_regex = command.words.last().is_some_and(|word| word.text == "=~");
+            let operators = ["&&", "||", "(", ")", "<", ">"];
             let operator = operators.iter().find(|text| rest.starts_with(**text));
             match operator {
-                Some(&"]]") if self.plain_word() == "]]" => break,
-                Some(text) if *text != "]]" => {
+                Some(text) if !is_regex => {
                     let word = self.operator_word(text.len());
                     command.words.push(word);
                 }
+                Some(_) | None if self.plain_word() == "]]" => break,
                 Some(_) | None if self.peek() == Some(b'\n') => self.end_of_line()?,
                 Some(_) | None => {
-                    let is_regex = command.words.last().is_some_and(|word| word.text == "=~");
                     let place = if is_regex {
                         WordPlace::Regex
                     } else {

@@ -155,6 +155,7 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
                 block.text
             }
             "dockerfile" => {
+                flush(&mut corrected, &mut findings, &mut fixed);
                 example.dockerfile = block.text.clone();
                 findings = example.findings(rule).0;
                 let text = example.fixed(rule);

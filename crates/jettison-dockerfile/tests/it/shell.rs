@@ -1,5 +1,8 @@
 //! The shell inside `RUN`: what is found in a script, and where in the Dockerfile it is.
 
+mod laws;
+mod peer;
+
 use std::fmt::Write;
 
 use expect_test::{Expect, expect};
@@ -7,6 +10,9 @@ use jettison_dockerfile::{
     Connector, Nesting, Redirect, ShellDirectory, ShellOption, ShellScript, ShellWord,
     SimpleCommand, parse, shell_script,
 };
+
+/// The scripts of all kinds of Dockerfiles.
+const REALISTIC: &str = include_str!("shell/realistic.Dockerfile");
 
 /// The script of the only instruction with one.
 fn script(text: &str) -> ShellScript {
@@ -161,9 +167,9 @@ fn words() {
 fn redirects() {
     check(
         "RUN a >b 2>&1 <c 2>>'d e' &>f <<<g >|h >&2 3<>i 4>&- 2>& j",
-        expect![[r#"
+        expect![[r"
         first [a] <Output b> <2DuplicateOutput 1> <Input c> <2Append 'd e'> <OutputAndError f> <HereString g> <Clobber h> <DuplicateOutput 2> <3InputOutput i> <4DuplicateOutput -> <2OutputAndError j>
-    "#]],
+    "]],
     );
 }
 
