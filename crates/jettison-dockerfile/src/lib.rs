@@ -41,7 +41,8 @@ pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::directive::Directive;
 pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
 pub use crate::evaluate::{
-    BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate, platform_args,
+    BaseImage, Evaluated, Evaluation, Given, StageEvaluation, Triggered, UnsetVariable, evaluate,
+    platform_args,
 };
 pub use crate::expand::{
     ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,

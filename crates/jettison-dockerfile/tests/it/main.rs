@@ -5,6 +5,7 @@
 mod conformance;
 mod corpus;
 mod heredocs;
+mod hostile;
 mod ignore_walk;
 mod instructions;
 mod lossless;

@@ -40,7 +40,7 @@ fn apk_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
                 format!("the package index that `{program} {name}` fetches stays in the image"),
             )
             .hint("use `apk add --no-cache`, which needs no `apk update` before it");
-        if let Some(edits) = without_index(&run) {
+        if let Some(edits) = without_index(input, &run) {
             found.propose(edits, "with `--no-cache` the index is never written");
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn index_left<'a>(run: &Run<'a>) -> Option<Packages<'a>> {
 }
 
 /// Adds `--no-cache` to what installs, and takes out what only updates.
-fn without_index(run: &Run<'_>) -> Option<EditSet> {
+fn without_index(input: &CheckInput<'_>, run: &Run<'_>) -> Option<EditSet> {
     let mut edits = EditSet::new();
     let commands: Vec<Packages<'_>> = run.packages_that(Manager::Apk, FETCHING).collect();
     if commands
@@ -100,7 +100,12 @@ fn without_index(run: &Run<'_>) -> Option<EditSet> {
                     Connector::First | Connector::And | Connector::Sequence
                 )
                 && matches!(next.connector, Connector::And | Connector::Sequence);
-            if !is_alone {
+            let removed = input
+                .parse
+                .text()
+                .get(command.range.start..next.range.start)?;
+            // A comment between the two is the author's.
+            if !is_alone || removed.contains('#') {
                 return None;
             }
             Edit {

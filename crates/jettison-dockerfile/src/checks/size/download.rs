@@ -224,3 +224,121 @@ fn tar(command: &SimpleCommand) -> Option<Unpacking<'_>> {
         is_partial: is_changed || operands.len() > values.len(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::input::CheckInput;
+    use crate::checks::size::run::shipping_runs;
+    use crate::evaluate::Given;
+    use crate::parser::parse;
+    use crate::stage::stages;
+    use expect_test::{Expect, expect};
+    use std::collections::BTreeMap;
+    use std::fmt::Write;
+
+    /// Shows what is fetched, and what is unpacked, by a script that starts in `/w`.
+    #[track_caller]
+    fn check(script: &str, expected: Expect) {
+        let parse = parse(&format!("FROM a\nWORKDIR /w\nRUN {script}\n"));
+        let graph = stages(&parse);
+        let args = BTreeMap::new();
+        let given = Given {
+            args: &args,
+            images: &|_| None,
+        };
+        let input = CheckInput::new(&parse, &graph, &given);
+        let run = shipping_runs(&input).next().unwrap();
+        let mut shown = String::new();
+        for file in fetched(&run) {
+            writeln!(shown, "fetches {}", file.path).unwrap();
+        }
+        for unpacking in run.commands().filter_map(unpacking) {
+            let part = if unpacking.is_partial { " in part" } else { "" };
+            writeln!(shown, "unpacks {}{part}", unpacking.archive.text).unwrap();
+        }
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn files_are_where_the_flags_say() {
+        check(
+            "curl -fsSLo a.tgz https://h/x && curl -O https://h/b.tgz -O https://h/c.tgz",
+            expect![[r"
+                fetches /w/a.tgz
+                fetches /w/b.tgz
+                fetches /w/c.tgz
+            "]],
+        );
+        check(
+            "curl --output /t/a --retry 3 https://h/x; curl https://h/y > z",
+            expect![[r"
+                fetches /t/a
+                fetches /w/z
+            "]],
+        );
+        check(
+            "cd /t && wget -q https://h/a-$V.tgz && wget -nv -P d https://h/b.tgz",
+            expect![[r"
+                fetches /t/a-${V}.tgz
+                fetches /t/d/b.tgz
+            "]],
+        );
+        check(
+            "wget -qO/t/a https://h/x; wget -O b https://h/y",
+            expect![[r"
+                fetches /t/a
+                fetches /w/b
+            "]],
+        );
+        check(
+            "git clone --depth 1 -b v1 https://h/p/r.git; git clone https://h/r /src",
+            expect![[r"
+                fetches /w/r
+                fetches /src
+            "]],
+        );
+    }
+
+    #[test]
+    fn what_has_no_name_in_the_text_is_left_out() {
+        check(
+            "curl https://h/a.tgz; curl -OJ https://h/b; wget -O- https://h/c; wget 'https://h/d?e=f'",
+            expect![[""]],
+        );
+        check(
+            "cd $(mktemp -d) && curl -O https://h/a.tgz; git -C x clone https://h/r",
+            expect![[""]],
+        );
+    }
+
+    #[test]
+    fn archives_are_the_value_of_the_flag_wherever_it_stands() {
+        check(
+            "tar xzf a.tgz -C /opt; tar -C /opt -xf b.tar; tar xCf /opt c.tar",
+            expect![[r"
+                unpacks a.tgz
+                unpacks b.tar
+                unpacks c.tar
+            "]],
+        );
+        check(
+            "tar --extract --file d.tar --directory /opt; unzip -q e.zip",
+            expect![[r"
+                unpacks d.tar
+                unpacks e.zip in part
+            "]],
+        );
+        check(
+            "tar xf f.tar member; tar -xzf g.tgz --strip-components=1",
+            expect![[r"
+                unpacks f.tar in part
+                unpacks g.tgz in part
+            "]],
+        );
+        check(
+            "tar czf h.tgz dir; tar -xzf -; tar -tf i.tar",
+            expect![[""]],
+        );
+    }
+}

@@ -79,9 +79,13 @@ fn words(form: &CommandForm) -> Vec<String> {
         return line.split_whitespace().map(str::to_owned).collect();
     }
     if let [first, rest @ ..] = words
-        && matches!(*first, "exec" | "tini" | "dumb-init" | "/tini")
+        && matches!(
+            base_name(first),
+            "exec" | "tini" | "dumb-init" | "catatonit"
+        )
     {
-        words = rest;
+        let flags = rest.iter().take_while(|word| word.starts_with('-')).count();
+        words = &rest[flags..];
     }
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -144,4 +148,54 @@ pub(super) fn name_and_tag(image: &str) -> (&str, &str) {
     let image = image.split('@').next().unwrap_or_default();
     let last = base_name(image);
     last.split_once(':').unwrap_or((last, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::input::CheckInput;
+    use crate::evaluate::Given;
+    use crate::parser::parse;
+    use crate::stage::stages;
+    use std::collections::BTreeMap;
+
+    #[track_caller]
+    fn check(instructions: &str, expected: Purpose) {
+        let parse = parse(&format!("FROM a\n{instructions}\n"));
+        let graph = stages(&parse);
+        let args = BTreeMap::new();
+        let given = Given {
+            args: &args,
+            images: &|_| None,
+        };
+        let input = CheckInput::new(&parse, &graph, &given);
+        let stage = input.stages().next().unwrap();
+        assert_eq!(purpose(&stage), expected, "{instructions}");
+    }
+
+    fn program(words: &[&str]) -> Purpose {
+        Purpose::Program(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_program_is_what_starts_behind_shells_and_inits() {
+        check(r#"CMD ["/app", "-v"]"#, program(&["/app", "-v"]));
+        check("CMD exec /app -v", program(&["/app", "-v"]));
+        check(r#"CMD ["sh", "-c", "/app -v"]"#, program(&["/app", "-v"]));
+        check(
+            "ENTRYPOINT [\"/usr/bin/tini\", \"-g\", \"--\"]\nCMD [\"/app\"]",
+            program(&["/app"]),
+        );
+        check("ENTRYPOINT [\"/e\"]\nCMD [\"a\"]", program(&["/e", "a"]));
+    }
+
+    #[test]
+    fn shells_and_waiting_make_a_workbench() {
+        check("CMD bash", Purpose::Workbench);
+        check(r#"CMD ["/bin/bash", "-l"]"#, Purpose::Workbench);
+        check("ENTRYPOINT [\"/e.sh\"]\nCMD [\"bash\"]", Purpose::Workbench);
+        check(r#"CMD ["sleep", "infinity"]"#, Purpose::Workbench);
+        check(r#"ENTRYPOINT ["tini", "--"]"#, Purpose::Workbench);
+        check("RUN x", Purpose::OfBase);
+    }
 }

@@ -58,8 +58,10 @@ const COMPILERS: [&str; 34] = [
 ];
 
 fn is_debian_tool(name: &str) -> bool {
-    let is_runtime =
-        name.ends_with("-base") || name.ends_with("-doc") || name.starts_with("golang-docker");
+    let is_runtime = matches!(name, "dpkg-dev" | "manpages-dev")
+        || name.ends_with("-base")
+        || name.ends_with("-doc")
+        || name.starts_with("golang-docker");
     let is_jdk = name.starts_with("default-jdk") || is_openjdk(name) && name.contains("-jdk");
     let is_compiler = [
         "gcc-",
@@ -278,6 +280,7 @@ mod tests {
             (Manager::Apt, "gcc-12-base"),
             (Manager::Apt, "openjdk-21-jre-headless"),
             (Manager::Apt, "git"),
+            (Manager::Apt, "dpkg-dev"),
             (Manager::Apt, "libgcc-s1"),
             (Manager::Apk, "openjdk17-jre"),
             (Manager::Apk, "libstdc++"),
