@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::KnownImage;
-use jettison_oci::Store;
+use jettison_oci::{ImageConfig, Store};
 
 use crate::bases::store_reference;
 use crate::settings::Settings;
@@ -46,7 +46,8 @@ impl<'a> KnownImages<'a> {
         let store = store.as_ref()?;
         let reference = store_reference(name, self.settings)?;
         let image = store.find(&reference).ok().flatten()?;
-        let config = &image.config().config;
+        let image = image.config();
+        let config = &image.config;
         let env = config.env.iter().map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (name.to_string(), value.to_string())
@@ -56,8 +57,22 @@ impl<'a> KnownImages<'a> {
             working_dir: config.working_dir.clone(),
             user: Some(config.user.clone()).filter(|user| !user.is_empty()),
             shell: config.shell.clone(),
+            platform: platform(image),
         })
     }
+}
+
+/// The platform that an image is for, if it says so.
+fn platform(image: &ImageConfig) -> Option<String> {
+    let (os, architecture) = (&image.os, &image.architecture);
+    if os.is_empty() || architecture.is_empty() {
+        return None;
+    }
+    let variant = image.variant.as_ref().map(|variant| format!("/{variant}"));
+    Some(format!(
+        "{os}/{architecture}{}",
+        variant.unwrap_or_default()
+    ))
 }
 
 /// Opens the store in `root`, if there is one: to open it makes one where there is none.
