@@ -10,6 +10,7 @@ mod ignore_walk;
 mod instructions;
 mod lossless;
 mod meanings;
+mod outline;
 mod proposals;
 mod refusals;
 mod rule_pages;
