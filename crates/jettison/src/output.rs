@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 
 use crate::failure::Failure;
@@ -63,7 +64,12 @@ impl Output {
 
     /// Prints data with styles in it, which has line breaks of its own.
     pub(crate) fn text(&mut self, text: &str) {
-        write!(self.stdout, "{text}").unwrap_or_default();
+        // At once: the stream would write every line, and every style in it, by itself.
+        if self.stdout.current_choice() == anstream::ColorChoice::Never {
+            self.raw(&strip_str(text).to_string());
+        } else {
+            self.raw(text);
+        }
     }
 
     /// Prints data to the byte, whatever is in it.

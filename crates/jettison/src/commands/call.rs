@@ -168,6 +168,11 @@ pub(super) fn warnings_before_build(
     let build_args = world::build_args(&args.input.build_args, surroundings);
     let (checked, fails_build) =
         buildkit_findings(source.clone(), args, &build_args, ignore.as_ref())?;
+    let has_errors = errors(checked.diagnostics.iter()).next().is_some();
+    if has_errors {
+        // The build is going to say so, better.
+        return Ok(0);
+    }
     if fails_build == FailsBuild(true) && !checked.findings.is_empty() {
         let mut names: Vec<&str> = Vec::new();
         for finding in &checked.findings {

@@ -18,6 +18,7 @@ use crate::commands::build_failure::build_failure;
 use crate::commands::{build, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::settings::probe_of;
 use crate::source::Source;
@@ -235,7 +236,7 @@ impl Observer for Watcher {
             output.styled(Look::Heading, &format!("--- {}", self.file.display()));
             output.styled(Look::Heading, &format!("+++ {}", self.written.display()));
             for change in TextDiff::from_lines(original, &candidate.dockerfile).iter_all_changes() {
-                let text = change.value().trim_end_matches('\n');
+                let text = printable(change.value().trim_end_matches('\n'));
                 match change.tag() {
                     ChangeTag::Delete => output.styled(Look::Bad, &format!("-{text}")),
                     ChangeTag::Insert => output.styled(Look::Good, &format!("+{text}")),

@@ -45,7 +45,8 @@ fn command(
     format!(
         "::{} file={},line={},endLine={},col={},title={}::{}\n",
         severity_name(severity),
-        property(&file.source.path),
+        // GitHub looks for the path in the repository as it stands.
+        property(file.source.path.trim_start_matches("./")),
         start.line,
         end.line.max(start.line),
         start.column,

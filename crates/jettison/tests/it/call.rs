@@ -368,6 +368,21 @@ fn a_call_that_does_not_exist_is_refused() {
 }
 
 #[test]
+fn errors_come_before_findings() {
+    let scratch = Scratch::new(PROGRAM);
+    let text = "# check=error=true\nFROM scratch\nMAINTAINER Ada\nCOPPY a /\n";
+    scratch.write("app/Dockerfile", text);
+    let outcome = scratch.jettison(&["build", "app"]);
+    assert_eq!(outcome.code, 2);
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: unknown instruction: COPPY\n"),
+        "{outcome}"
+    );
+}
+
+#[test]
 fn findings_fail_a_build_that_asks_for_it() {
     let scratch = Scratch::new(PROGRAM);
     scratch.write(
