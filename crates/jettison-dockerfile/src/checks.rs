@@ -4,11 +4,13 @@
 //! its documentation and its test. [`check`](fn@check) runs them. Rules look and propose; nothing here changes a text but
 //! [`fix`](fn@fix), and that only after a proof.
 
+mod arguments;
 mod buildkit;
 mod cache;
 mod correctness;
 mod finding;
 mod fix;
+mod image_name;
 mod input;
 mod options;
 mod packages;
@@ -17,7 +19,8 @@ mod security;
 mod size;
 
 use crate::diagnostic::Diagnostic;
-use crate::parser::Parse;
+use crate::directive::Directive;
+use crate::parser::{self, Parse};
 
 pub use crate::checks::finding::{Applicability, Finding, Proposal};
 pub use crate::checks::fix::{Fixed, Withdrawn, fix};
@@ -50,17 +53,18 @@ impl CheckReport {
 /// A Dockerfile with errors is checked, too: instructions that are broken are passed over.
 pub fn check(input: &CheckInput<'_>, selected: &[&'static Rule]) -> CheckReport {
     let mut diagnostics = input.diagnostics();
+    diagnostics.retain(|diagnostic| !buildkit::is_reported_by_a_rule(diagnostic));
     let of_file = file_options(input.parse, &mut diagnostics);
     let mut findings = Findings::default();
     for rule in selected {
-        let is_wanted = rule.status == Status::Stable || of_file.enables(rule);
-        if is_wanted && !of_file.skips(rule) {
+        // What skips a rule is not asked about experimental ones (BuildKit: `Run`, linter/linter.go).
+        if rule.status == Status::Experimental || !of_file.skips(rule) {
             findings.start(rule);
             (rule.check)(input, &mut findings);
         }
     }
     let mut findings = findings.into_vec();
-    findings.retain(|finding| !is_skipped(input.parse, finding));
+    findings.retain(|finding| !is_skipped(input.parse, &of_file, finding));
     findings.sort_by_key(|finding| (finding.range.start, finding.range.end));
     CheckReport {
         diagnostics,
@@ -71,35 +75,50 @@ pub fn check(input: &CheckInput<'_>, selected: &[&'static Rule]) -> CheckReport 
 
 /// What the `check` directive says.
 fn file_options(parse: &Parse, diagnostics: &mut Vec<Diagnostic>) -> CheckOptions {
-    let directive = parse
-        .directives()
-        .iter()
-        .find(|directive| directive.name == "check");
-    let Some(directive) = directive else {
+    let Some(directive) = check_directive(parse) else {
         return CheckOptions::default();
     };
-    directive
-        .value
-        .parse()
-        .unwrap_or_else(|error: OptionsError| {
-            diagnostics.push(Diagnostic::error(
-                directive.range.clone(),
-                error.to_string(),
-            ));
-            CheckOptions::default()
-        })
+    CheckOptions::of_directive(&directive.value).unwrap_or_else(|error: OptionsError| {
+        let message = format!("failed to parse check options: {error}");
+        diagnostics.push(Diagnostic::error(directive.range, message));
+        CheckOptions::default()
+    })
 }
 
-/// Says whether a comment above the instruction that a finding is in skips its rule.
-fn is_skipped(parse: &Parse, finding: &Finding) -> bool {
+/// The `check` directive.
+///
+/// Unlike `escape`, it is also found below a first line with `#!` (BuildKit: `ParseDirective` and `discardShebang`,
+/// parser/directives.go).
+fn check_directive(parse: &Parse) -> Option<Directive> {
+    let text = parse.text();
+    let start = text.len() - text.trim_start_matches('\u{feff}').len();
+    let is_check = |directive: &&Directive| directive.name == "check";
+    if !text[start..].starts_with("#!") {
+        return parse.directives().iter().find(is_check).cloned();
+    }
+    let rest = start + text[start..].find('\n')? + 1;
+    let below = parser::parse(&text[rest..]);
+    let mut directive = below.directives().iter().find(is_check)?.clone();
+    directive.range = directive.range.start + rest..directive.range.end + rest;
+    Some(directive)
+}
+
+/// Says whether the file or a comment above the instruction that a finding is in skips its rule.
+///
+/// Not all of BuildKit's rules look at those comments, and some look at those above another instruction: they have
+/// left out what is to be left out.
+fn is_skipped(parse: &Parse, of_file: &CheckOptions, finding: &Finding) -> bool {
+    let rule = finding.rule;
     let instruction = parse.instructions().iter().find(|instruction| {
         instruction.range.start <= finding.range.start
             && finding.range.start <= instruction.range.end
     });
-    instruction.is_some_and(|instruction| {
-        let comments = instruction.comments.iter();
-        comments
-            .filter_map(|comment| CheckOptions::of_comment(comment))
-            .any(|options| options.skips(finding.rule))
-    })
+    let comments = instruction.map_or(&[][..], |instruction| &instruction.comments);
+    let of_instruction = CheckOptions::above(comments);
+    let is_asked_for = match rule.status {
+        Status::Stable => rule.is_buildkit() || !of_instruction.skips(rule),
+        Status::Experimental => of_file.enables(rule) || of_instruction.enables(rule),
+    };
+    let mut comments = comments.iter();
+    !is_asked_for || comments.any(|comment| CheckOptions::hadolint_skips(comment, rule))
 }

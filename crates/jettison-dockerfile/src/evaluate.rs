@@ -3,6 +3,7 @@
 //! Every instruction is paired with the [`Scope`] that it finds and with its words as BuildKit would expand
 //! them. Images are not pulled: what a base sets is known only if the caller knows it.
 
+mod global;
 mod mount;
 mod words;
 
@@ -12,13 +13,15 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{
-    ArgDeclaration, FromInstruction, Healthcheck, Instruction, InstructionKind,
+    ArgDeclaration, Healthcheck, InstructionKind, OnbuildInstruction, mount_fields,
 };
 use crate::parser::Parse;
 use crate::scope::{KnownImage, Scope};
-use crate::stage::{Stage, StageGraph, from_of};
+use crate::stage::{Stage, StageGraph};
 use crate::text::TextRange;
 
+pub(crate) use crate::evaluate::global::PREDEFINED;
+use crate::evaluate::words::Place;
 pub(crate) use crate::evaluate::words::Words;
 
 /// What a build is given from outside.
@@ -39,39 +42,20 @@ impl std::fmt::Debug for Given<'_> {
     }
 }
 
-/// The arguments that every `FROM` sees without an `ARG`.
+/// The arguments that are predefined, with their values for a build on and for one platform.
 ///
 /// See <https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope>.
-pub(crate) const PREDEFINED: [&str; 11] = [
-    "TARGETPLATFORM",
-    "TARGETOS",
-    "TARGETOSVERSION",
-    "TARGETARCH",
-    "TARGETVARIANT",
-    "BUILDPLATFORM",
-    "BUILDOS",
-    "BUILDOSVERSION",
-    "BUILDARCH",
-    "BUILDVARIANT",
-    "TARGETSTAGE",
-];
-
-/// The values of the predefined arguments for a build on and for one platform.
 pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
-    let value = |name: &str| match name
-        .trim_start_matches("TARGET")
-        .trim_start_matches("BUILD")
-    {
-        "PLATFORM" => format!("{os}/{architecture}"),
-        "OS" => os.to_owned(),
-        "ARCH" => architecture.to_owned(),
-        "STAGE" => "default".to_owned(),
-        _ => String::new(),
-    };
-    PREDEFINED
-        .iter()
-        .map(|&name| (name.to_owned(), value(name)))
-        .collect()
+    let mut args = BTreeMap::new();
+    for side in ["TARGET", "BUILD"] {
+        args.insert(format!("{side}PLATFORM"), format!("{os}/{architecture}"));
+        args.insert(format!("{side}OS"), os.to_owned());
+        args.insert(format!("{side}OSVERSION"), String::new());
+        args.insert(format!("{side}ARCH"), architecture.to_owned());
+        args.insert(format!("{side}VARIANT"), String::new());
+    }
+    args.insert("TARGETSTAGE".to_owned(), "default".to_owned());
+    args
 }
 
 /// The values of the global scope, and what the `FROM` instructions and global `ARG`s use.
@@ -85,6 +69,10 @@ pub struct Evaluation {
     pub stages: Vec<StageEvaluation>,
     /// The platform that the build is for, if it is known.
     pub target_platform: Option<String>,
+    /// The values of the predefined arguments, as far as the caller knows them.
+    pub predefined: BTreeMap<String, String>,
+    /// What the caller knows of the images that the Dockerfile names, by their names.
+    pub images: BTreeMap<String, KnownImage>,
     /// Words that cannot be expanded.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -96,8 +84,12 @@ pub struct StageEvaluation {
     pub base: BaseImage,
     /// `--platform`, expanded.
     pub platform: Option<String>,
+    /// The names of the variables in `--platform`, with or without a value.
+    pub platform_variables: BTreeSet<String>,
     /// The words of its `FROM`: the platform if there is one, and the base.
     pub from: Evaluated,
+    /// What the triggers of the stage that it is `FROM` do in it, in order, before its own instructions.
+    pub triggered: Vec<Triggered>,
     /// Its instructions among those of the file.
     pub instructions: Range<usize>,
     /// The same instructions, evaluated.
@@ -105,7 +97,16 @@ pub struct StageEvaluation {
     /// What is in force after its last instruction.
     pub end: Arc<Scope>,
     /// The triggers that it leaves to images and stages on top of it.
-    pub triggers: Vec<InstructionKind>,
+    pub triggers: Vec<OnbuildInstruction>,
+}
+
+/// An instruction that a stage gets from the stage that it is `FROM`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Triggered {
+    /// The `ONBUILD` that it comes from.
+    pub onbuild: OnbuildInstruction,
+    /// What it finds, and what its words become.
+    pub evaluated: Evaluated,
 }
 
 /// What a stage starts from.
@@ -132,6 +133,21 @@ pub struct Evaluated {
     pub matched: BTreeSet<String>,
     /// The names of variables in them that have none, and no alternative in the word.
     pub unmatched: BTreeSet<String>,
+    /// The same for each word on its own, in the order of the words.
+    pub unset: Vec<UnsetVariable>,
+}
+
+/// A variable without a value that a word uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsetVariable {
+    /// Its name.
+    pub name: String,
+    /// Where the word is, or the whole instruction.
+    pub place: TextRange,
+    /// Says whether an `ARG` declares it.
+    pub is_declared: bool,
+    /// The name with a value that is most like it, if one is.
+    pub closest: Option<String>,
 }
 
 /// Follows a Dockerfile.
@@ -140,11 +156,9 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         parse,
         graph,
         given,
-        global: Scope {
-            env: Vec::new(),
-            variables: BTreeMap::new(),
-            ..Scope::on_scratch()
-        },
+        global: Scope::global(),
+        images: BTreeMap::new(),
+        needed: needed(parse, graph, given),
         diagnostics: Vec::new(),
     };
     let global_uses = walk.global_args();
@@ -153,12 +167,25 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         let evaluated = walk.stage(stage, &stages);
         stages.push(evaluated);
     }
+    let predefined = walk.predefined();
     Evaluation {
         globals: walk.global.args,
         global_uses,
         stages,
         target_platform: given.args.get("TARGETPLATFORM").cloned(),
+        predefined,
+        images: walk.images,
         diagnostics: walk.diagnostics,
+    }
+}
+
+/// The stages that the last one needs, or all of them if that cannot be told.
+fn needed(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> BTreeSet<usize> {
+    let last = graph.stages.len().saturating_sub(1);
+    let needed = graph.reachable_with(parse, last, &|name| given.args.get(name).cloned());
+    match needed {
+        Ok(needed) => needed.into_iter().collect(),
+        Err(_) => (0..graph.stages.len()).collect(),
     }
 }
 
@@ -168,69 +195,37 @@ struct Walk<'a> {
     given: &'a Given<'a>,
     /// Declared global arguments.
     global: Scope,
+    images: BTreeMap<String, KnownImage>,
+    /// The stages that the last one needs; only in those BuildKit runs triggers (`resolveStages`,
+    /// `dockerfile2llb/convert.go`).
+    needed: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Walk<'_> {
-    fn global_args(&mut self) -> Vec<Evaluated> {
-        let mut uses = Vec::new();
-        for &index in &self.graph.global_args {
-            let Some(instruction) = self.parse.instructions().get(index) else {
-                continue;
-            };
-            let InstructionKind::Arg(declarations) = &instruction.kind else {
-                continue;
-            };
-            let before = Arc::new(self.global.clone());
-            let mut words = Words::default();
-            for declaration in declarations {
-                let value = match self.given_value(declaration) {
-                    Some(value) => Some(value),
-                    None => declaration.default.as_deref().and_then(|default| {
-                        let global = &self.global;
-                        words.expand(default, &declaration.range, self.parse.escape(), &|name| {
-                            self.global_value(global, name)
-                        })
-                    }),
-                };
-                self.global.declare(declaration, value);
-            }
-            self.diagnostics.append(&mut words.errors);
-            uses.push(words.evaluated(before));
-        }
-        uses
-    }
-
-    /// The value of a name before the first stage: declared, given or predefined.
-    fn global_value(&self, global: &Scope, name: &str) -> Option<String> {
-        let declared = global.lookup(name).map(str::to_owned);
-        declared.or_else(|| {
-            let is_predefined = ["TARGET", "BUILD"]
-                .iter()
-                .any(|side| name.starts_with(side));
-            is_predefined
-                .then(|| self.given.args.get(name).cloned())
-                .flatten()
-        })
-    }
-
     fn stage(&mut self, stage: &Stage, earlier: &[StageEvaluation]) -> StageEvaluation {
         let instructions = self.parse.instructions();
-        let from = from_of(&instructions[stage.from].kind);
-        let (from_evaluated, base, platform) = self.from(stage, from);
-        let mut scope = match &base {
+        let from = self.from(stage);
+        let mut scope = match &from.base {
             BaseImage::Scratch => Scope::on_scratch(),
-            BaseImage::Stage(index) => (*earlier[*index].end).clone(),
-            BaseImage::Image(reference) => match (self.given.images)(reference) {
+            BaseImage::Stage(index) => earlier[*index].end.inherited(),
+            BaseImage::Image(reference) => match self.image(reference) {
                 Some(image) => Scope::on_image(image),
                 None => Scope::on_unknown_image(),
             },
             BaseImage::Unknown => Scope::on_unknown_image(),
         };
-        if let BaseImage::Stage(index) = &base {
-            for trigger in &earlier[*index].triggers {
-                let mut words = Words::default();
-                self.apply(trigger, &mut scope, &mut words, &(0..0));
+        let mut triggered = Vec::new();
+        if let BaseImage::Stage(index) = &from.base
+            && self.needed.contains(&stage.index)
+        {
+            let place = &instructions[stage.from].range;
+            for onbuild in &earlier[*index].triggers {
+                let evaluated = self.trigger(onbuild, &mut scope, place);
+                triggered.push(Triggered {
+                    onbuild: onbuild.clone(),
+                    evaluated,
+                });
             }
         }
         let mut scope = Arc::new(scope);
@@ -239,22 +234,30 @@ impl Walk<'_> {
         for instruction in &instructions[stage.instructions.clone()] {
             let before = Arc::clone(&scope);
             let mut words = Words::default();
+            words.base_may_set = !before.knows_base_env;
             if changes_scope(&instruction.kind) {
                 let scope = Arc::make_mut(&mut scope);
                 self.apply(&instruction.kind, scope, &mut words, &instruction.range);
             } else {
-                self.expand(instruction, &before, &mut words);
+                self.expand(&instruction.kind, &before, &mut words, instruction.into());
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
-                triggers.push((*onbuild.trigger).clone());
+                triggers.push(onbuild.clone());
+            }
+            for name in named_images(&instruction.kind) {
+                if self.graph.find(&name).is_none() {
+                    self.image(&name);
+                }
             }
             self.diagnostics.append(&mut words.errors);
             evaluated.push(words.evaluated(before));
         }
         StageEvaluation {
-            base,
-            platform,
-            from: from_evaluated,
+            base: from.base,
+            platform: from.platform,
+            platform_variables: from.platform_variables,
+            from: from.evaluated,
+            triggered,
             instructions: stage.instructions.clone(),
             evaluated,
             end: scope,
@@ -262,50 +265,33 @@ impl Walk<'_> {
         }
     }
 
-    fn from(
+    /// Follows a trigger, which finds `scope` and may change it.
+    fn trigger(
         &mut self,
-        stage: &Stage,
-        from: Option<&FromInstruction>,
-    ) -> (Evaluated, BaseImage, Option<String>) {
-        let before = Arc::new(self.global.clone());
+        onbuild: &OnbuildInstruction,
+        scope: &mut Scope,
+        place: &TextRange,
+    ) -> Evaluated {
+        let before = Arc::new(scope.clone());
         let mut words = Words::default();
-        let Some(from) = from else {
-            return (words.evaluated(before), BaseImage::Unknown, None);
-        };
-        let escape = self.parse.escape();
-        let global = &self.global;
-        let lookup = |name: &str| self.global_value(global, name);
-        let platform = from.platform.as_deref().and_then(|platform| {
-            let place = &self.parse.instructions()[stage.from].range;
-            let value = words.expand(platform, place, escape, &lookup);
-            for error in &mut words.errors {
-                // With the platform as far as it got, which is nothing (BuildKit: dockerfile2llb/convert.go).
-                error.message = format!(
-                    "failed to process arguments for platform : {}",
-                    error.message
-                );
-            }
-            value
-        });
-        let name = words.expand(&from.base, &from.base_range, escape, &lookup);
-        let base = match name.as_deref() {
-            None => BaseImage::Unknown,
-            Some("") => {
-                let message = format!("base name ({}) should not be blank", from.base);
-                let error = Diagnostic::error(from.base_range.clone(), message);
-                words.errors.push(error.with_hint(
-                    "give the variable a value with an ARG before the first FROM, or with --build-arg",
-                ));
-                BaseImage::Unknown
-            }
-            Some(name) => match self.graph.stage_before(name, stage.index) {
-                Some(stage) => BaseImage::Stage(stage.index),
-                None if name == "scratch" => BaseImage::Scratch,
-                None => BaseImage::Image(name.to_owned()),
-            },
-        };
+        if changes_scope(&onbuild.trigger) {
+            self.apply(&onbuild.trigger, scope, &mut words, place);
+        } else {
+            let place = Place {
+                range: place,
+                flags: &[],
+            };
+            self.expand(&onbuild.trigger, scope, &mut words, place);
+        }
         self.diagnostics.append(&mut words.errors);
-        (words.evaluated(before), base, platform)
+        words.evaluated(before)
+    }
+
+    /// What the caller knows of an image.
+    fn image(&mut self, reference: &str) -> Option<KnownImage> {
+        let image = (self.given.images)(reference)?;
+        self.images.insert(reference.to_owned(), image.clone());
+        Some(image)
     }
 
     /// Applies an instruction that changes what later ones find.
@@ -317,10 +303,10 @@ impl Walk<'_> {
         place: &TextRange,
     ) {
         let escape = self.parse.escape();
+        let before = scope.clone();
         match kind {
             InstructionKind::Env(pairs) => {
                 // All words see the values from before the instruction.
-                let before = scope.clone();
                 let lookup = |name: &str| before.lookup(name).map(str::to_owned);
                 for pair in pairs {
                     let key = words.expand(&pair.key, &pair.key_range, escape, &lookup);
@@ -333,6 +319,7 @@ impl Walk<'_> {
             InstructionKind::Arg(declarations) => {
                 for declaration in declarations {
                     let value = self.argument(declaration, scope, words);
+                    words.settle(scope);
                     scope.declare(declaration, value);
                 }
             }
@@ -363,16 +350,7 @@ impl Walk<'_> {
             | InstructionKind::Unknown
             | InstructionKind::Invalid => {}
         }
-    }
-
-    /// The value that the caller gives to an argument. The predefined ones are no more than defaults.
-    fn given_value(&self, declaration: &ArgDeclaration) -> Option<String> {
-        let is_predefined = PREDEFINED.contains(&declaration.name.as_str());
-        let is_declared = self.global.declares(&declaration.name);
-        if is_predefined && (is_declared || declaration.default.is_some()) {
-            return None;
-        }
-        self.given.args.get(&declaration.name).cloned()
+        words.settle(&before);
     }
 
     /// The value of an argument that a stage declares: given, its default, or the global one.
@@ -382,23 +360,58 @@ impl Walk<'_> {
         scope: &Scope,
         words: &mut Words,
     ) -> Option<String> {
-        if let Some(value) = self.given_value(declaration) {
-            return Some(value);
+        let name = &declaration.name;
+        if let Some(value) = self.given_argument(name) {
+            return Some(value.clone());
         }
         match &declaration.default {
             Some(default) => {
                 let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
                 words.expand(default, &declaration.range, self.parse.escape(), &lookup)
             }
-            None => self.global.lookup(&declaration.name).map(str::to_owned),
+            None => self.global_value(name),
         }
     }
 
     /// Expands the words of an instruction that changes nothing for later ones.
-    fn expand(&self, instruction: &Instruction, scope: &Scope, words: &mut Words) {
+    fn expand(&self, kind: &InstructionKind, scope: &Scope, words: &mut Words, place: Place<'_>) {
         let escape = self.parse.escape();
         let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-        words.instruction(instruction, escape, &lookup);
+        words.instruction(kind, place, escape, &lookup);
+        words.settle(scope);
+    }
+}
+
+/// The names that an instruction takes files from: stages, named contexts and images.
+fn named_images(kind: &InstructionKind) -> Vec<String> {
+    match kind {
+        InstructionKind::Copy(copy) => copy.from.iter().cloned().collect(),
+        InstructionKind::Run(run) => {
+            let fields = run
+                .mounts
+                .iter()
+                .flat_map(|mount| mount_fields(mount).unwrap_or_default());
+            let from = fields.filter(|field| field.key == "from");
+            from.filter_map(|field| field.value).collect()
+        }
+        InstructionKind::From(_)
+        | InstructionKind::Cmd(_)
+        | InstructionKind::Entrypoint(_)
+        | InstructionKind::Label(_)
+        | InstructionKind::Env(_)
+        | InstructionKind::Arg(_)
+        | InstructionKind::Add(_)
+        | InstructionKind::Expose(_)
+        | InstructionKind::Volume(_)
+        | InstructionKind::User(_)
+        | InstructionKind::Workdir(_)
+        | InstructionKind::Shell(_)
+        | InstructionKind::Stopsignal(_)
+        | InstructionKind::Healthcheck(_)
+        | InstructionKind::Onbuild(_)
+        | InstructionKind::Maintainer(_)
+        | InstructionKind::Unknown
+        | InstructionKind::Invalid => Vec::new(),
     }
 }
 

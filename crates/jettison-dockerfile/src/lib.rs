@@ -22,8 +22,10 @@ mod json;
 mod keyword;
 mod meaning;
 mod node;
+mod outline;
 mod parser;
 mod quote;
+mod refusal;
 mod scope;
 mod shell;
 mod source_text;
@@ -41,7 +43,8 @@ pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::directive::Directive;
 pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
 pub use crate::evaluate::{
-    BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate, platform_args,
+    BaseImage, Evaluated, Evaluation, Given, StageEvaluation, Triggered, UnsetVariable, evaluate,
+    platform_args,
 };
 pub use crate::expand::{
     ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,
@@ -58,7 +61,9 @@ pub use crate::instruction::{
 pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
+pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
+pub use crate::refusal::refusals;
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
@@ -68,5 +73,6 @@ pub use crate::shell::{
 };
 pub use crate::source_text::SourceText;
 pub use crate::stage::{SourceName, Stage, StageGraph, stages};
+pub use crate::suggest::did_you_mean;
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

@@ -37,7 +37,8 @@ struct StageMeaning {
 /// What a step finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Surroundings {
-    /// Environment and build arguments, which a command finds in its environment.
+    env: Vec<(String, String)>,
+    /// The environment and the build arguments that have a value, as a command finds them.
     variables: BTreeMap<String, String>,
     working_dir: WorkingDirectory,
     user: Option<String>,
@@ -208,8 +209,10 @@ fn add_instructions(
 }
 
 fn surroundings(scope: &Scope) -> Surroundings {
+    let variable = |name: &str| Some((name.to_owned(), scope.lookup(name)?.to_owned()));
     Surroundings {
-        variables: scope.variables.clone(),
+        env: scope.env.clone(),
+        variables: scope.names().filter_map(variable).collect(),
         working_dir: scope.working_dir.clone(),
         user: scope.user.clone(),
         shell: scope.shell.clone(),
@@ -225,7 +228,11 @@ fn step(
     match &instruction.kind {
         InstructionKind::Run(run) => Some(StepMeaning::Run {
             script: run.script(&instruction.heredocs),
-            mounts: now.words.clone(),
+            mounts: now
+                .words
+                .iter()
+                .map(|word| mount_word(graph, word))
+                .collect(),
             network: run.network.clone(),
             security: run.security.clone(),
             devices: run.devices.clone(),
@@ -251,6 +258,20 @@ fn step(
         | InstructionKind::Maintainer(_)
         | InstructionKind::Unknown
         | InstructionKind::Invalid => None,
+    }
+}
+
+/// A field of a mount; a stage that it takes files from is named by its position.
+// Case does not matter and, unlike in `COPY --from`, a number is no position (BuildKit: `detectRunMount`,
+// dockerfile2llb/convert_runmount.go).
+fn mount_word(graph: &StageGraph, word: &str) -> String {
+    let named = word
+        .strip_prefix("from=")
+        .filter(|name| name.parse::<i64>().is_err())
+        .and_then(|name| graph.find(name));
+    match named {
+        Some(stage) => format!("from stage {}", stage.index),
+        None => word.to_owned(),
     }
 }
 

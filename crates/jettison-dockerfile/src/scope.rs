@@ -1,11 +1,14 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
-use std::collections::BTreeMap;
-
 use crate::instruction::ArgDeclaration;
 
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Build arguments that speak to the builder and are no variables (BuildKit: `nonEnvArgs`,
+/// `dockerfile2llb/convert.go`).
+pub(crate) const HIDDEN_ARGS: [&str; 2] =
+    ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
 
 /// The working directory, as far as the text tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,7 @@ pub enum WorkingDirectory {
 
 impl WorkingDirectory {
     /// The directory that `path` names from here, cleaned as BuildKit does it (`system.NormalizePath`).
+    #[must_use]
     pub fn join(&self, path: &str) -> WorkingDirectory {
         if path.starts_with('/') {
             return WorkingDirectory::Absolute(clean(path));
@@ -28,15 +32,22 @@ impl WorkingDirectory {
             }
             // The base's directory is not known, so that `..` cannot be taken back and is kept.
             WorkingDirectory::BelowBase(directory) => {
-                let joined = clean(&format!("{directory}/{path}"));
-                WorkingDirectory::BelowBase(joined.trim_start_matches('/').to_owned())
+                WorkingDirectory::BelowBase(relative(&format!("./{directory}/{path}")))
             }
         }
     }
 }
 
-/// Removes `.`, empty parts and, where it can be done, `..`.
+/// Shortens a path as Go's `path.Clean` does: no `.`, no empty parts, and `..` taken back where it can be.
 pub(crate) fn clean(path: &str) -> String {
+    match relative(path) {
+        cleaned if cleaned.is_empty() => ".".to_owned(),
+        cleaned => cleaned,
+    }
+}
+
+/// The same, but empty for the directory itself.
+fn relative(path: &str) -> String {
     let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -72,20 +83,17 @@ pub struct KnownImage {
     pub user: Option<String>,
     /// Its shell, if it sets one.
     pub shell: Option<Vec<String>>,
+    /// The platform that it is for, such as `linux/arm64`, if that is known.
+    pub platform: Option<String>,
 }
 
 /// What an instruction finds when its turn comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The environment that the image gets, as far as it is known, in the order in which the names came up.
+    /// The environment that is known, in the order in which the names came up.
     pub env: Vec<(String, String)>,
-    /// The declared build arguments in order; `None` is declared without a value.
+    /// The declared build arguments in order, the last of a name counts; `None` is declared without a value.
     pub args: Vec<(String, Option<String>)>,
-    /// What words and commands see: of one name the later instruction counts, be it `ARG` or `ENV`.
-    ///
-    /// The reference says that `ENV` always wins; BuildKit keeps both in one environment (`dispatchArg` and
-    /// `dispatchEnv`, dockerfile2llb/convert.go).
-    pub variables: BTreeMap<String, String>,
     /// Says whether the base image's environment is among `env`.
     pub knows_base_env: bool,
     /// The working directory.
@@ -94,15 +102,30 @@ pub struct Scope {
     pub user: Option<String>,
     /// The shell, if an instruction or a known base sets one.
     pub shell: Option<Vec<String>>,
+    /// What a word sees: environment and build arguments together, what was set last at the end.
+    // In BuildKit both are one list, so that an `ARG` after an `ENV` hides it, whatever the reference says
+    // (`dispatchArg` and `dispatchEnv`, dockerfile2llb/convert.go; `EnvList`, client/llb/meta.go).
+    // Invariant: every name once.
+    visible: Vec<(String, String)>,
 }
 
 impl Scope {
+    /// The scope without any variables, which is the one before the first stage.
+    pub(crate) fn global() -> Scope {
+        Scope {
+            env: Vec::new(),
+            visible: Vec::new(),
+            ..Scope::on_scratch()
+        }
+    }
+
     /// The scope of a stage on `scratch`.
     pub(crate) fn on_scratch() -> Scope {
+        let path = ("PATH".to_owned(), DEFAULT_PATH.to_owned());
         Scope {
-            env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
+            env: vec![path.clone()],
+            visible: vec![path],
             args: Vec::new(),
-            variables: BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
             user: None,
@@ -131,9 +154,21 @@ impl Scope {
         scope
     }
 
-    /// The value that a word sees.
+    /// The scope of a stage on the stage that ends with this one.
+    // The environment is set anew, so that it hides build arguments (BuildKit: `dispatchStages`,
+    // dockerfile2llb/convert.go).
+    pub(crate) fn inherited(&self) -> Scope {
+        let mut scope = self.clone();
+        for (name, value) in &self.env {
+            scope.show(name, value);
+        }
+        scope
+    }
+
+    /// The value that a word sees: that of the `ENV` or `ARG` which set it last.
     pub fn lookup(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        let found = self.visible.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Says whether `ARG` declared a name.
@@ -141,27 +176,34 @@ impl Scope {
         self.args.iter().any(|(known, _)| known == name)
     }
 
-    /// The names that a word can use, declared ones without a value included.
+    /// The names that have a value, the one that was set last at the end.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let declared = self.args.iter().map(|(name, _)| name.as_str());
-        let unset = declared.filter(|name| !self.variables.contains_key(*name));
-        self.variables.keys().map(String::as_str).chain(unset)
+        self.visible.iter().map(|(name, _)| name.as_str())
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
-        self.variables.insert(name.clone(), value.clone());
+        self.show(&name, &value);
         match self.env.iter_mut().find(|(known, _)| *known == name) {
             Some(slot) => slot.1 = value,
             None => self.env.push((name, value)),
         }
     }
 
-    /// Declares an argument; a declaration without a value does not take an earlier value away.
+    /// Declares an argument; a later declaration without a value does not take an earlier value away.
     pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
-        if let Some(value) = &value {
-            self.variables.insert(argument.name.clone(), value.clone());
+        let name = &argument.name;
+        if let Some(value) = value
+            .as_deref()
+            .filter(|_| !HIDDEN_ARGS.contains(&name.as_str()))
+        {
+            self.show(name, value);
         }
-        self.args.push((argument.name.clone(), value));
+        self.args.push((name.clone(), value));
+    }
+
+    fn show(&mut self, name: &str, value: &str) {
+        self.visible.retain(|(known, _)| known != name);
+        self.visible.push((name.to_owned(), value.to_owned()));
     }
 }
 
@@ -170,11 +212,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_set_last_is_seen() {
+        let argument = |name: &str| ArgDeclaration {
+            name: name.to_owned(),
+            default: None,
+            range: 0..0,
+        };
+        let mut scope = Scope::on_scratch();
+        scope.set_env("A".into(), "1".into());
+        scope.set_env("B".into(), "2".into());
+        scope.declare(&argument("A"), Some("3".into()));
+        scope.declare(&argument("A"), None);
+        scope.declare(&argument("C"), None);
+        assert_eq!(scope.lookup("A"), Some("3"));
+        assert_eq!(scope.lookup("C"), None);
+        assert!(scope.declares("C"));
+        assert!(scope.names().eq(["PATH", "B", "A"]));
+        let inherited = scope.inherited();
+        assert_eq!(inherited.lookup("A"), Some("1"));
+        assert!(inherited.names().eq(["PATH", "A", "B"]));
+    }
+
+    #[test]
     fn directories_below_an_unknown_base_stay_relative() {
         let base = WorkingDirectory::BelowBase(String::new());
         let cases = [
             ("a/b", WorkingDirectory::BelowBase("a/b".into())),
             ("./a/../b", WorkingDirectory::BelowBase("b".into())),
+            ("../a", WorkingDirectory::BelowBase("../a".into())),
+            (".", WorkingDirectory::BelowBase(String::new())),
             ("/x//y/.", WorkingDirectory::Absolute("/x/y".into())),
         ];
         for (path, expected) in cases {

@@ -4,10 +4,7 @@
 const MAX_DISTANCE: usize = 2;
 
 /// Returns the option that is closest to `word`, without regard to case, if one is close.
-pub(crate) fn did_you_mean<'a>(
-    word: &str,
-    options: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn did_you_mean<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters = |text: &str| text.chars().flat_map(char::to_lowercase).collect();
     let mut word_letters: Vec<char> = Vec::new();
     let mut closest = None;
@@ -31,6 +28,35 @@ pub(crate) fn did_you_mean<'a>(
         }
     }
     closest.map(|(_, option)| option)
+}
+
+/// Returns the option that is closest to `word`, the first one of several, if one is close.
+///
+/// This is how BuildKit completes what a check found (`suggest.Search`, util/suggest/error.go): case matters, and a
+/// word may be changed altogether.
+pub(crate) fn closest<'a>(
+    word: &str,
+    options: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word: Vec<char> = word.chars().collect();
+    let mut closest = None;
+    for option in options {
+        let letters: Vec<char> = option.chars().collect();
+        if letters.len().abs_diff(word.len()) > MAX_DISTANCE {
+            continue;
+        }
+        let distance = levenshtein(&word, &letters);
+        if distance == 0 {
+            return None;
+        }
+        if distance <= MAX_DISTANCE && closest.is_none_or(|(best, _)| distance < best) {
+            closest = Some((distance, option));
+        }
+    }
+    // An empty name can be the closest one, and is not shown.
+    closest
+        .map(|(_, option)| option)
+        .filter(|option| !option.is_empty())
 }
 
 /// The number of letters to insert, remove or replace to get from one word to the other.
@@ -59,5 +85,14 @@ mod tests {
         assert_eq!(did_you_mean("FORM", options), Some("from"));
         assert_eq!(did_you_mean("platform", options), None);
         assert_eq!(did_you_mean("x", ["y"]), None);
+    }
+
+    #[test]
+    fn for_checks_case_matters_and_short_words_are_close() {
+        assert_eq!(closest("x", ["path", "y", "z"]), Some("y"));
+        assert_eq!(closest("FO", ["fo", "foo"]), Some("fo"));
+        assert_eq!(closest("FOO", ["foo"]), None);
+        assert_eq!(closest("A", ["B", "A"]), None);
+        assert_eq!(closest("AB", ["", "ABCD"]), None);
     }
 }

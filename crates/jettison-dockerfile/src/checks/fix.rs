@@ -8,7 +8,7 @@ use crate::checks::input::CheckInput;
 use crate::checks::rule::{Rule, RuleId};
 use crate::diagnostic::Severity;
 use crate::edit::{EditSet, apply};
-use crate::evaluate::{Given, evaluate};
+use crate::evaluate::{Given, PREDEFINED, evaluate};
 use crate::ignore::IgnoreFile;
 use crate::instruction::InstructionKind;
 use crate::meaning::{Meaning, meaning};
@@ -184,6 +184,7 @@ impl World<'_> {
                 working_dir: "/base".to_owned(),
                 user: None,
                 shell: None,
+                platform: None,
             }),
             None => (self.given.images)(reference),
         };
@@ -203,7 +204,10 @@ fn worlds<'g>(parse: &Parse, given: &'g Given<'g>) -> [World<'g>; 3] {
     let mut names: BTreeSet<String> = BTreeSet::new();
     for instruction in parse.instructions() {
         if let InstructionKind::Arg(declarations) = &instruction.kind {
-            names.extend(declarations.iter().map(|argument| argument.name.clone()));
+            let declared = declarations.iter().map(|argument| &argument.name);
+            // What is predefined keeps its value: it goes with the platform that the build is for.
+            let ordinary = declared.filter(|name| !PREDEFINED.contains(&name.as_str()));
+            names.extend(ordinary.cloned());
         }
     }
     let graph = stages(parse);

@@ -84,7 +84,7 @@ pub struct Rule {
     pub aliases: &'static [&'static str],
     /// Whether it runs without being asked for.
     pub status: Status,
-    /// Where BuildKit documents it; empty for our own rules.
+    /// Where BuildKit says that it documents it; empty for our own rules, and for one of BuildKit's.
     pub url: &'static str,
     /// Its page: why, what to do, and examples that are its tests.
     pub page: &'static str,
@@ -93,9 +93,11 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Says whether it is one of BuildKit's checks.
+    /// Says whether it is one of BuildKit's checks, whose names start with a capital.
     pub fn is_buildkit(&self) -> bool {
-        !self.url.is_empty()
+        self.id
+            .0
+            .starts_with(|first: char| first.is_ascii_uppercase())
     }
 
     /// Says whether `name` means this rule: its name or an alias, in any case.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::evaluate::Evaluated;
 use crate::evaluate::mount::mount_problem;
+use crate::evaluate::{Evaluated, UnsetVariable};
 use crate::expand::{ExpandError, Expansion, expand_heredoc_with_matches, expand_with_matches};
 use crate::flag::Flag;
 use crate::instruction::{
@@ -14,14 +14,20 @@ use crate::instruction::{
 };
 use crate::quote::quoted;
 use crate::scope::Scope;
+use crate::suggest::closest;
 use crate::text::TextRange;
 
 /// Words that have been expanded so far.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    words: Vec<String>,
+    expanded: Vec<String>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
+    unset: Vec<UnsetVariable>,
+    /// So many of them are settled.
+    settled: usize,
+    /// The base image, which is not known, may set any variable: `${NAME:?}` is no error then.
+    pub(crate) base_may_set: bool,
     pub(crate) errors: Vec<Diagnostic>,
 }
 
@@ -36,7 +42,7 @@ impl Words {
     ) -> Option<String> {
         self.expand_split(word, place, escape, lookup)
             .map(|expansion| {
-                self.words.push(expansion.0.clone());
+                self.expanded.push(expansion.0.clone());
                 expansion.0
             })
     }
@@ -62,9 +68,17 @@ impl Words {
         match result {
             Ok(expansion) => {
                 self.matched.extend(expansion.matched);
+                let unset = expansion.unmatched.iter().map(|name| UnsetVariable {
+                    name: name.clone(),
+                    place: place.clone(),
+                    is_declared: false,
+                    closest: None,
+                });
+                self.unset.extend(unset);
                 self.unmatched.extend(expansion.unmatched);
                 Some((expansion.text, expansion.words))
             }
+            Err(ExpandError::Required { .. }) if self.base_may_set => None,
             Err(error) => {
                 let message = format!("failed to process {}: {error}", quoted(word));
                 self.errors.push(Diagnostic::error(place.clone(), message));
@@ -73,24 +87,52 @@ impl Words {
         }
     }
 
+    /// The names of the variables in all words so far.
+    pub(super) fn variables(&self) -> BTreeSet<String> {
+        self.matched.union(&self.unmatched).cloned().collect()
+    }
+
+    /// Compares the variables without a value in the latest words with what they could see.
+    pub(super) fn settle(&mut self, scope: &Scope) {
+        for variable in &mut self.unset[self.settled..] {
+            variable.is_declared = scope.declares(&variable.name);
+            variable.closest = closest(&variable.name, scope.names()).map(str::to_owned);
+        }
+        self.settled = self.unset.len();
+    }
+
+    /// The same before the first stage, where some names are predefined and those without a value count, too.
+    pub(super) fn settle_globally(&mut self, global: &Scope, predefined: &[&str]) {
+        let declared = global.args.iter().map(|(name, _)| name.as_str());
+        let known: Vec<&str> = declared.chain(predefined.iter().copied()).collect();
+        for variable in &mut self.unset[self.settled..] {
+            variable.is_declared = known.contains(&variable.name.as_str());
+            let options = known.iter().copied();
+            variable.closest = closest(&variable.name, options).map(str::to_owned);
+        }
+        self.settled = self.unset.len();
+    }
+
     pub(super) fn evaluated(self, before: Arc<Scope>) -> Evaluated {
         Evaluated {
             before,
-            words: self.words,
+            words: self.expanded,
             matched: self.matched,
             unmatched: self.unmatched,
+            unset: self.unset,
         }
     }
 
     /// Expands the words of an instruction as its `Expand` in BuildKit does (instructions/commands.go).
     pub(super) fn instruction(
         &mut self,
-        instruction: &Instruction,
+        kind: &InstructionKind,
+        of: Place<'_>,
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) {
-        let place = &instruction.range;
-        match &instruction.kind {
+        let place = of.range;
+        match kind {
             InstructionKind::Label(pairs) => {
                 for pair in pairs {
                     self.expand(&pair.key, &pair.key_range, escape, lookup);
@@ -103,7 +145,7 @@ impl Words {
             InstructionKind::Expose(ports) => {
                 for port in ports {
                     if let Some((_, words)) = self.expand_split(port, place, escape, lookup) {
-                        self.words.extend(words);
+                        self.expanded.extend(words);
                     }
                 }
             }
@@ -115,7 +157,7 @@ impl Words {
             InstructionKind::Stopsignal(signal) => {
                 self.expand(signal, place, escape, lookup);
             }
-            InstructionKind::Run(run) => self.mounts(run, &instruction.flags, escape, lookup),
+            InstructionKind::Run(run) => self.mounts(run, of, escape, lookup),
             InstructionKind::From(_)
             | InstructionKind::Env(_)
             | InstructionKind::Arg(_)
@@ -154,10 +196,10 @@ impl Words {
                     let text = heredoc.text();
                     let expanded = heredoc.expand.then(|| {
                         let result = expand_heredoc_with_matches(&text, lookup);
-                        self.note(&text, place, result)
+                        self.note(&text, &heredoc.body, result)
                     });
                     let expanded = expanded.flatten().map(|(text, _)| text);
-                    self.words.push(expanded.unwrap_or(text));
+                    self.expanded.push(expanded.unwrap_or(text));
                 }
             }
         }
@@ -167,13 +209,16 @@ impl Words {
     fn mounts(
         &mut self,
         run: &RunInstruction,
-        flags: &[Flag],
+        of: Place<'_>,
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) {
-        let flags = flags.iter().filter(|flag| flag.name == "mount");
-        for (mount, flag) in run.mounts.iter().zip(flags) {
-            let place = flag.value_range.as_ref().unwrap_or(&flag.range);
+        let mut flags = of.flags.iter().filter(|flag| flag.name == "mount");
+        for mount in &run.mounts {
+            let flag = flags.next();
+            let place = flag.map_or(of.range, |flag| {
+                flag.value_range.as_ref().unwrap_or(&flag.range)
+            });
             let Ok(written) = mount_fields(mount) else {
                 continue;
             };
@@ -181,7 +226,7 @@ impl Words {
             let mut fields = written.clone();
             for field in &mut fields {
                 let Some(value) = &field.value else {
-                    self.words.push(field.key.clone());
+                    self.expanded.push(field.key.clone());
                     continue;
                 };
                 // `from` is never expanded, and one with a variable is refused.
@@ -190,11 +235,29 @@ impl Words {
                     field.value = Some(expanded.map(|(text, _)| text).unwrap_or_default());
                 }
                 let value = field.value.as_deref().unwrap_or_default();
-                self.words.push(format!("{}={value}", field.key));
+                self.expanded.push(format!("{}={value}", field.key));
             }
             if self.errors.len() == n_errors {
                 self.errors.extend(mount_problem(&written, &fields, place));
             }
+        }
+    }
+}
+
+/// Where the words of an instruction are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The whole instruction.
+    pub(super) range: &'a TextRange,
+    /// Its flags; none if it is a trigger that comes from elsewhere.
+    pub(super) flags: &'a [Flag],
+}
+
+impl<'a> From<&'a Instruction> for Place<'a> {
+    fn from(instruction: &'a Instruction) -> Place<'a> {
+        Place {
+            range: &instruction.range,
+            flags: &instruction.flags,
         }
     }
 }

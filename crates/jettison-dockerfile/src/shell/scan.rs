@@ -82,8 +82,9 @@ impl Reader<'_> {
     /// Reads a word that must come next.
     pub(super) fn expect_word(&mut self) -> Read<ShellWord> {
         match self.word(WordPlace::Anywhere)? {
-            Some(word) => Ok(word),
-            None => Err(self.unexpected()),
+            // At the start of a word it is a comment.
+            Some(word) if !word.text.starts_with('#') => Ok(word),
+            Some(_) | None => Err(self.unexpected()),
         }
     }
 
@@ -260,6 +261,9 @@ impl Reader<'_> {
             inner.variables.extend(element.variables);
         }
         word.variables.append(&mut inner.variables);
+        if self.peek().is_some_and(|byte| !is_meta(byte)) {
+            return Err(self.unexpected());
+        }
         self.expanded(word, (ExpansionKind::Array, false), start);
         Ok(())
     }

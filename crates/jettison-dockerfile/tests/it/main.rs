@@ -5,11 +5,14 @@
 mod conformance;
 mod corpus;
 mod heredocs;
+mod hostile;
 mod ignore_walk;
 mod instructions;
 mod lossless;
 mod meanings;
+mod outline;
 mod proposals;
+mod refusals;
 mod rule_pages;
 mod shell;
 mod stage_graph;

@@ -3,8 +3,9 @@
 //! Under a heading, a `dockerfile` block is checked with that rule alone; a `findings` block says what is found
 //! (nothing, if there is none), and a `dockerfile fixed` block what the safe fixes make of it (the same text, if there
 //! is none). A `dockerfile proposed` block shows what all proposals make of it, those that need a build or a person
-//! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene. `UPDATE_EXPECT=1` writes what was found
-//! into the page.
+//! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene, and an `images` block names images with
+//! the platform that each is for. What sets the scene comes before the Dockerfile. `UPDATE_EXPECT=1` writes what was
+//! found into the page.
 
 #![allow(
     clippy::disallowed_methods,
@@ -12,12 +13,13 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{
-    CheckInput, EditSet, Given, IgnoreFile, Rule, apply, check, find_rule, fix, line_column, parse,
-    platform_args, rules, stages,
+    CheckInput, EditSet, Given, IgnoreFile, KnownImage, Rule, apply, check, find_rule, fix,
+    line_column, parse, platform_args, rules, stages,
 };
 
 fn folder() -> PathBuf {
@@ -68,15 +70,27 @@ struct Example {
     ignore: Option<IgnoreFile>,
     is_without_ignore_file: bool,
     args: BTreeMap<String, String>,
+    platforms: BTreeMap<String, String>,
 }
 
 impl Example {
+    fn image(&self, name: &str) -> Option<KnownImage> {
+        Some(KnownImage {
+            env: Vec::new(),
+            working_dir: String::new(),
+            user: None,
+            shell: None,
+            platform: Some(self.platforms.get(name)?.clone()),
+        })
+    }
+
     fn findings(&self, rule: &'static Rule) -> (String, EditSet) {
         let parse = parse(&self.dockerfile);
         let graph = stages(&parse);
+        let images = |name: &str| self.image(name);
         let given = Given {
             args: &self.args,
-            images: &|_| None,
+            images: &images,
         };
         let input = CheckInput::new(&parse, &graph, &given);
         let input = if self.is_without_ignore_file {
@@ -88,9 +102,9 @@ impl Example {
         let mut lines = String::new();
         for finding in check(&input, &[rule]).findings {
             let (line, column) = line_column(&self.dockerfile, finding.range.start);
-            lines.push_str(&format!("{line}:{column} {}\n", finding.message));
+            writeln!(lines, "{line}:{column} {}", finding.message).unwrap();
             for hint in &finding.hints {
-                lines.push_str(&format!("  hint: {hint}\n"));
+                writeln!(lines, "  hint: {hint}").unwrap();
             }
             let edits = finding.proposal.iter().flat_map(|proposal| &proposal.edits);
             for edit in edits {
@@ -101,9 +115,10 @@ impl Example {
     }
 
     fn fixed(&self, rule: &'static Rule) -> String {
+        let images = |name: &str| self.image(name);
         let given = Given {
             args: &self.args,
-            images: &|_| None,
+            images: &images,
         };
         let fixed = fix(&self.dockerfile, &[rule], &given, self.ignore.as_ref());
         assert_eq!(
@@ -154,9 +169,18 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
                 }
                 block.text
             }
+            "images" => {
+                for line in block.text.lines() {
+                    let (name, platform) = line.split_once(' ').unwrap();
+                    example
+                        .platforms
+                        .insert(name.to_owned(), platform.to_owned());
+                }
+                block.text
+            }
             "dockerfile" => {
                 flush(&mut corrected, &mut findings, &mut fixed);
-                example.dockerfile = block.text.clone();
+                example.dockerfile.clone_from(&block.text);
                 findings = example.findings(rule).0;
                 let text = example.fixed(rule);
                 fixed = (text != example.dockerfile).then_some(text);
@@ -235,12 +259,11 @@ fn similar_lines(before: &str, after: &str) -> String {
         .take_while(|(a, b)| a == b)
         .count();
     let shown = |lines: &[&str], sign: char| -> String {
-        lines
-            .iter()
-            .skip(start)
-            .take(12)
-            .map(|line| format!("  {sign} {line}\n"))
-            .collect()
+        let mut shown = String::new();
+        for line in lines.iter().skip(start).take(12) {
+            writeln!(shown, "  {sign} {line}").unwrap();
+        }
+        shown
     };
     format!(
         "  at line {}\n{}{}",
@@ -340,14 +363,16 @@ fn listed(wanted: &dyn Fn(&Rule) -> bool) -> String {
             .iter()
             .map(|category| category.as_str())
             .collect();
-        table.push_str(&format!(
-            "| [{}]({0}.md) | {} | {} | {} |\n",
+        writeln!(
+            table,
+            "| [{}]({0}.md) | {} | {} | {} |",
             rule.id,
             good_for.join(", "),
             rule.applicability
                 .map_or("", |applicability| applicability.as_str()),
             reason(rule.page).replace('|', "\\|"),
-        ));
+        )
+        .unwrap();
     }
     table
 }

@@ -382,6 +382,7 @@ fn evaluation(parse: &Parse, graph: &StageGraph) -> Evaluation {
         working_dir: "/".to_owned(),
         user: None,
         shell: None,
+        platform: None,
     };
     let given = Given {
         args: &platform_args("linux", "amd64"),
