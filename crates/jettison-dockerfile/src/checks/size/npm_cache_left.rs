@@ -59,7 +59,9 @@ fn npm_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
                 } else {
                     ""
                 };
-                if let Some(edits) = append(input, &run, &format!("{sudo}{clean}")) {
+                let edits = append(input, &run, &format!("{sudo}{clean}"));
+                // What may not have run need not be cleaned up after.
+                if let Some(edits) = edits.filter(|_| command.nesting.is_empty()) {
                     found.propose(
                         edits,
                         "what was downloaded is not needed once it is installed",
