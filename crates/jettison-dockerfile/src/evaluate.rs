@@ -274,6 +274,7 @@ impl Walk<'_> {
     ) -> Evaluated {
         let before = Arc::new(scope.clone());
         let mut words = Words::default();
+        words.base_may_set = !before.knows_base_env;
         if changes_scope(&onbuild.trigger) {
             self.apply(&onbuild.trigger, scope, &mut words, place);
         } else {
