@@ -177,15 +177,15 @@ impl Lowering<'_> {
             let message = format!("base name ({}) should not be blank", from.base);
             return Err(self.error(instruction, &message));
         }
-        if name == "scratch" {
-            return Ok(StageState::scratch(self.fresh_scope()));
-        }
         if let Some(earlier) = self.graph.stage_before(&name, stage.index) {
             let mut copied = self.done.get(&earlier.index).cloned().ok_or_else(|| {
                 self.error(instruction, &format!("stage `{name}` has not been built"))
             })?;
             copied.cmd_was_set = false;
             return Ok(copied);
+        }
+        if name == "scratch" {
+            return Ok(StageState::scratch(self.fresh_scope()));
         }
         let base = self.base(instruction, &name)?;
         Ok(StageState::on(
@@ -264,8 +264,8 @@ impl StageState {
         };
         StageState {
             result: Input::Scratch,
+            scope: scope.with_env(&config.env),
             config,
-            scope,
             history: Vec::new(),
             cmd_was_set: false,
         }
@@ -278,8 +278,8 @@ impl StageState {
         }
         StageState {
             result: Input::Base(base),
+            scope: scope.with_env(&config.env),
             config,
-            scope,
             history: image.config().history.clone(),
             cmd_was_set: false,
         }
@@ -321,9 +321,9 @@ fn locate(parse: &Parse, diagnostic: &jettison_dockerfile::Diagnostic) -> Locate
 fn target_stage(graph: &StageGraph, request: &LowerRequest) -> Result<usize, LowerError> {
     match &request.target {
         Some(name) => graph
-            .find(name)
+            .target(Some(name))
             .map(|stage| stage.index)
-            .ok_or_else(|| LowerError::NoTarget(name.clone())),
+            .map_err(|_| LowerError::NoTarget(name.clone())),
         None => graph.stages.len().checked_sub(1).ok_or_else(|| {
             LowerError::Syntax(vec![Located {
                 line: 1,

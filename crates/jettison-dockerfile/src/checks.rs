@@ -12,7 +12,6 @@ mod fix;
 mod input;
 mod options;
 mod packages;
-mod quoted;
 mod rule;
 mod security;
 mod size;

@@ -18,17 +18,30 @@ pub struct Directive {
 /// The directives that the language knows.
 const KNOWN: [&str; 3] = ["syntax", "escape", "check"];
 
-/// Reads `line` as a directive; `range` says where it is. `None` means that it is something else.
-pub(crate) fn directive(line: &str, range: TextRange) -> Option<Directive> {
+/// Reads `line` as a directive; `start` says where it is. `None` means that it is something else.
+///
+/// White space is that of Go's regular expressions, which do not know the vertical tab, and a value of nothing
+/// else is its last character (BuildKit: `directiveRegexp`, parser/directives.go).
+pub(crate) fn directive(line: &str, start: usize) -> Option<Directive> {
+    let is_space = |c: char| matches!(c, '\t' | '\n' | '\u{c}' | '\r' | ' ');
     let body = line.strip_prefix('#')?.trim_start();
     let (name, value) = body.split_once('=')?;
-    let name = name.trim_end().to_ascii_lowercase();
-    let value = value.trim();
-    let is_directive = KNOWN.contains(&name.as_str()) && !value.is_empty();
-    is_directive.then(|| Directive {
+    let name = name.trim_end_matches(is_space).to_ascii_lowercase();
+    let mut value = value.trim_start_matches(is_space);
+    let mut end = line.len();
+    if value.is_empty() {
+        value = &line[line.char_indices().next_back()?.0..];
+        if value == "=" {
+            return None;
+        }
+    } else {
+        value = value.trim_end_matches(is_space);
+        end = line.trim_end_matches(is_space).len();
+    }
+    KNOWN.contains(&name.as_str()).then(|| Directive {
         name,
         value: value.to_owned(),
-        range,
+        range: start..start + end,
     })
 }
 

@@ -1,61 +1,65 @@
 //! The parse tree as s-expressions, one line per instruction, in the form that BuildKit's parser dumps.
 
-use crate::node::{Node, Values};
+use crate::node::{Command, Node, Values};
+use crate::quote::push_quoted;
+use crate::text::lower;
 
-/// Writes one node, with its parentheses.
-pub(crate) fn dump(node: &Node) -> String {
-    let mut parts = vec![node.word.text.to_lowercase()];
+/// Adds one node, with its parentheses.
+pub(crate) fn push_dump(dump: &mut String, node: &Node<'_>) {
+    push_head(dump, node);
+    if let Ok(Values::Trigger(triggers)) = &node.values {
+        for trigger in triggers {
+            dump.push(' ');
+            push_head(dump, trigger);
+            push_values(dump, trigger);
+        }
+        dump.extend(triggers.iter().map(|_| ')'));
+    } else {
+        push_values(dump, node);
+    }
+    dump.push(')');
+}
+
+fn push_head(dump: &mut String, node: &Node<'_>) {
+    dump.push('(');
+    dump.push_str(&lower(node.word.text));
+    for (index, flag) in node.flags.iter().enumerate() {
+        dump.push_str(if index == 0 { " [" } else { " " });
+        push_quoted(dump, &flag.text);
+    }
     if !node.flags.is_empty() {
-        let flags: Vec<String> = node.flags.iter().map(|flag| quoted(&flag.text)).collect();
-        parts.push(format!("[{}]", flags.join(" ")));
+        dump.push(']');
     }
-    if let Ok(values) = &node.values {
-        push_values(&mut parts, values);
-    }
-    format!("({})", parts.join(" "))
 }
 
-fn push_values(parts: &mut Vec<String>, values: &Values) {
-    match values {
-        Values::Nothing => {}
-        Values::Ignored => parts.push(quoted("")),
-        Values::Text(word) => parts.push(quoted(&word.text)),
-        Values::Words(words) => parts.extend(words.iter().map(|word| quoted(&word.text))),
-        Values::Json(strings) => parts.extend(strings.iter().map(quoted)),
-        Values::Pairs(pairs) => {
+fn push_values(dump: &mut String, node: &Node<'_>) {
+    // BuildKit trims what it writes, so nothing separates an empty keyword.
+    let mut separator = if node.word.text.is_empty() { "" } else { " " };
+    let mut push = |text: &str| {
+        dump.push_str(std::mem::replace(&mut separator, " "));
+        push_quoted(dump, text);
+    };
+    match &node.values {
+        Ok(Values::Nothing | Values::Trigger(_)) | Err(_) => {}
+        Ok(Values::Ignored) => push(""),
+        Ok(Values::Text(word)) => push(word.text),
+        Ok(Values::Blanks(list)) => list.words().for_each(|word| push(word.text)),
+        Ok(Values::Words(words)) => words.clone().for_each(|word| push(word.text)),
+        Ok(Values::Json(strings)) => strings.iter().for_each(|string| push(string)),
+        Ok(Values::Pairs(pairs)) => {
             for pair in pairs {
-                let separator = if pair.is_legacy { "" } else { "=" };
-                parts.extend([&pair.key.text, &pair.value.text, separator].map(quoted));
+                push(pair.key.text);
+                push(pair.value.text);
+                push(if pair.is_legacy { "" } else { "=" });
             }
         }
-        Values::Health(kind, command) => {
-            parts.push(quoted(&kind.text));
-            push_values(parts, command);
-        }
-        Values::Trigger(node) => parts.push(dump(node)),
-    }
-}
-
-/// Quotes a text as Go does.
-fn quoted(text: impl AsRef<str>) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.as_ref().chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            control if control.is_ascii_control() => {
-                quoted.extend(format!("\\x{:02x}", u32::from(control)).chars());
+        Ok(Values::Health(kind, command)) => {
+            push(kind.text);
+            match command {
+                Command::Nothing => {}
+                Command::Text(word) => push(word.text),
+                Command::Json(strings) => strings.iter().for_each(|string| push(string)),
             }
-            character => quoted.push(character),
         }
     }
-    quoted.push('"');
-    quoted
 }

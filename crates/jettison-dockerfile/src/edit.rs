@@ -47,25 +47,38 @@ impl EditSet {
     ///
     /// Ranges may touch. An insertion at the edge of a replaced range is beside it.
     pub fn insert(&mut self, edit: Edit) -> Result<(), OverlappingEdits> {
-        let range = &edit.range;
+        let place = self.place(&edit.range)?;
+        self.edits.insert(place, edit);
+        Ok(())
+    }
+
+    /// Adds all edits of another set or, if one overlaps, none.
+    pub fn extend(&mut self, other: &EditSet) -> Result<(), OverlappingEdits> {
+        for edit in other {
+            self.place(&edit.range)?;
+        }
+        // Edits of one set do not overlap each other, so that none is refused now.
+        for edit in other {
+            self.insert(edit.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Where an edit of `range` would stand.
+    fn place(&self, range: &TextRange) -> Result<usize, OverlappingEdits> {
         let place = self.edits.partition_point(|other| {
             (other.range.start, other.range.end) <= (range.start, range.end)
         });
-        let neighbours = self.edits[..place]
-            .last()
-            .into_iter()
-            .chain(self.edits.get(place));
-        for other in neighbours {
+        let before = self.edits[..place].last().into_iter();
+        for other in before.chain(self.edits.get(place)) {
             if overlap(&other.range, range) {
-                let present = other.range.clone();
                 return Err(OverlappingEdits {
-                    refused: edit.range,
-                    present,
+                    refused: range.clone(),
+                    present: other.range.clone(),
                 });
             }
         }
-        self.edits.insert(place, edit);
-        Ok(())
+        Ok(place)
     }
 
     /// Says whether there is nothing to change.

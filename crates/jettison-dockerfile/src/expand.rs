@@ -4,6 +4,7 @@
 //! modifiers `-`, `+` and `?`, each also with a colon, `#`, `##`, `%`, `%%`, `/` and `//`. Positional and
 //! special parameters (`$1`, `$@`) are names like any other.
 
+mod letter;
 mod lexer;
 mod pattern;
 mod substitution;
@@ -50,8 +51,8 @@ pub enum ExpandError {
     InvalidPattern {
         /// The pattern.
         pattern: String,
-        /// What is escaped; empty at the end of the pattern.
-        escaped: String,
+        /// What is escaped; U+FFFD at the end of the pattern.
+        escaped: char,
     },
     /// There are too many `${` inside of each other.
     #[error("substitutions are nested too deeply")]
@@ -160,6 +161,9 @@ mod tests {
             "EMPTY" => Some(String::new()),
             "PATH" => Some("/a/b/c".to_owned()),
             "STARS" => Some("a*b?c".to_owned()),
+            "LINES" => Some("one\ntwo".to_owned()),
+            "WINDOWS" => Some(r"C:\a\b".to_owned()),
+            "한국_1" => Some("seoul".to_owned()),
             _ => None,
         };
         match expand(word, '\\', &lookup) {
@@ -211,6 +215,61 @@ mod tests {
         check(
             r"${FILE/\a/b}",
             expect![[r"error: invalid pattern (\a) in substitution: invalid escape '\a'"]],
+        );
+    }
+
+    #[test]
+    fn stars_and_question_marks_stay_on_their_line() {
+        check(
+            "${LINES##*}|${LINES%%*}",
+            expect![[r"
+
+            two|one
+        "]],
+        );
+        check("${LINES/one?two/x} ${LINES//*/x}", expect!["one\ntwo x\nx"]);
+    }
+
+    #[test]
+    fn a_replacement_everywhere_may_name_what_it_replaces() {
+        check(r"${PATH//?b/<\$0>}", expect![r"/a<\/b>/c"]);
+        check(r"${PATH/?b/<\$0>}", expect![r"/a<\$0>/c"]);
+        check(r"${PATH//?b/'${0}$$$00$a'}", expect!["/a/b$/c"]);
+    }
+
+    #[test]
+    fn what_is_quoted_in_a_pattern_keeps_its_backslashes() {
+        check(
+            r#"${WINDOWS#'C:\'} ${WINDOWS#"C:\a"}"#,
+            expect![[r"a\b \b"]],
+        );
+        check(
+            r"${FILE%a\}",
+            expect![[r"error: syntax error: missing '}'"]],
+        );
+        check(
+            r"${FILE%g\z}",
+            expect![[r"error: invalid pattern (\zg) in substitution: invalid escape '\z'"]],
+        );
+    }
+
+    #[test]
+    fn names_have_letters_and_digits_of_every_script() {
+        check("$한국_1- ${é-x} $٣a", expect!["seoul- x a"]);
+        check(
+            "$é\u{300}|${Ⅷ}",
+            expect!["error: unsupported modifier (Ⅷ) in substitution"],
+        );
+    }
+
+    #[test]
+    fn the_start_of_a_word_is_lost_before_a_substitution_with_a_word() {
+        let words = |word| expand_words(word, '\\', &|_| None);
+        assert_eq!(words("8${A:-0}80 x"), Ok(vec!["080".into(), "x".into()]));
+        assert_eq!(words("8${A}80"), Ok(vec!["880".into()]));
+        assert_eq!(
+            words("<< a <<\nb"),
+            Ok(vec!["<< a".into(), "<<".into(), "b".into()])
         );
     }
 

@@ -1,12 +1,14 @@
 //! Flags: `--name=value` between the keyword and the arguments.
 //!
-//! They end at the first word that does not start with `--`, or at a lone `--`. Quotes and backslashes
+//! They end at the first word that does not start with `--`, or at a lone `--`. Quotes and escape characters
 //! keep white space in a value together and are removed (BuildKit: `extractBuilderFlags`,
-//! `parser/split_command.go`). The backslash escapes here whatever the `escape` directive says.
+//! `parser/split_command.go`).
+
+use std::borrow::Cow;
 
 use crate::diagnostic::Diagnostic;
 use crate::joined::Joined;
-use crate::text::TextRange;
+use crate::text::{TextRange, is_space_byte, next_boundary};
 
 /// A flag of an instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +25,16 @@ pub struct Flag {
 
 /// A flag as it stands in a logical line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RawFlag {
+pub(crate) struct RawFlag<'a> {
     /// The flag with quotes removed.
-    pub(crate) text: String,
+    pub(crate) text: Cow<'a, str>,
     pub(crate) range: TextRange,
     /// Where the value starts.
     value_start: Option<usize>,
 }
 
-impl RawFlag {
-    pub(crate) fn flag(&self, joined: &Joined) -> Flag {
+impl RawFlag<'_> {
+    pub(crate) fn flag(&self, joined: &Joined<'_>) -> Flag {
         let body = self.text.strip_prefix("--").unwrap_or(&self.text);
         let (name, value) = match body.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -49,20 +51,22 @@ impl RawFlag {
     }
 }
 
-/// Splits the flags off; returns them, the `--` if there is one, and where the arguments start.
-pub(crate) fn split_flags(
-    line: &str,
-    range: TextRange,
-) -> (Vec<RawFlag>, Option<TextRange>, usize) {
+/// The flags, the `--` if there is one, and where the arguments start.
+pub(crate) type SplitFlags<'a> = (Vec<RawFlag<'a>>, Option<TextRange>, usize);
+
+/// Splits the flags off.
+pub(crate) fn split_flags(line: &str, range: TextRange, escape: char) -> SplitFlags<'_> {
+    let bytes = &line.as_bytes()[..range.end];
     let mut flags = Vec::new();
     let mut position = range.start;
     loop {
-        let rest = &line[position..range.end];
-        position += rest.len() - rest.trim_start().len();
-        if !line[position..range.end].starts_with("--") {
+        while bytes.get(position).copied().is_some_and(is_space_byte) {
+            position += 1;
+        }
+        if !bytes[position..].starts_with(b"--") {
             return (flags, None, position);
         }
-        let flag = flag_word(line, position..range.end);
+        let flag = flag_word(line, position..range.end, escape);
         position = flag.range.end;
         if flag.text == "--" {
             return (flags, Some(flag.range), position);
@@ -72,34 +76,65 @@ pub(crate) fn split_flags(
 }
 
 /// Reads one word at the start of `range`.
-fn flag_word(line: &str, range: TextRange) -> RawFlag {
+fn flag_word(line: &str, range: TextRange, escape: char) -> RawFlag<'_> {
+    let bytes = &line.as_bytes()[range.clone()];
+    let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\'' | b'"');
+    let ends = |byte: u8| is_space_byte(byte) || !is_plain(byte) || char::from(byte) == escape;
+    let length = bytes
+        .iter()
+        .position(|&byte| ends(byte))
+        .unwrap_or(bytes.len());
+    if bytes
+        .get(length)
+        .is_some_and(|&byte| !byte.is_ascii_whitespace() && byte != 0xb)
+    {
+        return quoted_flag_word(line, range, escape);
+    }
+    let range = range.start..range.start + length;
+    let text = &line[range.clone()];
+    let value_start = text.find('=').map(|equals| range.start + equals + 1);
+    RawFlag {
+        text: Cow::Borrowed(text),
+        range,
+        value_start,
+    }
+}
+
+/// Reads one word that may have quotes and escape characters.
+///
+/// Each byte is taken for a character, as BuildKit does: a letter that is not ASCII becomes two or more.
+fn quoted_flag_word(line: &str, range: TextRange, escape: char) -> RawFlag<'_> {
     let mut text = String::new();
     let mut value_start = None;
     let mut quote = None;
     let mut end = range.end;
-    let mut characters = line[range.clone()].char_indices();
-    while let Some((offset, character)) = characters.next() {
-        let offset = range.start + offset;
+    let mut bytes = line.as_bytes()[range.clone()].iter();
+    while let Some(&byte) = bytes.next() {
+        let offset = range.end - bytes.len() - 1;
+        let mut pushed = Some(byte);
         match quote {
-            None if character.is_whitespace() => {
-                end = offset;
+            None if is_space_byte(byte) => {
+                end = next_boundary(line, offset);
                 break;
             }
-            None if matches!(character, '\'' | '"') => quote = Some(character),
-            Some(open) if open == character => quote = None,
-            None | Some(_) if character == '\\' => {
-                text.extend(characters.next().map(|(_, escaped)| escaped));
+            None if matches!(byte, b'\'' | b'"') => {
+                quote = Some(byte);
+                continue;
             }
-            None | Some(_) => {
-                if character == '=' && value_start.is_none() {
-                    value_start = Some(offset + 1);
-                }
-                text.push(character);
+            Some(open) if open == byte => {
+                quote = None;
+                continue;
             }
+            None | Some(_) if char::from(byte) == escape => pushed = bytes.next().copied(),
+            None | Some(_) => {}
         }
+        if pushed == Some(b'=') && value_start.is_none() {
+            value_start = Some(range.end - bytes.len());
+        }
+        text.extend(pushed.map(char::from));
     }
     RawFlag {
-        text,
+        text: Cow::Owned(text),
         range: range.start..end,
         value_start,
     }
@@ -129,27 +164,38 @@ impl<'f> Flags<'f> {
         known: &[(&'static str, FlagKind)],
         problems: &mut Vec<Diagnostic>,
     ) -> Flags<'f> {
-        for (position, flag) in flags.iter().enumerate() {
-            let is_repeated = flags[..position]
-                .iter()
-                .any(|other| other.name == flag.name);
-            if let Some(message) = problem(flag, known, is_repeated) {
-                let problem = Diagnostic::error(flag.range.clone(), message);
-                let is_known = known.iter().any(|(name, _)| *name == flag.name);
+        let mut seen = Vec::new();
+        for flag in flags {
+            let range = flag.range.clone();
+            let Some((name, kind)) = known.iter().find(|(name, _)| *name == flag.name) else {
                 let options = known.iter().map(|(name, _)| *name);
-                problems.push(if is_known {
-                    problem
-                } else {
-                    problem.with_suggestion(&flag.name, options)
-                });
+                problems.push(
+                    Diagnostic::error(range, format!("unknown flag: --{}", flag.name))
+                        .with_suggestion(&flag.name, options),
+                );
+                continue;
+            };
+            let is_repeated = seen.contains(name);
+            if !is_repeated {
+                seen.push(*name);
+            }
+            if let Some(message) = problem(flag, *kind, is_repeated) {
+                problems.push(Diagnostic::error(range, message));
             }
         }
         Flags { flags }
     }
 
+    /// None at all, whatever is written (BuildKit does not look at some instructions' flags).
+    pub(crate) fn ignored() -> Flags<'f> {
+        Flags { flags: &[] }
+    }
+
     /// The value of a text flag; an empty value is none.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.list(name).into_iter().find(|value| !value.is_empty())
+        let named = self.flags.iter().filter(|flag| flag.name == name);
+        let mut values = named.filter_map(|flag| flag.value.as_ref());
+        values.find(|value| !value.is_empty()).cloned()
     }
 
     /// The values of a list flag.
@@ -182,24 +228,22 @@ impl<'f> Flags<'f> {
     }
 }
 
-fn problem(flag: &Flag, known: &[(&str, FlagKind)], is_repeated: bool) -> Option<String> {
+fn problem(flag: &Flag, kind: FlagKind, is_repeated: bool) -> Option<String> {
     let name = &flag.name;
-    let Some((_, kind)) = known.iter().find(|(known, _)| known == name) else {
-        return Some(format!("unknown flag: --{name}"));
-    };
-    if is_repeated && *kind != FlagKind::List {
-        return Some(format!("Duplicate flag specified: {name}"));
+    if is_repeated && kind != FlagKind::List {
+        return Some(format!("duplicate flag specified: --{name}"));
     }
     match (kind, flag.value.as_deref()) {
         (FlagKind::Boolean, None) | (FlagKind::Text | FlagKind::List, Some(_)) => None,
         (FlagKind::Text | FlagKind::List, None) | (FlagKind::Boolean, Some("")) => {
-            Some(format!("Missing a value on flag: {name}"))
+            Some(format!("missing a value on flag: --{name}"))
         }
         (FlagKind::Boolean, Some(value)) => {
             let is_boolean = ["true", "false"]
                 .iter()
                 .any(|word| word.eq_ignore_ascii_case(value));
-            (!is_boolean).then(|| format!("Expecting boolean value for flag {name}, not: {value}"))
+            (!is_boolean)
+                .then(|| format!("expecting boolean value for flag --{name}, not: {value}"))
         }
     }
 }

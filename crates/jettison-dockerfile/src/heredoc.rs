@@ -1,6 +1,9 @@
 //! Here-documents: `<<EOF` on an instruction's line, and the lines up to `EOF` below it.
 
+use std::sync::Arc;
+
 use crate::expand::{Quotes, name_words, raw_words};
+use crate::quote::quoted;
 use crate::text::TextRange;
 
 /// A here-document of an instruction.
@@ -9,7 +12,9 @@ pub struct Heredoc {
     /// The word that ends it; also the name of the file that `COPY` makes of it.
     pub name: String,
     /// The lines of the body as they stand, line endings included.
-    pub content: String,
+    ///
+    /// Shared, because `COPY` may name one heredoc any number of times.
+    pub content: Arc<str>,
     /// No part of the name was quoted, so variables in the body are expanded.
     pub expand: bool,
     /// Written `<<-`: tabs at the start of lines are not part of the content.
@@ -26,7 +31,7 @@ impl Heredoc {
     /// The content without the tabs that `<<-` removes.
     pub fn text(&self) -> String {
         if !self.strip_tabs {
-            return self.content.clone();
+            return self.content.to_string();
         }
         self.content
             .split_inclusive('\n')
@@ -46,7 +51,7 @@ pub(crate) struct Announcement {
 
 /// Finds the heredocs that a logical line announces, in order.
 pub(crate) fn announcements(line: &str) -> Result<Vec<Announcement>, String> {
-    if !line.contains("<<") {
+    if !has_arrow(line) {
         return Ok(Vec::new());
     }
     raw_words(line)
@@ -55,8 +60,17 @@ pub(crate) fn announcements(line: &str) -> Result<Vec<Announcement>, String> {
         .collect()
 }
 
+/// Says whether there is a `<<`.
+fn has_arrow(text: &str) -> bool {
+    // Most texts have no `<` at all, and looking for one byte is much faster than for two.
+    text.as_bytes().contains(&b'<') && text.contains("<<")
+}
+
 /// Reads a word as `[number]<<[-]name`; `None` means that it is something else.
 pub(crate) fn announcement(word: &str) -> Result<Option<Announcement>, String> {
+    if !has_arrow(word) {
+        return Ok(None);
+    }
     let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let Some(rest) = word[digits..].strip_prefix("<<") else {
         return Ok(None);
@@ -65,24 +79,40 @@ pub(crate) fn announcement(word: &str) -> Result<Option<Announcement>, String> {
         Some(rest) => (true, rest),
         None => (false, rest),
     };
-    let rest = rest.trim_start();
+    // The white space of Go's regular expressions.
+    let rest = rest.trim_start_matches(['\t', '\n', '\u{c}', '\r', ' ']);
     if rest.is_empty() || rest.contains('<') {
         return Ok(None);
     }
-    let names = name_words(rest, Quotes::Removed).map_err(|error| error.to_string())?;
+    let words = |quotes| {
+        name_words(rest, quotes)
+            .map_err(|error| format!("failed to process {}: {error}", quoted(rest)))
+    };
+    let names = words(Quotes::Removed)?;
     let [name] = names.as_slice() else {
         return Ok(None);
     };
-    let written = name_words(rest, Quotes::Kept)
-        .map_err(|error| error.to_string())?
-        .concat();
+    let written = words(Quotes::Kept)?;
+    let [written] = written.as_slice() else {
+        return Err(format!(
+            "internal lexing of heredoc produced inconsistent results: {rest}"
+        ));
+    };
     Ok(Some(Announcement {
         name: name.clone(),
         // A quote that is gone has quoted something; one that was escaped is still there.
-        expand: quotes(&written) == quotes(name),
+        expand: quotes(written) == quotes(name),
         strip_tabs,
-        file_descriptor: word[..digits].parse().unwrap_or(0),
+        file_descriptor: file_descriptor(&word[..digits]),
     }))
+}
+
+/// Reads a number; one that is too large is the largest, as in BuildKit.
+fn file_descriptor(digits: &str) -> u32 {
+    if digits.is_empty() {
+        return 0;
+    }
+    digits.parse().unwrap_or(u32::MAX)
 }
 
 fn quotes(text: &str) -> usize {
@@ -128,6 +158,14 @@ mod tests {
         check("RUN << EOF", &[("EOF", true, false, 0)]);
         check("RUN <<$EOF", &[("$EOF", true, false, 0)]);
         check("RUN <<'a b'", &[("a b", false, false, 0)]);
+    }
+
+    #[test]
+    fn a_large_number_is_the_largest() {
+        check(
+            "RUN 99999999999999999999<<E",
+            &[("E", true, false, u32::MAX)],
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod command;
 mod copy;
+mod device;
 mod duration;
 mod from;
 mod health;
@@ -12,13 +13,14 @@ mod run;
 
 use std::ops::RangeInclusive;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::flag::{Flag, FlagKind, Flags};
 use crate::heredoc::Heredoc;
 use crate::joined::Joined;
 use crate::keyword::Keyword;
 use crate::node::{Node, Values};
-use crate::text::TextRange;
+use crate::source_text::SourceText;
+use crate::text::{TextRange, upper};
 
 pub use crate::instruction::command::CommandForm;
 pub use crate::instruction::copy::{CopyInstruction, CopySource};
@@ -51,9 +53,9 @@ pub struct Instruction {
     /// Its heredocs, in order.
     pub heredocs: Vec<Heredoc>,
     /// The text of the arguments, with continued lines joined.
-    pub original: String,
+    pub original: SourceText,
     /// The whole logical line, keyword and flags included, joined: BuildKit's `Node.Original`.
-    pub logical_line: String,
+    pub logical_line: SourceText,
     /// The comments directly above it, without `#`.
     pub comments: Vec<String>,
 }
@@ -103,58 +105,59 @@ pub enum InstructionKind {
     Invalid,
 }
 
-/// A logical line to understand.
-pub(crate) struct Source<'a> {
-    pub(crate) node: &'a Node,
-    pub(crate) joined: &'a Joined,
+/// What is known of a logical line besides what it says.
+pub(crate) struct Source {
+    pub(crate) logical_line: SourceText,
     pub(crate) range: TextRange,
     pub(crate) lines: RangeInclusive<usize>,
     pub(crate) comments: Vec<String>,
+    pub(crate) heredocs: Vec<Heredoc>,
 }
 
 /// Understands a logical line.
 pub(crate) fn understand(
-    source: Source<'_>,
-    heredocs: Vec<Heredoc>,
+    source: Source,
+    node: Node<'_>,
+    joined: &Joined<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Instruction {
-    let Source {
-        node,
-        joined,
-        range,
-        lines,
-        comments,
-    } = source;
     let flags: Vec<Flag> = node.flags.iter().map(|flag| flag.flag(joined)).collect();
-    let kind = kind(node, joined, &heredocs, diagnostics);
+    let (keyword, arguments) = (node.keyword, node.arguments.clone());
+    let keyword_range = joined.source(node.word.range.clone());
+    let context = Context {
+        keyword,
+        joined,
+        heredocs: &source.heredocs,
+        place: &keyword_range,
+    };
+    let kind = kind(context, node, &flags, diagnostics);
     Instruction {
-        keyword: node.keyword,
-        keyword_range: joined.source(node.word.range.clone()),
-        range,
-        line: *lines.start(),
-        last_line: *lines.end(),
+        keyword,
+        keyword_range,
+        range: source.range,
+        line: *source.lines.start(),
+        last_line: *source.lines.end(),
         flags,
-        arguments: joined.source(node.arguments.clone()),
+        arguments: joined.source(arguments.clone()),
         kind,
-        heredocs,
-        original: joined.text()[node.arguments.clone()].to_owned(),
-        logical_line: joined.text().to_owned(),
-        comments,
+        heredocs: source.heredocs,
+        original: source.logical_line.slice(arguments),
+        logical_line: source.logical_line,
+        comments: source.comments,
     }
 }
 
-/// What the readers of one instruction need.
+/// What the readers of one instruction need besides its arguments.
 #[derive(Debug, Clone, Copy)]
-struct Arguments<'a> {
+struct Context<'a> {
     keyword: Keyword,
-    values: &'a Values,
-    joined: &'a Joined,
+    joined: &'a Joined<'a>,
     heredocs: &'a [Heredoc],
     /// The keyword's word, for problems without a better place.
     place: &'a TextRange,
 }
 
-impl Arguments<'_> {
+impl Context<'_> {
     fn source(&self, range: &TextRange) -> TextRange {
         self.joined.source(range.clone())
     }
@@ -164,89 +167,122 @@ impl Arguments<'_> {
         Diagnostic::error(self.place.clone(), message)
     }
 
-    /// The words, or the strings of a JSON array.
-    fn words(&self) -> Vec<String> {
-        match self.values {
-            Values::Nothing
-            | Values::Ignored
-            | Values::Pairs(_)
-            | Values::Health(..)
-            | Values::Trigger(_) => Vec::new(),
-            Values::Text(word) => vec![word.text.clone()],
-            Values::Words(words) => words.iter().map(|word| word.text.clone()).collect(),
-            Values::Json(strings) => strings.clone(),
-        }
+    fn needs_an_argument(&self) -> Diagnostic {
+        self.error(format!("{} requires at least one argument", self.keyword))
     }
 
-    fn at_least_one_word(&self) -> Result<Vec<String>, Diagnostic> {
-        let words = self.words();
+    fn at_least_one_word(&self, values: Values<'_>) -> Result<Vec<String>, Problem> {
+        let words = words(values);
         if words.is_empty() {
-            return Err(self.error(format!("{} requires at least one argument", self.keyword)));
+            return Err(Problem::First(self.needs_an_argument()));
         }
         Ok(words)
     }
 
-    fn one_text(&self) -> Result<String, Diagnostic> {
-        match self.words().as_slice() {
-            [text] => Ok(text.clone()),
-            _ => Err(self.error(format!("{} requires exactly one argument", self.keyword))),
+    fn one_text(&self, values: &Values<'_>) -> Result<String, Problem> {
+        if let Values::Text(word) = values {
+            return Ok(word.text.to_owned());
         }
+        let message = format!("{} requires exactly one argument", self.keyword);
+        Err(Problem::First(self.error(message)))
+    }
+}
+
+/// The words, or the strings of a JSON array.
+fn words(values: Values<'_>) -> Vec<String> {
+    match values {
+        Values::Nothing
+        | Values::Ignored
+        | Values::Pairs(_)
+        | Values::Health(..)
+        | Values::Trigger(_) => Vec::new(),
+        Values::Text(word) => vec![word.text.to_owned()],
+        Values::Blanks(list) => {
+            let mut words = Vec::with_capacity(list.words().count());
+            words.extend(list.words().map(|word| word.text.to_owned()));
+            words
+        }
+        Values::Words(words) => words.map(|word| word.text.to_owned()).collect(),
+        Values::Json(strings) => strings,
+    }
+}
+
+/// Why an instruction is refused, and when BuildKit finds out.
+#[derive(Debug)]
+enum Problem {
+    /// Before it looks at the flags.
+    First(Diagnostic),
+    /// After that.
+    Later(Diagnostic),
+}
+
+impl From<Diagnostic> for Problem {
+    fn from(diagnostic: Diagnostic) -> Problem {
+        Problem::Later(diagnostic)
     }
 }
 
 fn kind(
-    node: &Node,
-    joined: &Joined,
-    heredocs: &[Heredoc],
+    context: Context<'_>,
+    node: Node<'_>,
+    flags: &[Flag],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> InstructionKind {
-    let place = joined.source(node.word.range.clone());
     if node.keyword == Keyword::Unknown {
-        let word = &node.word.text;
+        let word = node.word.text;
         diagnostics.push(
-            Diagnostic::error(place, format!("unknown instruction: {word}"))
+            context
+                .error(format!("unknown instruction: {word}"))
                 .with_suggestion(word, Keyword::ALL.map(Keyword::as_str)),
         );
         return InstructionKind::Unknown;
     }
-    let before = diagnostics.len();
-    let flags: Vec<Flag> = node.flags.iter().map(|flag| flag.flag(joined)).collect();
-    let flags = Flags::check(&flags, known_flags(node), diagnostics);
-    let values = match &node.values {
+    let values = match node.values {
         Ok(values) => values,
         Err(error) => {
-            let range = joined.source(error.range.clone());
-            diagnostics.push(Diagnostic::error(range, &error.message));
+            let range = context.source(&error.range);
+            diagnostics.push(Diagnostic::error(range, error.message));
             return InstructionKind::Invalid;
         }
     };
-    let arguments = Arguments {
-        keyword: node.keyword,
-        values,
-        joined,
-        heredocs,
-        place: &place,
+    let mut problems = Vec::new();
+    let flags = if ignores_flags(&values, node.keyword) {
+        Flags::ignored()
+    } else {
+        Flags::check(flags, known_flags(node.keyword), &mut problems)
     };
-    match read(arguments, &flags, diagnostics) {
-        Ok(kind) if diagnostics.len() == before || is_only_warned(&diagnostics[before..]) => kind,
-        Ok(_) => InstructionKind::Invalid,
-        Err(problem) => {
-            diagnostics.push(problem);
+    let result = read(context, values, &flags, &mut problems);
+    let is_refused = problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    let kind = match result {
+        Ok(_) if is_refused => InstructionKind::Invalid,
+        Ok(kind) => kind,
+        Err(Problem::First(problem)) => {
+            problems.insert(0, problem);
             InstructionKind::Invalid
         }
+        Err(Problem::Later(problem)) => {
+            problems.push(problem);
+            InstructionKind::Invalid
+        }
+    };
+    diagnostics.append(&mut problems);
+    kind
+}
+
+/// Says whether BuildKit does not look at the flags (BuildKit: `parseArg`, `parseStopSignal` and
+/// `parseHealthcheck`, instructions/parse.go).
+fn ignores_flags(values: &Values<'_>, keyword: Keyword) -> bool {
+    match values {
+        Values::Health(kind, _) => upper(kind.text) == "NONE",
+        _ => matches!(keyword, Keyword::Arg | Keyword::Stopsignal),
     }
 }
 
-fn is_only_warned(diagnostics: &[Diagnostic]) -> bool {
-    use crate::diagnostic::Severity;
-    diagnostics
-        .iter()
-        .all(|diagnostic| diagnostic.severity == Severity::Warning)
-}
-
-/// The flags that an instruction may have. `HEALTHCHECK NONE` ignores its flags, whatever they are.
-fn known_flags(node: &Node) -> &'static [(&'static str, FlagKind)] {
-    match node.keyword {
+/// The flags that an instruction may have.
+fn known_flags(keyword: Keyword) -> &'static [(&'static str, FlagKind)] {
+    match keyword {
         Keyword::Add => &[
             ("chown", FlagKind::Text),
             ("chmod", FlagKind::Text),
@@ -296,35 +332,38 @@ fn known_flags(node: &Node) -> &'static [(&'static str, FlagKind)] {
 }
 
 fn read(
-    arguments: Arguments<'_>,
+    context: Context<'_>,
+    values: Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<InstructionKind, Diagnostic> {
-    Ok(match arguments.keyword {
-        Keyword::Add => InstructionKind::Add(copy::add(arguments, flags)?),
-        Keyword::Arg => InstructionKind::Arg(pairs::declarations(arguments)?),
-        Keyword::Cmd => InstructionKind::Cmd(command::form(arguments.values)),
-        Keyword::Copy => InstructionKind::Copy(copy::copy(arguments, flags)?),
-        Keyword::Entrypoint => InstructionKind::Entrypoint(command::form(arguments.values)),
-        Keyword::Env => InstructionKind::Env(pairs::key_values(arguments)?),
+) -> Result<InstructionKind, Problem> {
+    Ok(match context.keyword {
+        Keyword::Add => InstructionKind::Add(copy::add(context, values, flags)?),
+        Keyword::Arg => InstructionKind::Arg(pairs::declarations(context, values)?),
+        Keyword::Cmd => InstructionKind::Cmd(command::form(values)),
+        Keyword::Copy => InstructionKind::Copy(copy::copy(context, values, flags)?),
+        Keyword::Entrypoint => InstructionKind::Entrypoint(command::form(values)),
+        Keyword::Env => InstructionKind::Env(pairs::key_values(context, values)?),
         Keyword::Expose => {
-            let mut ports = arguments.at_least_one_word()?;
+            let mut ports = context.at_least_one_word(values)?;
             ports.sort();
             InstructionKind::Expose(ports)
         }
-        Keyword::From => InstructionKind::From(from::from(arguments, flags)?),
+        Keyword::From => InstructionKind::From(from::from(context, &values, flags)?),
         Keyword::Healthcheck => {
-            InstructionKind::Healthcheck(health::healthcheck(arguments, flags)?)
+            InstructionKind::Healthcheck(health::healthcheck(context, values, flags)?)
         }
-        Keyword::Label => InstructionKind::Label(pairs::key_values(arguments)?),
-        Keyword::Maintainer => InstructionKind::Maintainer(arguments.one_text()?),
-        Keyword::Onbuild => InstructionKind::Onbuild(onbuild::onbuild(arguments, diagnostics)?),
-        Keyword::Run => InstructionKind::Run(run::run(arguments, flags, diagnostics)),
-        Keyword::Shell => InstructionKind::Shell(command::shell(arguments)?),
-        Keyword::Stopsignal => InstructionKind::Stopsignal(arguments.one_text()?),
-        Keyword::User => InstructionKind::User(arguments.one_text()?),
-        Keyword::Volume => InstructionKind::Volume(command::volumes(arguments)?),
-        Keyword::Workdir => InstructionKind::Workdir(arguments.one_text()?),
+        Keyword::Label => InstructionKind::Label(pairs::key_values(context, values)?),
+        Keyword::Maintainer => InstructionKind::Maintainer(context.one_text(&values)?),
+        Keyword::Onbuild => {
+            InstructionKind::Onbuild(onbuild::onbuild(context, values, diagnostics)?)
+        }
+        Keyword::Run => InstructionKind::Run(run::run(values, flags, diagnostics)),
+        Keyword::Shell => InstructionKind::Shell(command::shell(context, values)?),
+        Keyword::Stopsignal => InstructionKind::Stopsignal(context.one_text(&values)?),
+        Keyword::User => InstructionKind::User(context.one_text(&values)?),
+        Keyword::Volume => InstructionKind::Volume(command::volumes(context, values)?),
+        Keyword::Workdir => InstructionKind::Workdir(context.one_text(&values)?),
         Keyword::Unknown => InstructionKind::Unknown,
     })
 }

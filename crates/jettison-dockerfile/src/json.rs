@@ -24,6 +24,9 @@ pub(crate) fn json_array(text: &str) -> JsonArray {
     reader.array().unwrap_or(JsonArray::Invalid)
 }
 
+/// How deep BuildKit follows arrays and objects (Go: `maxNestingDepth`, encoding/json/scanner.go).
+const MAX_DEPTH: usize = 10_000;
+
 /// A container that is open, and what may come next in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
@@ -53,6 +56,9 @@ impl Reader<'_> {
                 is_mixed |= !open.is_empty();
                 self.rest = &self.rest[1..];
                 self.blanks();
+                if open.len() == MAX_DEPTH {
+                    return None;
+                }
                 if !self.eat(close) {
                     open.push(kind);
                     if kind == Open::Object {
@@ -118,6 +124,7 @@ impl Reader<'_> {
                 return Some(());
             }
         }
+        let number = self.rest;
         self.eat('-');
         if !self.eat('0') {
             self.digits()?;
@@ -129,7 +136,10 @@ impl Reader<'_> {
             let _ = self.eat('+') || self.eat('-');
             self.digits()?;
         }
-        Some(())
+        // A number that does not fit is an error in Go.
+        let number = &number[..number.len() - self.rest.len()];
+        let fits = number.parse().is_ok_and(f64::is_finite);
+        fits.then_some(())
     }
 
     fn digits(&mut self) -> Option<()> {
@@ -141,17 +151,22 @@ impl Reader<'_> {
 
     fn string(&mut self) -> Option<String> {
         let mut value = String::new();
-        let mut rest = self.rest.strip_prefix('"')?.chars();
+        let mut rest = self.rest.strip_prefix('"')?;
         loop {
-            match rest.next()? {
-                '"' => break,
-                '\\' => value.push(escaped(&mut rest)?),
-                control if control < ' ' => return None,
-                character => value.push(character),
+            let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, b'"' | b'\\');
+            let length = rest.bytes().position(|byte| !is_plain(byte))?;
+            value.push_str(&rest[..length]);
+            let mut characters = rest[length..].chars();
+            match characters.next()? {
+                '"' => {
+                    self.rest = characters.as_str();
+                    return Some(value);
+                }
+                '\\' => value.push(escaped(&mut characters)?),
+                _ => return None,
             }
+            rest = characters.as_str();
         }
-        self.rest = rest.as_str();
-        Some(value)
     }
 
     fn blanks(&mut self) {
@@ -279,6 +294,7 @@ mod tests {
             r#"["\x"]"#,
             r#"["\u12"]"#,
             "[01]",
+            "[1e999]",
             "[1.]",
             "[\"a\" \"b\"]",
             "[{\"a\"}]",
@@ -292,8 +308,10 @@ mod tests {
 
     #[test]
     fn deep_nesting_does_not_exhaust_the_stack() {
-        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
-        assert_eq!(json_array(&deep), JsonArray::Mixed);
+        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(json_array(&deep(10_000)), JsonArray::Mixed);
+        assert_eq!(json_array(&deep(10_001)), JsonArray::Invalid);
+        assert_eq!(json_array(&deep(200_000)), JsonArray::Invalid);
     }
 
     proptest! {

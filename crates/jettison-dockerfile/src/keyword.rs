@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::lower;
+
 /// The first word of an instruction; its case does not matter.
 ///
 /// See <https://docs.docker.com/reference/dockerfile/>.
@@ -98,10 +100,49 @@ impl Keyword {
 
     /// The keyword that `word` spells, or [`Keyword::Unknown`].
     pub(crate) fn of(word: &str) -> Keyword {
-        Keyword::ALL
-            .into_iter()
-            .find(|keyword| keyword.as_str().eq_ignore_ascii_case(word))
-            .unwrap_or(Keyword::Unknown)
+        let first = word.bytes().next().unwrap_or_default();
+        let candidate = match (word.len(), first.to_ascii_uppercase()) {
+            (3, b'R') => Keyword::Run,
+            (3, b'E') => Keyword::Env,
+            (3, b'C') => Keyword::Cmd,
+            (3, b'A') if word.ends_with(['G', 'g']) => Keyword::Arg,
+            (3, b'A') => Keyword::Add,
+            (4, b'C') => Keyword::Copy,
+            (4, b'F') => Keyword::From,
+            (4, b'U') => Keyword::User,
+            (5, b'L') => Keyword::Label,
+            (5, b'S') => Keyword::Shell,
+            (6, b'E') => Keyword::Expose,
+            (6, b'V') => Keyword::Volume,
+            (7, b'W') => Keyword::Workdir,
+            (7, b'O') => Keyword::Onbuild,
+            (10, b'E') => Keyword::Entrypoint,
+            (10, b'S') => Keyword::Stopsignal,
+            (10, b'M') => Keyword::Maintainer,
+            (11, b'H') => Keyword::Healthcheck,
+            _ => return Keyword::of_other_letters(word),
+        };
+        if word.eq_ignore_ascii_case(candidate.as_str()) {
+            candidate
+        } else {
+            Keyword::of_other_letters(word)
+        }
+    }
+
+    /// The keyword that `word` spells with letters that are ASCII only in lower case.
+    ///
+    /// The Kelvin sign is one of them (BuildKit: `newNodeFromLine`, parser/parser.go, which asks Go for the lower
+    /// case).
+    fn of_other_letters(word: &str) -> Keyword {
+        if word.is_ascii() {
+            return Keyword::Unknown;
+        }
+        let word = lower(word);
+        if word.is_ascii() {
+            Keyword::of(&word)
+        } else {
+            Keyword::Unknown
+        }
     }
 }
 
@@ -144,5 +185,8 @@ mod tests {
         }
         assert!("".parse::<Keyword>().is_err());
         assert!("RUNN".parse::<Keyword>().is_err());
+        assert!("RAN".parse::<Keyword>().is_err());
+        assert_eq!("WOR\u{212a}DIR".parse(), Ok(Keyword::Workdir));
+        assert!("WORKDİR\u{307}".parse::<Keyword>().is_err());
     }
 }

@@ -23,8 +23,10 @@ mod keyword;
 mod meaning;
 mod node;
 mod parser;
+mod quote;
 mod scope;
 mod shell;
+mod source_text;
 mod stage;
 mod suggest;
 mod text;
@@ -62,8 +64,10 @@ pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,
     Redirect, RedirectKind, Separator, ShellDirectory, ShellExpansion, ShellFunction, ShellOption,
-    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse, shell_script,
+    ShellOptions, ShellScript, ShellWord, SimpleCommand, VariableAccess, VariableUse,
+    is_posix_shell, shell_script,
 };
-pub use crate::stage::{Stage, StageGraph, stages};
+pub use crate::source_text::SourceText;
+pub use crate::stage::{SourceName, Stage, StageGraph, stages};
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

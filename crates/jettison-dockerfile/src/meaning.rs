@@ -37,8 +37,7 @@ struct StageMeaning {
 /// What a step finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Surroundings {
-    env: Vec<(String, String)>,
-    /// The environment and the build arguments that have a value, as a command finds them.
+    /// Environment and build arguments, which a command finds in its environment.
     variables: BTreeMap<String, String>,
     working_dir: WorkingDirectory,
     user: Option<String>,
@@ -209,10 +208,8 @@ fn add_instructions(
 }
 
 fn surroundings(scope: &Scope) -> Surroundings {
-    let variable = |name: &str| Some((name.to_owned(), scope.lookup(name)?.to_owned()));
     Surroundings {
-        env: scope.env.clone(),
-        variables: scope.names().filter_map(variable).collect(),
+        variables: scope.variables.clone(),
         working_dir: scope.working_dir.clone(),
         user: scope.user.clone(),
         shell: scope.shell.clone(),

@@ -6,47 +6,59 @@
 use crate::flag::{RawFlag, split_flags};
 use crate::json::{JsonArray, json_array};
 use crate::keyword::Keyword;
-use crate::text::{TextRange, is_blank, trimmed};
-use crate::word::{Word, split_at_blanks, split_outside_quotes, verbatim};
+use crate::quote::quoted;
+use crate::text::{TextRange, is_blank, is_space_byte, next_boundary, trimmed};
+use crate::word::{OutsideQuotes, Word, split_outside_quotes};
 
 /// A logical line, loosely read. All ranges are in the logical line.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) word: Word,
+pub(crate) struct Node<'a> {
+    pub(crate) word: Word<'a>,
     pub(crate) keyword: Keyword,
-    pub(crate) flags: Vec<RawFlag>,
+    pub(crate) flags: Vec<RawFlag<'a>>,
     /// The `--` after the flags.
     pub(crate) flags_end: Option<TextRange>,
     pub(crate) arguments: TextRange,
-    pub(crate) values: Result<Values, NodeError>,
+    pub(crate) values: Result<Values<'a>, NodeError>,
 }
 
 /// The arguments, split.
 #[derive(Debug, Clone)]
-pub(crate) enum Values {
+pub(crate) enum Values<'a> {
     /// There are none.
     Nothing,
     /// The keyword is unknown.
     Ignored,
     /// All of it.
-    Text(Word),
-    /// At blanks or white space.
-    Words(Vec<Word>),
+    Text(Word<'a>),
+    /// To be split at blanks.
+    Blanks(Word<'a>),
+    /// To be split at white space outside of quotes.
+    Words(OutsideQuotes<'a>),
     /// A JSON array of strings.
     Json(Vec<String>),
     /// Keys and values.
-    Pairs(Vec<Pair>),
+    Pairs(Vec<Pair<'a>>),
     /// `HEALTHCHECK`: its type, and the rest.
-    Health(Word, Box<Values>),
-    /// `ONBUILD`: the instruction after it.
-    Trigger(Box<Node>),
+    Health(Word<'a>, Command<'a>),
+    // Invariant: not empty; all but the last are `ONBUILD` and have no values of their own.
+    /// `ONBUILD`: the instruction after it, and if that is `ONBUILD` again, the one after that, and so on.
+    Trigger(Vec<Node<'a>>),
+}
+
+/// What comes after the type of `HEALTHCHECK`.
+#[derive(Debug, Clone)]
+pub(crate) enum Command<'a> {
+    Nothing,
+    Text(Word<'a>),
+    Json(Vec<String>),
 }
 
 /// A key and its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) key: Word,
-    pub(crate) value: Word,
+pub(crate) struct Pair<'a> {
+    pub(crate) key: Word<'a>,
+    pub(crate) value: Word<'a>,
     /// Written `KEY value` rather than `KEY=value`.
     pub(crate) is_legacy: bool,
 }
@@ -58,48 +70,48 @@ pub(crate) struct NodeError {
     pub(crate) range: TextRange,
 }
 
-/// Reads the logical line at `range` of `line`.
-pub(crate) fn node(line: &str, range: TextRange, escape: char) -> Node {
-    let mut node = head(line, range);
-    node.values = values(line, &node, escape);
+/// Reads a logical line.
+pub(crate) fn node(line: &str, escape: char) -> Node<'_> {
+    let mut node = head(line, 0..line.len(), escape);
+    node.values = match node.keyword {
+        Keyword::Onbuild if !node.arguments.is_empty() => {
+            triggers(line, node.arguments.clone(), escape)
+        }
+        _ => values(line, &node, escape),
+    };
     node
 }
 
-impl Node {
-    /// The trigger of `ONBUILD`, else the node itself.
-    pub(crate) fn innermost(&self) -> &Node {
-        match &self.values {
-            Ok(Values::Trigger(node)) => node,
-            Ok(
-                Values::Nothing
-                | Values::Ignored
-                | Values::Text(_)
-                | Values::Words(_)
-                | Values::Json(_)
-                | Values::Pairs(_)
-                | Values::Health(..),
-            )
-            | Err(_) => self,
-        }
-    }
-
+impl Node<'_> {
     /// Says whether the lines after this one may be the bodies of heredocs.
     pub(crate) fn can_contain_heredocs(&self) -> bool {
-        let node = self.innermost();
-        matches!(node.keyword, Keyword::Add | Keyword::Copy | Keyword::Run)
-            && !matches!(node.values, Ok(Values::Json(_)))
+        let node = match &self.values {
+            Ok(Values::Trigger(triggers)) => triggers.first().unwrap_or(self),
+            Ok(_) | Err(_) => self,
+        };
+        match node.keyword {
+            Keyword::Add | Keyword::Copy | Keyword::Run => {
+                matches!(
+                    node.values,
+                    Ok(Values::Nothing | Values::Text(_) | Values::Blanks(_))
+                )
+            }
+            _ => false,
+        }
     }
 }
 
 /// Splits keyword, flags and arguments.
-fn head(line: &str, range: TextRange) -> Node {
+fn head(line: &str, range: TextRange, escape: char) -> Node<'_> {
     let range = trimmed(line, range);
-    let word_len = line[range.clone()].find(is_blank).unwrap_or(range.len());
+    let bytes = &line.as_bytes()[range.clone()];
+    let is_end = |&byte: &u8| is_blank(char::from(byte));
+    let word_len = bytes.iter().position(is_end).unwrap_or(bytes.len());
     let word_end = range.start + word_len;
-    let word = verbatim(line, range.start..word_end);
-    let (flags, flags_end, start) = split_flags(line, word_end..range.end);
+    let word = Word::at(line, range.start..word_end);
+    let (flags, flags_end, start) = split_flags(line, word_end..range.end, escape);
     Node {
-        keyword: Keyword::of(&word.text),
+        keyword: Keyword::of(word.text),
         word,
         flags,
         flags_end,
@@ -108,37 +120,50 @@ fn head(line: &str, range: TextRange) -> Node {
     }
 }
 
-fn values(line: &str, node: &Node, escape: char) -> Result<Values, NodeError> {
+fn values<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>, NodeError> {
     let range = node.arguments.clone();
-    let is_empty = range.is_empty();
+    if range.is_empty() && node.keyword != Keyword::Unknown {
+        return Ok(Values::Nothing);
+    }
     Ok(match node.keyword {
         Keyword::Unknown => Values::Ignored,
-        _ if is_empty => Values::Nothing,
+        // The caller looks into it.
+        Keyword::Onbuild => Values::Nothing,
         Keyword::Add | Keyword::Copy | Keyword::Volume => match json(line, range.clone())? {
             Some(strings) => Values::Json(strings),
-            None => Values::Words(split_at_blanks(line, range)),
+            None => Values::Blanks(Word::at(line, range)),
         },
         Keyword::Cmd | Keyword::Entrypoint | Keyword::Run | Keyword::Shell => {
-            maybe_json(line, range)?
+            match json(line, range.clone())? {
+                Some(strings) => Values::Json(strings),
+                None => Values::Text(Word::at(line, range)),
+            }
         }
-        Keyword::Expose | Keyword::From => Values::Words(split_at_blanks(line, range)),
+        Keyword::Expose | Keyword::From => Values::Blanks(Word::at(line, range)),
         Keyword::Arg => Values::Words(split_outside_quotes(line, range, escape)),
         Keyword::Env | Keyword::Label => pairs(line, node, escape)?,
         Keyword::Maintainer | Keyword::Stopsignal | Keyword::User | Keyword::Workdir => {
-            Values::Text(verbatim(line, range))
+            Values::Text(Word::at(line, range))
         }
         Keyword::Healthcheck => health(line, range)?,
-        Keyword::Onbuild => Values::Trigger(Box::new(trigger(line, range, escape))),
     })
 }
 
-/// Reads the instruction after `ONBUILD`. It may not be another `ONBUILD`, so that one is not looked into.
-fn trigger(line: &str, range: TextRange, escape: char) -> Node {
-    let inner = head(line, range.clone());
-    if inner.keyword == Keyword::Onbuild {
-        inner
-    } else {
-        node(line, range, escape)
+/// Reads the instruction after `ONBUILD`, and those after it if it is another `ONBUILD`.
+fn triggers(line: &str, range: TextRange, escape: char) -> Result<Values<'_>, NodeError> {
+    let mut triggers = Vec::new();
+    let mut range = range;
+    // Not by recursion, which a long line could make too deep.
+    loop {
+        let mut node = head(line, range, escape);
+        range = node.arguments.clone();
+        if node.keyword == Keyword::Onbuild && !range.is_empty() {
+            triggers.push(node);
+            continue;
+        }
+        node.values = Ok(values(line, &node, escape)?);
+        triggers.push(node);
+        return Ok(Values::Trigger(triggers));
     }
 }
 
@@ -154,71 +179,67 @@ fn json(line: &str, range: TextRange) -> Result<Option<Vec<String>>, NodeError> 
     }
 }
 
-fn maybe_json(line: &str, range: TextRange) -> Result<Values, NodeError> {
-    Ok(match json(line, range.clone())? {
-        Some(strings) => Values::Json(strings),
-        None => Values::Text(verbatim(line, range)),
-    })
-}
-
-fn health(line: &str, range: TextRange) -> Result<Values, NodeError> {
-    let text = &line[range.clone()];
-    let end = range.start + text.find(char::is_whitespace).unwrap_or(text.len());
-    let rest = trimmed(line, end..range.end);
+/// Reads the type of a health check and its command.
+fn health(line: &str, range: TextRange) -> Result<Values<'_>, NodeError> {
+    let bytes = &line.as_bytes()[..range.end];
+    let is_space = |offset: usize| bytes.get(offset).copied().is_some_and(is_space_byte);
+    let end = (range.start..range.end)
+        .find(|&offset| is_space(offset))
+        .unwrap_or(range.end);
+    let end = next_boundary(line, end).min(range.end);
+    let start = (end..range.end)
+        .find(|&offset| !is_space(offset))
+        .unwrap_or(range.end);
+    let rest = next_boundary(line, start).min(range.end)..range.end;
     let command = if rest.is_empty() {
-        Values::Nothing
+        Command::Nothing
     } else {
-        maybe_json(line, rest)?
+        match json(line, rest.clone())? {
+            Some(strings) => Command::Json(strings),
+            None => Command::Text(Word::at(line, rest)),
+        }
     };
-    Ok(Values::Health(
-        verbatim(line, range.start..end),
-        Box::new(command),
-    ))
+    Ok(Values::Health(Word::at(line, range.start..end), command))
 }
 
 /// Reads `KEY=value …`, or `KEY value` if the first word has no `=`.
-fn pairs(line: &str, node: &Node, escape: char) -> Result<Values, NodeError> {
+fn pairs<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>, NodeError> {
     let range = node.arguments.clone();
     let words = split_outside_quotes(line, range.clone(), escape);
-    let is_legacy = words.first().is_some_and(|word| !word.text.contains('='));
-    if is_legacy {
-        let text = &line[range.clone()];
-        let Some(key_len) = text.find(is_blank) else {
-            let message = format!("{} must have two arguments", node.keyword);
-            return Err(NodeError { message, range });
-        };
-        let rest = text[key_len..].trim_start_matches(is_blank);
-        let key = verbatim(line, range.start..range.start + key_len);
-        let value = verbatim(line, range.end - rest.len()..range.end);
-        return Ok(Values::Pairs(vec![Pair {
-            key,
-            value,
-            is_legacy,
-        }]));
+    let mut first = words.clone();
+    if first.next().is_none_or(|word| word.text.contains('=')) {
+        let pairs: Result<_, _> = words.map(pair).collect();
+        return pairs.map(Values::Pairs);
     }
-    words
-        .iter()
-        .map(|word| pair(line, word))
-        .collect::<Result<_, _>>()
-        .map(Values::Pairs)
-}
-
-fn pair(line: &str, word: &Word) -> Result<Pair, NodeError> {
-    let (text, range) = (&word.text, word.range.clone());
-    let Some((key, value)) = text.split_once('=') else {
-        let message =
-            format!("Syntax error - can't find = in {text:?}. Must be of the form: name=value");
+    let text = &line[range.clone()];
+    let Some(key_len) = text.find(is_blank) else {
+        let message = format!("{} must have two arguments", node.keyword);
         return Err(NodeError { message, range });
     };
-    // A word loses characters only at its end, so the first `=` of the line's text is the word's.
-    let equals = range.start + line[range.clone()].find('=').unwrap_or(key.len());
+    let rest = text[key_len..].trim_start_matches(is_blank);
+    Ok(Values::Pairs(vec![Pair {
+        key: Word::at(line, range.start..range.start + key_len),
+        value: Word::at(line, range.end - rest.len()..range.end),
+        is_legacy: true,
+    }]))
+}
+
+fn pair(word: Word<'_>) -> Result<Pair<'_>, NodeError> {
+    let Word { text, range } = word;
+    let Some((key, value)) = text.split_once('=') else {
+        let text = quoted(text);
+        let message =
+            format!("Syntax error - can't find = in {text}. Must be of the form: name=value");
+        return Err(NodeError { message, range });
+    };
+    let equals = range.start + key.len();
     Ok(Pair {
         key: Word {
-            text: key.to_owned(),
+            text: key,
             range: range.start..equals,
         },
         value: Word {
-            text: value.to_owned(),
+            text: value,
             range: equals + 1..range.end,
         },
         is_legacy: false,

@@ -4,30 +4,36 @@
 //! are split (`node`) and then understood (`instruction`). Each byte of the text ends up in one token. After
 //! a mistake the next logical line is read as if nothing had happened.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{Directive, directive, escape_character};
-use crate::dump::dump;
-use crate::flag::RawFlag;
+use crate::dump::push_dump;
 use crate::heredoc::{Announcement, Heredoc, announcements};
 use crate::instruction::{Instruction, InstructionKind, Source, understand};
-use crate::joined::Joined;
+use crate::joined::{Buffers, Joined};
 use crate::node::{Node, node};
-use crate::text::{Line, TextRange, lines};
+use crate::source_text::SourceText;
+use crate::text::{Line, TextRange, line_at, skip_space};
 use crate::token::{SyntaxKind, Token, cut, push};
 
 /// The longest line that BuildKit reads, in bytes.
 const MAX_LINE: usize = 65_535;
 
+/// How long instructions are, at a guess that is rather too small: what is reserved and not used costs nothing.
+const BYTES_PER_INSTRUCTION: usize = 48;
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The result of parsing: always a tree, and what was wrong with the text.
 #[derive(Debug, Clone)]
 pub struct Parse {
-    text: String,
-    tokens: Vec<Token>,
+    text: Arc<str>,
+    details: OnceLock<Details>,
     directives: Vec<Directive>,
     escape: char,
     instructions: Vec<Instruction>,
     diagnostics: Vec<Diagnostic>,
-    dump: String,
 }
 
 impl Parse {
@@ -36,14 +42,18 @@ impl Parse {
         &self.text
     }
 
-    /// What is wrong with the text, in its order.
+    /// What is wrong with the text, instruction by instruction.
+    ///
+    /// Of each instruction, the first error is the one that BuildKit reports, in its words.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
     /// The tokens. Their texts concatenate to the input, byte for byte.
+    ///
+    /// The text is read again for them, once.
     pub fn tokens(&self) -> &[Token] {
-        &self.tokens
+        &self.details().tokens
     }
 
     /// The parser directives.
@@ -68,144 +78,192 @@ impl Parse {
             .any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// Writes the loose parse tree as s-expressions, one line per instruction, as BuildKit's parser does.
+    /// The loose parse tree as s-expressions, one line per instruction, as BuildKit's parser writes it.
+    ///
+    /// The text is read again for it, once.
     pub fn dump(&self) -> &str {
-        &self.dump
+        &self.details().dump
     }
+
+    fn details(&self) -> &Details {
+        self.details.get_or_init(|| {
+            let mut parser = Parser::<true>::new(&self.text, Arc::clone(&self.text));
+            parser.run();
+            parser.details
+        })
+    }
+}
+
+/// What few want to know of a text, and only a closer reading finds.
+#[derive(Debug, Clone, Default)]
+struct Details {
+    tokens: Vec<Token>,
+    dump: String,
 }
 
 /// Parses a Dockerfile. Never fails.
 pub fn parse(text: &str) -> Parse {
-    let mut parser = Parser::new(text);
-    while parser.next < parser.lines.len() {
-        parser.logical_line();
-    }
+    let mut parser = Parser::<false>::new(text, text.into());
+    parser.instructions = Vec::with_capacity(text.len() / BYTES_PER_INSTRUCTION);
+    parser.run();
     if parser.instructions.is_empty() {
         parser.diagnostics.push(Diagnostic::error(
             0..text.len(),
             "file with no instructions",
         ));
     }
-    parser
-        .diagnostics
-        .sort_by_key(|diagnostic| diagnostic.range.start);
     Parse {
-        text: text.to_owned(),
-        tokens: parser.tokens,
+        text: parser.shared,
+        details: OnceLock::new(),
         directives: parser.directives,
         escape: parser.escape,
         instructions: parser.instructions,
         diagnostics: parser.diagnostics,
-        dump: parser.dump,
     }
 }
 
-struct Parser<'t> {
+/// Reads a text, closely for its details, or for everything else.
+struct Parser<'t, const CLOSELY: bool> {
     text: &'t str,
-    lines: Vec<Line>,
-    /// The line to read next.
+    /// The same text, for those who keep a part of it.
+    shared: Arc<str>,
+    /// Where the line to read next starts.
     next: usize,
+    /// How many lines have been read.
+    line: usize,
     escape: char,
     /// Directives may still come.
     at_top: bool,
     /// The comments above the next instruction.
     comments: Vec<String>,
-    tokens: Vec<Token>,
     directives: Vec<Directive>,
     instructions: Vec<Instruction>,
     diagnostics: Vec<Diagnostic>,
-    dump: String,
+    details: Details,
+    /// The tokens of the logical line that is being read, its text not yet cut into parts.
+    pieces: Vec<Token>,
+    /// The parts of that line.
+    marks: Vec<Token>,
+    /// What logical lines are joined in.
+    buffers: Buffers,
 }
 
 /// A logical line that has been read.
-struct LogicalLine {
-    joined: Joined,
+struct LogicalLine<'t> {
+    joined: Joined<'t>,
     /// From its first character to the end of its last line, without line ending.
     range: TextRange,
     first_line: usize,
     empty_continuation: Option<TextRange>,
 }
 
-impl<'t> Parser<'t> {
-    fn new(text: &'t str) -> Parser<'t> {
-        let mut parser = Parser {
+impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
+    fn new(text: &'t str, shared: Arc<str>) -> Parser<'t, CLOSELY> {
+        Parser {
             text,
-            lines: lines(text),
+            shared,
             next: 0,
+            line: 0,
             escape: '\\',
             at_top: true,
             comments: Vec::new(),
-            tokens: Vec::new(),
             directives: Vec::new(),
             instructions: Vec::new(),
             diagnostics: Vec::new(),
-            dump: String::new(),
-        };
-        if text.starts_with('\u{feff}') {
-            push(&mut parser.tokens, SyntaxKind::ByteOrderMark, 0..3);
-            parser.lines[0].content.start = 3;
+            details: Details::default(),
+            pieces: Vec::new(),
+            marks: Vec::new(),
+            buffers: Buffers::default(),
         }
-        parser
+    }
+
+    fn run(&mut self) {
+        while self.next < self.text.len() {
+            self.logical_line();
+        }
     }
 
     /// Reads a comment, a blank line or an instruction.
     fn logical_line(&mut self) {
-        let first_line = self.next;
         let line = self.take_line();
-        let content = self.push_indent(line.content.clone());
+        let mut raw = line.content();
+        if line.start == 0 && self.text.starts_with(BYTE_ORDER_MARK) {
+            raw.start += BYTE_ORDER_MARK.len_utf8();
+            self.push(SyntaxKind::ByteOrderMark, 0..raw.start);
+        }
+        let content = self.push_indent(raw.clone());
         if self.text[content.clone()].starts_with('#') {
-            let kind = self.comment(content.clone());
+            let kind = self.comment(raw.start, content.clone());
             self.push(kind, content);
-            return self.push_newline(&line);
+            return self.push_newline(line);
         }
         self.at_top = false;
         if content.is_empty() {
-            return self.push_newline(&line);
+            return self.push_newline(line);
         }
-        let before = self.tokens.len();
-        let logical = self.join(first_line, line, content);
-        self.instruction(logical, before);
+        let logical = self.join(line, content);
+        self.instruction(logical);
     }
 
     fn take_line(&mut self) -> Line {
-        let line = self.lines[self.next].clone();
-        self.next += 1;
-        if line.content.len() > MAX_LINE {
-            let message = format!("dockerfile line greater than max allowed size of {MAX_LINE}");
-            self.diagnostics
-                .push(Diagnostic::error(line.content.clone(), message));
+        let line = line_at(self.text, self.next);
+        self.next = line.end;
+        self.line += 1;
+        if line.len() > MAX_LINE {
+            self.check_length(line);
         }
         line
     }
 
+    #[cold]
+    fn check_length(&mut self, line: Line) {
+        let newline = self.text[line.content_end..line.end].ends_with('\n');
+        if line.len() - usize::from(newline) > MAX_LINE {
+            let message = format!("dockerfile line greater than max allowed size of {MAX_LINE}");
+            self.diagnostics
+                .push(Diagnostic::error(line.content(), message));
+        }
+    }
+
     fn push(&mut self, kind: SyntaxKind, range: TextRange) {
-        push(&mut self.tokens, kind, range);
+        if CLOSELY {
+            push(&mut self.details.tokens, kind, range);
+        }
+    }
+
+    /// Adds a token of the logical line that is being read.
+    fn push_piece(&mut self, kind: SyntaxKind, range: TextRange) {
+        if CLOSELY {
+            push(&mut self.pieces, kind, range);
+        }
     }
 
     /// Adds the white space at the start of a line; returns the rest of the line.
     fn push_indent(&mut self, content: TextRange) -> TextRange {
-        let text = &self.text[content.clone()];
-        let start = content.start + (text.len() - text.trim_start().len());
+        let start = skip_space(self.text, content.clone());
         self.push(SyntaxKind::Whitespace, content.start..start);
         start..content.end
     }
 
-    fn push_newline(&mut self, line: &Line) {
-        self.push(SyntaxKind::Newline, line.content.end..line.end);
+    fn push_newline(&mut self, line: Line) {
+        self.push(SyntaxKind::Newline, line.content_end..line.end);
     }
 
-    /// Takes notice of a comment between instructions, which may be a directive.
-    fn comment(&mut self, range: TextRange) -> SyntaxKind {
+    /// Takes notice of a comment between instructions, which may be a directive; its line starts at `start`.
+    fn comment(&mut self, start: usize, range: TextRange) -> SyntaxKind {
         let text = &self.text[range.clone()];
-        let end = range.start + text.trim_end().len();
         if self.at_top
-            && let Some(directive) = directive(text, range.start..end)
+            && let Some(directive) = directive(text, range.start)
         {
             self.directive(directive);
             return SyntaxKind::Directive;
         }
         self.at_top = false;
-        match text[1..].trim() {
+        // The first character is dropped, be it the `#` or white space before it (BuildKit: `Parse`,
+        // parser/parser.go).
+        let mut comment = self.text[start..range.end].chars();
+        comment.next();
+        match comment.as_str().trim() {
             "" => self.comments.clear(),
             comment => self.comments.push(comment.to_owned()),
         }
@@ -232,48 +290,53 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads the rest of a logical line that starts with `content`.
-    fn join(&mut self, first_line: usize, line: Line, content: TextRange) -> LogicalLine {
-        let mut joined = Joined::default();
-        let mut empty_continuation = None;
-        let mut end = line.content.end;
-        let start = content.start;
-        let mut continues = self.push_text(&mut joined, content);
-        self.push_newline(&line);
-        while continues && self.next < self.lines.len() {
+    fn join(&mut self, line: Line, content: TextRange) -> LogicalLine<'t> {
+        self.pieces.clear();
+        let mut logical = LogicalLine {
+            range: content.start..content.end,
+            first_line: self.line,
+            empty_continuation: None,
+            joined: Joined::starting_at(
+                self.text,
+                content.start,
+                std::mem::take(&mut self.buffers),
+            ),
+        };
+        let mut continues = self.push_text(&mut logical.joined, content);
+        self.push_piece(SyntaxKind::Newline, line.content_end..line.end);
+        while continues && self.next < self.text.len() {
             let line = self.take_line();
-            end = line.content.end;
-            let text = &self.text[line.content.clone()];
-            if text.trim_start().starts_with('#') {
-                let content = self.push_indent(line.content.clone());
-                self.push(SyntaxKind::Comment, content);
-            } else if text.trim_start().is_empty() {
-                self.push(SyntaxKind::Whitespace, line.content.clone());
-                empty_continuation.get_or_insert(line.content.start..line.end);
+            let content = line.content();
+            logical.range.end = content.end;
+            let start = skip_space(self.text, content.clone());
+            if self.text[start..content.end].starts_with('#') {
+                self.push_piece(SyntaxKind::Whitespace, content.start..start);
+                self.push_piece(SyntaxKind::Comment, start..content.end);
+            } else if start == content.end {
+                self.push_piece(SyntaxKind::Whitespace, content.clone());
+                logical
+                    .empty_continuation
+                    .get_or_insert(content.start..line.end);
             } else {
-                continues = self.push_text(&mut joined, line.content.clone());
+                continues = self.push_text(&mut logical.joined, content);
             }
-            self.push_newline(&line);
+            self.push_piece(SyntaxKind::Newline, line.content_end..line.end);
         }
-        LogicalLine {
-            joined,
-            range: start..end,
-            first_line,
-            empty_continuation,
-        }
+        logical
     }
 
     /// Adds one physical line to a logical one; says whether it continues.
-    fn push_text(&mut self, joined: &mut Joined, content: TextRange) -> bool {
+    fn push_text(&mut self, joined: &mut Joined<'t>, content: TextRange) -> bool {
         let text = &self.text[content.clone()];
         let text_end = content.start + continued(text, self.escape).unwrap_or(text.len());
-        joined.push(self.text, content.start..text_end);
-        self.push(SyntaxKind::Argument, content.start..text_end);
-        self.push(SyntaxKind::Continuation, text_end..content.end);
+        joined.push(content.start..text_end);
+        self.push_piece(SyntaxKind::Argument, content.start..text_end);
+        self.push_piece(SyntaxKind::Continuation, text_end..content.end);
         text_end < content.end
     }
 
-    /// Understands a logical line; its tokens start at `first_token`.
-    fn instruction(&mut self, logical: LogicalLine, first_token: usize) {
+    /// Understands a logical line.
+    fn instruction(&mut self, logical: LogicalLine<'t>) {
         let LogicalLine {
             joined,
             mut range,
@@ -287,48 +350,87 @@ impl<'t> Parser<'t> {
                     .with_hint("empty continuation lines will become errors in a future release"),
             );
         }
-        let node = node(line, 0..line.len(), self.escape);
-        let uncut = self.tokens.split_off(first_token);
-        self.tokens
-            .extend(cut(self.text, uncut, &marks(&node, &joined)));
-
-        let announced = if node.can_contain_heredocs() {
-            announcements(line)
-        } else {
-            Ok(Vec::new())
-        };
-        let announced = announced.unwrap_or_else(|message| {
-            self.diagnostics
-                .push(Diagnostic::error(range.clone(), message));
-            Vec::new()
-        });
-        let mut heredocs = Vec::new();
-        for announcement in announced {
-            heredocs.push(self.heredoc(announcement));
+        let node = node(line, self.escape);
+        if CLOSELY {
+            self.cut_pieces(&node, &joined);
+            push_dump(&mut self.details.dump, &node);
+            self.details.dump.push('\n');
         }
+        let heredocs = if node.can_contain_heredocs() {
+            self.heredocs(line, &mut range)
+        } else {
+            Vec::new()
+        };
+        if !CLOSELY {
+            let source = Source {
+                logical_line: match joined.place() {
+                    Some(place) => SourceText::part(&self.shared, place),
+                    None => SourceText::whole(line.into()),
+                },
+                range,
+                lines: first_line..=self.line,
+                comments: std::mem::take(&mut self.comments),
+                heredocs,
+            };
+            let instruction = understand(source, node, &joined, &mut self.diagnostics);
+            debug_assert!(
+                instruction.kind != InstructionKind::Invalid || !self.diagnostics.is_empty(),
+                "an invalid instruction comes with a diagnostic"
+            );
+            self.instructions.push(instruction);
+        }
+        self.buffers = joined.into_buffers();
+    }
+
+    /// Names the parts of the logical line.
+    fn cut_pieces(&mut self, node: &Node<'_>, joined: &Joined<'_>) {
+        let marks = &mut self.marks;
+        marks.clear();
+        let mut mark = |kind, range: &TextRange| {
+            if !range.is_empty() {
+                let range = joined.source(range.clone());
+                marks.push(Token { kind, range });
+            }
+        };
+        mark(SyntaxKind::Keyword, &node.word.range);
+        for flag in &node.flags {
+            mark(SyntaxKind::Flag, &flag.range);
+        }
+        if let Some(range) = &node.flags_end {
+            mark(SyntaxKind::Flag, range);
+        }
+        mark(SyntaxKind::Argument, &node.arguments);
+        cut(
+            self.text,
+            &mut self.details.tokens,
+            &self.pieces,
+            &self.marks,
+        );
+    }
+
+    /// Reads the heredocs that `line` announces; its range grows with them.
+    fn heredocs(&mut self, line: &str, range: &mut TextRange) -> Vec<Heredoc> {
+        let place = range.clone();
+        let announced = match announcements(line) {
+            Ok(announced) => announced,
+            Err(message) => {
+                self.diagnostics.push(Diagnostic::error(place, message));
+                return Vec::new();
+            }
+        };
+        let heredocs: Vec<Heredoc> = announced
+            .into_iter()
+            .map(|announcement| self.heredoc(announcement))
+            .collect();
         if let Some(open) = heredocs.iter().find(|heredoc| heredoc.end.is_empty()) {
             let hint = format!("end it with a line that is just `{}`", open.name);
             self.diagnostics
-                .push(Diagnostic::error(range.clone(), "unterminated heredoc").with_hint(hint));
+                .push(Diagnostic::error(place, "unterminated heredoc").with_hint(hint));
         }
         if let Some(last) = heredocs.last() {
             range.end = last.end.end;
         }
-        self.dump.push_str(&dump(&node));
-        self.dump.push('\n');
-        let source = Source {
-            node: &node,
-            joined: &joined,
-            range: range.clone(),
-            lines: first_line + 1..=self.next,
-            comments: std::mem::take(&mut self.comments),
-        };
-        let instruction = understand(source, heredocs, &mut self.diagnostics);
-        debug_assert!(
-            instruction.kind != InstructionKind::Invalid || !self.diagnostics.is_empty(),
-            "an invalid instruction comes with a diagnostic"
-        );
-        self.instructions.push(instruction);
+        heredocs
     }
 
     /// Reads the body of a heredoc: up to the line that ends it, or all that is left.
@@ -339,35 +441,27 @@ impl<'t> Parser<'t> {
             strip_tabs,
             file_descriptor,
         } = announcement;
-        let first = self.next;
-        let start = first.checked_sub(1).map_or(0, |last| self.lines[last].end);
-        let is_end = |line: &Line| {
-            let text = &self.text[line.content.clone()];
-            name == if strip_tabs {
-                text.trim_start_matches('\t')
-            } else {
-                text
-            }
-        };
-        let found = self.lines[first..].iter().position(is_end);
-        let body = start..found.map_or(self.text.len(), |count| {
-            self.lines[first + count].content.start
-        });
-        for _ in 0..found.unwrap_or(self.lines.len() - first) {
-            self.take_line();
-        }
-        self.push(SyntaxKind::HeredocBody, body.clone());
-        let mut end = body.end..body.end;
-        if found.is_some() {
+        let start = self.next;
+        let mut last = None;
+        while self.next < self.text.len() {
             let line = self.take_line();
-            end = line.content.clone();
-            self.push(SyntaxKind::HeredocEnd, end.clone());
-            self.push_newline(&line);
+            let text = &self.text[line.content()];
+            let unindented = text.trim_start_matches('\t');
+            if name == if strip_tabs { unindented } else { text } {
+                last = Some(line);
+                break;
+            }
         }
-        let content = self.text[body.clone()].to_owned();
+        let body = start..last.map_or(self.text.len(), |line| line.start);
+        let end = last.map_or(body.end..body.end, Line::content);
+        self.push(SyntaxKind::HeredocBody, body.clone());
+        self.push(SyntaxKind::HeredocEnd, end.clone());
+        if let Some(line) = last {
+            self.push_newline(line);
+        }
         Heredoc {
             name,
-            content,
+            content: self.text[body.clone()].into(),
             expand,
             strip_tabs,
             file_descriptor,
@@ -382,28 +476,15 @@ impl<'t> Parser<'t> {
 /// The escape character at the end, which blanks may follow, must not itself be escaped: a line that ends in
 /// two or more does not continue (BuildKit: the regular expression in `setEscapeToken`, parser/parser.go).
 fn continued(line: &str, escape: char) -> Option<usize> {
-    let text = line.trim_end_matches([' ', '\t']).strip_suffix(escape)?;
-    (!text.ends_with(escape)).then_some(text.len())
-}
-
-/// Names the parts of a logical line.
-fn marks(node: &Node, joined: &Joined) -> Vec<Token> {
-    let mut marks = Vec::new();
-    let mut mark = |kind, range: &TextRange| {
-        if !range.is_empty() {
-            marks.push(Token {
-                kind,
-                range: joined.source(range.clone()),
-            });
+    let mut text = line.as_bytes();
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    match text {
+        [.., before, last] if char::from(*last) == escape && char::from(*before) != escape => {
+            Some(text.len() - 1)
         }
-    };
-    mark(SyntaxKind::Keyword, &node.word.range);
-    for RawFlag { range, .. } in &node.flags {
-        mark(SyntaxKind::Flag, range);
+        [last] if char::from(*last) == escape => Some(0),
+        _ => None,
     }
-    if let Some(range) = &node.flags_end {
-        mark(SyntaxKind::Flag, range);
-    }
-    mark(SyntaxKind::Argument, &node.arguments);
-    marks
 }

@@ -4,6 +4,8 @@ mod reach;
 
 use std::ops::Range;
 
+pub use crate::stage::reach::SourceName;
+
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{FromInstruction, InstructionKind};
 use crate::keyword::Keyword;
@@ -31,6 +33,16 @@ pub struct Stage {
     pub from: usize,
     /// The instructions after its `FROM`.
     pub instructions: Range<usize>,
+    /// A named context of its name takes its place: it is not built, and who names it gets the context.
+    pub is_replaced: bool,
+}
+
+impl Stage {
+    /// What messages call it: its name, or one made of its position.
+    pub fn label(&self) -> String {
+        let unnamed = || format!("stage-{}", self.index);
+        self.name.clone().unwrap_or_else(unnamed)
+    }
 }
 
 /// Groups the instructions of a Dockerfile into stages.
@@ -51,6 +63,7 @@ pub fn stages(parse: &Parse) -> StageGraph {
                 name,
                 from: index,
                 instructions,
+                is_replaced: false,
             });
         } else if let Some(stage) = graph.stages.last_mut() {
             stage.instructions.end = index + 1;
@@ -82,7 +95,18 @@ pub(crate) fn from_of(kind: &InstructionKind) -> Option<&FromInstruction> {
 }
 
 impl StageGraph {
-    /// Finds a stage as `COPY --from` and `--target` do.
+    /// The same where named contexts take the places of stages of their names (BuildKit: `toDispatchState`,
+    /// dockerfile2llb/convert.go). Case does not matter.
+    #[must_use]
+    pub fn with_named_contexts(mut self, names: &[&str]) -> StageGraph {
+        for stage in &mut self.stages {
+            let of_stage = stage.name.as_deref().unwrap_or_default();
+            stage.is_replaced = names.iter().any(|name| name.eq_ignore_ascii_case(of_stage));
+        }
+        self
+    }
+
+    /// Finds a stage as `COPY --from` does.
     ///
     /// A number is a position and never a name. Case does not matter; of several stages with one name the last
     /// one is found (BuildKit: `findStateByName`, dockerfile2llb/convert.go).
@@ -90,7 +114,12 @@ impl StageGraph {
         if let Some(index) = position(name_or_index) {
             return self.stages.get(usize::try_from(index).ok()?);
         }
-        let name = name_or_index.to_lowercase();
+        self.named(name_or_index)
+    }
+
+    /// Finds a stage by its name; case does not matter.
+    fn named(&self, name: &str) -> Option<&Stage> {
+        let name = name.to_lowercase();
         self.stages
             .iter()
             .rfind(|stage| stage.name.as_ref() == Some(&name))

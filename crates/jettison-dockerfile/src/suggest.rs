@@ -8,15 +8,24 @@ pub(crate) fn did_you_mean<'a>(
     word: &str,
     options: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let word: Vec<char> = word.to_lowercase().chars().collect();
+    let letters = |text: &str| text.chars().flat_map(char::to_lowercase).collect();
+    let mut word_letters: Vec<char> = Vec::new();
     let mut closest = None;
     for option in options {
-        let letters: Vec<char> = option.to_lowercase().chars().collect();
-        if letters.len().abs_diff(word.len()) > MAX_DISTANCE {
+        // Options are ASCII, and a letter has at most four bytes: this spares almost all of the work.
+        let is_too_long = word.len() > 4 * (option.len() + MAX_DISTANCE);
+        if is_too_long || option.len() > word.len() + MAX_DISTANCE {
             continue;
         }
-        let distance = levenshtein(&word, &letters);
-        let is_close = distance <= MAX_DISTANCE && distance < word.len();
+        if word_letters.is_empty() {
+            word_letters = letters(word);
+        }
+        if option.len().abs_diff(word_letters.len()) > MAX_DISTANCE {
+            continue;
+        }
+        let option_letters: Vec<char> = letters(option);
+        let distance = levenshtein(&word_letters, &option_letters);
+        let is_close = distance <= MAX_DISTANCE && distance < word_letters.len();
         if is_close && closest.is_none_or(|(best, _)| distance < best) {
             closest = Some((distance, option));
         }

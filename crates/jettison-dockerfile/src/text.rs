@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 /// A range of bytes in the source text.
 pub type TextRange = Range<usize>;
 
@@ -17,27 +19,42 @@ pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// A physical line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
-    /// The text without its line ending.
-    pub(crate) content: TextRange,
+    /// Where it starts.
+    pub(crate) start: usize,
+    /// Where its text ends and its line ending starts.
+    pub(crate) content_end: usize,
     /// Where the next line starts.
     pub(crate) end: usize,
 }
 
-/// Splits a text into its physical lines; `\r` and `\n` at the end of a line are its ending.
-pub(crate) fn lines(text: &str) -> Vec<Line> {
-    let mut start = 0;
-    text.split_inclusive('\n')
-        .map(|line| {
-            let content = start..start + line.trim_end_matches(['\r', '\n']).len();
-            start += line.len();
-            Line {
-                content,
-                end: start,
-            }
-        })
-        .collect()
+impl Line {
+    /// The text without its line ending.
+    pub(crate) fn content(self) -> TextRange {
+        self.start..self.content_end
+    }
+
+    /// How many bytes it has, with its line ending.
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// The physical line that starts at `start`; `\r` and `\n` at its end are its ending.
+pub(crate) fn line_at(text: &str, start: usize) -> Line {
+    let bytes = text.as_bytes();
+    let newline = memchr(b'\n', &bytes[start..]);
+    let mut content_end = newline.map_or(bytes.len(), |length| start + length);
+    let end = content_end + usize::from(newline.is_some());
+    while content_end > start && bytes[content_end - 1] == b'\r' {
+        content_end -= 1;
+    }
+    Line {
+        start,
+        content_end,
+        end,
+    }
 }
 
 /// Says whether a character separates words of an instruction (BuildKit: `reWhitespace`).
@@ -45,11 +62,70 @@ pub(crate) fn is_blank(character: char) -> bool {
     matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
+/// Says whether a byte is a character that is not white space; most are.
+fn is_ink(byte: u8) -> bool {
+    byte > b' ' && byte.is_ascii()
+}
+
+/// Where the text at `range` starts, white space skipped.
+pub(crate) fn skip_space(text: &str, range: TextRange) -> usize {
+    if text
+        .as_bytes()
+        .get(range.start)
+        .copied()
+        .is_some_and(is_ink)
+    {
+        return range.start;
+    }
+    let rest = &text[range.clone()];
+    range.start + (rest.len() - rest.trim_start().len())
+}
+
 /// The part of `range` that is left when white space is trimmed from both ends.
 pub(crate) fn trimmed(text: &str, range: TextRange) -> TextRange {
-    let part = &text[range.clone()];
-    let start = range.start + (part.len() - part.trim_start().len());
-    start..start + part.trim().len()
+    let start = skip_space(text, range.clone());
+    match text.as_bytes()[start..range.end].last() {
+        Some(&last) if is_ink(last) => start..range.end,
+        _ => start..start + text[start..range.end].trim_end().len(),
+    }
+}
+
+/// Says whether a byte is white space when it is taken for a character.
+///
+/// BuildKit reads flags and the type of `HEALTHCHECK` byte by byte, and so finds U+0085 and U+00A0 at the end of
+/// other characters (`extractBuilderFlags`, `parser/split_command.go`; `parseHealthConfig`, `parser/line_parsers.go`).
+pub(crate) fn is_space_byte(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' ' | 0x85 | 0xA0)
+}
+
+/// Where a character starts at or after `offset`.
+pub(crate) fn next_boundary(text: &str, offset: usize) -> usize {
+    (offset..text.len())
+        .find(|&offset| text.is_char_boundary(offset))
+        .unwrap_or(text.len())
+}
+
+/// The text in lower case, character by character, as Go's `strings.ToLower` writes it.
+pub(crate) fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // The first letter of what U+0130 becomes in full is what it becomes in Go.
+    text.chars()
+        .map(|character| character.to_lowercase().next().unwrap_or(character))
+        .collect()
+}
+
+/// The text in upper case, character by character, as Go's `strings.ToUpper` writes it.
+pub(crate) fn upper(text: &str) -> String {
+    let upper = |character: char| {
+        let mut letters = character.to_uppercase();
+        match (letters.next(), letters.next()) {
+            (Some(letter), None) => letter,
+            _ => character,
+        }
+    };
+    text.chars().map(upper).collect()
 }
 
 #[cfg(test)]

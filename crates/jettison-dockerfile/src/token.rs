@@ -1,6 +1,6 @@
 //! The tokens that a Dockerfile is made of, byte for byte.
 
-use crate::text::TextRange;
+use crate::text::{TextRange, skip_space};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,40 +45,43 @@ pub(crate) fn push(tokens: &mut Vec<Token>, kind: SyntaxKind, range: TextRange) 
     }
 }
 
-/// Cuts the argument tokens among `tokens` at the `marks` and names the pieces after them.
+/// Adds `pieces` to `tokens`, the arguments among them cut at the `marks` and named after them.
 ///
-/// The marks are sorted and do not overlap. What no mark covers is white space if it looks like it.
-pub(crate) fn cut(text: &str, tokens: Vec<Token>, marks: &[Token]) -> Vec<Token> {
-    let mut pieces = Vec::with_capacity(tokens.len() + 2 * marks.len());
-    for token in tokens {
-        if token.kind != SyntaxKind::Argument {
-            pieces.push(token);
+/// Both are sorted and do not overlap. What no mark covers is white space if it looks like it.
+pub(crate) fn cut(text: &str, tokens: &mut Vec<Token>, pieces: &[Token], marks: &[Token]) {
+    let mut next = 0;
+    for piece in pieces {
+        if piece.kind != SyntaxKind::Argument {
+            tokens.push(piece.clone());
             continue;
         }
-        let mut start = token.range.start;
-        for mark in marks {
-            let covered = mark.range.start.max(start)..mark.range.end.min(token.range.end);
-            if covered.is_empty() {
-                continue;
-            }
-            push_unmarked(text, &mut pieces, start..covered.start);
+        let TextRange { mut start, end } = piece.range;
+        while let Some(mark) = marks.get(next)
+            && mark.range.start < end
+        {
+            let covered = mark.range.start.max(start)..mark.range.end.min(end);
+            push_unmarked(text, tokens, start..covered.start);
             start = covered.end;
-            push(&mut pieces, mark.kind, covered);
+            push(tokens, mark.kind, covered);
+            if mark.range.end > end {
+                // It goes on in the next piece.
+                break;
+            }
+            next += 1;
         }
-        push_unmarked(text, &mut pieces, start..token.range.end);
+        push_unmarked(text, tokens, start..end);
     }
-    pieces
 }
 
-fn push_unmarked(text: &str, pieces: &mut Vec<Token>, range: TextRange) {
-    let is_space = text[range.clone()].chars().all(char::is_whitespace);
-    push(
-        pieces,
-        if is_space {
-            SyntaxKind::Whitespace
-        } else {
-            SyntaxKind::Argument
-        },
-        range,
-    );
+fn push_unmarked(text: &str, tokens: &mut Vec<Token>, range: TextRange) {
+    if range.is_empty() {
+        return;
+    }
+    let is_space = skip_space(text, range.clone()) == range.end;
+    let kind = if is_space {
+        SyntaxKind::Whitespace
+    } else {
+        SyntaxKind::Argument
+    };
+    tokens.push(Token { kind, range });
 }

@@ -18,7 +18,6 @@ impl Lowering<'_> {
         instruction: &Instruction,
         place: Place<'_>,
     ) -> Result<(), LowerError> {
-        state.scope.set_env(&state.config.env.clone());
         match &instruction.kind {
             InstructionKind::Run(run) => self.run(state, instruction, run, place),
             InstructionKind::Copy(copy) => self.copy(state, instruction, copy, place),
@@ -108,6 +107,7 @@ impl Lowering<'_> {
         }
         for (key, value) in new {
             set_variable(&mut state.config.env, &key, &value);
+            state.scope.set(&key, &value);
         }
         state.note(shown.join(" "));
         Ok(())

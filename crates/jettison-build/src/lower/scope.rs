@@ -17,12 +17,15 @@ const PROXIES: [&str; 5] = [
     "ALL_PROXY",
 ];
 
-/// Build arguments, and the environment that hides them.
+/// Build arguments and environment variables: of one name, the later instruction counts, be it `ARG` or `ENV`.
+///
+/// The reference says that `ENV` always wins; BuildKit keeps both in one environment (`dispatchArg` and
+/// `dispatchEnv`, dockerfile2llb/convert.go), and only `ENV` in the image's configuration as well.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
-    /// Declared arguments in the order of declaration; `None` is declared without a value.
-    args: Vec<(String, Option<String>)>,
-    /// The image's environment.
+    /// The names of declared arguments, in order.
+    declared: Vec<String>,
+    /// What words and commands see.
     env: Vec<(String, String)>,
     /// Values that a declaration without a default takes up.
     inherited: BTreeMap<String, String>,
@@ -32,58 +35,40 @@ impl Scope {
     /// The scope of a stage that does not start from another stage.
     pub(crate) fn stage(globals: &Scope) -> Scope {
         let mut inherited = globals.inherited.clone();
-        for (name, value) in &globals.args {
-            if let Some(value) = value {
-                inherited.insert(name.clone(), value.clone());
-            }
-        }
+        inherited.extend(globals.env.iter().cloned());
         Scope {
-            args: Vec::new(),
-            env: Vec::new(),
             inherited,
+            ..Scope::default()
         }
     }
 
-    /// Takes over the image's environment.
-    pub(crate) fn set_env(&mut self, env: &[String]) {
-        self.env = env
-            .iter()
-            .map(|pair| match pair.split_once('=') {
-                Some((name, value)) => (name.to_string(), value.to_string()),
-                None => (pair.clone(), String::new()),
-            })
-            .collect();
+    /// Takes over an image's environment.
+    pub(crate) fn with_env(mut self, env: &[String]) -> Scope {
+        for pair in env {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            self.set(name, value);
+        }
+        self
     }
 
-    /// The environment of a `RUN`: the image's, then the arguments that it does not hide.
+    /// Gives a variable a value.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        match self.env.iter_mut().find(|(known, _)| known == name) {
+            Some(slot) => slot.1 = value.to_string(),
+            None => self.env.push((name.to_string(), value.to_string())),
+        }
+    }
+
+    /// The environment of a `RUN`.
     pub(crate) fn run_env(&self) -> Vec<(String, String)> {
-        let mut env = self.env.clone();
-        for (name, value) in self.arg_values() {
-            if !env.iter().any(|(known, _)| *known == name) {
-                env.push((name, value));
-            }
-        }
-        env
-    }
-
-    /// The declared arguments that have a value, later declarations replacing earlier ones.
-    fn arg_values(&self) -> Vec<(String, String)> {
-        let mut values: Vec<(String, String)> = Vec::new();
-        for (name, value) in &self.args {
-            let Some(value) = value else { continue };
-            match values.iter_mut().find(|(known, _)| known == name) {
-                Some(slot) => slot.1.clone_from(value),
-                None => values.push((name.clone(), value.clone())),
-            }
-        }
-        values
+        self.env.clone()
     }
 
     /// What the history of a `RUN` says of the declared arguments: every name once, with the value that
     /// the command sees.
     pub(crate) fn shown_args(&self) -> Vec<String> {
         let mut shown: Vec<(&str, String)> = Vec::new();
-        for (name, _) in &self.args {
+        for name in &self.declared {
             if !shown.iter().any(|(known, _)| known == name) {
                 shown.push((name, self.lookup(name).unwrap_or_default()));
             }
@@ -94,14 +79,8 @@ impl Scope {
 
     /// The value that a word sees.
     pub(crate) fn lookup(&self, name: &str) -> Option<String> {
-        if let Some((_, value)) = self.env.iter().rev().find(|(known, _)| known == name) {
-            return Some(value.clone());
-        }
-        self.args
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .and_then(|(_, value)| value.clone())
+        let found = self.env.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
     }
 
     /// Expands one word.
@@ -133,7 +112,11 @@ impl Scope {
             Some(value) => format!("{name}={value}"),
             None => name.clone(),
         };
-        self.args.push((name.clone(), value));
+        self.declared.push(name.clone());
+        // A declaration without a value does not take an earlier value away.
+        if let Some(value) = value {
+            self.set(name, &value);
+        }
         Ok(shown)
     }
 }
@@ -149,7 +132,7 @@ pub(crate) fn global_args(
         ..Scope::default()
     };
     for (name, value) in scope.inherited.clone() {
-        scope.args.push((name, Some(value)));
+        scope.set(&name, &value);
     }
     for index in &graph.global_args {
         let instruction = &parse.instructions()[*index];

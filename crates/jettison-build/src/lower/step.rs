@@ -1,6 +1,8 @@
 //! Instructions that become steps: `RUN`, `COPY` and `WORKDIR`.
 
-use jettison_dockerfile::{CopyInstruction, CopySource, Instruction, RunInstruction, RunScript};
+use jettison_dockerfile::{
+    CopyInstruction, CopySource, Instruction, RunInstruction, RunScript, SourceName,
+};
 
 use crate::lower::config::{history_entry, in_shell};
 use crate::lower::{LowerError, Lowering, Place, StageState};
@@ -140,19 +142,22 @@ impl Lowering<'_> {
         name: &str,
         place: Place<'_>,
     ) -> Result<Input, LowerError> {
-        let graph = self.graph;
-        let earlier = graph.stage_before(&name.to_lowercase(), place.stage.index);
-        if let Some(stage) = earlier.or_else(|| graph.find(name)) {
+        let source = SourceName::Copy(name.to_owned());
+        let found = self
+            .graph
+            .source(&source)
+            .map_err(|error| self.error(instruction, &error.message))?;
+        if let Some(stage) = found {
             return match self.done.get(&stage.index) {
                 Some(done) => Ok(done.result),
                 None => Err(self.error(
                     instruction,
-                    &format!("stage `{name}` comes later than this instruction"),
+                    &format!(
+                        "cannot copy from stage {name:?}, it needs to be defined before current stage {:?}",
+                        place.stage.label()
+                    ),
                 )),
             };
-        }
-        if name.parse::<usize>().is_ok() {
-            return Err(self.error(instruction, &format!("invalid stage index {name}")));
         }
         if name == "scratch" {
             return Ok(Input::Scratch);

@@ -7,7 +7,7 @@ use crate::scene::{Scene, Wishes, text_of};
 
 pub(crate) const TESTS: &[Test] = crate::tests![
     a_global_argument_is_seen_where_it_is_declared_again,
-    env_hides_arg,
+    of_arg_and_env_the_later_one_counts,
     platform_arguments_have_to_be_declared,
     a_stage_inherits_the_arguments_of_the_one_it_is_from,
     a_later_default_sees_an_earlier_argument,
@@ -39,9 +39,12 @@ fn a_global_argument_is_seen_where_it_is_declared_again(entered: &Entered) {
     check(entered, own, &given("A", "3"), "<3>");
 }
 
-fn env_hides_arg(entered: &Entered) {
-    let text = "FROM base\nENV A=env\nARG A=arg\nENV B=$A\nRUN echo \"$A $B\" > /out\n";
-    check(entered, text, &given("A", "given"), "env env");
+fn of_arg_and_env_the_later_one_counts(entered: &Entered) {
+    let arg = "FROM base\nENV A=env\nARG A=arg\nENV B=$A\nRUN echo \"$A $B\" > /out\n";
+    check(entered, arg, &given("A", "given"), "given given");
+    check(entered, arg, &Wishes::default(), "arg arg");
+    let env = "FROM base\nARG A=arg\nENV A=env\nARG A\nENV B=$A\nRUN echo \"$A $B\" > /out\n";
+    check(entered, env, &Wishes::default(), "env env");
 }
 
 fn platform_arguments_have_to_be_declared(entered: &Entered) {

@@ -67,35 +67,33 @@ pub fn fix(
                 !refused.contains(&(proposal.rule, place(&fixed.text, finding)))
             })
             .collect::<Vec<_>>();
-        let mut together = EditSet::new();
-        let mut rules = Vec::new();
-        for (finding, proposal) in proposals {
-            match prove(&fixed.text, &proposal.edits, given) {
-                Ok(()) => {
-                    if let Some(joined) = joined(&together, &proposal.edits) {
-                        together = joined;
-                        rules.push(proposal.rule);
+        // What is proved is what is written: all of them at once. One by one only to find the culprit.
+        let mut accepted = compatible(&proposals);
+        if prove(&fixed.text, &accepted.edits, given).is_err() {
+            let mut proved = Vec::new();
+            for (finding, proposal) in proposals {
+                match prove(&fixed.text, &proposal.edits, given) {
+                    Ok(()) => proved.push((finding, proposal)),
+                    Err(difference) => {
+                        refused.insert((proposal.rule, place(&fixed.text, finding)));
+                        fixed.withdrawn.push(Withdrawn {
+                            rule: proposal.rule,
+                            line: line_column(&fixed.text, finding.range.start).0,
+                            difference,
+                        });
                     }
                 }
-                Err(difference) => {
-                    refused.insert((proposal.rule, place(&fixed.text, finding)));
-                    fixed.withdrawn.push(Withdrawn {
-                        rule: proposal.rule,
-                        line: line_column(&fixed.text, finding.range.start).0,
-                        difference,
-                    });
-                }
             }
+            accepted = compatible(&proved);
         }
-        // Proposals that are safe one by one are proved once more together.
-        if rules.is_empty() || prove(&fixed.text, &together, given).is_err() {
+        if accepted.rules.is_empty() || prove(&fixed.text, &accepted.edits, given).is_err() {
             break;
         }
-        let Ok(next) = apply(&fixed.text, &together) else {
+        let Ok(next) = apply(&fixed.text, &accepted.edits) else {
             break;
         };
         fixed.text = next;
-        for rule in rules {
+        for rule in accepted.rules {
             *fixed.applied.entry(rule).or_default() += 1;
         }
     }
@@ -134,13 +132,24 @@ fn place(text: &str, finding: &Finding) -> String {
     format!("{around}\n{}", finding.message)
 }
 
-/// Both sets, if no edits of theirs overlap.
-fn joined(first: &EditSet, second: &EditSet) -> Option<EditSet> {
-    let mut all = first.clone();
-    for edit in second {
-        all.insert(edit.clone()).ok()?;
+/// Proposals that can be applied together.
+struct Accepted {
+    edits: EditSet,
+    rules: Vec<RuleId>,
+}
+
+/// As many proposals as do not overlap, earlier ones first; the others come in the next round.
+fn compatible(proposals: &[(&Finding, &Proposal)]) -> Accepted {
+    let mut accepted = Accepted {
+        edits: EditSet::new(),
+        rules: Vec::new(),
+    };
+    for (_, proposal) in proposals {
+        if accepted.edits.extend(&proposal.edits).is_ok() {
+            accepted.rules.push(proposal.rule);
+        }
     }
-    Some(all)
+    accepted
 }
 
 /// Shows that the text means the same after `edits`, or says what would be different.

@@ -4,11 +4,13 @@ use std::cell::OnceCell;
 
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::{BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate};
+use crate::expand::expand_with_matches;
 use crate::ignore::IgnoreFile;
-use crate::instruction::Instruction;
+use crate::instruction::{Instruction, InstructionKind};
 use crate::parser::Parse;
-use crate::shell::{ShellScript, shell_script};
+use crate::shell::{ShellScript, is_posix_shell, shell_script};
 use crate::stage::{Stage, StageGraph};
+use crate::text::TextRange;
 
 /// A Dockerfile that has been read and followed, and what is known of its surroundings.
 #[derive(Debug)]
@@ -19,8 +21,10 @@ pub struct CheckInput<'a> {
     pub graph: &'a StageGraph,
     /// What its instructions find.
     pub evaluation: Evaluation,
-    /// The ignore file of the build context, if there is one.
+    /// The ignore file of the build context, if there is one and it is known.
     pub ignore: Option<&'a IgnoreFile>,
+    /// Says whether the build context is known to have no ignore file.
+    pub is_without_ignore_file: bool,
     /// The position of the stage that is built.
     pub target: usize,
     /// The script of each instruction, read when first asked for.
@@ -35,6 +39,7 @@ impl<'a> CheckInput<'a> {
             graph,
             evaluation: evaluate(parse, graph, given),
             ignore: None,
+            is_without_ignore_file: false,
             target: graph.stages.len().saturating_sub(1),
             scripts: parse
                 .instructions()
@@ -51,6 +56,14 @@ impl<'a> CheckInput<'a> {
         self
     }
 
+    /// The same with a build context that is known to have no ignore file.
+    #[must_use]
+    pub fn without_ignore_file(mut self) -> CheckInput<'a> {
+        self.ignore = None;
+        self.is_without_ignore_file = true;
+        self
+    }
+
     /// The same with another stage as the one that is built.
     #[must_use]
     pub fn with_target(mut self, target: usize) -> CheckInput<'a> {
@@ -62,6 +75,7 @@ impl<'a> CheckInput<'a> {
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let mut diagnostics = self.parse.diagnostics().to_vec();
         diagnostics.extend(self.graph.diagnostics.iter().cloned());
+        diagnostics.extend(self.graph.reference_errors(self.parse));
         diagnostics.extend(self.evaluation.diagnostics.iter().cloned());
         diagnostics.sort_by_key(|diagnostic| diagnostic.range.start);
         diagnostics
@@ -141,6 +155,60 @@ impl<'a> StageView<'a> {
             })
     }
 
+    /// The stages that it is `FROM`, the nearest first, and itself before them.
+    pub(super) fn chain(&self) -> Vec<StageView<'a>> {
+        let mut chain = vec![*self];
+        while let Some(last) = chain.last()
+            && let BaseImage::Stage(base) = last.evaluation.base
+            && base < last.stage.index
+        {
+            let (stages, evaluations) = (&self.input.graph.stages, &self.input.evaluation.stages);
+            chain.push(StageView {
+                input: self.input,
+                stage: &stages[base],
+                evaluation: &evaluations[base],
+            });
+        }
+        chain
+    }
+
+    /// The image at the bottom of its chain; `None` for nothing, and for one that is not known.
+    pub(super) fn root_image(&self) -> Option<&'a str> {
+        match &self.chain().last()?.evaluation.base {
+            BaseImage::Image(image) => Some(image),
+            BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
+        }
+    }
+
+    /// Says whether it is built for Windows, as far as the text tells it.
+    pub(super) fn is_windows(&self) -> bool {
+        let is_named = self.root_image().is_some_and(|image| {
+            let image = image.to_ascii_lowercase();
+            ["windows", "nanoserver", "servercore"]
+                .iter()
+                .any(|part| image.contains(part))
+        });
+        let chain = self.chain();
+        let mut platforms = chain
+            .iter()
+            .filter_map(|stage| stage.evaluation.platform.as_deref());
+        self.input.parse.escape() == '`'
+            || is_named
+            || platforms.any(|platform| platform.starts_with("windows"))
+    }
+
+    /// Its `RUN`s whose script a POSIX shell reads, and we can, too.
+    pub(super) fn run_scripts(
+        &self,
+    ) -> impl Iterator<Item = (InstructionView<'a>, &'a ShellScript)> {
+        let is_windows = self.is_windows();
+        self.scripts().filter(move |(view, _)| {
+            !is_windows
+                && matches!(view.instruction.kind, InstructionKind::Run(_))
+                && view.runs_in_posix_shell()
+        })
+    }
+
     /// Its `RUN`s, and other instructions with a script, whose script can be read.
     pub(super) fn scripts(&self) -> impl Iterator<Item = (InstructionView<'a>, &'a ShellScript)> {
         self.instructions().filter_map(|view| {
@@ -164,5 +232,36 @@ impl<'a> InstructionView<'a> {
     /// Its script, if it has one.
     pub(super) fn script(&self) -> Option<&'a ShellScript> {
         self.input.script(self.index)
+    }
+
+    /// Says whether a shell of the POSIX family runs its script, as far as `SHELL` tells it.
+    pub(super) fn runs_in_posix_shell(&self) -> bool {
+        let shell = self.evaluated.before.shell.as_ref();
+        shell.is_none_or(|argv| argv.first().is_some_and(|program| is_posix_shell(program)))
+    }
+
+    /// The value of a word of the instruction, if all variables in it have one that the text tells.
+    pub(super) fn known_value(&self, word: &str) -> Option<String> {
+        let escape = self.input.parse.escape();
+        let scope = &self.evaluated.before;
+        let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
+        let expansion = expand_with_matches(word, escape, &lookup).ok()?;
+        expansion.unmatched.is_empty().then_some(expansion.text)
+    }
+
+    /// Where a word of the arguments, or of the flags, is; all arguments if it cannot be found as it stands.
+    pub(super) fn place_of(&self, word: &str) -> TextRange {
+        let whole = self.instruction.keyword_range.end..self.instruction.range.end;
+        let text = &self.input.parse.text()[whole.clone()];
+        let is_edge = |c: char| c.is_whitespace() || "\"',[]=".contains(c);
+        let found = text.match_indices(word).find(|(at, _)| {
+            !word.is_empty()
+                && text[..*at].chars().next_back().is_none_or(is_edge)
+                && text[at + word.len()..].chars().next().is_none_or(is_edge)
+        });
+        match found {
+            Some((at, _)) => whole.start + at..whole.start + at + word.len(),
+            None => self.instruction.arguments.clone(),
+        }
     }
 }

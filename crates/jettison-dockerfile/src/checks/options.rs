@@ -5,8 +5,8 @@
 
 use std::str::FromStr;
 
-use crate::checks::quoted::quoted;
 use crate::checks::rule::Rule;
+use crate::quote::quoted;
 
 /// What to skip, and what findings do to a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

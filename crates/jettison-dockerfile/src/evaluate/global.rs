@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::diagnostic::Diagnostic;
 use crate::evaluate::{BaseImage, Evaluated, Walk, Words};
 use crate::instruction::InstructionKind;
 use crate::stage::{Stage, from_of};
@@ -113,18 +114,30 @@ impl Walk<'_> {
         let lookup = |name: &str| self.global_value(name);
         let platform = from.platform.as_deref().and_then(|platform| {
             let place = instruction.flags.first().map(|flag| &flag.range);
-            words.expand(
-                platform,
-                place.unwrap_or(&instruction.range),
-                escape,
-                &lookup,
-            )
+            let place = place.unwrap_or(&instruction.range);
+            let value = words.expand(platform, place, escape, &lookup);
+            for error in &mut words.errors {
+                // With the platform as far as it got, which is nothing (BuildKit: dockerfile2llb/convert.go).
+                error.message = format!(
+                    "failed to process arguments for platform : {}",
+                    error.message
+                );
+            }
+            value
         });
         let platform_variables = words.variables();
         let name = words.expand(&from.base, &from.base_range, escape, &lookup);
         // A stage wins over `scratch` (BuildKit: `addState`, dockerfile2llb/convert.go).
         let base = match name.as_deref() {
-            None | Some("") => BaseImage::Unknown,
+            None => BaseImage::Unknown,
+            Some("") => {
+                let message = format!("base name ({}) should not be blank", from.base);
+                let error = Diagnostic::error(from.base_range.clone(), message);
+                words.errors.push(error.with_hint(
+                    "give the variable a value with an ARG before the first FROM, or with --build-arg",
+                ));
+                BaseImage::Unknown
+            }
             Some(name) => match self.graph.stage_before(name, stage.index) {
                 Some(stage) => BaseImage::Stage(stage.index),
                 None if name == "scratch" => BaseImage::Scratch,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::{Evaluated, UnsetVariable};
-use crate::expand::{expand_heredoc_with_matches, expand_with_matches};
+use crate::expand::{ExpandError, Expansion, expand_heredoc_with_matches, expand_with_matches};
 use crate::instruction::{
     CopyInstruction, CopySource, Healthcheck, InstructionKind, RunInstruction, mount_fields,
 };
@@ -49,9 +49,27 @@ impl Words {
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Option<(String, Vec<String>)> {
-        match expand_with_matches(word, escape, lookup) {
+        self.note(word, place, expand_with_matches(word, escape, lookup))
+    }
+
+    /// Notes what a word has used, or that it cannot be expanded.
+    fn note(
+        &mut self,
+        word: &str,
+        place: &TextRange,
+        result: Result<Expansion, ExpandError>,
+    ) -> Option<(String, Vec<String>)> {
+        match result {
             Ok(expansion) => {
-                self.note(expansion.matched, expansion.unmatched, place);
+                self.matched.extend(expansion.matched);
+                let unset = expansion.unmatched.iter().map(|name| UnsetVariable {
+                    name: name.clone(),
+                    place: place.clone(),
+                    is_declared: false,
+                    closest: None,
+                });
+                self.unset.extend(unset);
+                self.unmatched.extend(expansion.unmatched);
                 Some((expansion.text, expansion.words))
             }
             Err(error) => {
@@ -60,18 +78,6 @@ impl Words {
                 None
             }
         }
-    }
-
-    fn note(&mut self, matched: BTreeSet<String>, unmatched: BTreeSet<String>, place: &TextRange) {
-        self.matched.extend(matched);
-        self.unset
-            .extend(unmatched.iter().map(|name| UnsetVariable {
-                name: name.clone(),
-                place: place.clone(),
-                is_declared: false,
-                closest: None,
-            }));
-        self.unmatched.extend(unmatched);
     }
 
     /// The names of the variables in all words so far.
@@ -180,15 +186,12 @@ impl Words {
                 }
                 CopySource::Heredoc(heredoc) => {
                     let text = heredoc.text();
-                    let expanded = heredoc
-                        .expand
-                        .then(|| expand_heredoc_with_matches(&text, lookup).ok())
-                        .flatten();
-                    let text = expanded.map_or(text, |expansion| {
-                        self.note(expansion.matched, expansion.unmatched, &heredoc.body);
-                        expansion.text
+                    let expanded = heredoc.expand.then(|| {
+                        let result = expand_heredoc_with_matches(&text, lookup);
+                        self.note(&text, &heredoc.body, result)
                     });
-                    self.expanded.push(text);
+                    let expanded = expanded.flatten().map(|(text, _)| text);
+                    self.expanded.push(expanded.unwrap_or(text));
                 }
             }
         }

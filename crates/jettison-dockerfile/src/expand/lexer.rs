@@ -14,15 +14,20 @@ pub(crate) enum Quotes {
     Ordinary,
 }
 
+/// What to do with escape characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escapes {
     Removed,
     Kept,
+    /// They are kept, and doubled where they are literal: the result is read again, as a pattern.
+    Pattern,
 }
 
+/// What stands for a variable that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unset {
     Empty,
+    /// The text that asked for it.
     Kept,
 }
 
@@ -51,11 +56,25 @@ pub(super) fn lex(
     mode: Mode,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Expansion, ExpandError> {
-    let mut lexer = Lexer::new(word, mode, lookup);
-    let expanded = lexer.run(None)?;
+    let mut lexer = Lexer {
+        // The scanner that BuildKit reads words with skips it.
+        characters: word
+            .strip_prefix('\u{feff}')
+            .unwrap_or(word)
+            .chars()
+            .collect(),
+        position: 0,
+        depth: 0,
+        mode,
+        current: String::new(),
+        lookup,
+        matched: BTreeSet::new(),
+        unmatched: BTreeSet::new(),
+    };
+    let Expanded { text, words } = lexer.run(None)?;
     Ok(Expansion {
-        text: expanded.text.clone(),
-        words: expanded.words(),
+        text,
+        words,
         matched: lexer.matched,
         unmatched: lexer.unmatched,
     })
@@ -69,24 +88,24 @@ pub(super) struct Lexer<'a> {
     position: usize,
     pub(super) depth: usize,
     pub(super) mode: Mode,
+    /// The word that is being read.
+    ///
+    /// The word inside of a substitution is read into the same buffer, and what stood in it is lost: BuildKit
+    /// splits `8${A:-0}80` into the one word `080` (`wordsBuffer`, frontend/dockerfile/shell/lex.go).
+    current: String,
     lookup: &'a dyn Fn(&str) -> Option<String>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
 }
 
-impl<'a> Lexer<'a> {
-    fn new(word: &str, mode: Mode, lookup: &'a dyn Fn(&str) -> Option<String>) -> Lexer<'a> {
-        Lexer {
-            characters: word.chars().collect(),
-            position: 0,
-            depth: 0,
-            mode,
-            lookup,
-            matched: BTreeSet::new(),
-            unmatched: BTreeSet::new(),
-        }
-    }
+/// The result of expansion: a text, and the same text as words.
+#[derive(Default)]
+pub(super) struct Expanded {
+    pub(super) text: String,
+    words: Vec<String>,
+}
 
+impl Lexer<'_> {
     /// The value of a variable; that it was asked for is written down.
     pub(super) fn value(&mut self, name: &str) -> Option<String> {
         let value = (self.lookup)(name);
@@ -111,28 +130,34 @@ impl<'a> Lexer<'a> {
     /// Expands up to `stop`, which is eaten, or to the end.
     pub(super) fn run(&mut self, stop: Option<char>) -> Result<Expanded, ExpandError> {
         let mut expanded = Expanded::default();
+        self.current.clear();
         while let Some(character) = self.peek() {
             if stop == Some(character) {
                 self.next();
+                self.finish_word(&mut expanded);
                 return Ok(expanded);
             }
             match character {
-                '$' => expanded.push_splitting(&self.dollar()?),
+                '$' => {
+                    let text = self.dollar()?;
+                    self.push_splitting(&mut expanded, &text);
+                }
                 '\'' if self.mode.quotes != Quotes::Ordinary => {
                     let text = self.single_quoted()?;
-                    expanded.push_whole(&text);
+                    self.push_whole(&mut expanded, &text);
                 }
                 '"' if self.mode.quotes != Quotes::Ordinary => {
                     let text = self.double_quoted()?;
-                    expanded.push_whole(&text);
+                    self.push_whole(&mut expanded, &text);
                 }
                 '<' => {
                     let text = self.heredoc_arrow();
-                    expanded.push_whole(&text);
+                    self.push_whole(&mut expanded, &text);
                 }
                 _ => self.plain(&mut expanded),
             }
         }
+        self.finish_word(&mut expanded);
         // At the end of the word the only thing that can be missing is the `}` or `/` of a substitution.
         match stop {
             None => Ok(expanded),
@@ -144,14 +169,14 @@ impl<'a> Lexer<'a> {
     fn plain(&mut self, expanded: &mut Expanded) {
         let Some(character) = self.next() else { return };
         if character != self.mode.escape {
-            expanded.push_splitting(character.encode_utf8(&mut [0; 4]));
+            self.push_splitting(expanded, character.encode_utf8(&mut [0; 4]));
             return;
         }
-        if self.mode.escapes == Escapes::Kept {
-            expanded.push_whole(character.encode_utf8(&mut [0; 4]));
+        if self.mode.escapes != Escapes::Removed {
+            self.push_whole(expanded, character.encode_utf8(&mut [0; 4]));
         }
         if let Some(escaped) = self.next() {
-            expanded.push_whole(escaped.encode_utf8(&mut [0; 4]));
+            self.push_whole(expanded, escaped.encode_utf8(&mut [0; 4]));
         }
     }
 
@@ -164,6 +189,9 @@ impl<'a> Lexer<'a> {
                 return Ok(text);
             }
             self.next();
+            if self.mode.escapes == Escapes::Pattern && character == self.mode.escape {
+                text.push(character);
+            }
             text.push(character);
         }
         Err(ExpandError::OpenQuote { quote: "single" })
@@ -191,16 +219,26 @@ impl<'a> Lexer<'a> {
             text.push(character);
             return;
         }
-        if self.mode.escapes == Escapes::Kept {
-            text.push(character);
-        }
         match self.peek() {
             None => {}
             Some(escaped) if matches!(escaped, '"' | '$') || escaped == self.mode.escape => {
+                if self.mode.escapes != Escapes::Removed {
+                    text.push(character);
+                }
                 self.next();
                 text.push(escaped);
             }
-            Some(_) => text.push(character),
+            Some(_) => {
+                let is_doubled = match self.mode.escapes {
+                    Escapes::Removed => false,
+                    Escapes::Kept => self.mode.quotes != Quotes::Kept,
+                    Escapes::Pattern => true,
+                };
+                if is_doubled {
+                    text.push(character);
+                }
+                text.push(character);
+            }
         }
     }
 
@@ -219,46 +257,35 @@ impl<'a> Lexer<'a> {
             text.extend(self.next());
             while self
                 .peek()
-                .is_some_and(|character| matches!(character, ' ' | '\t' | '\r' | '\n'))
+                .is_some_and(|character| matches!(character, ' ' | '\t' | '\r'))
             {
                 text.extend(self.next());
             }
         }
         text
     }
-}
 
-/// The result of expansion: a text, and the same text as words.
-#[derive(Default)]
-pub(super) struct Expanded {
-    pub(super) text: String,
-    finished: Vec<String>,
-    current: String,
-}
-
-impl Expanded {
     /// Adds text whose white space separates words.
-    fn push_splitting(&mut self, text: &str) {
-        self.text.push_str(text);
+    fn push_splitting(&mut self, expanded: &mut Expanded, text: &str) {
+        expanded.text.push_str(text);
         for character in text.chars() {
-            if !character.is_whitespace() {
+            if character.is_whitespace() {
+                self.finish_word(expanded);
+            } else {
                 self.current.push(character);
-            } else if !self.current.is_empty() {
-                self.finished.push(std::mem::take(&mut self.current));
             }
         }
     }
 
     /// Adds text that belongs to one word.
-    fn push_whole(&mut self, text: &str) {
-        self.text.push_str(text);
+    fn push_whole(&mut self, expanded: &mut Expanded, text: &str) {
+        expanded.text.push_str(text);
         self.current.push_str(text);
     }
 
-    fn words(mut self) -> Vec<String> {
+    fn finish_word(&mut self, expanded: &mut Expanded) {
         if !self.current.is_empty() {
-            self.finished.push(self.current);
+            expanded.words.push(std::mem::take(&mut self.current));
         }
-        self.finished
     }
 }

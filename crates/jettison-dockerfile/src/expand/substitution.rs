@@ -1,6 +1,7 @@
 //! `$name` and `${name…}`.
 
 use crate::expand::ExpandError;
+use crate::expand::letter::{is_digit, is_letter};
 use crate::expand::lexer::{Escapes, Lexer, MAX_DEPTH, Unset};
 use crate::expand::pattern::{Extent, Pattern};
 
@@ -41,58 +42,43 @@ impl Lexer<'_> {
             Some('}') => Ok(self.plain_value(&name, |name| format!("${{{name}}}"))),
             Some(':') => {
                 let modifier = self.next();
-                self.modified(&name, true, modifier)
+                self.modified(&name, ":", modifier)
             }
-            modifier @ Some('+' | '-' | '?' | '#' | '%') => self.modified(&name, false, modifier),
+            modifier @ Some('+' | '-' | '?' | '#' | '%') => self.modified(&name, "", modifier),
             Some('/') => self.replaced(&name),
-            other => Err(unsupported(false, other)),
+            other => Err(unsupported("", other)),
         }
     }
 
-    /// Expands `${name-word}` and its like; `with_colon` means that empty counts as unset.
+    /// Expands `${name-word}` and its like; with a colon, empty counts as unset.
     fn modified(
         &mut self,
         name: &str,
-        with_colon: bool,
+        colon: &str,
         modifier: Option<char>,
     ) -> Result<String, ExpandError> {
-        let is_cut = matches!(modifier, Some('#' | '%'));
-        let word = self.word(
-            '}',
-            if is_cut {
-                Escapes::Kept
-            } else {
-                Escapes::Removed
-            },
-        )?;
+        let escapes = match modifier {
+            Some('#' | '%') if colon.is_empty() => Escapes::Pattern,
+            Some('#' | '%') => return Err(unsupported(colon, modifier)),
+            Some(_) | None => Escapes::Removed,
+        };
+        let word = self.word('}', escapes)?;
         let value = self.value(name);
         if self.mode.unset == Unset::Kept && value.is_none() {
-            let colon = if with_colon { ":" } else { "" };
             let modifier: String = modifier.into_iter().collect();
             return Ok(format!("${{{name}{colon}{modifier}{word}}}"));
         }
         let is_missing = value
             .as_ref()
-            .is_none_or(|value| with_colon && value.is_empty());
+            .is_none_or(|value| !colon.is_empty() && value.is_empty());
         match modifier {
             Some('-') if is_missing => Ok(word),
             Some('+') if is_missing => Ok(String::new()),
             Some('+') => Ok(word),
-            Some('?') if is_missing => {
-                let state = if value.is_some() { "empty" } else { "unset" };
-                let message = if word.is_empty() {
-                    format!("is not allowed to be {state}")
-                } else {
-                    word
-                };
-                Err(ExpandError::Required {
-                    name: name.to_owned(),
-                    message,
-                })
-            }
+            Some('?') if is_missing => Err(required(name, value.as_deref(), word)),
             Some('-' | '?') => Ok(value.unwrap_or_default()),
-            Some(end @ ('#' | '%')) if !with_colon => cut(&value.unwrap_or_default(), end, &word),
-            other => Err(unsupported(with_colon, other)),
+            Some(end @ ('#' | '%')) => cut(&value.unwrap_or_default(), end, &word),
+            other => Err(unsupported(colon, other)),
         }
     }
 
@@ -102,7 +88,7 @@ impl Lexer<'_> {
         if everywhere {
             self.next();
         }
-        let pattern = self.word('/', Escapes::Kept)?;
+        let pattern = self.word('/', Escapes::Pattern)?;
         let replacement = self.word('}', Escapes::Kept)?;
         let value = self.value(name);
         if self.mode.unset == Unset::Kept && value.is_none() {
@@ -134,21 +120,15 @@ impl Lexer<'_> {
 
     /// Reads a name: a number, a special character, or letters, digits and underscores. It may be empty.
     fn name(&mut self) -> String {
+        let is_in_name: fn(char) -> bool = match self.peek() {
+            Some(first) if is_digit(first) => is_digit,
+            Some(first) if SPECIAL.contains(&first) => return self.next().into_iter().collect(),
+            Some(_) | None => |c| is_letter(c) || is_digit(c) || c == '_',
+        };
         let mut name = String::new();
-        match self.peek() {
-            Some(digit) if digit.is_ascii_digit() => {
-                while let Some(digit) = self.peek().filter(char::is_ascii_digit) {
-                    name.push(digit);
-                    self.next();
-                }
-            }
-            Some(special) if SPECIAL.contains(&special) => name.extend(self.next()),
-            Some(_) | None => {
-                while let Some(letter) = self.peek().filter(|&c| c.is_alphanumeric() || c == '_') {
-                    name.push(letter);
-                    self.next();
-                }
-            }
+        while let Some(character) = self.peek().filter(|&c| is_in_name(c)) {
+            name.push(character);
+            self.next();
         }
         name
     }
@@ -162,28 +142,55 @@ impl Lexer<'_> {
     }
 }
 
+fn required(name: &str, value: Option<&str>, word: String) -> ExpandError {
+    let message = match value {
+        _ if !word.is_empty() => word,
+        Some(_) => "is not allowed to be empty".to_owned(),
+        None => "is not allowed to be unset".to_owned(),
+    };
+    ExpandError::Required {
+        name: name.to_owned(),
+        message,
+    }
+}
+
 /// Cuts a prefix (`#`) or a suffix (`%`) off.
 fn cut(value: &str, end: char, word: &str) -> Result<String, ExpandError> {
     let (extent, word) = match word.strip_prefix(end) {
         Some(word) => (Extent::Longest, word),
         None => (Extent::Shortest, word),
     };
-    let pattern = Pattern::parse(word)?;
-    let mut characters: Vec<char> = value.chars().collect();
     if end == '#' {
-        let len = pattern.match_at_start(&characters, extent).unwrap_or(0);
-        return Ok(characters.into_iter().skip(len).collect());
+        let value: Vec<char> = value.chars().collect();
+        return Ok(cut_prefix(word, &value, extent)?.iter().collect());
     }
-    characters.reverse();
-    let len = pattern
-        .reversed()
-        .match_at_start(&characters, extent)
-        .unwrap_or(0);
-    Ok(characters.into_iter().skip(len).rev().collect())
+    let value: Vec<char> = value.chars().rev().collect();
+    let rest = cut_prefix(&reversed(word), &value, extent)?;
+    Ok(rest.iter().rev().collect())
 }
 
-fn unsupported(with_colon: bool, modifier: Option<char>) -> ExpandError {
-    let colon = if with_colon { ":" } else { "" };
+fn cut_prefix<'a>(
+    pattern: &str,
+    value: &'a [char],
+    extent: Extent,
+) -> Result<&'a [char], ExpandError> {
+    let pattern = Pattern::parse(pattern)?;
+    let len = pattern.match_at_start(value, extent).unwrap_or(0);
+    Ok(&value[len..])
+}
+
+/// The pattern that matches the same texts written backwards. What is wrong in it is so afterwards, too.
+fn reversed(pattern: &str) -> String {
+    let mut pieces = Vec::new();
+    let mut rest = pattern.chars();
+    while let Some(character) = rest.next() {
+        let escaped = if character == '\\' { rest.next() } else { None };
+        pieces.push([Some(character), escaped]);
+    }
+    pieces.into_iter().rev().flatten().flatten().collect()
+}
+
+fn unsupported(colon: &str, modifier: Option<char>) -> ExpandError {
     let modifier = modifier.unwrap_or(char::REPLACEMENT_CHARACTER);
     ExpandError::UnsupportedModifier {
         modifier: format!("{colon}{modifier}"),

@@ -1,7 +1,7 @@
 //! `CMD`, `ENTRYPOINT`, `SHELL`, `VOLUME`.
 
 use crate::diagnostic::Diagnostic;
-use crate::instruction::Arguments;
+use crate::instruction::{Context, Problem};
 use crate::node::Values;
 
 /// A command in one of its two forms.
@@ -14,12 +14,13 @@ pub enum CommandForm {
 }
 
 /// Reads a command.
-pub(super) fn form(values: &Values) -> CommandForm {
+pub(super) fn form(values: Values<'_>) -> CommandForm {
     match values {
-        Values::Json(argv) => CommandForm::Exec(argv.clone()),
-        Values::Text(word) => CommandForm::Shell(word.text.clone()),
+        Values::Json(argv) => CommandForm::Exec(argv),
+        Values::Text(word) => CommandForm::Shell(word.text.to_owned()),
         Values::Nothing
         | Values::Ignored
+        | Values::Blanks(_)
         | Values::Words(_)
         | Values::Pairs(_)
         | Values::Health(..)
@@ -28,25 +29,27 @@ pub(super) fn form(values: &Values) -> CommandForm {
 }
 
 /// Reads `SHELL`, which has no shell form.
-pub(super) fn shell(arguments: Arguments<'_>) -> Result<Vec<String>, Diagnostic> {
-    let argv = arguments.at_least_one_word()?;
-    match arguments.values {
-        Values::Json(_) => Ok(argv),
-        _ => Err(arguments
+pub(super) fn shell(context: Context<'_>, values: Values<'_>) -> Result<Vec<String>, Diagnostic> {
+    match values {
+        Values::Json(argv) if !argv.is_empty() => Ok(argv),
+        Values::Json(_) | Values::Nothing => Err(context.needs_an_argument()),
+        _ => Err(context
             .error("SHELL requires the arguments to be in JSON form")
             .with_hint(r#"for example `SHELL ["/bin/bash", "-c"]`"#)),
     }
 }
 
 /// Reads `VOLUME`.
-pub(super) fn volumes(arguments: Arguments<'_>) -> Result<Vec<String>, Diagnostic> {
-    let volumes: Vec<String> = arguments
-        .at_least_one_word()?
-        .iter()
-        .map(|path| path.trim().to_owned())
-        .collect();
-    if volumes.iter().any(String::is_empty) {
-        return Err(arguments.error("VOLUME specified can not be an empty string"));
+pub(super) fn volumes(context: Context<'_>, values: Values<'_>) -> Result<Vec<String>, Problem> {
+    let mut volumes = context.at_least_one_word(values)?;
+    for path in &mut volumes {
+        if path.trim().len() < path.len() {
+            *path = path.trim().to_owned();
+        }
+        if path.is_empty() {
+            let problem = context.error("VOLUME specified can not be an empty string");
+            return Err(Problem::Later(problem));
+        }
     }
     Ok(volumes)
 }

@@ -1,9 +1,11 @@
 //! `COPY` and `ADD`.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::Diagnostic;
 use crate::flag::Flags;
 use crate::heredoc::{Heredoc, announcement};
-use crate::instruction::Arguments;
+use crate::instruction::{Context, Problem};
 use crate::node::Values;
 
 /// `COPY` or `ADD`. Flags that the one or the other does not have are absent.
@@ -44,21 +46,20 @@ pub enum CopySource {
 
 /// Reads `COPY`.
 pub(super) fn copy(
-    arguments: Arguments<'_>,
+    context: Context<'_>,
+    values: Values<'_>,
     flags: &Flags<'_>,
-) -> Result<CopyInstruction, Diagnostic> {
+) -> Result<CopyInstruction, Problem> {
+    let copy = copy_or_add(context, values, flags)?;
     let from = flags.text("from");
     if let (Some(from), Some(range)) = (&from, flags.range("from"))
         && from.contains('$')
     {
-        // BuildKit says it in these words, dockerfile2llb/convert_copy.go.
-        return Err(
-            Diagnostic::error(range, "variable expansion is not supported for --from").with_hint(
-                "define a new stage with FROM using ARG from global scope as a workaround",
-            ),
-        );
+        // BuildKit says it in these words, dockerfile2llb/convert.go.
+        let problem = "variable expansion is not supported for --from, define a new stage with FROM \
+                       using ARG from global scope as a workaround";
+        return Err(Diagnostic::error(range, problem).into());
     }
-    let copy = copy_or_add(arguments, flags)?;
     Ok(CopyInstruction {
         from,
         parents: flags.boolean("parents").unwrap_or(false),
@@ -68,10 +69,11 @@ pub(super) fn copy(
 
 /// Reads `ADD`.
 pub(super) fn add(
-    arguments: Arguments<'_>,
+    context: Context<'_>,
+    values: Values<'_>,
     flags: &Flags<'_>,
-) -> Result<CopyInstruction, Diagnostic> {
-    let add = copy_or_add(arguments, flags)?;
+) -> Result<CopyInstruction, Problem> {
+    let add = copy_or_add(context, values, flags)?;
     Ok(CopyInstruction {
         checksum: flags.text("checksum"),
         unpack: flags.boolean("unpack"),
@@ -81,41 +83,48 @@ pub(super) fn add(
 }
 
 /// Reads what both have in common.
-fn copy_or_add(arguments: Arguments<'_>, flags: &Flags<'_>) -> Result<CopyInstruction, Diagnostic> {
-    let keyword = arguments.keyword;
-    let words = arguments.words();
-    let Some((destination, sources)) = words
-        .split_last()
-        .filter(|(_, sources)| !sources.is_empty())
-    else {
-        return Err(arguments.error(format!(
+fn copy_or_add(
+    context: Context<'_>,
+    values: Values<'_>,
+    flags: &Flags<'_>,
+) -> Result<CopyInstruction, Problem> {
+    let keyword = context.keyword;
+    let too_few = || {
+        Problem::First(context.error(format!(
             "{keyword} requires at least two arguments, but only one was provided. \
              Destination could not be determined"
-        )));
+        )))
     };
-    let is_json = matches!(arguments.values, Values::Json(_));
-    if !is_json && matches!(announcement(destination), Ok(Some(_))) {
-        return Err(arguments.error(format!(
-            "{keyword} cannot accept a heredoc as a destination"
-        )));
-    }
-    let source = |word: &String| match announcement(word) {
-        Ok(Some(announced)) if !is_json => {
-            // If two heredocs have one name, the last one counts.
-            let heredoc = arguments
-                .heredocs
-                .iter()
-                .rfind(|heredoc| heredoc.name == announced.name);
-            heredoc.map_or_else(
-                || CopySource::Path(word.clone()),
-                |found| CopySource::Heredoc(found.clone()),
-            )
+    let found = Found::new(context.heredocs);
+    let mut sources = Vec::new();
+    let destination = match values {
+        Values::Json(mut strings) => {
+            let destination = strings.pop().ok_or_else(too_few)?;
+            sources.extend(strings.into_iter().map(|word| found.source(word)));
+            destination
         }
-        Ok(_) | Err(_) => CopySource::Path(word.clone()),
+        Values::Blanks(list) => {
+            let mut words = list.words();
+            sources.reserve_exact(words.clone().count().saturating_sub(1));
+            let mut word = words.next().ok_or_else(too_few)?;
+            for next in words {
+                sources.push(found.source(word.text.to_owned()));
+                word = next;
+            }
+            word.text.to_owned()
+        }
+        _ => return Err(too_few()),
     };
+    if sources.is_empty() {
+        return Err(too_few());
+    }
+    if matches!(announcement(&destination), Ok(Some(_))) {
+        let message = format!("{keyword} cannot accept a heredoc as a destination");
+        return Err(context.error(message).into());
+    }
     Ok(CopyInstruction {
-        sources: sources.iter().map(source).collect(),
-        destination: destination.clone(),
+        sources,
+        destination,
         from: None,
         chown: flags.text("chown"),
         chmod: flags.text("chmod"),
@@ -126,4 +135,36 @@ fn copy_or_add(arguments: Arguments<'_>, flags: &Flags<'_>) -> Result<CopyInstru
         parents: false,
         keep_git_dir: None,
     })
+}
+
+/// The heredocs of an instruction by name; if two have one name, the last one counts.
+struct Found<'a>(BTreeMap<&'a str, &'a Heredoc>);
+
+impl<'a> Found<'a> {
+    fn new(heredocs: &'a [Heredoc]) -> Found<'a> {
+        let by_name = heredocs
+            .iter()
+            .map(|heredoc| (heredoc.name.as_str(), heredoc));
+        Found(by_name.collect())
+    }
+
+    /// The source that a word is.
+    ///
+    /// A word of a JSON array may be a heredoc, too: one without content (BuildKit: `parseSourcesAndDest`,
+    /// instructions/parse.go).
+    fn source(&self, word: String) -> CopySource {
+        let Ok(Some(announced)) = announcement(&word) else {
+            return CopySource::Path(word);
+        };
+        let found = self.0.get(announced.name.as_str());
+        CopySource::Heredoc(Heredoc {
+            name: announced.name,
+            content: found.map_or_else(|| "".into(), |heredoc| heredoc.content.clone()),
+            expand: announced.expand,
+            strip_tabs: announced.strip_tabs,
+            file_descriptor: announced.file_descriptor,
+            body: found.map_or(0..0, |heredoc| heredoc.body.clone()),
+            end: found.map_or(0..0, |heredoc| heredoc.end.clone()),
+        })
+    }
 }

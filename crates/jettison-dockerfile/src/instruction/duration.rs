@@ -2,9 +2,13 @@
 //!
 //! See <https://pkg.go.dev/time#ParseDuration>.
 
+/// The largest number of nanoseconds, and of anything else on the way to it.
+const LIMIT: u64 = 1 << 63;
+
 /// Reads a duration; returns nanoseconds.
 pub(super) fn duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {text:?}");
+    let quoted_text = quoted(text);
+    let invalid = || format!("time: invalid duration {quoted_text}");
     let (is_negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -15,13 +19,14 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
     if rest.is_empty() {
         return Err(invalid());
     }
-    let mut total: i128 = 0;
+    let mut total: u64 = 0;
     while !rest.is_empty() {
         let (whole, after) = digits(rest);
         let (fraction, after) = match after.strip_prefix('.') {
             Some(after) => digits(after),
             None => ("", after),
         };
+        let number = number(whole).ok_or_else(invalid)?;
         if whole.is_empty() && fraction.is_empty() {
             return Err(invalid());
         }
@@ -30,18 +35,36 @@ pub(super) fn duration(text: &str) -> Result<i64, String> {
             .unwrap_or(after.len());
         let (name, after) = after.split_at(end);
         let unit = match name {
-            "" => return Err(format!("time: missing unit in duration {text:?}")),
-            name => unit(name)
-                .ok_or_else(|| format!("time: unknown unit {name:?} in duration {text:?}"))?,
+            "" => return Err(format!("time: missing unit in duration {quoted_text}")),
+            name => unit(name).ok_or_else(|| {
+                let name = quoted(name);
+                format!("time: unknown unit {name} in duration {quoted_text}")
+            })?,
         };
-        total = amount(whole, fraction, unit)
+        total = amount(number, fraction, unit)
             .and_then(|amount| total.checked_add(amount))
-            .filter(|&total| total <= i128::from(i64::MAX))
+            .filter(|&total| total <= LIMIT)
             .ok_or_else(invalid)?;
         rest = after;
     }
-    let total = if is_negative { -total } else { total };
+    if is_negative {
+        return Ok(0_i64.wrapping_sub_unsigned(total));
+    }
     i64::try_from(total).map_err(|_| invalid())
+}
+
+/// Quotes a text byte by byte (Go: `quote`, time/format.go).
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=0x7f => quoted.push(char::from(byte)),
+            _ => quoted.extend(format!("\\x{byte:02x}").chars()),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn digits(text: &str) -> (&str, &str) {
@@ -52,7 +75,7 @@ fn digits(text: &str) -> (&str, &str) {
 }
 
 /// The nanoseconds of a unit.
-fn unit(name: &str) -> Option<i128> {
+fn unit(name: &str) -> Option<u64> {
     Some(match name {
         "ns" => 1,
         "us" | "µs" | "μs" => 1_000,
@@ -64,24 +87,39 @@ fn unit(name: &str) -> Option<i128> {
     })
 }
 
-/// `whole.fraction` units in nanoseconds, rounded down.
-fn amount(whole: &str, fraction: &str, unit: i128) -> Option<i128> {
-    let whole: i128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    // A unit has at most 13 decimal digits: what comes later in the fraction is less than a nanosecond.
-    let fraction = &fraction[..fraction.len().min(15)];
-    let numerator: i128 = if fraction.is_empty() {
-        0
-    } else {
-        fraction.parse().ok()?
-    };
-    let denominator = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+fn number(digits: &str) -> Option<u64> {
+    if digits.is_empty() {
+        return Some(0);
+    }
+    digits.parse().ok().filter(|&number| number <= LIMIT)
+}
+
+/// `number.fraction` units in nanoseconds, with the rounding of floating-point numbers that Go has.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "Go does it (`ParseDuration`, time/format.go), and the digits decide what is accepted"
+)]
+fn amount(number: u64, fraction: &str, unit: u64) -> Option<u64> {
+    let whole = number.checked_mul(unit).filter(|&whole| whole <= LIMIT)?;
+    let (mut numerator, mut scale) = (0_u64, 1_f64);
+    for digit in fraction.bytes() {
+        // What does not fit is dropped.
+        if numerator > (LIMIT - 1) / 10 {
+            break;
+        }
+        let next = numerator * 10 + u64::from(digit - b'0');
+        if next > LIMIT {
+            break;
+        }
+        numerator = next;
+        scale *= 10.0;
+    }
+    let part = numerator as f64 * (unit as f64 / scale);
     whole
-        .checked_mul(unit)?
-        .checked_add(numerator * unit / denominator)
+        .checked_add(part as u64)
+        .filter(|&amount| amount <= LIMIT)
 }
 
 #[cfg(test)]
@@ -95,6 +133,8 @@ mod tests {
         assert_eq!(duration(".5ms"), Ok(500_000));
         assert_eq!(duration("-2us"), Ok(-2_000));
         assert_eq!(duration("0"), Ok(0));
+        assert_eq!(duration("0.9999999999999999999ms"), Ok(1_000_000));
+        assert_eq!(duration("-9223372036854775808ns"), Ok(i64::MIN));
         assert_eq!(duration("1.0000000000000000000001h"), Ok(3_600_000_000_000));
     }
 
@@ -108,12 +148,18 @@ mod tests {
             duration("5x"),
             Err("time: unknown unit \"x\" in duration \"5x\"".into())
         );
+        assert_eq!(
+            duration("5é\u{1}"),
+            Err(r#"time: unknown unit "\xc3\xa9\x01" in duration "5\xc3\xa9\x01""#.into())
+        );
         for text in [
             "",
             "-",
             "s",
             ".s",
             "9999999999h",
+            "9223372036854775808ns",
+            "-9223372036854775809ns",
             "99999999999999999999999999999999999999999s",
         ] {
             assert_eq!(

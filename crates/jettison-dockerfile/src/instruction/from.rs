@@ -2,9 +2,10 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::flag::Flags;
-use crate::instruction::Arguments;
+use crate::instruction::{Context, Problem};
 use crate::node::Values;
-use crate::text::TextRange;
+use crate::quote::quoted;
+use crate::text::{TextRange, lower};
 
 /// `FROM [--platform=P] base [AS name]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,44 +26,61 @@ pub struct FromInstruction {
 
 /// Reads `FROM`.
 pub(super) fn from(
-    arguments: Arguments<'_>,
+    context: Context<'_>,
+    values: &Values<'_>,
     flags: &Flags<'_>,
-) -> Result<FromInstruction, Diagnostic> {
-    let words = match arguments.values {
-        Values::Words(words) => words.as_slice(),
-        _ => &[],
+) -> Result<FromInstruction, Problem> {
+    let mut words = match values {
+        Values::Blanks(list) => list.words(),
+        _ => return Err(wrong_number(context)),
     };
-    let platform = flags.text("platform");
-    match words {
-        [base] => Ok(FromInstruction {
-            platform,
-            base: base.text.clone(),
-            name: None,
-            base_range: arguments.source(&base.range),
-            as_range: None,
-            name_range: None,
-        }),
-        [base, word, name] if word.text.eq_ignore_ascii_case("as") => {
-            let name_range = arguments.source(&name.range);
-            let lower_case = name.text.to_lowercase();
+    let mut next = || words.next();
+    let (base, word, name, fourth) = (next(), next(), next(), next());
+    let Some(base) = base else {
+        return Err(wrong_number(context));
+    };
+    let from = FromInstruction {
+        platform: flags.text("platform"),
+        base: base.text.to_owned(),
+        name: None,
+        base_range: context.source(&base.range),
+        as_range: None,
+        name_range: None,
+    };
+    match (word, name, fourth) {
+        (None, _, _) => Ok(from),
+        (Some(word), Some(name), None) if is_as(word.text) => {
+            let name_range = context.source(&name.range);
+            let lower_case = lower(name.text);
             if !is_stage_name(&lower_case) {
                 let message = format!(
-                    "invalid name for build stage: {:?}, name can't start with a number or contain symbols",
-                    name.text
+                    "invalid name for build stage: {}, name can't start with a number or contain symbols",
+                    quoted(name.text)
                 );
-                return Err(Diagnostic::error(name_range, message));
+                return Err(Problem::First(Diagnostic::error(name_range, message)));
             }
             Ok(FromInstruction {
-                platform,
-                base: base.text.clone(),
                 name: Some(lower_case),
-                base_range: arguments.source(&base.range),
-                as_range: Some(arguments.source(&word.range)),
+                as_range: Some(context.source(&word.range)),
                 name_range: Some(name_range),
+                ..from
             })
         }
-        _ => Err(arguments.error("FROM requires either one or three arguments")),
+        _ => Err(wrong_number(context)),
     }
+}
+
+fn wrong_number(context: Context<'_>) -> Problem {
+    Problem::First(context.error("FROM requires either one or three arguments"))
+}
+
+/// Says whether a word is `AS` in any case, of which the long s is one (Go: `strings.EqualFold`).
+fn is_as(word: &str) -> bool {
+    let mut letters = word.chars();
+    matches!(
+        (letters.next(), letters.next(), letters.next()),
+        (Some('a' | 'A'), Some('s' | 'S' | '\u{17f}'), None)
+    )
 }
 
 /// A letter, then letters, digits, `-`, `_` and `.` (BuildKit: `validStageName`, instructions/parse.go).

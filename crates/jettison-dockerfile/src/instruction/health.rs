@@ -1,13 +1,16 @@
 //! `HEALTHCHECK`.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::flag::Flags;
-use crate::instruction::Arguments;
-use crate::instruction::command::{CommandForm, form};
+use crate::instruction::command::CommandForm;
 use crate::instruction::duration::duration;
-use crate::node::Values;
+use crate::instruction::{Context, Problem};
+use crate::node::{Command, Values};
+use crate::quote::quoted;
+use crate::text::upper;
 
 /// `HEALTHCHECK`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,19 +40,23 @@ pub struct HealthCommand {
 
 /// Reads `HEALTHCHECK`.
 pub(super) fn healthcheck(
-    arguments: Arguments<'_>,
+    context: Context<'_>,
+    values: Values<'_>,
     flags: &Flags<'_>,
-) -> Result<Healthcheck, Diagnostic> {
-    let Values::Health(kind, command) = arguments.values else {
-        return Err(arguments.error("HEALTHCHECK requires at least one argument"));
+) -> Result<Healthcheck, Problem> {
+    let Values::Health(kind, command) = values else {
+        return Err(Problem::First(context.needs_an_argument()));
     };
-    match kind.text.to_uppercase().as_str() {
-        "NONE" => match command.as_ref() {
-            Values::Nothing => Ok(Healthcheck::None),
-            _ => Err(arguments.error("HEALTHCHECK NONE takes no arguments")),
+    match upper(kind.text).as_str() {
+        "NONE" => match command {
+            Command::Nothing => Ok(Healthcheck::None),
+            Command::Json(argv) if argv.is_empty() => Ok(Healthcheck::None),
+            Command::Text(_) | Command::Json(_) => {
+                Err(context.error("HEALTHCHECK NONE takes no arguments").into())
+            }
         },
         "CMD" => Ok(Healthcheck::Command(HealthCommand {
-            form: health_form(arguments, command)?,
+            form: health_form(context, command)?,
             interval: interval(flags, "interval")?,
             timeout: interval(flags, "timeout")?,
             start_period: interval(flags, "start-period")?,
@@ -57,19 +64,20 @@ pub(super) fn healthcheck(
             retries: retries(flags)?,
         })),
         other => {
-            let message = format!("Unknown type {other:?} in HEALTHCHECK (try CMD)");
-            Err(Diagnostic::error(arguments.source(&kind.range), message))
+            let message = format!("Unknown type {} in HEALTHCHECK (try CMD)", quoted(other));
+            Err(Diagnostic::error(context.source(&kind.range), message).into())
         }
     }
 }
 
-fn health_form(arguments: Arguments<'_>, command: &Values) -> Result<CommandForm, Diagnostic> {
-    match form(command) {
-        CommandForm::Exec(argv) if argv.is_empty() => Err(()),
-        CommandForm::Shell(text) if text.is_empty() => Err(()),
-        form => Ok(form),
+fn health_form(context: Context<'_>, command: Command<'_>) -> Result<CommandForm, Diagnostic> {
+    match command {
+        Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(argv)),
+        Command::Text(word) => Ok(CommandForm::Shell(word.text.to_owned())),
+        Command::Json(_) | Command::Nothing => {
+            Err(context.error("Missing command after HEALTHCHECK CMD"))
+        }
     }
-    .map_err(|()| arguments.error("Missing command after HEALTHCHECK CMD"))
 }
 
 /// Reads a duration that is 0 or at least a millisecond.
@@ -104,9 +112,13 @@ fn retries(flags: &Flags<'_>) -> Result<Option<u32>, Diagnostic> {
                 format!("--retries cannot be negative ({retries})"),
             )),
         },
-        Err(_) => Err(Diagnostic::error(
-            range,
-            format!("--retries is not a number of attempts: {text:?}"),
-        )),
+        Err(error) => {
+            let problem = match error.kind() {
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            let message = format!("strconv.ParseInt: parsing {}: {problem}", quoted(&text));
+            Err(Diagnostic::error(range, message).with_hint("`--retries` takes a number"))
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! `ONBUILD`.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::instruction::{Arguments, InstructionKind, kind};
+use crate::flag::Flag;
+use crate::instruction::{Context, InstructionKind, Problem, kind};
 use crate::keyword::Keyword;
 use crate::node::Values;
+use crate::text::upper;
 
 /// `ONBUILD`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,44 +20,67 @@ pub struct OnbuildInstruction {
 
 /// Reads `ONBUILD`. What is wrong with the trigger is a warning.
 pub(super) fn onbuild(
-    arguments: Arguments<'_>,
+    context: Context<'_>,
+    values: Values<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<OnbuildInstruction, Diagnostic> {
-    let Values::Trigger(node) = arguments.values else {
-        return Err(arguments.error("ONBUILD requires at least one argument"));
+) -> Result<OnbuildInstruction, Problem> {
+    let Values::Trigger(triggers) = values else {
+        return Err(Problem::First(context.needs_an_argument()));
     };
-    let place = arguments.source(&node.word.range);
-    match node.keyword {
-        Keyword::Onbuild => {
+    let Some(node) = triggers.into_iter().next() else {
+        return Err(Problem::First(context.needs_an_argument()));
+    };
+    let place = context.source(&node.word.range);
+    match upper(node.word.text).as_str() {
+        "ONBUILD" => {
             let message = "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed";
-            return Err(Diagnostic::error(place, message));
+            return Err(Diagnostic::error(place, message).into());
         }
-        keyword @ (Keyword::Maintainer | Keyword::From) => {
-            let message = format!("{keyword} isn't allowed as an ONBUILD trigger");
-            return Err(Diagnostic::error(place, message));
+        word @ ("MAINTAINER" | "FROM") => {
+            let message = format!("{word} isn't allowed as an ONBUILD trigger");
+            return Err(Diagnostic::error(place, message).into());
         }
         _ => {}
     }
-    let line = &arguments.joined.text()[node.word.range.start..];
-    let bodies = arguments.heredocs.iter();
-    let bodies = bodies.map(|heredoc| format!("\n{}{}", heredoc.content, heredoc.name));
-    let expression = line.to_owned() + &bodies.collect::<String>();
-
-    if let Err(error) = &node.values {
-        return Err(Diagnostic::error(
-            arguments.source(&error.range),
-            &error.message,
-        ));
+    let mut expression = without_keyword(context.joined.text()).to_owned();
+    for heredoc in context.heredocs {
+        expression.push('\n');
+        expression.push_str(&heredoc.content);
+        expression.push_str(&heredoc.name);
     }
+    let keyword = node.keyword;
+    let context = Context {
+        keyword,
+        place: &place,
+        ..context
+    };
+    let flags: Vec<Flag> = node
+        .flags
+        .iter()
+        .map(|flag| flag.flag(context.joined))
+        .collect();
     let mut problems = Vec::new();
-    let trigger = kind(node, arguments.joined, arguments.heredocs, &mut problems);
+    let trigger = kind(context, node, &flags, &mut problems);
     diagnostics.extend(problems.into_iter().map(|problem| Diagnostic {
         severity: Severity::Warning,
         ..problem
     }));
     Ok(OnbuildInstruction {
         expression,
-        keyword: node.keyword,
+        keyword,
         trigger: Box::new(trigger),
     })
+}
+
+/// The line after `ONBUILD` and the white space of Go's regular expressions (BuildKit: `parseOnBuild`,
+/// instructions/parse.go).
+fn without_keyword(line: &str) -> &str {
+    let is_space = ['\t', '\n', '\u{c}', '\r', ' '];
+    let start = line.trim_start_matches(is_space);
+    match start.get(..7) {
+        Some(word) if word.eq_ignore_ascii_case("ONBUILD") => {
+            start[7..].trim_start_matches(is_space)
+        }
+        _ => line,
+    }
 }

@@ -1,7 +1,7 @@
 //! `ENV`, `LABEL` and `ARG`.
 
 use crate::diagnostic::Diagnostic;
-use crate::instruction::Arguments;
+use crate::instruction::{Context, Problem};
 use crate::node::Values;
 use crate::text::TextRange;
 
@@ -32,57 +32,59 @@ pub struct ArgDeclaration {
 }
 
 /// Reads `ENV` or `LABEL`.
-pub(super) fn key_values(arguments: Arguments<'_>) -> Result<Vec<KeyValue>, Diagnostic> {
-    let keyword = arguments.keyword;
-    let Values::Pairs(pairs) = arguments.values else {
-        return Err(arguments.error(format!("{keyword} requires at least one argument")));
+pub(super) fn key_values(
+    context: Context<'_>,
+    values: Values<'_>,
+) -> Result<Vec<KeyValue>, Diagnostic> {
+    let pairs = match values {
+        Values::Pairs(pairs) if !pairs.is_empty() => pairs,
+        _ => return Err(context.needs_an_argument()),
     };
-    if pairs.is_empty() {
-        return Err(arguments.error(format!("{keyword} requires at least one argument")));
-    }
-    let read = pairs.iter().map(|pair| KeyValue {
-        key: pair.key.text.clone(),
-        value: pair.value.text.clone(),
-        key_range: arguments.source(&pair.key.range),
-        value_range: arguments.source(&pair.value.range),
-        is_legacy: pair.is_legacy,
-    });
-    let read: Vec<KeyValue> = read.collect();
-    match read.iter().find(|pair| pair.key.is_empty()) {
-        Some(pair) => {
-            let message = format!("{keyword} names can not be blank");
-            Err(Diagnostic::error(
-                pair.key_range.start..pair.value_range.end,
-                message,
-            ))
+    let mut read = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let key_range = context.source(&pair.key.range);
+        let value_range = context.source(&pair.value.range);
+        if pair.key.text.is_empty() {
+            let message = format!("{} names can not be blank", context.keyword);
+            return Err(Diagnostic::error(key_range.start..value_range.end, message));
         }
-        None => Ok(read),
+        read.push(KeyValue {
+            key: pair.key.text.to_owned(),
+            value: pair.value.text.to_owned(),
+            key_range,
+            value_range,
+            is_legacy: pair.is_legacy,
+        });
     }
+    Ok(read)
 }
 
 /// Reads `ARG`.
-pub(super) fn declarations(arguments: Arguments<'_>) -> Result<Vec<ArgDeclaration>, Diagnostic> {
-    let words = match arguments.values {
-        Values::Words(words) => words.as_slice(),
-        _ => &[],
+pub(super) fn declarations(
+    context: Context<'_>,
+    values: Values<'_>,
+) -> Result<Vec<ArgDeclaration>, Problem> {
+    let Values::Words(words) = values else {
+        return Err(Problem::First(context.needs_an_argument()));
     };
-    if words.is_empty() {
-        return Err(arguments.error("ARG requires at least one argument"));
-    }
-    let declaration = |word: &crate::word::Word| {
-        let range = arguments.source(&word.range);
+    let mut declarations = Vec::with_capacity(words.clone().count());
+    for word in words {
+        let range = context.source(&word.range);
         let (name, default) = match word.text.split_once('=') {
             Some((name, default)) => (name, Some(default.to_owned())),
-            None => (word.text.as_str(), None),
+            None => (word.text, None),
         };
         if name.is_empty() {
-            return Err(Diagnostic::error(range, "ARG names can not be blank"));
+            return Err(Diagnostic::error(range, "ARG names can not be blank").into());
         }
-        Ok(ArgDeclaration {
+        declarations.push(ArgDeclaration {
             name: name.to_owned(),
             default,
             range,
-        })
-    };
-    words.iter().map(declaration).collect()
+        });
+    }
+    if declarations.is_empty() {
+        return Err(Problem::First(context.needs_an_argument()));
+    }
+    Ok(declarations)
 }

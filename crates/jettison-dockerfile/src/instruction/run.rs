@@ -1,11 +1,13 @@
 //! `RUN`.
 
 use crate::diagnostic::Diagnostic;
-use crate::flag::Flags;
+use crate::flag::{Flag, Flags};
 use crate::heredoc::{Heredoc, announcement};
-use crate::instruction::Arguments;
 use crate::instruction::command::{CommandForm, form};
+use crate::instruction::device::check_device;
 use crate::instruction::mount::check_mount;
+use crate::node::Values;
+use crate::quote::quoted;
 
 /// `RUN`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,38 +73,42 @@ impl RunInstruction {
 
 /// Reads `RUN`.
 pub(super) fn run(
-    arguments: Arguments<'_>,
+    values: Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> RunInstruction {
-    let network = flags.text("network");
-    let security = flags.text("security");
-    for flag in flags.iter() {
-        let Some(value) = &flag.value else { continue };
-        let place = flag
-            .value_range
-            .clone()
-            .unwrap_or_else(|| flag.range.clone());
-        let networks = ["default", "none", "host"];
-        let securities = ["sandbox", "insecure"];
-        match flag.name.as_str() {
-            "mount" => diagnostics.extend(check_mount(value, &place)),
-            "network" if !networks.contains(&value.as_str()) => diagnostics.push(
-                Diagnostic::error(place, format!("invalid network mode {value:?}"))
-                    .with_suggestion(value, networks),
-            ),
-            "security" if !securities.contains(&value.as_str()) => diagnostics.push(
-                Diagnostic::error(place, format!("security {value:?} is not valid"))
-                    .with_suggestion(value, securities),
-            ),
-            _ => {}
+    // In the order in which BuildKit looks at them.
+    for name in ["device", "mount", "network", "security"] {
+        for flag in flags.iter().filter(|flag| flag.name == name) {
+            diagnostics.extend(problem(flag));
         }
     }
     RunInstruction {
-        form: form(arguments.values),
+        form: form(values),
         mounts: flags.list("mount"),
-        network,
-        security,
+        network: flags.text("network"),
+        security: flags.text("security"),
         devices: flags.list("device"),
+    }
+}
+
+/// Says what is wrong with the value of a flag.
+fn problem(flag: &Flag) -> Option<Diagnostic> {
+    let value = flag.value.as_ref()?;
+    let place = flag.value_range.as_ref().unwrap_or(&flag.range);
+    let networks = ["default", "none", "host"];
+    let securities = ["sandbox", "insecure"];
+    match flag.name.as_str() {
+        "device" => check_device(value, place),
+        "mount" => check_mount(value, place),
+        "network" if !networks.contains(&value.as_str()) => {
+            let message = format!("invalid network mode {}", quoted(value));
+            Some(Diagnostic::error(place.clone(), message).with_suggestion(value, networks))
+        }
+        "security" if !securities.contains(&value.as_str()) => {
+            let message = format!("security {} is not valid", quoted(value));
+            Some(Diagnostic::error(place.clone(), message).with_suggestion(value, securities))
+        }
+        _ => None,
     }
 }

@@ -118,6 +118,10 @@ pub struct CompoundCommand {
     pub connector: Connector,
     /// The pipeline that it is part of; a substitution is its own.
     pub pipeline: usize,
+    /// A `!` before its pipeline turns the result around.
+    pub negated: bool,
+    /// The words of `for` and `select` after `in`, or the word of `case` and then its patterns.
+    pub words: Vec<ShellWord>,
     /// Its redirects.
     pub redirects: Vec<Redirect>,
     /// The operator after it.
@@ -184,50 +188,5 @@ impl ShellOptions {
         ShellOptions {
             bits: self.bits & other.bits,
         }
-    }
-}
-
-impl SimpleCommand {
-    /// The program as written but for its quotes, if no expansion is in it.
-    pub fn program(&self) -> Option<&str> {
-        self.words.first()?.literal.as_deref()
-    }
-
-    /// The words after the program.
-    pub fn arguments(&self) -> impl Iterator<Item = &ShellWord> {
-        self.words.iter().skip(1)
-    }
-
-    /// The values of the arguments that have no expansions in them.
-    pub fn literals(&self) -> impl Iterator<Item = &str> {
-        self.arguments().filter_map(|word| word.literal.as_deref())
-    }
-
-    /// Says whether an argument before `--` is `--long`, `--long=…`, or a cluster with `short` such as `-qy`.
-    ///
-    /// Every letter of a word with one dash counts, so a cluster ends before a letter that takes a value only
-    /// if the value is a word of its own.
-    pub fn has_flag(&self, short: char, long: &str) -> bool {
-        self.literals()
-            .take_while(|argument| *argument != "--")
-            .any(|argument| {
-                let Some(rest) = argument.strip_prefix('-') else {
-                    return false;
-                };
-                match rest.strip_prefix('-') {
-                    Some(name) => {
-                        let name = name.split_once('=').map_or(name, |(name, _)| name);
-                        name == long.trim_start_matches('-')
-                    }
-                    None => rest.contains(short),
-                }
-            })
-    }
-
-    /// The words without the wrappers before the real program: `sudo`, `env A=b`, `exec`, `nice` and their like.
-    ///
-    /// All words, if a wrapper has a flag that is not understood.
-    pub fn unwrapped(&self) -> &[ShellWord] {
-        &self.words
     }
 }

@@ -61,3 +61,12 @@ pub struct HeredocBody {
     /// Variables and substitutions in it are expanded: no part of the delimiter is quoted.
     pub expand: bool,
 }
+
+impl RedirectKind {
+    pub(super) fn is_heredoc(self) -> bool {
+        matches!(
+            self,
+            RedirectKind::Heredoc | RedirectKind::HeredocWithoutTabs
+        )
+    }
+}

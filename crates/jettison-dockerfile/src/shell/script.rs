@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::shell::command::{CompoundCommand, SimpleCommand};
-use crate::shell::source::{PieceMap, Pieces};
+use crate::shell::source::PieceMap;
 use crate::text::TextRange;
 
 /// A script, read.
@@ -23,7 +23,7 @@ pub struct ShellScript {
     pub comments: Vec<TextRange>,
     /// Why it cannot be read.
     pub opaque: Option<OpaqueScript>,
-    map: PieceMap,
+    pub(super) map: PieceMap,
 }
 
 /// Why a script cannot be read.
@@ -77,26 +77,6 @@ pub enum VariableAccess {
 }
 
 impl ShellScript {
-    /// A script of which nothing is known yet.
-    pub(super) fn unread(pieces: Pieces) -> ShellScript {
-        let Pieces { text, map } = pieces;
-        let whole = 0..text.len();
-        ShellScript {
-            opaque: Some(OpaqueScript {
-                reason: "not read".to_owned(),
-                range: map.range(whole.clone()),
-                source_range: whole,
-            }),
-            source: text,
-            commands: Vec::new(),
-            compounds: Vec::new(),
-            functions: Vec::new(),
-            variables: Vec::new(),
-            comments: Vec::new(),
-            map,
-        }
-    }
-
     /// Where a range of bytes of `source` is in the Dockerfile.
     ///
     /// A range that spans a continuation includes it. An empty range stays beside the text before it.

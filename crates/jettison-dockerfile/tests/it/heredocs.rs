@@ -27,7 +27,7 @@ fn contents(parse: &Parse) -> Vec<(&str, &str)> {
         .iter()
         .flat_map(|instruction| &instruction.heredocs);
     heredocs
-        .map(|heredoc| (heredoc.name.as_str(), heredoc.content.as_str()))
+        .map(|heredoc| (heredoc.name.as_str(), &*heredoc.content))
         .collect()
 }
 

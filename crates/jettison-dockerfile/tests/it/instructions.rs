@@ -186,9 +186,8 @@ fn copy_has_sources_and_a_destination() {
     check(
         "COPY --from=$X a b",
         expect![[r"
-        1:6 error: variable expansion is not supported for --from [--from=$X]
-          hint: define a new stage with FROM using ARG from global scope as a workaround
-    "]],
+            1:6 error: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround [--from=$X]
+        "]],
     );
 }
 
@@ -312,5 +311,9 @@ fn a_heredoc_cannot_be_a_destination() {
     let InstructionKind::Copy(copy) = one("COPY [\"<<E\", \"/x\"]") else {
         panic!("COPY")
     };
-    assert_eq!(copy.sources, [CopySource::Path("<<E".to_owned())]);
+    // Nothing is read for it, so it is an empty file.
+    let [CopySource::Heredoc(empty)] = copy.sources.as_slice() else {
+        panic!("{:?}", copy.sources)
+    };
+    assert_eq!((empty.name.as_str(), &*empty.content), ("E", ""));
 }

@@ -29,7 +29,7 @@ fn check(text: &str) -> Parse {
             assert!(text.get(flag.range.clone()).is_some());
         }
         for heredoc in &instruction.heredocs {
-            assert_eq!(text[heredoc.body.clone()], heredoc.content);
+            assert_eq!(text[heredoc.body.clone()], *heredoc.content);
         }
     }
     for diagnostic in parse.diagnostics() {

@@ -3,9 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod conformance;
+mod corpus;
 mod heredocs;
+mod ignore_walk;
 mod instructions;
 mod lossless;
+mod meanings;
+mod proposals;
 mod rule_pages;
+mod shell;
 mod stage_graph;
 mod syntax;

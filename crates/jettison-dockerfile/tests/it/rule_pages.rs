@@ -3,8 +3,9 @@
 //! Under a heading, a `dockerfile` block is checked with that rule alone; a `findings` block says what is found
 //! (nothing, if there is none), and a `dockerfile fixed` block what the safe fixes make of it (the same text, if there
 //! is none). A `dockerfile proposed` block shows what all proposals make of it, those that need a build or a person
-//! included. `dockerignore` and `args` blocks set the scene, and an `images` block names images with the platform that
-//! each is for. What sets the scene comes before the Dockerfile. `UPDATE_EXPECT=1` writes what was found into the page.
+//! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene, and an `images` block names images with
+//! the platform that each is for. What sets the scene comes before the Dockerfile. `UPDATE_EXPECT=1` writes what was
+//! found into the page.
 
 #![allow(
     clippy::disallowed_methods,
@@ -66,6 +67,7 @@ fn parts(page: &str) -> Vec<Part> {
 struct Example {
     dockerfile: String,
     ignore: Option<IgnoreFile>,
+    is_without_ignore_file: bool,
     args: BTreeMap<String, String>,
     platforms: BTreeMap<String, String>,
 }
@@ -89,7 +91,12 @@ impl Example {
             args: &self.args,
             images: &images,
         };
-        let input = CheckInput::new(&parse, &graph, &given).with_ignore_file(self.ignore.as_ref());
+        let input = CheckInput::new(&parse, &graph, &given);
+        let input = if self.is_without_ignore_file {
+            input.without_ignore_file()
+        } else {
+            input.with_ignore_file(self.ignore.as_ref())
+        };
         let mut proposed = EditSet::new();
         let mut lines = String::new();
         for finding in check(&input, &[rule]).findings {
@@ -148,6 +155,10 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
         let text = match block.info.as_str() {
             "dockerignore" => {
                 example.ignore = Some(IgnoreFile::parse(&block.text).unwrap());
+                block.text
+            }
+            "no-dockerignore" => {
+                example.is_without_ignore_file = true;
                 block.text
             }
             "args" => {
@@ -324,6 +335,65 @@ fn every_page_belongs_to_a_rule() {
         assert!(
             name == "README" || find_rule(&name).is_some(),
             "{name} is no rule"
+        );
+    }
+}
+
+/// The first sentence of a page's prose: why the rule is there.
+fn reason(page: &str) -> String {
+    let prose = page
+        .split("\n\n")
+        .nth(1)
+        .unwrap_or_default()
+        .replace('\n', " ");
+    match prose.find(". ") {
+        Some(end) => prose[..=end].to_owned(),
+        None => prose,
+    }
+}
+
+fn listed(wanted: &dyn Fn(&Rule) -> bool) -> String {
+    let mut rules: Vec<&Rule> = rules().into_iter().filter(|rule| wanted(rule)).collect();
+    rules.sort_by_key(|rule| rule.id.0.to_lowercase());
+    let mut table = "| rule | good for | fix | why it is in |\n|---|---|---|---|\n".to_owned();
+    for rule in rules {
+        let good_for: Vec<&str> = rule
+            .categories
+            .iter()
+            .map(|category| category.as_str())
+            .collect();
+        table.push_str(&format!(
+            "| [{}]({0}.md) | {} | {} | {} |\n",
+            rule.id,
+            good_for.join(", "),
+            rule.applicability
+                .map_or("", |applicability| applicability.as_str()),
+            reason(rule.page).replace('|', "\\|"),
+        ));
+    }
+    table
+}
+
+#[test]
+fn the_list_of_rules_is_complete() {
+    let path = folder().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let mut expected = readme.clone();
+    for (mark, table) in [
+        ("<!-- buildkit -->\n", listed(&Rule::is_buildkit)),
+        ("<!-- own -->\n", listed(&|rule| !rule.is_buildkit())),
+    ] {
+        let start = expected.find(mark).unwrap() + mark.len();
+        let end = start + expected[start..].find("<!-- end -->").unwrap();
+        expected.replace_range(start..end, &table);
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &expected).unwrap();
+    } else {
+        assert!(
+            readme == expected,
+            "run with UPDATE_EXPECT=1 to correct {}",
+            path.display()
         );
     }
 }

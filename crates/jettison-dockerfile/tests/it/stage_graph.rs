@@ -77,7 +77,7 @@ fn copying_from_oneself_or_from_below_is_an_error() {
     );
     check(
         "FROM x AS a\nCOPY --from=b /a /\nFROM x AS b\nFROM a\n",
-        "error: cannot copy from stage `b`: it needs to be defined before the current stage [--from=b]",
+        "error: cannot copy from stage \"b\", it needs to be defined before current stage \"a\" [--from=b]",
     );
 }
 
@@ -87,14 +87,72 @@ fn a_stage_that_is_not_needed_may_be_wrong() {
 }
 
 #[test]
-fn targets_are_names_or_numbers() {
+fn a_mount_takes_names_only_and_copy_numbers_too() {
+    check(
+        "FROM x AS a\nFROM x\nRUN --mount=from=0,target=/t x\n",
+        "[1]",
+    );
+    check(
+        "FROM x\nRUN --mount=from=b,dst=/t x\nFROM x AS b\nFROM x\nCOPY --from=0 a /\n",
+        "error: cannot mount from stage \"b\" to \"/t\", stage needs to be defined before current command [--mount=from=b,dst=/t]",
+    );
+}
+
+#[test]
+fn the_last_of_several_stages_with_one_name_is_copied_from() {
+    check(
+        "FROM x AS a\nFROM a AS a\nCOPY --from=a /a /\n",
+        "error: circular dependency detected on stage: a [--from=a]",
+    );
+    check(
+        "FROM x AS a\nFROM y\nCOPY --from=a /a /\nFROM z AS a\nFROM 1\n",
+        "[3]",
+    );
+}
+
+#[test]
+fn a_cycle_is_reported_for_the_stage_from_which_it_is_found() {
+    check(
+        "FROM x AS a\nCOPY --from=b a /\nFROM x AS b\nCOPY --from=c a /\nFROM x AS c\nCOPY --from=b a /\nFROM x\n",
+        "error: circular dependency detected on stage: a [--from=b]",
+    );
+}
+
+#[test]
+fn all_wrong_references_are_found_at_once() {
+    let parse = parse(
+        "FROM x AS a\nCOPY --from=3 a /\nCOPY --from=-1 a /\nRUN --mount=from=9,target=/x y\n",
+    );
+    let messages: Vec<String> = stages(&parse)
+        .reference_errors(&parse)
+        .into_iter()
+        .map(|error| error.message)
+        .collect();
+    assert_eq!(
+        messages,
+        ["invalid stage index 3", "invalid stage index -1"]
+    );
+}
+
+#[test]
+fn a_target_is_a_name_and_no_number() {
     let parse = parse("FROM x AS build\nFROM y\n");
     let graph = stages(&parse);
     let target = |name| graph.target(name).map(|stage| stage.index);
     assert_eq!(target(None), Ok(1));
     assert_eq!(target(Some("BUILD")), Ok(0));
-    assert_eq!(target(Some("1")), Ok(1));
+    assert!(target(Some("1")).is_err());
     let error = target(Some("biuld")).unwrap_err();
     assert_eq!(error.message, "target stage \"biuld\" could not be found");
     assert_eq!(error.hints, ["did you mean `build`?"]);
+}
+
+#[test]
+fn a_named_context_takes_the_place_of_a_stage() {
+    let text = "FROM x AS a\nFROM a AS b\nCOPY --from=9 x /\nFROM b\nCOPY --from=a y /\n";
+    let parse = parse(text);
+    let graph = stages(&parse).with_named_contexts(&["B", "other"]);
+    assert_eq!(graph.reachable(&parse, 2), Ok(vec![0, 1, 2]));
+    let graph = stages(&parse).with_named_contexts(&["other"]);
+    assert!(graph.reachable(&parse, 2).is_err());
 }

@@ -81,15 +81,15 @@ fn flags_are_checked_against_the_instruction() {
         expect![[r#"
             2:6 error: unknown flag: --chwon [--chwon=1]
               hint: did you mean `chown`?
-            3:6 error: Expecting boolean value for flag link, not: maybe [--link=maybe]
-            4:6 error: Missing a value on flag: from [--from]
-            5:15 error: Duplicate flag specified: from [--from=b]
+            3:6 error: expecting boolean value for flag --link, not: maybe [--link=maybe]
+            4:6 error: missing a value on flag: --from [--from]
+            5:15 error: duplicate flag specified: --from [--from=b]
             6:5 error: unknown flag: --parents [--parents]
             7:15 error: invalid network mode "hots" [hots]
               hint: did you mean `host`?
             8:16 error: security "root" is not valid [root]
             9:5 error: unknown flag: --x [--x]
-            10:6 error: Missing a value on flag: link [--link=]
+            10:6 error: missing a value on flag: --link [--link=]
         "#]],
     );
 }
@@ -99,14 +99,9 @@ fn mounts_are_checked_as_far_as_they_are_known() {
     check(
         "FROM a\nRUN --mount=type=bnid,target=/a x\nRUN --mount=typ=bind x\nRUN --mount=target x\n\
          RUN --mount=from=$A,target=/a x\nRUN --mount=type=$T,target=$X,ro x\n",
-        expect![[r#"
-            2:13 error: unsupported mount type "bnid" [type=bnid,target=/a]
-              hint: did you mean `bind`?
-            3:13 error: unexpected key 'typ' in 'typ=bind' [typ=bind]
-              hint: did you mean `type`?
-            4:13 error: invalid field 'target' must be a key=value pair [target]
+        expect![[r"
             5:13 error: 'from' doesn't support variable expansion, define alias stage instead [from=$A,target=/a]
-        "#]],
+        "]],
     );
 }
 

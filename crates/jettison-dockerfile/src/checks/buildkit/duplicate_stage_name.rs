@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::input::StageView;
-use crate::checks::quoted::quoted;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
+use crate::quote::quoted;
 use crate::stage::from_of;
 use crate::text::TextRange;
 

@@ -4,9 +4,9 @@ use crate::checks::buildkit::commands::is_silenced;
 use crate::checks::buildkit::platform::Platform;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
-use crate::checks::quoted::quoted;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
+use crate::quote::quoted;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("FromPlatformFlagConstDisallowed"),

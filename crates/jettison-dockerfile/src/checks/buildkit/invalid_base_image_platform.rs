@@ -3,12 +3,12 @@
 use crate::checks::buildkit::platform::Platform;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
-use crate::checks::quoted::quoted;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::evaluate::BaseImage;
 use crate::instruction::{Instruction, mount_fields};
 use crate::keyword::Keyword;
+use crate::quote::quoted;
 use crate::stage::from_of;
 use crate::text::TextRange;
 

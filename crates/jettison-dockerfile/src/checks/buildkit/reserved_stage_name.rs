@@ -3,9 +3,9 @@
 use crate::checks::buildkit::duplicate_stage_name::stage_name;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
-use crate::checks::quoted::quoted;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
+use crate::quote::quoted;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("ReservedStageName"),

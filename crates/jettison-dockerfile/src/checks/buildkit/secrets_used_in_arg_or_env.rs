@@ -3,10 +3,10 @@
 use crate::checks::buildkit::commands::commands;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
-use crate::checks::quoted::quoted;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::instruction::InstructionKind;
+use crate::quote::quoted;
 use crate::text::TextRange;
 
 pub(in crate::checks) const RULE: Rule = Rule {

@@ -5,12 +5,12 @@ use crate::checks::buildkit::platform::Platform;
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::CheckInput;
 use crate::checks::input::StageView;
-use crate::checks::quoted::quoted;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::edit::EditSet;
 use crate::evaluate::BaseImage;
 use crate::instruction::InstructionKind;
+use crate::quote::quoted;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("WorkdirRelativePath"),

@@ -1,0 +1,50 @@
+//! The value of `RUN --device`: a name and whether it is required.
+
+use crate::diagnostic::Diagnostic;
+use crate::instruction::mount::comma_separated;
+use crate::text::{TextRange, lower};
+
+/// Says what is wrong with a device (BuildKit: `ParseDevice`, `instructions/commands_rundevice.go`).
+pub(super) fn check_device(device: &str, place: &TextRange) -> Option<Diagnostic> {
+    let error = |message: String| Some(Diagnostic::error(place.clone(), message));
+    let fields = match comma_separated(device) {
+        Ok(fields) => fields,
+        Err(problem) => return error(format!("failed to parse csv devices: {problem}")),
+    };
+    let mut name = "";
+    for field in &fields {
+        let (key, value) = match field.split_once('=') {
+            Some((key, value)) => (lower(key), Some(value)),
+            None => (lower(field), None),
+        };
+        match (key.as_str(), value) {
+            ("required", None) => {}
+            ("required", Some(value)) => {
+                if !is_boolean(value) {
+                    return error(format!("invalid value for {key}: {value}"));
+                }
+            }
+            ("name", Some(value)) if name.is_empty() => name = value,
+            ("name", Some(_)) => return error(format!("device name already set to {name}")),
+            // The first field that is nothing else is the name, even with a `=` in it.
+            _ if name.is_empty() => name = field,
+            (_, None) => {
+                return error(format!("invalid field '{field}' must be a key=value pair"));
+            }
+            (_, Some(_)) => {
+                let problem = format!("unexpected key '{key}' in '{field}'");
+                let problem = Diagnostic::error(place.clone(), problem);
+                return Some(problem.with_suggestion(&key, ["name", "required"]));
+            }
+        }
+    }
+    None
+}
+
+/// Says whether Go's `strconv.ParseBool` reads a text.
+pub(super) fn is_boolean(text: &str) -> bool {
+    matches!(
+        text,
+        "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False"
+    )
+}

@@ -1,0 +1,3 @@
+FROM alpine
+CMD ["a", "b c"]
+CMD a "b c"

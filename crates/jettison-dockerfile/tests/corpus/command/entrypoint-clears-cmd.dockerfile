@@ -1,0 +1,4 @@
+FROM alpine
+ENTRYPOINT ["a"]
+CMD ["b"]
+ENTRYPOINT ["c"]

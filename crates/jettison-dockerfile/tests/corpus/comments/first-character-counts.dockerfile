@@ -1,0 +1,5 @@
+# one
+  # two
+FROM alpine
+	# three
+RUN echo a # no comment

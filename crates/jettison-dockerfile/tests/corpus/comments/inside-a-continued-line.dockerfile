@@ -1,0 +1,6 @@
+FROM alpine
+RUN one \
+# gone
+  two \
+   # gone too
+  three

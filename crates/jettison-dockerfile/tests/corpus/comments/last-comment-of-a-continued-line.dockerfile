@@ -1,0 +1,3 @@
+FROM alpine
+RUN one \
+# and the end

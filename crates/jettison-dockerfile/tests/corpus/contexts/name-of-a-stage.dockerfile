@@ -1,0 +1,3 @@
+FROM alpine AS deps
+FROM alpine
+COPY --from=deps /a /b

@@ -1,0 +1,4 @@
+FROM al\
+pine
+RUN o\
+ne

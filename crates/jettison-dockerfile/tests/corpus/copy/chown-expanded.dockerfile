@@ -1,0 +1,2 @@
+FROM alpine
+COPY --chown=${NOPE:?message} a b

@@ -1,0 +1,2 @@
+FROM alpine
+COPY --exclude=${NOPE:?message} a b

@@ -1,0 +1,4 @@
+FROM alpine AS first
+COPY --from=later /a /b
+FROM alpine AS later
+FROM first

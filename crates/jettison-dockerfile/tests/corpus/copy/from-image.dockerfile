@@ -1,0 +1,2 @@
+FROM alpine
+COPY --from=docker.io/library/nginx:1 /a /b

@@ -1,0 +1,3 @@
+FROM alpine
+FROM alpine
+COPY --from=0 /a /b

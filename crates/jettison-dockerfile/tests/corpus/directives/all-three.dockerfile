@@ -1,0 +1,6 @@
+# syntax=docker/dockerfile:1
+# escape=`
+# check=skip=all;error=false
+FROM alpine
+RUN a `
+ b

@@ -1,0 +1,4 @@
+FROM alpine
+CMD a \
+# check=skip=all
+ b

@@ -1,0 +1,5 @@
+#!/bin/x
+# escape=`
+FROM alpine
+RUN a \
+ b

@@ -1,0 +1,3 @@
+# syntax=my/frontend
+FROM alpine
+COPY --from=my/frontend /a /b

@@ -1,0 +1,5 @@
+# colour=red
+# escape=`
+FROM alpine
+RUN a \
+ b

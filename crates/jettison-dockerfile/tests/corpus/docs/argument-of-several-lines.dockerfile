@@ -1,0 +1,5 @@
+# first line
+# A the right line
+# A a later line
+ARG A
+FROM alpine

@@ -1,0 +1,3 @@
+# base lost
+#
+FROM alpine AS base

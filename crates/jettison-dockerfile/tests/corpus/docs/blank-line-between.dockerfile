@@ -1,0 +1,3 @@
+# base described
+
+FROM alpine AS base

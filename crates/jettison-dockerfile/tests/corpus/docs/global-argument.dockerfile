@@ -1,0 +1,3 @@
+# VERSION of the base
+ARG VERSION=3
+FROM alpine:${VERSION}

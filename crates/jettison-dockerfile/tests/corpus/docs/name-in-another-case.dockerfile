@@ -1,0 +1,2 @@
+# BASE described
+FROM alpine AS BASE

@@ -1,0 +1,2 @@
+# alpine described
+FROM alpine

@@ -1,0 +1,2 @@
+# base	described
+FROM alpine AS base

@@ -1,0 +1,3 @@
+FROM alpine
+ENV ONE=1
+ENV ONE=2 B=$ONE

@@ -1,0 +1,2 @@
+FROM alpine
+EXPOSE 8080 53/udp 9000-9002/TCP 22/sctp

@@ -1,0 +1,3 @@
+ARG A
+LABEL a=b
+FROM alpine

@@ -1,0 +1,3 @@
+FROM alpine
+LABEL naïve="größe 大きさ"
+RUN echo 😀

@@ -1,0 +1,3 @@
+FROM alpine
+RUN -- --network=none
+COPY --link -- --a --b

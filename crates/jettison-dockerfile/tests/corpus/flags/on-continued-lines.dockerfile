@@ -1,0 +1,5 @@
+FROM alpine
+COPY \
+  --chown=1 \
+  --link \
+  a b

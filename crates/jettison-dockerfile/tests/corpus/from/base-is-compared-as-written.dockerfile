@@ -1,0 +1,3 @@
+FROM alpine AS Base
+FROM base AS two
+FROM Base AS three

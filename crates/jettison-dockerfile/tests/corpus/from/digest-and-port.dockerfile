@@ -1,0 +1,1 @@
+FROM localhost:5000/a/b:t@sha256:e87caa74dcb7d46cd820352bfea12591f3dba3ddc4285e19c7dcd13359f7cefd

@@ -1,0 +1,3 @@
+FROM alpine AS context
+FROM alpine AS scratch
+FROM scratch

@@ -1,0 +1,4 @@
+ARG A=alpine
+FROM $A AS one
+ARG B=alpine
+FROM ${B:-debian}

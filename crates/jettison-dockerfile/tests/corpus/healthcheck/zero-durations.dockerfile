@@ -1,0 +1,2 @@
+FROM alpine
+HEALTHCHECK --interval=0 --timeout=0s CMD a

@@ -1,0 +1,2 @@
+FROM alpine
+RUN echo "<<EOF" '<<EOF' \<<EOF

@@ -1,0 +1,7 @@
+FROM alpine
+RUN <<E
+FROM x
+# comment
+RUN y \
+E
+RUN z

@@ -1,0 +1,5 @@
+# escape=`
+FROM alpine
+COPY <<EOF /x
+\$A `$A
+EOF

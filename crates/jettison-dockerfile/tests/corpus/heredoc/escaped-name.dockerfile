@@ -1,0 +1,4 @@
+FROM alpine
+COPY <<\EOF /x
+$1
+EOF

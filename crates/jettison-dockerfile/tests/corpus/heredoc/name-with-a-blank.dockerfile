@@ -1,0 +1,4 @@
+FROM alpine
+COPY <<'a b' /x
+1
+a b

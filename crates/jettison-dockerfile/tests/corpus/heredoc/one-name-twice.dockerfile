@@ -1,0 +1,6 @@
+FROM alpine
+COPY <<E <<E /x/
+1
+E
+2
+E

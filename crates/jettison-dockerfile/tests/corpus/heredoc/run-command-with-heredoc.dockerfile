@@ -1,0 +1,4 @@
+FROM alpine
+RUN python3 <<EOF && echo done
+print(1)
+EOF

@@ -1,0 +1,5 @@
+FROM alpine
+RUN <<-EOF
+	#!/bin/sh
+	echo a
+	EOF

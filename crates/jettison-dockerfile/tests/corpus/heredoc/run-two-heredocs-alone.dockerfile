@@ -1,0 +1,6 @@
+FROM alpine
+RUN <<A <<B
+1
+A
+2
+B

@@ -1,0 +1,10 @@
+FROM alpine
+RUN <<-EOF
+		echo a
+	  echo b
+		EOF
+COPY <<-EOF /x
+	a
+
+		b
+	EOF

@@ -1,0 +1,2 @@
+FROM alpine
+LABEL a.b=1 "c d"="e f" g=h\ i

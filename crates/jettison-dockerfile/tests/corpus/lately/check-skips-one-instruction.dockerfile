@@ -1,0 +1,6 @@
+FROM alpine
+# check=skip=WorkdirRelativePath,JSONArgsRecommended
+WORKDIR a
+# check=skip=JSONArgsRecommended
+# and a reason
+CMD b

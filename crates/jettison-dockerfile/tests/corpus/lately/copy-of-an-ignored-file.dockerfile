@@ -1,0 +1,3 @@
+FROM alpine
+COPY .git /x
+COPY . /all

@@ -1,0 +1,2 @@
+FROM alpine
+COPY --parents --exclude=**/*.md ./a/./b/*.c ./x/ /dst/

@@ -1,0 +1,3 @@
+FROM alpine
+HEALTHCHECK --retries=2 CMD ["a", "--b"]
+HEALTHCHECK NONE

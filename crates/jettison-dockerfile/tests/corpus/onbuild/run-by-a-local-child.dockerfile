@@ -1,0 +1,4 @@
+FROM alpine AS base
+ONBUILD ENV A=1
+FROM base
+RUN x

@@ -1,0 +1,3 @@
+FROM alpine
+RUN --device=vendor.com/class=one a
+RUN --device=x,required=false --device=y b

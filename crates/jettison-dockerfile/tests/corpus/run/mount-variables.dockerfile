@@ -1,0 +1,3 @@
+FROM alpine
+ARG DIR=/d
+RUN --mount=type=cache,target=${DIR},id=$DIR true

@@ -1,0 +1,3 @@
+FROM alpine
+RUN --security=sandbox a
+RUN --security=insecure b

@@ -1,0 +1,2 @@
+FROM alpine
+RUN echo "a  b" && ls -l | wc   -l

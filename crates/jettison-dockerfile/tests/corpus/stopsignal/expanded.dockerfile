@@ -1,0 +1,3 @@
+FROM alpine
+ARG S=INT
+STOPSIGNAL SIG${S}

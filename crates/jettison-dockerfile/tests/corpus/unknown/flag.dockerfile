@@ -1,0 +1,2 @@
+FROM alpine
+COPY --nonsense=1 a b

@@ -1,0 +1,2 @@
+FROM alpine
+RUN --mount=type=cachee,target=/x true

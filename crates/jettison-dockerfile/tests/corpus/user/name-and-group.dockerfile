@@ -1,0 +1,3 @@
+FROM alpine
+USER app:staff
+USER 1000

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${ONE:+y} B=${EMPTY:+y} C=${NOPE:+y}

@@ -1,0 +1,3 @@
+# escape=`
+FROM alpine
+ENV A=`$ONE B="`$ONE" C=\$ONE D=``$ONE E="a`b"

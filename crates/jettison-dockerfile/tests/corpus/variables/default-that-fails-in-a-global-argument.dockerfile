@@ -1,0 +1,2 @@
+ARG A=${NOPE:?message}
+FROM alpine

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${ONE:-d} B=${EMPTY:-d} C=${NOPE:-d} D=${NOPE:-}

@@ -1,0 +1,5 @@
+FROM alpine
+ARG A=1
+ENV A=2
+ARG A=3
+ENV B=$A

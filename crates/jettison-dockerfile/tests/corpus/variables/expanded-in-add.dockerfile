@@ -1,0 +1,2 @@
+FROM alpine
+ADD ${NOPE:?message} /x

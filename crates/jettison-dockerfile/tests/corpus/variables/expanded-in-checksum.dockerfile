@@ -1,0 +1,2 @@
+FROM alpine
+ADD --checksum=${NOPE:?message} https://example.com/a /b

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${FILE:#a} B=${FILE:%a} C=${FILE:x} D=${FILE!} E=${FILE^^}

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${FILE#\a} B=${FILE%\z} C=${FILE//\q/x}

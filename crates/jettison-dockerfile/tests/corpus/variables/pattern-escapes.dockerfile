@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${STARS#a\*} B=${STARS%\?c} C=${BACK#*\\} D=${STARS/\*/\}} E="${DIR/\/usr/}"

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${STARS#'a*'} B="${STARS#"a*b"}" C=${BACK#'C:\'}

@@ -1,0 +1,2 @@
+FROM alpine
+ENV X=$ONE Y=${ONE}2 Z=$ONE$NOPE-$ONE_ W="$ONE ${TWO}"

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${FILE/a/A} B=${FILE//a/A} C=${DIR//\//:} E=${FILE/.*/} F=${NOPE/a/b}

@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${ONE?no} B=${EMPTY?no} C=${NOPE?missing} D=${NOPE?}

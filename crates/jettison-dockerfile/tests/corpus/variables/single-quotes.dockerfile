@@ -1,0 +1,2 @@
+FROM alpine
+ENV A='$ONE' B='\' C='a'b'c'

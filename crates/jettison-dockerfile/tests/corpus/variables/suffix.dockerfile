@@ -1,0 +1,2 @@
+FROM alpine
+ENV A=${FILE%.*} B=${FILE%%.*} C=${DIR%/*} D=${DIR%%/*}x
