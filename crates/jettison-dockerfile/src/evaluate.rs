@@ -4,6 +4,7 @@
 //! them. Images are not pulled: what a base sets is known only if the caller knows it.
 
 mod global;
+mod mount;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use crate::stage::{Stage, StageGraph};
 use crate::text::TextRange;
 
 pub(crate) use crate::evaluate::global::PREDEFINED;
+use crate::evaluate::words::Place;
 pub(crate) use crate::evaluate::words::Words;
 
 /// What a build is given from outside.
@@ -236,7 +238,7 @@ impl Walk<'_> {
                 let scope = Arc::make_mut(&mut scope);
                 self.apply(&instruction.kind, scope, &mut words, &instruction.range);
             } else {
-                self.expand(&instruction.kind, &before, &mut words, &instruction.range);
+                self.expand(&instruction.kind, &before, &mut words, instruction.into());
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
                 triggers.push(onbuild.clone());
@@ -274,6 +276,10 @@ impl Walk<'_> {
         if changes_scope(&onbuild.trigger) {
             self.apply(&onbuild.trigger, scope, &mut words, place);
         } else {
+            let place = Place {
+                range: place,
+                flags: &[],
+            };
             self.expand(&onbuild.trigger, scope, &mut words, place);
         }
         self.diagnostics.append(&mut words.errors);
@@ -368,7 +374,7 @@ impl Walk<'_> {
     }
 
     /// Expands the words of an instruction that changes nothing for later ones.
-    fn expand(&self, kind: &InstructionKind, scope: &Scope, words: &mut Words, place: &TextRange) {
+    fn expand(&self, kind: &InstructionKind, scope: &Scope, words: &mut Words, place: Place<'_>) {
         let escape = self.parse.escape();
         let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
         words.instruction(kind, place, escape, &lookup);

@@ -37,7 +37,8 @@ struct StageMeaning {
 /// What a step finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Surroundings {
-    /// Environment and build arguments, which a command finds in its environment.
+    env: Vec<(String, String)>,
+    /// The environment and the build arguments that have a value, as a command finds them.
     variables: BTreeMap<String, String>,
     working_dir: WorkingDirectory,
     user: Option<String>,
@@ -208,8 +209,10 @@ fn add_instructions(
 }
 
 fn surroundings(scope: &Scope) -> Surroundings {
+    let variable = |name: &str| Some((name.to_owned(), scope.lookup(name)?.to_owned()));
     Surroundings {
-        variables: scope.variables.clone(),
+        env: scope.env.clone(),
+        variables: scope.names().filter_map(variable).collect(),
         working_dir: scope.working_dir.clone(),
         user: scope.user.clone(),
         shell: scope.shell.clone(),

@@ -1,7 +1,5 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
-use std::collections::BTreeMap;
-
 use crate::instruction::ArgDeclaration;
 
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
@@ -92,15 +90,10 @@ pub struct KnownImage {
 /// What an instruction finds when its turn comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The environment that the image gets, as far as it is known, in the order in which the names came up.
+    /// The environment that is known, in the order in which the names came up.
     pub env: Vec<(String, String)>,
-    /// The declared build arguments in order; `None` is declared without a value.
+    /// The declared build arguments in order, the last of a name counts; `None` is declared without a value.
     pub args: Vec<(String, Option<String>)>,
-    /// What words and commands see: of one name the later instruction counts, be it `ARG` or `ENV`.
-    ///
-    /// The reference says that `ENV` always wins; BuildKit keeps both in one environment (`dispatchArg` and
-    /// `dispatchEnv`, `dockerfile2llb/convert.go`).
-    pub variables: BTreeMap<String, String>,
     /// Says whether the base image's environment is among `env`.
     pub knows_base_env: bool,
     /// The working directory.
@@ -109,9 +102,11 @@ pub struct Scope {
     pub user: Option<String>,
     /// The shell, if an instruction or a known base sets one.
     pub shell: Option<Vec<String>>,
-    /// The names of `variables`, what was set last at the end; BuildKit suggests the first that fits.
-    // Invariant: as in `variables`, every name once.
-    order: Vec<String>,
+    /// What a word sees: environment and build arguments together, what was set last at the end.
+    // In BuildKit both are one list, so that an `ARG` after an `ENV` hides it, whatever the reference says
+    // (`dispatchArg` and `dispatchEnv`, dockerfile2llb/convert.go; `EnvList`, client/llb/meta.go).
+    // Invariant: every name once.
+    visible: Vec<(String, String)>,
 }
 
 impl Scope {
@@ -119,19 +114,17 @@ impl Scope {
     pub(crate) fn global() -> Scope {
         Scope {
             env: Vec::new(),
-            variables: BTreeMap::new(),
-            order: Vec::new(),
+            visible: Vec::new(),
             ..Scope::on_scratch()
         }
     }
 
     /// The scope of a stage on `scratch`.
     pub(crate) fn on_scratch() -> Scope {
-        let (path, value) = ("PATH".to_owned(), DEFAULT_PATH.to_owned());
+        let path = ("PATH".to_owned(), DEFAULT_PATH.to_owned());
         Scope {
-            env: vec![(path.clone(), value.clone())],
-            variables: BTreeMap::from([(path.clone(), value)]),
-            order: vec![path],
+            env: vec![path.clone()],
+            visible: vec![path],
             args: Vec::new(),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
@@ -174,7 +167,8 @@ impl Scope {
 
     /// The value that a word sees: that of the `ENV` or `ARG` which set it last.
     pub fn lookup(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str)
+        let found = self.visible.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Says whether `ARG` declared a name.
@@ -184,7 +178,7 @@ impl Scope {
 
     /// The names that have a value, the one that was set last at the end.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.order.iter().map(String::as_str)
+        self.visible.iter().map(|(name, _)| name.as_str())
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
@@ -208,9 +202,8 @@ impl Scope {
     }
 
     fn show(&mut self, name: &str, value: &str) {
-        self.order.retain(|known| known != name);
-        self.order.push(name.to_owned());
-        self.variables.insert(name.to_owned(), value.to_owned());
+        self.visible.retain(|(known, _)| known != name);
+        self.visible.push((name.to_owned(), value.to_owned()));
     }
 }
 

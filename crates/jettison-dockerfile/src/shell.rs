@@ -18,6 +18,7 @@ mod scan;
 mod script;
 mod simple;
 mod source;
+mod test;
 mod variables;
 mod word;
 mod wrapper;

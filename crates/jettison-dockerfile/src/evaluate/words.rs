@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::evaluate::mount::mount_problem;
 use crate::evaluate::{Evaluated, UnsetVariable};
 use crate::expand::{ExpandError, Expansion, expand_heredoc_with_matches, expand_with_matches};
+use crate::flag::Flag;
 use crate::instruction::{
-    CopyInstruction, CopySource, Healthcheck, InstructionKind, RunInstruction, mount_fields,
+    CopyInstruction, CopySource, Healthcheck, Instruction, InstructionKind, RunInstruction,
+    mount_fields,
 };
+use crate::quote::quoted;
 use crate::scope::Scope;
 use crate::suggest::closest;
 use crate::text::TextRange;
@@ -73,7 +77,7 @@ impl Words {
                 Some((expansion.text, expansion.words))
             }
             Err(error) => {
-                let message = format!("failed to process {word:?}: {error}");
+                let message = format!("failed to process {}: {error}", quoted(word));
                 self.errors.push(Diagnostic::error(place.clone(), message));
                 None
             }
@@ -126,10 +130,11 @@ impl Words {
     pub(super) fn instruction(
         &mut self,
         kind: &InstructionKind,
-        place: &TextRange,
+        of: Place<'_>,
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) {
+        let place = of.range;
         match kind {
             InstructionKind::Label(pairs) => {
                 for pair in pairs {
@@ -155,7 +160,7 @@ impl Words {
             InstructionKind::Stopsignal(signal) => {
                 self.expand(signal, place, escape, lookup);
             }
-            InstructionKind::Run(run) => self.mounts(run, place, escape, lookup),
+            InstructionKind::Run(run) => self.mounts(run, of, escape, lookup),
             InstructionKind::From(_)
             | InstructionKind::Env(_)
             | InstructionKind::Arg(_)
@@ -207,29 +212,55 @@ impl Words {
     fn mounts(
         &mut self,
         run: &RunInstruction,
-        place: &TextRange,
+        of: Place<'_>,
         escape: char,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) {
+        let mut flags = of.flags.iter().filter(|flag| flag.name == "mount");
         for mount in &run.mounts {
-            let Ok(fields) = mount_fields(mount) else {
+            let flag = flags.next();
+            let place = flag.map_or(of.range, |flag| {
+                flag.value_range.as_ref().unwrap_or(&flag.range)
+            });
+            let Ok(written) = mount_fields(mount) else {
                 continue;
             };
-            for field in fields {
-                let Some(value) = field.value else {
-                    self.expanded.push(field.key);
+            let n_errors = self.errors.len();
+            let mut fields = written.clone();
+            for field in &mut fields {
+                let Some(value) = &field.value else {
+                    self.expanded.push(field.key.clone());
                     continue;
                 };
                 // `from` is never expanded, and one with a variable is refused.
-                let value = if field.key == "from" {
-                    Some(value)
-                } else {
-                    self.expand_split(&value, place, escape, lookup)
-                        .map(|(text, _)| text)
-                };
-                self.expanded
-                    .push(format!("{}={}", field.key, value.unwrap_or_default()));
+                if field.key != "from" {
+                    let expanded = self.expand_split(value, place, escape, lookup);
+                    field.value = Some(expanded.map(|(text, _)| text).unwrap_or_default());
+                }
+                let value = field.value.as_deref().unwrap_or_default();
+                self.expanded.push(format!("{}={value}", field.key));
             }
+            if self.errors.len() == n_errors {
+                self.errors.extend(mount_problem(&written, &fields, place));
+            }
+        }
+    }
+}
+
+/// Where the words of an instruction are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The whole instruction.
+    pub(super) range: &'a TextRange,
+    /// Its flags; none if it is a trigger that comes from elsewhere.
+    pub(super) flags: &'a [Flag],
+}
+
+impl<'a> From<&'a Instruction> for Place<'a> {
+    fn from(instruction: &'a Instruction) -> Place<'a> {
+        Place {
+            range: &instruction.range,
+            flags: &instruction.flags,
         }
     }
 }

@@ -27,6 +27,9 @@ enum Way {
 
 impl Pattern {
     /// Compiles a cleaned pattern; `None` if its syntax is wrong.
+    ///
+    /// A mistake that only the regular expression shows fails a build when the first path comes to the pattern;
+    /// here it is found in any case.
     pub(super) fn parse(text: &str) -> Option<Pattern> {
         if is_malformed(text) {
             return None;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::shell::flow::Flow;
 use crate::shell::redirect::Redirect;
 use crate::shell::word::ShellWord;
 use crate::text::TextRange;
@@ -29,7 +30,7 @@ pub struct SimpleCommand {
     pub inside: Option<usize>,
     /// The commands of one pipeline have the same number.
     pub pipeline: usize,
-    /// The directory that it starts in, if the commands before it succeeded.
+    /// The directory that it starts in, if the commands before it succeeded, and what `eval` and `.` run stays.
     pub directory: ShellDirectory,
     /// The options that are on when it starts.
     pub options: ShellOptions,
@@ -170,6 +171,13 @@ impl ShellOption {
 }
 
 impl ShellOptions {
+    /// The options that the words of a `SHELL` turn on: `["/bin/bash", "-o", "pipefail", "-c"]`.
+    pub fn of_shell(shell: &[String]) -> ShellOptions {
+        let mut flow = Flow::default();
+        flow.set(shell.iter().skip(1).map(|word| Some(word.as_str())));
+        flow.options
+    }
+
     /// Says whether an option is on.
     pub fn contains(self, option: ShellOption) -> bool {
         self.bits & option.bit() != 0

@@ -1,10 +1,15 @@
 //! Compound commands.
 
+use std::ops::Range;
+
 use crate::shell::arithmetic::closes_twice;
 use crate::shell::command::{Nesting, ShellDirectory};
 use crate::shell::flow::Flow;
 use crate::shell::reader::{Member, Place, Read, Reader, Slot, is_meta, name_len};
 use crate::shell::script::{ShellFunction, VariableAccess};
+
+/// The longest name of a function: each command inside carries it.
+const MAX_NAME: usize = 255;
 
 impl Reader<'_> {
     /// Reads a compound command that starts here, and the redirects after it.
@@ -261,12 +266,11 @@ impl Reader<'_> {
         self.definition(slot, start, self.at..self.at + len)
     }
 
-    fn definition(
-        &mut self,
-        slot: Slot,
-        start: usize,
-        name: std::ops::Range<usize>,
-    ) -> Read<Member> {
+    /// Reads what is after the name of a function.
+    fn definition(&mut self, slot: Slot, start: usize, name: Range<usize>) -> Read<Member> {
+        if name.len() > MAX_NAME {
+            return Err(self.opaque(name, "the name of a function is too long"));
+        }
         self.at = name.end;
         let name = self.text[name].to_owned();
         self.skip_blanks();

@@ -1,6 +1,7 @@
 //! What `$` and backticks expand.
 
 use std::mem;
+use std::ops::Range;
 
 use crate::shell::arithmetic::closes_twice;
 use crate::shell::command::Nesting;
@@ -77,7 +78,7 @@ impl Reader<'_> {
     }
 
     /// Notes that the variable named at `name` is read by the expansion from `start` up to here.
-    fn reads(&mut self, word: &mut WordBuilder, start: usize, name: std::ops::Range<usize>) {
+    fn reads(&mut self, word: &mut WordBuilder, start: usize, name: Range<usize>) {
         let name = &self.text[name];
         word.variables.push(name.to_owned());
         self.uses(name, VariableAccess::Read, start..self.at);
@@ -151,7 +152,12 @@ impl Reader<'_> {
     }
 
     /// Takes what is in braces or brackets up to `close`; `has_quotes` says whether `'` quotes.
-    fn braced(&mut self, word: &mut WordBuilder, close: u8, has_quotes: bool) -> Read<()> {
+    pub(super) fn braced(
+        &mut self,
+        word: &mut WordBuilder,
+        close: u8,
+        has_quotes: bool,
+    ) -> Read<()> {
         let start = self.at;
         self.at += 1;
         loop {
@@ -223,9 +229,11 @@ impl Reader<'_> {
             let next = self.peek_at(1);
             let is_escape =
                 matches!(next, Some(b'`' | b'\\' | b'$')) || (quoted && next == Some(b'"'));
-            let kept = if is_escape { 1 } else { 0 };
             let next_len = self.rest()[1..].chars().next().map_or(0, char::len_utf8);
-            script.push(self.text, self.at + kept..self.at + 1 + next_len);
+            script.push(
+                self.text,
+                self.at + usize::from(is_escape)..self.at + 1 + next_len,
+            );
             self.at += 1 + next_len;
         }
         let slot = self.own_slot();

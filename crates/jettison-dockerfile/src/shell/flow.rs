@@ -4,6 +4,10 @@ use crate::shell::command::{ShellDirectory, ShellOption, ShellOptions, SimpleCom
 use crate::shell::reader::{Found, Reader};
 use crate::shell::word::ShellWord;
 
+/// The longest directory that is followed, and the most that `pushd` puts aside: each command carries its own.
+const MAX_PATH: usize = 512;
+const MAX_STACK: usize = 16;
+
 /// The state of the shell, if the commands so far succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Flow {
@@ -29,9 +33,12 @@ impl Default for Flow {
 impl Flow {
     /// What is certain if one of two ways was taken.
     pub(super) fn joined(one: &Flow, other: &Flow) -> Flow {
-        let same = |one: &ShellDirectory, other: &ShellDirectory| match one == other {
-            true => one.clone(),
-            false => ShellDirectory::Unknown,
+        let same = |one: &ShellDirectory, other: &ShellDirectory| {
+            if one == other {
+                one.clone()
+            } else {
+                ShellDirectory::Unknown
+            }
         };
         Flow {
             directory: same(&one.directory, &other.directory),
@@ -113,6 +120,7 @@ fn joined_path(directory: &ShellDirectory, path: &str) -> ShellDirectory {
         }
     }
     match (is_absolute, parts.join("/")) {
+        (_, path) if path.len() > MAX_PATH => ShellDirectory::Unknown,
         (true, path) => ShellDirectory::At(format!("/{path}")),
         (false, path) if path.is_empty() => ShellDirectory::Initial,
         (false, path) => ShellDirectory::At(path),
@@ -144,6 +152,9 @@ impl Reader<'_> {
             "cd" | "chdir" => self.flow.enter(target(arguments)),
             "pushd" => {
                 let from = self.flow.directory.clone();
+                if self.flow.stack.len() == MAX_STACK {
+                    self.flow.stack.remove(0);
+                }
                 self.flow.stack.push(from);
                 self.flow.enter(target(arguments));
             }

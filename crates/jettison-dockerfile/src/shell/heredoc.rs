@@ -36,6 +36,7 @@ impl Reader<'_> {
                     self.literal_character(&mut word);
                 }
                 b'`' => return Err(self.unexpected()),
+                b'#' if self.at == start => return Err(self.unexpected()),
                 _ if is_meta(byte) => break,
                 _ => self.literal_character(&mut word),
             }

@@ -186,7 +186,7 @@ impl Reader<'_> {
             "function" => self.function_keyword(slot),
             "[[" => self.test(slot),
             "coproc" => Err(self.opaque(self.at..self.at + word.len(), "`coproc` is not followed")),
-            _ if LIST_ENDS.contains(&word) => Err(self.unexpected()),
+            _ if LIST_ENDS.contains(&word) || word == "]]" => Err(self.unexpected()),
             _ => match self.function_head() {
                 Some(len) => self.function(slot, len),
                 None => self.simple(slot),

@@ -1,5 +1,6 @@
 //! Words: where they end, what their quotes leave, and what is expanded in them.
 
+use crate::shell::command::Nesting;
 use crate::shell::reader::{Place, Read, Reader, is_meta, name_len};
 use crate::shell::word::{ExpansionKind, ShellExpansion, ShellWord};
 
@@ -81,8 +82,9 @@ impl Reader<'_> {
     /// Reads a word that must come next.
     pub(super) fn expect_word(&mut self) -> Read<ShellWord> {
         match self.word(WordPlace::Anywhere)? {
-            Some(word) => Ok(word),
-            None => Err(self.unexpected()),
+            // At the start of a word it is a comment.
+            Some(word) if !word.text.starts_with('#') => Ok(word),
+            Some(_) | None => Err(self.unexpected()),
         }
     }
 
@@ -94,6 +96,7 @@ impl Reader<'_> {
         let mut open = 0_usize;
         while let Some(byte) = self.peek() {
             match byte {
+                b'\\' if open == 0 && self.is_end_continued() => break,
                 b'\\' => self.escaped(&mut word),
                 b'\'' => self.single_quoted(&mut word)?,
                 b'"' => self.double_quoted(&mut word)?,
@@ -129,6 +132,13 @@ impl Reader<'_> {
             return Ok(None);
         }
         Ok(Some(self.built(word, start)))
+    }
+
+    /// Says whether nothing but continued lines is left of a word.
+    fn is_end_continued(&self) -> bool {
+        let rest = self.rest();
+        let after = rest.trim_start_matches("\\\n");
+        after.len() < rest.len() && after.bytes().next().is_none_or(is_meta)
     }
 
     /// The word from `start` up to here.
@@ -232,7 +242,7 @@ impl Reader<'_> {
     /// Takes `<( … )` or `>( … )`.
     fn process_substitution(&mut self, word: &mut WordBuilder) -> Read<()> {
         let start = self.at;
-        self.substitution(crate::shell::command::Nesting::ProcessSubstitution, 2)?;
+        self.substitution(Nesting::ProcessSubstitution, 2)?;
         self.expanded(word, (ExpansionKind::Process, false), start);
         Ok(())
     }
@@ -251,6 +261,9 @@ impl Reader<'_> {
             inner.variables.extend(element.variables);
         }
         word.variables.append(&mut inner.variables);
+        if self.peek().is_some_and(|byte| !is_meta(byte)) {
+            return Err(self.unexpected());
+        }
         self.expanded(word, (ExpansionKind::Array, false), start);
         Ok(())
     }

@@ -1,6 +1,4 @@
-//! Simple commands: assignments, redirects, words. `[[ … ]]` is read here, too.
-
-use std::ops::Range;
+//! Simple commands: assignments, redirects, words.
 
 use crate::shell::command::{Assignment, SimpleCommand};
 use crate::shell::reader::{Member, Place, Read, Reader, Slot, name_len};
@@ -72,7 +70,7 @@ impl Reader<'_> {
     }
 
     /// A command that starts here.
-    fn started(&self, slot: Slot) -> SimpleCommand {
+    pub(super) fn started(&self, slot: Slot) -> SimpleCommand {
         SimpleCommand {
             range: 0..0,
             source_range: 0..0,
@@ -91,7 +89,7 @@ impl Reader<'_> {
     }
 
     /// Takes up a command that ends here.
-    fn ended(&mut self, mut command: SimpleCommand, start: usize) -> Member {
+    pub(super) fn ended(&mut self, mut command: SimpleCommand, start: usize) -> Member {
         let Place { source, text } = self.place(start..self.at);
         command.range = text;
         command.source_range = source;
@@ -121,7 +119,7 @@ impl Reader<'_> {
         self.at += len;
         let name = &self.text[start..self.at];
         self.refuse_cut(|byte| byte.is_ascii_alphanumeric() || b"_=+[".contains(&byte))?;
-        if self.peek() == Some(b'[') && !self.subscript() {
+        if self.peek() == Some(b'[') && !self.subscript()? {
             self.at = start;
             return Ok(None);
         }
@@ -141,16 +139,30 @@ impl Reader<'_> {
         }))
     }
 
-    /// Passes over the `[index]` of an assignment; says whether it is one without expansions.
-    fn subscript(&mut self) -> bool {
+    /// Passes over the `[index]` of an assignment; says whether it is one.
+    fn subscript(&mut self) -> Read<bool> {
+        let start = self.at;
         let rest = self.rest();
-        let len = rest.find([']', '$', '`', '\\', '\'', '"', ' ', '\t', '\n']);
-        match len {
-            Some(len) if rest[len..].starts_with("]=") || rest[len..].starts_with("]+=") => {
-                self.at += len + 1;
-                true
+        let is_assigned = |rest: &str| rest.starts_with('=') || rest.starts_with("+=");
+        let special = rest[1..].find(['[', ']', '$', '`', '\\', '\'', '"', ' ', '\t', '\n']);
+        match special.map(|len| rest.split_at(len + 1)) {
+            Some((index, after)) if after.starts_with('[') => {
+                let range = start..start + index.len() + 1;
+                Err(self.opaque(range, "a subscript in a subscript is not followed"))
             }
-            Some(_) | None => false,
+            Some((index, after)) if after.starts_with(']') => {
+                self.at += index.len() + 1;
+                Ok(is_assigned(&after[1..]))
+            }
+            Some((_, after)) if !after.starts_with([' ', '\t', '\n']) => {
+                self.nested(|reader| reader.braced(&mut WordBuilder::default(), b']', true))?;
+                if !is_assigned(self.rest()) {
+                    return Err(self.opaque(start..self.at, "a program that is a pattern"));
+                }
+                Ok(true)
+            }
+            // For bash `a[1 + 2]=3` is an assignment, for others it is three words.
+            Some(_) | None => Err(self.opaque(start..start + 1, "`[` without a closing `]`")),
         }
     }
 
@@ -219,58 +231,6 @@ impl Reader<'_> {
             range: text,
             source_range: source,
         })
-    }
-
-    /// Reads `[[ … ]]`. Its operators are words of the command.
-    pub(super) fn test(&mut self, slot: Slot) -> Read<Member> {
-        let start = self.at;
-        let mut command = self.started(slot);
-        command.words.push(self.operator_word(2));
-        loop {
-            self.skip_blanks();
-            let rest = self.rest();
-            let operators = ["&&", "||", "(", ")", "<", ">", "]]"];
-            let operator = operators.iter().find(|text| rest.starts_with(**text));
-            match operator {
-                Some(&"]]") if self.plain_word() == "]]" => break,
-                Some(text) if *text != "]]" => {
-                    let word = self.operator_word(text.len());
-                    command.words.push(word);
-                }
-                Some(_) | None if self.peek() == Some(b'\n') => self.end_of_line()?,
-                Some(_) | None => {
-                    let is_regex = command.words.last().is_some_and(|word| word.text == "=~");
-                    let place = if is_regex {
-                        WordPlace::Regex
-                    } else {
-                        WordPlace::Test
-                    };
-                    let Some(word) = self.word(place)? else {
-                        return Err(self.unexpected());
-                    };
-                    command.words.push(word);
-                }
-            }
-        }
-        command.words.push(self.operator_word(2));
-        loop {
-            let end = self.at;
-            self.skip_blanks();
-            let Some(operator) = self.redirect_operator()? else {
-                self.at = end;
-                return Ok(self.ended(command, start));
-            };
-            command.redirects.push(self.redirect(operator)?);
-        }
-    }
-
-    /// Takes the next `len` bytes as a word.
-    fn operator_word(&mut self, len: usize) -> ShellWord {
-        let range: Range<usize> = self.at..self.at + len;
-        let mut word = WordBuilder::new();
-        word.push(&self.text[range.clone()]);
-        self.at = range.end;
-        self.built(word, range.start)
     }
 }
 

@@ -98,7 +98,8 @@ impl PieceMap {
 
 /// The script of an instruction; `None` if it has none.
 ///
-/// Test: `scripts_are_those_of_the_instruction` compares it with [`RunInstruction::script`](crate::RunInstruction).
+/// For `RUN` it is what [`RunInstruction::script`](crate::RunInstruction::script) says; `check_laws` in the tests
+/// compares the two.
 pub(super) fn script(text: &str, escape: char, instruction: &Instruction) -> Option<Pieces> {
     let kind = match &instruction.kind {
         InstructionKind::Onbuild(onbuild) => onbuild.trigger.as_ref(),
@@ -127,11 +128,11 @@ pub(super) fn script(text: &str, escape: char, instruction: &Instruction) -> Opt
         // The end of the line before the body.
         script.push_as("\n", before..heredoc.body.start.max(before));
         script.push(text, heredoc.body.clone());
-        let name_start = heredoc.end.end.saturating_sub(heredoc.name.len());
-        script.push_as(
-            &heredoc.name,
-            name_start.max(heredoc.end.start)..heredoc.end.end,
-        );
+        // Without the line that ends it, which is an error, there is no place that the name could stand for.
+        let name_start = heredoc.end.end.checked_sub(heredoc.name.len());
+        if let Some(start) = name_start.filter(|start| *start >= heredoc.end.start) {
+            script.push_as(&heredoc.name, start..heredoc.end.end);
+        }
         before = heredoc.end.end;
     }
     Some(script)

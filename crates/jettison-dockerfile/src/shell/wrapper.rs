@@ -1,6 +1,7 @@
 //! What a command runs: its program, its flags, and the program behind `sudo` and its like.
 
 use crate::shell::command::SimpleCommand;
+use crate::shell::reader::name_len;
 use crate::shell::word::ShellWord;
 
 /// A program that runs the program after it.
@@ -192,7 +193,7 @@ fn is_number(name: &str, flag: &str) -> bool {
 
 fn is_assignment(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, _)| {
-        let len = crate::shell::reader::name_len(name);
+        let len = name_len(name);
         len > 0 && len == name.len()
     })
 }

@@ -7,6 +7,7 @@ use crate::expand::expand;
 use crate::flag::Flag;
 use crate::instruction::{CopyInstruction, Instruction, InstructionKind, mount_fields};
 use crate::parser::Parse;
+use crate::quote::quoted;
 use crate::stage::{Stage, StageGraph, from_of, position};
 use crate::text::TextRange;
 
@@ -133,7 +134,7 @@ impl StageGraph {
         }
         let lookup = |name: &str| globals.get(name).cloned().or_else(|| given(name));
         let base = expand(&from.base, parse.escape(), &lookup).map_err(|error| {
-            let message = format!("failed to process {:?}: {error}", from.base);
+            let message = format!("failed to process {}: {error}", quoted(&from.base));
             Diagnostic::error(from.base_range.clone(), message)
         })?;
         Ok(self.stage_before(&base, stage.index).map(|base| base.index))

@@ -9,7 +9,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_dockerfile::{ExpandError, IgnoreFile, expand, expand_words, parse};
+use jettison_dockerfile::{
+    Diagnostic, ExpandError, Heredoc, IgnoreFile, Instruction, Parse, Severity, StageGraph, expand,
+    expand_words, line_column, parse, stages,
+};
+use serde_json::{Value, json};
 
 /// The folder with the data, or `None`, loudly.
 pub(crate) fn data() -> Option<PathBuf> {
@@ -185,4 +189,72 @@ fn ignore_patterns_match_as_in_patternmatcher() {
         count += 1;
     }
     assert_eq!(count, 126);
+}
+
+/// The first error, be it in the instructions or in their order.
+fn first_error(parse: &Parse, graph: &StageGraph) -> Option<String> {
+    // Only a build asks for a stage.
+    let is_asked =
+        |diagnostic: &Diagnostic| diagnostic.message != "dockerfile contains no stages to build";
+    let order = graph
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| is_asked(diagnostic));
+    let all = parse.diagnostics().iter().chain(order);
+    all.filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .min_by_key(|diagnostic| line_column(parse.text(), diagnostic.range.start).0)
+        .map(|diagnostic| diagnostic.message.clone())
+}
+
+/// What the parser says about a text, in the form in which BuildKit's answers are recorded.
+fn answer(text: &str) -> Value {
+    let parse = parse(text);
+    let graph = stages(&parse);
+    let mut answer = json!({ "text": text });
+    if let Some(error) = first_error(&parse, &graph) {
+        answer["error"] = error.into();
+    }
+    let list = |of: &dyn Fn(&Instruction) -> Value| -> Value {
+        parse.instructions().iter().map(of).collect()
+    };
+    answer["dump"] = parse.dump().trim_end().into();
+    answer["lines"] = list(&|instruction| json!([instruction.line, instruction.last_line]));
+    answer["original"] = list(&|instruction| instruction.logical_line.as_str().into());
+    answer["comments"] = list(&|instruction| instruction.comments.clone().into());
+    answer["heredocs"] = list(&|instruction| instruction.heredocs.iter().map(heredoc).collect());
+    let names = graph.stages.iter();
+    answer["names"] = names
+        .map(|stage| stage.name.clone().unwrap_or_default())
+        .collect();
+    answer
+}
+
+fn heredoc(heredoc: &Heredoc) -> Value {
+    let Heredoc {
+        name,
+        content,
+        expand,
+        strip_tabs,
+        file_descriptor,
+        body: _,
+        end: _,
+    } = heredoc;
+    json!([name, file_descriptor, expand, strip_tabs, &**content])
+}
+
+/// Recorded from BuildKit's parser: texts on which we once disagreed, and their neighbours.
+#[test]
+fn odd_texts_are_read_as_in_buildkit() {
+    let recorded = include_str!("../buildkit/parser.json");
+    let cases: Vec<Value> = serde_json::from_str(recorded).unwrap();
+    assert!(cases.len() > 200);
+    for case in cases {
+        let text = case["text"].as_str().unwrap();
+        let answer = answer(text);
+        assert_eq!(answer["error"], case["error"], "{text:?}");
+        // If the parser refuses a text, nothing else is recorded.
+        for (name, expected) in case.as_object().unwrap() {
+            assert_eq!(answer[name], *expected, "the {name} of {text:?}");
+        }
+    }
 }

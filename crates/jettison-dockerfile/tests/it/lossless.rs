@@ -1,5 +1,13 @@
 //! Parsing loses nothing and never panics.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the data are files; the crate itself reads none"
+)]
+
+use std::fs;
+use std::path::Path;
+
 use jettison_dockerfile::{Parse, SyntaxKind, expand, parse, stages};
 use proptest::prelude::*;
 
@@ -7,7 +15,7 @@ use crate::conformance::{data, dockerfiles};
 
 /// The laws that hold for every text.
 #[track_caller]
-fn check(text: &str) -> Parse {
+pub(crate) fn check(text: &str) -> Parse {
     let parse = parse(text);
     let mut end = 0;
     for token in parse.tokens() {
@@ -16,12 +24,6 @@ fn check(text: &str) -> Parse {
         end = token.range.end;
     }
     assert_eq!(end, text.len(), "the tokens do not cover {text:?}");
-    let tokens: String = parse
-        .tokens()
-        .iter()
-        .map(|token| &text[token.range.clone()])
-        .collect();
-    assert_eq!(tokens, text);
     for instruction in parse.instructions() {
         assert!(text.get(instruction.range.clone()).is_some());
         assert!(text.get(instruction.arguments.clone()).is_some());
@@ -61,13 +63,113 @@ fn every_prefix_of_a_file_with_everything_is_kept() {
     check_every_prefix(EVERYTHING);
 }
 
+/// BuildKit's Dockerfiles and our own, each once.
+fn corpus() -> Vec<String> {
+    let mut corpus = vec![EVERYTHING.to_owned()];
+    if let Some(data) = data() {
+        for folder in ["parser", "parser-negative"] {
+            corpus.extend(
+                dockerfiles(&data.join(folder))
+                    .into_iter()
+                    .map(|(_, text)| text),
+            );
+        }
+    }
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    add_dockerfiles(&own, &mut corpus);
+    corpus.sort();
+    corpus.dedup();
+    corpus
+}
+
+fn add_dockerfiles(dir: &Path, corpus: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let is_dockerfile =
+            path.ends_with("Dockerfile") || path.extension().is_some_and(|end| end == "dockerfile");
+        if path.is_dir() {
+            add_dockerfiles(&path, corpus);
+        } else if is_dockerfile && let Ok(text) = fs::read_to_string(&path) {
+            corpus.push(text);
+        }
+    }
+}
+
+/// The longest text of which every prefix and every mutation is tried: the effort grows with the square.
+const LONG: usize = 4_000;
+
 #[test]
-fn every_prefix_of_buildkits_files_is_kept() {
-    let Some(data) = data() else { return };
-    for folder in ["parser", "parser-negative"] {
-        for (_, text) in dockerfiles(&data.join(folder)) {
+fn every_file_of_the_corpus_and_every_prefix_of_it_is_kept() {
+    for text in corpus() {
+        check(&text);
+        if text.len() <= LONG {
             check_every_prefix(&text);
         }
+    }
+}
+
+#[test]
+fn any_byte_of_a_file_may_be_another_one() {
+    let bytes = b"\n\r\\`\"'#<$ =-[\0\x85\xA0\xC3";
+    let mut corpus = corpus();
+    corpus.retain(|text| text.len() <= LONG / 2);
+    corpus.sort_by_key(String::len);
+    let step = corpus.len().div_ceil(50);
+    for text in corpus.iter().step_by(step) {
+        for position in 0..text.len() {
+            for (index, &byte) in bytes.iter().enumerate() {
+                let mut mutated = text.clone().into_bytes();
+                mutated[position] = byte;
+                let mutated = String::from_utf8_lossy(&mutated);
+                if (position + index) % 8 == 0 {
+                    check(&mutated);
+                } else {
+                    parse(&mutated);
+                }
+            }
+        }
+    }
+}
+
+/// Numbers without a pattern that matters, and the same ones each time.
+struct Numbers(u64);
+
+impl Numbers {
+    /// A number below `limit`.
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit).unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn ten_million_bytes_of_mixed_pieces_are_kept() {
+    let corpus = corpus();
+    let lines: Vec<&str> = corpus
+        .iter()
+        .flat_map(|text| text.split_inclusive('\n'))
+        .collect();
+    let mut numbers = Numbers(0x2545_F491_4F6C_DD1D);
+    let mut size = 0;
+    while size < 10_000_000 {
+        let mut text = String::new();
+        for _ in 0..numbers.below(30) {
+            match numbers.below(4) {
+                0 => text.push_str(lines[numbers.below(lines.len())]),
+                1 => {
+                    // The start of a line, so that something is left open.
+                    let line = lines[numbers.below(lines.len())];
+                    text.push_str(&line[..line.floor_char_boundary(numbers.below(line.len()))]);
+                }
+                _ => text.push_str(PIECES[numbers.below(PIECES.len())]),
+            }
+        }
+        size += text.len();
+        check(&text);
     }
 }
 
@@ -104,50 +206,52 @@ fn tokens_are_named_after_what_they_are() {
     );
 }
 
-/// Pieces that mean something to the parser, in any order.
+/// Pieces that mean something to the parser.
+const PIECES: &[&str] = &[
+    "FROM ",
+    "RUN ",
+    "COPY ",
+    "ONBUILD ",
+    "ENV ",
+    "HEALTHCHECK ",
+    "CMD ",
+    "ARG ",
+    "AS ",
+    "\\\n",
+    "\\",
+    "\n",
+    "\r\n",
+    "#",
+    "# escape=`\n",
+    "<<E",
+    "<<-'E'",
+    "E\n",
+    "\t",
+    " ",
+    "[\"a\", ",
+    "\"b\"]",
+    "'",
+    "\"",
+    "=",
+    "--",
+    "--from=1 ",
+    "--mount=from=b,",
+    "$",
+    "${",
+    "}",
+    ":-",
+    "é",
+    "\u{feff}",
+    "\u{a0}",
+    "a",
+    "b",
+    "0",
+    "`",
+];
+
+/// The pieces in any order.
 fn dockerfile() -> impl Strategy<Value = String> {
-    let pieces = [
-        "FROM ",
-        "RUN ",
-        "COPY ",
-        "ONBUILD ",
-        "ENV ",
-        "HEALTHCHECK ",
-        "CMD ",
-        "ARG ",
-        "AS ",
-        "\\\n",
-        "\\",
-        "\n",
-        "\r\n",
-        "#",
-        "# escape=`\n",
-        "<<E",
-        "<<-'E'",
-        "E\n",
-        "\t",
-        " ",
-        "[\"a\", ",
-        "\"b\"]",
-        "'",
-        "\"",
-        "=",
-        "--",
-        "--from=1 ",
-        "--mount=from=b,",
-        "$",
-        "${",
-        "}",
-        ":-",
-        "é",
-        "\u{feff}",
-        "\u{a0}",
-        "a",
-        "b",
-        "0",
-        "`",
-    ];
-    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..40)
+    proptest::collection::vec(proptest::sample::select(PIECES), 0..40)
         .prop_map(|pieces| pieces.concat())
 }
 

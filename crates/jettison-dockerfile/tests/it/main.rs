@@ -6,6 +6,7 @@ mod buildkit_checks;
 mod conformance;
 mod corpus;
 mod heredocs;
+mod hostile;
 mod ignore_walk;
 mod instructions;
 mod lossless;

@@ -13,6 +13,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -101,9 +102,9 @@ impl Example {
         let mut lines = String::new();
         for finding in check(&input, &[rule]).findings {
             let (line, column) = line_column(&self.dockerfile, finding.range.start);
-            lines.push_str(&format!("{line}:{column} {}\n", finding.message));
+            writeln!(lines, "{line}:{column} {}", finding.message).unwrap();
             for hint in &finding.hints {
-                lines.push_str(&format!("  hint: {hint}\n"));
+                writeln!(lines, "  hint: {hint}").unwrap();
             }
             let edits = finding.proposal.iter().flat_map(|proposal| &proposal.edits);
             for edit in edits {
@@ -178,7 +179,8 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
                 block.text
             }
             "dockerfile" => {
-                example.dockerfile = block.text.clone();
+                flush(&mut corrected, &mut findings, &mut fixed);
+                example.dockerfile.clone_from(&block.text);
                 findings = example.findings(rule).0;
                 let text = example.fixed(rule);
                 fixed = (text != example.dockerfile).then_some(text);
@@ -257,12 +259,11 @@ fn similar_lines(before: &str, after: &str) -> String {
         .take_while(|(a, b)| a == b)
         .count();
     let shown = |lines: &[&str], sign: char| -> String {
-        lines
-            .iter()
-            .skip(start)
-            .take(12)
-            .map(|line| format!("  {sign} {line}\n"))
-            .collect()
+        let mut shown = String::new();
+        for line in lines.iter().skip(start).take(12) {
+            writeln!(shown, "  {sign} {line}").unwrap();
+        }
+        shown
     };
     format!(
         "  at line {}\n{}{}",
@@ -362,14 +363,16 @@ fn listed(wanted: &dyn Fn(&Rule) -> bool) -> String {
             .iter()
             .map(|category| category.as_str())
             .collect();
-        table.push_str(&format!(
-            "| [{}]({0}.md) | {} | {} | {} |\n",
+        writeln!(
+            table,
+            "| [{}]({0}.md) | {} | {} | {} |",
             rule.id,
             good_for.join(", "),
             rule.applicability
                 .map_or("", |applicability| applicability.as_str()),
             reason(rule.page).replace('|', "\\|"),
-        ));
+        )
+        .unwrap();
     }
     table
 }

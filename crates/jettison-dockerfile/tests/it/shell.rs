@@ -1,12 +1,18 @@
 //! The shell inside `RUN`: what is found in a script, and where in the Dockerfile it is.
 
+mod laws;
+mod peer;
+
 use std::fmt::Write;
 
 use expect_test::{Expect, expect};
 use jettison_dockerfile::{
-    Connector, Nesting, Redirect, ShellDirectory, ShellOption, ShellScript, ShellWord,
-    SimpleCommand, parse, shell_script,
+    Connector, Nesting, Redirect, ShellDirectory, ShellOption, ShellOptions, ShellScript,
+    ShellWord, SimpleCommand, parse, shell_script,
 };
+
+/// The scripts of all kinds of Dockerfiles.
+const REALISTIC: &str = include_str!("shell/realistic.Dockerfile");
 
 /// The script of the only instruction with one.
 fn script(text: &str) -> ShellScript {
@@ -161,9 +167,9 @@ fn words() {
 fn redirects() {
     check(
         "RUN a >b 2>&1 <c 2>>'d e' &>f <<<g >|h >&2 3<>i 4>&- 2>& j",
-        expect![[r#"
+        expect![[r"
         first [a] <Output b> <2DuplicateOutput 1> <Input c> <2Append 'd e'> <OutputAndError f> <HereString g> <Clobber h> <DuplicateOutput 2> <3InputOutput i> <4DuplicateOutput -> <2OutputAndError j>
-    "#]],
+    "]],
     );
 }
 
@@ -253,4 +259,315 @@ fn directories_and_options() {
             | [r] in /i +errexit +nounset +pipefail
         "#]],
     );
+}
+
+/// What a command runs behind its wrappers, and whether it has the flag `-y` or `--yes`.
+#[track_caller]
+fn check_tool(command: &str, expected: Expect) {
+    let script = script(&format!("RUN {command}"));
+    let command = &script.commands[0];
+    let words: Vec<&str> = command
+        .unwrapped()
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect();
+    let flag = if command.has_flag('y', "--yes") {
+        " yes"
+    } else {
+        ""
+    };
+    expected.assert_eq(&format!("{:?} {words:?}{flag}", command.tool()));
+}
+
+#[test]
+fn wrappers_are_looked_through() {
+    check_tool(
+        "/usr/bin/apt-get install",
+        expect![[r#"Some("apt-get") ["/usr/bin/apt-get", "install"]"#]],
+    );
+    check_tool(
+        "sudo -E -u root A=b nice -n 10 apt install -y",
+        expect![[r#"Some("apt") ["apt", "install", "-y"] yes"#]],
+    );
+    check_tool(
+        "env -i -u B A=b -- C=d time -p make",
+        expect![[r#"Some("make") ["make"]"#]],
+    );
+    check_tool(
+        "exec -a x su-exec app java",
+        expect![[r#"Some("java") ["java"]"#]],
+    );
+    check_tool(
+        "timeout -s KILL --kill-after=3 5m nohup ionice -c2 nice -5 a",
+        expect![[r#"Some("a") ["a"]"#]],
+    );
+    check_tool(
+        "command -v apt",
+        expect![[r#"Some("command") ["command", "-v", "apt"]"#]],
+    );
+    check_tool(
+        "env --split-string='a b'",
+        expect![[r#"Some("env") ["env", "--split-string='a b'"]"#]],
+    );
+    check_tool("sudo", expect![[r#"Some("sudo") ["sudo"]"#]]);
+    check_tool("$A b", expect![[r#"None ["$A", "b"]"#]]);
+}
+
+#[test]
+fn flags() {
+    check_tool("a -qy", expect![[r#"Some("a") ["a", "-qy"] yes"#]]);
+    check_tool("a -y2", expect![[r#"Some("a") ["a", "-y2"] yes"#]]);
+    check_tool("a --yes=1", expect![[r#"Some("a") ["a", "--yes=1"] yes"#]]);
+    check_tool(
+        "a -oA::b=yes --no-yes -- -y --yes y",
+        expect![[r#"Some("a") ["a", "-oA::b=yes", "--no-yes", "--", "-y", "--yes", "y"]"#]],
+    );
+    check_tool("a '-y'", expect![[r#"Some("a") ["a", "'-y'"] yes"#]]);
+}
+
+/// The variables that a script uses, cut out of the Dockerfile.
+#[track_caller]
+fn check_variables(text: &str, expected: Expect) {
+    let script = script(text);
+    let shown = script.variables.iter().map(|variable| {
+        let place = cut(text, variable.range.clone());
+        format!("{:?} {} {place:?}\n", variable.access, variable.name)
+    });
+    expected.assert_eq(&shown.collect::<String>());
+}
+
+#[test]
+fn variables() {
+    check_variables(
+        "RUN A=1; B=$A C=2 d \"${E:-$F}\" `g \\$H` $1 $?",
+        expect![[r#"
+        Write A "A=1"
+        Temporary B "B=$A"
+        Read A "$A"
+        Temporary C "C=2"
+        Read E "${E:-$F}"
+        Read F "$F"
+        Read H "$H"
+        Read 1 "$1"
+        Read ? "$?"
+    "#]],
+    );
+    check_variables(
+        "RUN export A=$B C; declare -x D; local e=1; read -r f g; unset h -f; unset -f i",
+        expect![[r#"
+            Export A "A=$B"
+            Read B "$B"
+            Export C "C"
+            Export D "D"
+            Write e "e=1"
+            Write f "f"
+            Write g "g"
+        "#]],
+    );
+    check_variables(
+        "RUN for a in $b; do :; done; ${c:=d} $((e + 0x1f + 16#ff)) ${#g} ${!h} ${i[j]}",
+        expect![[r#"
+            Write a "a"
+            Read b "$b"
+            Read c "${c:=d}"
+            Write c "${c:=d}"
+            Read e "e"
+            Read g "${#g}"
+            Read h "${!h}"
+            Read i "${i[j]}"
+        "#]],
+    );
+    check_variables(
+        "RUN cat <<A <<'B'\n$c \\$d ${e}\nA\n$f\nB\n",
+        expect![[r#"
+        Read c "$c"
+        Read e "${e}"
+    "#]],
+    );
+}
+
+#[test]
+fn compound_commands_have_places_of_their_own() {
+    let text = "RUN f() { a; } ; ( b ) >c && for d in e $g; do h; done | case i in j|k*) l;; esac & echo $(m)";
+    let script = script(text);
+    let shown = script.compounds.iter().map(|compound| {
+        let words: Vec<&str> = compound
+            .words
+            .iter()
+            .map(|word| word.text.as_str())
+            .collect();
+        let separator = compound.separator_after.as_ref();
+        format!(
+            "{:?} in {:?} {:?} {words:?} {} {:?} {:?}\n",
+            compound.kind,
+            compound.inside,
+            compound.connector,
+            compound.redirects.len(),
+            separator.map(|separator| cut(text, separator.range.clone())),
+            cut(text, compound.range.clone()),
+        )
+    });
+    expect![[r#"
+        Function("f") in None First [] 0 Some(";") "f() { a; }"
+        Group in Some(0) First [] 0 None "{ a; }"
+        Subshell in None Sequence [] 1 Some("&&") "( b ) >c"
+        Loop in None And ["e", "$g"] 0 Some("|") "for d in e $g; do h; done"
+        Case in None Pipe ["i", "j", "k*"] 0 Some("&") "case i in j|k*) l;; esac"
+        CommandSubstitution in None First [] 0 None "$(m)"
+    "#]]
+    .assert_eq(&shown.collect::<String>());
+    let functions: Vec<String> = script
+        .functions
+        .iter()
+        .map(|f| cut(text, f.range.clone()))
+        .collect();
+    assert_eq!(functions, ["f() { a; }"]);
+}
+
+/// Why a script is opaque, and where.
+#[track_caller]
+fn check_opaque(command: &str, expected: Expect) {
+    let text = format!("RUN {command}");
+    let opaque = script(&text).opaque.unwrap();
+    expected.assert_eq(&format!(
+        "{} at {:?}",
+        opaque.reason,
+        cut(&text, opaque.range)
+    ));
+}
+
+#[test]
+fn what_is_not_certain_is_opaque() {
+    check_opaque("echo 'a", expect![[r#"`'` without a closing `'` at "'a""#]]);
+    check_opaque(
+        "echo \"a $(b\"",
+        expect![[r#"`"` without a closing `"` at "\"""#]],
+    );
+    check_opaque("a &&", expect![[r#"the script ends too early at """#]]);
+    check_opaque(
+        "if a; then b",
+        expect![[r#"the script ends too early at """#]],
+    );
+    check_opaque("a; fi", expect![[r#"unexpected `fi` at "fi""#]]);
+    check_opaque("echo (a)", expect![[r#"unexpected `(` at "(""#]]);
+    check_opaque(
+        "coproc a",
+        expect![[r#"`coproc` is not followed at "coproc""#]],
+    );
+    check_opaque(
+        "echo $[1+1]",
+        expect![[r#"`$[` means different things to different shells at "$[""#]],
+    );
+    check_opaque(
+        "echo ${a b}",
+        expect![[r#"`${` without a closing `}` at "${a""#]],
+    );
+    check_opaque(
+        "a {b}>c",
+        expect![[r#"a redirect to a variable is not followed at "{b}>""#]],
+    );
+    check_opaque(
+        "echo `a",
+        expect![[r#"a backtick without a closing one at "`a""#]],
+    );
+    check_opaque(
+        "[[ a b ]]",
+        expect![[r#"what is in `[[` is not an expression at "[[ a b ]]""#]],
+    );
+    check_opaque(
+        "x[1 + 2]=3",
+        expect![[r#"`[` without a closing `]` at "[""#]],
+    );
+    check_opaque("echo @(a|b)", expect![[r#"unexpected `(` at "(""#]]);
+    check_opaque(
+        "<<E\n#!/usr/bin/env -S perl -w\nprint 1\nE\n",
+        expect![[r##"a script for `perl` at "#!/usr/bin/env -S perl -w""##]],
+    );
+    check_opaque(
+        "<<E\na &\\\n& b\nE\n",
+        expect![[r#"a continued line cuts an operator or a name in two at "\\\n""#]],
+    );
+    check_opaque(
+        "<<E\ncat <<F\nE\n",
+        expect![[r#"a heredoc without the line that ends it at "F""#]],
+    );
+}
+
+#[test]
+fn options_of_a_shell() {
+    let shell = ["/bin/bash", "-eo", "pipefail", "-c"].map(str::to_owned);
+    let options = ShellOptions::of_shell(&shell);
+    assert!(options.contains(ShellOption::ErrorExit) && options.contains(ShellOption::PipeFail));
+    assert!(!options.contains(ShellOption::NoUnset) && !options.contains(ShellOption::Trace));
+    let shell = ["/bin/sh", "-c"].map(str::to_owned);
+    assert_eq!(ShellOptions::of_shell(&shell), ShellOptions::default());
+}
+
+#[test]
+fn instructions_with_a_script() {
+    check(
+        "CMD a $B",
+        expect![[r"
+        first [a] {$B B}
+    "]],
+    );
+    check(
+        "ENTRYPOINT exec a",
+        expect![[r"
+        first [exec] [a]
+    "]],
+    );
+    check(
+        "HEALTHCHECK --interval=5s CMD \\\n a || \\\n # b\n exit 1",
+        expect![[r#"
+            first [a] -> "||"
+            || [exit] [1]
+        "#]],
+    );
+    check(
+        "ONBUILD RUN --network=none \\\n a \\\n # b\n && c",
+        expect![[r#"
+            first [a] -> "&&"
+            && [c]
+        "#]],
+    );
+    check(
+        "ONBUILD RUN <<E\na\nE\n",
+        expect![[r#"
+        first [a] -> "\n"
+    "#]],
+    );
+    check(
+        "ONBUILD HEALTHCHECK CMD a",
+        expect![[r"
+        first [a]
+    "]],
+    );
+    check(
+        "# escape=`\nFROM a\nRUN a `\n  `\n && b\\c `\n\n",
+        expect![[r#"
+            first [a] -> "&&"
+            && [bc <- "b\\c"]
+        "#]],
+    );
+}
+
+#[test]
+fn instructions_without_a_script() {
+    for text in [
+        "FROM a",
+        "RUN [\"a\"]",
+        "CMD []",
+        "HEALTHCHECK NONE",
+        "ENV A=b",
+        "SHELL [\"sh\", \"-c\"]",
+        "COPY <<A /b\nc\nA\n",
+    ] {
+        let parse = parse(text);
+        assert_eq!(
+            shell_script(text, '\\', &parse.instructions()[0]),
+            None,
+            "{text}"
+        );
+    }
 }

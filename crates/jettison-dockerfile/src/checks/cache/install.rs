@@ -39,13 +39,16 @@ pub(super) struct ProjectInstall<'c> {
 impl ProjectInstall<'_> {
     /// What it is called: `npm install`.
     pub(super) fn name(&self) -> String {
-        if self.program.source_range == self.verb.source_range {
-            return self.program.text.clone();
-        }
+        let is_verb_alone = self.program.source_range == self.verb.source_range;
+        // The verbs of Maven and Gradle are many, and flags with values come before them.
+        let has_verbs = !matches!(self.installer, Installer::Maven | Installer::Gradle);
         if self.installer == Installer::GoModules {
-            return "go mod download".to_owned();
+            "go mod download".to_owned()
+        } else if has_verbs && !is_verb_alone {
+            format!("{} {}", self.program.text, self.verb.text)
+        } else {
+            self.program.text.clone()
         }
-        format!("{} {}", self.program.text, self.verb.text)
     }
 
     /// Says whether a word after the verb is one of these flags.
@@ -203,8 +206,8 @@ mod tests {
         check("cargo +nightly build --release", "Cargo: cargo build");
         check("cargo install ripgrep", "none");
         check("cargo install --path .", "Cargo: cargo install");
-        check("mvn -B package", "Maven: mvn package");
-        check("./gradlew build", "Gradle: ./gradlew build");
+        check("mvn -B package", "Maven: mvn");
+        check("./gradlew build", "Gradle: ./gradlew");
         check("bundle install --jobs 4", "Bundle: bundle install");
         check("bundle exec rake", "none");
         check("uv sync --locked", "Uv: uv sync");

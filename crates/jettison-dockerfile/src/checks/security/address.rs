@@ -39,9 +39,26 @@ pub(super) fn plain_public(address: &str) -> Option<(&'static str, &str)> {
     (is_name && is_word && !is_private).then_some((scheme, host))
 }
 
+/// Says whether an address names a commit or a digest, so that what is there does not change.
+pub(super) fn names_content(address: &str) -> bool {
+    address
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|part| matches!(part.len(), 40 | 64) && part.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_and_digests_name_their_content() {
+        let commit = "3fea3d48ea8337b2aaca755c1d719e34b45f46b9";
+        assert!(names_content(&format!(
+            "https://acme.io/a/{commit}/install.sh"
+        )));
+        assert!(!names_content("https://acme.io/a/main/install.sh"));
+        assert!(!names_content("https://acme.io/a/3fea3d4/install.sh"));
+    }
 
     #[test]
     fn private_hosts_are_not_public() {

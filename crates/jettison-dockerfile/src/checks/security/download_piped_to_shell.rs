@@ -4,6 +4,7 @@ use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::packages::base_name;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
+use crate::checks::security::address::names_content;
 use crate::diagnostic::Severity;
 use crate::shell::{ExpansionKind, ShellScript, ShellWord, SimpleCommand};
 
@@ -89,9 +90,10 @@ fn is_download(command: &SimpleCommand) -> bool {
         .first()
         .and_then(|word| word.literal.as_deref());
     let is_local = command.words.iter().any(|word| {
-        ["://localhost", "://127.", "file://"]
-            .iter()
-            .any(|local| word.text.contains(local))
+        names_content(&word.text)
+            || ["://localhost", "://127.", "file://"]
+                .iter()
+                .any(|local| word.text.contains(local))
     });
     matches!(program.map(base_name), Some("curl" | "wget")) && !is_local
 }

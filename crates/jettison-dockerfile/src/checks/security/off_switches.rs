@@ -113,7 +113,7 @@ fn flags<'c>(words: &'c [ShellWord], names: &[&str], unchecked: Unchecked) -> Ve
         .collect()
 }
 
-/// `config set name value` and `config name value`.
+/// `config set name value`, `config name value` and `set name=value`.
 fn settings<'c>(
     words: &'c [ShellWord],
     name: &str,
@@ -124,7 +124,8 @@ fn settings<'c>(
         word.and_then(|word| word.literal.as_deref())
             .is_some_and(|literal| literal.eq_ignore_ascii_case(text))
     };
-    if !words.iter().any(|word| is(Some(word), "config")) {
+    let sets = |word: &ShellWord| is(Some(word), "config") || is(Some(word), "set");
+    if !words.iter().any(sets) {
         return Vec::new();
     }
     let joined = format!("{name}={value}");

@@ -29,20 +29,22 @@ fn password_in_text(input: &CheckInput<'_>, findings: &mut Findings) {
                     passwords.extend(account_passwords(script, command));
                 }
                 for password in passwords {
-                    let whose = &password.whose;
+                    let whose = named(&password.whose);
                     let (message, hint) = match password.kind {
                         Kind::Account => (
                             format!(
-                                "everyone who has the image can find out the password of `{whose}`"
+                                "everyone who has the image can find out the password of {whose}"
                             ),
                             "leave it out: users of a container need no password; its owner starts it as any of them",
                         ),
                         Kind::NoPassword => (
-                            format!("`{whose}` can log in without a password"),
+                            format!("{whose} can log in without a password"),
                             "lock the account instead: `passwd -l`",
                         ),
                         Kind::Service => (
-                            format!("the password for `{whose}` is in the text of `RUN`"),
+                            format!(
+                                "a literal password, given to {whose}, is in the text of `RUN`"
+                            ),
                             "use `RUN --mount=type=secret,id=…` and read `/run/secrets/…` in the script",
                         ),
                     };
@@ -50,5 +52,14 @@ fn password_in_text(input: &CheckInput<'_>, findings: &mut Findings) {
                 }
             }
         }
+    }
+}
+
+/// A name is written as code; a description is not.
+fn named(whose: &str) -> String {
+    if whose.contains(' ') {
+        whose.to_owned()
+    } else {
+        format!("`{whose}`")
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn account_passwords(script: &ShellScript, command: &SimpleCommand) -
         }
         "passwd" => passwd(script, command, arguments),
         "useradd" | "usermod" => hashed(command, arguments),
+        "openssl" => openssl(arguments).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -142,13 +143,32 @@ fn hashed(command: &SimpleCommand, arguments: &[ShellWord]) -> Vec<Password> {
         let locks = literal.is_empty() || literal.starts_with(['!', '*', 'x', '-']);
         if is(flag, &["-p", "--password"]) && !locks {
             found.push(Password {
-                whose: last_operand(arguments).unwrap_or("the user").to_owned(),
+                whose: last_operand(arguments).unwrap_or("a user").to_owned(),
                 range: value.range.clone(),
                 kind: Kind::Account,
             });
         }
     }
     found
+}
+
+/// `openssl passwd -6 password`, whose output is then the hash.
+fn openssl(arguments: &[ShellWord]) -> Option<Password> {
+    let [verb, .., before, last] = arguments else {
+        return None;
+    };
+    let reads = arguments.iter().any(|word| is(word, &["-stdin", "-in"]));
+    let literal = last.literal.as_deref()?;
+    let is_password = is(verb, &["passwd"])
+        && !reads
+        && !literal.is_empty()
+        && !literal.starts_with('-')
+        && !is(before, &["-salt", "-in", "-rand"]);
+    is_password.then(|| Password {
+        whose: "a user".to_owned(),
+        range: last.range.clone(),
+        kind: Kind::Account,
+    })
 }
 
 /// Variables that hold the password of a client.
@@ -165,7 +185,10 @@ pub(super) fn service_passwords(command: &SimpleCommand) -> Vec<Password> {
     let mut found = Vec::new();
     for assignment in &command.assignments {
         let value = assignment.value.literal.as_deref().unwrap_or_default();
-        if VARIABLES.contains(&assignment.name.as_str()) && !value.is_empty() {
+        // A database that is only there for the build keeps its name for a password.
+        let is_default = matches!(value, "postgres" | "root" | "mysql" | "admin" | "redis");
+        let is_password = !is_default && is_literal_password("", value);
+        if VARIABLES.contains(&assignment.name.as_str()) && is_password {
             found.push(service(&assignment.name, &assignment.range));
         }
     }

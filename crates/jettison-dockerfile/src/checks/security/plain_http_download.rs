@@ -111,7 +111,7 @@ fn addresses(command: &SimpleCommand) -> Vec<TextRange> {
 }
 
 fn report(input: &CheckInput<'_>, range: TextRange, findings: &mut Findings) {
-    let address = &input.parse.text()[range.clone()];
+    let address = input.parse.text().get(range.clone()).unwrap_or_default();
     let Some((scheme, host)) = plain_public(address) else {
         return;
     };

@@ -2,6 +2,7 @@
 
 use crate::checks::input::{InstructionView, StageView};
 use crate::evaluate::BaseImage;
+use crate::instruction::InstructionKind;
 
 /// Programs with which a process that starts as root becomes another user, or makes others.
 const DROPPERS: [&str; 11] = [
@@ -19,11 +20,17 @@ const DROPPERS: [&str; 11] = [
 ];
 
 /// Says whether something in a stage hints at a start as root on purpose: the user changes later.
+///
+/// A script that starts the program may do that, too; it is not known.
 pub(super) fn drops_privileges(stage: &StageView<'_>) -> bool {
     stage.instructions().any(|view| {
-        DROPPERS
-            .iter()
-            .any(|name| view.instruction.original.contains(name))
+        let text = &view.instruction.original;
+        let starts = matches!(
+            view.instruction.kind,
+            InstructionKind::Cmd(_) | InstructionKind::Entrypoint(_)
+        );
+        let is_script = starts && text.contains(".sh");
+        is_script || DROPPERS.iter().any(|name| text.contains(name))
     })
 }
 

@@ -76,6 +76,12 @@ fn becomes_another(command: &SimpleCommand) -> bool {
 /// Takes the word and its flags away, if there is a program behind it on the same line.
 fn without(input: &CheckInput<'_>, command: &SimpleCommand) -> Option<EditSet> {
     let program = command.unwrapped().first()?;
+    // Anything else at the start of a `RUN` might be read as a flag or as a JSON array.
+    let is_program =
+        |text: &str| text.starts_with(|c: char| c.is_alphanumeric() || "/._".contains(c));
+    if !program.literal.as_deref().is_some_and(is_program) {
+        return None;
+    }
     let start = command.words.first()?.range.start;
     let end = program.range.start;
     let text = input.parse.text().get(start..end)?;

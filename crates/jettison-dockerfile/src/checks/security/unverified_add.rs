@@ -3,6 +3,7 @@
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
+use crate::checks::security::address::names_content;
 use crate::checks::security::verify::is_verified_in;
 use crate::diagnostic::Severity;
 use crate::instruction::{CopySource, InstructionKind};
@@ -33,7 +34,8 @@ fn unverified_add(input: &CheckInput<'_>, findings: &mut Findings) {
                 let CopySource::Path(address) = source else {
                     continue;
                 };
-                if !is_file_address(address) || is_verified_in(&stage, view.index) {
+                let is_fixed = !is_file_address(address) || names_content(address);
+                if is_fixed || is_verified_in(&stage, view.index) {
                     continue;
                 }
                 findings

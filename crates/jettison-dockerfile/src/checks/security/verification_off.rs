@@ -2,6 +2,7 @@
 
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::CheckInput;
+use crate::checks::packages::package_command;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::checks::security::off_switches::{
     Switch, Unchecked, off_by_setting, off_by_variable, switches,
@@ -10,7 +11,7 @@ use crate::diagnostic::Severity;
 use crate::edit::EditSet;
 use crate::heredoc::Heredoc;
 use crate::instruction::InstructionKind;
-use crate::shell::{ShellScript, SimpleCommand};
+use crate::shell::{ShellScript, ShellWord, SimpleCommand};
 use crate::text::TextRange;
 
 pub(in crate::checks) const RULE: Rule = Rule {
@@ -47,7 +48,13 @@ fn verification_off(input: &CheckInput<'_>, findings: &mut Findings) {
         }
         for (_, script) in stage.run_scripts() {
             for command in &script.commands {
-                in_command(input, command, findings);
+                in_variables(command, findings);
+                for switch in switches(command) {
+                    let is_signature = switch.unchecked == Unchecked::Signature;
+                    if !is_signature || !installs_own_files(script, command) {
+                        report_switch(input, command, &switch, findings);
+                    }
+                }
             }
             in_text(script, findings);
         }
@@ -61,7 +68,7 @@ fn copied_heredocs(kind: &InstructionKind, heredocs: &[Heredoc]) -> Vec<TextRang
     bodies.map(|heredoc| heredoc.body.clone()).collect()
 }
 
-fn in_command(input: &CheckInput<'_>, command: &SimpleCommand, findings: &mut Findings) {
+fn in_variables(command: &SimpleCommand, findings: &mut Findings) {
     for assignment in &command.assignments {
         let value = assignment.value.literal.as_deref().unwrap_or_default();
         if let Some(unchecked) = off_by_variable(&assignment.name, value) {
@@ -86,25 +93,44 @@ fn in_command(input: &CheckInput<'_>, command: &SimpleCommand, findings: &mut Fi
             }
         }
     }
-    for switch in switches(command) {
-        let added = findings
-            .add(
-                switch.word.range.clone(),
-                message(&switch.text, switch.unchecked),
-            )
-            .hint(hint(switch.unchecked));
-        if let Some(edits) = without(input, command, &switch) {
-            let reason = match switch.unchecked {
-                Unchecked::Certificate => {
-                    "servers with a certificate that can be checked need no switch"
-                }
-                Unchecked::Signature => {
-                    "packages with a signature that can be checked need no switch"
-                }
-            };
-            added.propose(edits, reason);
-        }
+}
+
+fn report_switch(
+    input: &CheckInput<'_>,
+    command: &SimpleCommand,
+    switch: &Switch<'_>,
+    findings: &mut Findings,
+) {
+    let message = message(&switch.text, switch.unchecked);
+    let added = findings
+        .add(switch.word.range.clone(), message)
+        .hint(hint(switch.unchecked));
+    let reason = match switch.unchecked {
+        Unchecked::Certificate => "servers with a certificate that can be checked need no switch",
+        Unchecked::Signature => "packages with a signature that can be checked need no switch",
+    };
+    if let Some(edits) = without(input, command, switch) {
+        added.propose(edits, reason);
     }
+}
+
+/// Says whether all packages are files that the script has not downloaded: the author's own have no signature.
+fn installs_own_files(script: &ShellScript, command: &SimpleCommand) -> bool {
+    let Some(package) = package_command(command) else {
+        return false;
+    };
+    let is_file = |word: &&ShellWord| {
+        let text = word.text.trim_matches(['"', '\'']);
+        !text.contains("://")
+            && [".apk", ".rpm", ".deb"]
+                .iter()
+                .any(|end| text.strip_suffix(end).is_some())
+    };
+    let packages = package.packages();
+    let downloads = ["curl", "wget"]
+        .iter()
+        .any(|name| script.source.contains(name));
+    !packages.is_empty() && packages.iter().all(is_file) && !downloads
 }
 
 /// Files that a script writes.

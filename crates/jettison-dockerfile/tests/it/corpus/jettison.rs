@@ -171,10 +171,11 @@ fn key_values(pairs: &[KeyValue]) -> String {
 fn copied(copy: &CopyInstruction) -> String {
     let mut out = String::new();
     for source in &copy.sources {
-        out += &match source {
-            CopySource::Path(path) => format!("{} ", quote(path)),
-            CopySource::Heredoc(heredoc) => format!("heredoc {} ", quote(&heredoc.name)),
+        let source = match source {
+            CopySource::Path(path) => quote(path),
+            CopySource::Heredoc(heredoc) => format!("heredoc {}", quote(&heredoc.name)),
         };
+        write!(out, "{source} ").unwrap();
     }
     write!(out, "to {}", quote(&copy.destination)).unwrap();
     let texts = [
