@@ -4,11 +4,13 @@
 //! its documentation and its test. [`check`](fn@check) runs them. Rules look and propose; nothing here changes a text but
 //! [`fix`](fn@fix), and that only after a proof.
 
+mod arguments;
 mod buildkit;
 mod cache;
 mod correctness;
 mod finding;
 mod fix;
+mod image_name;
 mod input;
 mod options;
 mod packages;

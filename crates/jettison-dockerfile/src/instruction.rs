@@ -22,6 +22,9 @@ use crate::node::{Node, Values};
 use crate::source_text::SourceText;
 use crate::text::{TextRange, upper};
 
+pub(crate) use crate::instruction::device::is_boolean;
+pub(crate) use crate::instruction::mount::comma_separated;
+
 pub use crate::instruction::command::CommandForm;
 pub use crate::instruction::copy::{CopyInstruction, CopySource};
 pub use crate::instruction::from::FromInstruction;

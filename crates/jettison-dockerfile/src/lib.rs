@@ -24,6 +24,7 @@ mod meaning;
 mod node;
 mod parser;
 mod quote;
+mod refusal;
 mod scope;
 mod shell;
 mod source_text;
@@ -60,6 +61,7 @@ pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
 pub use crate::parser::{Parse, parse};
+pub use crate::refusal::refusals;
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,

@@ -2,11 +2,12 @@
 
 use std::cell::OnceCell;
 
+use crate::checks::image_name::ImageName;
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::{BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate};
 use crate::expand::expand_with_matches;
 use crate::ignore::IgnoreFile;
-use crate::instruction::{Instruction, InstructionKind};
+use crate::instruction::{Instruction, InstructionKind, RunScript};
 use crate::parser::Parse;
 use crate::shell::{ShellScript, is_posix_shell, shell_script};
 use crate::stage::{Stage, StageGraph};
@@ -141,20 +142,6 @@ impl<'a> StageView<'a> {
         self.input.ships(self.stage.index)
     }
 
-    /// Its instructions with what they find, in order, without its `FROM`.
-    pub(super) fn instructions(&self) -> impl DoubleEndedIterator<Item = InstructionView<'a>> {
-        let view = *self;
-        let range = self.evaluation.instructions.clone();
-        range
-            .zip(&self.evaluation.evaluated)
-            .map(move |(index, evaluated)| InstructionView {
-                index,
-                instruction: &view.input.parse.instructions()[index],
-                evaluated,
-                input: view.input,
-            })
-    }
-
     /// The stages that it is `FROM`, the nearest first, and itself before them.
     pub(super) fn chain(&self) -> Vec<StageView<'a>> {
         let mut chain = vec![*self];
@@ -172,9 +159,44 @@ impl<'a> StageView<'a> {
         chain
     }
 
-    /// The image at the bottom of its chain; `None` for nothing, and for one that is not known.
-    pub(super) fn root_image(&self) -> Option<&'a str> {
-        match &self.chain().last()?.evaluation.base {
+    /// The same from the bottom up: what an earlier one makes, a later one finds.
+    pub(super) fn lineage(&self) -> Vec<StageView<'a>> {
+        let mut lineage = self.chain();
+        lineage.reverse();
+        lineage
+    }
+
+    /// What the stage stands on in the end, local stages looked through.
+    pub(super) fn root(&self) -> &'a BaseImage {
+        let bottom = self.chain().pop().unwrap_or(*self);
+        &bottom.evaluation.base
+    }
+
+    /// The name of the image that the stage stands on in the end, if the text tells it.
+    pub(super) fn root_image(&self) -> Option<ImageName<'a>> {
+        match self.root() {
+            BaseImage::Image(reference) => ImageName::of(reference),
+            BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
+        }
+    }
+
+    /// Its instructions with what they find, in order, without its `FROM`.
+    pub(super) fn instructions(&self) -> impl DoubleEndedIterator<Item = InstructionView<'a>> {
+        let view = *self;
+        let range = self.evaluation.instructions.clone();
+        range
+            .zip(&self.evaluation.evaluated)
+            .map(move |(index, evaluated)| InstructionView {
+                index,
+                instruction: &view.input.parse.instructions()[index],
+                evaluated,
+                input: view.input,
+            })
+    }
+
+    /// The same as it is written, once expanded.
+    pub(super) fn root_reference(&self) -> Option<&'a str> {
+        match self.root() {
             BaseImage::Image(image) => Some(image),
             BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
         }
@@ -182,12 +204,7 @@ impl<'a> StageView<'a> {
 
     /// Says whether it is built for Windows, as far as the text tells it.
     pub(super) fn is_windows(&self) -> bool {
-        let is_named = self.root_image().is_some_and(|image| {
-            let image = image.to_ascii_lowercase();
-            ["windows", "nanoserver", "servercore"]
-                .iter()
-                .any(|part| image.contains(part))
-        });
+        let is_named = self.root_image().is_some_and(|image| image.is_windows());
         let chain = self.chain();
         let mut platforms = chain
             .iter()
@@ -234,10 +251,33 @@ impl<'a> InstructionView<'a> {
         self.input.script(self.index)
     }
 
-    /// Says whether a shell of the POSIX family runs its script, as far as `SHELL` tells it.
+    /// The program that reads its script, if the Dockerfile names one: that of `SHELL`, or of a first line `#!`.
+    pub(super) fn named_shell(&self) -> Option<String> {
+        if let InstructionKind::Run(run) = &self.instruction.kind
+            && let RunScript::File { content, .. } = run.script(&self.instruction.heredocs)
+        {
+            let line = content.lines().next().unwrap_or_default();
+            let mut words = line.trim_start_matches("#!").split_whitespace();
+            let program = words.next().unwrap_or_default();
+            return if program.ends_with("/env") {
+                words.find(|word| !word.starts_with('-')).map(str::to_owned)
+            } else {
+                Some(program.to_owned())
+            };
+        }
+        self.evaluated.before.shell.as_ref()?.first().cloned()
+    }
+
+    /// Says whether its script is one for a POSIX shell, as far as the text tells.
     pub(super) fn runs_in_posix_shell(&self) -> bool {
-        let shell = self.evaluated.before.shell.as_ref();
-        shell.is_none_or(|argv| argv.first().is_some_and(|program| is_posix_shell(program)))
+        match self.named_shell() {
+            Some(program) => is_posix_shell(&program),
+            None => self
+                .input
+                .stages()
+                .find(|view| view.evaluation.instructions.contains(&self.index))
+                .is_none_or(|view| !view.is_windows()),
+        }
     }
 
     /// The value of a word of the instruction, if all variables in it have one that the text tells.

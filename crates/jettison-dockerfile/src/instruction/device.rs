@@ -1,7 +1,7 @@
 //! The value of `RUN --device`: a name and whether it is required.
 
 use crate::diagnostic::Diagnostic;
-use crate::instruction::mount::comma_separated;
+use crate::instruction::comma_separated;
 use crate::text::{TextRange, lower};
 
 /// Says what is wrong with a device (BuildKit: `ParseDevice`, `instructions/commands_rundevice.go`).
@@ -42,7 +42,7 @@ pub(super) fn check_device(device: &str, place: &TextRange) -> Option<Diagnostic
 }
 
 /// Says whether Go's `strconv.ParseBool` reads a text.
-pub(super) fn is_boolean(text: &str) -> bool {
+pub(crate) fn is_boolean(text: &str) -> bool {
     matches!(
         text,
         "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False"

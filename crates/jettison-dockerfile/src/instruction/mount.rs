@@ -52,7 +52,7 @@ fn mount_field(field: &str) -> MountField {
 }
 
 /// Splits at commas; a field in double quotes may contain commas, and `""` for a quote.
-pub(super) fn comma_separated(list: &str) -> Result<Vec<String>, MountError> {
+pub(crate) fn comma_separated(list: &str) -> Result<Vec<String>, MountError> {
     if list.is_empty() {
         return Err(MountError::Empty);
     }

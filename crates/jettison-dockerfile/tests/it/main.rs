@@ -12,6 +12,7 @@ mod instructions;
 mod lossless;
 mod meanings;
 mod proposals;
+mod refusals;
 mod rule_pages;
 mod shell;
 mod stage_graph;

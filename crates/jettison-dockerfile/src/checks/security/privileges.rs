@@ -86,7 +86,7 @@ pub(super) fn runs_as(stage: &StageView<'_>, view: &InstructionView<'_>) -> Runs
         .chain()
         .last()
         .is_some_and(|root| root.evaluation.base == BaseImage::Scratch);
-    let is_known = stage.root_image().is_some_and(|image| {
+    let is_known = stage.root_reference().is_some_and(|image| {
         let name = image.split([':', '@']).next().unwrap_or(image);
         let name = name
             .trim_start_matches("docker.io/")

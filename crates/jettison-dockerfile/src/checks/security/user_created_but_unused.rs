@@ -37,7 +37,7 @@ fn user_created_but_unused(input: &CheckInput<'_>, findings: &mut Findings) {
         )
     });
     let is_known_base = target
-        .root_image()
+        .root_reference()
         .is_none_or(|image| !image.contains("devcontainer"));
     if has_user || !is_known_base || chain.iter().any(drops_privileges) {
         return;

@@ -51,7 +51,7 @@ fn build_tools_in_image(input: &CheckInput<'_>, findings: &mut Findings) {
     let is_program = match purpose(&target) {
         Purpose::Program(words) => !needs_tools(&words),
         Purpose::Workbench => false,
-        Purpose::OfBase => target.root_image().is_some_and(starts_a_server),
+        Purpose::OfBase => target.root_reference().is_some_and(starts_a_server),
     };
     if !is_program {
         return;

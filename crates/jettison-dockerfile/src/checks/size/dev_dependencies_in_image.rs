@@ -99,7 +99,7 @@ fn is_for_development(stage: &StageView<'_>) -> bool {
 /// Says whether a container starts a program of the language, and not one that may be a package for development.
 fn is_started(stage: &StageView<'_>, purpose: &Purpose, install: &str) -> bool {
     let Purpose::Program(words) = purpose else {
-        let serves = stage.root_image().is_some_and(starts_a_server);
+        let serves = stage.root_reference().is_some_and(starts_a_server);
         return *purpose == Purpose::OfBase && serves && install.starts_with("composer");
     };
     let development = [

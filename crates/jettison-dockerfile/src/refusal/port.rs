@@ -1,0 +1,97 @@
+//! The ports of `EXPOSE`: `[[address:]host port:]port[-port][/protocol]`.
+
+use std::net::IpAddr;
+
+use crate::quote::quoted;
+use crate::text::lower;
+
+/// Says what is wrong with a port (BuildKit: `parsePort`, `dockerfile2llb/convert_expose.go`).
+pub(super) fn port_problem(port: &str) -> Option<String> {
+    let mut parts = port.rsplitn(3, ':');
+    let container = parts.next().unwrap_or_default();
+    let host = parts.next().unwrap_or_default();
+    let address = parts.next().unwrap_or_default();
+    let (container, protocol) = container.split_once('/').unwrap_or((container, ""));
+    if container.is_empty() {
+        return Some(format!("invalid port: {}: no port specified", quoted(port)));
+    }
+    if !["", "tcp", "udp", "sctp"].contains(&lower(protocol).as_str()) {
+        let port = quoted(port);
+        return Some(format!("invalid port: {port}: invalid proto: {protocol}"));
+    }
+    let inner = address
+        .strip_prefix('[')
+        .and_then(|address| address.strip_suffix(']'));
+    let plain = inner.unwrap_or(address);
+    if plain.starts_with('[') {
+        return Some(format!(
+            "invalid IP address {address}: address {address}:: missing ']' in address"
+        ));
+    }
+    if !plain.is_empty() && plain.parse::<IpAddr>().is_err() {
+        return Some(format!("invalid IP address: {plain}"));
+    }
+    let Some((first, last)) = range(container) else {
+        return Some(format!("invalid containerPort: {container}"));
+    };
+    if host.is_empty() {
+        return None;
+    }
+    let Some((host_first, host_last)) = range(host) else {
+        return Some(format!("invalid hostPort: {host}"));
+    };
+    (last - first != host_last - host_first && last != first).then(|| {
+        format!("invalid ranges specified for container and host Ports: {container} and {host}")
+    })
+}
+
+/// The first and the last port of a range.
+fn range(ports: &str) -> Option<(u16, u16)> {
+    let Some((first, last)) = ports.split_once('-') else {
+        let port = number(ports)?;
+        return Some((port, port));
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last).then_some((first, last))
+}
+
+fn number(port: &str) -> Option<u16> {
+    port.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(port: &str, expected: Option<&str>) {
+        assert_eq!(port_problem(port).as_deref(), expected, "{port}");
+    }
+
+    #[test]
+    fn ports_are_numbers_with_a_protocol() {
+        for good in [
+            "80",
+            "80/TCP",
+            "80-90/udp",
+            "1:2",
+            "127.0.0.1:1:2",
+            "[::1]:1:2/sctp",
+            "1-2:3",
+            "::1:2:3",
+        ] {
+            check(good, None);
+        }
+        check("x", Some("invalid containerPort: x"));
+        check("65536", Some("invalid containerPort: 65536"));
+        check("90-80", Some("invalid containerPort: 90-80"));
+        check("/tcp", Some("invalid port: \"/tcp\": no port specified"));
+        check("80/x", Some("invalid port: \"80/x\": invalid proto: x"));
+        check("x:80", Some("invalid hostPort: x"));
+        check("1.2.3:1:2", Some("invalid IP address: 1.2.3"));
+        check(
+            "1-2:1-3",
+            Some("invalid ranges specified for container and host Ports: 1-3 and 1-2"),
+        );
+    }
+}
