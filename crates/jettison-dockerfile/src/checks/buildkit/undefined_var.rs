@@ -7,10 +7,10 @@ use crate::checks::buildkit::commands::commands;
 use crate::checks::buildkit::place;
 use crate::checks::buildkit::undefined_arg_in_from::renamed;
 use crate::checks::finding::{Applicability, Findings};
-use crate::checks::input::CheckInput;
+use crate::checks::input::{CheckInput, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
-use crate::evaluate::UnsetVariable;
+use crate::evaluate::{BaseImage, UnsetVariable};
 use crate::instruction::InstructionKind;
 use crate::scope::HIDDEN_ARGS;
 
@@ -29,10 +29,7 @@ pub(in crate::checks) const RULE: Rule = Rule {
 
 fn undefined_var(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in input.stages() {
-        let known = &input.evaluation.images;
-        let base = stage
-            .root_image()
-            .filter(|image| !known.contains_key(*image));
+        let base = unknown_base(input, &stage);
         for command in commands(&stage) {
             if !is_looked_at(command.kind) || command.is_silenced(&RULE) {
                 continue;
@@ -78,6 +75,14 @@ fn message(variable: &UnsetVariable) -> String {
         "Usage of undefined variable '${}'{suggestion}",
         variable.name
     )
+}
+
+/// The image at the bottom of a stage, if its environment is not known.
+fn unknown_base<'a>(input: &'a CheckInput<'_>, stage: &StageView<'a>) -> Option<&'a str> {
+    match &stage.chain().last()?.evaluation.base {
+        BaseImage::Image(name) if !input.evaluation.images.contains_key(name) => Some(name),
+        BaseImage::Image(_) | BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
+    }
 }
 
 /// Says whether BuildKit looks at the variables of an instruction: it does not at those of `EXPOSE`, although it
