@@ -10,7 +10,8 @@ mod step;
 use std::collections::BTreeMap;
 
 use jettison_dockerfile::{
-    Instruction, InstructionKind, Parse, Severity, Stage, StageGraph, line_column, stages,
+    Instruction, InstructionKind, Parse, Severity, Stage, StageGraph, TextRange, line_column,
+    stages,
 };
 use jettison_oci::{HistoryEntry, Image, RunConfig};
 
@@ -63,6 +64,8 @@ pub struct Located {
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
+    /// The bytes of the text that are meant; if absent, the instruction on that line.
+    pub range: Option<TextRange>,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -239,6 +242,7 @@ impl Lowering<'_> {
         LowerError::Instruction(Located {
             line,
             column,
+            range: Some(instruction.range.clone()),
             message: message.to_string(),
             hints: Vec::new(),
         })
@@ -313,6 +317,7 @@ fn locate(parse: &Parse, diagnostic: &jettison_dockerfile::Diagnostic) -> Locate
     Located {
         line,
         column,
+        range: Some(diagnostic.range.clone()),
         message: diagnostic.message.clone(),
         hints: diagnostic.hints.clone(),
     }
@@ -328,6 +333,7 @@ fn target_stage(graph: &StageGraph, request: &LowerRequest) -> Result<usize, Low
             LowerError::Syntax(vec![Located {
                 line: 1,
                 column: 1,
+                range: None,
                 message: "dockerfile contains no stages to build".to_string(),
                 hints: Vec::new(),
             }])

@@ -234,6 +234,7 @@ impl Walk<'_> {
         for instruction in &instructions[stage.instructions.clone()] {
             let before = Arc::clone(&scope);
             let mut words = Words::default();
+            words.base_may_set = !before.knows_base_env;
             if changes_scope(&instruction.kind) {
                 let scope = Arc::make_mut(&mut scope);
                 self.apply(&instruction.kind, scope, &mut words, &instruction.range);

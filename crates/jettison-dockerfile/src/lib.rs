@@ -22,6 +22,7 @@ mod json;
 mod keyword;
 mod meaning;
 mod node;
+mod outline;
 mod parser;
 mod quote;
 mod refusal;
@@ -60,6 +61,7 @@ pub use crate::instruction::{
 pub use crate::json::exec_form;
 pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
+pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
 pub use crate::refusal::refusals;
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
@@ -71,5 +73,6 @@ pub use crate::shell::{
 };
 pub use crate::source_text::SourceText;
 pub use crate::stage::{SourceName, Stage, StageGraph, stages};
+pub use crate::suggest::did_you_mean;
 pub use crate::text::{TextRange, line_column};
 pub use crate::token::{SyntaxKind, Token};

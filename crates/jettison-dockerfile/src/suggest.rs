@@ -4,10 +4,7 @@
 const MAX_DISTANCE: usize = 2;
 
 /// Returns the option that is closest to `word`, without regard to case, if one is close.
-pub(crate) fn did_you_mean<'a>(
-    word: &str,
-    options: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn did_you_mean<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters = |text: &str| text.chars().flat_map(char::to_lowercase).collect();
     let mut word_letters: Vec<char> = Vec::new();
     let mut closest = None;

@@ -140,6 +140,23 @@ impl<'a> SettingsBases<'a> {
     }
 }
 
+/// The name that a base has in the store, if it can have one.
+pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Reference> {
+    let address = settings.bases.get(name).map_or(name, String::as_str);
+    if !address.starts_with("debian://") {
+        return address.parse().ok();
+    }
+    let base: DebianBase = address.parse().ok()?;
+    let architecture = Architecture::of_rust(std::env::consts::ARCH)?;
+    let found = archives(
+        &base.suite,
+        settings.archive.as_deref(),
+        settings.security_archive.as_deref(),
+        &host_sources(Path::new("/")),
+    );
+    base_reference(&base, &found.list, &architecture)
+}
+
 /// Tells the user something.
 fn note(text: &str) {
     Output::new().note(Look::Note, text);

@@ -1,8 +1,14 @@
 //! The command line.
 
+mod check;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use crate::cli::check::{
+    CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs, call_request,
+};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]
@@ -60,6 +66,10 @@ pub(crate) enum Command {
     Images(ImagesArgs),
     /// Run an image's program
     Run(RunArgs),
+    /// Check Dockerfiles: find what cannot be built, is unsafe, large or slow, and mend it
+    Check(CheckArgs),
+    /// Explain a rule of `jettison check`
+    Explain(ExplainArgs),
     /// Check what this host offers
     Doctor,
 }
@@ -106,6 +116,13 @@ pub(crate) struct BuildArgs {
     /// Print nothing but the image ID
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Do not build: print what can be built (targets), what a build takes (outline), or what is wrong (check);
+    /// `,format=json` prints JSON
+    #[arg(long, value_name = "METHOD", value_parser = call_request)]
+    pub(crate) call: Option<CallRequest>,
+    /// Short for --call=check
+    #[arg(long, conflicts_with = "call")]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,13 @@
 //! One file for each command: arguments in, one library call, its result to the output.
 
 pub(crate) mod build;
+mod build_failure;
+mod call;
+pub(crate) mod check;
+mod dockerfile;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod images;
 pub(crate) mod optimize;
-
 pub(crate) mod run;
 mod world;

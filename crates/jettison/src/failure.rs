@@ -1,12 +1,15 @@
 //! The one error of the program. Its kind is the exit status.
 
 use std::error::Error;
+use std::path::Path;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
     message: String,
+    /// Lines to print as they are, in place of the message.
+    drawing: Option<String>,
     causes: Vec<String>,
     hints: Vec<String>,
 }
@@ -41,9 +44,22 @@ impl Failure {
         Failure {
             kind,
             message,
+            drawing: None,
             causes: Vec::new(),
             hints: Vec::new(),
         }
+    }
+
+    /// Shows `drawing`, which has the message in it, in place of the message.
+    pub(crate) fn drawn(mut self, drawing: String) -> Failure {
+        self.drawing = Some(drawing);
+        self
+    }
+
+    /// Says which file it is about.
+    pub(crate) fn in_file(mut self, path: &Path) -> Failure {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
     }
 
     /// Adds `error` and what caused it.
@@ -72,6 +88,11 @@ impl Failure {
             Kind::User => 2,
             Kind::Host => 3,
         }
+    }
+
+    /// What to print as it is, if anything.
+    pub(crate) fn drawing(&self) -> Option<&str> {
+        self.drawing.as_deref()
     }
 
     /// The lines to print: the message, its causes, then the hints.

@@ -6,11 +6,17 @@ mod archives;
 mod bases;
 mod cli;
 mod commands;
+mod drawing;
 mod failure;
+mod known_images;
 mod network;
 mod output;
+mod printable;
 mod progress;
+mod report;
+mod selection;
 mod settings;
+mod source;
 mod surroundings;
 mod text_file;
 
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
             commands::images::run(&cli.global, args, &surroundings, &mut output)
         }
         Command::Run(args) => commands::run::run(&cli.global, args, &surroundings),
+        Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
+        Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Doctor => commands::doctor::run(&mut output),
     };
     match result {

@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 
 use crate::failure::Failure;
+use crate::printable::printable;
 
 const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default();
@@ -60,6 +62,30 @@ impl Output {
         writeln!(self.stdout, "{style}{text}{style:#}").unwrap_or_default();
     }
 
+    /// Prints data with styles in it, which has line breaks of its own.
+    pub(crate) fn text(&mut self, text: &str) {
+        // At once: the stream would write every line, and every style in it, by itself.
+        if self.stdout.current_choice() == anstream::ColorChoice::Never {
+            self.raw(&strip_str(text).to_string());
+        } else {
+            self.raw(text);
+        }
+    }
+
+    /// Prints data to the byte, whatever is in it.
+    pub(crate) fn raw(&mut self, text: &str) {
+        // What was printed before comes first.
+        self.stdout.flush().unwrap_or_default();
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes()).unwrap_or_default();
+        stdout.flush().unwrap_or_default();
+    }
+
+    /// Prints something for people that has line breaks of its own.
+    pub(crate) fn notice(&mut self, text: &str) {
+        write!(self.stderr, "{text}").unwrap_or_default();
+    }
+
     /// Prints a line for people.
     pub(crate) fn note(&mut self, look: Look, text: &str) {
         let style = look.style();
@@ -68,7 +94,11 @@ impl Output {
 
     /// Prints why the command did not succeed.
     pub(crate) fn failure(&mut self, failure: &Failure) {
+        if let Some(drawing) = failure.drawing() {
+            return self.notice(drawing);
+        }
         for (label, text) in failure.lines() {
+            let text = printable(text);
             let style = if label == "error" { RED.bold() } else { BOLD };
             writeln!(self.stderr, "{style}{label}{style:#}: {text}").unwrap_or_default();
         }

@@ -12,6 +12,7 @@ use jettison_build::{Event, Reporter};
 use jettison_slim::size_text;
 
 use crate::cli::ProgressKind;
+use crate::printable::printable;
 
 const DIM: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();
@@ -129,11 +130,13 @@ impl Reporter for Progress {
         let mut state = self.lock();
         match event {
             Event::StepStarted { step, title } => {
+                let title = printable(title);
                 state.tail.clear();
                 state.open_line.clear();
                 state.print(&format!("{CYAN}#{}{CYAN:#} {title}", step + 1));
             }
             Event::StepCached { step, title } => {
+                let title = printable(title);
                 state.print(&format!(
                     "{CYAN}#{}{CYAN:#} {title} {DIM}CACHED{DIM:#}",
                     step + 1

@@ -12,6 +12,7 @@ use jettison_slim::Probe;
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::selection::check_name;
 
 /// A probe's time limit if it gives none.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -27,6 +28,18 @@ pub(crate) struct Settings {
     pub(crate) security_archive: Option<String>,
     /// How images are compared.
     pub(crate) probes: Vec<Probe>,
+    /// Which rules check Dockerfiles.
+    pub(crate) check: CheckSettings,
+}
+
+/// Which rules check Dockerfiles.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckSettings {
+    /// These alone, if any are named.
+    pub(crate) select: Vec<String>,
+    /// Not these.
+    pub(crate) ignore: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,6 +49,8 @@ struct File {
     bases: BTreeMap<String, String>,
     #[serde(default)]
     debian: Debian,
+    #[serde(default)]
+    check: CheckSettings,
     #[serde(default)]
     probes: Vec<FileProbe>,
 }
@@ -96,6 +111,13 @@ impl Settings {
             .debian
             .security_archive
             .or(self.security_archive.take());
+        for name in file.check.select.iter().chain(&file.check.ignore) {
+            check_name(name).map_err(|failure| failure.in_file(path))?;
+        }
+        if !file.check.select.is_empty() {
+            self.check.select = file.check.select;
+        }
+        self.check.ignore.extend(file.check.ignore);
         for (index, probe) in file.probes.into_iter().enumerate() {
             let probe = probe
                 .read(index)
@@ -177,6 +199,17 @@ mod tests {
             expect![
                 "error: jettison.toml:4: unknown field `argument`, expected one of `name`, `arguments`, `stdin`, `env`, `time-limit`, `expect-exit`, `expect-stdout`"
             ],
+        );
+    }
+
+    #[test]
+    fn a_rule_that_does_not_exist_is_an_error() {
+        check(
+            "[check]\nignore = [\"MaintainerDepreciated\"]\n",
+            expect![[r"
+                error: jettison.toml: there is no rule called `MaintainerDepreciated`
+                hint: did you mean `MaintainerDeprecated`?
+                hint: `jettison check --list-rules` lists rules and categories; `buildkit` and `all` are groups"]],
         );
     }
 

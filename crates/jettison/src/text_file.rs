@@ -20,10 +20,28 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<String, Failure> {
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .map_err(|error| fail().because(&error))?;
+    text(bytes, &path.display().to_string())
+}
+
+/// Reads a text of at most `limit` bytes from standard input.
+pub(crate) fn read_stdin(limit: u64) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::user("cannot read standard input").because(&error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
+        return Err(Failure::user("cannot read standard input")
+            .hint(format!("it is larger than {limit} bytes")));
+    }
+    text(bytes, "-")
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
-        Failure::user(format!("{}:{line}: this is not UTF-8 text", path.display()))
+        Failure::user(format!("{name}:{line}: this is not UTF-8 text"))
             .hint("save the file as UTF-8")
     })
 }
@@ -51,15 +69,16 @@ pub(crate) fn check_destination(path: &Path, kept: &Path) -> Result<(), Failure>
     Err(fail(format!("{} is not a directory", parent.display())))
 }
 
-/// Writes a file by rename; what is no regular file, such as a device, is written to.
+/// Writes a file by rename; what is no regular file, such as a device, is written to. A file that is there keeps
+/// its mode.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let fail = |error: io::Error| {
         Failure::user(format!("cannot write {}", path.display())).because(&error)
     };
     // A symbolic link stays one.
     let path: PathBuf = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let is_special = fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special {
+    let metadata = fs::metadata(&path).ok();
+    if metadata.as_ref().is_some_and(|old| !old.is_file()) {
         let mut file = fs::OpenOptions::new()
             .write(true)
             .open(&path)
@@ -69,15 +88,23 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    fs::write(&temporary, text)
-        .and_then(|()| fs::rename(&temporary, &path))
-        .map_err(fail)
+    let written = fs::write(&temporary, text)
+        .and_then(|()| match &metadata {
+            Some(old) => fs::set_permissions(&temporary, old.permissions()),
+            None => Ok(()),
+        })
+        .and_then(|()| fs::rename(&temporary, &path));
+    written.map_err(|error| {
+        // What is left of it is of no use; that it cannot be removed either is not the news.
+        fs::remove_file(&temporary).unwrap_or_default();
+        fail(error)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
     fn a_link_stays_a_link() {
@@ -88,6 +115,19 @@ mod tests {
         write(&link, "new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(target).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("Dockerfile");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        write(&path, "new").unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
     }
 
     #[test]

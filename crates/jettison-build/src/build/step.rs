@@ -418,6 +418,7 @@ fn located(step: &Step, message: String) -> BuildError {
     BuildError::Copy(Located {
         line: step.hints.line,
         column: 1,
+        range: None,
         message,
         hints: Vec::new(),
     })

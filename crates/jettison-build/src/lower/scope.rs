@@ -146,6 +146,7 @@ pub(crate) fn global_args(
                     LowerError::Instruction(Located {
                         line: instruction.line,
                         column: 1,
+                        range: Some(instruction.range.clone()),
                         message,
                         hints: Vec::new(),
                     })

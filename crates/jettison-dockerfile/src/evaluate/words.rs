@@ -26,6 +26,8 @@ pub(crate) struct Words {
     unset: Vec<UnsetVariable>,
     /// So many of them are settled.
     settled: usize,
+    /// The base image, which is not known, may set any variable: `${NAME:?}` is no error then.
+    pub(crate) base_may_set: bool,
     pub(crate) errors: Vec<Diagnostic>,
 }
 
@@ -76,6 +78,7 @@ impl Words {
                 self.unmatched.extend(expansion.unmatched);
                 Some((expansion.text, expansion.words))
             }
+            Err(ExpandError::Required { .. }) if self.base_may_set => None,
             Err(error) => {
                 let message = format!("failed to process {}: {error}", quoted(word));
                 self.errors.push(Diagnostic::error(place.clone(), message));

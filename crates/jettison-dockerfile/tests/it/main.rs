@@ -11,6 +11,7 @@ mod ignore_walk;
 mod instructions;
 mod lossless;
 mod meanings;
+mod outline;
 mod proposals;
 mod refusals;
 mod rule_pages;

@@ -188,8 +188,20 @@ fn variables_are_seen_as_buildkit_shows_them() {
         "TARGETARCH",
         Some("arm"),
     );
+    check_end("FROM a AS s\nENV X=1\nARG X=2\nFROM s\n", "X", Some("1"));
     check_end("FROM known\nENV V=v$VERSION\n", "V", Some("v7"));
     check_end("FROM a AS s\nONBUILD ENV T=1\nFROM s\n", "T", Some("1"));
+}
+
+#[test]
+fn a_variable_that_is_insisted_upon_may_come_from_a_base_that_is_not_known() {
+    let errors = |text: &str| follow(text).0.diagnostics.len();
+    assert_eq!(errors("FROM a\nENV A=${B:?unset}\n"), 0);
+    assert_eq!(errors("FROM a AS s\nFROM s\nENV A=${B:?unset}\n"), 0);
+    for base in ["known", "scratch"] {
+        assert_eq!(errors(&format!("FROM {base}\nENV A=${{B:?unset}}\n")), 1);
+    }
+    assert_eq!(errors("FROM a:${TAG:?unset}\n"), 1);
 }
 
 #[test]

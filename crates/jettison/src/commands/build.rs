@@ -9,10 +9,13 @@ use jettison_oci::{
 };
 
 use crate::bases::SettingsBases;
-use crate::cli::{BuildArgs, Global, ProgressKind};
-use crate::commands::world;
+use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
+use crate::commands::build_failure::build_failure;
+use crate::commands::dockerfile::Location;
+use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::surroundings::Surroundings;
 use crate::text_file::{check_destination, write};
@@ -26,6 +29,9 @@ pub(crate) fn run(
     surroundings: &Surroundings,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
+    if let Some(call) = call_of(args) {
+        return call::run(call, args, surroundings, output);
+    }
     let mut inputs = world::inputs(&args.input, surroundings)?;
     inputs.lower.target.clone_from(&args.target);
     let outputs = args
@@ -41,13 +47,22 @@ pub(crate) fn run(
     for path in outputs.iter().filter_map(file_of).chain(&args.iidfile) {
         check_destination(path, &inputs.dockerfile)?;
     }
+    let n_warnings = call::warnings_before_build(
+        &Location {
+            dockerfile: inputs.dockerfile.clone(),
+            context: Some(args.input.context.clone()),
+        },
+        &inputs.source,
+        args,
+        surroundings,
+    )?;
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
     let store = world::store(&root)?;
     let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
     let engine = Engine::open(&store, &entered, &host)
-        .map_err(|error| world::build_failure(&error, &inputs.dockerfile))?;
+        .map_err(|error| build_failure(&error, &inputs.source))?;
     let progress = Progress::new(if args.quiet {
         ProgressKind::Quiet
     } else {
@@ -61,7 +76,7 @@ pub(crate) fn run(
         surroundings.now,
     );
     let request = BuildRequest {
-        dockerfile: &inputs.text,
+        dockerfile: &inputs.source.text,
         context: &inputs.context,
         lower: inputs.lower.clone(),
         cache: inputs.cache,
@@ -69,7 +84,7 @@ pub(crate) fn run(
     };
     let built = engine.build(&request, &bases, &progress).map_err(|error| {
         progress.show_tail();
-        world::build_failure(&error, &inputs.dockerfile)
+        build_failure(&error, &inputs.source)
     })?;
     tag(&store, &tags, &built.image)?;
     for destination in &outputs {
@@ -85,7 +100,32 @@ pub(crate) fn run(
             output.note(Look::Note, &format!("named {}", tag.familiar()));
         }
     }
+    if n_warnings > 0 && !args.quiet {
+        note_warnings(n_warnings, &inputs.source.path, output);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be printed in place of a build, if anything is.
+fn call_of(args: &BuildArgs) -> Option<CallRequest> {
+    if args.check {
+        return Some(CallRequest {
+            method: CallMethod::Check,
+            is_json: false,
+        });
+    }
+    args.call.filter(|call| call.method != CallMethod::Build)
+}
+
+fn note_warnings(count: usize, dockerfile: &str, output: &mut Output) {
+    let checks = if count == 1 {
+        "check warns"
+    } else {
+        "checks warn"
+    };
+    let text =
+        format!("{count} {checks} about {dockerfile}: `jettison check {dockerfile}` shows them");
+    output.note(Look::Note, &printable(&text));
 }
 
 /// The one file that a destination is, if it is one.

@@ -14,11 +14,14 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::bases::SettingsBases;
 use crate::cli::{Global, OptimizeArgs};
+use crate::commands::build_failure::build_failure;
 use crate::commands::{build, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::settings::probe_of;
+use crate::source::Source;
 use crate::surroundings::Surroundings;
 use crate::text_file::{check_destination, write};
 
@@ -44,7 +47,7 @@ pub(crate) fn run(
     let store = world::store(&root)?;
     let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
     let engine = Engine::open(&store, &entered, &host)
-        .map_err(|error| world::build_failure(&error, &inputs.dockerfile))?;
+        .map_err(|error| build_failure(&error, &inputs.source))?;
     let watcher = Watcher {
         progress: Progress::new(global.progress),
         output: Mutex::new(Output::new()),
@@ -60,7 +63,7 @@ pub(crate) fn run(
     );
     let request = OptimizeRequest {
         build: BuildRequest {
-            dockerfile: &inputs.text,
+            dockerfile: &inputs.source.text,
             context: &inputs.context,
             lower: inputs.lower.clone(),
             cache: inputs.cache,
@@ -73,7 +76,7 @@ pub(crate) fn run(
     };
     let result = optimize(&engine, &bases, &request, &watcher).map_err(|error| {
         watcher.progress.show_tail();
-        failure(&error, &inputs.dockerfile, &written)
+        failure(&error, &inputs.source, &written)
     })?;
     build::tag(&store, std::slice::from_ref(&original), &result.original)?;
     if let Some(path) = &args.report {
@@ -143,12 +146,16 @@ fn beside(dockerfile: &Path) -> PathBuf {
     dockerfile.with_file_name(name)
 }
 
-fn failure(error: &OptimizeError, dockerfile: &Path, written: &Path) -> Failure {
+fn failure(error: &OptimizeError, dockerfile: &Source, written: &Path) -> Failure {
     match error {
         OptimizeError::Original(build) | OptimizeError::Look(build) => {
-            world::build_failure(build, dockerfile)
+            build_failure(build, dockerfile)
         }
-        OptimizeError::Candidate(build) => world::build_failure(build, written),
+        OptimizeError::Candidate(build) => {
+            // It was never written, and only its name is known here.
+            let candidate = Source::new(written.display().to_string(), String::new());
+            build_failure(build, &candidate)
+        }
         OptimizeError::Probe { .. } => Failure::user(error.to_string()).because(error),
         OptimizeError::Root(_) | OptimizeError::Audit(_) | OptimizeError::Emit(_) => {
             Failure::user(error.to_string()).because(error)
@@ -229,7 +236,7 @@ impl Observer for Watcher {
             output.styled(Look::Heading, &format!("--- {}", self.file.display()));
             output.styled(Look::Heading, &format!("+++ {}", self.written.display()));
             for change in TextDiff::from_lines(original, &candidate.dockerfile).iter_all_changes() {
-                let text = change.value().trim_end_matches('\n');
+                let text = printable(change.value().trim_end_matches('\n'));
                 match change.tag() {
                     ChangeTag::Delete => output.styled(Look::Bad, &format!("-{text}")),
                     ChangeTag::Insert => output.styled(Look::Good, &format!("+{text}")),

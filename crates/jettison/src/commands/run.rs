@@ -8,8 +8,10 @@ use jettison_oci::{Image, Store};
 use jettison_sandbox::{Input, Network, OutputMode, Status, Terminal};
 
 use crate::cli::{Global, NetworkKind, RunArgs};
+use crate::commands::build_failure::build_failure;
 use crate::commands::world;
 use crate::failure::Failure;
+use crate::source::Source;
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -26,7 +28,7 @@ pub(crate) fn run(
     let image = find(&store, name)?;
     let host = world::run_host(&root, &entered, &std::collections::BTreeMap::new())?;
     let failed = |error: &jettison_build::BuildError| {
-        world::build_failure(error, std::path::Path::new(name))
+        build_failure(error, &Source::new(name.clone(), String::new()))
     };
     let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;
     let lowers = engine.lowers(&image).map_err(|error| failed(&error))?;

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, BuildError, CacheUse, LowerRequest, RunHost};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
 use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::bases::host_files;
 use crate::cli::{Global, InputArgs};
+use crate::commands::build_failure::build_failure;
+use crate::commands::dockerfile::in_directory;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::surroundings::Surroundings;
 use crate::text_file;
 
 /// The largest Dockerfile that is read.
-const DOCKERFILE_LIMIT: u64 = 64 << 20;
+pub(super) const DOCKERFILE_LIMIT: u64 = 64 << 20;
 
 /// apt's own user does not exist where only one user ID is mapped.
 const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
@@ -98,7 +101,7 @@ pub(crate) fn run_host(
 pub(crate) struct Inputs {
     pub(crate) context: BuildContext,
     pub(crate) dockerfile: PathBuf,
-    pub(crate) text: String,
+    pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) lower: LowerRequest,
     pub(crate) cache: CacheUse,
@@ -116,36 +119,17 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     }
     let dockerfile = match &args.file {
         Some(file) => file.clone(),
-        None => [
-            args.context.join("Dockerfile"),
-            args.context.join("dockerfile"),
-        ]
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| args.context.join("Dockerfile")),
+        None => in_directory(&args.context),
     };
     let text = text_file::read(&dockerfile, DOCKERFILE_LIMIT)?;
+    let source = Source::new(dockerfile.display().to_string(), text);
     let context = BuildContext::open(&args.context, &dockerfile)
-        .map_err(|error| build_failure(&error, &dockerfile))?;
+        .map_err(|error| build_failure(&error, &source))?;
     let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
-    let mut build_args = BTreeMap::new();
-    for argument in &args.build_args {
-        match argument.split_once('=') {
-            Some((name, value)) => {
-                build_args.insert(name.to_string(), value.to_string());
-            }
-            // As in docker, a name alone takes the value of the environment.
-            None => {
-                if let Some(value) = surroundings.variables.get(argument) {
-                    build_args.insert(argument.clone(), value.clone());
-                }
-            }
-        }
-    }
     let created = created(surroundings)?;
     let lower = LowerRequest {
         target: None,
-        build_args,
+        build_args: build_args(&args.build_args, surroundings),
         architecture: Surroundings::architecture(),
     };
     let cache = if args.no_cache {
@@ -156,12 +140,34 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     Ok(Inputs {
         context,
         dockerfile,
-        text,
+        source,
         settings,
         lower,
         cache,
         created,
     })
+}
+
+/// The values of `--build-arg NAME[=VALUE]`.
+pub(super) fn build_args(
+    arguments: &[String],
+    surroundings: &Surroundings,
+) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for argument in arguments {
+        match argument.split_once('=') {
+            Some((name, value)) => {
+                values.insert(name.to_string(), value.to_string());
+            }
+            // As in docker, a name alone takes the value of the environment.
+            None => {
+                if let Some(value) = surroundings.variables.get(argument) {
+                    values.insert(argument.clone(), value.clone());
+                }
+            }
+        }
+    }
+    values
 }
 
 /// The time in `SOURCE_DATE_EPOCH`.
@@ -210,55 +216,4 @@ pub(crate) fn reference(text: &str) -> Result<Reference, Failure> {
         .map_err(|error: jettison_oci::ReferenceParseError| {
             Failure::user(format!("`{text}` is not the name of an image")).because(&error)
         })
-}
-
-/// A build's error as the user should see it.
-pub(crate) fn build_failure(error: &BuildError, dockerfile: &Path) -> Failure {
-    let file = dockerfile.display();
-    match error {
-        BuildError::Command {
-            line,
-            command,
-            outcome,
-        } => Failure::no(format!(
-            "{file}:{line}: `{command}` did not complete successfully: {outcome}"
-        )),
-        BuildError::Copy(place) => {
-            let mut failure = Failure::user(format!("{file}:{}: {}", place.line, place.message));
-            for hint in &place.hints {
-                failure = failure.hint(hint.clone());
-            }
-            failure
-        }
-        BuildError::Lower(lower) => lower_failure(lower, dockerfile),
-        BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
-            Failure::host(error.to_string())
-                .because(error)
-                .hint("`jettison doctor` says what this host offers")
-        }
-        other => Failure::user(other.to_string()).because(other),
-    }
-}
-
-fn lower_failure(error: &jettison_build::LowerError, dockerfile: &Path) -> Failure {
-    use jettison_build::LowerError;
-    let file = dockerfile.display();
-    let places = match error {
-        LowerError::Syntax(places) => places.clone(),
-        LowerError::Instruction(place) => vec![place.clone()],
-        LowerError::Base { line, name, source } => {
-            return Failure::user(format!("{file}:{line}: cannot get base image `{name}`"))
-                .because(source.as_ref());
-        }
-        LowerError::NoTarget(_) => return Failure::user(format!("{file}: {error}")),
-    };
-    let lines: Vec<String> = places
-        .iter()
-        .map(|place| format!("{file}:{}:{}: {}", place.line, place.column, place.message))
-        .collect();
-    let mut failure = Failure::user(lines.join("\nerror: "));
-    for hint in places.iter().flat_map(|place| &place.hints) {
-        failure = failure.hint(hint.clone());
-    }
-    failure
 }

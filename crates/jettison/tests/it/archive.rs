@@ -88,14 +88,19 @@ fn an_archive_without_the_suite_is_refused() {
         check(
             &FileServer::start(BTreeMap::new()),
             expect![[r#"
-            exit: 2
-            --- stderr ---
-            no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-            assembling debian://bookworm from bookworm, bookworm-updates
-            error: app/Dockerfile:1: cannot get base image `debian://bookworm`
-              cause: cannot load Debian's bookworm
-              cause: cannot find http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
-        "#]],
+                exit: 2
+                --- stderr ---
+                no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+                assembling debian://bookworm from bookworm, bookworm-updates
+                error: cannot get base image `debian://bookworm`
+                 --> app/Dockerfile:1:1
+                  |
+                1 | FROM debian://bookworm
+                  | ^^^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = cause: cannot load Debian's bookworm
+                  = cause: cannot find http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
+            "#]],
         );
     }
 }
@@ -106,15 +111,20 @@ fn an_unsigned_index_is_refused() {
         check(
             &serving(INRELEASE, UNSIGNED, None),
             expect![[r#"
-            exit: 2
-            --- stderr ---
-            no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-            assembling debian://bookworm from bookworm, bookworm-updates
-            error: app/Dockerfile:1: cannot get base image `debian://bookworm`
-              cause: cannot load Debian's bookworm
-              cause: cannot load suite bookworm
-              cause: cannot verify http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not signed
-        "#]],
+                exit: 2
+                --- stderr ---
+                no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+                assembling debian://bookworm from bookworm, bookworm-updates
+                error: cannot get base image `debian://bookworm`
+                 --> app/Dockerfile:1:1
+                  |
+                1 | FROM debian://bookworm
+                  | ^^^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load suite bookworm
+                  = cause: cannot verify http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not signed
+            "#]],
         );
     }
 }
@@ -129,10 +139,15 @@ fn an_index_of_noise_is_refused() {
                 --- stderr ---
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
                 assembling debian://bookworm from bookworm, bookworm-updates
-                error: app/Dockerfile:1: cannot get base image `debian://bookworm`
-                  cause: cannot load Debian's bookworm
-                  cause: cannot load suite bookworm
-                  cause: cannot read http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not UTF-8
+                error: cannot get base image `debian://bookworm`
+                 --> app/Dockerfile:1:1
+                  |
+                1 | FROM debian://bookworm
+                  | ^^^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load suite bookworm
+                  = cause: cannot read http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not UTF-8
             "#]],
         );
     }
@@ -145,16 +160,21 @@ fn a_server_that_fails_is_refused() {
         check(
             &server,
             expect![[r#"
-            exit: 2
-            --- stderr ---
-            no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-            assembling debian://bookworm from bookworm, bookworm-updates
-            error: app/Dockerfile:1: cannot get base image `debian://bookworm`
-              cause: cannot load Debian's bookworm
-              cause: cannot load suite bookworm
-              cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
-              cause: the server answered with status 500
-        "#]],
+                exit: 2
+                --- stderr ---
+                no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
+                assembling debian://bookworm from bookworm, bookworm-updates
+                error: cannot get base image `debian://bookworm`
+                 --> app/Dockerfile:1:1
+                  |
+                1 | FROM debian://bookworm
+                  | ^^^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load suite bookworm
+                  = cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
+                  = cause: the server answered with status 500
+            "#]],
         );
         assert!(server.requests().len() > 1, "it is asked again");
     }
@@ -170,11 +190,16 @@ fn an_index_that_is_cut_is_refused() {
                 --- stderr ---
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
                 assembling debian://bookworm from bookworm, bookworm-updates
-                error: app/Dockerfile:1: cannot get base image `debian://bookworm`
-                  cause: cannot load Debian's bookworm
-                  cause: cannot load suite bookworm
-                  cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
-                  cause: Peer disconnected
+                error: cannot get base image `debian://bookworm`
+                 --> app/Dockerfile:1:1
+                  |
+                1 | FROM debian://bookworm
+                  | ^^^^^^^^^^^^^^^^^^^^^^
+                  |
+                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load suite bookworm
+                  = cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
+                  = cause: Peer disconnected
             "#]],
         );
     }

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "jettison-build",
             "jettison-debian",
+            "jettison-dockerfile",
             "jettison-oci",
             "jettison-sandbox",
             "jettison-slim",

@@ -205,10 +205,14 @@ fn a_missing_source_is_shown_with_its_line_and_nothing_is_named() {
     scratch.check(
         &["build", "app", "-t", "files"],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: app/Dockerfile:2: failed to compute cache key: /nothing: not found
-    "#]],
+            exit: 2
+            --- stderr ---
+            error: failed to compute cache key: /nothing: not found
+             --> app/Dockerfile:2:1
+              |
+            2 | COPY nothing /
+              | ^^^^^^^^^^^^^^
+        "#]],
     );
     scratch.check(
         &["images", "--format", "json"],
@@ -229,10 +233,14 @@ fn what_is_ignored_is_not_in_the_context() {
     scratch.check(
         &["build", "app"],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: app/Dockerfile:2: failed to compute cache key: data/one: excluded by the ignore file
-    "#]],
+            exit: 2
+            --- stderr ---
+            error: failed to compute cache key: data/one: excluded by the ignore file
+             --> app/Dockerfile:2:1
+              |
+            2 | COPY data/one /
+              | ^^^^^^^^^^^^^^^
+        "#]],
     );
 }
 

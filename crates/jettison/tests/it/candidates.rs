@@ -101,7 +101,11 @@ fn a_command_that_fails_is_the_answer_no_with_its_line() {
     assert!(
         outcome
             .stderr
-            .contains("app/Dockerfile:3: `/bin/sh -c echo before && false`"),
+            .contains("error: `/bin/sh -c echo before && false` did not complete successfully"),
+        "{outcome}"
+    );
+    assert!(
+        outcome.stderr.contains(" --> app/Dockerfile:3:1\n"),
         "{outcome}"
     );
     assert!(

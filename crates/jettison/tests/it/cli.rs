@@ -64,15 +64,15 @@ fn without_a_command_the_commands_are_listed() {
     Scratch::new(PROGRAM).check(
         &[],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: 'jettison' requires a subcommand but one was not provided
-          [subcommands: build, optimize, images, run, doctor, help]
+            exit: 2
+            --- stderr ---
+            error: 'jettison' requires a subcommand but one was not provided
+              [subcommands: build, optimize, images, run, check, explain, doctor, help]
 
-        Usage: jettison [OPTIONS] <COMMAND>
+            Usage: jettison [OPTIONS] <COMMAND>
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 
@@ -83,8 +83,13 @@ fn a_misspelt_instruction_is_shown_with_its_place_and_the_nearest_one() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/Dockerfile:3:3: unknown instruction: COPPY
-            hint: did you mean `COPY`?
+            error: unknown instruction: COPPY
+             --> app/Dockerfile:3:3
+              |
+            3 |   COPPY notes /
+              |   ^^^^^
+              |
+              = help: did you mean `COPY`?
         "#]],
     );
 }
@@ -96,7 +101,11 @@ fn an_instruction_that_is_not_supported_is_refused_by_name() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/Dockerfile:2:1: ADD is not supported yet
+            error: ADD is not supported yet
+             --> app/Dockerfile:2:1
+              |
+            2 | ADD notes /
+              | ^^^^^^^^^^^
         "#]],
     );
 }
@@ -106,12 +115,22 @@ fn a_dockerfile_without_from_is_refused() {
     check_build(
         &[("app/Dockerfile", "RUN true\n")],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: app/Dockerfile:1:1: no build stage in current context
-        error: app/Dockerfile:1:1: dockerfile contains no stages to build
-        hint: start the Dockerfile with FROM; only ARG may come before it
-    "#]],
+            exit: 2
+            --- stderr ---
+            error: no build stage in current context
+             --> app/Dockerfile:1:1
+              |
+            1 | RUN true
+              | ^^^
+              |
+              = help: start the Dockerfile with FROM; only ARG may come before it
+
+            error: dockerfile contains no stages to build
+             --> app/Dockerfile:1:1
+              |
+            1 | RUN true
+              | ^^^^^^^^
+        "#]],
     );
 }
 
@@ -122,10 +141,10 @@ fn an_unknown_target_is_the_users_mistake() {
     scratch.check(
         &["build", "app", "--target", "two"],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: app/Dockerfile: target stage `two` could not be found
-    "#]],
+            exit: 2
+            --- stderr ---
+            error: app/Dockerfile: target stage "two" could not be found
+        "#]],
     );
 }
 
@@ -134,11 +153,16 @@ fn a_base_that_nobody_knows_is_answered_with_how_to_name_it() {
     check_build(
         &[("app/Dockerfile", "FROM ubuntu:latest\n")],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: app/Dockerfile:1: cannot get base image `ubuntu:latest`
-          cause: ubuntu:latest is not in the store, and registries are not supported yet; say under [bases] in jettison.toml where it comes from, such as "ubuntu:latest" = "debian://bookworm"
-    "#]],
+            exit: 2
+            --- stderr ---
+            error: cannot get base image `ubuntu:latest`
+             --> app/Dockerfile:1:1
+              |
+            1 | FROM ubuntu:latest
+              | ^^^^^^^^^^^^^^^^^^
+              |
+              = cause: ubuntu:latest is not in the store, and registries are not supported yet; say under [bases] in jettison.toml where it comes from, such as "ubuntu:latest" = "debian://bookworm"
+        "#]],
     );
 }
 
@@ -155,8 +179,13 @@ fn a_base_address_that_is_not_supported_is_refused() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/Dockerfile:1: cannot get base image `ubuntu:latest`
-              cause: `rpm://leap` in [bases] is not an address that is supported yet: take debian://SUITE
+            error: cannot get base image `ubuntu:latest`
+             --> app/Dockerfile:1:1
+              |
+            1 | FROM ubuntu:latest
+              | ^^^^^^^^^^^^^^^^^^
+              |
+              = cause: `rpm://leap` in [bases] is not an address that is supported yet: take debian://SUITE
         "#]],
     );
 }
@@ -171,7 +200,7 @@ fn a_misspelt_setting_is_shown_with_its_line() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `probes`
+            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `check`, `probes`
         "#]],
     );
 }

@@ -1,0 +1,110 @@
+//! A build's error as the user should see it: with its place drawn, if it has one.
+
+use std::error::Error;
+
+use jettison_build::{BuildError, Located, LowerError};
+use jettison_dockerfile::{TextRange, parse};
+
+use crate::drawing::{Drawing, draw_all};
+use crate::failure::Failure;
+use crate::source::Source;
+
+/// The failure of a build of the Dockerfile `source`.
+pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
+    match error {
+        BuildError::Command {
+            line,
+            command,
+            outcome,
+        } => {
+            let message = format!("`{command}` did not complete successfully: {outcome}");
+            at_line(Failure::no(""), source, *line, &message, &[])
+        }
+        BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
+        BuildError::Lower(lower) => lower_failure(lower, source),
+        BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
+            Failure::host(error.to_string())
+                .because(error)
+                .hint("`jettison doctor` says what this host offers")
+        }
+        other => Failure::user(other.to_string()).because(other),
+    }
+}
+
+fn lower_failure(error: &LowerError, source: &Source) -> Failure {
+    match error {
+        LowerError::Syntax(places) => located(source, places),
+        LowerError::Instruction(place) => located(source, std::slice::from_ref(place)),
+        LowerError::Base {
+            line,
+            name,
+            source: cause,
+        } => {
+            let message = format!("cannot get base image `{name}`");
+            at_line(
+                Failure::user(""),
+                source,
+                *line,
+                &message,
+                &causes(cause.as_ref()),
+            )
+        }
+        LowerError::NoTarget(_) => Failure::user(format!("{}: {error}", source.path)),
+    }
+}
+
+/// Failures with places, drawn.
+fn located(source: &Source, places: &[Located]) -> Failure {
+    let drawings: Vec<Drawing<'_>> = places
+        .iter()
+        .map(|place| Drawing {
+            message: &place.message,
+            range: place
+                .range
+                .clone()
+                .or_else(|| instruction_range(source, place.line)),
+            hints: &place.hints,
+            ..Drawing::default()
+        })
+        .collect();
+    Failure::user("").drawn(draw_all(source, &drawings))
+}
+
+/// A failure of the instruction on a line.
+fn at_line(
+    failure: Failure,
+    source: &Source,
+    line: usize,
+    message: &str,
+    causes: &[String],
+) -> Failure {
+    let drawing = Drawing {
+        message,
+        range: instruction_range(source, line),
+        causes,
+        ..Drawing::default()
+    };
+    failure.drawn(draw_all(source, &[drawing]))
+}
+
+/// Where the instruction is that starts on a line.
+fn instruction_range(source: &Source, line: usize) -> Option<TextRange> {
+    let parse = parse(&source.text);
+    let mut instructions = parse.instructions().iter();
+    let instruction = instructions.find(|instruction| instruction.line == line)?;
+    Some(instruction.range.clone())
+}
+
+/// An error's message and those of what caused it.
+fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = error.source();
+    }
+    causes
+}

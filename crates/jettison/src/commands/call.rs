@@ -1,0 +1,218 @@
+//! `jettison build --call`: what BuildKit's frontend answers in place of a build, in the shapes that
+//! `docker buildx build --call` prints (buildx: `printResult`, BuildKit: frontend/subrequests).
+
+mod json;
+mod lint;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use jettison_dockerfile::{
+    Diagnostic, Given, IgnoreFile, Outline, Rule, Severity, Target, outline, rules, targets,
+};
+
+use crate::cli::{BuildArgs, CallMethod, CallRequest};
+use crate::commands::dockerfile::{
+    CheckRequest, FailsBuild, Location, Read, check_text, in_directory, read,
+};
+use crate::commands::world;
+use crate::drawing::{Drawing, draw_all};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::report::Checked;
+use crate::source::Source;
+use crate::surroundings::Surroundings;
+
+/// Answers a call. Nothing is built, and no image is needed.
+pub(super) fn run(
+    call: CallRequest,
+    args: &BuildArgs,
+    surroundings: &Surroundings,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    let context = &args.input.context;
+    if !context.is_dir() {
+        let message = format!("build context {} is not a directory", context.display());
+        return Err(Failure::user(message));
+    }
+    let location = Location {
+        dockerfile: args
+            .input
+            .file
+            .clone()
+            .unwrap_or_else(|| in_directory(context)),
+        context: Some(context.clone()),
+    };
+    let source = location.read()?;
+    if call.method == CallMethod::Check {
+        let ignore = ignore_file(&location)?;
+        let build_args = world::build_args(&args.input.build_args, surroundings);
+        let (checked, _) = buildkit_findings(source, args, &build_args, ignore.as_ref())?;
+        return print_findings(call, &checked, &location.dockerfile, output);
+    }
+    // What is listed does not depend on the target, nor does it have to be there.
+    let wanted = args
+        .target
+        .as_deref()
+        .filter(|_| call.method == CallMethod::Outline);
+    let read = read(&source, wanted)?;
+    refuse_errors(&source, &read)?;
+    let text = match call.method {
+        CallMethod::Outline => {
+            let build_args = world::build_args(&args.input.build_args, surroundings);
+            let given = Given {
+                args: &build_args,
+                images: &|_| None,
+            };
+            let outline = outline(
+                &read.parse,
+                &read.graph,
+                read.target,
+                &given,
+                &read.platform,
+            );
+            print_outline(call, &outline, &source)
+        }
+        CallMethod::Targets => print_targets(call, &targets(&read.parse, &read.graph), &source),
+        CallMethod::Build | CallMethod::Check => String::new(),
+    };
+    output.raw(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_outline(call: CallRequest, outline: &Outline, source: &Source) -> String {
+    if call.is_json {
+        json::outline(outline, &source.text)
+    } else {
+        tables::outline(outline)
+    }
+}
+
+fn print_targets(call: CallRequest, targets: &[Target], source: &Source) -> String {
+    if call.is_json {
+        json::targets(targets, &source.text)
+    } else {
+        tables::targets(targets)
+    }
+}
+
+/// BuildKit's own checks, and none of ours.
+fn buildkit_rules() -> Vec<&'static Rule> {
+    let mut rules = rules();
+    rules.retain(|rule| rule.is_buildkit());
+    rules
+}
+
+fn print_findings(
+    call: CallRequest,
+    checked: &Checked,
+    dockerfile: &Path,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    let errors: Vec<Drawing<'_>> = errors(checked.diagnostics.iter()).collect();
+    let text = if call.is_json {
+        lint::json(checked, dockerfile)
+    } else {
+        lint::text(checked)
+    };
+    output.raw(&text);
+    if !errors.is_empty() {
+        return Err(Failure::no("").drawn(draw_all(&checked.source, &errors)));
+    }
+    Ok(if checked.findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+fn ignore_file(location: &Location) -> Result<Option<IgnoreFile>, Failure> {
+    let Some(text) = location.read_ignore()? else {
+        return Ok(None);
+    };
+    match IgnoreFile::parse(&text.text) {
+        Ok(ignore) => Ok(Some(ignore)),
+        Err(error) => {
+            Err(Failure::user(format!("cannot understand {}", text.path)).because(&error))
+        }
+    }
+}
+
+/// What BuildKit's checks find.
+fn buildkit_findings(
+    source: Source,
+    args: &BuildArgs,
+    build_args: &BTreeMap<String, String>,
+    ignore: Option<&IgnoreFile>,
+) -> Result<(Checked, FailsBuild), Failure> {
+    let request = CheckRequest {
+        rules: &buildkit_rules(),
+        build_args,
+        target: args.target.as_deref(),
+        images: &|_| None,
+        ignore,
+    };
+    check_text(source, &request)
+}
+
+/// The checks that warn about a Dockerfile that is going to be built, if that does not fail the build.
+pub(super) fn warnings_before_build(
+    location: &Location,
+    source: &Source,
+    args: &BuildArgs,
+    surroundings: &Surroundings,
+) -> Result<usize, Failure> {
+    let ignore = ignore_file(location)?;
+    let build_args = world::build_args(&args.input.build_args, surroundings);
+    let (checked, fails_build) =
+        buildkit_findings(source.clone(), args, &build_args, ignore.as_ref())?;
+    let has_errors = errors(checked.diagnostics.iter()).next().is_some();
+    if has_errors {
+        // The build is going to say so, better.
+        return Ok(0);
+    }
+    if fails_build == FailsBuild(true) && !checked.findings.is_empty() {
+        let mut names: Vec<&str> = Vec::new();
+        for finding in &checked.findings {
+            if !names.contains(&finding.rule.id.0) {
+                names.push(finding.rule.id.0);
+            }
+        }
+        // BuildKit: `Linter.Error`, frontend/dockerfile/linter/linter.go.
+        let message = format!("lint violation found for rules: {}", names.join(", "));
+        return Err(Failure::no(format!("{}: {message}", source.path)).hint(
+            "`jettison check` shows what is found; `# check=error=true` makes it fail the build",
+        ));
+    }
+    Ok(checked.findings.len())
+}
+
+/// What makes a Dockerfile impossible to build.
+fn errors<'a>(
+    diagnostics: impl Iterator<Item = &'a Diagnostic>,
+) -> impl Iterator<Item = Drawing<'a>> {
+    diagnostics
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| Drawing {
+            message: &diagnostic.message,
+            range: Some(diagnostic.range.clone()),
+            hints: &diagnostic.hints,
+            ..Drawing::default()
+        })
+}
+
+/// A Dockerfile that cannot be built has no outline.
+fn refuse_errors(source: &Source, read: &Read) -> Result<(), Failure> {
+    let diagnostics = read
+        .parse
+        .diagnostics()
+        .iter()
+        .chain(&read.graph.diagnostics);
+    let errors: Vec<Drawing<'_>> = errors(diagnostics).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::user("").drawn(draw_all(source, &errors)))
+}
