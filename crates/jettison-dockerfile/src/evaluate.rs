@@ -304,10 +304,10 @@ impl Walk<'_> {
         place: &TextRange,
     ) {
         let escape = self.parse.escape();
-        let before = scope.clone();
         match kind {
             InstructionKind::Env(pairs) => {
                 // All words see the values from before the instruction.
+                let before = scope.clone();
                 let lookup = |name: &str| before.lookup(name).map(str::to_owned);
                 for pair in pairs {
                     let key = words.expand(&pair.key, &pair.key_range, escape, &lookup);
@@ -316,6 +316,7 @@ impl Walk<'_> {
                         scope.set_env(key, value);
                     }
                 }
+                words.settle(&before);
             }
             InstructionKind::Arg(declarations) => {
                 for declaration in declarations {
@@ -351,7 +352,7 @@ impl Walk<'_> {
             | InstructionKind::Unknown
             | InstructionKind::Invalid => {}
         }
-        words.settle(&before);
+        words.settle(scope);
     }
 
     /// The value of an argument that a stage declares: given, its default, or the global one.

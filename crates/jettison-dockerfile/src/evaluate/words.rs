@@ -1,6 +1,6 @@
 //! The words of an instruction that BuildKit expands, and what they use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
@@ -94,9 +94,15 @@ impl Words {
 
     /// Compares the variables without a value in the latest words with what they could see.
     pub(super) fn settle(&mut self, scope: &Scope) {
+        // One name may come up many times.
+        let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
         for variable in &mut self.unset[self.settled..] {
-            variable.is_declared = scope.declares(&variable.name);
-            variable.closest = closest(&variable.name, scope.names()).map(str::to_owned);
+            let name = &variable.name;
+            variable.is_declared = scope.declares(name);
+            let found = known
+                .entry(name.clone())
+                .or_insert_with(|| closest(name, scope.names()).map(str::to_owned));
+            variable.closest.clone_from(found);
         }
         self.settled = self.unset.len();
     }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
+use crate::expand::expand;
 use crate::flag::Flags;
 use crate::heredoc::{Heredoc, announcement};
 use crate::instruction::{Context, Problem};
 use crate::node::Values;
+use crate::quote::quoted;
 
 /// `COPY` or `ADD`. Flags that the one or the other does not have are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +55,8 @@ pub(super) fn copy(
     let copy = copy_or_add(context, values, flags)?;
     let from = flags.text("from");
     if let (Some(from), Some(range)) = (&from, flags.range("from"))
-        && from.contains('$')
+        && let Some(problem) = from_problem(from)
     {
-        // BuildKit says it in these words, dockerfile2llb/convert.go.
-        let problem = "variable expansion is not supported for --from, define a new stage with FROM \
-                       using ARG from global scope as a workaround";
         return Err(Diagnostic::error(range, problem).into());
     }
     Ok(CopyInstruction {
@@ -65,6 +64,20 @@ pub(super) fn copy(
         parents: flags.boolean("parents").unwrap_or(false),
         ..copy
     })
+}
+
+/// Says why BuildKit does not take a `--from`: it would be another one if it were expanded, which it is not
+/// (BuildKit: `toCommand`, dockerfile2llb/convert.go).
+fn from_problem(from: &str) -> Option<String> {
+    match expand(from, '\\', &|_| None) {
+        Ok(same) if same == from => None,
+        Ok(_) => Some(
+            "variable expansion is not supported for --from, define a new stage with FROM using ARG \
+             from global scope as a workaround"
+                .to_owned(),
+        ),
+        Err(error) => Some(format!("failed to process {}: {error}", quoted(from))),
+    }
 }
 
 /// Reads `ADD`.

@@ -183,6 +183,16 @@ fn copy_has_sources_and_a_destination() {
             r#"CopyInstruction { sources: [Path("a b")], destination: "/c", from: None, chown: None, chmod: None, exclude: [], checksum: Some("sha256:0"), unpack: Some(false), link: false, parents: false, keep_git_dir: Some(true) }"#
         ]],
     );
+    let InstructionKind::Copy(copy) = one("COPY --from=b$ a b") else {
+        panic!("COPY")
+    };
+    assert_eq!(copy.from.as_deref(), Some("b$"));
+    check(
+        r"COPY --from=${X a b",
+        expect![[r#"
+            1:6 error: failed to process "${X": unsupported modifier (�) in substitution [--from=${X]
+        "#]],
+    );
     check(
         "COPY --from=$X a b",
         expect![[r"

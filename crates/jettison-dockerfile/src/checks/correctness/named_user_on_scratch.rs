@@ -7,7 +7,6 @@ use crate::checks::input::{CheckInput, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::evaluate::BaseImage;
-use crate::expand::expand;
 use crate::instruction::InstructionKind;
 
 pub(in crate::checks) const RULE: Rule = Rule {
@@ -29,15 +28,10 @@ fn named_user_on_scratch(input: &CheckInput<'_>, findings: &mut Findings) {
             continue;
         }
         for view in stage.instructions() {
-            let scope = &view.evaluated.before;
-            let expanded = |text: &str| {
-                let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-                let is_known = view.evaluated.unmatched.is_empty();
-                let expanded = expand(text, input.parse.escape(), &lookup).ok();
-                expanded.filter(|_| is_known)
-            };
             if let InstructionKind::User(user) = &view.instruction.kind
-                && let Some((name, file)) = expanded(user).and_then(|user| missing(&stage, &user))
+                && let Some((name, file)) = view
+                    .known_value(user)
+                    .and_then(|user| missing(&stage, &user))
                 && !is_base(input, &stage)
             {
                 let message = format!("no container starts as `{name}`: the stage has no `{file}`");
@@ -47,8 +41,9 @@ fn named_user_on_scratch(input: &CheckInput<'_>, findings: &mut Findings) {
             }
             let chown = copy_of(&view.instruction.kind).and_then(|(copy, _)| copy.chown.as_deref());
             if let Some(owner) = chown
-                && let Some((name, file)) =
-                    expanded(owner).and_then(|owner| missing(&stage, &owner))
+                && let Some((name, file)) = view
+                    .known_value(owner)
+                    .and_then(|owner| missing(&stage, &owner))
             {
                 let mut flags = view.instruction.flags.iter();
                 let Some(flag) = flags.find(|flag| flag.name == "chown") else {

@@ -28,6 +28,10 @@ pub(super) const LISTS: Place<'_> = Place::At("/var/lib/apt/lists");
 
 fn apt_lists_left(input: &CheckInput<'_>, findings: &mut Findings) {
     let all: Vec<Run<'_>> = shipping_runs(input).collect();
+    let last_use = all
+        .iter()
+        .rfind(|run| installs_from_earlier_lists(run))
+        .map(|run| run.view.index);
     for run in &all {
         let Some((command, update)) = lists_left(run) else {
             continue;
@@ -42,10 +46,7 @@ fn apt_lists_left(input: &CheckInput<'_>, findings: &mut Findings) {
             place,
             format!("the package lists that `{program} update` fetches stay in the image"),
         );
-        let is_needed_later = all
-            .iter()
-            .filter(|later| later.view.index > run.view.index)
-            .any(installs_from_earlier_lists);
+        let is_needed_later = last_use.is_some_and(|last| last > run.view.index);
         if is_needed_later {
             found.hint(
                 "install all packages in one RUN, and delete `/var/lib/apt/lists/*` at its end",

@@ -8,7 +8,6 @@ use crate::checks::size::download::{fetched, unpacking};
 use crate::checks::size::path::{Place, matches};
 use crate::checks::size::run::{Run, deleted_words, shipping_runs};
 use crate::diagnostic::Severity;
-use crate::shell::SimpleCommand;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("archive-left"),
@@ -29,6 +28,7 @@ fn archive_left(input: &CheckInput<'_>, findings: &mut Findings) {
         if fetched.is_empty() {
             continue;
         }
+        let gone = names_gone(&run);
         for command in run.commands() {
             let Some(archive) = unpacking(command).map(|unpacking| unpacking.archive) else {
                 continue;
@@ -39,7 +39,13 @@ fn archive_left(input: &CheckInput<'_>, findings: &mut Findings) {
             let is_fetched = fetched.iter().any(|file| {
                 file.path == path && file.command.source_range.end <= command.source_range.start
             });
-            if is_fetched && !run.is_below_mount(&path) && !is_gone(&run, &path, command) {
+            let end = command.source_range.end;
+            let name = base_name(&path);
+            let is_gone = || {
+                let mut later = gone.iter().filter(|(start, _)| *start >= end);
+                run.empties(Place::At(&path), command) || later.any(|(_, gone)| matches(gone, name))
+            };
+            if is_fetched && !run.is_below_mount(&path) && !is_gone() {
                 let name = value_or_text(archive);
                 let found = findings
                     .add(
@@ -57,19 +63,21 @@ fn archive_left(input: &CheckInput<'_>, findings: &mut Findings) {
     }
 }
 
-/// Says whether the file is deleted, or moved, after a command.
-fn is_gone(run: &Run<'_>, path: &str, command: &SimpleCommand) -> bool {
-    let name = base_name(path);
-    run.empties(Place::At(path), command)
-        || run.after(command).any(|later| {
-            // Where a relative path starts is not always known: the name has to do.
-            let by_name = deleted_words(later)
-                .iter()
-                .any(|word| matches(base_name(value_or_text(word).trim_matches('"')), name));
-            let is_moved = later.tool() == Some("mv")
-                && later
-                    .arguments()
-                    .any(|word| matches(base_name(value_or_text(word)), name));
-            by_name || is_moved
-        })
+/// The names and patterns of what is deleted or moved, each with its place in the script. Where a relative path starts
+/// is not always known: the name has to do.
+fn names_gone<'a>(run: &Run<'a>) -> Vec<(usize, &'a str)> {
+    let mut names = Vec::new();
+    for command in run.commands() {
+        let words = match command.tool() {
+            Some("mv") => command.arguments().collect(),
+            Some(_) | None => deleted_words(command),
+        };
+        let start = command.source_range.start;
+        names.extend(
+            words
+                .into_iter()
+                .map(|word| (start, base_name(value_or_text(word).trim_matches('"')))),
+        );
+    }
+    names
 }

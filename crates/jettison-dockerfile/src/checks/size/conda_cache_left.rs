@@ -41,7 +41,9 @@ fn conda_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
                 format!("the packages that `{name}` downloads stay in the image a second time"),
             )
             .hint(format!("run `{clean}` in the same RUN"));
-        if let Some(edits) = append(input, &run, &clean) {
+        let edits = append(input, &run, &clean);
+        // What may not have run need not be cleaned up after.
+        if let Some(edits) = edits.filter(|_| command.nesting.is_empty()) {
             found.propose(
                 edits,
                 "a downloaded package is not needed once it is installed",

@@ -42,12 +42,16 @@ fn dev_dependencies_in_image(input: &CheckInput<'_>, findings: &mut Findings) {
         return;
     }
     let purpose = purpose(&stage);
-    for run in runs(&stage) {
-        for command in run.commands() {
-            let Some(install) = install(&stage, &run, command) else {
+    let settings = Settings::of(&stage);
+    let runs = runs(&stage);
+    let last_use = runs.iter().filter_map(last_possible_use).next_back();
+    for run in &runs {
+        for command in run.commands().filter(|command| command.nesting.is_empty()) {
+            let Some(install) = install(&settings, run, command) else {
                 continue;
             };
-            if is_started(&stage, &purpose, install.name) && !may_use_them(&stage, &run, command) {
+            let is_used = last_use >= Some((run.view.index, command.source_range.end));
+            if !is_used && is_started(&stage, &purpose, install.name) {
                 findings
                     .add(
                         install.word.range.clone(),
@@ -60,6 +64,55 @@ fn dev_dependencies_in_image(input: &CheckInput<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// What the scripts of a stage, and of those below it, tell package managers for good.
+struct Settings {
+    node: bool,
+    bundler: bool,
+}
+
+impl Settings {
+    fn of(stage: &StageView<'_>) -> Settings {
+        let runs: Vec<Run<'_>> = stage.chain().iter().flat_map(runs).collect();
+        let is_node =
+            |word: &&ShellWord| word.text.contains("omit") || word.text.contains("production");
+        Settings {
+            node: runs.iter().any(|run| {
+                run.packages()
+                    .any(|(_, packages)| packages.rest.iter().any(is_node))
+            }),
+            bundler: runs
+                .iter()
+                .any(|run| run.mentions("without") || run.mentions(".bundle/config")),
+        }
+    }
+}
+
+/// The last command of a `RUN` that may need the packages, or take them away again: its instruction and its place.
+fn last_possible_use(run: &Run<'_>) -> Option<(usize, usize)> {
+    let is_harmless = |command: &SimpleCommand| {
+        let Some(packages) = package_command(command) else {
+            let tool = command.tool();
+            return command.words.is_empty() || tool.is_some_and(|tool| HARMLESS.contains(&tool));
+        };
+        let is_node = matches!(
+            packages.manager,
+            Manager::Npm | Manager::Yarn | Manager::Pnpm
+        );
+        !is_node || packages.action != Action::Other
+    };
+    let others = run.commands().filter(|command| !is_harmless(command));
+    let is_install = |command: &&SimpleCommand| {
+        matches!(
+            command.tool(),
+            Some("composer" | "composer.phar" | "poetry" | "pipenv" | "bundle")
+        ) && command
+            .literals()
+            .any(|word| word == "install" || word == "config")
+    };
+    let last = others.filter(|command| !is_install(command)).last()?;
+    Some((run.view.index, last.source_range.start))
 }
 
 /// Says whether the image is one for development or tests, by its stage's name or its environment.
@@ -118,31 +171,6 @@ fn is_started(stage: &StageView<'_>, purpose: &Purpose, install: &str) -> bool {
     is_program && !uses_development
 }
 
-/// Says whether a later command of the stage may need the packages, or take them away again.
-fn may_use_them(stage: &StageView<'_>, run: &Run<'_>, command: &SimpleCommand) -> bool {
-    let later = runs(stage)
-        .into_iter()
-        .filter(|other| other.view.index > run.view.index);
-    let is_harmless = |command: &SimpleCommand| {
-        let tool = command
-            .tool()
-            .or_else(|| command.words.is_empty().then_some("true"));
-        let Some(packages) = package_command(command) else {
-            return tool.is_some_and(|tool| HARMLESS.contains(&tool));
-        };
-        let is_script = matches!(
-            packages.manager,
-            Manager::Npm | Manager::Yarn | Manager::Pnpm
-        ) && packages.action == Action::Other;
-        !is_script
-    };
-    let mut commands = run
-        .after(command)
-        .chain(later.flat_map(|run| run.script.commands.iter()));
-    let is_nested = !command.nesting.is_empty();
-    is_nested || commands.any(|command| !is_harmless(command))
-}
-
 /// Programs that have nothing to do with the packages.
 const HARMLESS: [&str; 30] = [
     "rm",
@@ -178,7 +206,7 @@ const HARMLESS: [&str; 30] = [
 ];
 
 fn install<'a>(
-    stage: &StageView<'a>,
+    settings: &Settings,
     run: &Run<'a>,
     command: &'a SimpleCommand,
 ) -> Option<Install<'a>> {
@@ -197,7 +225,7 @@ fn install<'a>(
         .find(|word| !word.text.starts_with('-'));
     let is_verb = |name: &str| verb.is_some_and(|verb| verb.text == name);
     match command.tool()? {
-        "npm" | "pnpm" | "yarn" => node_install(stage, run, command),
+        "npm" | "pnpm" | "yarn" => node_install(settings, run, command),
         "composer" | "composer.phar" if is_verb("install") => {
             let is_off = has("--no-dev") || is_known(run, "COMPOSER_NO_DEV");
             (!is_off).then_some(Install {
@@ -235,13 +263,13 @@ fn install<'a>(
                 hint: "leave `--dev` out",
             })
         }
-        "bundle" if is_verb("install") => bundle_install(stage, run, verb?, &has),
+        "bundle" if is_verb("install") => bundle_install(settings, run, verb?, &has),
         _ => None,
     }
 }
 
 fn node_install<'a>(
-    stage: &StageView<'_>,
+    settings: &Settings,
     run: &Run<'_>,
     command: &'a SimpleCommand,
 ) -> Option<Install<'a>> {
@@ -279,16 +307,7 @@ fn node_install<'a>(
     ]
     .iter()
     .any(|name| is_known(run, name));
-    let configures = stage.chain().iter().flat_map(runs).any(|run| {
-        run.packages().any(|(_, packages)| {
-            packages.rest.iter().any(|word| {
-                ["omit", "production"]
-                    .iter()
-                    .any(|part| word.text.contains(part))
-            })
-        })
-    });
-    if !is_plain || !is_known_yarn || is_off || configures {
+    if !is_plain || !is_known_yarn || is_off || settings.node {
         return None;
     }
     let verb = packages.verb.unwrap_or(packages.program);
@@ -317,7 +336,7 @@ fn node_install<'a>(
 }
 
 fn bundle_install<'a>(
-    stage: &StageView<'_>,
+    settings: &Settings,
     run: &Run<'_>,
     verb: &'a ShellWord,
     has: &dyn Fn(&str) -> bool,
@@ -329,12 +348,7 @@ fn bundle_install<'a>(
         || ["BUNDLE_WITHOUT", "BUNDLE_ONLY"]
             .iter()
             .any(|name| is_known(run, name));
-    let configures = stage
-        .chain()
-        .iter()
-        .flat_map(runs)
-        .any(|run| run.mentions("without") || run.mentions(".bundle/config"));
-    (is_production && !is_off && !configures).then_some(Install {
+    (is_production && !is_off && !settings.bundler).then_some(Install {
         word: verb,
         name: "bundle install",
         hint: "run `bundle config set --local without \"development test\"` before",

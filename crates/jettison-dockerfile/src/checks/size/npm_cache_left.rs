@@ -25,14 +25,18 @@ pub(in crate::checks) const RULE: Rule = Rule {
 
 fn npm_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in shipping_stages(input) {
+        let set = first_cache_setting(&stage);
+        let new_yarn = first_new_yarn(&stage);
         for run in runs(&stage) {
+            let is_after =
+                |first: Option<usize>| first.is_some_and(|first| first <= run.view.index);
             for manager in [Manager::Npm, Manager::Yarn] {
-                let is_certain = manager == Manager::Npm || is_yarn_1(&stage, &run);
-                let Some((command, first)) = cache_left(&run, manager).filter(|_| is_certain)
-                else {
+                let Some((command, first)) = cache_left(&run, manager) else {
                     continue;
                 };
-                if sets_cache(&stage, run.view.index) {
+                let is_doubtful =
+                    manager == Manager::Yarn && (is_after(new_yarn) || !is_yarn_1(&run));
+                if is_after(set) || is_doubtful {
                     continue;
                 }
                 let (name, clean) = match manager {
@@ -55,7 +59,9 @@ fn npm_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
                 } else {
                     ""
                 };
-                if let Some(edits) = append(input, &run, &format!("{sudo}{clean}")) {
+                let edits = append(input, &run, &format!("{sudo}{clean}"));
+                // What may not have run need not be cleaned up after.
+                if let Some(edits) = edits.filter(|_| command.nesting.is_empty()) {
                     found.propose(
                         edits,
                         "what was downloaded is not needed once it is installed",
@@ -115,33 +121,31 @@ pub(super) fn cache_left<'a>(run: &Run<'a>, manager: Manager) -> Option<Packages
     is_left.then_some(first)
 }
 
-/// Says whether npm or yarn is told where to keep its cache before, or in, the instruction at `end`.
-fn sets_cache(stage: &StageView<'_>, end: usize) -> bool {
-    stage
-        .chain()
-        .iter()
-        .flat_map(runs)
-        .filter(|run| run.view.index <= end)
-        .any(|run| {
-            run.packages().any(|(_, packages)| {
-                let words: Vec<&str> = [packages.group, packages.verb]
-                    .into_iter()
-                    .flatten()
-                    .chain(packages.rest.iter().copied())
-                    .map(value_or_text)
-                    .collect();
-                matches!(packages.manager, Manager::Npm | Manager::Yarn)
-                    && words.contains(&"set")
-                    && words
-                        .iter()
-                        .any(|word| word.to_ascii_lowercase().starts_with("cache"))
-            })
+/// The first instruction of a stage and those below it that tells npm or yarn where to keep its cache.
+fn first_cache_setting(stage: &StageView<'_>) -> Option<usize> {
+    let sets = |run: &Run<'_>| {
+        run.packages().any(|(_, packages)| {
+            let words: Vec<&str> = [packages.group, packages.verb]
+                .into_iter()
+                .flatten()
+                .chain(packages.rest.iter().copied())
+                .map(value_or_text)
+                .collect();
+            matches!(packages.manager, Manager::Npm | Manager::Yarn)
+                && words.contains(&"set")
+                && words
+                    .iter()
+                    .any(|word| word.to_ascii_lowercase().starts_with("cache"))
         })
+    };
+    let chain = stage.chain();
+    let runs = chain.iter().flat_map(runs).filter(sets);
+    runs.map(|run| run.view.index).min()
 }
 
-/// Says whether yarn is certainly version 1: later versions keep a project's packages in their cache and read them
-/// there when the program runs.
-fn is_yarn_1(stage: &StageView<'_>, run: &Run<'_>) -> bool {
+/// Says whether yarn is version 1 by the flags that it is given: later versions keep a project's packages in their
+/// cache and read them there when the program runs.
+fn is_yarn_1(run: &Run<'_>) -> bool {
     let old = [
         "--frozen-lockfile",
         "--pure-lockfile",
@@ -158,34 +162,30 @@ fn is_yarn_1(stage: &StageView<'_>, run: &Run<'_>) -> bool {
         flags.iter().any(|flag| install.has_flag(flag))
     };
     let mut installs = run.packages_that(Manager::Yarn, &[Action::Install]);
-    let is_old = installs.any(|(_, install)| {
+    installs.any(|(_, install)| {
         let is_global = install
             .group
             .is_some_and(|group| value_or_text(group) == "global");
         is_global || has(&install, &old) && !has(&install, &new)
-    });
-    is_old && !brings_yarn(stage, run.view.index)
+    })
 }
 
-/// Says whether a later version of yarn may have been brought along before the instruction at `end`.
-fn brings_yarn(stage: &StageView<'_>, end: usize) -> bool {
-    stage.chain().iter().any(|stage| {
-        let by_script = runs(stage).iter().any(|run| {
-            run.view.index <= end
-                && (run.mentions("corepack")
-                    || run.mentions("yarn set version")
-                    || run.mentions("berry"))
-        });
-        let by_copy = stage.instructions().any(|view| {
-            let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
-            else {
-                return false;
-            };
-            view.index < end
-                && copy.sources.iter().any(
-                    |source| matches!(source, CopySource::Path(path) if path.contains(".yarn")),
-                )
-        });
-        by_script || by_copy
-    })
+/// The first instruction of a stage and those below it that may bring a later version of yarn along.
+fn first_new_yarn(stage: &StageView<'_>) -> Option<usize> {
+    let signs = ["corepack", "yarn set version", "berry"];
+    let chain = stage.chain();
+    let scripts = chain
+        .iter()
+        .flat_map(runs)
+        .filter(|run| signs.iter().any(|sign| run.mentions(sign)))
+        .map(|run| run.view.index);
+    let copies = chain.iter().flat_map(StageView::instructions).filter(|view| {
+        let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
+        else {
+            return false;
+        };
+        let is_yarn = |source: &CopySource| matches!(source, CopySource::Path(path) if path.contains(".yarn"));
+        copy.sources.iter().any(is_yarn)
+    });
+    scripts.chain(copies.map(|view| view.index)).min()
 }

@@ -28,8 +28,9 @@ const CACHE: Place<'_> = Place::InHome(".cache/pip");
 
 fn pip_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in shipping_stages(input) {
+        let configured = first_configuration(&stage);
         for run in runs(&stage) {
-            if is_configured(&stage, run.view.index) {
+            if configured.is_some_and(|first| first <= run.view.index) {
                 continue;
             }
             let left = cache_left(&run);
@@ -115,23 +116,22 @@ fn configures(run: &Run<'_>) -> bool {
         })
 }
 
-/// Says whether pip was configured by something before the instruction at `end`.
-fn is_configured(stage: &StageView<'_>, end: usize) -> bool {
-    stage.chain().iter().any(|stage| {
-        let by_script = runs(stage)
-            .iter()
-            .any(|run| run.view.index < end && configures(run));
-        let by_file = stage
-            .instructions()
-            .any(|view| match &view.instruction.kind {
-                InstructionKind::Copy(copy) | InstructionKind::Add(copy) => {
-                    view.index < end
-                        && view.instruction.original.contains("pip.conf")
-                        && !copy.destination.is_empty()
-                }
-                InstructionKind::Env(_) => {
-                    view.index < end && view.instruction.original.contains("PIP_CONFIG_FILE")
-                }
+/// The first instruction of a stage and those below it that may configure pip.
+fn first_configuration(stage: &StageView<'_>) -> Option<usize> {
+    let chain = stage.chain();
+    let scripts = chain
+        .iter()
+        .flat_map(runs)
+        .filter(configures)
+        .map(|run| run.view.index);
+    let files = chain
+        .iter()
+        .flat_map(StageView::instructions)
+        .filter(|view| {
+            let text = &view.instruction.original;
+            match &view.instruction.kind {
+                InstructionKind::Copy(_) | InstructionKind::Add(_) => text.contains("pip.conf"),
+                InstructionKind::Env(_) => text.contains("PIP_CONFIG_FILE"),
                 InstructionKind::From(_)
                 | InstructionKind::Run(_)
                 | InstructionKind::Cmd(_)
@@ -149,7 +149,7 @@ fn is_configured(stage: &StageView<'_>, end: usize) -> bool {
                 | InstructionKind::Maintainer(_)
                 | InstructionKind::Unknown
                 | InstructionKind::Invalid => false,
-            });
-        by_script || by_file
-    })
+            }
+        });
+    scripts.chain(files.map(|view| view.index)).min()
 }

@@ -24,18 +24,9 @@ pub(in crate::checks) const RULE: Rule = Rule {
 
 fn recommended_packages(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in shipping_stages(input) {
-        if stage
-            .chain()
-            .iter()
-            .skip(1)
-            .any(|base| configures_apt(base, usize::MAX))
-        {
-            continue;
-        }
+        let configured = first_configuration(&stage);
         for run in runs(&stage) {
-            if configures_apt(&stage, run.view.index)
-                || run.mentions("install-recommends") && sets_option(&run)
-            {
+            if configured.is_some_and(|first| first <= run.view.index) {
                 continue;
             }
             for (_, install) in run.packages_that(Manager::Apt, &[Action::Install]) {
@@ -115,22 +106,26 @@ fn sets_option(run: &Run<'_>) -> bool {
     })
 }
 
-/// Says whether something in a stage, before the instruction at `end`, may tell apt not to install recommended packages.
-fn configures_apt(stage: &StageView<'_>, end: usize) -> bool {
-    let by_script = runs(stage)
+/// The first instruction of a stage and those below it that may tell apt not to install recommended packages.
+fn first_configuration(stage: &StageView<'_>) -> Option<usize> {
+    let chain = stage.chain();
+    let scripts = chain
         .iter()
-        .any(|run| run.view.index < end && run.mentions("install-recommends") && sets_option(run));
-    let by_copy = stage.instructions().any(|view| {
-        let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
-        else {
-            return false;
-        };
-        let is_apt = |path: &str| path.contains("apt.conf") || path.contains("etc/apt");
-        let from_apt = copy
-            .sources
-            .iter()
-            .any(|source| matches!(source, CopySource::Path(path) if is_apt(path)));
-        view.index < end && (is_apt(&copy.destination) || from_apt)
-    });
-    by_script || by_copy
+        .flat_map(runs)
+        .filter(|run| run.mentions("install-recommends") && sets_option(run))
+        .map(|run| run.view.index);
+    let copies = chain
+        .iter()
+        .flat_map(StageView::instructions)
+        .filter(|view| {
+            let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
+            else {
+                return false;
+            };
+            let is_apt = |path: &str| path.contains("apt.conf") || path.contains("etc/apt");
+            let is_apt_source =
+                |source: &CopySource| matches!(source, CopySource::Path(path) if is_apt(path));
+            is_apt(&copy.destination) || copy.sources.iter().any(is_apt_source)
+        });
+    scripts.chain(copies.map(|view| view.index)).min()
 }

@@ -1,5 +1,7 @@
 //! Files that an earlier layer brought and a later one deletes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::checks::finding::Findings;
 use crate::checks::input::{CheckInput, StageView};
 use crate::checks::packages::{Action, Manager, PackageCommand, package_command, value_or_text};
@@ -31,16 +33,8 @@ pub(in crate::checks) const RULE: Rule = Rule {
     check: removed_too_late,
 };
 
-/// Something in a layer.
-#[derive(Debug, Clone)]
-struct Brought {
-    what: What,
-    /// The instruction.
-    index: usize,
-    line: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something that a layer holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     /// A file or a directory.
     Path(String),
@@ -50,35 +44,39 @@ enum What {
     Package(Manager, String),
 }
 
+/// What layers hold, each with the line of the instruction that brought it first.
+type Brought = BTreeMap<What, usize>;
+
 fn removed_too_late(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in shipping_stages(input) {
-        let runs = runs(&stage);
-        let mut brought = by_copies(&stage);
-        brought.extend(runs.iter().flat_map(by_run));
-        for run in &runs {
-            let own: Vec<What> = written_by(run);
-            let earlier: Vec<&Brought> = brought
-                .iter()
-                .filter(|brought| brought.index < run.view.index && !own.contains(&brought.what))
-                .collect();
+        let mut copies = by_copies(&stage).into_iter().peekable();
+        let mut brought = Brought::new();
+        for run in &runs(&stage) {
+            while let Some((_, what, line)) = copies.next_if(|(index, ..)| *index < run.view.index)
+            {
+                brought.entry(what).or_insert(line);
+            }
+            let own = written_by(run);
             for command in run.commands() {
-                if let Some((word, brought)) = removed(run, command, &earlier) {
-                    let (name, line) = (value_or_text(word), brought.line);
-                    let message = match &brought.what {
-                        What::Path(path) => format!(
-                            "deleting `{path}` frees nothing: line {line} put it into an earlier layer"
-                        ),
-                        What::Cache(_) => format!(
-                            "deleting a cache here frees nothing: line {line} left it in an earlier layer"
-                        ),
-                        What::Package(..) => format!(
-                            "removing `{name}` frees nothing: line {line} installed it into an earlier layer"
-                        ),
-                    };
-                    findings
-                        .add(word.range.clone(), message)
-                        .hint(hint(&brought.what));
-                }
+                let Some((word, what, line)) = removed(run, command, &brought, &own) else {
+                    continue;
+                };
+                let name = value_or_text(word);
+                let message = match what {
+                    What::Path(path) => format!(
+                        "deleting `{path}` frees nothing: line {line} put it into an earlier layer"
+                    ),
+                    What::Cache(_) => format!(
+                        "deleting a cache here frees nothing: line {line} left it in an earlier layer"
+                    ),
+                    What::Package(..) => format!(
+                        "removing `{name}` frees nothing: line {line} installed it into an earlier layer"
+                    ),
+                };
+                findings.add(word.range.clone(), message).hint(hint(what));
+            }
+            for what in left_by(run) {
+                brought.entry(what).or_insert(run.view.instruction.line);
             }
         }
     }
@@ -94,8 +92,8 @@ fn hint(what: &What) -> &'static str {
     }
 }
 
-/// What `COPY` and `ADD` bring.
-fn by_copies(stage: &StageView<'_>) -> Vec<Brought> {
+/// What `COPY` and `ADD` bring: the instruction, the thing and the line.
+fn by_copies(stage: &StageView<'_>) -> Vec<(usize, What, usize)> {
     let mut brought = Vec::new();
     for view in stage.instructions() {
         let (InstructionKind::Copy(copy) | InstructionKind::Add(copy)) = &view.instruction.kind
@@ -110,11 +108,7 @@ fn by_copies(stage: &StageView<'_>) -> Vec<Brought> {
                     .iter()
                     .any(|end| path.contains(end));
             if path != "/" && !is_archive && !is_small_text(&path) {
-                brought.push(Brought {
-                    what: What::Path(path),
-                    index: view.index,
-                    line: view.instruction.line,
-                });
+                brought.push((view.index, What::Path(path), view.instruction.line));
             }
         }
     }
@@ -131,7 +125,7 @@ fn is_small_text(path: &str) -> bool {
 }
 
 /// What a `RUN` leaves in its layer.
-fn by_run(run: &Run<'_>) -> Vec<Brought> {
+fn left_by(run: &Run<'_>) -> Vec<What> {
     let mut whats = Vec::new();
     for file in fetched(run) {
         let is_gone = run.empties(Place::At(&file.path), file.command);
@@ -167,26 +161,18 @@ fn by_run(run: &Run<'_>) -> Vec<Brought> {
             .map(|(manager, _)| What::Cache(manager)),
     );
     whats.extend(installed(run));
-    let (index, line) = (run.view.index, run.view.instruction.line);
     whats
-        .into_iter()
-        .map(|what| Brought { what, index, line })
-        .collect()
 }
 
 /// What a `RUN` writes itself, whether it leaves it or not: deleting that is as it should be.
-fn written_by(run: &Run<'_>) -> Vec<What> {
+fn written_by(run: &Run<'_>) -> BTreeSet<What> {
     let writes = [Action::Install, Action::Update, Action::Upgrade];
-    let mut whats: Vec<What> = fetched(run)
-        .into_iter()
-        .map(|file| What::Path(file.path))
-        .collect();
+    let files = fetched(run).into_iter().map(|file| What::Path(file.path));
     let managers = run
         .packages()
-        .filter(|(_, packages)| writes.contains(&packages.action));
-    whats.extend(managers.map(|(_, packages)| What::Cache(packages.manager)));
-    whats.extend(installed(run));
-    whats
+        .filter(|(_, packages)| writes.contains(&packages.action))
+        .map(|(_, packages)| What::Cache(packages.manager));
+    files.chain(managers).chain(installed(run)).collect()
 }
 
 /// The packages that a `RUN` installs by name.
@@ -228,33 +214,37 @@ fn bare(package: &str) -> String {
         .to_owned()
 }
 
-/// The word of a command that removes something which came earlier.
+/// The word of a command that removes something which came earlier, what it is, and the line that brought it.
 fn removed<'a, 'b>(
     run: &Run<'_>,
     command: &'a SimpleCommand,
-    earlier: &[&'b Brought],
-) -> Option<(&'a ShellWord, &'b Brought)> {
+    brought: &'b Brought,
+    own: &BTreeSet<What>,
+) -> Option<(&'a ShellWord, &'b What, usize)> {
+    let find = |what: &What| {
+        let (what, line) = brought.get_key_value(what)?;
+        (!own.contains(what)).then_some((what, *line))
+    };
     if command.tool() == Some("rm") {
         return deleted_words(command).into_iter().find_map(|word| {
             let paths = run.paths(command, word);
-            let is_hit =
-                |brought: &&&Brought| paths.iter().any(|path| is_deleted_by(&brought.what, path));
-            Some((word, *earlier.iter().find(is_hit)?))
+            let is_hit = |what: &What| {
+                paths.iter().any(|path| is_deleted_by(what, path)) && !own.contains(what)
+            };
+            let (what, line) = brought.iter().find(|(what, _)| is_hit(what))?;
+            Some((word, what, *line))
         });
     }
     let packages = package_command(command)?;
     match packages.action {
         Action::Clean if deletes_left(&packages) => {
-            let cache = What::Cache(packages.manager);
-            let hit = earlier.iter().find(|brought| brought.what == cache)?;
-            Some((packages.verb?, *hit))
+            let (what, line) = find(&What::Cache(packages.manager))?;
+            Some((packages.verb?, what, line))
         }
         Action::Remove => packages.packages().into_iter().find_map(|word| {
-            let package = What::Package(packages.manager, bare(word.literal.as_deref()?));
-            Some((
-                word,
-                *earlier.iter().find(|brought| brought.what == package)?,
-            ))
+            let name = bare(word.literal.as_deref()?);
+            let (what, line) = find(&What::Package(packages.manager, name))?;
+            Some((word, what, line))
         }),
         Action::Clean | Action::Install | Action::Update | Action::Upgrade | Action::Other => None,
     }

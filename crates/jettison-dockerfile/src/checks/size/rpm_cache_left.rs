@@ -47,7 +47,9 @@ fn rpm_cache_left(input: &CheckInput<'_>, findings: &mut Findings) {
             } else {
                 ""
             };
-            if let Some(edits) = append(input, &run, &format!("{sudo}{program} {clean}")) {
+            let edits = append(input, &run, &format!("{sudo}{program} {clean}"));
+            // What may not have run need not be cleaned up after.
+            if let Some(edits) = edits.filter(|_| command.nesting.is_empty()) {
                 found.propose(
                     edits,
                     "metadata and packages are only needed while packages are installed",

@@ -1,5 +1,7 @@
 //! A `RUN` as the rules about size see it: its commands, what they delete, and what is mounted over the image.
 
+use std::collections::BTreeMap;
+
 use crate::checks::input::{CheckInput, InstructionView, StageView};
 use crate::checks::packages::{Action, Manager, PackageCommand, package_command};
 use crate::checks::size::path::{Place, covers, is_unknown, named_paths};
@@ -13,6 +15,28 @@ pub(super) struct Run<'a> {
     pub(super) script: &'a ShellScript,
     /// Where what is written is no part of the layer; `None` is a place that is not known.
     mounts: Vec<Option<String>>,
+    /// What may delete things, in the order of the text.
+    cleanups: Vec<Cleanup<'a>>,
+    /// Where managers are told for the last time to delete their caches; that of a function counts as the end.
+    last_cleaned: BTreeMap<Manager, usize>,
+}
+
+/// A command that deletes something, or may do so.
+#[derive(Debug)]
+struct Cleanup<'a> {
+    /// Where it starts in the script; none, if it may run at any time.
+    start: Option<usize>,
+    cleaned: Cleaned<'a>,
+}
+
+#[derive(Debug)]
+enum Cleaned<'a> {
+    /// These paths and patterns.
+    Paths(Vec<String>),
+    /// What only running the script can tell.
+    Unknown,
+    /// What is in a text that only another shell reads: `trap`, `eval`, `sh -c`.
+    Text(&'a str),
 }
 
 /// A command of a package manager and the simple command that it is.
@@ -42,6 +66,8 @@ pub(super) fn runs<'a>(stage: &StageView<'a>) -> Vec<Run<'a>> {
                 view,
                 script,
                 mounts: mounts(&view, run),
+                cleanups: cleanups(&view, script),
+                last_cleaned: last_cleaned(script),
             })
         })
         .collect()
@@ -64,6 +90,56 @@ fn mounts(view: &InstructionView<'_>, run: &RunInstruction) -> Vec<Option<String
             is_cover.then(|| view.known_value(target))
         })
         .collect()
+}
+
+/// The commands of a script that delete something, or may do so.
+fn cleanups<'a>(view: &InstructionView<'_>, script: &'a ShellScript) -> Vec<Cleanup<'a>> {
+    let mut cleanups = Vec::new();
+    for command in &script.commands {
+        let is_anytime = is_in_function(command) || command.tool() == Some("trap");
+        let start = (!is_anytime).then_some(command.source_range.start);
+        let mut add = |cleaned| cleanups.push(Cleanup { start, cleaned });
+        if is_cleaner(command) {
+            add(Cleaned::Unknown);
+        }
+        for word in deleted_words(command) {
+            let paths = named_paths(view, script, command, word);
+            let is_unknown = is_unknown(word, &paths);
+            add(if is_unknown {
+                Cleaned::Unknown
+            } else {
+                Cleaned::Paths(paths)
+            });
+        }
+        let texts = command.arguments().map(|word| word.text.as_str());
+        for text in texts.filter(|text| text.contains("rm ")) {
+            add(Cleaned::Text(text));
+        }
+    }
+    cleanups
+}
+
+fn last_cleaned(script: &ShellScript) -> BTreeMap<Manager, usize> {
+    let mut last = BTreeMap::new();
+    for command in &script.commands {
+        let packages = package_command(command).filter(|packages| packages.action == Action::Clean);
+        if let Some(packages) = packages {
+            let is_anytime = is_in_function(command);
+            let start = if is_anytime {
+                usize::MAX
+            } else {
+                command.source_range.start
+            };
+            let place: &mut usize = last.entry(packages.manager).or_default();
+            *place = start.max(*place);
+        }
+    }
+    last
+}
+
+fn is_in_function(command: &SimpleCommand) -> bool {
+    let mut nesting = command.nesting.iter();
+    nesting.any(|nesting| matches!(nesting, Nesting::Function(_)))
 }
 
 impl<'a> Run<'a> {
@@ -112,34 +188,29 @@ impl<'a> Run<'a> {
 
     /// Says whether, after `command`, all that is in a place is deleted or may be.
     pub(super) fn empties(&self, place: Place<'_>, command: &SimpleCommand) -> bool {
-        self.after(command).any(|later| {
-            let deletes = deleted_words(later).into_iter().any(|word| {
-                let paths = self.paths(later, word);
-                is_unknown(word, &paths) || paths.iter().any(|path| place.is_covered_by(path))
-            });
-            deletes || hides_deletion(later, place) || is_cleaner(later)
-        }) || self
-            .commands()
-            .any(|other| other.tool() == Some("trap") && hides_deletion(other, place))
+        let end = command.source_range.end;
+        let mut later = self
+            .cleanups
+            .iter()
+            .filter(|cleanup| cleanup.start.is_none_or(|start| start >= end));
+        later.any(|cleanup| match &cleanup.cleaned {
+            Cleaned::Paths(paths) => paths.iter().any(|path| place.is_covered_by(path)),
+            Cleaned::Unknown => true,
+            Cleaned::Text(text) => text.contains(place.text()),
+        })
     }
 
     /// Says whether, after `command`, a manager is told to delete its caches.
     pub(super) fn cleans(&self, manager: Manager, command: &SimpleCommand) -> bool {
-        self.after(command)
-            .filter_map(package_command)
-            .any(|packages| packages.manager == manager && packages.action == Action::Clean)
+        let last = self.last_cleaned.get(&manager);
+        last.is_some_and(|last| *last >= command.source_range.end)
     }
 
     /// The commands that come later; those in functions may be called at any time.
     pub(super) fn after(&self, command: &SimpleCommand) -> impl Iterator<Item = &'a SimpleCommand> {
         let end = command.source_range.end;
-        self.commands().filter(move |later| {
-            let is_in_function = later
-                .nesting
-                .iter()
-                .any(|nesting| matches!(nesting, Nesting::Function(_)));
-            later.source_range.start >= end || is_in_function
-        })
+        self.commands()
+            .filter(move |later| later.source_range.start >= end || is_in_function(later))
     }
 
     /// Says whether its text mentions something, in any case.
@@ -166,13 +237,6 @@ pub(super) fn deleted_words(command: &SimpleCommand) -> Vec<&ShellWord> {
             .collect(),
         Some(_) | None => Vec::new(),
     }
-}
-
-/// Says whether a text that only another shell reads seems to delete a place: `trap`, `eval`, `sh -c`.
-fn hides_deletion(command: &SimpleCommand, place: Place<'_>) -> bool {
-    command
-        .arguments()
-        .any(|word| word.text.contains("rm ") && word.text.contains(place.text()))
 }
 
 /// Says whether a program that is not known cleans up, by its name.
