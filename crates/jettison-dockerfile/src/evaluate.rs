@@ -169,7 +169,12 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
     }
     let predefined = walk.predefined();
     Evaluation {
-        globals: walk.global.args,
+        globals: walk
+            .global
+            .declarations()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+            .collect(),
         global_uses,
         stages,
         target_platform: given.args.get("TARGETPLATFORM").cloned(),
@@ -313,7 +318,7 @@ impl Walk<'_> {
                     let key = words.expand(&pair.key, &pair.key_range, escape, &lookup);
                     let value = words.expand(&pair.value, &pair.value_range, escape, &lookup);
                     if let (Some(key), Some(value)) = (key, value) {
-                        scope.set_env(key, value);
+                        scope.set_env(&key, &value);
                     }
                 }
                 words.settle(&before);
@@ -322,7 +327,7 @@ impl Walk<'_> {
                 for declaration in declarations {
                     let value = self.argument(declaration, scope, words);
                     words.settle(scope);
-                    scope.declare(declaration, value);
+                    scope.declare(declaration, value.as_deref());
                 }
             }
             InstructionKind::Workdir(path) => {

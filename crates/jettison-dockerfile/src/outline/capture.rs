@@ -225,9 +225,10 @@ impl Walk<'_> {
             self.take(place, kind, capture);
             return;
         };
-        let known = place.before.args.len().min(after.args.len());
-        for (declaration, (_, value)) in declarations.iter().zip(&after.args[known..]) {
-            self.declare(place, declaration, value.as_deref(), capture);
+        let known = place.before.n_declarations();
+        for (position, declaration) in declarations.iter().enumerate() {
+            let value = after.declared_value(known + position);
+            self.declare(place, declaration, value, capture);
         }
     }
 
