@@ -169,7 +169,12 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
     }
     let predefined = walk.predefined();
     Evaluation {
-        globals: walk.global.args,
+        globals: walk
+            .global
+            .declarations()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+            .collect(),
         global_uses,
         stages,
         target_platform: given.args.get("TARGETPLATFORM").cloned(),
@@ -274,6 +279,7 @@ impl Walk<'_> {
     ) -> Evaluated {
         let before = Arc::new(scope.clone());
         let mut words = Words::default();
+        words.base_may_set = !before.knows_base_env;
         if changes_scope(&onbuild.trigger) {
             self.apply(&onbuild.trigger, scope, &mut words, place);
         } else {
@@ -303,24 +309,25 @@ impl Walk<'_> {
         place: &TextRange,
     ) {
         let escape = self.parse.escape();
-        let before = scope.clone();
         match kind {
             InstructionKind::Env(pairs) => {
                 // All words see the values from before the instruction.
+                let before = scope.clone();
                 let lookup = |name: &str| before.lookup(name).map(str::to_owned);
                 for pair in pairs {
                     let key = words.expand(&pair.key, &pair.key_range, escape, &lookup);
                     let value = words.expand(&pair.value, &pair.value_range, escape, &lookup);
                     if let (Some(key), Some(value)) = (key, value) {
-                        scope.set_env(key, value);
+                        scope.set_env(&key, &value);
                     }
                 }
+                words.settle(&before);
             }
             InstructionKind::Arg(declarations) => {
                 for declaration in declarations {
                     let value = self.argument(declaration, scope, words);
                     words.settle(scope);
-                    scope.declare(declaration, value);
+                    scope.declare(declaration, value.as_deref());
                 }
             }
             InstructionKind::Workdir(path) => {
@@ -350,7 +357,7 @@ impl Walk<'_> {
             | InstructionKind::Unknown
             | InstructionKind::Invalid => {}
         }
-        words.settle(&before);
+        words.settle(scope);
     }
 
     /// The value of an argument that a stage declares: given, its default, or the global one.

@@ -55,7 +55,7 @@ impl Walk<'_> {
                     }),
                 };
                 words.settle(&self.global);
-                self.global.declare(declaration, value);
+                self.global.declare(declaration, value.as_deref());
             }
             self.diagnostics.append(&mut words.errors);
             uses.push(words.evaluated(before));

@@ -1,7 +1,7 @@
 //! `FROM --platform` with a constant.
 
 use crate::checks::buildkit::commands::is_silenced;
-use crate::checks::buildkit::platform::Platform;
+use crate::checks::buildkit::platform::{Platform, host};
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
@@ -22,8 +22,7 @@ pub(in crate::checks) const RULE: Rule = Rule {
 };
 
 fn from_platform_flag_const_disallowed(input: &CheckInput<'_>, findings: &mut Findings) {
-    let host = input.evaluation.predefined.get("BUILDARCH");
-    let host = host.map_or("amd64", String::as_str);
+    let host = host(input);
     for stage in input.stages() {
         let from = stage.from();
         let Some(platform) = &stage.evaluation.platform else {

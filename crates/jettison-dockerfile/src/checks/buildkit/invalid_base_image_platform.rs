@@ -1,6 +1,6 @@
 //! An image for another platform than the one that was asked for.
 
-use crate::checks::buildkit::platform::Platform;
+use crate::checks::buildkit::platform::{Platform, host};
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
@@ -36,7 +36,8 @@ fn invalid_base_image_platform(input: &CheckInput<'_>, findings: &mut Findings) 
         }
         for view in stage.instructions() {
             for (name, range) in named_images(view.instruction) {
-                if input.graph.find(&name).is_none() {
+                let is_image = name != "scratch" && input.graph.find(&name).is_none();
+                if is_image {
                     compare(input, findings, &name, target, &range);
                 }
             }
@@ -52,9 +53,10 @@ fn compare(
     expected: Option<&str>,
     range: &TextRange,
 ) {
+    let host = host(input);
     let actual = input.evaluation.images.get(name);
-    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, ""));
-    let expected = expected.and_then(|expected| Platform::parse(expected, ""));
+    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, host));
+    let expected = expected.and_then(|expected| Platform::parse(expected, host));
     let (Some(actual), Some(expected)) = (actual, expected) else {
         return;
     };

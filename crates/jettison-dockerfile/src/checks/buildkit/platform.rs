@@ -2,6 +2,8 @@
 //!
 //! The rules are those of containerd/platforms: `Parse`, `Normalize` and `FormatAll`, platforms.go.
 
+use crate::checks::input::CheckInput;
+
 /// A platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Platform {
@@ -104,6 +106,12 @@ impl Platform {
         }
         shown
     }
+}
+
+/// The architecture of the machine that builds, which a platform without one means.
+pub(super) fn host<'a>(input: &'a CheckInput<'_>) -> &'a str {
+    let known = input.evaluation.predefined.get("BUILDARCH");
+    known.map_or("amd64", String::as_str)
 }
 
 /// Splits the operating system from what is in parentheses after it.
