@@ -9,12 +9,13 @@ use std::sync::{Arc, OnceLock};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{Directive, directive, escape_character};
 use crate::dump::push_dump;
+use crate::few::Few;
 use crate::heredoc::{Announcement, Heredoc, announcements};
 use crate::instruction::{Instruction, InstructionKind, Source, understand};
 use crate::joined::{Buffers, Joined};
 use crate::node::{Node, node};
-use crate::source_text::SourceText;
-use crate::text::{Line, TextRange, line_at, skip_space};
+use crate::source_text::{SourceText, Whole};
+use crate::text::{Line, TextRange, line_at, next_boundary, skip_space, trimmed};
 use crate::token::{SyntaxKind, Token, cut, push};
 
 /// The longest line that BuildKit reads, in bytes.
@@ -28,7 +29,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The result of parsing: always a tree, and what was wrong with the text.
 #[derive(Debug, Clone)]
 pub struct Parse {
-    text: Arc<str>,
+    text: Whole,
     details: OnceLock<Details>,
     directives: Vec<Directive>,
     escape: char,
@@ -103,7 +104,7 @@ struct Details {
 
 /// Parses a Dockerfile. Never fails.
 pub fn parse(text: &str) -> Parse {
-    let mut parser = Parser::<false>::new(text, text.into());
+    let mut parser = Parser::<false>::new(text, Arc::new(text.into()));
     parser.instructions = Vec::with_capacity(text.len() / BYTES_PER_INSTRUCTION);
     parser.run();
     if parser.instructions.is_empty() {
@@ -126,7 +127,7 @@ pub fn parse(text: &str) -> Parse {
 struct Parser<'t, const CLOSELY: bool> {
     text: &'t str,
     /// The same text, for those who keep a part of it.
-    shared: Arc<str>,
+    shared: Whole,
     /// Where the line to read next starts.
     next: usize,
     /// How many lines have been read.
@@ -135,7 +136,7 @@ struct Parser<'t, const CLOSELY: bool> {
     /// Directives may still come.
     at_top: bool,
     /// The comments above the next instruction.
-    comments: Vec<String>,
+    comments: Vec<SourceText>,
     directives: Vec<Directive>,
     instructions: Vec<Instruction>,
     diagnostics: Vec<Diagnostic>,
@@ -158,7 +159,7 @@ struct LogicalLine<'t> {
 }
 
 impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
-    fn new(text: &'t str, shared: Arc<str>) -> Parser<'t, CLOSELY> {
+    fn new(text: &'t str, shared: Whole) -> Parser<'t, CLOSELY> {
         Parser {
             text,
             shared,
@@ -261,11 +262,11 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         self.at_top = false;
         // The first character is dropped, be it the `#` or white space before it (BuildKit: `Parse`,
         // parser/parser.go).
-        let mut comment = self.text[start..range.end].chars();
-        comment.next();
-        match comment.as_str().trim() {
-            "" => self.comments.clear(),
-            comment => self.comments.push(comment.to_owned()),
+        let comment = trimmed(self.text, next_boundary(self.text, start + 1)..range.end);
+        if comment.is_empty() {
+            self.comments.clear();
+        } else if !CLOSELY {
+            self.comments.push(SourceText::part(&self.shared, comment));
         }
         SyntaxKind::Comment
     }
@@ -359,17 +360,17 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         let heredocs = if node.can_contain_heredocs() {
             self.heredocs(line, &mut range)
         } else {
-            Vec::new()
+            Few::new()
         };
         if !CLOSELY {
             let source = Source {
                 logical_line: match joined.place() {
                     Some(place) => SourceText::part(&self.shared, place),
-                    None => SourceText::whole(line.into()),
+                    None => SourceText::from(line),
                 },
                 range,
                 lines: first_line..=self.line,
-                comments: std::mem::take(&mut self.comments),
+                comments: std::mem::take(&mut self.comments).into(),
                 heredocs,
             };
             let instruction = understand(source, node, &joined, &mut self.diagnostics);
@@ -409,16 +410,16 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
     }
 
     /// Reads the heredocs that `line` announces; its range grows with them.
-    fn heredocs(&mut self, line: &str, range: &mut TextRange) -> Vec<Heredoc> {
+    fn heredocs(&mut self, line: &str, range: &mut TextRange) -> Few<Heredoc> {
         let place = range.clone();
         let announced = match announcements(line) {
             Ok(announced) => announced,
             Err(message) => {
                 self.diagnostics.push(Diagnostic::error(place, message));
-                return Vec::new();
+                return Few::new();
             }
         };
-        let heredocs: Vec<Heredoc> = announced
+        let heredocs: Few<Heredoc> = announced
             .into_iter()
             .map(|announcement| self.heredoc(announcement))
             .collect();

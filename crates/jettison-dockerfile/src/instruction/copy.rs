@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::expand::expand;
+use crate::few::Few;
 use crate::flag::Flags;
 use crate::heredoc::{Heredoc, announcement};
 use crate::instruction::{Context, Problem};
 use crate::node::Values;
 use crate::quote::quoted;
+use crate::source_text::SourceText;
 
 /// `COPY` or `ADD`. Flags that the one or the other does not have are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +18,17 @@ pub struct CopyInstruction {
     /// What to copy, in order.
     pub sources: Vec<CopySource>,
     /// Where to.
-    pub destination: String,
+    pub destination: SourceText,
     /// `--from`: the stage, named context or image to copy from.
-    pub from: Option<String>,
+    pub from: Option<SourceText>,
     /// `--chown`
-    pub chown: Option<String>,
+    pub chown: Option<SourceText>,
     /// `--chmod`
-    pub chmod: Option<String>,
+    pub chmod: Option<SourceText>,
     /// `--exclude`, each one
-    pub exclude: Vec<String>,
+    pub exclude: Few<SourceText>,
     /// `--checksum`
-    pub checksum: Option<String>,
+    pub checksum: Option<SourceText>,
     /// `--unpack`, which has no fixed default
     pub unpack: Option<bool>,
     /// `--link`
@@ -41,9 +43,9 @@ pub struct CopyInstruction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopySource {
     /// A path, a pattern, or with `ADD` an address.
-    Path(String),
+    Path(SourceText),
     /// A heredoc, which becomes a file.
-    Heredoc(Heredoc),
+    Heredoc(Box<Heredoc>),
 }
 
 /// Reads `COPY`.
@@ -69,6 +71,10 @@ pub(super) fn copy(
 /// Says why BuildKit does not take a `--from`: it would be another one if it were expanded, which it is not
 /// (BuildKit: `toCommand`, dockerfile2llb/convert.go).
 fn from_problem(from: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    if from.bytes().all(is_plain) {
+        return None;
+    }
     match expand(from, '\\', &|_| None) {
         Ok(same) if same == from => None,
         Ok(_) => Some(
@@ -109,22 +115,23 @@ fn copy_or_add(
         )))
     };
     let found = Found::new(context.heredocs);
-    let mut sources = Vec::new();
+    // Most copy one thing.
+    let mut sources = Vec::with_capacity(1);
     let destination = match values {
         Values::Json(mut strings) => {
             let destination = strings.pop().ok_or_else(too_few)?;
-            sources.extend(strings.into_iter().map(|word| found.source(word)));
-            destination
+            let words = strings.into_iter().map(SourceText::from);
+            sources.extend(words.map(|word| found.source(word)));
+            destination.into()
         }
         Values::Blanks(list) => {
             let mut words = list.words();
-            sources.reserve_exact(words.clone().count().saturating_sub(1));
             let mut word = words.next().ok_or_else(too_few)?;
             for next in words {
-                sources.push(found.source(word.text.to_owned()));
+                sources.push(found.source(context.text(&word)));
                 word = next;
             }
-            word.text.to_owned()
+            context.text(&word)
         }
         _ => return Err(too_few()),
     };
@@ -165,12 +172,12 @@ impl<'a> Found<'a> {
     ///
     /// A word of a JSON array may be a heredoc, too: one without content (BuildKit: `parseSourcesAndDest`,
     /// instructions/parse.go).
-    fn source(&self, word: String) -> CopySource {
+    fn source(&self, word: SourceText) -> CopySource {
         let Ok(Some(announced)) = announcement(&word) else {
             return CopySource::Path(word);
         };
         let found = self.0.get(announced.name.as_str());
-        CopySource::Heredoc(Heredoc {
+        CopySource::Heredoc(Box::new(Heredoc {
             name: announced.name,
             content: found.map_or_else(|| "".into(), |heredoc| heredoc.content.clone()),
             expand: announced.expand,
@@ -178,6 +185,6 @@ impl<'a> Found<'a> {
             file_descriptor: announced.file_descriptor,
             body: found.map_or(0..0, |heredoc| heredoc.body.clone()),
             end: found.map_or(0..0, |heredoc| heredoc.end.clone()),
-        })
+        }))
     }
 }

@@ -5,17 +5,18 @@ use crate::flag::Flags;
 use crate::instruction::{Context, Problem};
 use crate::node::Values;
 use crate::quote::quoted;
+use crate::source_text::SourceText;
 use crate::text::{TextRange, lower};
 
 /// `FROM [--platform=P] base [AS name]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FromInstruction {
     /// The platform, not expanded.
-    pub platform: Option<String>,
+    pub platform: Option<SourceText>,
     /// The base: an image, an earlier stage or `scratch`; not expanded.
-    pub base: String,
+    pub base: SourceText,
     /// The name of the stage in lower case.
-    pub name: Option<String>,
+    pub name: Option<SourceText>,
     /// Where the base is.
     pub base_range: TextRange,
     /// Where `AS` is.
@@ -41,7 +42,7 @@ pub(super) fn from(
     };
     let from = FromInstruction {
         platform: flags.text("platform"),
-        base: base.text.to_owned(),
+        base: context.text(&base),
         name: None,
         base_range: context.source(&base.range),
         as_range: None,
@@ -51,7 +52,11 @@ pub(super) fn from(
         (None, _, _) => Ok(from),
         (Some(word), Some(name), None) if is_as(word.text) => {
             let name_range = context.source(&name.range);
-            let lower_case = lower(name.text);
+            let lower_case = if is_stage_name(name.text) {
+                context.text(&name)
+            } else {
+                lower(name.text).into()
+            };
             if !is_stage_name(&lower_case) {
                 let message = format!(
                     "invalid name for build stage: {}, name can't start with a number or contain symbols",

@@ -18,7 +18,7 @@ pub enum Healthcheck {
     /// `NONE`: also the base image's check is off.
     None,
     /// `CMD`
-    Command(HealthCommand),
+    Command(Box<HealthCommand>),
 }
 
 /// A health check. What is absent, or 0, is inherited or left to the engine.
@@ -55,14 +55,14 @@ pub(super) fn healthcheck(
                 Err(context.error("HEALTHCHECK NONE takes no arguments").into())
             }
         },
-        "CMD" => Ok(Healthcheck::Command(HealthCommand {
+        "CMD" => Ok(Healthcheck::Command(Box::new(HealthCommand {
             form: health_form(context, command)?,
             interval: interval(flags, "interval")?,
             timeout: interval(flags, "timeout")?,
             start_period: interval(flags, "start-period")?,
             start_interval: interval(flags, "start-interval")?,
             retries: retries(flags)?,
-        })),
+        }))),
         other => {
             let message = format!("Unknown type {} in HEALTHCHECK (try CMD)", quoted(other));
             Err(Diagnostic::error(context.source(&kind.range), message).into())
@@ -73,7 +73,7 @@ pub(super) fn healthcheck(
 fn health_form(context: Context<'_>, command: Command<'_>) -> Result<CommandForm, Diagnostic> {
     match command {
         Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(argv)),
-        Command::Text(word) => Ok(CommandForm::Shell(word.text.to_owned())),
+        Command::Text(word) => Ok(CommandForm::Shell(context.text(&word))),
         Command::Json(_) | Command::Nothing => {
             Err(context.error("Missing command after HEALTHCHECK CMD"))
         }

@@ -1,6 +1,7 @@
 //! `ONBUILD`.
 
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::few::Few;
 use crate::flag::Flag;
 use crate::instruction::{Context, InstructionKind, Problem, kind};
 use crate::keyword::Keyword;
@@ -54,10 +55,10 @@ pub(super) fn onbuild(
         place: &place,
         ..context
     };
-    let flags: Vec<Flag> = node
+    let flags: Few<Flag> = node
         .flags
         .iter()
-        .map(|flag| flag.flag(context.joined))
+        .map(|flag| flag.flag(context.line, context.joined))
         .collect();
     let mut problems = Vec::new();
     let trigger = kind(context, node, &flags, &mut problems);
