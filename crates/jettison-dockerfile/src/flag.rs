@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::few::Few;
 use crate::joined::Joined;
 use crate::source_text::SourceText;
-use crate::text::{TextRange, is_space_byte, next_boundary};
+use crate::text::{TextRange, is_space_byte, next_boundary, plain_len};
 
 /// A flag of an instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +87,7 @@ pub(crate) fn split_flags(line: &str, range: TextRange, escape: char) -> SplitFl
 /// Reads one word at the start of `range`.
 fn flag_word(line: &str, range: TextRange, escape: char) -> RawFlag<'_> {
     let bytes = &line.as_bytes()[range.clone()];
-    let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\'' | b'"');
-    let ends = |byte: u8| is_space_byte(byte) || !is_plain(byte) || char::from(byte) == escape;
-    let length = bytes
-        .iter()
-        .position(|&byte| ends(byte))
-        .unwrap_or(bytes.len());
+    let length = plain_len(bytes);
     if bytes
         .get(length)
         .is_some_and(|&byte| !byte.is_ascii_whitespace() && byte != 0xb)
@@ -101,7 +96,8 @@ fn flag_word(line: &str, range: TextRange, escape: char) -> RawFlag<'_> {
     }
     let range = range.start..range.start + length;
     let text = &line[range.clone()];
-    let value_start = text.find('=').map(|equals| range.start + equals + 1);
+    let equals = text.bytes().position(|byte| byte == b'=');
+    let value_start = equals.map(|equals| range.start + equals + 1);
     RawFlag {
         text: Cow::Borrowed(text),
         range,

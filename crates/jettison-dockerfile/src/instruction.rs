@@ -11,15 +11,13 @@ mod onbuild;
 mod pairs;
 mod run;
 
-use std::ops::RangeInclusive;
-
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::few::Few;
 use crate::flag::{Flag, FlagKind, Flags};
 use crate::heredoc::Heredoc;
 use crate::joined::Joined;
 use crate::keyword::Keyword;
-use crate::node::{Node, Values};
+use crate::node::{Node, NodeError, Values};
 use crate::source_text::SourceText;
 use crate::text::{TextRange, upper};
 use crate::word::Word;
@@ -114,7 +112,8 @@ pub enum InstructionKind {
 pub(crate) struct Source {
     pub(crate) logical_line: SourceText,
     pub(crate) range: TextRange,
-    pub(crate) lines: RangeInclusive<usize>,
+    pub(crate) first_line: usize,
+    pub(crate) last_line: usize,
     pub(crate) comments: Few<SourceText>,
     pub(crate) heredocs: Few<Heredoc>,
 }
@@ -127,8 +126,7 @@ pub(crate) fn understand(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Instruction {
     let line = &source.logical_line;
-    let flags = node.flags.iter().map(|flag| flag.flag(line, joined));
-    let flags: Few<Flag> = flags.collect();
+    let flags = flags(&node, line, joined);
     let (keyword, arguments) = (node.keyword, node.arguments.clone());
     let keyword_range = joined.source(node.word.range.clone());
     let context = Context {
@@ -138,13 +136,13 @@ pub(crate) fn understand(
         heredocs: &source.heredocs,
         place: &keyword_range,
     };
-    let kind = kind(context, node, &flags, diagnostics);
+    let kind = kind(context, &node.word, node.values, &flags, diagnostics);
     Instruction {
         keyword,
         keyword_range,
         range: source.range,
-        line: *source.lines.start(),
-        last_line: *source.lines.end(),
+        line: source.first_line,
+        last_line: source.last_line,
         flags,
         arguments: joined.source(arguments.clone()),
         kind,
@@ -153,6 +151,14 @@ pub(crate) fn understand(
         logical_line: source.logical_line,
         comments: source.comments,
     }
+}
+
+fn flags(node: &Node<'_>, line: &SourceText, joined: &Joined<'_>) -> Few<Flag> {
+    if node.flags.is_empty() {
+        return Few::new();
+    }
+    let flags = node.flags.iter().map(|flag| flag.flag(line, joined));
+    flags.collect()
 }
 
 /// What the readers of one instruction need besides its arguments.
@@ -190,7 +196,7 @@ impl Context<'_> {
     fn at_least_one_word(&self, values: Values<'_>) -> Result<Vec<SourceText>, Problem> {
         let words = self.words(values);
         if words.is_empty() {
-            return Err(Problem::First(self.needs_an_argument()));
+            return Err(Problem::first(self.needs_an_argument()));
         }
         Ok(words)
     }
@@ -201,7 +207,7 @@ impl Context<'_> {
             Values::Nothing
             | Values::Ignored
             | Values::Pairs(_)
-            | Values::Health(..)
+            | Values::Health(_)
             | Values::Trigger(_) => Vec::new(),
             Values::Text(word) => vec![self.text(&word)],
             Values::Blanks(list) => list.words().map(|word| self.text(&word)).collect(),
@@ -215,7 +221,7 @@ impl Context<'_> {
             return Ok(self.text(word));
         }
         let message = format!("{} requires exactly one argument", self.keyword);
-        Err(Problem::First(self.error(message)))
+        Err(Problem::first(self.error(message)))
     }
 }
 
@@ -223,25 +229,33 @@ impl Context<'_> {
 #[derive(Debug)]
 enum Problem {
     /// Before it looks at the flags.
-    First(Diagnostic),
+    First(Box<Diagnostic>),
     /// After that.
-    Later(Diagnostic),
+    Later(Box<Diagnostic>),
+}
+
+impl Problem {
+    fn first(problem: Diagnostic) -> Problem {
+        Problem::First(Box::new(problem))
+    }
 }
 
 impl From<Diagnostic> for Problem {
     fn from(diagnostic: Diagnostic) -> Problem {
-        Problem::Later(diagnostic)
+        Problem::Later(Box::new(diagnostic))
     }
 }
 
 fn kind(
     context: Context<'_>,
-    node: Node<'_>,
+    word: &Word<'_>,
+    values: Result<Values<'_>, Box<NodeError>>,
     flags: &[Flag],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> InstructionKind {
-    if node.keyword == Keyword::Unknown {
-        let word = node.word.text;
+    let keyword = context.keyword;
+    if keyword == Keyword::Unknown {
+        let word = word.text;
         diagnostics.push(
             context
                 .error(format!("unknown instruction: {word}"))
@@ -249,7 +263,7 @@ fn kind(
         );
         return InstructionKind::Unknown;
     }
-    let values = match node.values {
+    let values = match values {
         Ok(values) => values,
         Err(error) => {
             let range = context.source(&error.range);
@@ -258,10 +272,10 @@ fn kind(
         }
     };
     let mut problems = Vec::new();
-    let flags = if ignores_flags(&values, node.keyword) {
+    let flags = if ignores_flags(&values, keyword) {
         Flags::ignored()
     } else {
-        Flags::check(flags, known_flags(node.keyword), &mut problems)
+        Flags::check(flags, known_flags(keyword), &mut problems)
     };
     let result = read(context, values, &flags, &mut problems);
     let is_refused = problems
@@ -271,11 +285,11 @@ fn kind(
         Ok(_) if is_refused => InstructionKind::Invalid,
         Ok(kind) => kind,
         Err(Problem::First(problem)) => {
-            problems.insert(0, problem);
+            problems.insert(0, *problem);
             InstructionKind::Invalid
         }
         Err(Problem::Later(problem)) => {
-            problems.push(problem);
+            problems.push(*problem);
             InstructionKind::Invalid
         }
     };
@@ -287,7 +301,7 @@ fn kind(
 /// `parseHealthcheck`, instructions/parse.go).
 fn ignores_flags(values: &Values<'_>, keyword: Keyword) -> bool {
     match values {
-        Values::Health(kind, _) => upper(kind.text) == "NONE",
+        Values::Health(health) => upper(health.kind.text) == "NONE",
         _ => matches!(keyword, Keyword::Arg | Keyword::Stopsignal),
     }
 }
@@ -350,10 +364,10 @@ fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<InstructionKind, Problem> {
     Ok(match context.keyword {
-        Keyword::Add => InstructionKind::Add(Box::new(copy::add(context, values, flags)?)),
+        Keyword::Add => InstructionKind::Add(copy::add(context, values, flags)?),
         Keyword::Arg => InstructionKind::Arg(pairs::declarations(context, values)?),
         Keyword::Cmd => InstructionKind::Cmd(command::form(context, values)),
-        Keyword::Copy => InstructionKind::Copy(Box::new(copy::copy(context, values, flags)?)),
+        Keyword::Copy => InstructionKind::Copy(copy::copy(context, values, flags)?),
         Keyword::Entrypoint => InstructionKind::Entrypoint(command::form(context, values)),
         Keyword::Env => InstructionKind::Env(pairs::key_values(context, values)?),
         Keyword::Expose => {
@@ -361,7 +375,7 @@ fn read(
             ports.sort();
             InstructionKind::Expose(ports)
         }
-        Keyword::From => InstructionKind::From(Box::new(from::from(context, &values, flags)?)),
+        Keyword::From => InstructionKind::From(from::from(context, &values, flags)?),
         Keyword::Healthcheck => {
             InstructionKind::Healthcheck(health::healthcheck(context, values, flags)?)
         }

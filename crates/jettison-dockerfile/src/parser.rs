@@ -369,7 +369,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
                     None => SourceText::from(line),
                 },
                 range,
-                lines: first_line..=self.line,
+                first_line,
+                last_line: self.line,
                 comments: std::mem::take(&mut self.comments).into(),
                 heredocs,
             };

@@ -25,7 +25,7 @@ pub(super) fn form(context: Context<'_>, values: Values<'_>) -> CommandForm {
         | Values::Blanks(_)
         | Values::Words(_)
         | Values::Pairs(_)
-        | Values::Health(..)
+        | Values::Health(_)
         | Values::Trigger(_) => CommandForm::Shell(context.line.slice(0..0)),
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn volumes(
         }
         if path.is_empty() {
             let problem = context.error("VOLUME specified can not be an empty string");
-            return Err(Problem::Later(problem));
+            return Err(problem.into());
         }
     }
     Ok(volumes)

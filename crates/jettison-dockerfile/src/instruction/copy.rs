@@ -53,19 +53,27 @@ pub(super) fn copy(
     context: Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
-) -> Result<CopyInstruction, Problem> {
-    let copy = copy_or_add(context, values, flags)?;
+) -> Result<Box<CopyInstruction>, Problem> {
+    let paths = paths(context, values)?;
     let from = flags.text("from");
     if let (Some(from), Some(range)) = (&from, flags.range("from"))
         && let Some(problem) = from_problem(from)
     {
         return Err(Diagnostic::error(range, problem).into());
     }
-    Ok(CopyInstruction {
+    Ok(Box::new(CopyInstruction {
+        sources: paths.sources,
+        destination: paths.destination,
         from,
+        chown: flags.text("chown"),
+        chmod: flags.text("chmod"),
+        exclude: flags.list("exclude"),
+        checksum: None,
+        unpack: None,
+        link: flags.boolean("link").unwrap_or(false),
         parents: flags.boolean("parents").unwrap_or(false),
-        ..copy
-    })
+        keep_git_dir: None,
+    }))
 }
 
 /// Says why BuildKit does not take a `--from`: it would be another one if it were expanded, which it is not
@@ -91,25 +99,34 @@ pub(super) fn add(
     context: Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
-) -> Result<CopyInstruction, Problem> {
-    let add = copy_or_add(context, values, flags)?;
-    Ok(CopyInstruction {
+) -> Result<Box<CopyInstruction>, Problem> {
+    let paths = paths(context, values)?;
+    Ok(Box::new(CopyInstruction {
+        sources: paths.sources,
+        destination: paths.destination,
+        from: None,
+        chown: flags.text("chown"),
+        chmod: flags.text("chmod"),
+        exclude: flags.list("exclude"),
         checksum: flags.text("checksum"),
         unpack: flags.boolean("unpack"),
+        link: flags.boolean("link").unwrap_or(false),
+        parents: false,
         keep_git_dir: flags.boolean("keep-git-dir"),
-        ..add
-    })
+    }))
 }
 
-/// Reads what both have in common.
-fn copy_or_add(
-    context: Context<'_>,
-    values: Values<'_>,
-    flags: &Flags<'_>,
-) -> Result<CopyInstruction, Problem> {
+/// What to copy, and where to.
+struct Paths {
+    sources: Vec<CopySource>,
+    destination: SourceText,
+}
+
+/// Reads what is no flag.
+fn paths(context: Context<'_>, values: Values<'_>) -> Result<Paths, Problem> {
     let keyword = context.keyword;
     let too_few = || {
-        Problem::First(context.error(format!(
+        Problem::first(context.error(format!(
             "{keyword} requires at least two arguments, but only one was provided. \
              Destination could not be determined"
         )))
@@ -142,18 +159,9 @@ fn copy_or_add(
         let message = format!("{keyword} cannot accept a heredoc as a destination");
         return Err(context.error(message).into());
     }
-    Ok(CopyInstruction {
+    Ok(Paths {
         sources,
         destination,
-        from: None,
-        chown: flags.text("chown"),
-        chmod: flags.text("chmod"),
-        exclude: flags.list("exclude"),
-        checksum: None,
-        unpack: None,
-        link: flags.boolean("link").unwrap_or(false),
-        parents: false,
-        keep_git_dir: None,
     })
 }
 

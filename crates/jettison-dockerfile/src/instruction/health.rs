@@ -8,7 +8,7 @@ use crate::flag::Flags;
 use crate::instruction::command::CommandForm;
 use crate::instruction::duration::duration;
 use crate::instruction::{Context, Problem};
-use crate::node::{Command, Values};
+use crate::node::{Command, Health, Values};
 use crate::quote::quoted;
 use crate::text::upper;
 
@@ -44,9 +44,10 @@ pub(super) fn healthcheck(
     values: Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Healthcheck, Problem> {
-    let Values::Health(kind, command) = values else {
-        return Err(Problem::First(context.needs_an_argument()));
+    let Values::Health(health) = values else {
+        return Err(Problem::first(context.needs_an_argument()));
     };
+    let Health { kind, command } = *health;
     match upper(kind.text).as_str() {
         "NONE" => match command {
             Command::Nothing => Ok(Healthcheck::None),

@@ -1,9 +1,7 @@
 //! `ONBUILD`.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::few::Few;
-use crate::flag::Flag;
-use crate::instruction::{Context, InstructionKind, Problem, kind};
+use crate::instruction::{Context, InstructionKind, Problem, flags, kind};
 use crate::keyword::Keyword;
 use crate::node::Values;
 use crate::text::upper;
@@ -26,10 +24,10 @@ pub(super) fn onbuild(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<OnbuildInstruction, Problem> {
     let Values::Trigger(triggers) = values else {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     };
     let Some(node) = triggers.into_iter().next() else {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     };
     let place = context.source(&node.word.range);
     match upper(node.word.text).as_str() {
@@ -55,13 +53,9 @@ pub(super) fn onbuild(
         place: &place,
         ..context
     };
-    let flags: Few<Flag> = node
-        .flags
-        .iter()
-        .map(|flag| flag.flag(context.line, context.joined))
-        .collect();
+    let flags = flags(&node, context.line, context.joined);
     let mut problems = Vec::new();
-    let trigger = kind(context, node, &flags, &mut problems);
+    let trigger = kind(context, &node.word, node.values, &flags, &mut problems);
     diagnostics.extend(problems.into_iter().map(|problem| Diagnostic {
         severity: Severity::Warning,
         ..problem

@@ -66,7 +66,7 @@ pub(super) fn declarations(
     values: Values<'_>,
 ) -> Result<Vec<ArgDeclaration>, Problem> {
     let Values::Words(words) = values else {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     };
     // Most declare one thing.
     let mut declarations = Vec::with_capacity(1);
@@ -87,7 +87,7 @@ pub(super) fn declarations(
         });
     }
     if declarations.is_empty() {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     }
     Ok(declarations)
 }
