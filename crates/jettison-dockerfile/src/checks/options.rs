@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn the_first_check_comment_above_an_instruction_counts() {
         let above = |comments: &[&str]| {
-            let comments: Vec<String> = comments.iter().map(|&comment| comment.into()).collect();
+            let comments: Vec<SourceText> =
+                comments.iter().map(|&comment| comment.into()).collect();
             CheckOptions::above(&comments).skip.names
         };
         assert_eq!(above(&["plain", "Check = skip=A", "check=skip=B"]), ["A"]);
