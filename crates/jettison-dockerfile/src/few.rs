@@ -1,19 +1,16 @@
-//! A list that mostly is empty.
+//! A list that mostly is empty or short.
 
 use std::fmt;
 use std::ops::Deref;
 
-/// A list that mostly is empty, and then takes no more room than a pointer. It behaves as the slice that it is.
+/// A list that mostly is empty or short, and does not grow. It behaves as the slice that it is.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Few<T>(
-    // Invariant: not empty if it is there.
-    Option<Box<Vec<T>>>,
-);
+pub struct Few<T>(Box<[T]>);
 
 impl<T> Few<T> {
     /// A list of nothing.
-    pub const fn new() -> Few<T> {
-        Few(None)
+    pub fn new() -> Few<T> {
+        Few(Box::default())
     }
 
     /// The elements.
@@ -29,31 +26,22 @@ impl<T> Default for Few<T> {
 }
 
 impl<T> From<Vec<T>> for Few<T> {
-    #[inline]
     fn from(elements: Vec<T>) -> Few<T> {
-        if elements.is_empty() {
-            Few(None)
-        } else {
-            Few(Some(Box::new(elements)))
-        }
+        Few(elements.into())
     }
 }
 
 impl<T> FromIterator<T> for Few<T> {
     fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Few<T> {
-        Few::from(Vec::from_iter(elements))
+        Few(elements.into_iter().collect())
     }
 }
 
 impl<T> Deref for Few<T> {
     type Target = [T];
 
-    #[inline]
     fn deref(&self) -> &[T] {
-        match &self.0 {
-            Some(elements) => elements,
-            None => &[],
-        }
+        &self.0
     }
 }
 
@@ -77,15 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_nothing_takes_the_room_of_a_pointer() {
-        assert_eq!(size_of::<Few<String>>(), size_of::<usize>());
+    fn it_is_compared_shown_and_gone_through_like_a_slice() {
         let none: Few<String> = Vec::new().into();
         assert_eq!((none.len(), &none), (0, &Few::new()));
         let few: Few<char> = "ab".chars().collect();
-        assert_eq!(
-            (few.as_slice(), few.iter().rev().collect::<String>()),
-            (['a', 'b'].as_slice(), "ba".to_owned())
-        );
+        assert_eq!(few.as_slice(), ['a', 'b']);
+        assert_eq!(few.iter().rev().collect::<String>(), "ba");
         assert_eq!(format!("{few:?} {none:?}"), "['a', 'b'] []");
     }
 }

@@ -206,7 +206,10 @@ impl<'f> Flags<'f> {
     /// The values of a list flag.
     pub(crate) fn list(&self, name: &str) -> Few<SourceText> {
         let named = self.flags.iter().filter(|flag| flag.name == name);
-        named.filter_map(|flag| flag.value.clone()).collect()
+        let values = named.filter_map(|flag| flag.value.as_ref());
+        let mut list = Vec::with_capacity(values.clone().count());
+        list.extend(values.cloned());
+        list.into()
     }
 
     /// The value of a boolean flag, if it is there.

@@ -136,7 +136,7 @@ pub(crate) fn understand(
         heredocs: &source.heredocs,
         place: &keyword_range,
     };
-    let kind = kind(context, &node.word, node.values, &flags, diagnostics);
+    let kind = kind(&context, &node.word, node.values, &flags, diagnostics);
     Instruction {
         keyword,
         keyword_range,
@@ -162,7 +162,7 @@ fn flags(node: &Node<'_>, line: &SourceText, joined: &Joined<'_>) -> Few<Flag> {
 }
 
 /// What the readers of one instruction need besides its arguments.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Context<'a> {
     keyword: Keyword,
     joined: &'a Joined<'a>,
@@ -247,7 +247,7 @@ impl From<Diagnostic> for Problem {
 }
 
 fn kind(
-    context: Context<'_>,
+    context: &Context<'_>,
     word: &Word<'_>,
     values: Result<Values<'_>, Box<NodeError>>,
     flags: &[Flag],
@@ -358,7 +358,7 @@ fn known_flags(keyword: Keyword) -> &'static [(&'static str, FlagKind)] {
 }
 
 fn read(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,

@@ -146,7 +146,7 @@ struct Parser<'t, const CLOSELY: bool> {
     /// The parts of that line.
     marks: Vec<Token>,
     /// What logical lines are joined in.
-    buffers: Buffers,
+    buffers: Option<Box<Buffers>>,
 }
 
 /// A logical line that has been read.
@@ -174,7 +174,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             details: Details::default(),
             pieces: Vec::new(),
             marks: Vec::new(),
-            buffers: Buffers::default(),
+            buffers: None,
         }
     }
 
@@ -300,7 +300,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             joined: Joined::starting_at(
                 self.text,
                 content.start,
-                std::mem::take(&mut self.buffers),
+                self.buffers.take().unwrap_or_default(),
             ),
         };
         let mut continues = self.push_text(&mut logical.joined, content);
@@ -371,7 +371,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
                 range,
                 first_line,
                 last_line: self.line,
-                comments: std::mem::take(&mut self.comments).into(),
+                comments: self.take_comments(),
                 heredocs,
             };
             let instruction = understand(source, node, &joined, &mut self.diagnostics);
@@ -381,7 +381,15 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             );
             self.instructions.push(instruction);
         }
-        self.buffers = joined.into_buffers();
+        self.buffers = Some(joined.into_buffers());
+    }
+
+    /// The comments above the instruction, copied so that the list need not grow again for the next one.
+    fn take_comments(&mut self) -> Few<SourceText> {
+        if self.comments.is_empty() {
+            return Few::new();
+        }
+        self.comments.drain(..).collect()
     }
 
     /// Names the parts of the logical line.

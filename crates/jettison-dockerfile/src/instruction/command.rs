@@ -16,7 +16,7 @@ pub enum CommandForm {
 }
 
 /// Reads a command.
-pub(super) fn form(context: Context<'_>, values: Values<'_>) -> CommandForm {
+pub(super) fn form(context: &Context<'_>, values: Values<'_>) -> CommandForm {
     match values {
         Values::Json(argv) => CommandForm::Exec(argv),
         Values::Text(word) => CommandForm::Shell(context.text(&word)),
@@ -31,7 +31,7 @@ pub(super) fn form(context: Context<'_>, values: Values<'_>) -> CommandForm {
 }
 
 /// Reads `SHELL`, which has no shell form.
-pub(super) fn shell(context: Context<'_>, values: Values<'_>) -> Result<Vec<String>, Diagnostic> {
+pub(super) fn shell(context: &Context<'_>, values: Values<'_>) -> Result<Vec<String>, Diagnostic> {
     match values {
         Values::Json(argv) if !argv.is_empty() => Ok(argv),
         Values::Json(_) | Values::Nothing => Err(context.needs_an_argument()),
@@ -43,7 +43,7 @@ pub(super) fn shell(context: Context<'_>, values: Values<'_>) -> Result<Vec<Stri
 
 /// Reads `VOLUME`.
 pub(super) fn volumes(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
 ) -> Result<Vec<SourceText>, Problem> {
     let mut volumes = context.at_least_one_word(values)?;

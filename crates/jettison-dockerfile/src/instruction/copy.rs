@@ -50,7 +50,7 @@ pub enum CopySource {
 
 /// Reads `COPY`.
 pub(super) fn copy(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Box<CopyInstruction>, Problem> {
@@ -96,7 +96,7 @@ fn from_problem(from: &str) -> Option<String> {
 
 /// Reads `ADD`.
 pub(super) fn add(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Box<CopyInstruction>, Problem> {
@@ -123,7 +123,7 @@ struct Paths {
 }
 
 /// Reads what is no flag.
-fn paths(context: Context<'_>, values: Values<'_>) -> Result<Paths, Problem> {
+fn paths(context: &Context<'_>, values: Values<'_>) -> Result<Paths, Problem> {
     let keyword = context.keyword;
     let too_few = || {
         Problem::first(context.error(format!(

@@ -28,7 +28,7 @@ pub struct FromInstruction {
 
 /// Reads `FROM`.
 pub(super) fn from(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: &Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Box<FromInstruction>, Problem> {
@@ -59,7 +59,7 @@ pub(super) fn from(
 }
 
 /// Reads the name of a stage.
-fn stage_name(context: Context<'_>, name: &Word<'_>) -> Result<SourceText, Problem> {
+fn stage_name(context: &Context<'_>, name: &Word<'_>) -> Result<SourceText, Problem> {
     if is_stage_name(name.text) {
         return Ok(context.text(name));
     }
@@ -75,7 +75,7 @@ fn stage_name(context: Context<'_>, name: &Word<'_>) -> Result<SourceText, Probl
     Err(Problem::first(Diagnostic::error(place, message)))
 }
 
-fn wrong_number(context: Context<'_>) -> Problem {
+fn wrong_number(context: &Context<'_>) -> Problem {
     Problem::first(context.error("FROM requires either one or three arguments"))
 }
 

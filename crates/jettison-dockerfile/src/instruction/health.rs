@@ -40,7 +40,7 @@ pub struct HealthCommand {
 
 /// Reads `HEALTHCHECK`.
 pub(super) fn healthcheck(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Healthcheck, Problem> {
@@ -71,7 +71,7 @@ pub(super) fn healthcheck(
     }
 }
 
-fn health_form(context: Context<'_>, command: Command<'_>) -> Result<CommandForm, Diagnostic> {
+fn health_form(context: &Context<'_>, command: Command<'_>) -> Result<CommandForm, Diagnostic> {
     match command {
         Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(argv)),
         Command::Text(word) => Ok(CommandForm::Shell(context.text(&word))),

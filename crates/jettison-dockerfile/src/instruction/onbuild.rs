@@ -19,7 +19,7 @@ pub struct OnbuildInstruction {
 
 /// Reads `ONBUILD`. What is wrong with the trigger is a warning.
 pub(super) fn onbuild(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<OnbuildInstruction, Problem> {
@@ -51,11 +51,11 @@ pub(super) fn onbuild(
     let context = Context {
         keyword,
         place: &place,
-        ..context
+        ..*context
     };
     let flags = flags(&node, context.line, context.joined);
     let mut problems = Vec::new();
-    let trigger = kind(context, &node.word, node.values, &flags, &mut problems);
+    let trigger = kind(&context, &node.word, node.values, &flags, &mut problems);
     diagnostics.extend(problems.into_iter().map(|problem| Diagnostic {
         severity: Severity::Warning,
         ..problem

@@ -34,7 +34,7 @@ pub struct ArgDeclaration {
 
 /// Reads `ENV` or `LABEL`.
 pub(super) fn key_values(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
 ) -> Result<Vec<KeyValue>, Diagnostic> {
     let pairs = match values {
@@ -62,7 +62,7 @@ pub(super) fn key_values(
 
 /// Reads `ARG`.
 pub(super) fn declarations(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
 ) -> Result<Vec<ArgDeclaration>, Problem> {
     let Values::Words(words) = values else {

@@ -76,7 +76,7 @@ impl RunInstruction {
 
 /// Reads `RUN`.
 pub(super) fn run(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
