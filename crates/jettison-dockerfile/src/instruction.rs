@@ -121,7 +121,7 @@ pub(crate) struct Source {
 /// Understands a logical line.
 pub(crate) fn understand(
     source: Source,
-    node: Node<'_>,
+    mut node: Node<'_>,
     joined: &Joined<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Instruction {
@@ -136,7 +136,7 @@ pub(crate) fn understand(
         heredocs: &source.heredocs,
         place: &keyword_range,
     };
-    let kind = kind(&context, &node.word, node.values, &flags, diagnostics);
+    let kind = kind(&context, &node.word, &mut node.values, &flags, diagnostics);
     Instruction {
         keyword,
         keyword_range,
@@ -193,7 +193,7 @@ impl Context<'_> {
         self.error(format!("{} requires at least one argument", self.keyword))
     }
 
-    fn at_least_one_word(&self, values: Values<'_>) -> Result<Vec<SourceText>, Problem> {
+    fn at_least_one_word(&self, values: &mut Values<'_>) -> Result<Vec<SourceText>, Problem> {
         let words = self.words(values);
         if words.is_empty() {
             return Err(Problem::first(self.needs_an_argument()));
@@ -202,17 +202,17 @@ impl Context<'_> {
     }
 
     /// The words, or the strings of a JSON array.
-    fn words(&self, values: Values<'_>) -> Vec<SourceText> {
+    fn words(&self, values: &mut Values<'_>) -> Vec<SourceText> {
         match values {
             Values::Nothing
             | Values::Ignored
             | Values::Pairs(_)
             | Values::Health(_)
             | Values::Trigger(_) => Vec::new(),
-            Values::Text(word) => vec![self.text(&word)],
+            Values::Text(word) => vec![self.text(word)],
             Values::Blanks(list) => list.words().map(|word| self.text(&word)).collect(),
             Values::Words(words) => words.map(|word| self.text(&word)).collect(),
-            Values::Json(strings) => strings.into_iter().map(SourceText::from).collect(),
+            Values::Json(strings) => strings.drain(..).map(SourceText::from).collect(),
         }
     }
 
@@ -249,7 +249,7 @@ impl From<Diagnostic> for Problem {
 fn kind(
     context: &Context<'_>,
     word: &Word<'_>,
-    values: Result<Values<'_>, Box<NodeError>>,
+    values: &mut Result<Values<'_>, Box<NodeError>>,
     flags: &[Flag],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> InstructionKind {
@@ -267,12 +267,13 @@ fn kind(
         Ok(values) => values,
         Err(error) => {
             let range = context.source(&error.range);
-            diagnostics.push(Diagnostic::error(range, error.message));
+            let message = std::mem::take(&mut error.message);
+            diagnostics.push(Diagnostic::error(range, message));
             return InstructionKind::Invalid;
         }
     };
     let mut problems = Vec::new();
-    let flags = if ignores_flags(&values, keyword) {
+    let flags = if ignores_flags(values, keyword) {
         Flags::ignored()
     } else {
         Flags::check(flags, known_flags(keyword), &mut problems)
@@ -359,7 +360,7 @@ fn known_flags(keyword: Keyword) -> &'static [(&'static str, FlagKind)] {
 
 fn read(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<InstructionKind, Problem> {
@@ -375,12 +376,12 @@ fn read(
             ports.sort();
             InstructionKind::Expose(ports)
         }
-        Keyword::From => InstructionKind::From(from::from(context, &values, flags)?),
+        Keyword::From => InstructionKind::From(from::from(context, values, flags)?),
         Keyword::Healthcheck => {
             InstructionKind::Healthcheck(health::healthcheck(context, values, flags)?)
         }
         Keyword::Label => InstructionKind::Label(pairs::key_values(context, values)?),
-        Keyword::Maintainer => InstructionKind::Maintainer(context.one_text(&values)?),
+        Keyword::Maintainer => InstructionKind::Maintainer(context.one_text(values)?),
         Keyword::Onbuild => {
             InstructionKind::Onbuild(Box::new(onbuild::onbuild(context, values, diagnostics)?))
         }
@@ -388,10 +389,10 @@ fn read(
             InstructionKind::Run(Box::new(run::run(context, values, flags, diagnostics)))
         }
         Keyword::Shell => InstructionKind::Shell(command::shell(context, values)?),
-        Keyword::Stopsignal => InstructionKind::Stopsignal(context.one_text(&values)?),
-        Keyword::User => InstructionKind::User(context.one_text(&values)?),
+        Keyword::Stopsignal => InstructionKind::Stopsignal(context.one_text(values)?),
+        Keyword::User => InstructionKind::User(context.one_text(values)?),
         Keyword::Volume => InstructionKind::Volume(command::volumes(context, values)?),
-        Keyword::Workdir => InstructionKind::Workdir(context.one_text(&values)?),
+        Keyword::Workdir => InstructionKind::Workdir(context.one_text(values)?),
         Keyword::Unknown => InstructionKind::Unknown,
     })
 }

@@ -125,7 +125,16 @@ fn head(line: &str, range: TextRange, escape: char) -> Node<'_> {
     let word_len = bytes.iter().position(is_end).unwrap_or(bytes.len());
     let word_end = range.start + word_len;
     let word = Word::at(line, range.start..word_end);
-    let (flags, flags_end, start) = split_flags(line, word_end..range.end, escape);
+    let bytes = &bytes[word_len..];
+    let is_space = |&byte: &u8| is_space_byte(byte);
+    let spaces = bytes.iter().take_while(|byte| is_space(byte)).count();
+    let rest = word_end + spaces..range.end;
+    // Most have none.
+    let (flags, flags_end, start) = if bytes[spaces..].starts_with(b"--") {
+        split_flags(line, rest, escape)
+    } else {
+        (Vec::new(), None, rest.start)
+    };
     Node {
         keyword: Keyword::of(word.text),
         word,

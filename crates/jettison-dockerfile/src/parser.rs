@@ -193,7 +193,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             self.push(SyntaxKind::ByteOrderMark, 0..raw.start);
         }
         let content = self.push_indent(raw.clone());
-        if self.text[content.clone()].starts_with('#') {
+        if self.is_comment(&content) {
             let kind = self.comment(raw.start, content.clone());
             self.push(kind, content);
             return self.push_newline(line);
@@ -202,8 +202,19 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         if content.is_empty() {
             return self.push_newline(line);
         }
-        let logical = self.join(line, content);
-        self.instruction(logical);
+        let mut logical = LogicalLine {
+            range: content.clone(),
+            first_line: self.line,
+            empty_continuation: None,
+            joined: Joined::starting_at(
+                self.text,
+                content.start,
+                self.buffers.take().unwrap_or_default(),
+            ),
+        };
+        self.join(&mut logical, line, content);
+        self.instruction(&logical);
+        self.buffers = Some(logical.joined.into_buffers());
     }
 
     fn take_line(&mut self) -> Line {
@@ -239,6 +250,12 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         }
     }
 
+    /// Says whether a line is a comment, given what is left of it when white space at its start is skipped.
+    fn is_comment(&self, content: &TextRange) -> bool {
+        let first = self.text.as_bytes().get(content.start);
+        !content.is_empty() && first == Some(&b'#')
+    }
+
     /// Adds the white space at the start of a line; returns the rest of the line.
     fn push_indent(&mut self, content: TextRange) -> TextRange {
         let start = skip_space(self.text, content.clone());
@@ -252,9 +269,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
 
     /// Takes notice of a comment between instructions, which may be a directive; its line starts at `start`.
     fn comment(&mut self, start: usize, range: TextRange) -> SyntaxKind {
-        let text = &self.text[range.clone()];
         if self.at_top
-            && let Some(directive) = directive(text, range.start)
+            && let Some(directive) = directive(&self.text[range.clone()], range.start)
         {
             self.directive(directive);
             return SyntaxKind::Directive;
@@ -291,18 +307,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
     }
 
     /// Reads the rest of a logical line that starts with `content`.
-    fn join(&mut self, line: Line, content: TextRange) -> LogicalLine<'t> {
+    fn join(&mut self, logical: &mut LogicalLine<'t>, line: Line, content: TextRange) {
         self.pieces.clear();
-        let mut logical = LogicalLine {
-            range: content.start..content.end,
-            first_line: self.line,
-            empty_continuation: None,
-            joined: Joined::starting_at(
-                self.text,
-                content.start,
-                self.buffers.take().unwrap_or_default(),
-            ),
-        };
         let mut continues = self.push_text(&mut logical.joined, content);
         self.push_piece(SyntaxKind::Newline, line.content_end..line.end);
         while continues && self.next < self.text.len() {
@@ -310,7 +316,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             let content = line.content();
             logical.range.end = content.end;
             let start = skip_space(self.text, content.clone());
-            if self.text[start..content.end].starts_with('#') {
+            if self.is_comment(&(start..content.end)) {
                 self.push_piece(SyntaxKind::Whitespace, content.start..start);
                 self.push_piece(SyntaxKind::Comment, start..content.end);
             } else if start == content.end {
@@ -323,12 +329,11 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             }
             self.push_piece(SyntaxKind::Newline, line.content_end..line.end);
         }
-        logical
     }
 
     /// Adds one physical line to a logical one; says whether it continues.
     fn push_text(&mut self, joined: &mut Joined<'t>, content: TextRange) -> bool {
-        let text = &self.text[content.clone()];
+        let text = &self.text.as_bytes()[content.clone()];
         let text_end = content.start + continued(text, self.escape).unwrap_or(text.len());
         joined.push(content.start..text_end);
         self.push_piece(SyntaxKind::Argument, content.start..text_end);
@@ -337,23 +342,22 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
     }
 
     /// Understands a logical line.
-    fn instruction(&mut self, logical: LogicalLine<'t>) {
-        let LogicalLine {
-            joined,
-            mut range,
-            first_line,
-            empty_continuation,
-        } = logical;
+    fn instruction(&mut self, logical: &LogicalLine<'t>) {
+        let joined = &logical.joined;
+        let mut range = logical.range.clone();
         let line = joined.text();
-        if let Some(place) = empty_continuation {
+        if let Some(place) = &logical.empty_continuation {
             self.diagnostics.push(
-                Diagnostic::warning(place, format!("Empty continuation line found in: {line}"))
-                    .with_hint("empty continuation lines will become errors in a future release"),
+                Diagnostic::warning(
+                    place.clone(),
+                    format!("Empty continuation line found in: {line}"),
+                )
+                .with_hint("empty continuation lines will become errors in a future release"),
             );
         }
         let node = node(line, self.escape);
         if CLOSELY {
-            self.cut_pieces(&node, &joined);
+            self.cut_pieces(&node, joined);
             push_dump(&mut self.details.dump, &node);
             self.details.dump.push('\n');
         }
@@ -369,19 +373,18 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
                     None => SourceText::from(line),
                 },
                 range,
-                first_line,
+                first_line: logical.first_line,
                 last_line: self.line,
                 comments: self.take_comments(),
                 heredocs,
             };
-            let instruction = understand(source, node, &joined, &mut self.diagnostics);
+            let instruction = understand(source, node, joined, &mut self.diagnostics);
             debug_assert!(
                 instruction.kind != InstructionKind::Invalid || !self.diagnostics.is_empty(),
                 "an invalid instruction comes with a diagnostic"
             );
             self.instructions.push(instruction);
         }
-        self.buffers = Some(joined.into_buffers());
     }
 
     /// The comments above the instruction, copied so that the list need not grow again for the next one.
@@ -485,8 +488,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
 ///
 /// The escape character at the end, which blanks may follow, must not itself be escaped: a line that ends in
 /// two or more does not continue (BuildKit: the regular expression in `setEscapeToken`, parser/parser.go).
-fn continued(line: &str, escape: char) -> Option<usize> {
-    let mut text = line.as_bytes();
+fn continued(line: &[u8], escape: char) -> Option<usize> {
+    let mut text = line;
     while let [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }

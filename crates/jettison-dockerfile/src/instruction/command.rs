@@ -16,10 +16,10 @@ pub enum CommandForm {
 }
 
 /// Reads a command.
-pub(super) fn form(context: &Context<'_>, values: Values<'_>) -> CommandForm {
+pub(super) fn form(context: &Context<'_>, values: &mut Values<'_>) -> CommandForm {
     match values {
-        Values::Json(argv) => CommandForm::Exec(argv),
-        Values::Text(word) => CommandForm::Shell(context.text(&word)),
+        Values::Json(argv) => CommandForm::Exec(std::mem::take(argv)),
+        Values::Text(word) => CommandForm::Shell(context.text(word)),
         Values::Nothing
         | Values::Ignored
         | Values::Blanks(_)
@@ -31,9 +31,12 @@ pub(super) fn form(context: &Context<'_>, values: Values<'_>) -> CommandForm {
 }
 
 /// Reads `SHELL`, which has no shell form.
-pub(super) fn shell(context: &Context<'_>, values: Values<'_>) -> Result<Vec<String>, Diagnostic> {
+pub(super) fn shell(
+    context: &Context<'_>,
+    values: &mut Values<'_>,
+) -> Result<Vec<String>, Diagnostic> {
     match values {
-        Values::Json(argv) if !argv.is_empty() => Ok(argv),
+        Values::Json(argv) if !argv.is_empty() => Ok(std::mem::take(argv)),
         Values::Json(_) | Values::Nothing => Err(context.needs_an_argument()),
         _ => Err(context
             .error("SHELL requires the arguments to be in JSON form")
@@ -44,7 +47,7 @@ pub(super) fn shell(context: &Context<'_>, values: Values<'_>) -> Result<Vec<Str
 /// Reads `VOLUME`.
 pub(super) fn volumes(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
 ) -> Result<Vec<SourceText>, Problem> {
     let mut volumes = context.at_least_one_word(values)?;
     for path in &mut volumes {

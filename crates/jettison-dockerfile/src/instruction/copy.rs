@@ -51,7 +51,7 @@ pub enum CopySource {
 /// Reads `COPY`.
 pub(super) fn copy(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Box<CopyInstruction>, Problem> {
     let paths = paths(context, values)?;
@@ -97,7 +97,7 @@ fn from_problem(from: &str) -> Option<String> {
 /// Reads `ADD`.
 pub(super) fn add(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Box<CopyInstruction>, Problem> {
     let paths = paths(context, values)?;
@@ -123,7 +123,7 @@ struct Paths {
 }
 
 /// Reads what is no flag.
-fn paths(context: &Context<'_>, values: Values<'_>) -> Result<Paths, Problem> {
+fn paths(context: &Context<'_>, values: &mut Values<'_>) -> Result<Paths, Problem> {
     let keyword = context.keyword;
     let too_few = || {
         Problem::first(context.error(format!(
@@ -135,9 +135,9 @@ fn paths(context: &Context<'_>, values: Values<'_>) -> Result<Paths, Problem> {
     // Most copy one thing.
     let mut sources = Vec::with_capacity(1);
     let destination = match values {
-        Values::Json(mut strings) => {
+        Values::Json(strings) => {
             let destination = strings.pop().ok_or_else(too_few)?;
-            let words = strings.into_iter().map(SourceText::from);
+            let words = strings.drain(..).map(SourceText::from);
             sources.extend(words.map(|word| found.source(word)));
             destination.into()
         }

@@ -41,13 +41,13 @@ pub struct HealthCommand {
 /// Reads `HEALTHCHECK`.
 pub(super) fn healthcheck(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Healthcheck, Problem> {
     let Values::Health(health) = values else {
         return Err(Problem::first(context.needs_an_argument()));
     };
-    let Health { kind, command } = *health;
+    let Health { kind, command } = &mut **health;
     match upper(kind.text).as_str() {
         "NONE" => match command {
             Command::Nothing => Ok(Healthcheck::None),
@@ -71,10 +71,13 @@ pub(super) fn healthcheck(
     }
 }
 
-fn health_form(context: &Context<'_>, command: Command<'_>) -> Result<CommandForm, Diagnostic> {
+fn health_form(
+    context: &Context<'_>,
+    command: &mut Command<'_>,
+) -> Result<CommandForm, Diagnostic> {
     match command {
-        Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(argv)),
-        Command::Text(word) => Ok(CommandForm::Shell(context.text(&word))),
+        Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(std::mem::take(argv))),
+        Command::Text(word) => Ok(CommandForm::Shell(context.text(word))),
         Command::Json(_) | Command::Nothing => {
             Err(context.error("Missing command after HEALTHCHECK CMD"))
         }

@@ -20,13 +20,13 @@ pub struct OnbuildInstruction {
 /// Reads `ONBUILD`. What is wrong with the trigger is a warning.
 pub(super) fn onbuild(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<OnbuildInstruction, Problem> {
     let Values::Trigger(triggers) = values else {
         return Err(Problem::first(context.needs_an_argument()));
     };
-    let Some(node) = triggers.into_iter().next() else {
+    let Some(node) = triggers.first_mut() else {
         return Err(Problem::first(context.needs_an_argument()));
     };
     let place = context.source(&node.word.range);
@@ -53,9 +53,15 @@ pub(super) fn onbuild(
         place: &place,
         ..*context
     };
-    let flags = flags(&node, context.line, context.joined);
+    let flags = flags(node, context.line, context.joined);
     let mut problems = Vec::new();
-    let trigger = kind(&context, &node.word, node.values, &flags, &mut problems);
+    let trigger = kind(
+        &context,
+        &node.word,
+        &mut node.values,
+        &flags,
+        &mut problems,
+    );
     diagnostics.extend(problems.into_iter().map(|problem| Diagnostic {
         severity: Severity::Warning,
         ..problem

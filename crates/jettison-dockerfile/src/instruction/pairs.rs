@@ -35,7 +35,7 @@ pub struct ArgDeclaration {
 /// Reads `ENV` or `LABEL`.
 pub(super) fn key_values(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
 ) -> Result<Vec<KeyValue>, Diagnostic> {
     let pairs = match values {
         Values::Pairs(pairs) if !pairs.is_empty() => pairs,
@@ -63,7 +63,7 @@ pub(super) fn key_values(
 /// Reads `ARG`.
 pub(super) fn declarations(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
 ) -> Result<Vec<ArgDeclaration>, Problem> {
     let Values::Words(words) = values else {
         return Err(Problem::first(context.needs_an_argument()));

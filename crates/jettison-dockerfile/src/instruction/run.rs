@@ -77,7 +77,7 @@ impl RunInstruction {
 /// Reads `RUN`.
 pub(super) fn run(
     context: &Context<'_>,
-    values: Values<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> RunInstruction {
