@@ -115,7 +115,7 @@ fn is_skipped(parse: &Parse, of_file: &CheckOptions, finding: &Finding) -> bool 
     let instruction = instructions
         .get(index)
         .filter(|instruction| instruction.range.start <= start);
-    let comments = instruction.map_or(&[][..], |instruction| &instruction.comments);
+    let comments = instruction.map_or(&[][..], |instruction| instruction.comments.as_slice());
     let of_instruction = CheckOptions::above(comments);
     let is_asked_for = match rule.status {
         Status::Stable => rule.is_buildkit() || !of_instruction.skips(rule),

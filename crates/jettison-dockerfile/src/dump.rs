@@ -53,9 +53,9 @@ fn push_values(dump: &mut String, node: &Node<'_>) {
                 push(if pair.is_legacy { "" } else { "=" });
             }
         }
-        Ok(Values::Health(kind, command)) => {
-            push(kind.text);
-            match command {
+        Ok(Values::Health(health)) => {
+            push(health.kind.text);
+            match &health.command {
                 Command::Nothing => {}
                 Command::Text(word) => push(word.text),
                 Command::Json(strings) => strings.iter().for_each(|string| push(string)),

@@ -17,6 +17,7 @@ use crate::instruction::{
 };
 use crate::parser::Parse;
 use crate::scope::{KnownImage, Scope};
+use crate::source_text::SourceText;
 use crate::stage::{Stage, StageGraph};
 use crate::text::TextRange;
 
@@ -247,7 +248,7 @@ impl Walk<'_> {
                 self.expand(&instruction.kind, &before, &mut words, instruction.into());
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
-                triggers.push(onbuild.clone());
+                triggers.push(OnbuildInstruction::clone(onbuild));
             }
             for name in named_images(&instruction.kind) {
                 if self.graph.find(&name).is_none() {
@@ -392,7 +393,7 @@ impl Walk<'_> {
 /// The names that an instruction takes files from: stages, named contexts and images.
 fn named_images(kind: &InstructionKind) -> Vec<String> {
     match kind {
-        InstructionKind::Copy(copy) => copy.from.iter().cloned().collect(),
+        InstructionKind::Copy(copy) => copy.from.iter().map(SourceText::to_string).collect(),
         InstructionKind::Run(run) => {
             let fields = run
                 .mounts

@@ -7,16 +7,18 @@
 use std::borrow::Cow;
 
 use crate::diagnostic::Diagnostic;
+use crate::few::Few;
 use crate::joined::Joined;
-use crate::text::{TextRange, is_space_byte, next_boundary};
+use crate::source_text::SourceText;
+use crate::text::{TextRange, is_space_byte, next_boundary, plain_len};
 
 /// A flag of an instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
     /// Its name, without the dashes.
-    pub name: String,
+    pub name: SourceText,
     /// Its value with quotes removed, if there is a `=`.
-    pub value: Option<String>,
+    pub value: Option<SourceText>,
     /// Where it is, dashes and value included.
     pub range: TextRange,
     /// Where the value is, as written.
@@ -34,15 +36,22 @@ pub(crate) struct RawFlag<'a> {
 }
 
 impl RawFlag<'_> {
-    pub(crate) fn flag(&self, joined: &Joined<'_>) -> Flag {
-        let body = self.text.strip_prefix("--").unwrap_or(&self.text);
-        let (name, value) = match body.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (body, None),
+    /// The flag of the logical line `line`, which is the text of `joined`.
+    pub(crate) fn flag(&self, line: &SourceText, joined: &Joined<'_>) -> Flag {
+        let text: SourceText;
+        let (text, range) = match &self.text {
+            Cow::Borrowed(_) => (line, self.range.clone()),
+            Cow::Owned(unquoted) => {
+                text = SourceText::from(unquoted.as_str());
+                (&text, 0..unquoted.len())
+            }
         };
+        let name = range.start + if self.text.starts_with("--") { 2 } else { 0 };
+        let equals = self.text.bytes().position(|byte| byte == b'=');
+        let equals = equals.map(|equals| range.start + equals);
         Flag {
-            name: name.to_owned(),
-            value,
+            name: text.slice(name..equals.unwrap_or(range.end)),
+            value: equals.map(|equals| text.slice(equals + 1..range.end)),
             range: joined.source(self.range.clone()),
             value_range: self
                 .value_start
@@ -78,12 +87,7 @@ pub(crate) fn split_flags(line: &str, range: TextRange, escape: char) -> SplitFl
 /// Reads one word at the start of `range`.
 fn flag_word(line: &str, range: TextRange, escape: char) -> RawFlag<'_> {
     let bytes = &line.as_bytes()[range.clone()];
-    let is_plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'\'' | b'"');
-    let ends = |byte: u8| is_space_byte(byte) || !is_plain(byte) || char::from(byte) == escape;
-    let length = bytes
-        .iter()
-        .position(|&byte| ends(byte))
-        .unwrap_or(bytes.len());
+    let length = plain_len(bytes);
     if bytes
         .get(length)
         .is_some_and(|&byte| !byte.is_ascii_whitespace() && byte != 0xb)
@@ -92,7 +96,8 @@ fn flag_word(line: &str, range: TextRange, escape: char) -> RawFlag<'_> {
     }
     let range = range.start..range.start + length;
     let text = &line[range.clone()];
-    let value_start = text.find('=').map(|equals| range.start + equals + 1);
+    let equals = text.bytes().position(|byte| byte == b'=');
+    let value_start = equals.map(|equals| range.start + equals + 1);
     RawFlag {
         text: Cow::Borrowed(text),
         range,
@@ -192,16 +197,19 @@ impl<'f> Flags<'f> {
     }
 
     /// The value of a text flag; an empty value is none.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<SourceText> {
         let named = self.flags.iter().filter(|flag| flag.name == name);
         let mut values = named.filter_map(|flag| flag.value.as_ref());
         values.find(|value| !value.is_empty()).cloned()
     }
 
     /// The values of a list flag.
-    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&self, name: &str) -> Few<SourceText> {
         let named = self.flags.iter().filter(|flag| flag.name == name);
-        named.filter_map(|flag| flag.value.clone()).collect()
+        let values = named.filter_map(|flag| flag.value.as_ref());
+        let mut list = Vec::with_capacity(values.clone().count());
+        list.extend(values.cloned());
+        list.into()
     }
 
     /// The value of a boolean flag, if it is there.

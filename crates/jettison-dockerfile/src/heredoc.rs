@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use memchr::memchr;
+
 use crate::expand::{Quotes, name_words, raw_words};
 use crate::quote::quoted;
 use crate::text::TextRange;
@@ -63,7 +65,7 @@ pub(crate) fn announcements(line: &str) -> Result<Vec<Announcement>, String> {
 /// Says whether there is a `<<`.
 fn has_arrow(text: &str) -> bool {
     // Most texts have no `<` at all, and looking for one byte is much faster than for two.
-    text.as_bytes().contains(&b'<') && text.contains("<<")
+    memchr(b'<', text.as_bytes()).is_some_and(|first| text[first..].contains("<<"))
 }
 
 /// Reads a word as `[number]<<[-]name`; `None` means that it is something else.

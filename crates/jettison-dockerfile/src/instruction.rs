@@ -11,16 +11,16 @@ mod onbuild;
 mod pairs;
 mod run;
 
-use std::ops::RangeInclusive;
-
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::few::Few;
 use crate::flag::{Flag, FlagKind, Flags};
 use crate::heredoc::Heredoc;
 use crate::joined::Joined;
 use crate::keyword::Keyword;
-use crate::node::{Node, Values};
+use crate::node::{Node, NodeError, Values};
 use crate::source_text::SourceText;
 use crate::text::{TextRange, upper};
+use crate::word::Word;
 
 pub(crate) use crate::instruction::device::is_boolean;
 pub(crate) use crate::instruction::mount::comma_separated;
@@ -48,28 +48,28 @@ pub struct Instruction {
     /// The number of its last line, heredocs included.
     pub last_line: usize,
     /// Its flags.
-    pub flags: Vec<Flag>,
+    pub flags: Few<Flag>,
     /// Where its arguments are, after the flags and without the heredocs.
     pub arguments: TextRange,
     /// What it says.
     pub kind: InstructionKind,
     /// Its heredocs, in order.
-    pub heredocs: Vec<Heredoc>,
+    pub heredocs: Few<Heredoc>,
     /// The text of the arguments, with continued lines joined.
     pub original: SourceText,
     /// The whole logical line, keyword and flags included, joined: BuildKit's `Node.Original`.
     pub logical_line: SourceText,
     /// The comments directly above it, without `#`.
-    pub comments: Vec<String>,
+    pub comments: Few<SourceText>,
 }
 
 /// What an instruction says. Variables are not expanded yet, and words keep their quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstructionKind {
     /// `FROM`
-    From(FromInstruction),
+    From(Box<FromInstruction>),
     /// `RUN`
-    Run(RunInstruction),
+    Run(Box<RunInstruction>),
     /// `CMD`
     Cmd(CommandForm),
     /// `ENTRYPOINT`
@@ -81,27 +81,27 @@ pub enum InstructionKind {
     /// `ARG`
     Arg(Vec<ArgDeclaration>),
     /// `COPY`
-    Copy(CopyInstruction),
+    Copy(Box<CopyInstruction>),
     /// `ADD`
-    Add(CopyInstruction),
+    Add(Box<CopyInstruction>),
     /// `EXPOSE`, sorted
-    Expose(Vec<String>),
+    Expose(Vec<SourceText>),
     /// `VOLUME`
-    Volume(Vec<String>),
+    Volume(Vec<SourceText>),
     /// `USER`
-    User(String),
+    User(SourceText),
     /// `WORKDIR`
-    Workdir(String),
+    Workdir(SourceText),
     /// `SHELL`
     Shell(Vec<String>),
     /// `STOPSIGNAL`
-    Stopsignal(String),
+    Stopsignal(SourceText),
     /// `HEALTHCHECK`
     Healthcheck(Healthcheck),
     /// `ONBUILD`
-    Onbuild(OnbuildInstruction),
+    Onbuild(Box<OnbuildInstruction>),
     /// `MAINTAINER`
-    Maintainer(String),
+    Maintainer(SourceText),
     /// The keyword is not one of the language.
     Unknown,
     /// The keyword is known, and the rest is wrong: a diagnostic says how.
@@ -112,34 +112,37 @@ pub enum InstructionKind {
 pub(crate) struct Source {
     pub(crate) logical_line: SourceText,
     pub(crate) range: TextRange,
-    pub(crate) lines: RangeInclusive<usize>,
-    pub(crate) comments: Vec<String>,
-    pub(crate) heredocs: Vec<Heredoc>,
+    pub(crate) first_line: usize,
+    pub(crate) last_line: usize,
+    pub(crate) comments: Few<SourceText>,
+    pub(crate) heredocs: Few<Heredoc>,
 }
 
 /// Understands a logical line.
 pub(crate) fn understand(
     source: Source,
-    node: Node<'_>,
+    mut node: Node<'_>,
     joined: &Joined<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Instruction {
-    let flags: Vec<Flag> = node.flags.iter().map(|flag| flag.flag(joined)).collect();
+    let line = &source.logical_line;
+    let flags = flags(&node, line, joined);
     let (keyword, arguments) = (node.keyword, node.arguments.clone());
     let keyword_range = joined.source(node.word.range.clone());
     let context = Context {
         keyword,
         joined,
+        line,
         heredocs: &source.heredocs,
         place: &keyword_range,
     };
-    let kind = kind(context, node, &flags, diagnostics);
+    let kind = kind(&context, &node.word, &mut node.values, &flags, diagnostics);
     Instruction {
         keyword,
         keyword_range,
         range: source.range,
-        line: *source.lines.start(),
-        last_line: *source.lines.end(),
+        line: source.first_line,
+        last_line: source.last_line,
         flags,
         arguments: joined.source(arguments.clone()),
         kind,
@@ -150,11 +153,21 @@ pub(crate) fn understand(
     }
 }
 
+fn flags(node: &Node<'_>, line: &SourceText, joined: &Joined<'_>) -> Few<Flag> {
+    if node.flags.is_empty() {
+        return Few::new();
+    }
+    let flags = node.flags.iter().map(|flag| flag.flag(line, joined));
+    flags.collect()
+}
+
 /// What the readers of one instruction need besides its arguments.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Context<'a> {
     keyword: Keyword,
     joined: &'a Joined<'a>,
+    /// The text of `joined`.
+    line: &'a SourceText,
     heredocs: &'a [Heredoc],
     /// The keyword's word, for problems without a better place.
     place: &'a TextRange,
@@ -163,6 +176,12 @@ struct Context<'a> {
 impl Context<'_> {
     fn source(&self, range: &TextRange) -> TextRange {
         self.joined.source(range.clone())
+    }
+
+    /// The text of a word, shared.
+    fn text(&self, word: &Word<'_>) -> SourceText {
+        let start = word.range.start;
+        self.line.slice(start..start + word.text.len())
     }
 
     /// An error about the instruction as a whole.
@@ -174,39 +193,35 @@ impl Context<'_> {
         self.error(format!("{} requires at least one argument", self.keyword))
     }
 
-    fn at_least_one_word(&self, values: Values<'_>) -> Result<Vec<String>, Problem> {
-        let words = words(values);
+    fn at_least_one_word(&self, values: &mut Values<'_>) -> Result<Vec<SourceText>, Problem> {
+        let words = self.words(values);
         if words.is_empty() {
-            return Err(Problem::First(self.needs_an_argument()));
+            return Err(Problem::first(self.needs_an_argument()));
         }
         Ok(words)
     }
 
-    fn one_text(&self, values: &Values<'_>) -> Result<String, Problem> {
+    /// The words, or the strings of a JSON array.
+    fn words(&self, values: &mut Values<'_>) -> Vec<SourceText> {
+        match values {
+            Values::Nothing
+            | Values::Ignored
+            | Values::Pairs(_)
+            | Values::Health(_)
+            | Values::Trigger(_) => Vec::new(),
+            Values::Text(word) => vec![self.text(word)],
+            Values::Blanks(list) => list.words().map(|word| self.text(&word)).collect(),
+            Values::Words(words) => words.map(|word| self.text(&word)).collect(),
+            Values::Json(strings) => strings.drain(..).map(SourceText::from).collect(),
+        }
+    }
+
+    fn one_text(&self, values: &Values<'_>) -> Result<SourceText, Problem> {
         if let Values::Text(word) = values {
-            return Ok(word.text.to_owned());
+            return Ok(self.text(word));
         }
         let message = format!("{} requires exactly one argument", self.keyword);
-        Err(Problem::First(self.error(message)))
-    }
-}
-
-/// The words, or the strings of a JSON array.
-fn words(values: Values<'_>) -> Vec<String> {
-    match values {
-        Values::Nothing
-        | Values::Ignored
-        | Values::Pairs(_)
-        | Values::Health(..)
-        | Values::Trigger(_) => Vec::new(),
-        Values::Text(word) => vec![word.text.to_owned()],
-        Values::Blanks(list) => {
-            let mut words = Vec::with_capacity(list.words().count());
-            words.extend(list.words().map(|word| word.text.to_owned()));
-            words
-        }
-        Values::Words(words) => words.map(|word| word.text.to_owned()).collect(),
-        Values::Json(strings) => strings,
+        Err(Problem::first(self.error(message)))
     }
 }
 
@@ -214,25 +229,33 @@ fn words(values: Values<'_>) -> Vec<String> {
 #[derive(Debug)]
 enum Problem {
     /// Before it looks at the flags.
-    First(Diagnostic),
+    First(Box<Diagnostic>),
     /// After that.
-    Later(Diagnostic),
+    Later(Box<Diagnostic>),
+}
+
+impl Problem {
+    fn first(problem: Diagnostic) -> Problem {
+        Problem::First(Box::new(problem))
+    }
 }
 
 impl From<Diagnostic> for Problem {
     fn from(diagnostic: Diagnostic) -> Problem {
-        Problem::Later(diagnostic)
+        Problem::Later(Box::new(diagnostic))
     }
 }
 
 fn kind(
-    context: Context<'_>,
-    node: Node<'_>,
+    context: &Context<'_>,
+    word: &Word<'_>,
+    values: &mut Result<Values<'_>, Box<NodeError>>,
     flags: &[Flag],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> InstructionKind {
-    if node.keyword == Keyword::Unknown {
-        let word = node.word.text;
+    let keyword = context.keyword;
+    if keyword == Keyword::Unknown {
+        let word = word.text;
         diagnostics.push(
             context
                 .error(format!("unknown instruction: {word}"))
@@ -240,19 +263,20 @@ fn kind(
         );
         return InstructionKind::Unknown;
     }
-    let values = match node.values {
+    let values = match values {
         Ok(values) => values,
         Err(error) => {
             let range = context.source(&error.range);
-            diagnostics.push(Diagnostic::error(range, error.message));
+            let message = std::mem::take(&mut error.message);
+            diagnostics.push(Diagnostic::error(range, message));
             return InstructionKind::Invalid;
         }
     };
     let mut problems = Vec::new();
-    let flags = if ignores_flags(&values, node.keyword) {
+    let flags = if ignores_flags(values, keyword) {
         Flags::ignored()
     } else {
-        Flags::check(flags, known_flags(node.keyword), &mut problems)
+        Flags::check(flags, known_flags(keyword), &mut problems)
     };
     let result = read(context, values, &flags, &mut problems);
     let is_refused = problems
@@ -262,11 +286,11 @@ fn kind(
         Ok(_) if is_refused => InstructionKind::Invalid,
         Ok(kind) => kind,
         Err(Problem::First(problem)) => {
-            problems.insert(0, problem);
+            problems.insert(0, *problem);
             InstructionKind::Invalid
         }
         Err(Problem::Later(problem)) => {
-            problems.push(problem);
+            problems.push(*problem);
             InstructionKind::Invalid
         }
     };
@@ -278,7 +302,7 @@ fn kind(
 /// `parseHealthcheck`, instructions/parse.go).
 fn ignores_flags(values: &Values<'_>, keyword: Keyword) -> bool {
     match values {
-        Values::Health(kind, _) => upper(kind.text) == "NONE",
+        Values::Health(health) => upper(health.kind.text) == "NONE",
         _ => matches!(keyword, Keyword::Arg | Keyword::Stopsignal),
     }
 }
@@ -335,38 +359,40 @@ fn known_flags(keyword: Keyword) -> &'static [(&'static str, FlagKind)] {
 }
 
 fn read(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<InstructionKind, Problem> {
     Ok(match context.keyword {
         Keyword::Add => InstructionKind::Add(copy::add(context, values, flags)?),
         Keyword::Arg => InstructionKind::Arg(pairs::declarations(context, values)?),
-        Keyword::Cmd => InstructionKind::Cmd(command::form(values)),
+        Keyword::Cmd => InstructionKind::Cmd(command::form(context, values)),
         Keyword::Copy => InstructionKind::Copy(copy::copy(context, values, flags)?),
-        Keyword::Entrypoint => InstructionKind::Entrypoint(command::form(values)),
+        Keyword::Entrypoint => InstructionKind::Entrypoint(command::form(context, values)),
         Keyword::Env => InstructionKind::Env(pairs::key_values(context, values)?),
         Keyword::Expose => {
             let mut ports = context.at_least_one_word(values)?;
             ports.sort();
             InstructionKind::Expose(ports)
         }
-        Keyword::From => InstructionKind::From(from::from(context, &values, flags)?),
+        Keyword::From => InstructionKind::From(from::from(context, values, flags)?),
         Keyword::Healthcheck => {
             InstructionKind::Healthcheck(health::healthcheck(context, values, flags)?)
         }
         Keyword::Label => InstructionKind::Label(pairs::key_values(context, values)?),
-        Keyword::Maintainer => InstructionKind::Maintainer(context.one_text(&values)?),
+        Keyword::Maintainer => InstructionKind::Maintainer(context.one_text(values)?),
         Keyword::Onbuild => {
-            InstructionKind::Onbuild(onbuild::onbuild(context, values, diagnostics)?)
+            InstructionKind::Onbuild(Box::new(onbuild::onbuild(context, values, diagnostics)?))
         }
-        Keyword::Run => InstructionKind::Run(run::run(values, flags, diagnostics)),
+        Keyword::Run => {
+            InstructionKind::Run(Box::new(run::run(context, values, flags, diagnostics)))
+        }
         Keyword::Shell => InstructionKind::Shell(command::shell(context, values)?),
-        Keyword::Stopsignal => InstructionKind::Stopsignal(context.one_text(&values)?),
-        Keyword::User => InstructionKind::User(context.one_text(&values)?),
+        Keyword::Stopsignal => InstructionKind::Stopsignal(context.one_text(values)?),
+        Keyword::User => InstructionKind::User(context.one_text(values)?),
         Keyword::Volume => InstructionKind::Volume(command::volumes(context, values)?),
-        Keyword::Workdir => InstructionKind::Workdir(context.one_text(&values)?),
+        Keyword::Workdir => InstructionKind::Workdir(context.one_text(values)?),
         Keyword::Unknown => InstructionKind::Unknown,
     })
 }

@@ -8,7 +8,7 @@ pub(crate) struct Joined<'t> {
     source: &'t str,
     /// Where the first piece is in the source. If it is the only one, it is not copied.
     first: TextRange,
-    buffers: Buffers,
+    buffers: Box<Buffers>,
 }
 
 /// Memory that one logical line after the other uses.
@@ -28,7 +28,11 @@ struct Piece {
 
 impl<'t> Joined<'t> {
     /// A line that starts at `start` and has no text yet.
-    pub(crate) fn starting_at(source: &'t str, start: usize, mut buffers: Buffers) -> Joined<'t> {
+    pub(crate) fn starting_at(
+        source: &'t str,
+        start: usize,
+        mut buffers: Box<Buffers>,
+    ) -> Joined<'t> {
         buffers.pieces.clear();
         Joined {
             source,
@@ -51,13 +55,13 @@ impl<'t> Joined<'t> {
     }
 
     /// The memory, for the next line.
-    pub(crate) fn into_buffers(self) -> Buffers {
+    pub(crate) fn into_buffers(self) -> Box<Buffers> {
         self.buffers
     }
 
     /// Adds a piece of the source.
     pub(crate) fn push(&mut self, range: TextRange) {
-        let Buffers { text, pieces } = &mut self.buffers;
+        let Buffers { text, pieces } = &mut *self.buffers;
         if range.is_empty() {
             return;
         }
@@ -120,7 +124,7 @@ mod tests {
     #[test]
     fn ranges_lead_back_to_the_source_across_a_continuation() {
         let source = "RUN a\\\n  bc";
-        let mut joined = Joined::starting_at(source, 0, Buffers::default());
+        let mut joined = Joined::starting_at(source, 0, Box::default());
         joined.push(0..5);
         assert_eq!(joined.text(), "RUN a");
         joined.push(7..11);

@@ -122,7 +122,9 @@ impl Keyword {
             (11, b'H') => Keyword::Healthcheck,
             _ => return Keyword::of_other_letters(word),
         };
-        if word.eq_ignore_ascii_case(candidate.as_str()) {
+        // Capitals and small letters differ in one bit, which leaves other characters what they are not: letters.
+        let mut letters = word.bytes().zip(candidate.as_str().bytes());
+        if letters.all(|(letter, capital)| letter & !0x20 == capital) {
             candidate
         } else {
             Keyword::of_other_letters(word)

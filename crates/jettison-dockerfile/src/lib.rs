@@ -13,6 +13,7 @@ mod dump;
 mod edit;
 mod evaluate;
 mod expand;
+mod few;
 mod flag;
 mod heredoc;
 mod ignore;
@@ -51,6 +52,7 @@ pub use crate::expand::{
     ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,
     expand_with_matches, expand_words,
 };
+pub use crate::few::Few;
 pub use crate::flag::Flag;
 pub use crate::heredoc::Heredoc;
 pub use crate::ignore::{IgnoreError, IgnoreFile, ignore_file_names};

@@ -12,6 +12,7 @@ use crate::instruction::{
 };
 use crate::parser::Parse;
 use crate::scope::{Scope, WorkingDirectory};
+use crate::source_text::SourceText;
 use crate::stage::StageGraph;
 
 /// The label that says who made an image; `MAINTAINER` says the same in an older way.
@@ -241,9 +242,9 @@ fn step(
                 .iter()
                 .map(|word| mount_word(graph, word))
                 .collect(),
-            network: run.network.clone(),
-            security: run.security.clone(),
-            devices: run.devices.clone(),
+            network: run.network.clone().map(String::from),
+            security: run.security.clone().map(String::from),
+            devices: run.devices.iter().map(SourceText::to_string).collect(),
         }),
         InstructionKind::Copy(copy) => Some(copy_step(graph, copy, now, false)),
         InstructionKind::Add(copy) => Some(copy_step(graph, copy, now, true)),
@@ -295,16 +296,16 @@ fn copy_step(
     });
     let from = copy.from.as_ref().map(|from| match graph.find(from) {
         Some(stage) => CopyFrom::Stage(stage.index),
-        None => CopyFrom::Other(from.clone()),
+        None => CopyFrom::Other(from.to_string()),
     });
     // What is compared in its expanded form, or apart, is taken out of the rest.
     let rest = CopyInstruction {
         sources: Vec::new(),
-        destination: String::new(),
+        destination: SourceText::default(),
         from: None,
-        chown: copy.chown.as_ref().map(|_| String::new()),
-        chmod: copy.chmod.as_ref().map(|_| String::new()),
-        checksum: copy.checksum.as_ref().map(|_| String::new()),
+        chown: copy.chown.as_ref().map(|_| SourceText::default()),
+        chmod: copy.chmod.as_ref().map(|_| SourceText::default()),
+        checksum: copy.checksum.as_ref().map(|_| SourceText::default()),
         ..copy.clone()
     };
     StepMeaning::Copy {
@@ -349,7 +350,7 @@ fn configure(
                 }
             }
         }
-        InstructionKind::Maintainer(author) => image.author = Some(author.clone()),
+        InstructionKind::Maintainer(author) => image.author = Some(author.to_string()),
         InstructionKind::Expose(_) => {
             let ports = now.words.iter().map(|port| port.to_lowercase());
             image.ports.extend(ports);

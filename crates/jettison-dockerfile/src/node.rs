@@ -19,7 +19,7 @@ pub(crate) struct Node<'a> {
     /// The `--` after the flags.
     pub(crate) flags_end: Option<TextRange>,
     pub(crate) arguments: TextRange,
-    pub(crate) values: Result<Values<'a>, NodeError>,
+    pub(crate) values: Result<Values<'a>, Box<NodeError>>,
 }
 
 /// The arguments, split.
@@ -39,11 +39,20 @@ pub(crate) enum Values<'a> {
     Json(Vec<String>),
     /// Keys and values.
     Pairs(Vec<Pair<'a>>),
-    /// `HEALTHCHECK`: its type, and the rest.
-    Health(Word<'a>, Command<'a>),
+    /// `HEALTHCHECK`
+    Health(Box<Health<'a>>),
     // Invariant: not empty; all but the last are `ONBUILD` and have no values of their own.
     /// `ONBUILD`: the instruction after it, and if that is `ONBUILD` again, the one after that, and so on.
     Trigger(Vec<Node<'a>>),
+}
+
+/// The arguments of `HEALTHCHECK`.
+#[derive(Debug, Clone)]
+pub(crate) struct Health<'a> {
+    /// Its type.
+    pub(crate) kind: Word<'a>,
+    /// The rest.
+    pub(crate) command: Command<'a>,
 }
 
 /// What comes after the type of `HEALTHCHECK`.
@@ -68,6 +77,13 @@ pub(crate) struct Pair<'a> {
 pub(crate) struct NodeError {
     pub(crate) message: String,
     pub(crate) range: TextRange,
+}
+
+impl NodeError {
+    /// In a box, because there rarely is one.
+    fn new(message: String, range: TextRange) -> Box<NodeError> {
+        Box::new(NodeError { message, range })
+    }
 }
 
 /// Reads a logical line.
@@ -109,7 +125,16 @@ fn head(line: &str, range: TextRange, escape: char) -> Node<'_> {
     let word_len = bytes.iter().position(is_end).unwrap_or(bytes.len());
     let word_end = range.start + word_len;
     let word = Word::at(line, range.start..word_end);
-    let (flags, flags_end, start) = split_flags(line, word_end..range.end, escape);
+    let bytes = &bytes[word_len..];
+    let is_space = |&byte: &u8| is_space_byte(byte);
+    let spaces = bytes.iter().take_while(|byte| is_space(byte)).count();
+    let rest = word_end + spaces..range.end;
+    // Most have none.
+    let (flags, flags_end, start) = if bytes[spaces..].starts_with(b"--") {
+        split_flags(line, rest, escape)
+    } else {
+        (Vec::new(), None, rest.start)
+    };
     Node {
         keyword: Keyword::of(word.text),
         word,
@@ -120,7 +145,7 @@ fn head(line: &str, range: TextRange, escape: char) -> Node<'_> {
     }
 }
 
-fn values<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>, NodeError> {
+fn values<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>, Box<NodeError>> {
     let range = node.arguments.clone();
     if range.is_empty() && node.keyword != Keyword::Unknown {
         return Ok(Values::Nothing);
@@ -150,7 +175,7 @@ fn values<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>
 }
 
 /// Reads the instruction after `ONBUILD`, and those after it if it is another `ONBUILD`.
-fn triggers(line: &str, range: TextRange, escape: char) -> Result<Values<'_>, NodeError> {
+fn triggers(line: &str, range: TextRange, escape: char) -> Result<Values<'_>, Box<NodeError>> {
     let mut triggers = Vec::new();
     let mut range = range;
     // Not by recursion, which a long line could make too deep.
@@ -167,20 +192,19 @@ fn triggers(line: &str, range: TextRange, escape: char) -> Result<Values<'_>, No
     }
 }
 
-fn json(line: &str, range: TextRange) -> Result<Option<Vec<String>>, NodeError> {
+fn json(line: &str, range: TextRange) -> Result<Option<Vec<String>>, Box<NodeError>> {
     match json_array(&line[range.clone()]) {
         JsonArray::Strings(strings) => Ok(Some(strings)),
         JsonArray::Invalid => Ok(None),
-        JsonArray::Mixed => Err(NodeError {
-            message: "when using JSON array syntax, arrays must be comprised of strings only"
-                .into(),
-            range,
-        }),
+        JsonArray::Mixed => {
+            let message = "when using JSON array syntax, arrays must be comprised of strings only";
+            Err(NodeError::new(message.to_owned(), range))
+        }
     }
 }
 
 /// Reads the type of a health check and its command.
-fn health(line: &str, range: TextRange) -> Result<Values<'_>, NodeError> {
+fn health(line: &str, range: TextRange) -> Result<Values<'_>, Box<NodeError>> {
     let bytes = &line.as_bytes()[..range.end];
     let is_space = |offset: usize| bytes.get(offset).copied().is_some_and(is_space_byte);
     let end = (range.start..range.end)
@@ -199,11 +223,12 @@ fn health(line: &str, range: TextRange) -> Result<Values<'_>, NodeError> {
             None => Command::Text(Word::at(line, rest)),
         }
     };
-    Ok(Values::Health(Word::at(line, range.start..end), command))
+    let kind = Word::at(line, range.start..end);
+    Ok(Values::Health(Box::new(Health { kind, command })))
 }
 
 /// Reads `KEY=value …`, or `KEY value` if the first word has no `=`.
-fn pairs<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>, NodeError> {
+fn pairs<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>, Box<NodeError>> {
     let range = node.arguments.clone();
     let words = split_outside_quotes(line, range.clone(), escape);
     let mut first = words.clone();
@@ -214,7 +239,7 @@ fn pairs<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>,
     let text = &line[range.clone()];
     let Some(key_len) = text.find(is_blank) else {
         let message = format!("{} must have two arguments", node.keyword);
-        return Err(NodeError { message, range });
+        return Err(NodeError::new(message, range));
     };
     let rest = text[key_len..].trim_start_matches(is_blank);
     Ok(Values::Pairs(vec![Pair {
@@ -224,13 +249,13 @@ fn pairs<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>,
     }]))
 }
 
-fn pair(word: Word<'_>) -> Result<Pair<'_>, NodeError> {
+fn pair(word: Word<'_>) -> Result<Pair<'_>, Box<NodeError>> {
     let Word { text, range } = word;
     let Some((key, value)) = text.split_once('=') else {
         let text = quoted(text);
         let message =
             format!("Syntax error - can't find = in {text}. Must be of the form: name=value");
-        return Err(NodeError { message, range });
+        return Err(NodeError::new(message, range));
     };
     let equals = range.start + key.len();
     Ok(Pair {

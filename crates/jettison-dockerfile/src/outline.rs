@@ -83,8 +83,8 @@ pub fn targets(parse: &Parse, graph: &StageGraph) -> Vec<Target> {
             name: stage.name.clone(),
             is_default: stage.index + 1 == graph.stages.len(),
             description: description(instruction, stage.name.as_deref()),
-            base: from.base.clone(),
-            platform: from.platform.clone(),
+            base: from.base.to_string(),
+            platform: from.platform.clone().map(String::from),
             lines: instruction.line..=instruction.last_line,
         });
     }

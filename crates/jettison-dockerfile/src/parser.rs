@@ -9,12 +9,13 @@ use std::sync::{Arc, OnceLock};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{Directive, directive, escape_character};
 use crate::dump::push_dump;
+use crate::few::Few;
 use crate::heredoc::{Announcement, Heredoc, announcements};
 use crate::instruction::{Instruction, InstructionKind, Source, understand};
 use crate::joined::{Buffers, Joined};
 use crate::node::{Node, node};
-use crate::source_text::SourceText;
-use crate::text::{Line, TextRange, line_at, skip_space};
+use crate::source_text::{SourceText, Whole};
+use crate::text::{Line, TextRange, line_at, next_boundary, skip_space, trimmed};
 use crate::token::{SyntaxKind, Token, cut, push};
 
 /// The longest line that BuildKit reads, in bytes.
@@ -28,7 +29,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The result of parsing: always a tree, and what was wrong with the text.
 #[derive(Debug, Clone)]
 pub struct Parse {
-    text: Arc<str>,
+    text: Whole,
     details: OnceLock<Details>,
     directives: Vec<Directive>,
     escape: char,
@@ -103,7 +104,7 @@ struct Details {
 
 /// Parses a Dockerfile. Never fails.
 pub fn parse(text: &str) -> Parse {
-    let mut parser = Parser::<false>::new(text, text.into());
+    let mut parser = Parser::<false>::new(text, Arc::new(text.into()));
     parser.instructions = Vec::with_capacity(text.len() / BYTES_PER_INSTRUCTION);
     parser.run();
     if parser.instructions.is_empty() {
@@ -126,7 +127,7 @@ pub fn parse(text: &str) -> Parse {
 struct Parser<'t, const CLOSELY: bool> {
     text: &'t str,
     /// The same text, for those who keep a part of it.
-    shared: Arc<str>,
+    shared: Whole,
     /// Where the line to read next starts.
     next: usize,
     /// How many lines have been read.
@@ -135,7 +136,7 @@ struct Parser<'t, const CLOSELY: bool> {
     /// Directives may still come.
     at_top: bool,
     /// The comments above the next instruction.
-    comments: Vec<String>,
+    comments: Vec<SourceText>,
     directives: Vec<Directive>,
     instructions: Vec<Instruction>,
     diagnostics: Vec<Diagnostic>,
@@ -145,7 +146,7 @@ struct Parser<'t, const CLOSELY: bool> {
     /// The parts of that line.
     marks: Vec<Token>,
     /// What logical lines are joined in.
-    buffers: Buffers,
+    buffers: Option<Box<Buffers>>,
 }
 
 /// A logical line that has been read.
@@ -158,7 +159,7 @@ struct LogicalLine<'t> {
 }
 
 impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
-    fn new(text: &'t str, shared: Arc<str>) -> Parser<'t, CLOSELY> {
+    fn new(text: &'t str, shared: Whole) -> Parser<'t, CLOSELY> {
         Parser {
             text,
             shared,
@@ -173,7 +174,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             details: Details::default(),
             pieces: Vec::new(),
             marks: Vec::new(),
-            buffers: Buffers::default(),
+            buffers: None,
         }
     }
 
@@ -192,7 +193,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             self.push(SyntaxKind::ByteOrderMark, 0..raw.start);
         }
         let content = self.push_indent(raw.clone());
-        if self.text[content.clone()].starts_with('#') {
+        if self.is_comment(&content) {
             let kind = self.comment(raw.start, content.clone());
             self.push(kind, content);
             return self.push_newline(line);
@@ -201,8 +202,19 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         if content.is_empty() {
             return self.push_newline(line);
         }
-        let logical = self.join(line, content);
-        self.instruction(logical);
+        let mut logical = LogicalLine {
+            range: content.clone(),
+            first_line: self.line,
+            empty_continuation: None,
+            joined: Joined::starting_at(
+                self.text,
+                content.start,
+                self.buffers.take().unwrap_or_default(),
+            ),
+        };
+        self.join(&mut logical, line, content);
+        self.instruction(&logical);
+        self.buffers = Some(logical.joined.into_buffers());
     }
 
     fn take_line(&mut self) -> Line {
@@ -238,6 +250,12 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         }
     }
 
+    /// Says whether a line is a comment, given what is left of it when white space at its start is skipped.
+    fn is_comment(&self, content: &TextRange) -> bool {
+        let first = self.text.as_bytes().get(content.start);
+        !content.is_empty() && first == Some(&b'#')
+    }
+
     /// Adds the white space at the start of a line; returns the rest of the line.
     fn push_indent(&mut self, content: TextRange) -> TextRange {
         let start = skip_space(self.text, content.clone());
@@ -251,9 +269,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
 
     /// Takes notice of a comment between instructions, which may be a directive; its line starts at `start`.
     fn comment(&mut self, start: usize, range: TextRange) -> SyntaxKind {
-        let text = &self.text[range.clone()];
         if self.at_top
-            && let Some(directive) = directive(text, range.start)
+            && let Some(directive) = directive(&self.text[range.clone()], range.start)
         {
             self.directive(directive);
             return SyntaxKind::Directive;
@@ -261,11 +278,11 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
         self.at_top = false;
         // The first character is dropped, be it the `#` or white space before it (BuildKit: `Parse`,
         // parser/parser.go).
-        let mut comment = self.text[start..range.end].chars();
-        comment.next();
-        match comment.as_str().trim() {
-            "" => self.comments.clear(),
-            comment => self.comments.push(comment.to_owned()),
+        let comment = trimmed(self.text, next_boundary(self.text, start + 1)..range.end);
+        if comment.is_empty() {
+            self.comments.clear();
+        } else if !CLOSELY {
+            self.comments.push(SourceText::part(&self.shared, comment));
         }
         SyntaxKind::Comment
     }
@@ -290,18 +307,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
     }
 
     /// Reads the rest of a logical line that starts with `content`.
-    fn join(&mut self, line: Line, content: TextRange) -> LogicalLine<'t> {
+    fn join(&mut self, logical: &mut LogicalLine<'t>, line: Line, content: TextRange) {
         self.pieces.clear();
-        let mut logical = LogicalLine {
-            range: content.start..content.end,
-            first_line: self.line,
-            empty_continuation: None,
-            joined: Joined::starting_at(
-                self.text,
-                content.start,
-                std::mem::take(&mut self.buffers),
-            ),
-        };
         let mut continues = self.push_text(&mut logical.joined, content);
         self.push_piece(SyntaxKind::Newline, line.content_end..line.end);
         while continues && self.next < self.text.len() {
@@ -309,7 +316,7 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             let content = line.content();
             logical.range.end = content.end;
             let start = skip_space(self.text, content.clone());
-            if self.text[start..content.end].starts_with('#') {
+            if self.is_comment(&(start..content.end)) {
                 self.push_piece(SyntaxKind::Whitespace, content.start..start);
                 self.push_piece(SyntaxKind::Comment, start..content.end);
             } else if start == content.end {
@@ -322,12 +329,11 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
             }
             self.push_piece(SyntaxKind::Newline, line.content_end..line.end);
         }
-        logical
     }
 
     /// Adds one physical line to a logical one; says whether it continues.
     fn push_text(&mut self, joined: &mut Joined<'t>, content: TextRange) -> bool {
-        let text = &self.text[content.clone()];
+        let text = &self.text.as_bytes()[content.clone()];
         let text_end = content.start + continued(text, self.escape).unwrap_or(text.len());
         joined.push(content.start..text_end);
         self.push_piece(SyntaxKind::Argument, content.start..text_end);
@@ -336,50 +342,57 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
     }
 
     /// Understands a logical line.
-    fn instruction(&mut self, logical: LogicalLine<'t>) {
-        let LogicalLine {
-            joined,
-            mut range,
-            first_line,
-            empty_continuation,
-        } = logical;
+    fn instruction(&mut self, logical: &LogicalLine<'t>) {
+        let joined = &logical.joined;
+        let mut range = logical.range.clone();
         let line = joined.text();
-        if let Some(place) = empty_continuation {
+        if let Some(place) = &logical.empty_continuation {
             self.diagnostics.push(
-                Diagnostic::warning(place, format!("Empty continuation line found in: {line}"))
-                    .with_hint("empty continuation lines will become errors in a future release"),
+                Diagnostic::warning(
+                    place.clone(),
+                    format!("Empty continuation line found in: {line}"),
+                )
+                .with_hint("empty continuation lines will become errors in a future release"),
             );
         }
         let node = node(line, self.escape);
         if CLOSELY {
-            self.cut_pieces(&node, &joined);
+            self.cut_pieces(&node, joined);
             push_dump(&mut self.details.dump, &node);
             self.details.dump.push('\n');
         }
         let heredocs = if node.can_contain_heredocs() {
             self.heredocs(line, &mut range)
         } else {
-            Vec::new()
+            Few::new()
         };
         if !CLOSELY {
             let source = Source {
                 logical_line: match joined.place() {
                     Some(place) => SourceText::part(&self.shared, place),
-                    None => SourceText::whole(line.into()),
+                    None => SourceText::from(line),
                 },
                 range,
-                lines: first_line..=self.line,
-                comments: std::mem::take(&mut self.comments),
+                first_line: logical.first_line,
+                last_line: self.line,
+                comments: self.take_comments(),
                 heredocs,
             };
-            let instruction = understand(source, node, &joined, &mut self.diagnostics);
+            let instruction = understand(source, node, joined, &mut self.diagnostics);
             debug_assert!(
                 instruction.kind != InstructionKind::Invalid || !self.diagnostics.is_empty(),
                 "an invalid instruction comes with a diagnostic"
             );
             self.instructions.push(instruction);
         }
-        self.buffers = joined.into_buffers();
+    }
+
+    /// The comments above the instruction, copied so that the list need not grow again for the next one.
+    fn take_comments(&mut self) -> Few<SourceText> {
+        if self.comments.is_empty() {
+            return Few::new();
+        }
+        self.comments.drain(..).collect()
     }
 
     /// Names the parts of the logical line.
@@ -409,16 +422,16 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
     }
 
     /// Reads the heredocs that `line` announces; its range grows with them.
-    fn heredocs(&mut self, line: &str, range: &mut TextRange) -> Vec<Heredoc> {
+    fn heredocs(&mut self, line: &str, range: &mut TextRange) -> Few<Heredoc> {
         let place = range.clone();
         let announced = match announcements(line) {
             Ok(announced) => announced,
             Err(message) => {
                 self.diagnostics.push(Diagnostic::error(place, message));
-                return Vec::new();
+                return Few::new();
             }
         };
-        let heredocs: Vec<Heredoc> = announced
+        let heredocs: Few<Heredoc> = announced
             .into_iter()
             .map(|announcement| self.heredoc(announcement))
             .collect();
@@ -475,8 +488,8 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
 ///
 /// The escape character at the end, which blanks may follow, must not itself be escaped: a line that ends in
 /// two or more does not continue (BuildKit: the regular expression in `setEscapeToken`, parser/parser.go).
-fn continued(line: &str, escape: char) -> Option<usize> {
-    let mut text = line.as_bytes();
+fn continued(line: &[u8], escape: char) -> Option<usize> {
+    let mut text = line;
     while let [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }

@@ -16,6 +16,7 @@ use crate::quote::quoted;
 use crate::refusal::mode::mode_problem;
 use crate::refusal::mount::mount_problem;
 use crate::refusal::port::port_problem;
+use crate::source_text::SourceText;
 use crate::text::{TextRange, upper};
 
 /// Says what a build would refuse in an instruction, in BuildKit's words; the first is what BuildKit says.
@@ -158,7 +159,7 @@ fn copy_problems(
         place.unwrap_or(&arguments).clone()
     };
     // Everything is expanded before anything is looked at.
-    let mut known = |name: &str, value: &Option<String>| {
+    let mut known = |name: &str, value: &Option<SourceText>| {
         words.place = place_of(name);
         words.known(value.as_ref()?)
     };

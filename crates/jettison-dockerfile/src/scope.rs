@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn what_was_set_last_is_seen() {
         let argument = |name: &str| ArgDeclaration {
-            name: name.to_owned(),
+            name: name.into(),
             default: None,
             range: 0..0,
         };

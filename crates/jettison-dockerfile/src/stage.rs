@@ -56,6 +56,7 @@ pub fn stages(parse: &Parse) -> StageGraph {
         // A broken `FROM` still starts a stage, so that what follows is not said to be outside of one.
         if instruction.keyword == Keyword::From {
             let name = from_of(&instruction.kind).and_then(|from| from.name.clone());
+            let name = name.map(String::from);
             let position = graph.stages.len();
             let instructions = index + 1..index + 1;
             graph.stages.push(Stage {

@@ -59,8 +59,29 @@ pub(crate) fn line_at(text: &str, start: usize) -> Line {
 
 /// Says whether a character separates words of an instruction (BuildKit: `reWhitespace`).
 pub(crate) fn is_blank(character: char) -> bool {
-    matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
+    // Most characters are greater than all of these.
+    character <= ' ' && matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
+
+/// How many bytes at the start of `bytes` are characters that mean nothing special to those who split words: ASCII,
+/// neither white space nor a quote, nor one of the two that may be the escape character.
+pub(crate) fn plain_len(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| !PLAIN[usize::from(byte)])
+        .unwrap_or(bytes.len())
+}
+
+/// Which bytes are plain.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b'\'' | b'"' | b'\\' | b'`');
+        byte += 1;
+    }
+    plain
+};
 
 /// Says whether a byte is a character that is not white space; most are.
 fn is_ink(byte: u8) -> bool {

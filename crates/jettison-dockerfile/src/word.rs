@@ -1,6 +1,6 @@
 //! Splitting the arguments of an instruction into words.
 
-use crate::text::{TextRange, is_blank, skip_space};
+use crate::text::{TextRange, is_blank, plain_len, skip_space};
 
 /// A word of a logical line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,11 @@ impl<'a> Iterator for OutsideQuotes<'a> {
         let mut quote = None;
         let mut offset = first;
         let mut end = None;
-        while let Some(character) = self.character(offset) {
+        loop {
+            offset += plain_len(&self.text.as_bytes()[offset..]);
+            let Some(character) = self.character(offset) else {
+                break;
+            };
             if quote.is_none() && character.is_whitespace() {
                 break;
             }

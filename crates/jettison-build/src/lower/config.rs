@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jettison_dockerfile::{CommandForm, Instruction, InstructionKind, KeyValue};
+use jettison_dockerfile::{CommandForm, Instruction, InstructionKind, KeyValue, SourceText};
 use jettison_oci::HistoryEntry;
 
 use crate::lower::quote::quoted_list;
@@ -149,7 +149,7 @@ impl Lowering<'_> {
         &self,
         state: &mut StageState,
         instruction: &Instruction,
-        ports: &[String],
+        ports: &[SourceText],
     ) -> Result<(), LowerError> {
         let mut all = BTreeSet::new();
         for word in ports {

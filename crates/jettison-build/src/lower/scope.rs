@@ -100,7 +100,7 @@ impl Scope {
         request: &LowerRequest,
         escape: char,
     ) -> Result<String, String> {
-        let name = &argument.name;
+        let name = argument.name.as_str();
         let value = if let Some(given) = request.build_args.get(name) {
             Some(given.clone())
         } else if let Some(default) = &argument.default {
@@ -110,9 +110,9 @@ impl Scope {
         };
         let shown = match &value {
             Some(value) => format!("{name}={value}"),
-            None => name.clone(),
+            None => name.to_owned(),
         };
-        self.declared.push(name.clone());
+        self.declared.push(name.to_owned());
         // A declaration without a value does not take an earlier value away.
         if let Some(value) = value {
             self.set(name, &value);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::instruction::Instruction;
-use crate::joined::{Buffers, Joined};
+use crate::joined::Joined;
 use crate::parser::Parse;
 use crate::text::TextRange;
 use crate::word::Word;
@@ -19,7 +19,7 @@ impl<'t> Arguments<'t> {
     pub(super) fn of(parse: &'t Parse, instruction: &Instruction) -> Option<Arguments<'t>> {
         let (text, escape) = (parse.text(), parse.escape());
         let range = instruction.arguments.clone();
-        let mut joined = Joined::starting_at(text, range.start, Buffers::default());
+        let mut joined = Joined::starting_at(text, range.start, Box::default());
         let mut start = range.start;
         for line in text.get(range.clone())?.split_inclusive('\n') {
             let content = line.trim_end_matches(['\r', '\n']);

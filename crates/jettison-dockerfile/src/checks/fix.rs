@@ -204,10 +204,10 @@ fn worlds<'g>(parse: &Parse, given: &'g Given<'g>) -> [World<'g>; 3] {
     let mut names: BTreeSet<String> = BTreeSet::new();
     for instruction in parse.instructions() {
         if let InstructionKind::Arg(declarations) = &instruction.kind {
-            let declared = declarations.iter().map(|argument| &argument.name);
+            let declared = declarations.iter().map(|argument| argument.name.as_str());
             // What is predefined keeps its value: it goes with the platform that the build is for.
-            let ordinary = declared.filter(|name| !PREDEFINED.contains(&name.as_str()));
-            names.extend(ordinary.cloned());
+            let ordinary = declared.filter(|name| !PREDEFINED.contains(name));
+            names.extend(ordinary.map(str::to_owned));
         }
     }
     let graph = stages(parse);

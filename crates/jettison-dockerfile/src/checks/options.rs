@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::checks::rule::Rule;
 use crate::quote::quoted;
+use crate::source_text::SourceText;
 
 /// What to skip, and what findings do to a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,8 +59,8 @@ impl CheckOptions {
     ///
     /// The first comment that says `check=` counts, even if it cannot be understood and so says nothing (BuildKit:
     /// `WithMergedConfigFromComments`, linter/linter.go).
-    pub(super) fn above(comments: &[String]) -> CheckOptions {
-        let value = |comment: &String| {
+    pub(super) fn above(comments: &[SourceText]) -> CheckOptions {
+        let value = |comment: &SourceText| {
             let (key, value) = comment.split_once('=')?;
             let is_check = key.trim().eq_ignore_ascii_case("check") && !value.trim().is_empty();
             is_check.then(|| value.trim().to_owned())
@@ -185,7 +186,8 @@ mod tests {
     #[test]
     fn the_first_check_comment_above_an_instruction_counts() {
         let above = |comments: &[&str]| {
-            let comments: Vec<String> = comments.iter().map(|&comment| comment.into()).collect();
+            let comments: Vec<SourceText> =
+                comments.iter().map(|&comment| comment.into()).collect();
             CheckOptions::above(&comments).skip.names
         };
         assert_eq!(above(&["plain", "Check = skip=A", "check=skip=B"]), ["A"]);

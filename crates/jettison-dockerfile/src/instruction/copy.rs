@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::expand::expand;
+use crate::few::Few;
 use crate::flag::Flags;
 use crate::heredoc::{Heredoc, announcement};
 use crate::instruction::{Context, Problem};
 use crate::node::Values;
 use crate::quote::quoted;
+use crate::source_text::SourceText;
 
 /// `COPY` or `ADD`. Flags that the one or the other does not have are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +18,17 @@ pub struct CopyInstruction {
     /// What to copy, in order.
     pub sources: Vec<CopySource>,
     /// Where to.
-    pub destination: String,
+    pub destination: SourceText,
     /// `--from`: the stage, named context or image to copy from.
-    pub from: Option<String>,
+    pub from: Option<SourceText>,
     /// `--chown`
-    pub chown: Option<String>,
+    pub chown: Option<SourceText>,
     /// `--chmod`
-    pub chmod: Option<String>,
+    pub chmod: Option<SourceText>,
     /// `--exclude`, each one
-    pub exclude: Vec<String>,
+    pub exclude: Few<SourceText>,
     /// `--checksum`
-    pub checksum: Option<String>,
+    pub checksum: Option<SourceText>,
     /// `--unpack`, which has no fixed default
     pub unpack: Option<bool>,
     /// `--link`
@@ -41,34 +43,46 @@ pub struct CopyInstruction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopySource {
     /// A path, a pattern, or with `ADD` an address.
-    Path(String),
+    Path(SourceText),
     /// A heredoc, which becomes a file.
-    Heredoc(Heredoc),
+    Heredoc(Box<Heredoc>),
 }
 
 /// Reads `COPY`.
 pub(super) fn copy(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
-) -> Result<CopyInstruction, Problem> {
-    let copy = copy_or_add(context, values, flags)?;
+) -> Result<Box<CopyInstruction>, Problem> {
+    let paths = paths(context, values)?;
     let from = flags.text("from");
     if let (Some(from), Some(range)) = (&from, flags.range("from"))
         && let Some(problem) = from_problem(from)
     {
         return Err(Diagnostic::error(range, problem).into());
     }
-    Ok(CopyInstruction {
+    Ok(Box::new(CopyInstruction {
+        sources: paths.sources,
+        destination: paths.destination,
         from,
+        chown: flags.text("chown"),
+        chmod: flags.text("chmod"),
+        exclude: flags.list("exclude"),
+        checksum: None,
+        unpack: None,
+        link: flags.boolean("link").unwrap_or(false),
         parents: flags.boolean("parents").unwrap_or(false),
-        ..copy
-    })
+        keep_git_dir: None,
+    }))
 }
 
 /// Says why BuildKit does not take a `--from`: it would be another one if it were expanded, which it is not
 /// (BuildKit: `toCommand`, dockerfile2llb/convert.go).
 fn from_problem(from: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    if from.bytes().all(is_plain) {
+        return None;
+    }
     match expand(from, '\\', &|_| None) {
         Ok(same) if same == from => None,
         Ok(_) => Some(
@@ -82,49 +96,59 @@ fn from_problem(from: &str) -> Option<String> {
 
 /// Reads `ADD`.
 pub(super) fn add(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
-) -> Result<CopyInstruction, Problem> {
-    let add = copy_or_add(context, values, flags)?;
-    Ok(CopyInstruction {
+) -> Result<Box<CopyInstruction>, Problem> {
+    let paths = paths(context, values)?;
+    Ok(Box::new(CopyInstruction {
+        sources: paths.sources,
+        destination: paths.destination,
+        from: None,
+        chown: flags.text("chown"),
+        chmod: flags.text("chmod"),
+        exclude: flags.list("exclude"),
         checksum: flags.text("checksum"),
         unpack: flags.boolean("unpack"),
+        link: flags.boolean("link").unwrap_or(false),
+        parents: false,
         keep_git_dir: flags.boolean("keep-git-dir"),
-        ..add
-    })
+    }))
 }
 
-/// Reads what both have in common.
-fn copy_or_add(
-    context: Context<'_>,
-    values: Values<'_>,
-    flags: &Flags<'_>,
-) -> Result<CopyInstruction, Problem> {
+/// What to copy, and where to.
+struct Paths {
+    sources: Vec<CopySource>,
+    destination: SourceText,
+}
+
+/// Reads what is no flag.
+fn paths(context: &Context<'_>, values: &mut Values<'_>) -> Result<Paths, Problem> {
     let keyword = context.keyword;
     let too_few = || {
-        Problem::First(context.error(format!(
+        Problem::first(context.error(format!(
             "{keyword} requires at least two arguments, but only one was provided. \
              Destination could not be determined"
         )))
     };
     let found = Found::new(context.heredocs);
-    let mut sources = Vec::new();
+    // Most copy one thing.
+    let mut sources = Vec::with_capacity(1);
     let destination = match values {
-        Values::Json(mut strings) => {
+        Values::Json(strings) => {
             let destination = strings.pop().ok_or_else(too_few)?;
-            sources.extend(strings.into_iter().map(|word| found.source(word)));
-            destination
+            let words = strings.drain(..).map(SourceText::from);
+            sources.extend(words.map(|word| found.source(word)));
+            destination.into()
         }
         Values::Blanks(list) => {
             let mut words = list.words();
-            sources.reserve_exact(words.clone().count().saturating_sub(1));
             let mut word = words.next().ok_or_else(too_few)?;
             for next in words {
-                sources.push(found.source(word.text.to_owned()));
+                sources.push(found.source(context.text(&word)));
                 word = next;
             }
-            word.text.to_owned()
+            context.text(&word)
         }
         _ => return Err(too_few()),
     };
@@ -135,18 +159,9 @@ fn copy_or_add(
         let message = format!("{keyword} cannot accept a heredoc as a destination");
         return Err(context.error(message).into());
     }
-    Ok(CopyInstruction {
+    Ok(Paths {
         sources,
         destination,
-        from: None,
-        chown: flags.text("chown"),
-        chmod: flags.text("chmod"),
-        exclude: flags.list("exclude"),
-        checksum: None,
-        unpack: None,
-        link: flags.boolean("link").unwrap_or(false),
-        parents: false,
-        keep_git_dir: None,
     })
 }
 
@@ -165,12 +180,12 @@ impl<'a> Found<'a> {
     ///
     /// A word of a JSON array may be a heredoc, too: one without content (BuildKit: `parseSourcesAndDest`,
     /// instructions/parse.go).
-    fn source(&self, word: String) -> CopySource {
+    fn source(&self, word: SourceText) -> CopySource {
         let Ok(Some(announced)) = announcement(&word) else {
             return CopySource::Path(word);
         };
         let found = self.0.get(announced.name.as_str());
-        CopySource::Heredoc(Heredoc {
+        CopySource::Heredoc(Box::new(Heredoc {
             name: announced.name,
             content: found.map_or_else(|| "".into(), |heredoc| heredoc.content.clone()),
             expand: announced.expand,
@@ -178,6 +193,6 @@ impl<'a> Found<'a> {
             file_descriptor: announced.file_descriptor,
             body: found.map_or(0..0, |heredoc| heredoc.body.clone()),
             end: found.map_or(0..0, |heredoc| heredoc.end.clone()),
-        })
+        }))
     }
 }

@@ -5,17 +5,19 @@ use crate::flag::Flags;
 use crate::instruction::{Context, Problem};
 use crate::node::Values;
 use crate::quote::quoted;
+use crate::source_text::SourceText;
 use crate::text::{TextRange, lower};
+use crate::word::Word;
 
 /// `FROM [--platform=P] base [AS name]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FromInstruction {
     /// The platform, not expanded.
-    pub platform: Option<String>,
+    pub platform: Option<SourceText>,
     /// The base: an image, an earlier stage or `scratch`; not expanded.
-    pub base: String,
+    pub base: SourceText,
     /// The name of the stage in lower case.
-    pub name: Option<String>,
+    pub name: Option<SourceText>,
     /// Where the base is.
     pub base_range: TextRange,
     /// Where `AS` is.
@@ -26,52 +28,55 @@ pub struct FromInstruction {
 
 /// Reads `FROM`.
 pub(super) fn from(
-    context: Context<'_>,
+    context: &Context<'_>,
     values: &Values<'_>,
     flags: &Flags<'_>,
-) -> Result<FromInstruction, Problem> {
+) -> Result<Box<FromInstruction>, Problem> {
     let mut words = match values {
         Values::Blanks(list) => list.words(),
         _ => return Err(wrong_number(context)),
     };
-    let mut next = || words.next();
-    let (base, word, name, fourth) = (next(), next(), next(), next());
-    let Some(base) = base else {
+    let Some(base) = words.next() else {
         return Err(wrong_number(context));
     };
-    let from = FromInstruction {
-        platform: flags.text("platform"),
-        base: base.text.to_owned(),
-        name: None,
-        base_range: context.source(&base.range),
-        as_range: None,
-        name_range: None,
+    let (word, name) = match (words.next(), words.next(), words.next()) {
+        (None, _, _) => (None, None),
+        (Some(word), Some(name), None) if is_as(word.text) => (Some(word), Some(name)),
+        _ => return Err(wrong_number(context)),
     };
-    match (word, name, fourth) {
-        (None, _, _) => Ok(from),
-        (Some(word), Some(name), None) if is_as(word.text) => {
-            let name_range = context.source(&name.range);
-            let lower_case = lower(name.text);
-            if !is_stage_name(&lower_case) {
-                let message = format!(
-                    "invalid name for build stage: {}, name can't start with a number or contain symbols",
-                    quoted(name.text)
-                );
-                return Err(Problem::First(Diagnostic::error(name_range, message)));
-            }
-            Ok(FromInstruction {
-                name: Some(lower_case),
-                as_range: Some(context.source(&word.range)),
-                name_range: Some(name_range),
-                ..from
-            })
-        }
-        _ => Err(wrong_number(context)),
-    }
+    let range = |word: Option<&Word<'_>>| word.map(|word| context.source(&word.range));
+    Ok(Box::new(FromInstruction {
+        name: match &name {
+            Some(name) => Some(stage_name(context, name)?),
+            None => None,
+        },
+        platform: flags.text("platform"),
+        base: context.text(&base),
+        base_range: context.source(&base.range),
+        as_range: range(word.as_ref()),
+        name_range: range(name.as_ref()),
+    }))
 }
 
-fn wrong_number(context: Context<'_>) -> Problem {
-    Problem::First(context.error("FROM requires either one or three arguments"))
+/// Reads the name of a stage.
+fn stage_name(context: &Context<'_>, name: &Word<'_>) -> Result<SourceText, Problem> {
+    if is_stage_name(name.text) {
+        return Ok(context.text(name));
+    }
+    let lower_case = lower(name.text);
+    if is_stage_name(&lower_case) {
+        return Ok(lower_case.into());
+    }
+    let message = format!(
+        "invalid name for build stage: {}, name can't start with a number or contain symbols",
+        quoted(name.text)
+    );
+    let place = context.source(&name.range);
+    Err(Problem::first(Diagnostic::error(place, message)))
+}
+
+fn wrong_number(context: &Context<'_>) -> Problem {
+    Problem::first(context.error("FROM requires either one or three arguments"))
 }
 
 /// Says whether a word is `AS` in any case, of which the long s is one (Go: `strings.EqualFold`).

@@ -8,7 +8,7 @@ use crate::flag::Flags;
 use crate::instruction::command::CommandForm;
 use crate::instruction::duration::duration;
 use crate::instruction::{Context, Problem};
-use crate::node::{Command, Values};
+use crate::node::{Command, Health, Values};
 use crate::quote::quoted;
 use crate::text::upper;
 
@@ -18,7 +18,7 @@ pub enum Healthcheck {
     /// `NONE`: also the base image's check is off.
     None,
     /// `CMD`
-    Command(HealthCommand),
+    Command(Box<HealthCommand>),
 }
 
 /// A health check. What is absent, or 0, is inherited or left to the engine.
@@ -40,13 +40,14 @@ pub struct HealthCommand {
 
 /// Reads `HEALTHCHECK`.
 pub(super) fn healthcheck(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
 ) -> Result<Healthcheck, Problem> {
-    let Values::Health(kind, command) = values else {
-        return Err(Problem::First(context.needs_an_argument()));
+    let Values::Health(health) = values else {
+        return Err(Problem::first(context.needs_an_argument()));
     };
+    let Health { kind, command } = &mut **health;
     match upper(kind.text).as_str() {
         "NONE" => match command {
             Command::Nothing => Ok(Healthcheck::None),
@@ -55,14 +56,14 @@ pub(super) fn healthcheck(
                 Err(context.error("HEALTHCHECK NONE takes no arguments").into())
             }
         },
-        "CMD" => Ok(Healthcheck::Command(HealthCommand {
+        "CMD" => Ok(Healthcheck::Command(Box::new(HealthCommand {
             form: health_form(context, command)?,
             interval: interval(flags, "interval")?,
             timeout: interval(flags, "timeout")?,
             start_period: interval(flags, "start-period")?,
             start_interval: interval(flags, "start-interval")?,
             retries: retries(flags)?,
-        })),
+        }))),
         other => {
             let message = format!("Unknown type {} in HEALTHCHECK (try CMD)", quoted(other));
             Err(Diagnostic::error(context.source(&kind.range), message).into())
@@ -70,10 +71,13 @@ pub(super) fn healthcheck(
     }
 }
 
-fn health_form(context: Context<'_>, command: Command<'_>) -> Result<CommandForm, Diagnostic> {
+fn health_form(
+    context: &Context<'_>,
+    command: &mut Command<'_>,
+) -> Result<CommandForm, Diagnostic> {
     match command {
-        Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(argv)),
-        Command::Text(word) => Ok(CommandForm::Shell(word.text.to_owned())),
+        Command::Json(argv) if !argv.is_empty() => Ok(CommandForm::Exec(std::mem::take(argv))),
+        Command::Text(word) => Ok(CommandForm::Shell(context.text(word))),
         Command::Json(_) | Command::Nothing => {
             Err(context.error("Missing command after HEALTHCHECK CMD"))
         }

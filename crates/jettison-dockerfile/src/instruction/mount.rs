@@ -112,6 +112,9 @@ fn unquote(text: &str) -> Result<(String, &str), &str> {
 /// Nothing else is looked at so early (BuildKit: `parseMount` without an expander, `instructions/commands_runmount.go`).
 pub(super) fn check_mount(mount: &str, place: &TextRange) -> Option<Diagnostic> {
     let error = |message: String| Some(Diagnostic::error(place.clone(), message));
+    if !mount.is_empty() && !mount.contains(['"', '$']) {
+        return None;
+    }
     let fields = match mount_fields(mount) {
         Ok(fields) => fields,
         Err(problem) => return error(format!("failed to parse csv mounts: {problem}")),

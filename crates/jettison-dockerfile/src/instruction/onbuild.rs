@@ -1,8 +1,7 @@
 //! `ONBUILD`.
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::flag::Flag;
-use crate::instruction::{Context, InstructionKind, Problem, kind};
+use crate::instruction::{Context, InstructionKind, Problem, flags, kind};
 use crate::keyword::Keyword;
 use crate::node::Values;
 use crate::text::upper;
@@ -20,15 +19,15 @@ pub struct OnbuildInstruction {
 
 /// Reads `ONBUILD`. What is wrong with the trigger is a warning.
 pub(super) fn onbuild(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Result<OnbuildInstruction, Problem> {
     let Values::Trigger(triggers) = values else {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     };
-    let Some(node) = triggers.into_iter().next() else {
-        return Err(Problem::First(context.needs_an_argument()));
+    let Some(node) = triggers.first_mut() else {
+        return Err(Problem::first(context.needs_an_argument()));
     };
     let place = context.source(&node.word.range);
     match upper(node.word.text).as_str() {
@@ -52,15 +51,17 @@ pub(super) fn onbuild(
     let context = Context {
         keyword,
         place: &place,
-        ..context
+        ..*context
     };
-    let flags: Vec<Flag> = node
-        .flags
-        .iter()
-        .map(|flag| flag.flag(context.joined))
-        .collect();
+    let flags = flags(node, context.line, context.joined);
     let mut problems = Vec::new();
-    let trigger = kind(context, node, &flags, &mut problems);
+    let trigger = kind(
+        &context,
+        &node.word,
+        &mut node.values,
+        &flags,
+        &mut problems,
+    );
     diagnostics.extend(problems.into_iter().map(|problem| Diagnostic {
         severity: Severity::Warning,
         ..problem

@@ -3,15 +3,16 @@
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{Context, Problem};
 use crate::node::Values;
+use crate::source_text::SourceText;
 use crate::text::TextRange;
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyValue {
     /// The key as written.
-    pub key: String,
+    pub key: SourceText,
     /// The value as written: [`expand`](crate::expand) removes its quotes.
-    pub value: String,
+    pub value: SourceText,
     /// Where the key is.
     pub key_range: TextRange,
     /// Where the value is.
@@ -24,17 +25,17 @@ pub struct KeyValue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgDeclaration {
     /// Its name.
-    pub name: String,
+    pub name: SourceText,
     /// Its default as written, if it has one.
-    pub default: Option<String>,
+    pub default: Option<SourceText>,
     /// Where it is, default included.
     pub range: TextRange,
 }
 
 /// Reads `ENV` or `LABEL`.
 pub(super) fn key_values(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
 ) -> Result<Vec<KeyValue>, Diagnostic> {
     let pairs = match values {
         Values::Pairs(pairs) if !pairs.is_empty() => pairs,
@@ -49,8 +50,8 @@ pub(super) fn key_values(
             return Err(Diagnostic::error(key_range.start..value_range.end, message));
         }
         read.push(KeyValue {
-            key: pair.key.text.to_owned(),
-            value: pair.value.text.to_owned(),
+            key: context.text(&pair.key),
+            value: context.text(&pair.value),
             key_range,
             value_range,
             is_legacy: pair.is_legacy,
@@ -61,30 +62,32 @@ pub(super) fn key_values(
 
 /// Reads `ARG`.
 pub(super) fn declarations(
-    context: Context<'_>,
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
 ) -> Result<Vec<ArgDeclaration>, Problem> {
     let Values::Words(words) = values else {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     };
-    let mut declarations = Vec::with_capacity(words.clone().count());
+    // Most declare one thing.
+    let mut declarations = Vec::with_capacity(1);
     for word in words {
         let range = context.source(&word.range);
-        let (name, default) = match word.text.split_once('=') {
-            Some((name, default)) => (name, Some(default.to_owned())),
-            None => (word.text, None),
-        };
+        let start = word.range.start;
+        let end = start + word.text.len();
+        let equals = word.text.bytes().position(|byte| byte == b'=');
+        let equals = equals.map(|equals| start + equals);
+        let name = start..equals.unwrap_or(end);
         if name.is_empty() {
             return Err(Diagnostic::error(range, "ARG names can not be blank").into());
         }
         declarations.push(ArgDeclaration {
-            name: name.to_owned(),
-            default,
+            name: context.line.slice(name),
+            default: equals.map(|equals| context.line.slice(equals + 1..end)),
             range,
         });
     }
     if declarations.is_empty() {
-        return Err(Problem::First(context.needs_an_argument()));
+        return Err(Problem::first(context.needs_an_argument()));
     }
     Ok(declarations)
 }

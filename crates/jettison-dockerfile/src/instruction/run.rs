@@ -1,13 +1,16 @@
 //! `RUN`.
 
 use crate::diagnostic::Diagnostic;
+use crate::few::Few;
 use crate::flag::{Flag, Flags};
 use crate::heredoc::{Heredoc, announcement};
+use crate::instruction::Context;
 use crate::instruction::command::{CommandForm, form};
 use crate::instruction::device::check_device;
 use crate::instruction::mount::check_mount;
 use crate::node::Values;
 use crate::quote::quoted;
+use crate::source_text::SourceText;
 
 /// `RUN`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +18,13 @@ pub struct RunInstruction {
     /// The command; with heredocs its first line only. [`RunInstruction::script`] has all of it.
     pub form: CommandForm,
     /// `--mount`, each one, as written.
-    pub mounts: Vec<String>,
+    pub mounts: Few<SourceText>,
     /// `--network`
-    pub network: Option<String>,
+    pub network: Option<SourceText>,
     /// `--security`
-    pub security: Option<String>,
+    pub security: Option<SourceText>,
     /// `--device`, each one, as written.
-    pub devices: Vec<String>,
+    pub devices: Few<SourceText>,
 }
 
 /// What `RUN` runs.
@@ -52,7 +55,7 @@ impl RunInstruction {
             CommandForm::Shell(line) => line,
         };
         let [first, ..] = heredocs else {
-            return RunScript::Shell(line.clone());
+            return RunScript::Shell(line.to_string());
         };
         if matches!(announcement(line), Ok(Some(_))) {
             let text = first.text();
@@ -67,13 +70,14 @@ impl RunInstruction {
         let bodies = heredocs
             .iter()
             .map(|heredoc| format!("\n{}{}", heredoc.content, heredoc.name));
-        RunScript::Shell(line.clone() + &bodies.collect::<String>())
+        RunScript::Shell(line.to_string() + &bodies.collect::<String>())
     }
 }
 
 /// Reads `RUN`.
 pub(super) fn run(
-    values: Values<'_>,
+    context: &Context<'_>,
+    values: &mut Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> RunInstruction {
@@ -84,7 +88,7 @@ pub(super) fn run(
         }
     }
     RunInstruction {
-        form: form(values),
+        form: form(context, values),
         mounts: flags.list("mount"),
         network: flags.text("network"),
         security: flags.text("security"),

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::evaluate::{BaseImage, Evaluation, Given, StageEvaluation, evaluate};
 use crate::expand::{expand, expand_with_matches};
 use crate::instruction::{
-    ArgDeclaration, CopyInstruction, Instruction, InstructionKind, RunInstruction, mount_fields,
+    ArgDeclaration, Instruction, InstructionKind, RunInstruction, mount_fields,
 };
 use crate::keyword::Keyword;
 use crate::outline::{OutlineArg, OutlineMount, description};
@@ -118,13 +118,13 @@ impl Walk<'_> {
                 let value = values.next().and_then(|(_, value)| value.as_deref());
                 let depends_on = self.dependencies(declaration, &known, &globals);
                 // A predefined value is no default of the declaration.
-                let is_own =
-                    declaration.default.is_some() || self.given.contains_key(&declaration.name);
+                let is_own = declaration.default.is_some()
+                    || self.given.contains_key(declaration.name.as_str());
                 let argument = Argument {
                     depends_on,
                     ..argument(instruction, declaration, value.filter(|_| is_own))
                 };
-                globals.insert(declaration.name.clone(), argument);
+                globals.insert(declaration.name.to_string(), argument);
                 if let Some(value) = value {
                     known.insert(&declaration.name, value);
                 }
@@ -143,7 +143,7 @@ impl Walk<'_> {
     ) -> BTreeSet<String> {
         let (Some(default), false) = (
             &declaration.default,
-            self.given.contains_key(&declaration.name),
+            self.given.contains_key(declaration.name.as_str()),
         ) else {
             return BTreeSet::new();
         };
@@ -155,8 +155,8 @@ impl Walk<'_> {
             return BTreeSet::new();
         };
         let mut names = expansion.matched;
-        if names.remove(&declaration.name)
-            && let Some(former) = globals.get(&declaration.name)
+        if names.remove(declaration.name.as_str())
+            && let Some(former) = globals.get(declaration.name.as_str())
         {
             names.extend(former.depends_on.iter().cloned());
         }
@@ -240,24 +240,25 @@ impl Walk<'_> {
         value: Option<&str>,
         capture: &mut Capture,
     ) {
-        let name = &declaration.name;
-        capture.used.insert(name.clone());
+        let name = declaration.name.as_str();
+        capture.used.insert(name.to_owned());
         let is_own = declaration.default.is_some() || self.given.contains_key(name);
-        if is_own || !self.has_global_value.contains(name.as_str()) {
+        if is_own || !self.has_global_value.contains(name) {
             let argument = argument(place.instruction, declaration, value);
-            capture.declared.insert(name.clone(), argument);
+            capture.declared.insert(name.to_owned(), argument);
         }
     }
 
     /// Notes the stages that an instruction takes files from, and what it mounts.
     fn take(&self, place: Place<'_>, kind: &InstructionKind, capture: &mut Capture) {
         match kind {
-            InstructionKind::Copy(CopyInstruction {
-                from: Some(from), ..
-            }) => capture.need(self.graph.find(from), place.stage),
+            InstructionKind::Copy(copy) => {
+                if let Some(from) = &copy.from {
+                    capture.need(self.graph.find(from), place.stage);
+                }
+            }
             InstructionKind::Run(run) => self.mounts(place, run, capture),
-            InstructionKind::Copy(_)
-            | InstructionKind::From(_)
+            InstructionKind::From(_)
             | InstructionKind::Cmd(_)
             | InstructionKind::Entrypoint(_)
             | InstructionKind::Label(_)
@@ -387,7 +388,7 @@ fn argument(
     let description = description(instruction, Some(&declaration.name)).filter(|_| !is_trigger);
     Argument {
         outline: OutlineArg {
-            name: declaration.name.clone(),
+            name: declaration.name.to_string(),
             description,
             value: value.unwrap_or_default().to_owned(),
             lines: lines(instruction),

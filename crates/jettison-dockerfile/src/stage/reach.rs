@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Diagnostic;
 use crate::expand::expand;
 use crate::flag::Flag;
-use crate::instruction::{CopyInstruction, Instruction, InstructionKind, mount_fields};
+use crate::instruction::{Instruction, InstructionKind, mount_fields};
 use crate::parser::Parse;
 use crate::quote::quoted;
 use crate::stage::{Stage, StageGraph, from_of, position};
@@ -37,7 +37,7 @@ impl StageGraph {
                     expand(default, parse.escape(), &lookup).ok()
                 });
                 if let Some(value) = value {
-                    values.insert(declaration.name.clone(), value);
+                    values.insert(declaration.name.to_string(), value);
                 }
             }
         }
@@ -275,14 +275,15 @@ fn index_text(name: &str) -> String {
 fn named_sources(instruction: &Instruction) -> Vec<(SourceName, TextRange)> {
     let flag_range = |flag: &Flag| flag.range.clone();
     match &instruction.kind {
-        InstructionKind::Copy(CopyInstruction {
-            from: Some(from), ..
-        }) => {
+        InstructionKind::Copy(copy) => {
+            let Some(from) = &copy.from else {
+                return Vec::new();
+            };
             let mut flags = instruction.flags.iter();
             let place = flags
                 .find(|flag| flag.name == "from")
                 .map_or_else(|| instruction.keyword_range.clone(), flag_range);
-            vec![(SourceName::Copy(from.clone()), place)]
+            vec![(SourceName::Copy(from.to_string()), place)]
         }
         InstructionKind::Run(_) => {
             let mounts = instruction.flags.iter().filter(|flag| flag.name == "mount");
@@ -302,8 +303,7 @@ fn named_sources(instruction: &Instruction) -> Vec<(SourceName, TextRange)> {
             };
             mounts.filter_map(from).collect()
         }
-        InstructionKind::Copy(_)
-        | InstructionKind::From(_)
+        InstructionKind::From(_)
         | InstructionKind::Cmd(_)
         | InstructionKind::Entrypoint(_)
         | InstructionKind::Label(_)

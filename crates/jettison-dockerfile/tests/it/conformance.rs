@@ -220,7 +220,10 @@ fn answer(text: &str) -> Value {
     answer["dump"] = parse.dump().trim_end().into();
     answer["lines"] = list(&|instruction| json!([instruction.line, instruction.last_line]));
     answer["original"] = list(&|instruction| instruction.logical_line.as_str().into());
-    answer["comments"] = list(&|instruction| instruction.comments.clone().into());
+    answer["comments"] = list(&|instruction| {
+        let comments = instruction.comments.iter();
+        comments.map(|comment| comment.to_string()).collect()
+    });
     answer["heredocs"] = list(&|instruction| instruction.heredocs.iter().map(heredoc).collect());
     let names = graph.stages.iter();
     answer["names"] = names

@@ -1,5 +1,6 @@
 //! What instructions say.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -27,17 +28,15 @@ fn check(text: &str, expected: Expect) {
     expected.assert_eq(&shown);
 }
 
+fn list<W: Display>(words: &[W]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("<{word}>")).collect();
+    words.join(" ")
+}
+
 fn show(kind: &InstructionKind) -> String {
     let form = |form: &CommandForm| match form {
         CommandForm::Shell(text) => format!("shell <{text}>"),
         CommandForm::Exec(argv) => format!("exec {}", exec_form(argv)),
-    };
-    let list = |words: &[String]| {
-        words
-            .iter()
-            .map(|word| format!("<{word}>"))
-            .collect::<Vec<_>>()
-            .join(" ")
     };
     match kind {
         InstructionKind::From(from) => {
@@ -70,9 +69,8 @@ fn show(kind: &InstructionKind) -> String {
             args.join(" ")
         }
         InstructionKind::Copy(copy) | InstructionKind::Add(copy) => format!("{copy:?}"),
-        InstructionKind::Expose(words)
-        | InstructionKind::Volume(words)
-        | InstructionKind::Shell(words) => list(words),
+        InstructionKind::Expose(words) | InstructionKind::Volume(words) => list(words),
+        InstructionKind::Shell(words) => list(words),
         InstructionKind::User(text)
         | InstructionKind::Workdir(text)
         | InstructionKind::Stopsignal(text)

@@ -204,7 +204,7 @@ fn ranges_point_at_what_they_name() {
     let parse = parse(text);
     let run = &parse.instructions()[0];
     assert_eq!(&text[run.keyword_range.clone()], "RUN");
-    assert_eq!(run.comments, ["what"]);
+    assert_eq!(*run.comments, ["what"]);
     assert_eq!(&text[run.arguments.clone()], "echo \\\n  hi");
     assert_eq!(run.original, "echo   hi");
     assert!(text[run.range.clone()].starts_with("RUN --mount"));

@@ -282,7 +282,7 @@ fn meaning(instruction: &Instruction) -> Option<Vec<String>> {
                 Some(format!("{}={}", quoted(key).ok()?, quoted(value).ok()?))
             })
             .collect(),
-        InstructionKind::User(user) => Some(vec![user.clone()]),
+        InstructionKind::User(user) => Some(vec![user.to_string()]),
         _ => None,
     }
 }

@@ -77,7 +77,7 @@ fn named_images(instruction: &Instruction) -> Vec<(String, TextRange)> {
     for flag in &instruction.flags {
         let Some(value) = &flag.value else { continue };
         match (instruction.keyword, flag.name.as_str()) {
-            (Keyword::Copy, "from") => images.push((value.clone(), flag.range.clone())),
+            (Keyword::Copy, "from") => images.push((value.to_string(), flag.range.clone())),
             (Keyword::Run, "mount") => {
                 let fields = mount_fields(value).unwrap_or_default();
                 let from = fields.into_iter().rfind(|field| field.key == "from");

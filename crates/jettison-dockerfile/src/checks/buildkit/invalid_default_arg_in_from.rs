@@ -63,7 +63,7 @@ fn defaults(input: &CheckInput<'_>) -> Option<BTreeMap<String, String>> {
             };
             let lookup = |name: &str| values.get(name).cloned();
             let value = expand(default, input.parse.escape(), &lookup).ok()?;
-            values.insert(declaration.name.clone(), value);
+            values.insert(declaration.name.to_string(), value);
         }
     }
     Some(values)

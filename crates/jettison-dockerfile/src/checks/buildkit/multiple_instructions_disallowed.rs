@@ -8,6 +8,7 @@ use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::edit::EditSet;
 use crate::instruction::InstructionKind;
+use crate::source_text::SourceText;
 
 pub(in crate::checks) const RULE: Rule = Rule {
     id: RuleId("MultipleInstructionsDisallowed"),
@@ -88,7 +89,8 @@ fn removed(input: &CheckInput<'_>, command: &Command<'_>) -> EditSet {
     let instruction = command.instruction;
     let range = &instruction.range;
     let comments = &instruction.comments;
-    let is_option = |comment: &String| comment.contains("check") || comment.contains("hadolint");
+    let is_option =
+        |comment: &SourceText| comment.contains("check") || comment.contains("hadolint");
     let text = input.parse.text();
     let start = text[..range.start]
         .rfind('\n')

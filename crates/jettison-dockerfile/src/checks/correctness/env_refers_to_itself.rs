@@ -46,7 +46,7 @@ fn of_pairs(
         let names = names(input, &pair.value);
         let earlier = pairs[..index].iter().enumerate().rev();
         let Some((setter, name)) = earlier
-            .filter(|(_, earlier)| names.contains(&earlier.key))
+            .filter(|(_, earlier)| names.iter().any(|name| *name == earlier.key))
             .find_map(|(at, earlier)| {
                 is_changed(input, view, earlier).then(|| (at, earlier.key.clone()))
             })
@@ -85,7 +85,8 @@ fn names(input: &CheckInput<'_>, value: &str) -> Vec<String> {
 
 /// Says whether a pair gives its variable another value than it has, and not one made of the old one.
 fn is_changed(input: &CheckInput<'_>, view: &InstructionView<'_>, pair: &KeyValue) -> bool {
-    if names(input, &pair.value).contains(&pair.key) {
+    let names = names(input, &pair.value);
+    if names.iter().any(|name| *name == pair.key) {
         return false;
     }
     let scope = &view.evaluated.before;

@@ -229,9 +229,8 @@ fn typed(instruction: &Instruction) -> String {
         ),
         InstructionKind::Healthcheck(health) => health_details(health),
         InstructionKind::Onbuild(onbuild) => quote(&onbuild.expression),
-        InstructionKind::Expose(words)
-        | InstructionKind::Volume(words)
-        | InstructionKind::Shell(words) => list(words),
+        InstructionKind::Expose(words) | InstructionKind::Volume(words) => list(words),
+        InstructionKind::Shell(words) => list(words),
         InstructionKind::Unknown | InstructionKind::Invalid => return REFUSED.to_owned(),
         InstructionKind::From(_)
         | InstructionKind::Label(_)
@@ -314,11 +313,11 @@ fn health_details(health: &Healthcheck) -> String {
         Healthcheck::Command(command) => {
             let (kind, argv) = match &command.form {
                 CommandForm::Exec(argv) => ("CMD", argv.clone()),
-                CommandForm::Shell(line) => ("CMD-SHELL", vec![line.clone()]),
+                CommandForm::Shell(line) => ("CMD-SHELL", vec![line.to_string()]),
             };
             (
                 std::iter::once(kind.to_owned()).chain(argv).collect(),
-                command,
+                command.as_ref(),
             )
         }
     };
