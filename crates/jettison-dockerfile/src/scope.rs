@@ -1,5 +1,7 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
+use std::collections::BTreeSet;
+
 use crate::instruction::ArgDeclaration;
 
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
@@ -107,6 +109,10 @@ pub struct Scope {
     // (`dispatchArg` and `dispatchEnv`, dockerfile2llb/convert.go; `EnvList`, client/llb/meta.go).
     // Invariant: every name once.
     visible: Vec<(String, String)>,
+    /// The names whose values depend on something that is not known.
+    open: BTreeSet<String>,
+    /// Says whether the working directory does.
+    is_directory_open: bool,
 }
 
 impl Scope {
@@ -125,6 +131,8 @@ impl Scope {
         Scope {
             env: vec![path.clone()],
             visible: vec![path],
+            open: BTreeSet::new(),
+            is_directory_open: false,
             args: Vec::new(),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
@@ -138,6 +146,7 @@ impl Scope {
         Scope {
             knows_base_env: false,
             working_dir: WorkingDirectory::BelowBase(String::new()),
+            open: BTreeSet::from(["PATH".to_owned()]),
             ..Scope::on_scratch()
         }
     }
@@ -162,6 +171,7 @@ impl Scope {
         for (name, value) in &self.env {
             scope.show(name, value);
         }
+        scope.open.clone_from(&self.open);
         scope
     }
 
@@ -179,6 +189,28 @@ impl Scope {
     /// The names that have a value, the one that was set last at the end.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.visible.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Says whether a name may have another value than [`Scope::lookup`] says, or one where that says nothing.
+    pub(crate) fn is_open(&self, name: &str) -> bool {
+        self.open.contains(name) || (!self.knows_base_env && self.lookup(name).is_none())
+    }
+
+    /// Notes that the value of a name depends on something that is not known.
+    pub(crate) fn leave_open(&mut self, name: &str) {
+        self.open.insert(name.to_owned());
+    }
+
+    /// The working directory, unless a word that is not known is part of it.
+    pub(crate) fn known_dir(&self) -> Option<&WorkingDirectory> {
+        (!self.is_directory_open).then_some(&self.working_dir)
+    }
+
+    /// Goes to another directory; one of an unknown name is noted as such.
+    pub(crate) fn change_dir(&mut self, path: &str, is_known: bool) {
+        let is_absolute = is_known && path.starts_with('/');
+        self.is_directory_open = !is_known || (self.is_directory_open && !is_absolute);
+        self.working_dir = self.working_dir.join(path);
     }
 
     pub(crate) fn set_env(&mut self, name: String, value: String) {
@@ -202,6 +234,7 @@ impl Scope {
     }
 
     fn show(&mut self, name: &str, value: &str) {
+        self.open.remove(name);
         self.visible.retain(|(known, _)| known != name);
         self.visible.push((name.to_owned(), value.to_owned()));
     }

@@ -1,6 +1,5 @@
 //! An image for another platform than the one that was asked for.
 
-use crate::checks::buildkit::platform::Platform;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
@@ -8,6 +7,7 @@ use crate::diagnostic::Severity;
 use crate::evaluate::BaseImage;
 use crate::instruction::{Instruction, mount_fields};
 use crate::keyword::Keyword;
+use crate::platform::Platform;
 use crate::quote::quoted;
 use crate::stage::from_of;
 use crate::text::TextRange;
@@ -53,8 +53,8 @@ fn compare(
     range: &TextRange,
 ) {
     let actual = input.evaluation.images.get(name);
-    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, ""));
-    let expected = expected.and_then(|expected| Platform::parse(expected, ""));
+    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, "").ok());
+    let expected = expected.and_then(|expected| Platform::parse(expected, "").ok());
     let (Some(actual), Some(expected)) = (actual, expected) else {
         return;
     };
