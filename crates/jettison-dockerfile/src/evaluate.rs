@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::evaluate::effect::changes_scope;
+use crate::evaluate::effect::{changes_scope, is_broken};
 use crate::evaluate::place::Place;
 use crate::evaluate::words::{Late, Site, Words};
 use crate::instruction::{InstructionKind, OnbuildInstruction};
@@ -328,6 +328,9 @@ impl Walk<'_> {
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
                 triggers.push(onbuild.clone());
+            }
+            if is_broken(instruction) {
+                Arc::make_mut(&mut scope).leave_all_open();
             }
             problems.append(&mut words.errors);
             evaluated.push(words.evaluated(before));

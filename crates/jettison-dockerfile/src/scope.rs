@@ -109,10 +109,18 @@ pub struct Scope {
     // (`dispatchArg` and `dispatchEnv`, dockerfile2llb/convert.go; `EnvList`, client/llb/meta.go).
     // Invariant: every name once.
     visible: Vec<(String, String)>,
-    /// The names whose values depend on something that is not known.
-    open: BTreeSet<String>,
-    /// Says whether the working directory does.
-    is_directory_open: bool,
+    open: Open,
+}
+
+/// What depends on something that is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Open {
+    /// The values of these names.
+    names: BTreeSet<String>,
+    /// Every value: an instruction that cannot be read may have set it.
+    is_all: bool,
+    /// The working directory.
+    is_directory: bool,
 }
 
 impl Scope {
@@ -131,8 +139,7 @@ impl Scope {
         Scope {
             env: vec![path.clone()],
             visible: vec![path],
-            open: BTreeSet::new(),
-            is_directory_open: false,
+            open: Open::default(),
             args: Vec::new(),
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
@@ -146,7 +153,10 @@ impl Scope {
         Scope {
             knows_base_env: false,
             working_dir: WorkingDirectory::BelowBase(String::new()),
-            open: BTreeSet::from(["PATH".to_owned()]),
+            open: Open {
+                names: BTreeSet::from(["PATH".to_owned()]),
+                ..Open::default()
+            },
             ..Scope::on_scratch()
         }
     }
@@ -193,23 +203,31 @@ impl Scope {
 
     /// Says whether a name may have another value than [`Scope::lookup`] says, or one where that says nothing.
     pub(crate) fn is_open(&self, name: &str) -> bool {
-        self.open.contains(name) || (!self.knows_base_env && self.lookup(name).is_none())
+        self.open.is_all
+            || self.open.names.contains(name)
+            || (!self.knows_base_env && self.lookup(name).is_none())
     }
 
     /// Notes that the value of a name depends on something that is not known.
     pub(crate) fn leave_open(&mut self, name: &str) {
-        self.open.insert(name.to_owned());
+        self.open.names.insert(name.to_owned());
+    }
+
+    /// Notes that no value is known any more, because an instruction cannot be read.
+    pub(crate) fn leave_all_open(&mut self) {
+        self.open.is_all = true;
+        self.open.is_directory = true;
     }
 
     /// The working directory, unless a word that is not known is part of it.
     pub(crate) fn known_dir(&self) -> Option<&WorkingDirectory> {
-        (!self.is_directory_open).then_some(&self.working_dir)
+        (!self.open.is_directory).then_some(&self.working_dir)
     }
 
     /// Goes to another directory; one of an unknown name is noted as such.
     pub(crate) fn change_dir(&mut self, path: &str, is_known: bool) {
         let is_absolute = is_known && path.starts_with('/');
-        self.is_directory_open = !is_known || (self.is_directory_open && !is_absolute);
+        self.open.is_directory = !is_known || (self.open.is_directory && !is_absolute);
         self.working_dir = self.working_dir.join(path);
     }
 
@@ -234,7 +252,7 @@ impl Scope {
     }
 
     fn show(&mut self, name: &str, value: &str) {
-        self.open.remove(name);
+        self.open.names.remove(name);
         self.visible.retain(|(known, _)| known != name);
         self.visible.push((name.to_owned(), value.to_owned()));
     }

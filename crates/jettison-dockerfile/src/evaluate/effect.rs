@@ -3,7 +3,8 @@
 use crate::evaluate::Walk;
 use crate::evaluate::place::{Place, Spot};
 use crate::evaluate::words::{Expanded, Words};
-use crate::instruction::{ArgDeclaration, Healthcheck, InstructionKind, KeyValue};
+use crate::instruction::{ArgDeclaration, Healthcheck, Instruction, InstructionKind, KeyValue};
+use crate::keyword::Keyword;
 use crate::scope::Scope;
 use crate::text::TextRange;
 
@@ -16,6 +17,17 @@ pub(super) fn changes_scope(kind: &InstructionKind) -> bool {
             | InstructionKind::Workdir(_)
             | InstructionKind::User(_)
             | InstructionKind::Shell(_)
+    )
+}
+
+/// Says whether an instruction cannot be read, and might change what later ones find if it could.
+pub(super) fn is_broken(instruction: &Instruction) -> bool {
+    matches!(
+        instruction.kind,
+        InstructionKind::Unknown | InstructionKind::Invalid
+    ) && matches!(
+        instruction.keyword,
+        Keyword::Arg | Keyword::Env | Keyword::Workdir | Keyword::Unknown
     )
 }
 

@@ -48,6 +48,7 @@ impl Walk<'_> {
                 continue;
             };
             let InstructionKind::Arg(declarations) = &instruction.kind else {
+                self.global.leave_all_open();
                 continue;
             };
             let before = Arc::new(self.global.clone());
