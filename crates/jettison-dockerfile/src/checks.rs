@@ -109,10 +109,12 @@ fn check_directive(parse: &Parse) -> Option<Directive> {
 /// left out what is to be left out.
 fn is_skipped(parse: &Parse, of_file: &CheckOptions, finding: &Finding) -> bool {
     let rule = finding.rule;
-    let instruction = parse.instructions().iter().find(|instruction| {
-        instruction.range.start <= finding.range.start
-            && finding.range.start <= instruction.range.end
-    });
+    let instructions = parse.instructions();
+    let start = finding.range.start;
+    let index = instructions.partition_point(|instruction| instruction.range.end < start);
+    let instruction = instructions
+        .get(index)
+        .filter(|instruction| instruction.range.start <= start);
     let comments = instruction.map_or(&[][..], |instruction| &instruction.comments);
     let of_instruction = CheckOptions::above(comments);
     let is_asked_for = match rule.status {

@@ -208,7 +208,12 @@ pub fn evaluate_target(
     walk.sources();
     let predefined = walk.predefined();
     Evaluation {
-        globals: walk.global.args,
+        globals: walk
+            .global
+            .declarations()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+            .collect(),
         global_uses,
         stages,
         target_platform: given.args.get("TARGETPLATFORM").cloned(),

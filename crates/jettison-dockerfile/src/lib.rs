@@ -20,6 +20,7 @@ mod instruction;
 mod joined;
 mod json;
 mod keyword;
+mod layered;
 mod meaning;
 mod node;
 mod outline;

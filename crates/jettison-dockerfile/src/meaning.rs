@@ -35,15 +35,32 @@ struct StageMeaning {
 }
 
 /// What a step finds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Surroundings {
-    env: Vec<(String, String)>,
-    /// The environment and the build arguments that have a value, as a command finds them.
-    variables: BTreeMap<String, String>,
-    working_dir: WorkingDirectory,
-    user: Option<String>,
-    shell: Option<Vec<String>>,
+    scope: Arc<Scope>,
 }
+
+impl PartialEq for Surroundings {
+    fn eq(&self, other: &Surroundings) -> bool {
+        let (left, right) = (&*self.scope, &*other.scope);
+        let settings = |scope: &Scope| {
+            (
+                scope.working_dir.clone(),
+                scope.user.clone(),
+                scope.shell.clone(),
+            )
+        };
+        let variables = |scope: &Scope| -> BTreeMap<String, String> {
+            let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            scope.variables().into_iter().map(pair).collect()
+        };
+        settings(left) == settings(right)
+            && left.env() == right.env()
+            && variables(left) == variables(right)
+    }
+}
+
+impl Eq for Surroundings {}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum StepMeaning {
@@ -197,26 +214,17 @@ fn add_instructions(
     for (instruction, now) in instructions.iter().zip(&evaluated.evaluated) {
         let after = next.next().unwrap_or(&evaluated.end);
         if let Some(step) = step(graph, instruction, now, after) {
-            meaning.steps.push((surroundings(&now.before), step));
+            let scope = Arc::clone(&now.before);
+            meaning.steps.push((Surroundings { scope }, step));
         }
         configure(instruction, now, &mut meaning.image, &mut has_cmd);
     }
     let end = &evaluated.end;
-    meaning.image.env.clone_from(&end.env);
+    let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    meaning.image.env = end.env().into_iter().map(pair).collect();
     meaning.image.working_dir = Some(end.working_dir.clone());
     meaning.image.user.clone_from(&end.user);
     meaning.image.shell.clone_from(&end.shell);
-}
-
-fn surroundings(scope: &Scope) -> Surroundings {
-    let variable = |name: &str| Some((name.to_owned(), scope.lookup(name)?.to_owned()));
-    Surroundings {
-        env: scope.env.clone(),
-        variables: scope.names().filter_map(variable).collect(),
-        working_dir: scope.working_dir.clone(),
-        user: scope.user.clone(),
-        shell: scope.shell.clone(),
-    }
 }
 
 fn step(

@@ -101,7 +101,10 @@ pub fn outline(
     given: &Given<'_>,
     platform: &BTreeMap<String, String>,
 ) -> Outline {
-    let captures = captures(parse, graph, given, platform);
+    // Stages after the target do not matter, and triggers run in those that the last stage needs.
+    let mut needed = graph.clone();
+    needed.stages.truncate(target + 1);
+    let captures = captures(parse, &needed, given, platform);
     let mut outline = collect(&captures, target);
     if let Some(stage) = graph.stages.get(target) {
         outline.name.clone_from(&stage.name);

@@ -1,8 +1,9 @@
 //! What an instruction finds when its turn comes: variables, working directory, user and shell.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::instruction::ArgDeclaration;
+use crate::layered::Layered;
 
 /// The search path that BuildKit gives to images without one (`util/system/path.go`).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -74,6 +75,9 @@ fn relative(path: &str) -> String {
     }
 }
 
+/// More variables than anybody writes by hand.
+const MOST_BY_HAND: usize = 1000;
+
 /// What is known of an image without building on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownImage {
@@ -92,11 +96,7 @@ pub struct KnownImage {
 /// What an instruction finds when its turn comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The environment that is known, in the order in which the names came up.
-    pub env: Vec<(String, String)>,
-    /// The declared build arguments in order, the last of a name counts; `None` is declared without a value.
-    pub args: Vec<(String, Option<String>)>,
-    /// Says whether the base image's environment is among `env`.
+    /// Says whether the base image's environment is known.
     pub knows_base_env: bool,
     /// The working directory.
     pub working_dir: WorkingDirectory,
@@ -104,67 +104,82 @@ pub struct Scope {
     pub user: Option<String>,
     /// The shell, if an instruction or a known base sets one.
     pub shell: Option<Vec<String>>,
-    /// What a word sees: environment and build arguments together, what was set last at the end.
+    /// The environment that the image gets, as far as it is known.
+    env: Layered<Arc<str>, Variable>,
+    /// What a word sees: environment and build arguments together.
     // In BuildKit both are one list, so that an `ARG` after an `ENV` hides it, whatever the reference says
     // (`dispatchArg` and `dispatchEnv`, dockerfile2llb/convert.go; `EnvList`, client/llb/meta.go).
-    // Invariant: every name once.
-    visible: Vec<(String, String)>,
+    visible: Layered<Arc<str>, Variable>,
+    /// The declarations by their position; one without a value is `None`.
+    declarations: Layered<usize, Declaration>,
+    declared: Layered<Arc<str>, ()>,
+    n_declarations: usize,
+    /// How often something was set.
+    clock: usize,
     open: Open,
 }
 
 /// What depends on something that is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Open {
-    /// The values of these names.
-    names: BTreeSet<String>,
+    /// The values of names that are `true`.
+    names: Layered<Arc<str>, bool>,
     /// Every value: an instruction that cannot be read may have set it.
     is_all: bool,
     /// The working directory.
     is_directory: bool,
 }
 
+/// A build argument that was declared, and its value if it has one.
+type Declaration = (Arc<str>, Option<Arc<str>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Variable {
+    /// When it was set, for the order.
+    time: usize,
+    value: Arc<str>,
+}
+
 impl Scope {
     /// The scope without any variables, which is the one before the first stage.
     pub(crate) fn global() -> Scope {
         Scope {
-            env: Vec::new(),
-            visible: Vec::new(),
-            ..Scope::on_scratch()
+            knows_base_env: true,
+            working_dir: WorkingDirectory::Absolute("/".to_owned()),
+            user: None,
+            shell: None,
+            env: Layered::default(),
+            visible: Layered::default(),
+            declarations: Layered::default(),
+            declared: Layered::default(),
+            n_declarations: 0,
+            clock: 0,
+            open: Open::default(),
         }
     }
 
     /// The scope of a stage on `scratch`.
     pub(crate) fn on_scratch() -> Scope {
-        let path = ("PATH".to_owned(), DEFAULT_PATH.to_owned());
-        Scope {
-            env: vec![path.clone()],
-            visible: vec![path],
-            open: Open::default(),
-            args: Vec::new(),
-            knows_base_env: true,
-            working_dir: WorkingDirectory::Absolute("/".to_owned()),
-            user: None,
-            shell: None,
-        }
+        let mut scope = Scope::global();
+        scope.set_env("PATH", DEFAULT_PATH);
+        scope
     }
 
     /// The scope of a stage on an image of which nothing is known but that there is a search path.
     pub(crate) fn on_unknown_image() -> Scope {
-        Scope {
+        let mut scope = Scope {
             knows_base_env: false,
             working_dir: WorkingDirectory::BelowBase(String::new()),
-            open: Open {
-                names: BTreeSet::from(["PATH".to_owned()]),
-                ..Open::default()
-            },
             ..Scope::on_scratch()
-        }
+        };
+        scope.leave_open("PATH");
+        scope
     }
 
     /// The scope of a stage on an image whose configuration is known.
     pub(crate) fn on_image(image: KnownImage) -> Scope {
         let mut scope = Scope::on_scratch();
-        for (name, value) in image.env {
+        for (name, value) in &image.env {
             scope.set_env(name, value);
         }
         scope.working_dir = scope.working_dir.join(&image.working_dir);
@@ -178,39 +193,72 @@ impl Scope {
     // dockerfile2llb/convert.go).
     pub(crate) fn inherited(&self) -> Scope {
         let mut scope = self.clone();
-        for (name, value) in &self.env {
+        for (name, value) in self.env() {
             scope.show(name, value);
         }
         scope.open.clone_from(&self.open);
         scope
     }
 
+    /// The environment that the image gets, as far as it is known, in the order in which the names came up.
+    pub fn env(&self) -> Vec<(&str, &str)> {
+        in_order(&self.env)
+    }
+
+    /// The variables that a word or a command sees, the one that was set last at the end.
+    pub fn variables(&self) -> Vec<(&str, &str)> {
+        in_order(&self.visible)
+    }
+
     /// The value that a word sees: that of the `ENV` or `ARG` which set it last.
     pub fn lookup(&self, name: &str) -> Option<&str> {
-        let found = self.visible.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+        self.visible.get(name).map(|variable| &*variable.value)
     }
 
     /// Says whether `ARG` declared a name.
     pub fn declares(&self, name: &str) -> bool {
-        self.args.iter().any(|(known, _)| known == name)
+        self.declared.get(name).is_some()
+    }
+
+    /// The declarations of build arguments in order, with their values.
+    pub fn declarations(&self) -> Vec<(&str, Option<&str>)> {
+        let entries = self.declarations.entries().into_values();
+        entries
+            .map(|(name, value)| (&**name, value.as_deref()))
+            .collect()
+    }
+
+    /// How many declarations there are.
+    pub(crate) fn n_declarations(&self) -> usize {
+        self.n_declarations
+    }
+
+    /// The value of a declaration, by its position.
+    pub(crate) fn declared_value(&self, position: usize) -> Option<&str> {
+        let (_, value) = self.declarations.get(&position)?;
+        value.as_deref()
+    }
+
+    /// Says whether there are so many variables that nobody wrote them by hand.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.visible.len_at_most() > MOST_BY_HAND
     }
 
     /// The names that have a value, the one that was set last at the end.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.visible.iter().map(|(name, _)| name.as_str())
+        self.variables().into_iter().map(|(name, _)| name)
     }
 
     /// Says whether a name may have another value than [`Scope::lookup`] says, or one where that says nothing.
     pub(crate) fn is_open(&self, name: &str) -> bool {
         self.open.is_all
-            || self.open.names.contains(name)
+            || self.open.names.get(name) == Some(&true)
             || (!self.knows_base_env && self.lookup(name).is_none())
     }
 
     /// Notes that the value of a name depends on something that is not known.
     pub(crate) fn leave_open(&mut self, name: &str) {
-        self.open.names.insert(name.to_owned());
+        self.open.names.insert(name.into(), true);
     }
 
     /// Notes that no value is known any more, because an instruction cannot be read.
@@ -231,31 +279,48 @@ impl Scope {
         self.working_dir = self.working_dir.join(path);
     }
 
-    pub(crate) fn set_env(&mut self, name: String, value: String) {
-        self.show(&name, &value);
-        match self.env.iter_mut().find(|(known, _)| *known == name) {
-            Some(slot) => slot.1 = value,
-            None => self.env.push((name, value)),
-        }
+    pub(crate) fn set_env(&mut self, name: &str, value: &str) {
+        self.show(name, value);
+        let known = self.env.get(name).map(|variable| variable.time);
+        let variable = Variable {
+            time: known.unwrap_or(self.clock),
+            value: value.into(),
+        };
+        self.env.insert(name.into(), variable);
     }
 
     /// Declares an argument; a later declaration without a value does not take an earlier value away.
-    pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<String>) {
-        let name = &argument.name;
-        if let Some(value) = value
-            .as_deref()
-            .filter(|_| !HIDDEN_ARGS.contains(&name.as_str()))
-        {
+    pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<&str>) {
+        let name = argument.name.as_str();
+        if let Some(value) = value.filter(|_| !HIDDEN_ARGS.contains(&name)) {
             self.show(name, value);
         }
-        self.args.push((name.clone(), value));
+        let declaration = (name.into(), value.map(Arc::from));
+        self.declarations.insert(self.n_declarations, declaration);
+        self.n_declarations += 1;
+        self.declared.insert(name.into(), ());
     }
 
     fn show(&mut self, name: &str, value: &str) {
-        self.open.names.remove(name);
-        self.visible.retain(|(known, _)| known != name);
-        self.visible.push((name.to_owned(), value.to_owned()));
+        if self.open.names.get(name) == Some(&true) {
+            self.open.names.insert(name.into(), false);
+        }
+        self.clock += 1;
+        let variable = Variable {
+            time: self.clock,
+            value: value.into(),
+        };
+        self.visible.insert(name.into(), variable);
     }
+}
+
+fn in_order(variables: &Layered<Arc<str>, Variable>) -> Vec<(&str, &str)> {
+    let mut ordered: Vec<(&Arc<str>, &Variable)> = variables.entries().into_iter().collect();
+    ordered.sort_by_key(|(_, variable)| variable.time);
+    ordered
+        .into_iter()
+        .map(|(name, variable)| (&**name, &*variable.value))
+        .collect()
 }
 
 #[cfg(test)]
@@ -270,9 +335,9 @@ mod tests {
             range: 0..0,
         };
         let mut scope = Scope::on_scratch();
-        scope.set_env("A".into(), "1".into());
-        scope.set_env("B".into(), "2".into());
-        scope.declare(&argument("A"), Some("3".into()));
+        scope.set_env("A", "1");
+        scope.set_env("B", "2");
+        scope.declare(&argument("A"), Some("3"));
         scope.declare(&argument("A"), None);
         scope.declare(&argument("C"), None);
         assert_eq!(scope.lookup("A"), Some("3"));

@@ -46,7 +46,8 @@ impl<'a> KnownImages<'a> {
         let store = store.as_ref()?;
         let reference = store_reference(name, self.settings)?;
         let image = store.find(&reference).ok().flatten()?;
-        let config = &image.config().config;
+        let image = image.config();
+        let config = &image.config;
         let env = config.env.iter().map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (name.to_string(), value.to_string())
@@ -56,23 +57,22 @@ impl<'a> KnownImages<'a> {
             working_dir: config.working_dir.clone(),
             user: Some(config.user.clone()).filter(|user| !user.is_empty()),
             shell: config.shell.clone(),
-            platform: Some(platform(image.config())).filter(|platform| platform.len() > 1),
+            platform: platform(image),
         })
     }
 }
 
-/// The platform of an image, such as `linux/arm64`.
-fn platform(config: &ImageConfig) -> String {
-    let variant = config
-        .variant
-        .as_deref()
-        .filter(|variant| !variant.is_empty());
-    let parts = [
-        Some(config.os.as_str()),
-        Some(config.architecture.as_str()),
-        variant,
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+/// The platform that an image is for, if it says so.
+fn platform(image: &ImageConfig) -> Option<String> {
+    let (os, architecture) = (&image.os, &image.architecture);
+    if os.is_empty() || architecture.is_empty() {
+        return None;
+    }
+    let variant = image.variant.as_ref().map(|variant| format!("/{variant}"));
+    Some(format!(
+        "{os}/{architecture}{}",
+        variant.unwrap_or_default()
+    ))
 }
 
 /// Opens the store in `root`, if there is one: to open it makes one where there is none.

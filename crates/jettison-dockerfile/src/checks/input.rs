@@ -116,6 +116,12 @@ impl<'a> CheckInput<'a> {
         first.cloned()
     }
 
+    /// The architecture of the machine that builds, which a platform without one means.
+    pub(super) fn build_architecture(&self) -> &str {
+        let known = self.evaluation.predefined.get("BUILDARCH");
+        known.map_or("amd64", String::as_str)
+    }
+
     /// The stages, in order.
     pub(super) fn stages(&self) -> impl Iterator<Item = StageView<'_>> {
         let pairs = self.graph.stages.iter().zip(&self.evaluation.stages);
@@ -157,6 +163,9 @@ impl<'a> CheckInput<'a> {
     }
 }
 
+/// How many stages on top of each other a rule looks at.
+const TALLEST: usize = 50;
+
 /// A stage as a rule sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StageView<'a> {
@@ -176,21 +185,24 @@ impl<'a> StageView<'a> {
         self.input.ships(self.stage.index)
     }
 
-    /// The stages that it is `FROM`, the nearest first, and itself before them.
+    /// The stages that it is `FROM`, the nearest first, and itself before them; of a tower that nobody builds by hand
+    /// only the top.
     pub(super) fn chain(&self) -> Vec<StageView<'a>> {
-        let mut chain = vec![*self];
-        while let Some(last) = chain.last()
-            && let BaseImage::Stage(base) = last.evaluation.base
-            && base < last.stage.index
-        {
-            let (stages, evaluations) = (&self.input.graph.stages, &self.input.evaluation.stages);
-            chain.push(StageView {
-                input: self.input,
-                stage: &stages[base],
-                evaluation: &evaluations[base],
-            });
-        }
-        chain
+        std::iter::successors(Some(*self), StageView::below)
+            .take(TALLEST)
+            .collect()
+    }
+
+    /// The stage that it is `FROM`.
+    fn below(&self) -> Option<StageView<'a>> {
+        let BaseImage::Stage(base) = self.evaluation.base else {
+            return None;
+        };
+        (base < self.stage.index).then(|| StageView {
+            input: self.input,
+            stage: &self.input.graph.stages[base],
+            evaluation: &self.input.evaluation.stages[base],
+        })
     }
 
     /// The same from the bottom up: what an earlier one makes, a later one finds.
@@ -202,7 +214,8 @@ impl<'a> StageView<'a> {
 
     /// What the stage stands on in the end, local stages looked through.
     pub(super) fn root(&self) -> &'a BaseImage {
-        let bottom = self.chain().pop().unwrap_or(*self);
+        let chain = std::iter::successors(Some(*self), StageView::below);
+        let bottom = chain.last().unwrap_or(*self);
         &bottom.evaluation.base
     }
 

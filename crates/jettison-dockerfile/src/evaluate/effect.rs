@@ -40,25 +40,21 @@ impl Walk<'_> {
         words: &mut Words,
         place: Place<'_>,
     ) {
-        let before = scope.clone();
         match kind {
-            InstructionKind::Env(pairs) => {
-                self.set_env(pairs, scope, words, place);
-            }
+            InstructionKind::Env(pairs) => self.set_env(pairs, scope, words, place),
             InstructionKind::Arg(declarations) => {
                 for declaration in declarations {
                     self.declare(declaration, scope, words, place);
-                    words.settle(scope);
                 }
             }
             InstructionKind::Workdir(path) => {
-                let path = self.word(path, Spot::Argument(path), &before, (words, place));
+                let path = self.word(path, Spot::Argument(path), scope, (words, place));
                 let is_known = path.as_ref().is_some_and(|path| path.is_known);
                 let path = path.as_ref().map_or("", |path| &path.text);
                 scope.change_dir(path, is_known);
             }
             InstructionKind::User(user) => {
-                let user = self.word(user, Spot::Argument(user), &before, (words, place));
+                let user = self.word(user, Spot::Argument(user), scope, (words, place));
                 scope.user = user.map(|user| user.text);
             }
             InstructionKind::Shell(argv) => scope.shell = Some(argv.clone()),
@@ -78,7 +74,7 @@ impl Walk<'_> {
             | InstructionKind::Unknown
             | InstructionKind::Invalid => {}
         }
-        words.settle(&before);
+        words.settle(scope);
     }
 
     fn set_env(&self, pairs: &[KeyValue], scope: &mut Scope, words: &mut Words, place: Place<'_>) {
@@ -93,7 +89,7 @@ impl Walk<'_> {
             match (key, value) {
                 (Some(key), Some(value)) => {
                     let is_known = key.is_known && value.is_known;
-                    scope.set_env(key.text.clone(), value.text);
+                    scope.set_env(&key.text, &value.text);
                     if !is_known {
                         scope.leave_open(&key.text);
                     }
@@ -102,6 +98,7 @@ impl Walk<'_> {
                 (None, _) => {}
             }
         }
+        words.settle(&before);
     }
 
     /// Expands one word of an instruction that changes what later ones find.
@@ -137,7 +134,7 @@ impl Walk<'_> {
             (self.global_value(name), !self.is_global_open(name))
         };
         words.settle(scope);
-        scope.declare(declaration, value);
+        scope.declare(declaration, value.as_deref());
         if !is_known {
             scope.leave_open(name);
         }

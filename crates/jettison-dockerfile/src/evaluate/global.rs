@@ -68,7 +68,7 @@ impl Walk<'_> {
                     }
                 };
                 words.settle(&self.global);
-                self.global.declare(declaration, value);
+                self.global.declare(declaration, value.as_deref());
                 if is_open {
                     self.global.leave_open(&declaration.name);
                 }

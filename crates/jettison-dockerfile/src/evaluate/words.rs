@@ -1,6 +1,6 @@
 //! Words that are expanded, and what they use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
@@ -146,16 +146,30 @@ impl Words {
 
     /// Compares the variables without a value in the latest words with what they could see.
     pub(super) fn settle(&mut self, scope: &Scope) {
+        if self.settled == self.unset.len() {
+            return;
+        }
+        let names: Vec<&str> = if scope.is_crowded() {
+            Vec::new()
+        } else {
+            scope.names().collect()
+        };
+        // One name may come up many times.
+        let mut known: BTreeMap<String, Option<String>> = BTreeMap::new();
         for variable in &mut self.unset[self.settled..] {
-            variable.is_declared = scope.declares(&variable.name);
-            variable.closest = closest(&variable.name, scope.names()).map(str::to_owned);
+            let name = &variable.name;
+            variable.is_declared = scope.declares(name);
+            let found = known
+                .entry(name.clone())
+                .or_insert_with(|| closest(name, names.iter().copied()).map(str::to_owned));
+            variable.closest.clone_from(found);
         }
         self.settled = self.unset.len();
     }
 
     /// The same before the first stage, where some names are predefined and those without a value count, too.
     pub(super) fn settle_globally(&mut self, global: &Scope, predefined: &[&str]) {
-        let declared = global.args.iter().map(|(name, _)| name.as_str());
+        let declared = global.declarations().into_iter().map(|(name, _)| name);
         let known: Vec<&str> = declared.chain(predefined.iter().copied()).collect();
         for variable in &mut self.unset[self.settled..] {
             variable.is_declared = known.contains(&variable.name.as_str());

@@ -188,43 +188,47 @@ impl Walk<'_> {
                 stage,
                 before: &now.before,
             };
-            if let InstructionKind::Arg(declarations) = &instruction.kind {
-                let values = &after.args[now.before.args.len().min(after.args.len())..];
-                for (declaration, (_, value)) in declarations.iter().zip(values) {
-                    self.declare(place, declaration, value.as_deref(), &mut capture);
-                }
-            } else {
-                self.take(place, &instruction.kind, &mut capture);
-            }
+            self.follow(place, &instruction.kind, after, &mut capture);
         }
         capture
     }
 
     /// What the base stage left for this one counts as if it stood at the `FROM` (BuildKit: `initOnBuildTriggers`).
     fn triggers(&self, stage: &Stage, evaluation: &StageEvaluation, capture: &mut Capture) {
-        let base = capture
-            .base
-            .and_then(|base| self.evaluation.stages.get(base));
-        let before = evaluation
+        let first = evaluation
             .evaluated
             .first()
             .map_or(&evaluation.end, |first| &first.before);
-        let place = Place {
-            instruction: &self.parse.instructions()[stage.from],
-            stage,
-            before,
+        for (position, triggered) in evaluation.triggered.iter().enumerate() {
+            let after = evaluation
+                .triggered
+                .get(position + 1)
+                .map_or(first, |next| &next.evaluated.before);
+            let place = Place {
+                instruction: &self.parse.instructions()[stage.from],
+                stage,
+                before: &triggered.evaluated.before,
+            };
+            self.follow(place, &triggered.onbuild.trigger, after, capture);
+        }
+    }
+
+    /// Notes what an instruction declares, takes and mounts.
+    fn follow(
+        &self,
+        place: Place<'_>,
+        kind: &InstructionKind,
+        after: &Scope,
+        capture: &mut Capture,
+    ) {
+        let InstructionKind::Arg(declarations) = kind else {
+            self.take(place, kind, capture);
+            return;
         };
-        let left = base.iter().flat_map(|base| &base.triggers);
-        for trigger in left.map(|onbuild| onbuild.trigger.as_ref()) {
-            if let InstructionKind::Arg(declarations) = trigger {
-                for declaration in declarations {
-                    let declared = before.args.iter().rfind(|arg| arg.0 == declaration.name);
-                    let value = declared.and_then(|(_, value)| value.as_deref());
-                    self.declare(place, declaration, value, capture);
-                }
-            } else {
-                self.take(place, trigger, capture);
-            }
+        let known = place.before.n_declarations();
+        for (position, declaration) in declarations.iter().enumerate() {
+            let value = after.declared_value(known + position);
+            self.declare(place, declaration, value, capture);
         }
     }
 

@@ -15,7 +15,7 @@ use jettison_dockerfile::{
 
 use crate::cli::{BuildArgs, CallMethod, CallRequest};
 use crate::commands::dockerfile::{
-    CheckRequest, FailsBuild, Location, Read, check_text, in_directory, read,
+    CheckRequest, FailsBuild, Ignore, Location, Read, check_text, in_directory, read,
 };
 use crate::commands::world;
 use crate::drawing::{Drawing, draw_all};
@@ -152,7 +152,7 @@ fn buildkit_findings(
         build_args,
         target: args.target.as_deref(),
         images: &|_| None,
-        ignore,
+        ignore: ignore.map_or(Ignore::Absent, Ignore::Present),
     };
     check_text(source, &request)
 }

@@ -11,7 +11,7 @@ use similar::TextDiff;
 
 use crate::cli::{CheckArgs, CheckFormat, Global};
 use crate::commands::dockerfile::{
-    CheckRequest, Location, Read, all_args, broken_ignore, check_text, read,
+    CheckRequest, Ignore, Location, Read, all_args, broken_ignore, check_text, read,
 };
 use crate::commands::world;
 use crate::failure::Failure;
@@ -135,12 +135,15 @@ impl Command<'_> {
         }
         let source = location.read()?;
         let mut files = Vec::new();
-        let mut ignore = None;
-        if let Some(text) = location.read_ignore()? {
-            match IgnoreFile::parse(&text.text) {
-                Ok(file) => ignore = Some(file),
-                Err(error) => files.push(broken_ignore(text, &error)),
-            }
+        let text = location.read_ignore()?;
+        let parsed = text.as_ref().map(|text| IgnoreFile::parse(&text.text));
+        let ignore = match &parsed {
+            Some(Ok(file)) => Ignore::Present(file),
+            None if location.context.is_some() => Ignore::Absent,
+            Some(Err(_)) | None => Ignore::Unknown,
+        };
+        if let (Some(text), Some(Err(error))) = (text, &parsed) {
+            files.push(broken_ignore(text, error));
         }
         let root = world::root(self.global, self.surroundings).ok();
         let images = KnownImages::new(root, &settings);
@@ -149,7 +152,7 @@ impl Command<'_> {
             build_args: &self.build_args,
             target: self.args.target.as_deref(),
             images: &|name| images.find(name),
-            ignore: ignore.as_ref(),
+            ignore,
         };
         let checked = if self.args.fix {
             self.fix(location, source, &request, output)?
@@ -233,7 +236,7 @@ fn fixed(source: &Source, read: &Read, request: &CheckRequest<'_>) -> Fixed {
         args: &args,
         images: request.images,
     };
-    fix(&source.text, request.rules, &given, request.ignore)
+    fix(&source.text, request.rules, &given, request.ignore.file())
 }
 
 /// A fix that says it is safe and is not is never applied, and is our bug.

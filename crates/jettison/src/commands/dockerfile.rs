@@ -102,7 +102,26 @@ pub(super) struct CheckRequest<'a> {
     pub(super) build_args: &'a BTreeMap<String, String>,
     pub(super) target: Option<&'a str>,
     pub(super) images: &'a dyn Fn(&str) -> Option<KnownImage>,
-    pub(super) ignore: Option<&'a IgnoreFile>,
+    pub(super) ignore: Ignore<'a>,
+}
+
+/// What is known of the ignore file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ignore<'a> {
+    /// There is none.
+    Absent,
+    Present(&'a IgnoreFile),
+    /// There is no context, or the file cannot be understood.
+    Unknown,
+}
+
+impl<'a> Ignore<'a> {
+    pub(super) fn file(self) -> Option<&'a IgnoreFile> {
+        match self {
+            Ignore::Present(file) => Some(file),
+            Ignore::Absent | Ignore::Unknown => None,
+        }
+    }
 }
 
 /// A Dockerfile that has been read.
@@ -161,9 +180,12 @@ pub(super) fn check_text(
         args: &args,
         images: request.images,
     };
-    let input = CheckInput::new(&read.parse, &read.graph, &images)
-        .with_ignore_file(request.ignore)
-        .with_target(read.target);
+    let mut input = CheckInput::new(&read.parse, &read.graph, &images).with_target(read.target);
+    input = match request.ignore {
+        Ignore::Absent => input.without_ignore_file(),
+        Ignore::Present(file) => input.with_ignore_file(Some(file)),
+        Ignore::Unknown => input,
+    };
     let mut report = check(&input, request.rules);
     // The parser says what a rule says, too, and the rule can be skipped.
     if find_rule("NoEmptyContinuation").is_some() {

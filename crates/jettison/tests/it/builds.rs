@@ -353,3 +353,43 @@ fn tree(dir: &Path) -> Vec<String> {
     paths.sort();
     paths
 }
+
+#[test]
+fn checks_that_warn_are_counted_after_a_build_and_fail_one_that_asks_for_it() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    scratch.write("app/Dockerfile", "FROM scratch as app\nENV A=1\n");
+    scratch.check(
+        &["build", "app"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        [ID]
+        --- stderr ---
+        1 check warns about app/Dockerfile: `jettison check app/Dockerfile` shows them
+    "#]],
+    );
+    scratch.check(
+        &["build", "-q", "app"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        [ID]
+    "#]],
+    );
+    let strict = "# check=error=true\nFROM scratch as app\nENV A=1\n";
+    scratch.write("app/Dockerfile", strict);
+    scratch.check(
+        &["build", "app"],
+        expect![[r#"
+        exit: 1
+        --- stderr ---
+        error: app/Dockerfile: lint violation found for rules: FromAsCasing
+        hint: `jettison check` shows what is found; `# check=error=true` makes it fail the build
+    "#]],
+    );
+    scratch.write("app/Dockerfile", strict.replace("as", "AS"));
+    assert_eq!(scratch.jettison(&["build", "app"]).code, 0);
+}

@@ -79,23 +79,21 @@ fn expanded_sources<'a>(copy: &CopyInstruction, command: &Command<'a>) -> Vec<(u
     paths.collect()
 }
 
-/// Says whether a path is left out. The root of the context is only if everything is.
+/// Says whether a path is left out. The root of the context is only if everything is (BuildKit:
+/// `copySourceRootIgnored`, `dockerfile2llb/validations.go`).
 fn is_ignored(ignore: &IgnoreFile, path: &str) -> bool {
-    // A pattern matches the empty text if it matches every name: `*`, `**` or `**/*`.
-    let ignores_all = || ignore.is_ignored("");
-    let Some(below_root) = path.strip_prefix('/') else {
-        return if path == "." {
-            ignores_all()
-        } else {
-            ignore.is_ignored(path)
-        };
-    };
-    // Patterns are relative, and an absolute source is compared with them as it is; what it is in starts with
-    // the empty text, and the root if it is in nothing else (patternmatcher: `MatchesOrParentMatches`).
-    let is_in_root = !below_root.is_empty() && !below_root.contains('/');
-    ignores_all()
-        || (is_in_root && ignore.is_ignored("/"))
-        || (!below_root.is_empty() && ignore.is_ignored(path))
+    let mut patterns = ignore.patterns();
+    if matches!(path, "." | "/") && !patterns.any(|pattern| matches!(pattern, "*" | "**" | "**/*"))
+    {
+        return false;
+    }
+    // An absolute source is compared with the patterns as it is. What it is in starts with the empty text, and is the
+    // root if it is nothing else (patternmatcher: `MatchesOrParentMatches`).
+    let rest = path.strip_prefix('/');
+    let is_in_root = rest.is_some_and(|rest| !rest.contains('/'));
+    ignore.is_ignored_by_itself(path)
+        || (rest.is_some() && ignore.is_ignored_by_itself(""))
+        || (is_in_root && ignore.is_ignored_by_itself("/"))
 }
 
 /// Says whether `ADD` gets a source over the network (BuildKit: `dispatchCopy`, `dockerfile2llb/convert_copy.go`;

@@ -22,8 +22,7 @@ pub(in crate::checks) const RULE: Rule = Rule {
 };
 
 fn from_platform_flag_const_disallowed(input: &CheckInput<'_>, findings: &mut Findings) {
-    let host = input.evaluation.predefined.get("BUILDARCH");
-    let host = host.map_or("amd64", String::as_str);
+    let host = input.build_architecture();
     for stage in input.stages() {
         let from = stage.from();
         let Some(platform) = &stage.evaluation.platform else {

@@ -36,7 +36,8 @@ fn invalid_base_image_platform(input: &CheckInput<'_>, findings: &mut Findings) 
         }
         for view in stage.instructions() {
             for (name, range) in named_images(view.instruction) {
-                if input.graph.find(&name).is_none() {
+                let is_image = name != "scratch" && input.graph.find(&name).is_none();
+                if is_image {
                     compare(input, findings, &name, target, &range);
                 }
             }
@@ -52,9 +53,10 @@ fn compare(
     expected: Option<&str>,
     range: &TextRange,
 ) {
+    let host = input.build_architecture();
     let actual = input.evaluation.images.get(name);
-    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, "").ok());
-    let expected = expected.and_then(|expected| Platform::parse(expected, "").ok());
+    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, host).ok());
+    let expected = expected.and_then(|expected| Platform::parse(expected, host).ok());
     let (Some(actual), Some(expected)) = (actual, expected) else {
         return;
     };

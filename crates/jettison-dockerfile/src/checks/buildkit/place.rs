@@ -76,9 +76,9 @@ pub(super) fn variable(text: &str, range: &TextRange, name: &str, skipped: usize
         let end = part.len() - rest.len() + usize::from(is_braced && rest.starts_with('}'));
         (!goes_on).then_some(range.start + offset..range.start + end)
     });
-    let mut uses: Vec<TextRange> = uses.collect();
-    uses.truncate(skipped + 1);
-    uses.pop().unwrap_or_else(|| range.clone())
+    uses.take(skipped + 1)
+        .last()
+        .unwrap_or_else(|| range.clone())
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! A variable that nothing has set.
 
+use std::collections::BTreeMap;
+
 use crate::checks::buildkit::base_variables::{may_set, sets_only_path};
 use crate::checks::buildkit::commands::commands;
 use crate::checks::buildkit::place;
 use crate::checks::buildkit::undefined_arg_in_from::renamed;
 use crate::checks::finding::{Applicability, Findings};
-use crate::checks::input::CheckInput;
+use crate::checks::input::{CheckInput, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::evaluate::{BaseImage, UnsetVariable};
@@ -27,14 +29,17 @@ pub(in crate::checks) const RULE: Rule = Rule {
 
 fn undefined_var(input: &CheckInput<'_>, findings: &mut Findings) {
     for stage in input.stages() {
-        let base = unknown_base(input, stage.stage.index);
+        let base = unknown_base(input, &stage);
         for command in commands(&stage) {
             if !is_looked_at(command.kind) || command.is_silenced(&RULE) {
                 continue;
             }
-            let unset = &command.evaluated.unset;
-            for (index, variable) in unset.iter().enumerate() {
+            // How often a name came up in a place.
+            let mut uses: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+            for variable in &command.evaluated.unset {
                 let name = variable.name.as_str();
+                let use_number = uses.entry((name, variable.place.start)).or_default();
+                let skipped = std::mem::replace(use_number, *use_number + 1);
                 // What `ARG` declared without a value is not undefined (BuildKit: `reportUnmatchedVariables`,
                 // dockerfile2llb/validations.go).
                 if variable.is_declared || HIDDEN_ARGS.contains(&name) {
@@ -45,12 +50,8 @@ fn undefined_var(input: &CheckInput<'_>, findings: &mut Findings) {
                 if base.is_some_and(|base| may_set(base, name)) {
                     continue;
                 }
-                let skipped = unset[..index].iter();
-                let skipped = skipped.filter(|other| {
-                    (&other.name, &other.place) == (&variable.name, &variable.place)
-                });
                 let place = command.at(&variable.place);
-                let range = place::variable(input.parse.text(), &place, name, skipped.count());
+                let range = place::variable(input.parse.text(), &place, name, skipped);
                 let edits = renamed(input, &range, variable);
                 let added = findings.add(range, message(variable));
                 let added = match base {
@@ -77,23 +78,10 @@ fn message(variable: &UnsetVariable) -> String {
 }
 
 /// The image at the bottom of a stage, if its environment is not known.
-fn unknown_base<'a>(input: &'a CheckInput<'_>, stage: usize) -> Option<&'a str> {
-    let mut current = stage;
-    loop {
-        match input
-            .evaluation
-            .stages
-            .get(current)
-            .map(|stage| &stage.base)
-        {
-            Some(BaseImage::Image(name)) => {
-                return (!input.evaluation.images.contains_key(name)).then_some(name);
-            }
-            Some(&BaseImage::Stage(base)) if base < current => current = base,
-            Some(BaseImage::Stage(_) | BaseImage::Scratch | BaseImage::Unknown) | None => {
-                return None;
-            }
-        }
+fn unknown_base<'a>(input: &'a CheckInput<'_>, stage: &StageView<'a>) -> Option<&'a str> {
+    match &stage.chain().last()?.evaluation.base {
+        BaseImage::Image(name) if !input.evaluation.images.contains_key(name) => Some(name),
+        BaseImage::Image(_) | BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
     }
 }
 

@@ -151,7 +151,7 @@ fn report(
         };
         let name = written[variable.clone()].trim_matches(['$', '{', '}']);
         let scope = &view.evaluated.before;
-        let is_known = scope.names().any(|known| known == name);
+        let is_known = scope.lookup(name).is_some();
         // Frameworks of Java look for `${NAME}` in the values of options and properties themselves.
         let is_property = is_java && written[..variable.start].contains('=');
         let is_constant = name.chars().all(|c| !c.is_lowercase());

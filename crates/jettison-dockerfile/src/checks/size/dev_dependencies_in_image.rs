@@ -357,7 +357,7 @@ fn bundle_install<'a>(
 
 /// Says whether a variable is set: by the Dockerfile, or by the script itself.
 fn is_known(run: &Run<'_>, name: &str) -> bool {
-    let is_set = run.view.evaluated.before.names().any(|known| known == name);
+    let is_set = run.view.evaluated.before.lookup(name).is_some();
     is_set
         || run
             .script

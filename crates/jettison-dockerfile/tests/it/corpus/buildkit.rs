@@ -396,8 +396,8 @@ fn end(evaluation: &Evaluation) -> String {
     };
     let env = stage
         .end
-        .env
-        .iter()
+        .env()
+        .into_iter()
         .map(|(name, value)| format!("{name}={value}"));
     let dir = match &stage.end.working_dir {
         WorkingDirectory::Absolute(path) | WorkingDirectory::BelowBase(path) => path,

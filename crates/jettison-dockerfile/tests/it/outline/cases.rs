@@ -53,6 +53,11 @@ pub(crate) const CASES: &[(&str, &str, &str)] = &[
         "target [2] app = scratch (default): one\noutline of app: one",
     ),
     (
+        "indented comment",
+        "  # app one\nFROM scratch AS app\n",
+        "target [2] app = scratch (default)\noutline of app",
+    ),
+    (
         "two blanks",
         "# app  one  two \nFROM scratch AS app\n",
         "target [2] app = scratch (default):  one  two\noutline of app:  one  two",
