@@ -4,14 +4,16 @@ mod config;
 #[cfg(test)]
 mod laws;
 mod quote;
+#[cfg(test)]
+mod refused;
 mod scope;
 mod step;
 
 use std::collections::BTreeMap;
 
 use jettison_dockerfile::{
-    Instruction, InstructionKind, Parse, Severity, Stage, StageGraph, TextRange, line_column,
-    stages,
+    BuildTarget, Diagnostic, Given, Instruction, InstructionKind, Parse, Severity, Stage,
+    StageGraph, TextRange, evaluate_target, line_column, platform_args, stages,
 };
 use jettison_oci::{HistoryEntry, Image, RunConfig};
 
@@ -87,8 +89,9 @@ pub trait Bases {
 /// Plans the build of `request.target`.
 pub fn lower(parse: &Parse, request: &LowerRequest, bases: &dyn Bases) -> Result<Plan, LowerError> {
     let graph = stages(parse);
-    refuse_errors(parse, &graph)?;
-    let target = target_stage(&graph, request)?;
+    let target = target_stage(&graph, request);
+    refuse_errors(parse, &graph, target.as_ref().ok().copied(), request)?;
+    let target = target?;
     let globals = scope::global_args(parse, &graph, request)?;
     let needed = graph
         .reachable_with(parse, target, &|name| globals.lookup(name))
@@ -297,22 +300,52 @@ fn makes_a_step(instruction: &Instruction) -> bool {
     )
 }
 
-fn refuse_errors(parse: &Parse, graph: &StageGraph) -> Result<(), LowerError> {
-    let errors: Vec<Located> = parse
-        .diagnostics()
+/// Refuses what is wrong with the text, and with what the stages say that `target` needs, all of it at once.
+///
+/// Images are not asked for: a word that depends on what one sets is looked at when its instruction is lowered.
+fn refuse_errors(
+    parse: &Parse,
+    graph: &StageGraph,
+    target: Option<usize>,
+    request: &LowerRequest,
+) -> Result<(), LowerError> {
+    let of_text = parse.diagnostics().iter().chain(&graph.diagnostics);
+    let mut diagnostics: Vec<Diagnostic> = of_text.cloned().collect();
+    if let Some(target) = target {
+        let args = all_args(request);
+        let given = Given {
+            args: &args,
+            images: &|_| None,
+        };
+        let target = BuildTarget::Stage(target);
+        diagnostics.extend(evaluate_target(parse, graph, &given, target).diagnostics);
+    }
+    diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
+    diagnostics.sort_by_key(|diagnostic| diagnostic.range.start);
+    let mut errors: Vec<Located> = diagnostics
         .iter()
-        .chain(&graph.diagnostics)
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .map(|diagnostic| locate(parse, diagnostic))
         .collect();
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(LowerError::Syntax(errors))
+    match errors.len() {
+        0 => Ok(()),
+        1 if !parse.has_errors() && graph.diagnostics.is_empty() => {
+            Err(LowerError::Instruction(errors.swap_remove(0)))
+        }
+        _ => Err(LowerError::Syntax(errors)),
     }
 }
 
-fn locate(parse: &Parse, diagnostic: &jettison_dockerfile::Diagnostic) -> Located {
+/// The build arguments, and what is predefined.
+fn all_args(request: &LowerRequest) -> BTreeMap<String, String> {
+    let mut args = platform_args("linux", &request.architecture);
+    if let Some(target) = &request.target {
+        args.insert("TARGETSTAGE".to_string(), target.clone());
+    }
+    args.extend(request.build_args.clone());
+    args
+}
+
+fn locate(parse: &Parse, diagnostic: &Diagnostic) -> Located {
     let (line, column) = line_column(parse.text(), diagnostic.range.start);
     Located {
         line,

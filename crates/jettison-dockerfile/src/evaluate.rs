@@ -3,27 +3,30 @@
 //! Every instruction is paired with the [`Scope`] that it finds and with its words as BuildKit would expand
 //! them. Images are not pulled: what a base sets is known only if the caller knows it.
 
+mod effect;
+mod epoch;
 mod global;
-mod mount;
+mod instruction;
+mod place;
+mod sources;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::diagnostic::Diagnostic;
-use crate::instruction::{
-    ArgDeclaration, Healthcheck, InstructionKind, OnbuildInstruction, mount_fields,
-};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::evaluate::effect::{changes_scope, is_broken};
+use crate::evaluate::place::Place;
+use crate::evaluate::words::{Late, Site, Words};
+use crate::instruction::{InstructionKind, OnbuildInstruction};
 use crate::parser::Parse;
 use crate::scope::{KnownImage, Scope};
-use crate::source_text::SourceText;
-use crate::stage::{Stage, StageGraph};
+use crate::stage::{SourceName, Stage, StageGraph};
 use crate::text::TextRange;
 
 pub(crate) use crate::evaluate::global::PREDEFINED;
-use crate::evaluate::words::Place;
-pub(crate) use crate::evaluate::words::Words;
+pub(crate) use crate::evaluate::place::find_word;
 
 /// What a build is given from outside.
 #[derive(Clone, Copy)]
@@ -59,6 +62,26 @@ pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
     args
 }
 
+/// The stages that are to be built. A build does not look at those that they do not need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildTarget {
+    /// The stage at a position.
+    Stage(usize),
+    /// The last stage, but all others are looked at, too, as by `docker build --check` without a target (BuildKit:
+    /// `DockerfileLint`, dockerfile2llb/convert.go).
+    AllStages,
+}
+
+impl BuildTarget {
+    /// The position of the stage that is built.
+    fn position(self, graph: &StageGraph) -> usize {
+        match self {
+            BuildTarget::Stage(position) => position,
+            BuildTarget::AllStages => graph.stages.len().saturating_sub(1),
+        }
+    }
+}
+
 /// The values of the global scope, and what the `FROM` instructions and global `ARG`s use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
@@ -74,7 +97,8 @@ pub struct Evaluation {
     pub predefined: BTreeMap<String, String>,
     /// What the caller knows of the images that the Dockerfile names, by their names.
     pub images: BTreeMap<String, KnownImage>,
-    /// Words that cannot be expanded.
+    /// What a build refuses though it can be parsed, in the order in which BuildKit finds it. What is wrong with a
+    /// stage that the target does not need is a warning.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -151,23 +175,37 @@ pub struct UnsetVariable {
     pub closest: Option<String>,
 }
 
-/// Follows a Dockerfile.
+/// Follows a Dockerfile whose last stage is built.
 pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluation {
+    let last = graph.stages.len().saturating_sub(1);
+    evaluate_target(parse, graph, given, BuildTarget::Stage(last))
+}
+
+/// Follows a Dockerfile of which `target` is built.
+pub fn evaluate_target(
+    parse: &Parse,
+    graph: &StageGraph,
+    given: &Given<'_>,
+    target: BuildTarget,
+) -> Evaluation {
     let mut walk = Walk {
         parse,
         graph,
         given,
+        target,
         global: Scope::global(),
         images: BTreeMap::new(),
-        needed: needed(parse, graph, given),
-        diagnostics: Vec::new(),
+        needed: needed(parse, graph, given, target),
+        problems: Problems::default(),
     };
     let global_uses = walk.global_args();
+    walk.epoch();
     let mut stages: Vec<StageEvaluation> = Vec::new();
     for stage in &graph.stages {
         let evaluated = walk.stage(stage, &stages);
         stages.push(evaluated);
     }
+    walk.sources();
     let predefined = walk.predefined();
     Evaluation {
         globals: walk
@@ -181,15 +219,19 @@ pub fn evaluate(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> Evaluat
         target_platform: given.args.get("TARGETPLATFORM").cloned(),
         predefined,
         images: walk.images,
-        diagnostics: walk.diagnostics,
+        diagnostics: walk.problems.into_vec(),
     }
 }
 
-/// The stages that the last one needs, or all of them if that cannot be told.
-fn needed(parse: &Parse, graph: &StageGraph, given: &Given<'_>) -> BTreeSet<usize> {
-    let last = graph.stages.len().saturating_sub(1);
-    let needed = graph.reachable_with(parse, last, &|name| given.args.get(name).cloned());
-    match needed {
+/// The stages that the target needs, or all of them if that cannot be told.
+fn needed(
+    parse: &Parse,
+    graph: &StageGraph,
+    given: &Given<'_>,
+    target: BuildTarget,
+) -> BTreeSet<usize> {
+    let target = target.position(graph);
+    match graph.needed_by(parse, target, &|name| given.args.get(name).cloned()) {
         Ok(needed) => needed.into_iter().collect(),
         Err(_) => (0..graph.stages.len()).collect(),
     }
@@ -199,18 +241,62 @@ struct Walk<'a> {
     parse: &'a Parse,
     graph: &'a StageGraph,
     given: &'a Given<'a>,
+    target: BuildTarget,
     /// Declared global arguments.
     global: Scope,
     images: BTreeMap<String, KnownImage>,
-    /// The stages that the last one needs; only in those BuildKit runs triggers (`resolveStages`,
+    /// The stages that the target needs; only in those BuildKit runs triggers (`resolveStages`,
     /// `dockerfile2llb/convert.go`).
     needed: BTreeSet<usize>,
-    diagnostics: Vec<Diagnostic>,
+    problems: Problems,
+}
+
+/// What is wrong, by the step in which BuildKit finds it; it stops at the first (`toDispatchState`,
+/// dockerfile2llb/convert.go).
+#[derive(Default)]
+struct Problems {
+    /// `ARG`s before the first stage.
+    globals: Vec<Diagnostic>,
+    /// `SOURCE_DATE_EPOCH`.
+    epoch: Option<Diagnostic>,
+    /// `FROM`s.
+    froms: Vec<Diagnostic>,
+    /// What instructions take files from.
+    sources: Vec<Diagnostic>,
+    /// Names that cannot be those of images.
+    references: Vec<Diagnostic>,
+    /// Triggers that cannot be read.
+    triggers: Vec<Diagnostic>,
+    /// Instructions of the stages that are needed.
+    instructions: Vec<Diagnostic>,
+    /// Instructions of the others.
+    unneeded: Vec<Diagnostic>,
+}
+
+impl Problems {
+    fn into_vec(self) -> Vec<Diagnostic> {
+        let Problems {
+            mut globals,
+            epoch,
+            froms,
+            sources,
+            references,
+            triggers,
+            instructions,
+            unneeded,
+        } = self;
+        globals.extend(epoch);
+        let unneeded = unneeded.into_iter().map(|problem| Diagnostic {
+            severity: Severity::Warning,
+            ..problem.with_hint("the target does not need this stage, and is built all the same")
+        });
+        let steps = [globals, froms, sources, references, triggers, instructions];
+        steps.into_iter().flatten().chain(unneeded).collect()
+    }
 }
 
 impl Walk<'_> {
     fn stage(&mut self, stage: &Stage, earlier: &[StageEvaluation]) -> StageEvaluation {
-        let instructions = self.parse.instructions();
         let from = self.from(stage);
         let mut scope = match &from.base {
             BaseImage::Scratch => Scope::on_scratch(),
@@ -221,42 +307,44 @@ impl Walk<'_> {
             },
             BaseImage::Unknown => Scope::on_unknown_image(),
         };
-        let mut triggered = Vec::new();
-        if let BaseImage::Stage(index) = &from.base
-            && self.needed.contains(&stage.index)
-        {
-            let place = &instructions[stage.from].range;
-            for onbuild in &earlier[*index].triggers {
-                let evaluated = self.trigger(onbuild, &mut scope, place);
-                triggered.push(Triggered {
-                    onbuild: onbuild.clone(),
-                    evaluated,
-                });
+        let mut problems = Vec::new();
+        let triggered = match &from.base {
+            BaseImage::Stage(index) if self.needed.contains(&stage.index) => {
+                let triggers = &earlier[*index].triggers;
+                self.triggered(stage, triggers, &mut scope, &mut problems)
             }
-        }
+            BaseImage::Stage(_) | BaseImage::Scratch | BaseImage::Image(_) | BaseImage::Unknown => {
+                Vec::new()
+            }
+        };
         let mut scope = Arc::new(scope);
         let mut evaluated = Vec::new();
         let mut triggers = Vec::new();
-        for instruction in &instructions[stage.instructions.clone()] {
+        for instruction in &self.parse.instructions()[stage.instructions.clone()] {
             let before = Arc::clone(&scope);
             let mut words = Words::default();
-            words.base_may_set = !before.knows_base_env;
+            let place = Place::of(instruction, self.parse.text());
             if changes_scope(&instruction.kind) {
                 let scope = Arc::make_mut(&mut scope);
-                self.apply(&instruction.kind, scope, &mut words, &instruction.range);
+                self.apply(&instruction.kind, scope, &mut words, place);
             } else {
-                self.expand(&instruction.kind, &before, &mut words, instruction.into());
+                let late = |name: &SourceName| self.graph.late_problem(name, stage.index);
+                self.expand(&instruction.kind, &before, &mut words, (place, &late));
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
                 triggers.push(OnbuildInstruction::clone(onbuild));
             }
-            for name in named_images(&instruction.kind) {
-                if self.graph.find(&name).is_none() {
-                    self.image(&name);
-                }
+            if is_broken(instruction) {
+                Arc::make_mut(&mut scope).leave_all_open();
             }
-            self.diagnostics.append(&mut words.errors);
+            problems.append(&mut words.errors);
             evaluated.push(words.evaluated(before));
+        }
+        let is_built = self.needed.contains(&stage.index) && !stage.is_replaced;
+        if is_built || self.target == BuildTarget::AllStages {
+            self.problems.instructions.append(&mut problems);
+        } else {
+            self.problems.unneeded.append(&mut problems);
         }
         StageEvaluation {
             base: from.base,
@@ -271,27 +359,34 @@ impl Walk<'_> {
         }
     }
 
-    /// Follows a trigger, which finds `scope` and may change it.
-    fn trigger(
+    /// Follows the triggers that a stage runs first, which find `scope` and may change it.
+    fn triggered(
         &mut self,
-        onbuild: &OnbuildInstruction,
+        stage: &Stage,
+        triggers: &[OnbuildInstruction],
         scope: &mut Scope,
-        place: &TextRange,
-    ) -> Evaluated {
-        let before = Arc::new(scope.clone());
-        let mut words = Words::default();
-        words.base_may_set = !before.knows_base_env;
-        if changes_scope(&onbuild.trigger) {
-            self.apply(&onbuild.trigger, scope, &mut words, place);
-        } else {
-            let place = Place {
-                range: place,
-                flags: &[],
-            };
-            self.expand(&onbuild.trigger, scope, &mut words, place);
+        problems: &mut Vec<Diagnostic>,
+    ) -> Vec<Triggered> {
+        let place = Place::of_trigger(&self.parse.instructions()[stage.from].range);
+        let mut triggered = Vec::new();
+        for onbuild in triggers {
+            self.read_trigger(onbuild, place.range());
+            let before = Arc::new(scope.clone());
+            let mut words = Words::default();
+            if changes_scope(&onbuild.trigger) {
+                self.apply(&onbuild.trigger, scope, &mut words, place);
+            } else {
+                // In the stage itself there is what it had before.
+                let late = |name: &SourceName| self.graph.late_problem(name, stage.index + 1);
+                self.expand(&onbuild.trigger, scope, &mut words, (place, &late));
+            }
+            problems.append(&mut words.errors);
+            triggered.push(Triggered {
+                onbuild: onbuild.clone(),
+                evaluated: words.evaluated(before),
+            });
         }
-        self.diagnostics.append(&mut words.errors);
-        words.evaluated(before)
+        triggered
     }
 
     /// What the caller knows of an image.
@@ -301,135 +396,31 @@ impl Walk<'_> {
         Some(image)
     }
 
-    /// Applies an instruction that changes what later ones find.
-    fn apply(
+    /// Expands the words of an instruction that changes nothing for later ones, and looks at them.
+    fn expand(
         &self,
         kind: &InstructionKind,
-        scope: &mut Scope,
-        words: &mut Words,
-        place: &TextRange,
-    ) {
-        let escape = self.parse.escape();
-        match kind {
-            InstructionKind::Env(pairs) => {
-                // All words see the values from before the instruction.
-                let before = scope.clone();
-                let lookup = |name: &str| before.lookup(name).map(str::to_owned);
-                for pair in pairs {
-                    let key = words.expand(&pair.key, &pair.key_range, escape, &lookup);
-                    let value = words.expand(&pair.value, &pair.value_range, escape, &lookup);
-                    if let (Some(key), Some(value)) = (key, value) {
-                        scope.set_env(&key, &value);
-                    }
-                }
-                words.settle(&before);
-            }
-            InstructionKind::Arg(declarations) => {
-                for declaration in declarations {
-                    let value = self.argument(declaration, scope, words);
-                    words.settle(scope);
-                    scope.declare(declaration, value.as_deref());
-                }
-            }
-            InstructionKind::Workdir(path) => {
-                let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-                if let Some(path) = words.expand(path, place, escape, &lookup) {
-                    scope.working_dir = scope.working_dir.join(&path);
-                }
-            }
-            InstructionKind::User(user) => {
-                let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-                scope.user = words.expand(user, place, escape, &lookup);
-            }
-            InstructionKind::Shell(argv) => scope.shell = Some(argv.clone()),
-            InstructionKind::From(_)
-            | InstructionKind::Run(_)
-            | InstructionKind::Cmd(_)
-            | InstructionKind::Entrypoint(_)
-            | InstructionKind::Label(_)
-            | InstructionKind::Copy(_)
-            | InstructionKind::Add(_)
-            | InstructionKind::Expose(_)
-            | InstructionKind::Volume(_)
-            | InstructionKind::Stopsignal(_)
-            | InstructionKind::Healthcheck(Healthcheck::None | Healthcheck::Command(_))
-            | InstructionKind::Onbuild(_)
-            | InstructionKind::Maintainer(_)
-            | InstructionKind::Unknown
-            | InstructionKind::Invalid => {}
-        }
-        words.settle(scope);
-    }
-
-    /// The value of an argument that a stage declares: given, its default, or the global one.
-    fn argument(
-        &self,
-        declaration: &ArgDeclaration,
         scope: &Scope,
         words: &mut Words,
-    ) -> Option<String> {
-        let name = &declaration.name;
-        if let Some(value) = self.given_argument(name) {
-            return Some(value.clone());
-        }
-        match &declaration.default {
-            Some(default) => {
-                let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-                words.expand(default, &declaration.range, self.parse.escape(), &lookup)
-            }
-            None => self.global_value(name),
-        }
-    }
-
-    /// Expands the words of an instruction that changes nothing for later ones.
-    fn expand(&self, kind: &InstructionKind, scope: &Scope, words: &mut Words, place: Place<'_>) {
-        let escape = self.parse.escape();
-        let lookup = |name: &str| scope.lookup(name).map(str::to_owned);
-        words.instruction(kind, place, escape, &lookup);
+        at: (Place<'_>, Late<'_>),
+    ) {
+        self.with_site(scope, at, |site| words.instruction(kind, site, scope));
         words.settle(scope);
     }
-}
 
-/// The names that an instruction takes files from: stages, named contexts and images.
-fn named_images(kind: &InstructionKind) -> Vec<String> {
-    match kind {
-        InstructionKind::Copy(copy) => copy.from.iter().map(SourceText::to_string).collect(),
-        InstructionKind::Run(run) => {
-            let fields = run
-                .mounts
-                .iter()
-                .flat_map(|mount| mount_fields(mount).unwrap_or_default());
-            let from = fields.filter(|field| field.key == "from");
-            from.filter_map(|field| field.value).collect()
-        }
-        InstructionKind::From(_)
-        | InstructionKind::Cmd(_)
-        | InstructionKind::Entrypoint(_)
-        | InstructionKind::Label(_)
-        | InstructionKind::Env(_)
-        | InstructionKind::Arg(_)
-        | InstructionKind::Add(_)
-        | InstructionKind::Expose(_)
-        | InstructionKind::Volume(_)
-        | InstructionKind::User(_)
-        | InstructionKind::Workdir(_)
-        | InstructionKind::Shell(_)
-        | InstructionKind::Stopsignal(_)
-        | InstructionKind::Healthcheck(_)
-        | InstructionKind::Onbuild(_)
-        | InstructionKind::Maintainer(_)
-        | InstructionKind::Unknown
-        | InstructionKind::Invalid => Vec::new(),
+    /// Gives what the words of an instruction see.
+    fn with_site<T>(
+        &self,
+        scope: &Scope,
+        (place, late): (Place<'_>, Late<'_>),
+        with: impl FnOnce(&Site<'_>) -> T,
+    ) -> T {
+        with(&Site {
+            place,
+            escape: self.parse.escape(),
+            value: &|name| scope.lookup(name).map(str::to_owned),
+            is_open: &|name| scope.is_open(name),
+            late,
+        })
     }
-}
-
-fn changes_scope(kind: &InstructionKind) -> bool {
-    matches!(
-        kind,
-        InstructionKind::Env(_)
-            | InstructionKind::Arg(_)
-            | InstructionKind::Workdir(_)
-            | InstructionKind::User(_)
-            | InstructionKind::Shell(_)
-    )
 }

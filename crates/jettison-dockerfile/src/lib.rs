@@ -26,6 +26,7 @@ mod meaning;
 mod node;
 mod outline;
 mod parser;
+mod platform;
 mod quote;
 mod refusal;
 mod scope;
@@ -45,8 +46,8 @@ pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::directive::Directive;
 pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
 pub use crate::evaluate::{
-    BaseImage, Evaluated, Evaluation, Given, StageEvaluation, Triggered, UnsetVariable, evaluate,
-    platform_args,
+    BaseImage, BuildTarget, Evaluated, Evaluation, Given, StageEvaluation, Triggered,
+    UnsetVariable, evaluate, evaluate_target, platform_args,
 };
 pub use crate::expand::{
     ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,
@@ -66,7 +67,6 @@ pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
 pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
-pub use crate::refusal::refusals;
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,

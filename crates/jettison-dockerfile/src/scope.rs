@@ -116,6 +116,18 @@ pub struct Scope {
     n_declarations: usize,
     /// How often something was set.
     clock: usize,
+    open: Open,
+}
+
+/// What depends on something that is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Open {
+    /// The values of names that are `true`.
+    names: Layered<Arc<str>, bool>,
+    /// Every value: an instruction that cannot be read may have set it.
+    is_all: bool,
+    /// The working directory.
+    is_directory: bool,
 }
 
 /// A build argument that was declared, and its value if it has one.
@@ -142,6 +154,7 @@ impl Scope {
             declared: Layered::default(),
             n_declarations: 0,
             clock: 0,
+            open: Open::default(),
         }
     }
 
@@ -154,11 +167,13 @@ impl Scope {
 
     /// The scope of a stage on an image of which nothing is known but that there is a search path.
     pub(crate) fn on_unknown_image() -> Scope {
-        Scope {
+        let mut scope = Scope {
             knows_base_env: false,
             working_dir: WorkingDirectory::BelowBase(String::new()),
             ..Scope::on_scratch()
-        }
+        };
+        scope.leave_open("PATH");
+        scope
     }
 
     /// The scope of a stage on an image whose configuration is known.
@@ -181,6 +196,7 @@ impl Scope {
         for (name, value) in self.env() {
             scope.show(name, value);
         }
+        scope.open.clone_from(&self.open);
         scope
     }
 
@@ -233,6 +249,36 @@ impl Scope {
         self.variables().into_iter().map(|(name, _)| name)
     }
 
+    /// Says whether a name may have another value than [`Scope::lookup`] says, or one where that says nothing.
+    pub(crate) fn is_open(&self, name: &str) -> bool {
+        self.open.is_all
+            || self.open.names.get(name) == Some(&true)
+            || (!self.knows_base_env && self.lookup(name).is_none())
+    }
+
+    /// Notes that the value of a name depends on something that is not known.
+    pub(crate) fn leave_open(&mut self, name: &str) {
+        self.open.names.insert(name.into(), true);
+    }
+
+    /// Notes that no value is known any more, because an instruction cannot be read.
+    pub(crate) fn leave_all_open(&mut self) {
+        self.open.is_all = true;
+        self.open.is_directory = true;
+    }
+
+    /// The working directory, unless a word that is not known is part of it.
+    pub(crate) fn known_dir(&self) -> Option<&WorkingDirectory> {
+        (!self.open.is_directory).then_some(&self.working_dir)
+    }
+
+    /// Goes to another directory; one of an unknown name is noted as such.
+    pub(crate) fn change_dir(&mut self, path: &str, is_known: bool) {
+        let is_absolute = is_known && path.starts_with('/');
+        self.open.is_directory = !is_known || (self.open.is_directory && !is_absolute);
+        self.working_dir = self.working_dir.join(path);
+    }
+
     pub(crate) fn set_env(&mut self, name: &str, value: &str) {
         self.show(name, value);
         let known = self.env.get(name).map(|variable| variable.time);
@@ -256,6 +302,9 @@ impl Scope {
     }
 
     fn show(&mut self, name: &str, value: &str) {
+        if self.open.names.get(name) == Some(&true) {
+            self.open.names.insert(name.into(), false);
+        }
         self.clock += 1;
         let variable = Variable {
             time: self.clock,

@@ -5,6 +5,7 @@ mod reach;
 use std::ops::Range;
 
 pub use crate::stage::reach::SourceName;
+pub(crate) use crate::stage::reach::named_sources;
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::{FromInstruction, InstructionKind};

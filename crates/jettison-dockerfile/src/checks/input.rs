@@ -3,8 +3,11 @@
 use std::cell::OnceCell;
 
 use crate::checks::image_name::ImageName;
-use crate::diagnostic::Diagnostic;
-use crate::evaluate::{BaseImage, Evaluated, Evaluation, Given, StageEvaluation, evaluate};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::evaluate::{
+    BaseImage, BuildTarget, Evaluated, Evaluation, Given, StageEvaluation, evaluate,
+    evaluate_target, find_word,
+};
 use crate::expand::expand_with_matches;
 use crate::ignore::IgnoreFile;
 use crate::instruction::{Instruction, InstructionKind, RunScript};
@@ -28,14 +31,16 @@ pub struct CheckInput<'a> {
     pub is_without_ignore_file: bool,
     /// The position of the stage that is built.
     pub target: usize,
+    given: Given<'a>,
     /// The script of each instruction, read when first asked for.
     scripts: Vec<OnceCell<Option<ShellScript>>>,
 }
 
 impl<'a> CheckInput<'a> {
     /// Follows a Dockerfile whose last stage is built.
-    pub fn new(parse: &'a Parse, graph: &'a StageGraph, given: &Given<'_>) -> CheckInput<'a> {
+    pub fn new(parse: &'a Parse, graph: &'a StageGraph, given: &Given<'a>) -> CheckInput<'a> {
         CheckInput {
+            given: *given,
             parse,
             graph,
             evaluation: evaluate(parse, graph, given),
@@ -68,18 +73,53 @@ impl<'a> CheckInput<'a> {
     /// The same with another stage as the one that is built.
     #[must_use]
     pub fn with_target(mut self, target: usize) -> CheckInput<'a> {
-        self.target = target;
+        if target != self.target {
+            self.target = target;
+            self.evaluate(BuildTarget::Stage(target));
+        }
         self
+    }
+
+    /// The same where the last stage is built, and what is wrong with the others is an error, too.
+    #[must_use]
+    pub fn with_all_stages(mut self) -> CheckInput<'a> {
+        self.target = self.graph.stages.len().saturating_sub(1);
+        self.evaluate(BuildTarget::AllStages);
+        self
+    }
+
+    fn evaluate(&mut self, target: BuildTarget) {
+        self.evaluation = evaluate_target(self.parse, self.graph, &self.given, target);
     }
 
     /// What is wrong with the text, with the order of its instructions and with its words.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         let mut diagnostics = self.parse.diagnostics().to_vec();
         diagnostics.extend(self.graph.diagnostics.iter().cloned());
-        diagnostics.extend(self.graph.reference_errors(self.parse));
         diagnostics.extend(self.evaluation.diagnostics.iter().cloned());
         diagnostics.sort_by_key(|diagnostic| diagnostic.range.start);
         diagnostics
+    }
+
+    /// The first error that BuildKit would find; it reads the whole text before it looks at what the words mean.
+    pub fn first_error(&self) -> Option<Diagnostic> {
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let of_text = self
+            .parse
+            .diagnostics()
+            .iter()
+            .chain(&self.graph.diagnostics);
+        let first = of_text
+            .filter(is_error)
+            .min_by_key(|diagnostic| diagnostic.range.start);
+        let first = first.or_else(|| self.evaluation.diagnostics.iter().find(is_error));
+        first.cloned()
+    }
+
+    /// The architecture of the machine that builds, which a platform without one means.
+    pub(super) fn build_architecture(&self) -> &str {
+        let known = self.evaluation.predefined.get("BUILDARCH");
+        known.map_or("amd64", String::as_str)
     }
 
     /// The stages, in order.
@@ -299,16 +339,7 @@ impl<'a> InstructionView<'a> {
     /// Where a word of the arguments, or of the flags, is; all arguments if it cannot be found as it stands.
     pub(super) fn place_of(&self, word: &str) -> TextRange {
         let whole = self.instruction.keyword_range.end..self.instruction.range.end;
-        let text = &self.input.parse.text()[whole.clone()];
-        let is_edge = |c: char| c.is_whitespace() || "\"',[]=".contains(c);
-        let found = text.match_indices(word).find(|(at, _)| {
-            !word.is_empty()
-                && text[..*at].chars().next_back().is_none_or(is_edge)
-                && text[at + word.len()..].chars().next().is_none_or(is_edge)
-        });
-        match found {
-            Some((at, _)) => whole.start + at..whole.start + at + word.len(),
-            None => self.instruction.arguments.clone(),
-        }
+        find_word(self.input.parse.text(), &whole, word)
+            .unwrap_or_else(|| self.instruction.arguments.clone())
     }
 }

@@ -4,9 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::evaluate::{BaseImage, Evaluated, Walk, Words};
-use crate::instruction::InstructionKind;
+use crate::evaluate::place::{Place, Spot};
+use crate::evaluate::words::{Expanded, Site, Words};
+use crate::evaluate::{BaseImage, Evaluated, Walk};
+use crate::instruction::{FromInstruction, InstructionKind};
+use crate::platform::Platform;
+use crate::quote::quoted;
+use crate::refusal::reference_problem;
 use crate::stage::{Stage, from_of};
+use crate::suggest::closest;
+use crate::text::TextRange;
 
 /// The names of the arguments that are predefined in the global scope (BuildKit: `defaultArgs`,
 /// `dockerfile2llb/platform.go`).
@@ -41,26 +48,53 @@ impl Walk<'_> {
                 continue;
             };
             let InstructionKind::Arg(declarations) = &instruction.kind else {
+                self.global.leave_all_open();
                 continue;
             };
             let before = Arc::new(self.global.clone());
             let mut words = Words::default();
             for declaration in declarations {
-                let value = match self.given_argument(&declaration.name) {
-                    Some(value) => Some(value.clone()),
-                    None => declaration.default.as_deref().and_then(|default| {
-                        let lookup = |name: &str| self.global_value(name);
-                        let escape = self.parse.escape();
-                        words.expand(default, &declaration.range, escape, &lookup)
-                    }),
+                let mut is_open = false;
+                let value = match (self.given_argument(&declaration.name), &declaration.default) {
+                    (Some(value), _) => Some(value.clone()),
+                    (None, None) => None,
+                    (None, Some(default)) => {
+                        let place = Place::of(instruction, self.parse.text());
+                        let expanded = self.with_global_site(place, |site| {
+                            words.expand(default, Spot::At(&declaration.range), site)
+                        });
+                        is_open = expanded.as_ref().is_none_or(|expanded| !expanded.is_known);
+                        expanded.map(|expanded| expanded.text)
+                    }
                 };
                 words.settle(&self.global);
                 self.global.declare(declaration, value.as_deref());
+                if is_open {
+                    self.global.leave_open(&declaration.name);
+                }
             }
-            self.diagnostics.append(&mut words.errors);
+            self.problems.globals.append(&mut words.errors);
             uses.push(words.evaluated(before));
         }
         uses
+    }
+
+    /// Gives what words see before the first stage.
+    fn with_global_site<T>(&self, place: Place<'_>, with: impl FnOnce(&Site<'_>) -> T) -> T {
+        with(&Site {
+            place,
+            escape: self.parse.escape(),
+            value: &|name| self.global_value(name),
+            is_open: &|name| self.is_global_open(name),
+            late: &|_| None,
+        })
+    }
+
+    /// Says whether a name may have another value before the first stage than it seems: it depends on what is not
+    /// known, or is predefined and the caller does not say how.
+    pub(super) fn is_global_open(&self, name: &str) -> bool {
+        self.global.is_open(name)
+            || (PREDEFINED.contains(&name) && self.global_value(name).is_none())
     }
 
     /// The value of a build argument that wins over a default.
@@ -83,10 +117,10 @@ impl Walk<'_> {
     fn predefined_value(&self, name: &str) -> Option<String> {
         let given = self.given.args.get(name);
         let value = given.filter(|_| PREDEFINED.contains(&name))?;
-        let last = self.graph.stages.last();
-        match last.and_then(|stage| stage.name.clone()) {
-            // Without a target the last stage is built (BuildKit: `toDispatchState`, dockerfile2llb/convert.go).
-            Some(last) if name == "TARGETSTAGE" && value == "default" => Some(last),
+        let target = self.graph.stages.get(self.target.position(self.graph));
+        match target.and_then(|stage| stage.name.clone()) {
+            // BuildKit: `toDispatchState`, dockerfile2llb/convert.go.
+            Some(target) if name == "TARGETSTAGE" && value == "default" => Some(target),
             Some(_) | None => Some(value.clone()),
         }
     }
@@ -110,42 +144,17 @@ impl Walk<'_> {
                 platform_variables: BTreeSet::new(),
             };
         };
-        let escape = self.parse.escape();
-        let lookup = |name: &str| self.global_value(name);
-        let platform = from.platform.as_deref().and_then(|platform| {
-            let place = instruction.flags.first().map(|flag| &flag.range);
-            let place = place.unwrap_or(&instruction.range);
-            let value = words.expand(platform, place, escape, &lookup);
-            for error in &mut words.errors {
-                // With the platform as far as it got, which is nothing (BuildKit: dockerfile2llb/convert.go).
-                error.message = format!(
-                    "failed to process arguments for platform : {}",
-                    error.message
-                );
-            }
-            value
-        });
+        let place = Place::of(instruction, self.parse.text());
+        let platform = self.platform(from, place, &mut words);
         let platform_variables = words.variables();
-        let name = words.expand(&from.base, &from.base_range, escape, &lookup);
-        // A stage wins over `scratch` (BuildKit: `addState`, dockerfile2llb/convert.go).
-        let base = match name.as_deref() {
-            None => BaseImage::Unknown,
-            Some("") => {
-                let message = format!("base name ({}) should not be blank", from.base);
-                let error = Diagnostic::error(from.base_range.clone(), message);
-                words.errors.push(error.with_hint(
-                    "give the variable a value with an ARG before the first FROM, or with --build-arg",
-                ));
-                BaseImage::Unknown
-            }
-            Some(name) => match self.graph.stage_before(name, stage.index) {
-                Some(stage) => BaseImage::Stage(stage.index),
-                None if name == "scratch" => BaseImage::Scratch,
-                None => BaseImage::Image(name.to_owned()),
-            },
-        };
+        // The base is looked at first, whatever comes first in the text.
+        let mut of_platform = std::mem::take(&mut words.errors);
+        let spot = Spot::At(&from.base_range);
+        let name = self.with_global_site(place, |site| words.expand(&from.base, spot, site));
+        let base = self.base(stage, name, from, &mut words);
         words.settle_globally(&self.global, &PREDEFINED);
-        self.diagnostics.append(&mut words.errors);
+        self.problems.froms.append(&mut words.errors);
+        self.problems.froms.append(&mut of_platform);
         From {
             evaluated: words.evaluated(before),
             base,
@@ -153,4 +162,91 @@ impl Walk<'_> {
             platform_variables,
         }
     }
+
+    /// What a stage starts from.
+    // A stage wins over `scratch` (BuildKit: `addState`, dockerfile2llb/convert.go).
+    fn base(
+        &mut self,
+        stage: &Stage,
+        name: Option<Expanded>,
+        from: &FromInstruction,
+        words: &mut Words,
+    ) -> BaseImage {
+        let Some(Expanded { text, is_known, .. }) = name else {
+            return BaseImage::Unknown;
+        };
+        if text.is_empty() {
+            let message = format!("base name ({}) should not be blank", from.base);
+            let error = Diagnostic::error(from.base_range.clone(), message);
+            let hint =
+                "give the variable a value with an ARG before the first FROM, or with --build-arg";
+            words.errors.extend(is_known.then(|| error.with_hint(hint)));
+            return BaseImage::Unknown;
+        }
+        match self.graph.stage_before(&text, stage.index) {
+            Some(stage) => BaseImage::Stage(stage.index),
+            None if text == "scratch" => BaseImage::Scratch,
+            None => {
+                if is_known {
+                    let error = reference_error(&text, &from.base_range);
+                    self.problems.references.extend(error);
+                }
+                BaseImage::Image(text)
+            }
+        }
+    }
+
+    /// Expands the platform and looks at it.
+    fn platform(
+        &self,
+        from: &FromInstruction,
+        place: Place<'_>,
+        words: &mut Words,
+    ) -> Option<String> {
+        let written = from.platform.as_deref()?;
+        let range = place.exact(Spot::Flag("platform"));
+        let expanded =
+            self.with_global_site(place, |site| words.expand(written, Spot::At(&range), site));
+        let Some(Expanded { text, is_known, .. }) = expanded else {
+            for error in &mut words.errors {
+                // With the platform as far as it got, which is nothing (BuildKit: dockerfile2llb/convert.go).
+                error.message = format!(
+                    "failed to process arguments for platform : {}",
+                    error.message
+                );
+            }
+            return None;
+        };
+        let message = match text.as_str() {
+            "" => Some(format!("empty platform value from expression {written}")),
+            text => Platform::parse(text, "")
+                .err()
+                .map(|problem| format!("failed to parse platform {written}: {problem}")),
+        };
+        if let Some(message) = message.filter(|_| is_known) {
+            let error = Diagnostic::error(range, message);
+            words.errors.push(self.with_closest_names(error, words));
+        }
+        Some(text)
+    }
+
+    /// Adds what the variables without a value may have meant to be.
+    fn with_closest_names(&self, error: Diagnostic, words: &Words) -> Diagnostic {
+        let declared = self.global.names().map(str::to_owned);
+        let predefined = PREDEFINED.iter().map(|name| (*name).to_owned());
+        let names: Vec<String> = declared.chain(predefined).collect();
+        words.unset_names().fold(error, |error, name| {
+            match closest(name, names.iter().map(String::as_str)) {
+                Some(name) => error.with_hint(format!("did you mean `{name}`?")),
+                None => error,
+            }
+        })
+    }
+}
+
+/// Says that a name cannot be one of an image (BuildKit: `resolveBaseImage`, dockerfile2llb/convert.go).
+pub(super) fn reference_error(name: &str, place: &TextRange) -> Option<Diagnostic> {
+    let problem = reference_problem(name)?;
+    let message = format!("failed to parse stage name {}: {problem}", quoted(name));
+    Some(Diagnostic::error(place.clone(), message))
 }

@@ -1,95 +1,147 @@
-//! The words of an instruction that BuildKit expands, and what they use.
+//! Words that are expanded, and what they use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
-use crate::evaluate::mount::mount_problem;
+use crate::evaluate::place::{Place, Spot};
 use crate::evaluate::{Evaluated, UnsetVariable};
 use crate::expand::{ExpandError, Expansion, expand_heredoc_with_matches, expand_with_matches};
-use crate::flag::Flag;
-use crate::instruction::{
-    CopyInstruction, CopySource, Healthcheck, Instruction, InstructionKind, RunInstruction,
-    mount_fields,
-};
+use crate::heredoc::Heredoc;
 use crate::quote::quoted;
 use crate::scope::Scope;
+use crate::stage::SourceName;
 use crate::suggest::closest;
-use crate::text::TextRange;
 
-/// Words that have been expanded so far.
+/// The words of an instruction that have been expanded so far.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    expanded: Vec<String>,
+    pub(super) expanded: Vec<String>,
     matched: BTreeSet<String>,
     unmatched: BTreeSet<String>,
     unset: Vec<UnsetVariable>,
     /// So many of them are settled.
     settled: usize,
-    /// The base image, which is not known, may set any variable: `${NAME:?}` is no error then.
-    pub(crate) base_may_set: bool,
-    pub(crate) errors: Vec<Diagnostic>,
+    /// What is wrong; the first is what BuildKit says.
+    pub(super) errors: Vec<Diagnostic>,
+}
+
+/// Says why files cannot be taken from a stage, if the name is one of a stage that comes too late.
+pub(super) type Late<'a> = &'a dyn Fn(&SourceName) -> Option<String>;
+
+/// What the words of an instruction can see.
+pub(super) struct Site<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) escape: char,
+    /// The value of a variable.
+    pub(super) value: &'a dyn Fn(&str) -> Option<String>,
+    /// Says whether a variable may have another value, or one where there seems to be none.
+    pub(super) is_open: &'a dyn Fn(&str) -> bool,
+    pub(super) late: Late<'a>,
+}
+
+/// A word that has been expanded.
+#[derive(Debug)]
+pub(super) struct Expanded {
+    pub(super) text: String,
+    /// The same, split at white space that is not quoted.
+    pub(super) words: Vec<String>,
+    /// Says whether the text tells all that the word depends on.
+    pub(super) is_known: bool,
+}
+
+impl Expanded {
+    /// Its text, if that is known for certain.
+    pub(super) fn known(self) -> Option<String> {
+        self.is_known.then_some(self.text)
+    }
 }
 
 impl Words {
     /// Expands one word; an error is noted, and no value returned.
-    pub(crate) fn expand(
+    pub(super) fn expand(
         &mut self,
         word: &str,
-        place: &TextRange,
-        escape: char,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Option<String> {
-        self.expand_split(word, place, escape, lookup)
-            .map(|expansion| {
-                self.expanded.push(expansion.0.clone());
-                expansion.0
-            })
+        spot: Spot<'_>,
+        site: &Site<'_>,
+    ) -> Option<Expanded> {
+        let expanded = self.expand_unlisted(word, spot, site)?;
+        self.expanded.push(expanded.text.clone());
+        Some(expanded)
     }
 
-    /// Expands one word into its text and its words, without noting the result.
-    fn expand_split(
+    /// The same without listing the word.
+    pub(super) fn expand_unlisted(
         &mut self,
         word: &str,
-        place: &TextRange,
-        escape: char,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Option<(String, Vec<String>)> {
-        self.note(word, place, expand_with_matches(word, escape, lookup))
+        spot: Spot<'_>,
+        site: &Site<'_>,
+    ) -> Option<Expanded> {
+        let result = expand_with_matches(word, site.escape, site.value);
+        self.note(word, spot, result, site)
+    }
+
+    /// Expands the content of a heredoc.
+    pub(super) fn heredoc(&mut self, heredoc: &Heredoc, site: &Site<'_>) {
+        let text = heredoc.text();
+        let expanded = heredoc.expand.then(|| {
+            let result = expand_heredoc_with_matches(&text, site.value);
+            self.note(&text, Spot::At(&heredoc.body), result, site)
+        });
+        let expanded = expanded.flatten().map(|expanded| expanded.text);
+        self.expanded.push(expanded.unwrap_or(text));
     }
 
     /// Notes what a word has used, or that it cannot be expanded.
     fn note(
         &mut self,
         word: &str,
-        place: &TextRange,
+        spot: Spot<'_>,
         result: Result<Expansion, ExpandError>,
-    ) -> Option<(String, Vec<String>)> {
+        site: &Site<'_>,
+    ) -> Option<Expanded> {
         match result {
             Ok(expansion) => {
-                self.matched.extend(expansion.matched);
                 let unset = expansion.unmatched.iter().map(|name| UnsetVariable {
                     name: name.clone(),
-                    place: place.clone(),
+                    place: site.place.rough(spot),
                     is_declared: false,
                     closest: None,
                 });
                 self.unset.extend(unset);
+                let mut used = expansion.matched.iter().chain(&expansion.unmatched);
+                let is_known = !used.any(|name| (site.is_open)(name));
+                self.matched.extend(expansion.matched);
                 self.unmatched.extend(expansion.unmatched);
-                Some((expansion.text, expansion.words))
+                Some(Expanded {
+                    text: expansion.text,
+                    words: expansion.words,
+                    is_known,
+                })
             }
-            Err(ExpandError::Required { .. }) if self.base_may_set => None,
+            Err(ExpandError::Required { name, .. }) if (site.is_open)(&name) => None,
             Err(error) => {
                 let message = format!("failed to process {}: {error}", quoted(word));
-                self.errors.push(Diagnostic::error(place.clone(), message));
+                self.refuse(spot, message, site);
                 None
             }
         }
     }
 
+    /// Notes that something is wrong with a word.
+    pub(super) fn refuse(&mut self, spot: Spot<'_>, message: impl Into<String>, site: &Site<'_>) {
+        let error = Diagnostic::error(site.place.exact(spot), message);
+        self.errors.push(error);
+    }
+
     /// The names of the variables in all words so far.
     pub(super) fn variables(&self) -> BTreeSet<String> {
         self.matched.union(&self.unmatched).cloned().collect()
+    }
+
+    /// The names of those without a value.
+    pub(super) fn unset_names(&self) -> impl Iterator<Item = &str> {
+        self.unmatched.iter().map(String::as_str)
     }
 
     /// Compares the variables without a value in the latest words with what they could see.
@@ -134,144 +186,6 @@ impl Words {
             matched: self.matched,
             unmatched: self.unmatched,
             unset: self.unset,
-        }
-    }
-
-    /// Expands the words of an instruction as its `Expand` in BuildKit does (instructions/commands.go).
-    pub(super) fn instruction(
-        &mut self,
-        kind: &InstructionKind,
-        of: Place<'_>,
-        escape: char,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) {
-        let place = of.range;
-        match kind {
-            InstructionKind::Label(pairs) => {
-                for pair in pairs {
-                    self.expand(&pair.key, &pair.key_range, escape, lookup);
-                    self.expand(&pair.value, &pair.value_range, escape, lookup);
-                }
-            }
-            InstructionKind::Copy(copy) | InstructionKind::Add(copy) => {
-                self.copy(copy, place, escape, lookup);
-            }
-            InstructionKind::Expose(ports) => {
-                for port in ports {
-                    if let Some((_, words)) = self.expand_split(port, place, escape, lookup) {
-                        self.expanded.extend(words);
-                    }
-                }
-            }
-            InstructionKind::Volume(paths) => {
-                for path in paths {
-                    self.expand(path, place, escape, lookup);
-                }
-            }
-            InstructionKind::Stopsignal(signal) => {
-                self.expand(signal, place, escape, lookup);
-            }
-            InstructionKind::Run(run) => self.mounts(run, of, escape, lookup),
-            InstructionKind::From(_)
-            | InstructionKind::Env(_)
-            | InstructionKind::Arg(_)
-            | InstructionKind::Workdir(_)
-            | InstructionKind::User(_)
-            | InstructionKind::Shell(_)
-            | InstructionKind::Cmd(_)
-            | InstructionKind::Entrypoint(_)
-            | InstructionKind::Healthcheck(Healthcheck::None | Healthcheck::Command(_))
-            | InstructionKind::Onbuild(_)
-            | InstructionKind::Maintainer(_)
-            | InstructionKind::Unknown
-            | InstructionKind::Invalid => {}
-        }
-    }
-
-    fn copy(
-        &mut self,
-        copy: &CopyInstruction,
-        place: &TextRange,
-        escape: char,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) {
-        for flag in [&copy.chown, &copy.chmod, &copy.checksum]
-            .into_iter()
-            .flatten()
-        {
-            self.expand(flag, place, escape, lookup);
-        }
-        for source in &copy.sources {
-            match source {
-                CopySource::Path(path) => {
-                    self.expand(path, place, escape, lookup);
-                }
-                CopySource::Heredoc(heredoc) => {
-                    let text = heredoc.text();
-                    let expanded = heredoc.expand.then(|| {
-                        let result = expand_heredoc_with_matches(&text, lookup);
-                        self.note(&text, &heredoc.body, result)
-                    });
-                    let expanded = expanded.flatten().map(|(text, _)| text);
-                    self.expanded.push(expanded.unwrap_or(text));
-                }
-            }
-        }
-        self.expand(&copy.destination, place, escape, lookup);
-    }
-
-    fn mounts(
-        &mut self,
-        run: &RunInstruction,
-        of: Place<'_>,
-        escape: char,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) {
-        let mut flags = of.flags.iter().filter(|flag| flag.name == "mount");
-        for mount in &run.mounts {
-            let flag = flags.next();
-            let place = flag.map_or(of.range, |flag| {
-                flag.value_range.as_ref().unwrap_or(&flag.range)
-            });
-            let Ok(written) = mount_fields(mount) else {
-                continue;
-            };
-            let n_errors = self.errors.len();
-            let mut fields = written.clone();
-            for field in &mut fields {
-                let Some(value) = &field.value else {
-                    self.expanded.push(field.key.clone());
-                    continue;
-                };
-                // `from` is never expanded, and one with a variable is refused.
-                if field.key != "from" {
-                    let expanded = self.expand_split(value, place, escape, lookup);
-                    field.value = Some(expanded.map(|(text, _)| text).unwrap_or_default());
-                }
-                let value = field.value.as_deref().unwrap_or_default();
-                self.expanded.push(format!("{}={value}", field.key));
-            }
-            if self.errors.len() == n_errors {
-                self.errors.extend(mount_problem(&written, &fields, place));
-            }
-        }
-    }
-}
-
-/// Where the words of an instruction are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
-    /// The whole instruction.
-    pub(super) range: &'a TextRange,
-    /// Its flags; none if it is a trigger that comes from elsewhere.
-    pub(super) flags: &'a [Flag],
-}
-
-impl<'a> From<&'a Instruction> for Place<'a> {
-    fn from(instruction: &'a Instruction) -> Place<'a> {
-        Place {
-            range: &instruction.range,
-            flags: &instruction.flags,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::quote::quoted;
 use crate::text::lower;
 
 /// Says what is wrong with a port (BuildKit: `parsePort`, `dockerfile2llb/convert_expose.go`).
-pub(super) fn port_problem(port: &str) -> Option<String> {
+pub(crate) fn port_problem(port: &str) -> Option<String> {
     let mut parts = port.rsplitn(3, ':');
     let container = parts.next().unwrap_or_default();
     let host = parts.next().unwrap_or_default();
@@ -19,15 +19,14 @@ pub(super) fn port_problem(port: &str) -> Option<String> {
         let port = quoted(port);
         return Some(format!("invalid port: {port}: invalid proto: {protocol}"));
     }
-    let inner = address
-        .strip_prefix('[')
-        .and_then(|address| address.strip_suffix(']'));
-    let plain = inner.unwrap_or(address);
-    if plain.starts_with('[') {
-        return Some(format!(
-            "invalid IP address {address}: address {address}:: missing ']' in address"
-        ));
-    }
+    let plain = match without_brackets(address) {
+        Ok(plain) => plain,
+        Err(problem) => {
+            return Some(format!(
+                "invalid IP address {address}: address {address}:: {problem}"
+            ));
+        }
+    };
     if !plain.is_empty() && plain.parse::<IpAddr>().is_err() {
         return Some(format!("invalid IP address: {plain}"));
     }
@@ -45,6 +44,20 @@ pub(super) fn port_problem(port: &str) -> Option<String> {
     })
 }
 
+/// What stands in the brackets of an address (Go: `net.SplitHostPort` of the address and a colon).
+fn without_brackets(address: &str) -> Result<&str, &'static str> {
+    let Some(rest) = address.strip_prefix('[') else {
+        return Ok(address);
+    };
+    let (inner, after) = rest.split_once(']').ok_or("missing ']' in address")?;
+    match after {
+        "" if inner.contains('[') => Err("unexpected '[' in address"),
+        "" => Ok(inner),
+        after if after.starts_with(':') => Err("too many colons in address"),
+        _ => Err("missing port in address"),
+    }
+}
+
 /// The first and the last port of a range.
 fn range(ports: &str) -> Option<(u16, u16)> {
     let Some((first, last)) = ports.split_once('-') else {
@@ -55,8 +68,10 @@ fn range(ports: &str) -> Option<(u16, u16)> {
     (first <= last).then_some((first, last))
 }
 
+/// Reads a port as Go's `strconv.ParseInt` does: a sign is allowed.
 fn number(port: &str) -> Option<u16> {
-    port.parse().ok()
+    let number: i64 = port.parse().ok()?;
+    u16::try_from(number).ok()
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::expand::expand;
-use crate::flag::Flag;
-use crate::instruction::{Instruction, InstructionKind, mount_fields};
+use crate::instruction::{Instruction, InstructionKind, MountField, mount_fields};
 use crate::parser::Parse;
 use crate::quote::quoted;
 use crate::stage::{Stage, StageGraph, from_of, position};
@@ -67,19 +66,7 @@ impl StageGraph {
             ));
         }
         let sources = self.sources(parse).map_err(first)?;
-        let globals = self.global_values(parse, given);
-        let mut is_needed = vec![false; self.stages.len()];
-        let mut open = vec![target];
-        while let Some(index) = open.pop() {
-            if std::mem::replace(&mut is_needed[index], true) {
-                continue;
-            }
-            open.extend(self.base(parse, &self.stages[index], &globals, given)?);
-            open.extend(sources[index].iter().filter_map(|source| source.stage));
-        }
-        let needed: Vec<usize> = (0..self.stages.len())
-            .filter(|&index| is_needed[index])
-            .collect();
+        let needed = self.needed(parse, target, &sources, given)?;
         let mut late = needed.iter().flat_map(|&index| self.late(&sources, index));
         match late.next() {
             Some(error) => Err(error),
@@ -87,14 +74,64 @@ impl StageGraph {
         }
     }
 
-    /// What is wrong with the stages that instructions name, whether they are needed or not.
-    pub fn reference_errors(&self, parse: &Parse) -> Vec<Diagnostic> {
-        match self.sources(parse) {
-            Ok(sources) => (0..self.stages.len())
-                .flat_map(|index| self.late(&sources, index))
-                .collect(),
-            Err(errors) => errors,
+    /// The stages that a target needs, also if some of them come too late; an error is what keeps them from being
+    /// known, and is said elsewhere.
+    pub(crate) fn needed_by(
+        &self,
+        parse: &Parse,
+        target: usize,
+        given: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<usize>, Diagnostic> {
+        let sources = self.sources(parse).map_err(first)?;
+        self.needed(parse, target, &sources, given)
+    }
+
+    fn needed(
+        &self,
+        parse: &Parse,
+        target: usize,
+        sources: &[Vec<Source>],
+        given: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<usize>, Diagnostic> {
+        let globals = self.global_values(parse, given);
+        let mut is_needed = vec![false; self.stages.len()];
+        let mut open = vec![target];
+        while let Some(index) = open.pop() {
+            if is_needed.get(index).is_none_or(|is_needed| *is_needed) {
+                continue;
+            }
+            is_needed[index] = true;
+            open.extend(sources[index].iter().filter_map(|source| source.stage));
+            if let Some(base) = self.base(parse, &self.stages[index], &globals, given)? {
+                open.push(base);
+                // What it runs for the stage below it may name others (BuildKit: `initOnBuildTriggers`,
+                // dockerfile2llb/convert.go).
+                open.extend(self.trigger_sources(parse, base));
+            }
         }
+        Ok((0..self.stages.len())
+            .filter(|&index| is_needed[index])
+            .collect())
+    }
+
+    /// The stages that the triggers of a stage take files from.
+    fn trigger_sources(&self, parse: &Parse, stage: usize) -> Vec<usize> {
+        let instructions = &parse.instructions()[self.stages[stage].instructions.clone()];
+        let triggers = instructions.iter().filter_map(|instruction| {
+            let InstructionKind::Onbuild(onbuild) = &instruction.kind else {
+                return None;
+            };
+            Some(&*onbuild.trigger)
+        });
+        let names = triggers.flat_map(SourceName::of);
+        let sources = names.filter_map(|name| self.source(&name).ok().flatten());
+        sources.map(|stage| stage.index).collect()
+    }
+
+    /// What is wrong with the stages that instructions name, whether they are needed or not: positions that no stage
+    /// has, and cycles.
+    pub(crate) fn source_errors(&self, parse: &Parse) -> Vec<Diagnostic> {
+        self.sources(parse).err().unwrap_or_default()
     }
 
     /// The stage that an instruction means by the name of a stage, image or named context.
@@ -209,18 +246,31 @@ impl StageGraph {
         sources: &'a [Vec<Source>],
         stage: usize,
     ) -> impl Iterator<Item = Diagnostic> + 'a {
-        let is_late = move |source: &&Source| source.stage.is_some_and(|needed| needed >= stage);
-        sources[stage].iter().filter(is_late).map(move |source| {
-            let message = match &source.name {
-                SourceName::Copy(name) => format!(
-                    "cannot copy from stage {name:?}, it needs to be defined before current stage {:?}",
-                    self.stages[stage].label()
-                ),
-                SourceName::Mount { from, target } => format!(
-                    "cannot mount from stage {from:?} to {target:?}, stage needs to be defined before current command"
-                ),
-            };
-            Diagnostic::error(source.place.clone(), message)
+        sources[stage].iter().filter_map(move |source| {
+            let is_late = source.stage.is_some_and(|needed| needed >= stage);
+            let message = self.late_problem(&source.name, stage).filter(|_| is_late)?;
+            Some(Diagnostic::error(source.place.clone(), message))
+        })
+    }
+
+    /// What BuildKit says of a stage that an instruction of the stage at `index` names, if that comes later (or is
+    /// that stage: then it finds a cycle first, unless the instruction is a trigger).
+    pub(crate) fn late_problem(&self, name: &SourceName, index: usize) -> Option<String> {
+        let source = self.source(name).ok().flatten()?;
+        if source.index < index || source.is_replaced {
+            return None;
+        }
+        Some(match name {
+            SourceName::Copy(name) => format!(
+                "cannot copy from stage {}, it needs to be defined before current stage {}",
+                quoted(name),
+                quoted(&self.stages[index].label())
+            ),
+            SourceName::Mount { from, target } => format!(
+                "cannot mount from stage {} to {}, stage needs to be defined before current command",
+                quoted(from),
+                quoted(target)
+            ),
         })
     }
 
@@ -253,6 +303,78 @@ pub enum SourceName {
     },
 }
 
+impl SourceName {
+    /// What an instruction says that it takes files from.
+    pub(crate) fn of(kind: &InstructionKind) -> Vec<SourceName> {
+        match kind {
+            InstructionKind::Copy(copy) => copy
+                .from
+                .iter()
+                .map(|from| SourceName::Copy(from.to_string()))
+                .collect(),
+            InstructionKind::Run(run) => {
+                let mounts = run.mounts.iter();
+                mounts
+                    .filter_map(|mount| SourceName::of_mount(mount))
+                    .collect()
+            }
+            InstructionKind::From(_)
+            | InstructionKind::Cmd(_)
+            | InstructionKind::Entrypoint(_)
+            | InstructionKind::Label(_)
+            | InstructionKind::Env(_)
+            | InstructionKind::Arg(_)
+            | InstructionKind::Add(_)
+            | InstructionKind::Expose(_)
+            | InstructionKind::Volume(_)
+            | InstructionKind::User(_)
+            | InstructionKind::Workdir(_)
+            | InstructionKind::Shell(_)
+            | InstructionKind::Stopsignal(_)
+            | InstructionKind::Healthcheck(_)
+            | InstructionKind::Onbuild(_)
+            | InstructionKind::Maintainer(_)
+            | InstructionKind::Unknown
+            | InstructionKind::Invalid => Vec::new(),
+        }
+    }
+
+    /// What a mount says that it takes files from: `scratch` if it says nothing, which may be a stage (BuildKit:
+    /// `detectRunMount`, `dockerfile2llb/convert_runmount.go`). A mount that cannot be read takes nothing.
+    pub(crate) fn of_mount(mount: &str) -> Option<SourceName> {
+        let fields = mount_fields(mount).ok()?;
+        let value = |keys: &[&str]| {
+            let is_meant = |field: &&MountField| keys.contains(&field.key.as_str());
+            let mut fields = fields.iter().filter(|field| field.value.is_some());
+            let field = fields.rfind(is_meant)?;
+            field.value.clone()
+        };
+        let from = value(&["from"]).filter(|from| !from.is_empty());
+        Some(SourceName::Mount {
+            from: from.unwrap_or_else(|| "scratch".to_owned()),
+            target: value(&["target", "dst", "destination"]).unwrap_or_default(),
+        })
+    }
+
+    /// The same where a mount's target is another text.
+    pub(crate) fn mounted_at(self, target: &str) -> SourceName {
+        match self {
+            SourceName::Copy(name) => SourceName::Copy(name),
+            SourceName::Mount { from, .. } => SourceName::Mount {
+                from,
+                target: target.to_owned(),
+            },
+        }
+    }
+
+    /// The name itself.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            SourceName::Copy(name) | SourceName::Mount { from: name, .. } => name,
+        }
+    }
+}
+
 /// What an instruction takes files from.
 struct Source {
     /// The stage, if it is one.
@@ -272,54 +394,31 @@ fn index_text(name: &str) -> String {
 }
 
 /// What an instruction says it takes files from, and where it says so.
-fn named_sources(instruction: &Instruction) -> Vec<(SourceName, TextRange)> {
-    let flag_range = |flag: &Flag| flag.range.clone();
-    match &instruction.kind {
-        InstructionKind::Copy(copy) => {
-            let Some(from) = &copy.from else {
-                return Vec::new();
-            };
-            let mut flags = instruction.flags.iter();
-            let place = flags
-                .find(|flag| flag.name == "from")
-                .map_or_else(|| instruction.keyword_range.clone(), flag_range);
-            vec![(SourceName::Copy(from.to_string()), place)]
-        }
-        InstructionKind::Run(_) => {
-            let mounts = instruction.flags.iter().filter(|flag| flag.name == "mount");
-            let from = |flag: &Flag| {
-                let fields = mount_fields(flag.value.as_deref()?).ok()?;
-                let value = |keys: &[&str]| {
-                    let field = fields
-                        .iter()
-                        .rfind(|field| keys.contains(&field.key.as_str()));
-                    field.and_then(|field| field.value.clone())
-                };
-                let name = SourceName::Mount {
-                    from: value(&["from"])?,
-                    target: value(&["target", "dst", "destination"]).unwrap_or_default(),
-                };
-                Some((name, flag.range.clone()))
-            };
-            mounts.filter_map(from).collect()
-        }
-        InstructionKind::From(_)
-        | InstructionKind::Cmd(_)
-        | InstructionKind::Entrypoint(_)
-        | InstructionKind::Label(_)
-        | InstructionKind::Env(_)
-        | InstructionKind::Arg(_)
-        | InstructionKind::Add(_)
-        | InstructionKind::Expose(_)
-        | InstructionKind::Volume(_)
-        | InstructionKind::User(_)
-        | InstructionKind::Workdir(_)
-        | InstructionKind::Shell(_)
-        | InstructionKind::Stopsignal(_)
-        | InstructionKind::Healthcheck(_)
-        | InstructionKind::Onbuild(_)
-        | InstructionKind::Maintainer(_)
-        | InstructionKind::Unknown
-        | InstructionKind::Invalid => Vec::new(),
-    }
+pub(crate) fn named_sources(instruction: &Instruction) -> Vec<(SourceName, TextRange)> {
+    let names = SourceName::of(&instruction.kind);
+    let flags = |name: &'static str| {
+        let flags = instruction.flags.iter();
+        flags.filter(move |flag| flag.name == name)
+    };
+    // A flag that is not the only one of its name would be an error of the parser, but for mounts.
+    let mut of_copy = flags("from");
+    let mut of_mounts = flags("mount").filter(|flag| {
+        let mount = flag.value.as_deref().unwrap_or_default();
+        SourceName::of_mount(mount).is_some()
+    });
+    let mut place = |name: &SourceName| {
+        let flag = match name {
+            SourceName::Copy(_) => of_copy.next(),
+            SourceName::Mount { .. } => of_mounts.next(),
+        };
+        flag.map_or_else(
+            || instruction.keyword_range.clone(),
+            |flag| flag.range.clone(),
+        )
+    };
+    let with_place = |name: SourceName| {
+        let place = place(&name);
+        (name, place)
+    };
+    names.into_iter().map(with_place).collect()
 }

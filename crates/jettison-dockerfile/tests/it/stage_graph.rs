@@ -1,6 +1,8 @@
 //! Which stages a target needs.
 
-use jettison_dockerfile::{parse, stages};
+use std::collections::BTreeMap;
+
+use jettison_dockerfile::{Given, evaluate, parse, stages};
 
 /// Shows the stages that the last stage needs, or why that cannot be said.
 #[track_caller]
@@ -123,8 +125,13 @@ fn all_wrong_references_are_found_at_once() {
     let parse = parse(
         "FROM x AS a\nCOPY --from=3 a /\nCOPY --from=-1 a /\nRUN --mount=from=9,target=/x y\n",
     );
-    let messages: Vec<String> = stages(&parse)
-        .reference_errors(&parse)
+    let graph = stages(&parse);
+    let given = Given {
+        args: &BTreeMap::new(),
+        images: &|_| None,
+    };
+    let messages: Vec<String> = evaluate(&parse, &graph, &given)
+        .diagnostics
         .into_iter()
         .map(|error| error.message)
         .collect();

@@ -1,11 +1,11 @@
 //! `FROM --platform` with a constant.
 
 use crate::checks::buildkit::commands::is_silenced;
-use crate::checks::buildkit::platform::{Platform, host};
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
+use crate::platform::Platform;
 use crate::quote::quoted;
 
 pub(in crate::checks) const RULE: Rule = Rule {
@@ -22,13 +22,13 @@ pub(in crate::checks) const RULE: Rule = Rule {
 };
 
 fn from_platform_flag_const_disallowed(input: &CheckInput<'_>, findings: &mut Findings) {
-    let host = host(input);
+    let host = input.build_architecture();
     for stage in input.stages() {
         let from = stage.from();
         let Some(platform) = &stage.evaluation.platform else {
             continue;
         };
-        let Some(parsed) = Platform::parse(platform, host) else {
+        let Ok(parsed) = Platform::parse(platform, host) else {
             continue;
         };
         // A stage that is named after the platform means it (BuildKit: `reportConstPlatformDisallowed`,

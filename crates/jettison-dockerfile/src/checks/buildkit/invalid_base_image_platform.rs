@@ -1,6 +1,5 @@
 //! An image for another platform than the one that was asked for.
 
-use crate::checks::buildkit::platform::{Platform, host};
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
@@ -8,6 +7,7 @@ use crate::diagnostic::Severity;
 use crate::evaluate::BaseImage;
 use crate::instruction::{Instruction, mount_fields};
 use crate::keyword::Keyword;
+use crate::platform::Platform;
 use crate::quote::quoted;
 use crate::stage::from_of;
 use crate::text::TextRange;
@@ -53,10 +53,10 @@ fn compare(
     expected: Option<&str>,
     range: &TextRange,
 ) {
-    let host = host(input);
+    let host = input.build_architecture();
     let actual = input.evaluation.images.get(name);
-    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, host));
-    let expected = expected.and_then(|expected| Platform::parse(expected, host));
+    let actual = actual.and_then(|image| Platform::parse(image.platform.as_deref()?, host).ok());
+    let expected = expected.and_then(|expected| Platform::parse(expected, host).ok());
     let (Some(actual), Some(expected)) = (actual, expected) else {
         return;
     };

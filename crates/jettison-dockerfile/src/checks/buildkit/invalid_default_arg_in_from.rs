@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::checks::buildkit::reference::is_image_reference;
 use crate::checks::finding::Findings;
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Category, Rule, RuleId, Status};
 use crate::diagnostic::Severity;
 use crate::expand::expand;
 use crate::instruction::InstructionKind;
+use crate::refusal::reference_problem;
 use crate::stage::from_of;
 
 pub(in crate::checks) const RULE: Rule = Rule {
@@ -39,7 +39,7 @@ fn invalid_default_arg_in_from(input: &CheckInput<'_>, findings: &mut Findings) 
         let Ok(base) = expand(&from.base, escape, &lookup) else {
             return;
         };
-        if !is_image_reference(&base) {
+        if reference_problem(&base).is_some() {
             let message = format!(
                 "Default value for ARG {} results in empty or invalid base image name",
                 from.base

@@ -1,7 +1,6 @@
 //! A relative `WORKDIR` below a directory that only the base image knows.
 
 use crate::checks::buildkit::commands::{Command, commands};
-use crate::checks::buildkit::platform::Platform;
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::CheckInput;
 use crate::checks::input::StageView;
@@ -10,6 +9,7 @@ use crate::diagnostic::Severity;
 use crate::edit::EditSet;
 use crate::evaluate::BaseImage;
 use crate::instruction::InstructionKind;
+use crate::platform::Platform;
 use crate::quote::quoted;
 
 pub(in crate::checks) const RULE: Rule = Rule {
@@ -127,7 +127,7 @@ fn system(input: &CheckInput<'_>, stage: &StageView<'_>) -> String {
         }
     };
     let platform = own.or(input.evaluation.target_platform.as_ref());
-    let platform = platform.and_then(|platform| Platform::parse(platform, ""));
+    let platform = platform.and_then(|platform| Platform::parse(platform, "").ok());
     platform.map_or_else(|| "linux".to_owned(), |platform| platform.os)
 }
 

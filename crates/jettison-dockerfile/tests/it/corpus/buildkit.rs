@@ -29,8 +29,7 @@ pub(super) fn compare(text: &str, recorded: &str) -> Result<Agreement, String> {
     let parse = parse(text);
     let graph = stages(&parse);
     let evaluation = evaluation(&parse, &graph);
-    let found_error =
-        first_error(&parse, &graph).or_else(|| evaluation.diagnostics.first().cloned());
+    let found_error = first_error(&parse, &graph, &evaluation);
     let (tree, error) = split(recorded);
     if tree.is_empty() {
         let found = found_error.map_or_else(String::new, |found| shown(&found, &parse, error));
@@ -99,16 +98,15 @@ fn is_same(found: &str, recorded: &str) -> bool {
         && found.lines().zip(recorded.lines()).all(is_same_line)
 }
 
-fn first_error(parse: &Parse, graph: &StageGraph) -> Option<Diagnostic> {
+fn first_error(parse: &Parse, graph: &StageGraph, evaluation: &Evaluation) -> Option<Diagnostic> {
     let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
     let all = parse.diagnostics().iter().chain(&graph.diagnostics);
     let first = all
         .filter(is_error)
         .min_by_key(|diagnostic| diagnostic.range.start);
-    first.cloned().or_else(|| {
-        let last = graph.stages.len().checked_sub(1)?;
-        graph.reachable(parse, last).err()
-    })
+    first
+        .or_else(|| evaluation.diagnostics.iter().find(is_error))
+        .cloned()
 }
 
 /// Writes an error as the recorder does. The label, and whether there is a place, are not ours to know.

@@ -2,17 +2,27 @@
 //!
 //! The rules are those of containerd/platforms: `Parse`, `Normalize` and `FormatAll`, platforms.go.
 
-use crate::checks::input::CheckInput;
+use crate::quote::quoted;
 
 /// A platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Platform {
-    pub(super) os: String,
+pub(crate) struct Platform {
+    pub(crate) os: String,
     /// What stands in parentheses after the operating system, parentheses included.
     os_version: String,
-    pub(super) architecture: String,
+    pub(crate) architecture: String,
     variant: String,
 }
+
+/// What an operating system must match, as messages show it.
+const SYSTEM_PATTERN: &str =
+    r"^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$";
+
+/// What an architecture or a variant must match.
+const PART_PATTERN: &str = "^[A-Za-z0-9_.-]+$";
+
+/// How all messages end but those about escapes.
+const INVALID: &str = "invalid argument";
 
 const SYSTEMS: [&str; 17] = [
     "aix",
@@ -62,27 +72,42 @@ const ARCHITECTURES: [&str; 24] = [
 ];
 
 impl Platform {
-    /// Reads a platform; `host` is the architecture of one that names only an operating system.
-    pub(super) fn parse(text: &str, host: &str) -> Option<Platform> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let (os, os_version) = operating_system(parts[0])?;
-        if !parts[1..].iter().all(|part| is_specifier(part)) {
-            return None;
+    /// Reads a platform; `host` is the architecture of one that names only an operating system. The error is in
+    /// containerd's words.
+    pub(crate) fn parse(text: &str, host: &str) -> Result<Platform, String> {
+        let whole = quoted(text);
+        if text.contains('*') {
+            return Err(format!("{whole}: wildcards not yet supported: {INVALID}"));
+        }
+        let parts: Vec<&str> = text.splitn(4, '/').collect();
+        let (os, os_version) = operating_system(parts[0], &whole)?;
+        if let Some(part) = parts[1..].iter().find(|part| !is_specifier(part)) {
+            return Err(format!(
+                "{} is an invalid component of {whole}: platform specifier component must match {}: {INVALID}",
+                quoted(part),
+                quoted(PART_PATTERN)
+            ));
         }
         let ((architecture, variant), os) = match parts[1..] {
             [] if SYSTEMS.contains(&os.as_str()) => ((host.to_owned(), String::new()), os),
             [] => {
                 let (architecture, variant) = normal_architecture(parts[0], "");
                 if !ARCHITECTURES.contains(&architecture.as_str()) {
-                    return None;
+                    return Err(format!(
+                        "{whole}: unknown operating system or architecture: {INVALID}"
+                    ));
                 }
                 ((architecture, variant), "linux".to_owned())
             }
             [architecture] => (normal_architecture(architecture, ""), os),
             [architecture, variant] => (normal_architecture(architecture, variant), os),
-            _ => return None,
+            _ => {
+                return Err(format!(
+                    "{whole}: cannot parse platform specifier: {INVALID}"
+                ));
+            }
         };
-        Some(Platform {
+        Ok(Platform {
             os,
             os_version,
             architecture,
@@ -91,12 +116,12 @@ impl Platform {
     }
 
     /// Says whether two platforms differ in what makes an image run or not.
-    pub(super) fn differs(&self, other: &Platform) -> bool {
+    pub(crate) fn differs(&self, other: &Platform) -> bool {
         (&self.os, &self.architecture) != (&other.os, &other.architecture)
     }
 
     /// The platform as it is shown.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let (architecture, variant) = normal_architecture(&self.architecture, &self.variant);
         let parts = [architecture, variant];
         let mut shown = format!("{}{}", self.os, self.os_version);
@@ -108,34 +133,64 @@ impl Platform {
     }
 }
 
-/// The architecture of the machine that builds, which a platform without one means.
-pub(super) fn host<'a>(input: &'a CheckInput<'_>) -> &'a str {
-    let known = input.evaluation.predefined.get("BUILDARCH");
-    known.map_or("amd64", String::as_str)
-}
-
-/// Splits the operating system from what is in parentheses after it.
-fn operating_system(part: &str) -> Option<(String, String)> {
+/// Splits the operating system from what is in parentheses after it: a version, and features with a plus each.
+fn operating_system(part: &str, whole: &str) -> Result<(String, String), String> {
     let (name, version) = match part.find('(') {
         Some(open) => part.split_at(open),
         None => (part, ""),
     };
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-    if name.is_empty() || !name.chars().all(is_name) {
-        return None;
+    let is_option = |c: char| c.is_ascii_alphanumeric() || "_.%-".contains(c);
+    let inner = match version {
+        "" => Some(""),
+        version => version
+            .strip_prefix('(')
+            .and_then(|version| version.strip_suffix(')')),
+    };
+    let options: Option<Vec<&str>> = inner.map(|inner| inner.split('+').collect());
+    let is_good = !name.is_empty()
+        && name.chars().all(is_name)
+        && options.as_ref().is_some_and(|options| {
+            let is_there = options[1..].iter().all(|feature| !feature.is_empty());
+            is_there && options.iter().all(|option| option.chars().all(is_option))
+        });
+    if !is_good {
+        return Err(format!(
+            "{} is an invalid OS component of {whole}: OSAndVersion specifier component must match {}: {INVALID}",
+            quoted(part),
+            quoted(SYSTEM_PATTERN)
+        ));
     }
-    if !version.is_empty() {
-        let inner = version.strip_prefix('(')?.strip_suffix(')')?;
-        let is_version = |c: char| c.is_ascii_alphanumeric() || "_.%-+".contains(c);
-        if !inner.chars().all(is_version) {
-            return None;
-        }
+    for (index, option) in options.iter().flatten().enumerate() {
+        let Some(escape) = bad_escape(option) else {
+            continue;
+        };
+        let problem = format!("invalid URL escape {}", quoted(escape));
+        return Err(match index {
+            0 => format!(
+                "{whole} has an invalid OS version {}: {problem}",
+                quoted(option)
+            ),
+            _ => format!(
+                "{whole} has invalid OS features: invalid os feature {}: {problem}",
+                quoted(option)
+            ),
+        });
     }
     let name = match name.to_lowercase() {
         name if name == "macos" => "darwin".to_owned(),
         name => name,
     };
-    Some((name, version.to_owned()))
+    Ok((name, version.to_owned()))
+}
+
+/// The first `%` that two hexadecimal digits do not follow, with what does (Go: `url.PathUnescape`).
+fn bad_escape(text: &str) -> Option<&str> {
+    text.match_indices('%').find_map(|(at, _)| {
+        let escape = &text[at..text.len().min(at + 3)];
+        let is_good = escape.len() == 3 && escape[1..].bytes().all(|b| b.is_ascii_hexdigit());
+        (!is_good).then_some(escape)
+    })
 }
 
 fn is_specifier(part: &str) -> bool {
@@ -170,7 +225,11 @@ mod tests {
 
     #[test]
     fn platforms_are_read_as_containerd_reads_them() {
-        let shown = |text: &str| Platform::parse(text, "amd64").map(|platform| platform.shown());
+        let shown = |text: &str| {
+            Platform::parse(text, "amd64")
+                .ok()
+                .map(|platform| platform.shown())
+        };
         let cases = [
             ("linux", Some("linux/amd64")),
             ("Linux/X86_64", Some("linux/amd64")),

@@ -1,0 +1,100 @@
+//! URLs, as far as it matters whether Go reads them (`net/url`: `Parse`, `ParseQuery`).
+
+use std::collections::BTreeMap;
+
+/// The parts of a URL that matter here, without escapes.
+#[derive(Debug)]
+pub(super) struct Url {
+    pub(super) path: String,
+    pub(super) query: BTreeMap<String, Vec<String>>,
+    pub(super) fragment: String,
+}
+
+impl Url {
+    /// Reads a URL; one that Go refuses is none.
+    pub(super) fn parse(text: &str) -> Option<Url> {
+        if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+            return None;
+        }
+        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (rest, raw_query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path = match rest.split_once("://") {
+            Some((_, rest)) => {
+                let slash = rest.find('/').unwrap_or(rest.len());
+                let (authority, path) = rest.split_at(slash);
+                if !is_authority(authority) {
+                    return None;
+                }
+                path
+            }
+            None => rest,
+        };
+        // What cannot be read of a query is left out.
+        let (query, _) = query(raw_query);
+        Some(Url {
+            path: unescaped(path)?,
+            query,
+            fragment: unescaped(fragment)?,
+        })
+    }
+}
+
+/// `user:password@host:port`
+fn is_authority(authority: &str) -> bool {
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (user, host),
+        None => ("", authority),
+    };
+    let is_user = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);
+    if !user.chars().all(is_user) || unescaped(user).is_none() {
+        return false;
+    }
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => match rest.rsplit_once(']') {
+            Some((name, port)) => (name, port),
+            None => return false,
+        },
+        None => host.split_at(host.rfind(':').unwrap_or(host.len())),
+    };
+    let is_port = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_letter = |c: char| {
+        !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"".contains(c)
+    };
+    is_port && name.chars().all(is_letter)
+}
+
+/// A text with its `%` escapes replaced, if all of them are good.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let (high, low) = (digit()?, digit()?);
+        bytes.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads a query, and says whether all of it can be read.
+pub(super) fn query(text: &str) -> (BTreeMap<String, Vec<String>>, bool) {
+    let mut read: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut is_whole = true;
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let text = |text: &str| unescaped(&text.replace('+', " "));
+        match (text(key), text(value)) {
+            (Some(key), Some(value)) if !pair.contains(';') => {
+                read.entry(key).or_default().push(value);
+            }
+            _ => is_whole = false,
+        }
+    }
+    (read, is_whole)
+}
