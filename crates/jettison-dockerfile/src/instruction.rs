@@ -392,7 +392,9 @@ fn read(
         Keyword::Onbuild => {
             InstructionKind::Onbuild(Box::new(onbuild::onbuild(context, values, diagnostics)?))
         }
-        Keyword::Run => InstructionKind::Run(run::run(context, values, flags, diagnostics)),
+        Keyword::Run => {
+            InstructionKind::Run(Box::new(run::run(context, values, flags, diagnostics)))
+        }
         Keyword::Shell => InstructionKind::Shell(command::shell(context, values)?),
         Keyword::Stopsignal => InstructionKind::Stopsignal(context.one_text(values)?),
         Keyword::User => InstructionKind::User(context.one_text(values)?),

@@ -80,20 +80,20 @@ pub(super) fn run(
     values: &mut Values<'_>,
     flags: &Flags<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Box<RunInstruction> {
+) -> RunInstruction {
     // In the order in which BuildKit looks at them.
     for name in ["device", "mount", "network", "security"] {
         for flag in flags.iter().filter(|flag| flag.name == name) {
             diagnostics.extend(problem(flag));
         }
     }
-    Box::new(RunInstruction {
+    RunInstruction {
         form: form(context, values),
         mounts: flags.list("mount"),
         network: flags.text("network"),
         security: flags.text("security"),
         devices: flags.list("device"),
-    })
+    }
 }
 
 /// Says what is wrong with the value of a flag.

@@ -37,11 +37,7 @@ fn check(text: &str, expected: Expect) {
 #[track_caller]
 fn check_originals(text: &str, expected: &[&str]) {
     let parse = parse(text);
-    let originals: Vec<&str> = parse
-        .instructions()
-        .iter()
-        .map(|i| i.original().as_str())
-        .collect();
+    let originals: Vec<&str> = parse.instructions().iter().map(|i| i.original()).collect();
     assert_eq!(originals, expected);
 }
 
