@@ -88,7 +88,7 @@ impl Time {
         let (clock, processor) = (Instant::now(), processor_time());
         let result = black_box(work());
         let time = Time {
-            processor: (processor_time() - processor).as_secs_f64(),
+            processor: processor_time().saturating_sub(processor).as_secs_f64(),
             clock: clock.elapsed().as_secs_f64(),
         };
         (result, time)

@@ -38,20 +38,19 @@ pub(crate) struct RawFlag<'a> {
 impl RawFlag<'_> {
     /// The flag of the logical line `line`, which is the text of `joined`.
     pub(crate) fn flag(&self, line: &SourceText, joined: &Joined<'_>) -> Flag {
-        let text: SourceText;
-        let (text, range) = match &self.text {
-            Cow::Borrowed(_) => (line, self.range.clone()),
-            Cow::Owned(unquoted) => {
-                text = SourceText::from(unquoted.as_str());
-                (&text, 0..unquoted.len())
+        let unquoted: SourceText;
+        let (text, range, value_start) = match &self.text {
+            Cow::Borrowed(_) => (line, self.range.clone(), self.value_start),
+            Cow::Owned(text) => {
+                unquoted = SourceText::from(text.as_str());
+                let value_start = text.find('=').map(|equals| equals + 1);
+                (&unquoted, 0..text.len(), value_start)
             }
         };
         let name = range.start + if self.text.starts_with("--") { 2 } else { 0 };
-        let equals = self.text.bytes().position(|byte| byte == b'=');
-        let equals = equals.map(|equals| range.start + equals);
         Flag {
-            name: text.slice(name..equals.unwrap_or(range.end)),
-            value: equals.map(|equals| text.slice(equals + 1..range.end)),
+            name: text.slice(name..value_start.map_or(range.end, |start| start - 1)),
+            value: value_start.map(|start| text.slice(start..range.end)),
             range: joined.source(self.range.clone()),
             value_range: self
                 .value_start

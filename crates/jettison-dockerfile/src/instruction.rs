@@ -55,12 +55,19 @@ pub struct Instruction {
     pub kind: InstructionKind,
     /// Its heredocs, in order.
     pub heredocs: Few<Heredoc>,
-    /// The text of the arguments, with continued lines joined.
-    pub original: SourceText,
     /// The whole logical line, keyword and flags included, joined: BuildKit's `Node.Original`.
     pub logical_line: SourceText,
     /// The comments directly above it, without `#`.
     pub comments: Few<SourceText>,
+    // Invariant: lies in the logical line, between characters.
+    original: TextRange,
+}
+
+impl Instruction {
+    /// The text of the arguments, with continued lines joined.
+    pub fn original(&self) -> &str {
+        &self.logical_line[self.original.clone()]
+    }
 }
 
 /// What an instruction says. Variables are not expanded yet, and words keep their quotes.
@@ -145,9 +152,9 @@ pub(crate) fn understand(
         last_line: source.last_line,
         flags,
         arguments: joined.source(arguments.clone()),
+        original: arguments,
         kind,
         heredocs: source.heredocs,
-        original: source.logical_line.slice(arguments),
         logical_line: source.logical_line,
         comments: source.comments,
     }

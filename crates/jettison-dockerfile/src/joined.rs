@@ -55,6 +55,10 @@ impl<'t> Joined<'t> {
     }
 
     /// The memory, for the next line.
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "one line after the other moves a pointer rather than all of it"
+    )]
     pub(crate) fn into_buffers(self) -> Box<Buffers> {
         self.buffers
     }

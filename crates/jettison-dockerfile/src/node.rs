@@ -81,8 +81,8 @@ pub(crate) struct NodeError {
 
 impl NodeError {
     /// In a box, because there rarely is one.
-    fn new(message: String, range: TextRange) -> Box<NodeError> {
-        Box::new(NodeError { message, range })
+    fn result<T>(message: String, range: TextRange) -> Result<T, Box<NodeError>> {
+        Err(Box::new(NodeError { message, range }))
     }
 }
 
@@ -198,7 +198,7 @@ fn json(line: &str, range: TextRange) -> Result<Option<Vec<String>>, Box<NodeErr
         JsonArray::Invalid => Ok(None),
         JsonArray::Mixed => {
             let message = "when using JSON array syntax, arrays must be comprised of strings only";
-            Err(NodeError::new(message.to_owned(), range))
+            NodeError::result(message.to_owned(), range)
         }
     }
 }
@@ -239,7 +239,7 @@ fn pairs<'a>(line: &'a str, node: &Node<'a>, escape: char) -> Result<Values<'a>,
     let text = &line[range.clone()];
     let Some(key_len) = text.find(is_blank) else {
         let message = format!("{} must have two arguments", node.keyword);
-        return Err(NodeError::new(message, range));
+        return NodeError::result(message, range);
     };
     let rest = text[key_len..].trim_start_matches(is_blank);
     Ok(Values::Pairs(vec![Pair {
@@ -255,7 +255,7 @@ fn pair(word: Word<'_>) -> Result<Pair<'_>, Box<NodeError>> {
         let text = quoted(text);
         let message =
             format!("Syntax error - can't find = in {text}. Must be of the form: name=value");
-        return Err(NodeError::new(message, range));
+        return NodeError::result(message, range);
     };
     let equals = range.start + key.len();
     Ok(Pair {

@@ -36,7 +36,7 @@ impl<'t> Arguments<'t> {
             }
             start += line.len();
         }
-        (instruction.original == joined.text()).then_some(Arguments { joined })
+        (instruction.original() == joined.text()).then_some(Arguments { joined })
     }
 
     /// The joined text.

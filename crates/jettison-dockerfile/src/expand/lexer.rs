@@ -169,7 +169,8 @@ impl Lexer<'_> {
     fn plain(&mut self, expanded: &mut Expanded) {
         let Some(character) = self.next() else { return };
         if character != self.mode.escape {
-            self.push_splitting(expanded, character.encode_utf8(&mut [0; 4]));
+            expanded.text.push(character);
+            self.push_to_words(expanded, character);
             return;
         }
         if self.mode.escapes != Escapes::Removed {
@@ -269,11 +270,15 @@ impl Lexer<'_> {
     fn push_splitting(&mut self, expanded: &mut Expanded, text: &str) {
         expanded.text.push_str(text);
         for character in text.chars() {
-            if character.is_whitespace() {
-                self.finish_word(expanded);
-            } else {
-                self.current.push(character);
-            }
+            self.push_to_words(expanded, character);
+        }
+    }
+
+    fn push_to_words(&mut self, expanded: &mut Expanded, character: char) {
+        if character.is_whitespace() {
+            self.finish_word(expanded);
+        } else {
+            self.current.push(character);
         }
     }
 

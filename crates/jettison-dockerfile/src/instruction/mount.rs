@@ -112,7 +112,9 @@ fn unquote(text: &str) -> Result<(String, &str), &str> {
 /// Nothing else is looked at so early (BuildKit: `parseMount` without an expander, `instructions/commands_runmount.go`).
 pub(super) fn check_mount(mount: &str, place: &TextRange) -> Option<Diagnostic> {
     let error = |message: String| Some(Diagnostic::error(place.clone(), message));
-    if !mount.is_empty() && !mount.contains(['"', '$']) {
+    // Without these nothing can be wrong.
+    let is_suspect = |byte: u8| matches!(byte, b'"' | b'$');
+    if !mount.is_empty() && !mount.bytes().any(is_suspect) {
         return None;
     }
     let fields = match mount_fields(mount) {

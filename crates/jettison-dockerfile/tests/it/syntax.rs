@@ -37,11 +37,7 @@ fn check(text: &str, expected: Expect) {
 #[track_caller]
 fn check_originals(text: &str, expected: &[&str]) {
     let parse = parse(text);
-    let originals: Vec<&str> = parse
-        .instructions()
-        .iter()
-        .map(|i| i.original.as_str())
-        .collect();
+    let originals: Vec<&str> = parse.instructions().iter().map(|i| i.original()).collect();
     assert_eq!(originals, expected);
 }
 
@@ -206,7 +202,7 @@ fn ranges_point_at_what_they_name() {
     assert_eq!(&text[run.keyword_range.clone()], "RUN");
     assert_eq!(*run.comments, ["what"]);
     assert_eq!(&text[run.arguments.clone()], "echo \\\n  hi");
-    assert_eq!(run.original, "echo   hi");
+    assert_eq!(run.original(), "echo   hi");
     assert!(text[run.range.clone()].starts_with("RUN --mount"));
     assert!(text[run.range.clone()].ends_with("hi  "));
     assert_eq!((run.line, run.last_line), (2, 5));

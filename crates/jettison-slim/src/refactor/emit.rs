@@ -264,7 +264,7 @@ fn own_text_or(
 
 /// What an instruction says, as the generated lines would; `None` if that takes more to tell.
 fn meaning(instruction: &Instruction) -> Option<Vec<String>> {
-    if instruction.original.contains('$') {
+    if instruction.original().contains('$') {
         return None;
     }
     match &instruction.kind {

@@ -29,7 +29,7 @@ pub(super) fn copy_words<'a>(
         .map(|(_, place)| place)
         .collect();
     let n_words = copy.sources.len() + 1;
-    let is_json = json_array(&view.instruction.original) != JsonArray::Invalid;
+    let is_json = json_array(view.instruction.original()) != JsonArray::Invalid;
     let places = if is_json {
         let strings = arguments.strings(0).into_iter();
         strings.map(|string| arguments.source(string)).collect()

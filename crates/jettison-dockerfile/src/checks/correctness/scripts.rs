@@ -53,7 +53,8 @@ pub(super) fn is_mentioned(
             .filter(|view| view.index < end)
             .any(|view| {
                 let mut heredocs = view.instruction.heredocs.iter();
-                is_in(&view.instruction.original) || heredocs.any(|heredoc| is_in(&heredoc.content))
+                is_in(view.instruction.original())
+                    || heredocs.any(|heredoc| is_in(&heredoc.content))
             })
     })
 }

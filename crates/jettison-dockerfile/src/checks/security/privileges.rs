@@ -24,7 +24,7 @@ const DROPPERS: [&str; 11] = [
 /// A script that starts the program may do that, too; it is not known.
 pub(super) fn drops_privileges(stage: &StageView<'_>) -> bool {
     stage.instructions().any(|view| {
-        let text = &view.instruction.original;
+        let text = view.instruction.original();
         let starts = matches!(
             view.instruction.kind,
             InstructionKind::Cmd(_) | InstructionKind::Entrypoint(_)

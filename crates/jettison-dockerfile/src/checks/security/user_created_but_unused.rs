@@ -90,7 +90,7 @@ const PREPARING: [&str; 14] = [
 /// Says whether a stage names a user where it may be used: it is silent on what it cannot read.
 fn mentions(stage: &StageView<'_>, name: &str) -> bool {
     stage.instructions().any(|view| {
-        let text = &view.instruction.original;
+        let text = view.instruction.original();
         let heredocs = &view.instruction.heredocs;
         let is_there =
             has_word(text, name) || heredocs.iter().any(|doc| has_word(&doc.content, name));

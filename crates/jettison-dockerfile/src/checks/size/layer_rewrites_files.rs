@@ -213,7 +213,7 @@ fn is_made_before(stage: &StageView<'_>, end: usize, path: &str) -> bool {
                 made.is_none_or(|made| made == path || made.starts_with(&format!("{path}/")))
             }
             InstructionKind::Run(_) | InstructionKind::Copy(_) | InstructionKind::Add(_) => {
-                view.instruction.original.contains(path)
+                view.instruction.original().contains(path)
             }
             InstructionKind::From(_)
             | InstructionKind::Cmd(_)

@@ -128,7 +128,7 @@ fn first_configuration(stage: &StageView<'_>) -> Option<usize> {
         .iter()
         .flat_map(StageView::instructions)
         .filter(|view| {
-            let text = &view.instruction.original;
+            let text = view.instruction.original();
             match &view.instruction.kind {
                 InstructionKind::Copy(_) | InstructionKind::Add(_) => text.contains("pip.conf"),
                 InstructionKind::Env(_) => text.contains("PIP_CONFIG_FILE"),
