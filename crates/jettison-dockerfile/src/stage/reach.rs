@@ -232,7 +232,8 @@ impl StageGraph {
                 if is_open[needed] {
                     let label = self.stages[root].label();
                     let message = format!("circular dependency detected on stage: {label}");
-                    return Some(Diagnostic::error(source.place.clone(), message));
+                    let place = first_of_way(sources, &way);
+                    return Some(Diagnostic::error(place, message));
                 }
                 way.push((needed, 0));
             }
@@ -379,6 +380,18 @@ struct Source {
     stage: Option<usize>,
     name: SourceName,
     place: TextRange,
+}
+
+/// Where the first of the instructions is that lead along a way. Of several that name one stage the last one counts,
+/// as BuildKit keeps it (`buildStageDependencyGraph`, dockerfile2llb/convert.go).
+fn first_of_way(sources: &[Vec<Source>], way: &[(usize, usize)]) -> TextRange {
+    let places = way.iter().filter_map(|&(stage, next)| {
+        let needed = sources[stage].get(next.checked_sub(1)?)?.stage;
+        let same = sources[stage].iter().rfind(|source| source.stage == needed);
+        same.map(|source| &source.place)
+    });
+    let first = places.min_by_key(|place| place.start);
+    first.cloned().unwrap_or_default()
 }
 
 fn first(errors: Vec<Diagnostic>) -> Diagnostic {

@@ -1,6 +1,7 @@
 //! URLs, as far as it matters whether Go reads them (`net/url`: `Parse`, `ParseQuery`).
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 /// The parts of a URL that matter here, without escapes.
 #[derive(Debug)]
@@ -49,21 +50,33 @@ fn is_authority(authority: &str) -> bool {
     if !user.chars().all(is_user) || unescaped(user).is_none() {
         return false;
     }
-    let (name, port) = match host.strip_prefix('[') {
+    let (is_name, port) = match host.strip_prefix('[') {
         Some(rest) => match rest.rsplit_once(']') {
-            Some((name, port)) => (name, port),
+            Some((address, port)) => {
+                let address = address.split("%25").next().unwrap_or_default();
+                (address.parse::<Ipv6Addr>().is_ok(), port)
+            }
             None => return false,
         },
-        None => host.split_at(host.rfind(':').unwrap_or(host.len())),
+        None => {
+            let (name, port) = host.split_at(host.rfind(':').unwrap_or(host.len()));
+            // Escapes stand for what is not ASCII, and for nothing else.
+            let mut escapes = name.split('%').skip(1);
+            let is_good = escapes.all(|rest| {
+                rest.starts_with(|c: char| c.is_ascii_hexdigit() && !('0'..='7').contains(&c))
+                    && unescaped(&format!("%{rest}")).is_some()
+            });
+            let is_letter = |c: char| {
+                !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=[]<>\"%".contains(c)
+            };
+            (is_good && name.chars().all(is_letter), port)
+        }
     };
     let is_port = port.is_empty()
         || port
             .strip_prefix(':')
             .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_letter = |c: char| {
-        !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"".contains(c)
-    };
-    is_port && name.chars().all(is_letter)
+    is_name && is_port
 }
 
 /// A text with its `%` escapes replaced, if all of them are good.
