@@ -249,16 +249,23 @@ impl StageGraph {
     ) -> impl Iterator<Item = Diagnostic> + 'a {
         sources[stage].iter().filter_map(move |source| {
             let is_late = source.stage.is_some_and(|needed| needed >= stage);
-            let message = self.late_problem(&source.name, stage).filter(|_| is_late)?;
+            let message = self
+                .late_problem(&source.name, stage, stage)
+                .filter(|_| is_late)?;
             Some(Diagnostic::error(source.place.clone(), message))
         })
     }
 
-    /// What BuildKit says of a stage that an instruction of the stage at `index` names, if that comes later (or is
-    /// that stage: then it finds a cycle first, unless the instruction is a trigger).
-    pub(crate) fn late_problem(&self, name: &SourceName, index: usize) -> Option<String> {
+    /// What BuildKit says of a stage that an instruction of the stage at `index` names, if that is not among the first
+    /// `n_built` stages.
+    pub(crate) fn late_problem(
+        &self,
+        name: &SourceName,
+        index: usize,
+        n_built: usize,
+    ) -> Option<String> {
         let source = self.source(name).ok().flatten()?;
-        if source.index < index || source.is_replaced {
+        if source.index < n_built || source.is_replaced {
             return None;
         }
         Some(match name {
