@@ -35,6 +35,8 @@ use crate::checks::finding::Findings;
 pub struct CheckReport {
     /// What makes the Dockerfile impossible to build, and warnings of the parser, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// The first error that BuildKit would find, which stops at it; not always the first in the text.
+    pub first_error: Option<Diagnostic>,
     /// What the rules found, in the order of the text.
     pub findings: Vec<Finding>,
     /// Says whether the Dockerfile asks that findings of BuildKit's rules fail its build (`# check=error=true`).
@@ -54,7 +56,12 @@ impl CheckReport {
 pub fn check(input: &CheckInput<'_>, selected: &[&'static Rule]) -> CheckReport {
     let mut diagnostics = input.diagnostics();
     diagnostics.retain(|diagnostic| !buildkit::is_reported_by_a_rule(diagnostic));
-    let of_file = file_options(input.parse, &mut diagnostics);
+    let mut first_error = input.first_error();
+    let of_file = file_options(input.parse).unwrap_or_else(|error| {
+        diagnostics.push(error.clone());
+        first_error = Some(error);
+        CheckOptions::default()
+    });
     let mut findings = Findings::default();
     for rule in selected {
         // What skips a rule is not asked about experimental ones (BuildKit: `Run`, linter/linter.go).
@@ -68,20 +75,20 @@ pub fn check(input: &CheckInput<'_>, selected: &[&'static Rule]) -> CheckReport 
     findings.sort_by_key(|finding| (finding.range.start, finding.range.end));
     CheckReport {
         diagnostics,
+        first_error,
         findings,
         fails_build: of_file.fails_build,
     }
 }
 
 /// What the `check` directive says.
-fn file_options(parse: &Parse, diagnostics: &mut Vec<Diagnostic>) -> CheckOptions {
+fn file_options(parse: &Parse) -> Result<CheckOptions, Diagnostic> {
     let Some(directive) = check_directive(parse) else {
-        return CheckOptions::default();
+        return Ok(CheckOptions::default());
     };
-    CheckOptions::of_directive(&directive.value).unwrap_or_else(|error: OptionsError| {
+    CheckOptions::of_directive(&directive.value).map_err(|error: OptionsError| {
         let message = format!("failed to parse check options: {error}");
-        diagnostics.push(Diagnostic::error(directive.range, message));
-        CheckOptions::default()
+        Diagnostic::error(directive.range, message)
     })
 }
 

@@ -196,7 +196,10 @@ pub fn evaluate_target(
         global: Scope::global(),
         images: BTreeMap::new(),
         needed: needed(parse, graph, given, target),
-        problems: Problems::default(),
+        problems: Problems {
+            sources: graph.source_errors(parse),
+            ..Problems::default()
+        },
     };
     let global_uses = walk.global_args();
     walk.epoch();
@@ -328,7 +331,7 @@ impl Walk<'_> {
                 let scope = Arc::make_mut(&mut scope);
                 self.apply(&instruction.kind, scope, &mut words, place);
             } else {
-                let late = |name: &SourceName| self.graph.late_problem(name, stage.index);
+                let late = |name: &SourceName| self.late(name, stage, stage.index);
                 self.expand(&instruction.kind, &before, &mut words, (place, &late));
             }
             if let InstructionKind::Onbuild(onbuild) = &instruction.kind {
@@ -377,7 +380,7 @@ impl Walk<'_> {
                 self.apply(&onbuild.trigger, scope, &mut words, place);
             } else {
                 // In the stage itself there is what it had before.
-                let late = |name: &SourceName| self.graph.late_problem(name, stage.index + 1);
+                let late = |name: &SourceName| self.late(name, stage, stage.index + 1);
                 self.expand(&onbuild.trigger, scope, &mut words, (place, &late));
             }
             problems.append(&mut words.errors);

@@ -24,6 +24,8 @@ pub(crate) struct Checked {
     pub(crate) source: Source,
     /// What makes it impossible to build, or unusual.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The error at which BuildKit would stop.
+    pub(crate) first_error: Option<Diagnostic>,
     pub(crate) findings: Vec<Finding>,
     /// How many proposals of each rule were applied.
     pub(crate) fixed: BTreeMap<RuleId, usize>,

@@ -176,7 +176,7 @@ impl<'a> Own<'a> {
             Address::Url => checksum,
             // Its checksum is a commit.
             Address::Git(_) => checksum.filter(|problem| problem.starts_with("failed to process")),
-            Address::Broken(problem) => Some(problem),
+            Address::Broken { problem, .. } => Some(problem),
             Address::Path { .. } => Some(format!(
                 "{NAME} stage source must be a single HTTP(S) or Git ADD"
             )),

@@ -300,7 +300,7 @@ impl Settings<'_> {
             .filter(|checksum| !checksum.is_empty());
         match Address::of(source) {
             Address::Path { .. } => None,
-            Address::Broken(problem) => Some(problem),
+            Address::Broken { problem, .. } => Some(problem),
             Address::Git(_) if is_copy => Some("source can't be a git ref for COPY".to_owned()),
             Address::Url if is_copy => Some("source can't be a URL for COPY".to_owned()),
             Address::Url => digest_problem(checksum?).map(str::to_owned),

@@ -5,14 +5,13 @@ use crate::evaluate::Walk;
 use crate::evaluate::global::reference_error;
 use crate::instruction::{InstructionKind, OnbuildInstruction};
 use crate::parser::parse;
-use crate::stage::{SourceName, named_sources};
+use crate::stage::{SourceName, Stage, named_sources};
 use crate::text::TextRange;
 
 impl Walk<'_> {
     /// Looks at what the instructions of all stages take files from, needed or not (BuildKit:
     /// `buildStageDependencyGraph` and `resolveReachableStages`, dockerfile2llb/convert.go).
     pub(super) fn sources(&mut self) {
-        self.problems.sources = self.graph.source_errors(self.parse);
         for stage in &self.graph.stages {
             for instruction in &self.parse.instructions()[stage.instructions.clone()] {
                 for (name, place) in named_sources(instruction) {
@@ -20,6 +19,14 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// Says that a stage comes too late to take files from. What is part of a cycle is said once.
+    pub(super) fn late(&self, name: &SourceName, stage: &Stage, n_built: usize) -> Option<String> {
+        let is_right = self.problems.sources.is_empty();
+        self.graph
+            .late_problem(name, stage.index, n_built)
+            .filter(|_| is_right)
     }
 
     /// Looks at one source: a stage, or what may be an image.

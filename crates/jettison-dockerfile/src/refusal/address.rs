@@ -21,8 +21,8 @@ pub(crate) enum Address {
     Url,
     /// A repository.
     Git(GitAddress),
-    /// The address of a repository with a query that is wrong.
-    Broken(String),
+    /// The address of a repository with a query that is wrong; for what asks only what it is, it is a URL or a path.
+    Broken { problem: String, is_url: bool },
 }
 
 /// What the query of a repository's address says.
@@ -45,7 +45,10 @@ impl Address {
             };
         };
         match git_address(&url) {
-            Err(problem) => Address::Broken(problem),
+            Err(problem) => Address::Broken {
+                problem,
+                is_url: is_web,
+            },
             Ok(_) if source.starts_with("github.com/") => Address::Path {
                 looks_like_git: true,
             },
@@ -57,8 +60,8 @@ impl Address {
     pub(crate) fn takes_checksum(&self) -> bool {
         match self {
             Address::Path { looks_like_git } => *looks_like_git,
-            // It is no repository as long as its query is wrong, and a web address then.
-            Address::Url | Address::Git(_) | Address::Broken(_) => true,
+            Address::Broken { is_url, .. } => *is_url,
+            Address::Url | Address::Git(_) => true,
         }
     }
 }
@@ -187,7 +190,7 @@ mod tests {
             Address::Path { looks_like_git } => format!("path, git {looks_like_git}"),
             Address::Url => "url".to_owned(),
             Address::Git(git) => format!("git {:?} {:?}", git.keep_git_dir, git.checksum),
-            Address::Broken(problem) => problem,
+            Address::Broken { problem, .. } => problem,
         });
     }
 

@@ -232,7 +232,8 @@ impl StageGraph {
                 if is_open[needed] {
                     let label = self.stages[root].label();
                     let message = format!("circular dependency detected on stage: {label}");
-                    return Some(Diagnostic::error(source.place.clone(), message));
+                    let place = first_of_way(sources, &way);
+                    return Some(Diagnostic::error(place, message));
                 }
                 way.push((needed, 0));
             }
@@ -248,16 +249,23 @@ impl StageGraph {
     ) -> impl Iterator<Item = Diagnostic> + 'a {
         sources[stage].iter().filter_map(move |source| {
             let is_late = source.stage.is_some_and(|needed| needed >= stage);
-            let message = self.late_problem(&source.name, stage).filter(|_| is_late)?;
+            let message = self
+                .late_problem(&source.name, stage, stage)
+                .filter(|_| is_late)?;
             Some(Diagnostic::error(source.place.clone(), message))
         })
     }
 
-    /// What BuildKit says of a stage that an instruction of the stage at `index` names, if that comes later (or is
-    /// that stage: then it finds a cycle first, unless the instruction is a trigger).
-    pub(crate) fn late_problem(&self, name: &SourceName, index: usize) -> Option<String> {
+    /// What BuildKit says of a stage that an instruction of the stage at `index` names, if that is not among the first
+    /// `n_built` stages.
+    pub(crate) fn late_problem(
+        &self,
+        name: &SourceName,
+        index: usize,
+        n_built: usize,
+    ) -> Option<String> {
         let source = self.source(name).ok().flatten()?;
-        if source.index < index || source.is_replaced {
+        if source.index < n_built || source.is_replaced {
             return None;
         }
         Some(match name {
@@ -381,6 +389,18 @@ struct Source {
     stage: Option<usize>,
     name: SourceName,
     place: TextRange,
+}
+
+/// Where the first of the instructions is that lead along a way. Of several that name one stage the last one counts,
+/// as BuildKit keeps it (`buildStageDependencyGraph`, dockerfile2llb/convert.go).
+fn first_of_way(sources: &[Vec<Source>], way: &[(usize, usize)]) -> TextRange {
+    let places = way.iter().filter_map(|&(stage, next)| {
+        let needed = sources[stage].get(next.checked_sub(1)?)?.stage;
+        let same = sources[stage].iter().rfind(|source| source.stage == needed);
+        same.map(|source| &source.place)
+    });
+    let first = places.min_by_key(|place| place.start);
+    first.cloned().unwrap_or_default()
 }
 
 fn first(errors: Vec<Diagnostic>) -> Diagnostic {

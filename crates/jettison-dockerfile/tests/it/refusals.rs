@@ -149,6 +149,30 @@ fn bases_and_platforms_are_looked_at() {
 }
 
 #[test]
+fn stages_that_come_too_late_and_cycles_are_said_once() {
+    check_file(
+        "FROM a\nRUN --mount=from=b,target=/x y\nCOPY --from=b x /\nFROM a AS b\nFROM b\nCOPY --from=0 x /\n",
+        &[
+            r#"cannot mount from stage "b" to "/x", stage needs to be defined before current command"#,
+            r#"cannot copy from stage "b", it needs to be defined before current stage "stage-0""#,
+        ],
+    );
+    check_file(
+        "FROM a AS b\nCOPY --from=c x /\nFROM a AS c\nCOPY --from=b x /\n",
+        &["circular dependency detected on stage: b"],
+    );
+    // A mount without a source names `scratch`, which may be a stage.
+    check_file(
+        "FROM a AS scratch\nRUN --mount=target=/x y\n",
+        &["circular dependency detected on stage: scratch"],
+    );
+    check_file(
+        "FROM a AS b\nONBUILD COPY --from=c x /\nFROM b\nFROM a AS c\nCOPY --from=1 x /\n",
+        &[r#"cannot copy from stage "c", it needs to be defined before current stage "stage-1""#],
+    );
+}
+
+#[test]
 fn a_source_date_is_a_number_or_a_stage_that_downloads() {
     let check = |text: &str, expected: &[&str]| check_file(text, expected);
     let wrong = "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD";

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jettison_dockerfile::{
-    Diagnostic, Given, IgnoreFile, Outline, Rule, Severity, Target, outline, rules, targets,
+    BuildTarget, Diagnostic, Given, IgnoreFile, Outline, Rule, Severity, Target, evaluate_target,
+    outline, rules, targets,
 };
 
 use crate::cli::{BuildArgs, CallMethod, CallRequest};
 use crate::commands::dockerfile::{
-    CheckRequest, FailsBuild, Ignore, Location, Read, check_text, in_directory, read,
+    CheckRequest, FailsBuild, Ignore, Location, Read, WithoutTarget, all_args, check_text,
+    in_directory, read,
 };
 use crate::commands::world;
 use crate::drawing::{Drawing, draw_all};
@@ -49,7 +51,12 @@ pub(super) fn run(
     if call.method == CallMethod::Check {
         let ignore = ignore_file(&location)?;
         let build_args = world::build_args(&args.input.build_args, surroundings);
-        let (checked, _) = buildkit_findings(source, args, &build_args, ignore.as_ref())?;
+        let rules = buildkit_rules();
+        let request = CheckRequest {
+            without_target: WithoutTarget::AllStages,
+            ..buildkit_request(args, &rules, &build_args, ignore.as_ref())
+        };
+        let (checked, _) = check_text(source, &request)?;
         return print_findings(call, &checked, &location.dockerfile, output);
     }
     // What is listed does not depend on the target, nor does it have to be there.
@@ -58,10 +65,15 @@ pub(super) fn run(
         .as_deref()
         .filter(|_| call.method == CallMethod::Outline);
     let read = read(&source, wanted)?;
-    refuse_errors(&source, &read)?;
+    let build_args = world::build_args(&args.input.build_args, surroundings);
+    let mut diagnostics = read.parse.diagnostics().to_vec();
+    diagnostics.extend(read.graph.diagnostics.iter().cloned());
+    if call.method == CallMethod::Outline {
+        diagnostics.extend(refused(&read, &build_args));
+    }
+    refuse_errors(&source, &diagnostics)?;
     let text = match call.method {
         CallMethod::Outline => {
-            let build_args = world::build_args(&args.input.build_args, surroundings);
             let given = Given {
                 args: &build_args,
                 images: &|_| None,
@@ -140,21 +152,21 @@ fn ignore_file(location: &Location) -> Result<Option<IgnoreFile>, Failure> {
     }
 }
 
-/// What BuildKit's checks find.
-fn buildkit_findings(
-    source: Source,
-    args: &BuildArgs,
-    build_args: &BTreeMap<String, String>,
-    ignore: Option<&IgnoreFile>,
-) -> Result<(Checked, FailsBuild), Failure> {
-    let request = CheckRequest {
-        rules: &buildkit_rules(),
+/// What BuildKit's checks look at.
+fn buildkit_request<'a>(
+    args: &'a BuildArgs,
+    rules: &'a [&'static Rule],
+    build_args: &'a BTreeMap<String, String>,
+    ignore: Option<&'a IgnoreFile>,
+) -> CheckRequest<'a> {
+    CheckRequest {
+        rules,
         build_args,
         target: args.target.as_deref(),
+        without_target: WithoutTarget::LastStage,
         images: &|_| None,
         ignore: ignore.map_or(Ignore::Absent, Ignore::Present),
-    };
-    check_text(source, &request)
+    }
 }
 
 /// The checks that warn about a Dockerfile that is going to be built, if that does not fail the build.
@@ -166,10 +178,10 @@ pub(super) fn warnings_before_build(
 ) -> Result<usize, Failure> {
     let ignore = ignore_file(location)?;
     let build_args = world::build_args(&args.input.build_args, surroundings);
-    let (checked, fails_build) =
-        buildkit_findings(source.clone(), args, &build_args, ignore.as_ref())?;
-    let has_errors = errors(checked.diagnostics.iter()).next().is_some();
-    if has_errors {
+    let rules = buildkit_rules();
+    let request = buildkit_request(args, &rules, &build_args, ignore.as_ref());
+    let (checked, fails_build) = check_text(source.clone(), &request)?;
+    if checked.first_error.is_some() {
         // The build is going to say so, better.
         return Ok(0);
     }
@@ -203,14 +215,20 @@ fn errors<'a>(
         })
 }
 
+/// What a build of the target would refuse.
+fn refused(read: &Read, build_args: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let args = all_args(read, build_args);
+    let given = Given {
+        args: &args,
+        images: &|_| None,
+    };
+    let target = BuildTarget::Stage(read.target);
+    evaluate_target(&read.parse, &read.graph, &given, target).diagnostics
+}
+
 /// A Dockerfile that cannot be built has no outline.
-fn refuse_errors(source: &Source, read: &Read) -> Result<(), Failure> {
-    let diagnostics = read
-        .parse
-        .diagnostics()
-        .iter()
-        .chain(&read.graph.diagnostics);
-    let errors: Vec<Drawing<'_>> = errors(diagnostics).collect();
+fn refuse_errors(source: &Source, diagnostics: &[Diagnostic]) -> Result<(), Failure> {
+    let errors: Vec<Drawing<'_>> = errors(diagnostics.iter()).collect();
     if errors.is_empty() {
         return Ok(());
     }

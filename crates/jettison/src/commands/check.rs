@@ -11,7 +11,7 @@ use similar::TextDiff;
 
 use crate::cli::{CheckArgs, CheckFormat, Global};
 use crate::commands::dockerfile::{
-    CheckRequest, Ignore, Location, Read, all_args, broken_ignore, check_text, read,
+    CheckRequest, Ignore, Location, Read, WithoutTarget, all_args, broken_ignore, check_text, read,
 };
 use crate::commands::world;
 use crate::failure::Failure;
@@ -151,6 +151,7 @@ impl Command<'_> {
             rules: &rules,
             build_args: &self.build_args,
             target: self.args.target.as_deref(),
+            without_target: WithoutTarget::LastStage,
             images: &|name| images.find(name),
             ignore,
         };

@@ -101,8 +101,17 @@ pub(super) struct CheckRequest<'a> {
     /// `--build-arg`.
     pub(super) build_args: &'a BTreeMap<String, String>,
     pub(super) target: Option<&'a str>,
+    pub(super) without_target: WithoutTarget,
     pub(super) images: &'a dyn Fn(&str) -> Option<KnownImage>,
     pub(super) ignore: Ignore<'a>,
+}
+
+/// Which stages have to be right if no target is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WithoutTarget {
+    /// The last one, and what it needs.
+    LastStage,
+    AllStages,
 }
 
 /// What is known of the ignore file.
@@ -180,7 +189,11 @@ pub(super) fn check_text(
         args: &args,
         images: request.images,
     };
-    let mut input = CheckInput::new(&read.parse, &read.graph, &images).with_target(read.target);
+    let mut input = CheckInput::new(&read.parse, &read.graph, &images);
+    input = match (request.target, request.without_target) {
+        (None, WithoutTarget::AllStages) => input.with_all_stages(),
+        (Some(_), _) | (None, WithoutTarget::LastStage) => input.with_target(read.target),
+    };
     input = match request.ignore {
         Ignore::Absent => input.without_ignore_file(),
         Ignore::Present(file) => input.with_ignore_file(Some(file)),
@@ -198,6 +211,7 @@ pub(super) fn check_text(
     let checked = Checked {
         source,
         diagnostics: report.diagnostics,
+        first_error: report.first_error,
         findings: report.findings,
         fixed: BTreeMap::new(),
     };
@@ -223,6 +237,7 @@ pub(super) fn broken_ignore(source: Source, error: &IgnoreError) -> Checked {
     };
     Checked {
         source,
+        first_error: Some(diagnostic.clone()),
         diagnostics: vec![diagnostic],
         findings: Vec::new(),
         fixed: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! URLs, as far as it matters whether Go reads them (`net/url`: `Parse`, `ParseQuery`).
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 /// The parts of a URL that matter here, without escapes.
 #[derive(Debug)]
@@ -49,21 +50,34 @@ fn is_authority(authority: &str) -> bool {
     if !user.chars().all(is_user) || unescaped(user).is_none() {
         return false;
     }
-    let (name, port) = match host.strip_prefix('[') {
-        Some(rest) => match rest.rsplit_once(']') {
-            Some((name, port)) => (name, port),
-            None => return false,
-        },
-        None => host.split_at(host.rfind(':').unwrap_or(host.len())),
+    let (is_name, port) = if let Some(rest) = host.strip_prefix('[') {
+        let Some((address, port)) = rest.rsplit_once(']') else {
+            return false;
+        };
+        let address = address.split("%25").next().unwrap_or_default();
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (name, port) = host.split_at(host.rfind(':').unwrap_or(host.len()));
+        (is_host_name(name), port)
     };
     let is_port = port.is_empty()
         || port
             .strip_prefix(':')
             .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_letter = |c: char| {
-        !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"".contains(c)
+    is_name && is_port
+}
+
+fn is_host_name(name: &str) -> bool {
+    // Escapes stand for what is not ASCII, and for nothing else.
+    let mut escapes = name.split('%').skip(1);
+    let is_escape = |rest: &str| {
+        rest.starts_with(|c: char| c.is_ascii_hexdigit() && !('0'..='7').contains(&c))
+            && unescaped(&format!("%{rest}")).is_some()
     };
-    is_port && name.chars().all(is_letter)
+    let is_letter = |c: char| {
+        !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=[]<>\"%".contains(c)
+    };
+    escapes.all(is_escape) && name.chars().all(is_letter)
 }
 
 /// A text with its `%` escapes replaced, if all of them are good.

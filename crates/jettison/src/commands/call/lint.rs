@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use jettison_dockerfile::{Finding, Severity, parse};
+use jettison_dockerfile::{Finding, parse};
 use serde::Serialize;
 
 use crate::commands::call::json::{LocationJson, base64, location, pretty};
@@ -55,10 +55,7 @@ struct ErrorJson<'a> {
 
 /// The findings as `docker buildx build --check` prints them.
 pub(super) fn text(checked: &Checked) -> String {
-    let has_error = checked
-        .diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error);
+    let has_error = checked.first_error.is_some();
     let mut text = match checked.findings.len() {
         0 if has_error => String::new(),
         0 => "Check complete, no warnings found.\n".to_string(),
@@ -125,10 +122,7 @@ pub(super) fn json(checked: &Checked, dockerfile: &Path) -> String {
         location: location(&lines.of_finding(finding)),
     });
     let warnings: Vec<_> = warnings.collect();
-    let error = checked
-        .diagnostics
-        .iter()
-        .find(|diagnostic| diagnostic.severity == Severity::Error);
+    let error = checked.first_error.as_ref();
     let name = dockerfile.file_name().unwrap_or_default();
     pretty(&LintJson {
         // Go writes an empty list as null.
