@@ -222,7 +222,7 @@ fn answer(text: &str) -> Value {
     answer["original"] = list(&|instruction| instruction.logical_line.as_str().into());
     answer["comments"] = list(&|instruction| {
         let comments = instruction.comments.iter();
-        comments.map(|comment| comment.to_string()).collect()
+        comments.map(ToString::to_string).collect()
     });
     answer["heredocs"] = list(&|instruction| instruction.heredocs.iter().map(heredoc).collect());
     let names = graph.stages.iter();

@@ -1,7 +1,9 @@
 //! Directives, comments, continuation lines, flags, positions, and what is said about mistakes.
 
 use expect_test::{Expect, expect};
-use jettison_dockerfile::{Edit, EditSet, InstructionKind, Severity, apply, line_column, parse};
+use jettison_dockerfile::{
+    Edit, EditSet, Instruction, InstructionKind, Severity, apply, line_column, parse,
+};
 
 /// Shows what is wrong with a text, one diagnostic a line.
 pub(crate) fn diagnostics(text: &str) -> String {
@@ -37,7 +39,11 @@ fn check(text: &str, expected: Expect) {
 #[track_caller]
 fn check_originals(text: &str, expected: &[&str]) {
     let parse = parse(text);
-    let originals: Vec<&str> = parse.instructions().iter().map(|i| i.original()).collect();
+    let originals: Vec<&str> = parse
+        .instructions()
+        .iter()
+        .map(Instruction::original)
+        .collect();
     assert_eq!(originals, expected);
 }
 
