@@ -286,6 +286,11 @@ fn kind(
         Flags::check(flags, known_flags(keyword), &mut problems)
     };
     let result = read(context, values, &flags, &mut problems);
+    if problems.is_empty()
+        && let Ok(kind) = result
+    {
+        return kind;
+    }
     let is_refused = problems
         .iter()
         .any(|problem| problem.severity == Severity::Error);

@@ -5,8 +5,12 @@ const MAX_DISTANCE: usize = 2;
 
 /// Returns the option that is closest to `word`, without regard to case, if one is close.
 pub fn did_you_mean<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let letters = |text: &str| text.chars().flat_map(char::to_lowercase).collect();
-    let mut word_letters: Vec<char> = Vec::new();
+    let letters = |letters: &mut Vec<char>, text: &str| {
+        letters.clear();
+        letters.extend(text.chars().flat_map(char::to_lowercase));
+    };
+    let (mut word_letters, mut option_letters) = (Vec::new(), Vec::new());
+    let mut row = Vec::new();
     let mut closest = None;
     for option in options {
         // Options are ASCII, and a letter has at most four bytes: this spares almost all of the work.
@@ -15,13 +19,13 @@ pub fn did_you_mean<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) 
             continue;
         }
         if word_letters.is_empty() {
-            word_letters = letters(word);
+            letters(&mut word_letters, word);
         }
         if option.len().abs_diff(word_letters.len()) > MAX_DISTANCE {
             continue;
         }
-        let option_letters: Vec<char> = letters(option);
-        let distance = levenshtein(&word_letters, &option_letters);
+        letters(&mut option_letters, option);
+        let distance = levenshtein(&mut row, &word_letters, &option_letters);
         let is_close = distance <= MAX_DISTANCE && distance < word_letters.len();
         if is_close && closest.is_none_or(|(best, _)| distance < best) {
             closest = Some((distance, option));
@@ -39,13 +43,14 @@ pub(crate) fn closest<'a>(
     options: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let word: Vec<char> = word.chars().collect();
+    let mut row = Vec::new();
     let mut closest = None;
     for option in options {
         let letters: Vec<char> = option.chars().collect();
         if letters.len().abs_diff(word.len()) > MAX_DISTANCE {
             continue;
         }
-        let distance = levenshtein(&word, &letters);
+        let distance = levenshtein(&mut row, &word, &letters);
         if distance == 0 {
             return None;
         }
@@ -59,9 +64,10 @@ pub(crate) fn closest<'a>(
         .filter(|option| !option.is_empty())
 }
 
-/// The number of letters to insert, remove or replace to get from one word to the other.
-fn levenshtein(left: &[char], right: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
+/// The number of letters to insert, remove or replace to get from one word to the other. `row` is room to work in.
+fn levenshtein(row: &mut Vec<usize>, left: &[char], right: &[char]) -> usize {
+    row.clear();
+    row.extend(0..=right.len());
     for (i, a) in left.iter().enumerate() {
         let mut diagonal = i;
         row[0] = i + 1;
