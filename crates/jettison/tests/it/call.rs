@@ -318,6 +318,70 @@ fn checks_as_json_have_buildkits_keys() {
 }
 
 #[test]
+fn a_check_without_a_target_looks_at_all_stages() {
+    let text = "FROM scratch AS one\nSTOPSIGNAL foo\nFROM scratch AS two\nCOPY a /\n";
+    check_call(
+        text,
+        &["--check"],
+        expect![[r#"
+        exit: 1
+        --- stderr ---
+        error: invalid signal: foo
+         --> app/Dockerfile:2:12
+          |
+        2 | STOPSIGNAL foo
+          |            ^^^
+    "#]],
+    );
+    check_call(
+        text,
+        &["--check", "--target", "two"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        Check complete, no warnings found.
+    "#]],
+    );
+    check_call(
+        text,
+        &["--call", "outline"],
+        expect![[r#"
+        exit: 0
+        --- stdout ---
+        TARGET: two
+
+    "#]],
+    );
+    check_call(
+        text,
+        &["--call", "outline", "--target", "one"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: invalid signal: foo
+             --> app/Dockerfile:2:12
+              |
+            2 | STOPSIGNAL foo
+              |            ^^^
+        "#]],
+    );
+}
+
+#[test]
+fn the_build_error_of_a_check_is_what_buildkit_finds_first() {
+    let scratch = Scratch::new(PROGRAM);
+    let text = "FROM scratch\nSTOPSIGNAL foo\nFROM Base\n";
+    scratch.write("app/Dockerfile", text);
+    let outcome = scratch.jettison(&["build", "app", "--call", "check,format=json"]);
+    assert_eq!(outcome.code, 1);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let error = &report["buildError"];
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("failed to parse stage name \"Base\""));
+    assert_eq!(error["location"]["ranges"][0]["start"]["line"], 3);
+}
+
+#[test]
 fn a_dockerfile_that_cannot_be_built_is_answered_with_the_error() {
     let text = "FROM scratch\nCOPPY a /\n";
     check_call(
