@@ -6,11 +6,23 @@
 use crate::refusal::digest::digest_problem;
 use crate::text::lower;
 
+/// What may stand where a reference may and is none: a base that is assembled, or found elsewhere. BuildKit takes the
+/// latter two as named contexts only.
+const SCHEMES: [&str; 4] = [
+    "debian://",
+    "distroless://",
+    "docker-image://",
+    "oci-layout://",
+];
+
 /// The longest path of a repository.
 const MAX_PATH: usize = 255;
 
 /// Says why a text cannot be the name of an image, in the words of distribution/reference.
 pub(crate) fn reference_problem(text: &str) -> Option<String> {
+    if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        return None;
+    }
     let is_identifier = text.len() == 64 && text.bytes().all(is_lower_hex);
     if is_identifier {
         return Some(format!(
@@ -155,6 +167,18 @@ fn is_lower_hex(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bases_of_other_kinds_are_no_references() {
+        for text in [
+            "debian://bookworm",
+            "debian://bookworm?env=A=B",
+            "oci-layout:///images/Base",
+        ] {
+            assert_eq!(reference_problem(text), None, "{text}");
+        }
+        assert!(reference_problem("https://example.org").is_some());
+    }
 
     #[test]
     fn names_of_images_are_told_from_other_texts() {
