@@ -279,35 +279,27 @@ fn kind(
             return InstructionKind::Invalid;
         }
     };
-    let mut problems = Vec::new();
+    let first = diagnostics.len();
     let flags = if ignores_flags(values, keyword) {
         Flags::ignored()
     } else {
-        Flags::check(flags, known_flags(keyword), &mut problems)
+        Flags::check(flags, known_flags(keyword), diagnostics)
     };
-    let result = read(context, values, &flags, &mut problems);
-    if problems.is_empty()
-        && let Ok(kind) = result
-    {
-        return kind;
-    }
-    let is_refused = problems
-        .iter()
-        .any(|problem| problem.severity == Severity::Error);
-    let kind = match result {
-        Ok(_) if is_refused => InstructionKind::Invalid,
-        Ok(kind) => kind,
+    let result = read(context, values, &flags, diagnostics);
+    let mut problems = diagnostics[first..].iter();
+    let is_refused = problems.any(|problem| problem.severity == Severity::Error);
+    match result {
+        Ok(kind) if !is_refused => kind,
+        Ok(_) => InstructionKind::Invalid,
         Err(Problem::First(problem)) => {
-            problems.insert(0, *problem);
+            diagnostics.insert(first, *problem);
             InstructionKind::Invalid
         }
         Err(Problem::Later(problem)) => {
-            problems.push(*problem);
+            diagnostics.push(*problem);
             InstructionKind::Invalid
         }
-    };
-    diagnostics.append(&mut problems);
-    kind
+    }
 }
 
 /// Says whether BuildKit does not look at the flags (BuildKit: `parseArg`, `parseStopSignal` and

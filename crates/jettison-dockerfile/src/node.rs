@@ -193,6 +193,11 @@ fn triggers(line: &str, range: TextRange, escape: char) -> Result<Values<'_>, Bo
 }
 
 fn json(line: &str, range: TextRange) -> Result<Option<Vec<String>>, Box<NodeError>> {
+    // Most are none, which their first character says. White space and what is not ASCII are left to the reader.
+    let first = line.as_bytes().get(range.start);
+    if first.is_some_and(|&byte| byte.is_ascii_graphic() && byte != b'[') {
+        return Ok(None);
+    }
     match json_array(&line[range.clone()]) {
         JsonArray::Strings(strings) => Ok(Some(strings)),
         JsonArray::Invalid => Ok(None),

@@ -89,20 +89,16 @@ fn is_ink(byte: u8) -> bool {
 }
 
 /// Where the text at `range` starts, white space skipped.
+#[inline]
 pub(crate) fn skip_space(text: &str, range: TextRange) -> usize {
-    if text
-        .as_bytes()
-        .get(range.start)
-        .copied()
-        .is_some_and(is_ink)
-    {
-        return range.start;
+    match text.as_bytes().get(range.start) {
+        Some(&first) if is_ink(first) => range.start,
+        _ => range.end - text[range].trim_start().len(),
     }
-    let rest = &text[range.clone()];
-    range.start + (rest.len() - rest.trim_start().len())
 }
 
 /// The part of `range` that is left when white space is trimmed from both ends.
+#[inline]
 pub(crate) fn trimmed(text: &str, range: TextRange) -> TextRange {
     let start = skip_space(text, range.clone());
     match text.as_bytes()[start..range.end].last() {
