@@ -118,11 +118,21 @@ fn retries(flags: &Flags<'_>) -> Result<Option<u32>, Diagnostic> {
         },
         Err(error) => {
             let problem = match error.kind() {
-                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow if !is_no_number(&text) => {
+                    "value out of range"
+                }
                 _ => "invalid syntax",
             };
             let message = format!("strconv.ParseInt: parsing {}: {problem}", quoted(&text));
             Err(Diagnostic::error(range, message).with_hint("`--retries` takes a number"))
         }
     }
+}
+
+/// Says whether something that is no digit comes before the number is too large without its sign, too, which is when Go
+/// stops reading (Go: `ParseInt`, strconv/atoi.go).
+fn is_no_number(number: &str) -> bool {
+    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let error = digits.parse::<u32>().err();
+    error.is_some_and(|error| *error.kind() == IntErrorKind::InvalidDigit)
 }

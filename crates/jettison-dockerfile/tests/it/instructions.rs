@@ -270,6 +270,20 @@ fn health_checks_have_times() {
     "]],
     );
     check(
+        "HEALTHCHECK --retries=2147483648 CMD a",
+        expect![[r#"
+            1:13 error: strconv.ParseInt: parsing "2147483648": value out of range [--retries=2147483648]
+              hint: `--retries` takes a number
+        "#]],
+    );
+    check(
+        "HEALTHCHECK --retries=-2147483649x CMD a",
+        expect![[r#"
+            1:13 error: strconv.ParseInt: parsing "-2147483649x": invalid syntax [--retries=-2147483649x]
+              hint: `--retries` takes a number
+        "#]],
+    );
+    check(
         "HEALTHCHECK CMD",
         expect![[r"
         1:1 error: Missing command after HEALTHCHECK CMD [HEALTHCHECK]
