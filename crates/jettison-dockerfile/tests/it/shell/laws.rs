@@ -64,18 +64,14 @@ fn check_command(text: &str, script: &ShellScript, command: &SimpleCommand) {
     }
 }
 
-/// A part of a Dockerfile without continued lines, and without the tabs of a `<<-`.
+/// A part of a Dockerfile without continued lines, and without tabs: those of a `<<-` are not in the script, those of
+/// continued lines are.
 fn joined(part: &str) -> String {
     let mut joined = String::new();
     let mut is_first = true;
     for line in part.split('\n') {
         let is_comment = line.trim_start().starts_with('#') || line.trim().is_empty();
         if is_first || !is_comment {
-            let line = if is_first {
-                line
-            } else {
-                line.trim_start_matches('\t')
-            };
             let line = line.trim_end_matches('\r');
             joined += line
                 .trim_end_matches([' ', '\t'])
@@ -84,7 +80,7 @@ fn joined(part: &str) -> String {
         }
         is_first = false;
     }
-    joined
+    joined.replace('\t', "")
 }
 
 #[test]
