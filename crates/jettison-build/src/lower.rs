@@ -188,6 +188,8 @@ impl Lowering<'_> {
                 self.error(instruction, &format!("stage `{name}` has not been built"))
             })?;
             copied.cmd_was_set = false;
+            // The image's environment is set anew and hides arguments (BuildKit: `dispatchStages`).
+            copied.scope = copied.scope.with_env(&copied.config.env);
             return Ok(copied);
         }
         if name == "scratch" {

@@ -45,6 +45,8 @@ fn of_arg_and_env_the_later_one_counts(entered: &Entered) {
     check(entered, arg, &Wishes::default(), "arg arg");
     let env = "FROM base\nARG A=arg\nENV A=env\nARG A\nENV B=$A\nRUN echo \"$A $B\" > /out\n";
     check(entered, env, &Wishes::default(), "env env");
+    let next = "FROM base AS one\nENV A=env\nARG A=arg\nFROM one\nRUN echo \"$A\" > /out\n";
+    check(entered, next, &Wishes::default(), "env");
 }
 
 fn platform_arguments_have_to_be_declared(entered: &Entered) {

@@ -85,8 +85,13 @@ pub fn fix(
                 }
             }
             accepted = compatible(&proved);
+            if prove(&fixed.text, &accepted.edits, given).is_err() {
+                // Each is safe and all together are not: the others get their turn in later rounds.
+                proved.truncate(1);
+                accepted = compatible(&proved);
+            }
         }
-        if accepted.rules.is_empty() || prove(&fixed.text, &accepted.edits, given).is_err() {
+        if accepted.rules.is_empty() {
             break;
         }
         let Ok(next) = apply(&fixed.text, &accepted.edits) else {
