@@ -108,8 +108,8 @@ impl<'a> IgnoreDirectory<'a> {
             let test = tests.next_if(|(at, _)| *at == index);
             // A rule that would change nothing is not looked at. This is visible in the children, as upstream.
             let changes_something = rule.takes_back == is_ignored;
-            let matches = || test.is_some_and(|(_, test)| test.matches(&self.path, name));
-            matched[index] = matched[index] || (changes_something && matches());
+            let is_met = || test.is_some_and(|(_, test)| test.matches(&self.path, name));
+            matched[index] = matched[index] || (changes_something && is_met());
             if matched[index] {
                 is_ignored = !rule.takes_back;
             }
