@@ -14,6 +14,7 @@ mod event;
 mod exec;
 mod lower;
 mod plan;
+mod remotes;
 mod snapshot;
 mod tree;
 
@@ -26,5 +27,9 @@ pub use crate::lower::{Bases, DEFAULT_PATH, Located, LowerError, LowerRequest, l
 pub use crate::plan::{
     CopyDefinition, CopyFrom, Definition, Hints, Input, Plan, PlannedBase, PlannedImage,
     RunDefinition, RunNetwork, Step, StepId, WorkdirDefinition,
+};
+pub use crate::remotes::{
+    Checkout, FileRequest, GitCommit, GitRequest, NoRemotes, RemoteError, RemoteFile, Remotes,
+    Submodules,
 };
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};
