@@ -97,7 +97,11 @@ fn escaped(raw: &str, path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.push('%');
+            escaped.extend([byte >> 4, byte & 15].map(|digit| {
+                char::from_digit(u32::from(digit), 16)
+                    .map_or('0', |digit| digit.to_ascii_uppercase())
+            }));
         }
     }
     escaped
