@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use jettison_dockerfile::{GitMtime, GitReference};
+pub use jettison_dockerfile::GitMtime;
+use jettison_dockerfile::GitReference;
 use jettison_oci::Digest;
 
 /// Why something remote could not be had.

@@ -18,7 +18,7 @@ use crate::exec::{
 };
 use crate::lower::Located;
 use crate::plan::{
-    CopyDefinition, CopyFrom, Definition, Input, Plan, RunDefinition, Step, StepId,
+    CopyDefinition, CopyFrom, CopyItem, Definition, Input, Plan, RunDefinition, Step, StepId,
     WorkdirDefinition,
 };
 use crate::snapshot::{Active, Snapshot};
@@ -179,16 +179,16 @@ impl StepRun<'_> {
 
     /// The key's text; for a copy from another step also the definition key that stands for it.
     fn key(&self, step: &Step) -> Result<(Option<CacheKey>, KeyText), BuildError> {
-        let parent = self.input_key(step.parent);
+        let key_of = |input| self.input_key(input);
         let Definition::Copy(copy) = &step.definition else {
-            return Ok((None, definition_key(step, &parent, "")));
+            return Ok((None, definition_key(step, &key_of)));
         };
         let CopyFrom::Input(input) = copy.from else {
             let source = self.context_source()?;
             let selection = select_sources(step, &source, copy)?;
             return Ok((None, self.content_key(step, copy, &source, &selection)?));
         };
-        let alias = definition_key(step, &parent, &self.input_key(input)).key();
+        let alias = definition_key(step, &key_of).key();
         if self.request.cache == CacheUse::Use
             && let Some(text) = self.engine.cache.alias(&alias)
         {
@@ -325,7 +325,7 @@ impl StepRun<'_> {
     ) -> Result<(), BuildError> {
         let target = self.target(lowers, active)?;
         let copied = match copy.from {
-            CopyFrom::Context => {
+            CopyFrom::Context | CopyFrom::Named(_) => {
                 let source = self.context_source()?;
                 let selection = select_sources(step, &source, copy)?;
                 copy_files(&source, &selection, &target.tree, copy)
@@ -396,7 +396,15 @@ fn select_sources(
     source: &Source<'_>,
     copy: &CopyDefinition,
 ) -> Result<Selection, BuildError> {
-    select(source, &copy.sources).map_err(|error| select_error(step, error))
+    let mut patterns = Vec::new();
+    for item in &copy.sources {
+        let CopyItem::Path(path) = item else {
+            let message = "sources that are not paths are not supported yet";
+            return Err(located(step, message.to_string()));
+        };
+        patterns.push(path.clone());
+    }
+    select(source, &patterns).map_err(|error| select_error(step, error))
 }
 
 fn select_error(step: &Step, error: SelectError) -> BuildError {

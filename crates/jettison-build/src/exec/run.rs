@@ -44,7 +44,7 @@ impl RunHost {
                 },
             });
         };
-        if network == RunNetwork::Host {
+        if network != RunNetwork::None {
             file(&self.resolv_conf, "/etc/resolv.conf");
         }
         file(&self.hosts, "/etc/hosts");
@@ -95,7 +95,7 @@ pub(crate) fn run_command(
         user,
         hostname: HOSTNAME.to_string(),
         network: match definition.network {
-            RunNetwork::Host => Network::Host,
+            RunNetwork::Default | RunNetwork::Host => Network::Host,
             RunNetwork::None => Network::None,
         },
         stdin: Input::Null,

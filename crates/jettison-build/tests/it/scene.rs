@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use jettison_build::{
     Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, LowerRequest,
-    Reporter, RunHost,
+    Reporter, RunHost, RunLimits,
 };
 use jettison_oci::{
     Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store, write_layer,
@@ -129,6 +129,7 @@ impl Scene {
                         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                         .collect(),
                     architecture: "amd64".to_owned(),
+                    limits: RunLimits::default(),
                 },
                 cache: if wishes.without_cache {
                     CacheUse::Ignore
