@@ -13,6 +13,11 @@ mod network;
 mod output;
 mod printable;
 mod progress;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the commands are about to use it")
+)]
+mod remote;
 mod report;
 mod selection;
 mod settings;
