@@ -13,10 +13,7 @@ mod network;
 mod output;
 mod printable;
 mod progress;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the commands are about to use it")
-)]
+#[expect(dead_code, reason = "the commands are about to use it")]
 mod remote;
 mod report;
 mod selection;
