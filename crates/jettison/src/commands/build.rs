@@ -90,11 +90,9 @@ fn build(
     let progress = Progress::new(progress);
     let bases = SettingsBases::new(engine, &progress, &inputs.settings, &args.input, now);
     let request = BuildRequest {
-        dockerfile: &inputs.source.text,
-        context: &inputs.context,
-        lower: inputs.lower.clone(),
         cache: inputs.cache,
         created: inputs.created.clone(),
+        ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
     };
     engine.build(&request, &bases, &progress).map_err(|error| {
         progress.show_tail();
