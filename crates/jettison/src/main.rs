@@ -7,6 +7,7 @@ mod bases;
 mod cli;
 mod commands;
 mod drawing;
+mod explanation;
 mod failure;
 mod known_images;
 mod network;

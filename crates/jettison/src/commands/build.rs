@@ -19,7 +19,7 @@ use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::progress::Progress;
+use crate::progress::{Progress, Reasons};
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -87,15 +87,21 @@ fn build(
     progress: ProgressKind,
     now: u64,
 ) -> Result<Built, Failure> {
-    let progress = Progress::new(progress);
+    let reasons = if args.cache.explain {
+        Reasons::Told
+    } else {
+        Reasons::Untold
+    };
+    let progress = Progress::new(progress, reasons);
     let bases = SettingsBases::new(engine, &progress, &inputs.settings, &args.input, now);
     let request = BuildRequest {
         cache: inputs.cache,
         created: inputs.created.clone(),
+        jobs: args.commands.jobs.map(usize::from),
         ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
     };
     engine.build(&request, &bases, &progress).map_err(|error| {
-        progress.show_tail();
+        progress.fail(&error.to_string());
         build_failure(&error, &inputs.source)
     })
 }

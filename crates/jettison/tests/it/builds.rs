@@ -37,33 +37,40 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
     }
     let scratch = app();
     scratch.check(
-        &["build", "app", "-t", "files"],
+        &["build", "app", "-t", "files", "--jobs=1"],
         expect![[r#"
-        exit: 0
-        --- stdout ---
-        [ID]
-        --- stderr ---
-        #1 [files 2/2] COPY data/ /srv/
-        #1 done in [TIME]
-        #2 [stage-1 2/3] WORKDIR /srv
-        #2 done in [TIME]
-        #3 [stage-1 3/3] COPY --from=files /srv/ ./
-        #3 done in [TIME]
-        named files:latest
-    "#]],
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [files 2/2] COPY data/ /srv/
+            #1 DONE [TIME]
+
+            #2 [stage-1 2/3] WORKDIR /srv
+            #2 DONE [TIME]
+
+            #3 [stage-1 3/3] COPY --from=files /srv/ ./
+            #3 DONE [TIME]
+            named files:latest
+        "#]],
     );
     scratch.check(
-        &["build", "app", "-t", "files"],
+        &["build", "app", "-t", "files", "--jobs=1"],
         expect![[r#"
-        exit: 0
-        --- stdout ---
-        [ID]
-        --- stderr ---
-        #1 [files 2/2] COPY data/ /srv/ CACHED
-        #2 [stage-1 2/3] WORKDIR /srv CACHED
-        #3 [stage-1 3/3] COPY --from=files /srv/ ./ CACHED
-        named files:latest
-    "#]],
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #2 [stage-1 2/3] WORKDIR /srv
+            #2 CACHED
+
+            #1 [files 2/2] COPY data/ /srv/
+            #1 CACHED
+
+            #3 [stage-1 3/3] COPY --from=files /srv/ ./
+            #3 CACHED
+            named files:latest
+        "#]],
     );
     scratch.check(
         &["build", "-q", "app"],
