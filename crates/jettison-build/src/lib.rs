@@ -14,6 +14,7 @@ mod event;
 mod exec;
 mod lower;
 mod plan;
+mod prune;
 mod remotes;
 mod secrets;
 mod snapshot;
@@ -31,6 +32,7 @@ pub use crate::plan::{
     MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits, RunMount,
     RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId, WorkdirDefinition,
 };
+pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,
