@@ -19,7 +19,8 @@ mod secrets;
 mod snapshot;
 mod tree;
 
-pub use crate::build::{BuildRequest, Built, CacheUse, Engine, StepRecord};
+pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
+pub use crate::cache::{FileChange, KeyChange, KeyPart};
 pub use crate::context::BuildContext;
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};

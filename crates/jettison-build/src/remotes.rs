@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+pub use jettison_dockerfile::GitMtime;
+use jettison_dockerfile::GitReference;
 use jettison_oci::Digest;
 
 /// Why something remote could not be had.
@@ -75,13 +77,24 @@ pub enum Submodules {
     Skip,
 }
 
-/// The modification times of a checkout's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GitMtime {
-    /// When they were checked out.
-    Checkout,
-    /// When they were committed.
-    Commit,
+impl GitRequest {
+    /// What `reference` asks for where nothing else is said. As builds are reproducible here, files have the time of
+    /// their commit unless the reference asks for that of the checkout (BuildKit's default is the latter).
+    pub fn of(reference: &GitReference) -> GitRequest {
+        GitRequest {
+            remote: reference.remote.clone(),
+            reference: reference.reference.clone(),
+            checksum: reference.checksum.clone(),
+            fetch_by_commit: reference.fetch_by_commit,
+            subdir: reference.subdir.clone(),
+            keep_git_dir: reference.keep_git_dir.unwrap_or(false),
+            submodules: match reference.submodules {
+                Some(false) => Submodules::Skip,
+                Some(true) | None => Submodules::CheckOut,
+            },
+            mtime: reference.mtime.unwrap_or(GitMtime::Commit),
+        }
+    }
 }
 
 /// What a request stands for at the moment.

@@ -46,6 +46,25 @@ pub struct Snapshot<State> {
     state: PhantomData<State>,
 }
 
+/// How a snapshot is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ResultName {
+    /// By what is in it: of two with one name, either will do.
+    OfContent(String),
+    /// By this and something that no other snapshot of any store has.
+    Unique(String),
+}
+
+/// 16 digits that nobody has had yet.
+fn unique() -> Result<String, BuildError> {
+    let mut bytes = [0; 8];
+    let source = Path::new("/dev/urandom");
+    fs::File::open(source)
+        .and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes))
+        .map_err(|error| BuildError::io("read", source, error))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}
+
 /// The snapshots below one store's root.
 #[derive(Clone, Debug)]
 pub struct Snapshots {
@@ -104,19 +123,19 @@ impl Snapshots {
         }
     }
 
-    /// Ends writing and gives the snapshot `name`, or that and the first number that is free.
-    pub(crate) fn commit_beside(
+    /// Ends writing and gives the snapshot a name of that kind.
+    pub(crate) fn commit_as(
         &self,
         active: Snapshot<Active>,
-        name: &str,
+        name: &ResultName,
     ) -> Result<Snapshot<Committed>, BuildError> {
-        let mut numbered = name.to_string();
-        let mut number = 0_u64;
-        while !self.rename(&active, &numbered)? {
-            number += 1;
-            numbered = format!("{name}.{number}");
+        match name {
+            ResultName::OfContent(name) => self.commit(active, name),
+            ResultName::Unique(start) => {
+                let name = format!("{start}-{}", unique()?);
+                self.commit(active, &name)
+            }
         }
-        Ok(self.committed(&numbered))
     }
 
     /// Whether the snapshot got the name. It does not if there is something of that name.
@@ -282,10 +301,12 @@ mod tests {
         let first = snapshots.commit(written(&snapshots, "1"), "name").unwrap();
         let second = snapshots.commit(written(&snapshots, "2"), "name").unwrap();
         assert_eq!((text(&first), text(&second)), ("1".into(), "1".into()));
+        let name = ResultName::Unique("name".to_string());
         let beside = snapshots
-            .commit_beside(written(&snapshots, "3"), "name")
+            .commit_as(written(&snapshots, "3"), &name)
             .unwrap();
-        assert_eq!((beside.name(), &*text(&beside)), ("name.1", "3"));
+        assert!(beside.name().starts_with("name-"), "{beside:?}");
+        assert_eq!(text(&beside), "3");
     }
 
     #[test]
