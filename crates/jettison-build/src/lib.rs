@@ -18,7 +18,10 @@ mod snapshot;
 mod tree;
 
 pub use crate::build::{BuildRequest, Built, CacheUse, Engine, StepRecord};
-pub use crate::context::BuildContext;
+pub use crate::context::{
+    BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
+    Entry, EntryKind, FileIdentity, FileTime, OpenFile,
+};
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
