@@ -225,7 +225,7 @@ fn files_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
 }
 
 /// A file of our own in `folder` whose name begins with a dot.
-fn new_file(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+pub(crate) fn new_file(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
     let mut number = 0_u64;
     loop {
         let path = folder.join(format!(".{name}.{}.{number}", std::process::id()));

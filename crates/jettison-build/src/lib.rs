@@ -22,7 +22,10 @@ mod tree;
 
 pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
 pub use crate::cache::{FileChange, KeyChange, KeyPart};
-pub use crate::context::BuildContext;
+pub use crate::context::{
+    BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
+    Entry, EntryKind, FileIdentity, FileTime, OpenFile,
+};
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
