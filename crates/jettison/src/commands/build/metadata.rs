@@ -50,9 +50,12 @@ struct Step<'a> {
     cached: bool,
     /// Wall time of its execution: now, or when it was executed first.
     seconds: f64,
-    layer_digest: String,
-    unpacked_bytes: u64,
-    files: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unpacked_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<u64>,
 }
 
 /// The metadata of a build whose image has these names.
@@ -99,9 +102,12 @@ fn steps(built: &Built) -> Vec<Step<'_>> {
             line: step.hints.line,
             cached: record.cached,
             seconds: record.elapsed.as_secs_f64(),
-            layer_digest: record.layer.diff_id.0.to_string(),
-            unpacked_bytes: record.layer.unpacked_size,
-            files: record.layer.files,
+            layer_digest: record
+                .layer
+                .as_ref()
+                .map(|layer| layer.diff_id.0.to_string()),
+            unpacked_bytes: record.layer.as_ref().map(|layer| layer.unpacked_size),
+            files: record.layer.as_ref().map(|layer| layer.files),
         })
         .collect()
 }
