@@ -23,6 +23,8 @@ pub(crate) fn explanation(change: &KeyChange) -> String {
                 FileChange::Content => "changed",
                 FileChange::Attributes => "has another mode, owner or attribute",
             };
+            // It is below the root of what is copied from.
+            let path = path.strip_prefix('/').unwrap_or(path);
             format!("`{path}` {what}")
         }
     };
@@ -30,20 +32,36 @@ pub(crate) fn explanation(change: &KeyChange) -> String {
 }
 
 fn part_text(part: &KeyPart) -> String {
-    let name = match part.name.as_str() {
-        "argv" => "the command".to_string(),
-        "user" => "the user".to_string(),
-        "dir" | "working_dir" | "working-dir" => "the working directory".to_string(),
-        name => match name.split_once(' ') {
-            Some(("env", variable)) => format!("the variable `{}`", variable.trim_matches('"')),
-            _ => format!("`{name}`"),
-        },
-    };
+    let name = part_name(&part.name);
     match (part.before.as_str(), part.after.as_str()) {
         ("", after) => format!("{name} is new: {}", short(after)),
         (before, "") => format!("{name} is gone: it was {}", short(before)),
         (before, after) => format!("{name} was {} and is {}", short(before), short(after)),
     }
+}
+
+/// What people call a part of a key (`definition_key` in the engine's cache/key.rs writes them).
+fn part_name(name: &str) -> String {
+    match name {
+        "argv" => "the command",
+        "user" => "the user",
+        "working-dir" => "the working directory",
+        "hostname" => "the host name",
+        "path" | "text" | "url" => "the source",
+        "destination" => "the destination",
+        "script" => "the script",
+        "bind" | "tmpfs" | "secret" | "ssh" | "cache" => "a mount",
+        "chmod" | "chown" | "exclude" | "link" | "parents" | "from" | "network" | "security"
+        | "shm-size" | "ulimit" => return format!("`--{name}`"),
+        "extra-host" => "`--add-host`",
+        _ => match name.split_once(' ') {
+            Some(("env", variable)) => {
+                return format!("the variable `{}`", variable.trim_matches('"'));
+            }
+            _ => return format!("`{name}`"),
+        },
+    }
+    .to_string()
 }
 
 /// The beginning of a value that is too long for a line.
@@ -90,7 +108,7 @@ mod tests {
         );
         check(
             part("chmod", "\"755\"", ""),
-            expect![[r#"`chmod` is gone: it was "755""#]],
+            expect![[r#"`--chmod` is gone: it was "755""#]],
         );
         check(KeyChange::Parent, expect!["what it starts from changed"]);
     }
