@@ -3,6 +3,7 @@
 mod metadata;
 mod options;
 mod results;
+mod table;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,11 @@ pub(crate) fn run(
         .map_err(|error| build_failure(&error, &inputs.source))?;
     let built = build(&engine, &inputs, args, progress, surroundings.now)?;
     results.write(&store, &built)?;
+    if shows_steps(progress) {
+        for line in table::table(&built) {
+            output.note(Look::Plain, &line);
+        }
+    }
     output.line(&built.image.id().0.to_string());
     if progress != ProgressKind::Quiet {
         for tag in &results.tags {
@@ -77,6 +83,14 @@ fn progress_kind(global: &Global, args: &BuildArgs) -> ProgressKind {
         ProgressKind::Quiet
     } else {
         global.progress
+    }
+}
+
+/// Whether people watch.
+fn shows_steps(progress: ProgressKind) -> bool {
+    match progress {
+        ProgressKind::Auto | ProgressKind::Tty | ProgressKind::Plain => true,
+        ProgressKind::Quiet | ProgressKind::None | ProgressKind::Rawjson => false,
     }
 }
 

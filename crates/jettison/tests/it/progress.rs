@@ -5,6 +5,7 @@ use jettison_testkit::Scratch;
 use serde_json::Value;
 
 use crate::PROGRAM;
+use crate::builds::check_build;
 use crate::shared::namespaces_work;
 
 /// A directory `app` whose two files are copied by two steps.
@@ -27,24 +28,28 @@ fn app() -> Option<Scratch> {
 fn a_build_explains_why_its_steps_run() {
     let Some(scratch) = app() else { return };
     let build = ["build", "app", "--explain", "--jobs=1"];
-    scratch.check(
+    check_build(
+        &scratch,
         &build,
         expect![[r#"
-        exit: 0
-        --- stdout ---
-        [ID]
-        --- stderr ---
-        #1 [2/3] COPY one /
-        #1 because no earlier build had such a step
-        #1 DONE [TIME]
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [2/3] COPY one /
+            #1 because no earlier build had such a step
+            #1 DONE [TIME]
 
-        #2 [3/3] COPY --chown=0 two /
-        #2 because no earlier build had such a step
-        #2 DONE [TIME]
-    "#]],
+            #2 [3/3] COPY --chown=0 two /
+            #2 because no earlier build had such a step
+            #2 DONE [TIME]
+
+            [TABLE]
+        "#]],
     );
     scratch.write("app/two", "other\n");
-    scratch.check(
+    check_build(
+        &scratch,
         &build,
         expect![[r#"
             exit: 0
@@ -57,13 +62,16 @@ fn a_build_explains_why_its_steps_run() {
             #2 [3/3] COPY --chown=0 two /
             #2 because `two` changed
             #2 DONE [TIME]
+
+            [TABLE]
         "#]],
     );
     scratch.write(
         "app/Dockerfile",
         "FROM scratch\nCOPY one /\nCOPY --chown=5 two /\nLABEL a=b\n",
     );
-    scratch.check(
+    check_build(
+        &scratch,
         &build,
         expect![[r#"
             exit: 0
@@ -76,24 +84,29 @@ fn a_build_explains_why_its_steps_run() {
             #2 [3/3] COPY --chown=5 two /
             #2 because `--chown` was "0" and is "5"
             #2 DONE [TIME]
+
+            [TABLE]
         "#]],
     );
     let anew = [build.as_slice(), &["--no-cache"]].concat();
-    scratch.check(
+    check_build(
+        &scratch,
         &anew,
         expect![[r#"
-        exit: 0
-        --- stdout ---
-        [ID]
-        --- stderr ---
-        #1 [2/3] COPY one /
-        #1 because the cache was not asked
-        #1 DONE [TIME]
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [2/3] COPY one /
+            #1 because the cache was not asked
+            #1 DONE [TIME]
 
-        #2 [3/3] COPY --chown=5 two /
-        #2 because the cache was not asked
-        #2 DONE [TIME]
-    "#]],
+            #2 [3/3] COPY --chown=5 two /
+            #2 because the cache was not asked
+            #2 DONE [TIME]
+
+            [TABLE]
+        "#]],
     );
 }
 
