@@ -8,6 +8,7 @@
 
 mod build;
 mod cache;
+mod cache_mounts;
 mod context;
 mod error;
 mod event;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
 pub use crate::cache::{FileChange, KeyChange, KeyPart};
+pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::BuildContext;
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};

@@ -26,7 +26,7 @@ use jettison_oci::{ChainId, DiffId, Image, Store, unpack_layer};
 
 use crate::error::BuildError;
 use crate::snapshot::owner::Owner;
-use crate::snapshot::remove::remove_all;
+pub(crate) use crate::snapshot::remove::remove_all;
 
 /// A snapshot that is being written. It can never be a parent.
 #[derive(Debug)]
