@@ -24,6 +24,7 @@ use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
 use crate::build::step::{StepResult, StepRun};
 use crate::cache::{Cache, KeyChange};
+use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
 use crate::event::Reporter;
@@ -45,6 +46,7 @@ pub struct Engine<'a> {
     pub host: &'a RunHost,
     snapshots: Snapshots,
     cache: Cache,
+    cache_mounts: CacheMounts,
     // Nobody prunes what a build has found and not used yet.
     in_use: StoreLock,
 }
@@ -187,6 +189,7 @@ impl<'a> Engine<'a> {
             host,
             snapshots,
             cache,
+            cache_mounts: CacheMounts::new(store.root()),
             in_use,
         })
     }
