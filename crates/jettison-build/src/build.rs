@@ -25,6 +25,7 @@ use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
 use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
+use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
 use crate::event::Reporter;
@@ -46,6 +47,7 @@ pub struct Engine<'a> {
     pub host: &'a RunHost,
     snapshots: Snapshots,
     cache: Cache,
+    cache_mounts: CacheMounts,
     // Nobody prunes what a build has found and not used yet.
     in_use: StoreLock,
 }
@@ -194,6 +196,7 @@ impl<'a> Engine<'a> {
             host,
             snapshots,
             cache,
+            cache_mounts: CacheMounts::new(store.root()),
             in_use,
         })
     }

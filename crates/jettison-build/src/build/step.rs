@@ -17,8 +17,8 @@ use crate::cache::{
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
 use crate::exec::{
-    CopyFailure, RunError, SelectError, Selection, Source, copy_files, digest_lines, make_workdir,
-    run_command, select,
+    CopyFailure, RunError, RunSurroundings, SelectError, Selection, Source, copy_files,
+    digest_lines, make_workdir, run_command, select,
 };
 use crate::lower::Located;
 use crate::plan::{
@@ -438,22 +438,15 @@ impl StepRun<'_> {
             ends_a_line = bytes.last() == Some(&b'\n');
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
         };
-        if !self.has(lowers, &run.working_dir)? {
-            // As the usual runtimes do; the image's configuration may name any directory.
-            let target = self.target(lowers, active)?;
-            let workdir = WorkdirDefinition {
-                path: run.working_dir.clone(),
-                user: String::new(),
-            };
-            make_workdir(&target.tree, &workdir).map_err(|failure| copy_error(step, &failure))?;
-        }
-        let ran = run_command(
-            (self.engine.entered, self.engine.host),
-            run,
-            lowers,
-            active,
-            &mut output,
-        );
+        let surroundings = RunSurroundings {
+            entered: self.engine.entered,
+            host: self.engine.host,
+            secrets: self.request.secrets,
+            cache_mounts: &self.engine.cache_mounts,
+            snapshots: &self.engine.snapshots,
+            lowers_of: &|input| self.lowers_of(input),
+        };
+        let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {
             let bytes = b"\n";
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
@@ -471,13 +464,14 @@ impl StepRun<'_> {
                 let message = format!("cannot become user `{}`: {reason}", run.user);
                 return Err(located(step, message));
             }
+            Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
         };
         let mut outcome = match exit.status {
             Status::Code(0) => {
                 return Ok(Usage {
                     processor_time: Some(exit.user_time + exit.system_time),
-                    peak_memory: Some(exit.max_rss),
+                    peak_memory: exit.peak_memory.or(Some(exit.max_rss)),
                 });
             }
             Status::Code(code) => format!("exit code: {code}"),
@@ -486,6 +480,9 @@ impl StepRun<'_> {
         };
         if let Some(failure) = exit.exec_failure {
             outcome = format!("{outcome} ({failure})");
+        }
+        if exit.ran_out_of_memory {
+            outcome.push_str(": the limit of memory was reached");
         }
         Err(BuildError::Command {
             line,
@@ -529,15 +526,6 @@ impl StepRun<'_> {
     ) -> Result<(), BuildError> {
         let target = self.target(lowers, active)?;
         make_workdir(&target.tree, workdir).map_err(|failure| copy_error(step, &failure))
-    }
-
-    /// Whether there is a `path` in the file system of `lowers`.
-    fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
-        let mount = jettison_sandbox::mount_overlay(self.engine.entered, lowers, None)
-            .map_err(BuildError::Mount)?;
-        let root = mount.path();
-        let tree = Tree::open(&root).map_err(|source| BuildError::io("open", &root, source))?;
-        Ok(tree.stat(Path::new(path)).is_ok())
     }
 
     fn target(&self, lowers: &[PathBuf], active: &Snapshot<Active>) -> Result<Target, BuildError> {

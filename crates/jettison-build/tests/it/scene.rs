@@ -119,6 +119,7 @@ impl Scene {
             hosts: empty_file(&self.root.join("hosts")),
             apt_settings: None,
             proxies: Vec::new(),
+            resources: jettison_sandbox::Resources::UNLIMITED,
         };
         let recorder = Recorder::default();
         let result = (|| {
