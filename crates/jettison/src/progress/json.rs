@@ -37,6 +37,15 @@ struct Status<'a> {
     statuses: Option<[Work; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logs: Option<[Log<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<[Warning; 1]>,
+}
+
+#[derive(Debug, Serialize)]
+struct Warning {
+    level: u8,
+    /// The text in Base64.
+    short: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -173,6 +182,12 @@ impl Json {
                     timestamp: time,
                 }]);
             }
+            Event::Warning { text } => {
+                status.warnings = Some([Warning {
+                    level: 1,
+                    short: base64(text.as_bytes()),
+                }]);
+            }
             Event::TaskStarted { title } => {
                 let task = Task {
                     title: (*title).to_string(),
@@ -307,6 +322,7 @@ mod tests {
                 step: 1,
                 elapsed: Duration::from_secs(1),
             },
+            Event::Warning { text: "foo" },
             Event::TaskStarted { title: "download" },
             Event::TaskProgress { done: 5, total: 10 },
             Event::TaskFinished {

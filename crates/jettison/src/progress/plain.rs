@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 
-use crate::progress::seconds;
+use crate::progress::{seconds, warning};
 use crate::progress::steps::{StepState, StepView, Steps};
 
 const DIM: Style = Style::new().dimmed();
@@ -47,9 +47,10 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    /// Prints what is no step: tasks, once they are done.
+    /// Prints what is no step: warnings, and tasks once they are done.
     pub(super) fn event(&mut self, event: &Event<'_>) {
         match event {
+            Event::Warning { text } => self.note(&warning(text)),
             Event::TaskFinished { title, elapsed } => {
                 let time = seconds(*elapsed);
                 self.note(&format!("   {title} {DIM}{time}{DIM:#}"));

@@ -85,7 +85,7 @@ impl Steps {
                     view.state = StepState::Done(*elapsed);
                 }
             }
-            Event::TaskStarted { .. } | Event::TaskProgress { .. } | Event::TaskFinished { .. } => {
+            Event::Warning { .. } | Event::TaskStarted { .. } | Event::TaskProgress { .. } | Event::TaskFinished { .. } => {
             }
         }
     }

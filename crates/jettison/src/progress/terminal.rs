@@ -16,7 +16,7 @@ use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 use jettison_slim::size_text;
 
-use crate::progress::seconds;
+use crate::progress::{seconds, warning};
 use crate::progress::steps::{StepState, StepView, Steps};
 
 const DIM: Style = Style::new().dimmed();
@@ -65,6 +65,7 @@ impl Live {
                 }
             }
             Event::StepStarted { .. } => {}
+            Event::Warning { text } => self.kept.push(warning(text)),
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
                     title: (*title).to_string(),
