@@ -1,5 +1,6 @@
 //! `jettison build`
 
+mod caches;
 mod metadata;
 mod options;
 mod results;
@@ -7,7 +8,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use jettison_build::{BuildRequest, Built, Engine};
+use jettison_build::{BuildRequest, Built, Engine, RunHost};
 use jettison_oci::{Image, Reference, Store};
 
 use crate::bases::SettingsBases;
@@ -56,11 +57,15 @@ pub(crate) fn run(
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
     let store = world::store(&root)?;
-    let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
+    let host = RunHost {
+        resources: options::resources(&args.commands),
+        ..world::run_host(&root, &entered, &inputs.lower.build_args)?
+    };
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
     let built = build(&engine, &inputs, args, progress, surroundings.now)?;
     results.write(&store, &built)?;
+    caches::write(&engine, &built, &args.cache.cache_to, output)?;
     if shows_steps(progress) {
         for line in table::table(&built) {
             output.note(Look::Plain, &line);
@@ -108,7 +113,10 @@ fn build(
     };
     let progress = Progress::new(progress, reasons);
     let bases = SettingsBases::new(engine, &progress, &inputs.settings, &args.input, now);
+    let layouts = caches::open(&args.cache.cache_from, &progress);
     let request = BuildRequest {
+        cache_from: caches::sources(&layouts),
+        keep: caches::keep(&args.cache.cache_to),
         cache: inputs.cache,
         created: inputs.created.clone(),
         jobs: args.commands.jobs.map(usize::from),

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 
-use crate::progress::{seconds, warning};
 use crate::progress::steps::{StepState, StepView, Steps};
+use crate::progress::{seconds, warning};
 
 const DIM: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();

@@ -85,8 +85,10 @@ impl Steps {
                     view.state = StepState::Done(*elapsed);
                 }
             }
-            Event::Warning { .. } | Event::TaskStarted { .. } | Event::TaskProgress { .. } | Event::TaskFinished { .. } => {
-            }
+            Event::Warning { .. }
+            | Event::TaskStarted { .. }
+            | Event::TaskProgress { .. }
+            | Event::TaskFinished { .. } => {}
         }
     }
 

@@ -16,8 +16,8 @@ use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 use jettison_slim::size_text;
 
-use crate::progress::{seconds, warning};
 use crate::progress::steps::{StepState, StepView, Steps};
+use crate::progress::{seconds, warning};
 
 const DIM: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();

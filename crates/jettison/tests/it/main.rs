@@ -10,6 +10,7 @@ mod archive;
 mod arrows;
 mod build_options;
 mod builds;
+mod caches;
 mod calculator;
 mod call;
 mod candidates;
