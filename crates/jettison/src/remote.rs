@@ -3,6 +3,9 @@
 mod address;
 mod agent;
 mod download;
+mod git;
+mod hosts;
 mod http_date;
+mod lock;
 mod record;
 mod transfer;
