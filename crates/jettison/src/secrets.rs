@@ -192,7 +192,7 @@ fn signer(
     }
     match sockets.as_slice() {
         [socket] if paths.len() == 1 => {
-            let socket = std::path::absolute(socket).unwrap_or_else(|_| socket.to_path_buf());
+            let socket = std::path::absolute(socket).unwrap_or_else(|_| (*socket).clone());
             Ok(Arc::new(Forward { socket }))
         }
         [] => Err("keys in files are not supported yet: add them to an agent".to_owned()),

@@ -95,10 +95,24 @@ mod tests {
     #[test]
     fn other_texts_are_refused_in_the_words_of_buildx() {
         check("src=a", expect!["error: secret missing ID"]);
-        check("a", expect!["error: invalid field 'a' must be a key=value pair"]);
-        check("id=a,type=x", expect![[r#"error: unsupported secret type "x""#]]);
-        check("id=a,mode=1", expect!["error: unexpected key 'mode' in 'mode=1'"]);
-        check("id=\"a", expect![[r#"error: failed to parse csv secret: parse error on line 1, column 4: bare " in non-quoted-field"#]]);
+        check(
+            "a",
+            expect!["error: invalid field 'a' must be a key=value pair"],
+        );
+        check(
+            "id=a,type=x",
+            expect![[r#"error: unsupported secret type "x""#]],
+        );
+        check(
+            "id=a,mode=1",
+            expect!["error: unexpected key 'mode' in 'mode=1'"],
+        );
+        check(
+            "id=\"a",
+            expect![[
+                r#"error: failed to parse csv secret: parse error on line 1, column 4: bare " in non-quoted-field"#
+            ]],
+        );
     }
 
     #[test]
