@@ -15,7 +15,7 @@ pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
 pub(crate) use crate::cli::input::InputArgs;
-pub(crate) use crate::cli::values::{ExtraHosts, Resources};
+pub(crate) use crate::cli::values::{ExtraHosts, Field, Resources, fields};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]
