@@ -15,7 +15,9 @@ pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
 pub(crate) use crate::cli::input::InputArgs;
-pub(crate) use crate::cli::values::{CacheExport, CacheImport, CacheMode, ExtraHosts};
+pub(crate) use crate::cli::values::{
+    CacheExport, CacheImport, CacheMode, ExtraHosts, Field, fields,
+};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]

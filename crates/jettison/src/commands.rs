@@ -14,3 +14,6 @@ pub(crate) mod optimize;
 pub(crate) mod prune;
 pub(crate) mod run;
 mod world;
+
+pub(crate) use crate::commands::dockerfile::in_directory;
+pub(crate) use crate::commands::world::DOCKERFILE_LIMIT;

@@ -20,6 +20,7 @@ pub(crate) use crate::cli::values::cache::{
 };
 pub(crate) use crate::cli::values::duration::duration;
 pub(crate) use crate::cli::values::entitlement::{Entitlement, entitlement};
+pub(crate) use crate::cli::values::fields::{Field, fields};
 pub(crate) use crate::cli::values::host::{ExtraHosts, extra_hosts};
 pub(crate) use crate::cli::values::pair::{Pair, pair};
 pub(crate) use crate::cli::values::resource::{Resource, resource};
