@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod du;
 pub(crate) mod explain;
 pub(crate) mod images;
+mod items;
 pub(crate) mod optimize;
 pub(crate) mod prune;
 pub(crate) mod run;
