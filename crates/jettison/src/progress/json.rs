@@ -344,6 +344,7 @@ mod tests {
             {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]"}]}
             {"logs":[{"vertex":"[SECOND]","stream":1,"data":"G1sySmhpCg==","timestamp":"[NOW]"}]}
             {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]","completed":"[NOW]"}]}
+            {"warnings":[{"level":1,"short":"Zm9v"}]}
             {"statuses":[{"id":"download","current":0,"timestamp":"[NOW]","started":"[NOW]"}]}
             {"statuses":[{"id":"download","total":10,"current":5,"timestamp":"[NOW]","started":"[NOW]"}]}
             {"statuses":[{"id":"download","current":0,"timestamp":"[NOW]","started":"[NOW]","completed":"[NOW]"}]}

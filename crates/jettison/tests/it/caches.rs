@@ -84,7 +84,10 @@ fn a_cache_that_is_not_there_is_said_and_does_not_stop_a_build() {
         "--jobs=1",
         "--cache-from=type=local,src=nowhere",
     ];
-    check_build(&scratch, &arguments, expect![[r#"
+    check_build(
+        &scratch,
+        &arguments,
+        expect![[r#"
         exit: 0
         --- stdout ---
         [ID]
@@ -97,7 +100,8 @@ fn a_cache_that_is_not_there_is_said_and_does_not_stop_a_build() {
         #2 DONE [TIME]
 
         [TABLE]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -50,8 +50,6 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
             "--cache-to mounts=true",
             args.cache.cache_to.iter().any(|export| export.has_mounts),
         ),
-        ("--secret", !commands.secrets.is_empty()),
-        ("--ssh", !commands.ssh.is_empty()),
         ("--ca", commands.ca.is_some()),
         ("--network none", commands.network == BuildNetwork::None),
         ("--allow", !commands.allow.is_empty()),
