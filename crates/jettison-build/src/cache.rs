@@ -17,10 +17,10 @@ mod key;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jettison_oci::{Descriptor, DiffId, Digest, Layer, MediaType};
 
@@ -42,6 +42,8 @@ pub(crate) struct CacheEntry {
     pub(crate) processor_time: Option<Duration>,
     /// The most memory that one of its processes had, in bytes.
     pub(crate) peak_memory: Option<u64>,
+    /// How the step is shown.
+    pub(crate) title: String,
 }
 
 /// The cache below one store's root.
@@ -62,7 +64,12 @@ impl Cache {
 
     /// The entry of `key`, or `None` if there is none that can be read.
     pub(crate) fn get(&self, key: &CacheKey) -> Option<CacheEntry> {
-        decode(&fs::read_to_string(self.root.join("steps").join(key.to_string())).ok()?)
+        self.entry(&key.to_string())
+    }
+
+    /// The same, by the key's digits.
+    pub(crate) fn entry(&self, key: &str) -> Option<CacheEntry> {
+        decode(&fs::read_to_string(self.root.join("steps").join(key)).ok()?)
     }
 
     /// Notes that an entry was used just now.
@@ -83,12 +90,63 @@ impl Cache {
     }
 
     /// Forgets an entry.
-    pub(crate) fn remove(&self, key: &CacheKey) -> Result<(), BuildError> {
-        let path = self.root.join("steps").join(key.to_string());
+    pub(crate) fn remove(&self, key: &str) -> Result<(), BuildError> {
+        let path = self.root.join("steps").join(key);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(|source| BuildError::io("remove", &path, source)),
         }
+    }
+
+    /// All entries, with their keys and when they were last used.
+    pub(crate) fn entries(&self) -> Result<Vec<(String, CacheEntry, SystemTime)>, BuildError> {
+        let folder = self.root.join("steps");
+        let mut entries = Vec::new();
+        for (name, path) in files_in(&folder)? {
+            let entry = fs::read_to_string(&path)
+                .ok()
+                .and_then(|text| decode(&text));
+            let used = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            if let (Some(entry), Ok(used)) = (entry, used) {
+                entries.push((name, entry, used));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The name of the snapshot that the step of `key` started from, if it started from one.
+    pub(crate) fn parent(&self, key: &str) -> Option<String> {
+        let file = File::open(self.root.join("preimages").join(key)).ok()?;
+        // The version, the kind, the parent.
+        let line = BufReader::new(file).lines().nth(2)?.ok()?;
+        let name = line.strip_prefix("parent \"step ")?.strip_suffix('"')?;
+        Some(name.to_owned())
+    }
+
+    /// Removes what no entry needs: texts, other names, locks, and what killed processes left. Nobody may be using the cache.
+    pub(crate) fn tidy(&self) -> Result<(), BuildError> {
+        let steps = self.root.join("steps");
+        let is_known = |key: &str| steps.join(key).exists();
+        for (folder, is_needed) in [
+            (
+                "steps",
+                &(|name: &str, _: &Path| !name.starts_with('.')) as &dyn Fn(&str, &Path) -> bool,
+            ),
+            ("preimages", &|name: &str, _: &Path| is_known(name)),
+            ("aliases", &|_: &str, path: &Path| {
+                fs::read_to_string(path).is_ok_and(|key| is_known(&key))
+            }),
+            ("lineages", &|name: &str, _: &Path| !name.starts_with('.')),
+            ("locks", &|_: &str, _: &Path| false),
+        ] {
+            for (name, path) in files_in(&self.root.join(folder))? {
+                if !is_needed(&name, &path) {
+                    fs::remove_file(&path)
+                        .map_err(|source| BuildError::io("remove", &path, source))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the text of a key.
@@ -152,8 +210,22 @@ impl Cache {
     }
 }
 
+/// The files of a directory of ours, sorted by name.
+fn files_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    let failed = |source| BuildError::io("list", folder, source);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if let Ok(name) = entry.file_name().into_string() {
+            files.push((name, entry.path()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// A file of our own in `folder` whose name begins with a dot.
-fn new_file(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+pub(crate) fn new_file(folder: &Path, name: &str) -> io::Result<(PathBuf, File)> {
     let mut number = 0_u64;
     loop {
         let path = folder.join(format!(".{name}.{}.{number}", std::process::id()));
@@ -172,8 +244,9 @@ fn encode(entry: &CacheEntry) -> String {
         elapsed,
         processor_time,
         peak_memory,
+        title,
     } = entry;
-    let mut text = format!("snapshot {snapshot}\n");
+    let mut text = format!("snapshot {snapshot}\ntitle {}\n", title.replace('\n', " "));
     let mut line = |name: &str, value: &dyn std::fmt::Display| {
         let written = writeln!(text, "{name} {value}");
         debug_assert!(written.is_ok(), "a String takes everything");
@@ -227,6 +300,7 @@ fn decode(text: &str) -> Option<CacheEntry> {
         elapsed,
         processor_time: number("processor-microseconds").map(Duration::from_micros),
         peak_memory: number("peak-memory"),
+        title: field("title").unwrap_or_default().to_string(),
     })
 }
 
@@ -252,6 +326,7 @@ mod tests {
             elapsed: Duration::from_micros(1_234_567),
             processor_time: Some(Duration::from_micros(7)),
             peak_memory: None,
+            title: "[1/2] RUN make".to_string(),
         }
     }
 

@@ -7,6 +7,7 @@ mod merged;
 mod plain;
 mod run;
 
+pub(crate) use crate::exec::attributes::attribute_lines;
 pub(crate) use crate::exec::copy::{
     Changes, CopyFailure, CopyWork, Fetched, NoDigests, Outputs, Owners, Source, workdir,
 };

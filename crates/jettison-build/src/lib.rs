@@ -14,6 +14,7 @@ mod event;
 mod exec;
 mod lower;
 mod plan;
+mod prune;
 mod remotes;
 mod secrets;
 mod snapshot;
@@ -21,7 +22,10 @@ mod tree;
 
 pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
 pub use crate::cache::{FileChange, KeyChange, KeyPart};
-pub use crate::context::BuildContext;
+pub use crate::context::{
+    BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
+    Entry, EntryKind, FileIdentity, FileTime, OpenFile,
+};
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
@@ -31,6 +35,7 @@ pub use crate::plan::{
     MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits, RunMount,
     RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId, WorkdirDefinition,
 };
+pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,

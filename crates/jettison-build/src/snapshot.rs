@@ -26,7 +26,7 @@ use jettison_oci::{ChainId, DiffId, Image, Store, unpack_layer};
 
 use crate::error::BuildError;
 use crate::snapshot::owner::Owner;
-use crate::snapshot::remove::remove_all;
+pub(crate) use crate::snapshot::remove::remove_all;
 
 /// A snapshot that is being written. It can never be a parent.
 #[derive(Debug)]
@@ -180,6 +180,53 @@ impl Snapshots {
             }),
         };
         removed.map_err(|source| BuildError::io("remove", &dir, source))
+    }
+
+    /// The names of all committed snapshots, sorted.
+    pub(crate) fn names(&self) -> Result<Vec<String>, BuildError> {
+        let failed = |source| BuildError::io("list", &self.root, source);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Ok(name) = entry.file_name().into_string()
+                && entry.path().join("fs").is_dir()
+                && !name.starts_with(owner::PREFIX)
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The names of the snapshots that end a stack of layers.
+    pub(crate) fn chain_ends(&self) -> Result<Vec<(String, String)>, BuildError> {
+        let chains = self.root.join("chains");
+        let failed = |source| BuildError::io("list", &chains, source);
+        let mut ends = Vec::new();
+        for entry in fs::read_dir(&chains).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let (Ok(chain), Ok(target)) =
+                (entry.file_name().into_string(), fs::read_link(entry.path()))
+            else {
+                continue;
+            };
+            if let Some(name) = target.file_name().and_then(|name| name.to_str()) {
+                ends.push((chain, name.to_owned()));
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Forgets the stacks of layers whose snapshots are gone.
+    pub(crate) fn tidy(&self) -> Result<(), BuildError> {
+        for (chain, name) in self.chain_ends()? {
+            if self.get(&name).is_none() {
+                let path = self.root.join("chains").join(chain);
+                fs::remove_file(&path).map_err(|source| BuildError::io("remove", &path, source))?;
+            }
+        }
+        Ok(())
     }
 
     /// Throws an active snapshot away.

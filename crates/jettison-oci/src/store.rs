@@ -17,9 +17,11 @@
 //! one would trip over. Blobs are checked against their digests whenever they are read.
 
 mod blob;
+mod collect;
 mod index;
 
 pub use crate::store::blob::{BlobReader, BlobWriter};
+pub use crate::store::collect::StoredBlob;
 pub use crate::store::index::TaggedImage;
 pub(crate) use crate::store::index::{IMAGE_NAME, REF_NAME, manifest_descriptor};
 

@@ -123,7 +123,7 @@ impl State {
 
 impl Reporter for Progress {
     fn event(&self, event: Event<'_>) {
-        if self.kind == ProgressKind::Quiet {
+        if matches!(self.kind, ProgressKind::Quiet | ProgressKind::None) {
             return;
         }
         let is_tty = self.kind == ProgressKind::Tty;

@@ -116,7 +116,10 @@ pub(crate) fn write_layers(
     let forget = || {
         for job in lost.iter().rev() {
             // That it could not be written counts.
-            engine.cache.remove(&job.key).unwrap_or_default();
+            engine
+                .cache
+                .remove(&job.key.to_string())
+                .unwrap_or_default();
             let removed = engine.snapshots.remove(&job.entry.snapshot);
             removed.unwrap_or_default();
         }

@@ -213,6 +213,7 @@ mod tests {
                 elapsed: Duration::ZERO,
                 processor_time: None,
                 peak_memory: None,
+                title: String::new(),
             },
             is_cached: false,
             change: None,

@@ -114,6 +114,7 @@ impl StepRun<'_> {
             elapsed,
             processor_time: usage.processor_time,
             peak_memory: usage.peak_memory,
+            title: title.clone(),
         };
         cache.put_text(&key, text)?;
         cache.put(&key, &entry)?;

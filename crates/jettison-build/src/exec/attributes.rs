@@ -57,3 +57,16 @@ pub(crate) fn read(file: impl AsFd) -> io::Result<Xattrs> {
     }
     Ok(xattrs)
 }
+
+/// One line for each attribute of `file`, for a cache key.
+pub(crate) fn attribute_lines(file: impl AsFd) -> io::Result<Vec<String>> {
+    Ok(lines(&read(file)?).collect())
+}
+
+/// One line for each attribute, for a cache key.
+pub(crate) fn lines(xattrs: &Xattrs) -> impl Iterator<Item = String> {
+    xattrs.iter().map(|(name, value)| {
+        let (name, value) = (name.escape_ascii(), value.escape_ascii());
+        format!("attribute \"{name}\" \"{value}\"")
+    })
+}
