@@ -18,6 +18,9 @@ mod rules;
 mod select;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +30,7 @@ use crate::exec::copy::owner::{has_names, owner};
 use crate::exec::copy::place::{Placer, write_error};
 use crate::exec::copy::rules::SourceRules;
 use crate::exec::copy::select::{KnownDigest, Selected, all, select};
-use crate::exec::files::{FileKind, Meta, Node, clean};
+use crate::exec::files::{FileKind, Meta, Node};
 use crate::exec::merged::Merged;
 use crate::exec::plain::PlainFiles;
 use crate::plan::{Archives, CopyDefinition, CopyItem, WorkdirDefinition};
@@ -163,7 +166,7 @@ pub(crate) fn workdir(
         owner: Some(owner),
         mode: ModeRule::Kept,
     };
-    let real = placer.real(&clean(path))?;
+    let real = placer.real(path)?;
     placer.make_directories(&real, 0o755)?;
     Ok(placer.draft.finish())
 }

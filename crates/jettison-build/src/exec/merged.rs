@@ -220,3 +220,6 @@ fn on_disk(root: &Arc<Root>, path: PathBuf, stat: &Stat) -> Found {
         Found::Node(Node::on_disk(root, path, Meta::of(stat)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ impl Placer<'_> {
         };
         let directory = self.real(directory)?;
         self.make_directories(&directory, self.mode.of_parents())?;
-        let mut target = self.real(&clean(path))?;
+        let mut target = self.real(path)?;
         let existing = self.node(&target)?;
         let is_existing_dir = existing.as_ref().is_some_and(|node| node.meta.is_dir());
         if selected.node.meta.is_dir() {
@@ -195,7 +195,8 @@ impl Placer<'_> {
 
     /// Where `path` leads to.
     pub(crate) fn real(&self, path: &Path) -> Result<PathBuf, CopyFailure> {
-        resolve(&self.draft, path, LastLink::Followed).map_err(write_error(path))
+        let path = clean(path);
+        resolve(&self.draft, &path, LastLink::Followed).map_err(write_error(&path))
     }
 }
 
