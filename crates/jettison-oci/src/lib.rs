@@ -32,5 +32,6 @@ pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
 pub use crate::store::{
-    BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, TaggedImage,
+    BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, StoredBlob,
+    TaggedImage,
 };

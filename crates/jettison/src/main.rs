@@ -13,6 +13,8 @@ mod network;
 mod output;
 mod printable;
 mod progress;
+#[expect(dead_code, reason = "the commands are about to use it")]
+mod remote;
 mod report;
 mod selection;
 mod settings;

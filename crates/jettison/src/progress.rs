@@ -129,7 +129,7 @@ impl Reporter for Progress {
         let is_tty = self.kind == ProgressKind::Tty;
         let mut state = self.lock();
         match event {
-            Event::StepStarted { step, title } => {
+            Event::StepStarted { step, title, .. } => {
                 let title = printable(title);
                 state.tail.clear();
                 state.open_line.clear();

@@ -76,11 +76,9 @@ pub(crate) fn run(
         surroundings.now,
     );
     let request = BuildRequest {
-        dockerfile: &inputs.source.text,
-        context: &inputs.context,
-        lower: inputs.lower.clone(),
         cache: inputs.cache,
         created: inputs.created.clone(),
+        ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
     };
     let built = engine.build(&request, &bases, &progress).map_err(|error| {
         progress.show_tail();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost, RunLimits};
 use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
@@ -131,6 +131,7 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         target: None,
         build_args: build_args(&args.build_args, surroundings),
         architecture: Surroundings::architecture(),
+        limits: RunLimits::default(),
     };
     let cache = if args.no_cache {
         CacheUse::Ignore

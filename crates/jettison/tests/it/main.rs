@@ -15,6 +15,7 @@ mod candidates;
 mod check;
 mod check_formats;
 mod cli;
+mod conformance;
 mod files;
 mod interop;
 mod shared;
