@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod artifacts;
 mod changeset;
 mod compress;
 mod config;
@@ -16,6 +17,7 @@ mod store;
 mod time;
 mod wire;
 
+pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
     Devices, Entry, EntryContent, EntryKind, LayerError, LayerOptions, LayerWriter, Owners,
     Placement, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry, measure_layer,

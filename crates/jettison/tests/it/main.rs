@@ -8,6 +8,7 @@
 
 mod archive;
 mod arrows;
+mod build_options;
 mod builds;
 mod calculator;
 mod call;
@@ -18,6 +19,8 @@ mod cli;
 mod conformance;
 mod files;
 mod interop;
+mod progress;
+mod pruning;
 mod shared;
 mod users;
 
