@@ -19,16 +19,20 @@ mod secrets;
 mod snapshot;
 mod tree;
 
-pub use crate::build::{BuildRequest, Built, CacheUse, Engine, StepRecord};
+pub use crate::build::{BuildRequest, Built, CacheUse, Engine, StepRecord, timestamp};
 pub use crate::context::BuildContext;
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
-pub use crate::lower::{Bases, DEFAULT_PATH, Located, LowerError, LowerRequest, lower, proxies};
+pub use crate::lower::{
+    Bases, DEFAULT_PATH, Entitlement, Located, LowerError, LowerRequest, NamedContext, lower,
+    proxies,
+};
 pub use crate::plan::{
-    Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, Hints, Input,
-    MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits, RunMount,
-    RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId, WorkdirDefinition,
+    Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource,
+    Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits,
+    RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
+    WorkdirDefinition,
 };
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
