@@ -8,19 +8,26 @@
 
 mod build;
 mod cache;
+mod cache_mounts;
 mod context;
 mod error;
 mod event;
 mod exec;
 mod lower;
 mod plan;
+mod prune;
 mod remotes;
 mod secrets;
 mod snapshot;
 mod tree;
 
-pub use crate::build::{BuildRequest, Built, CacheUse, Engine, StepRecord, timestamp};
-pub use crate::context::BuildContext;
+pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord, timestamp};
+pub use crate::cache::{FileChange, FoundStep, KeyChange, KeyPart, StepLayout, StepSource};
+pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
+pub use crate::context::{
+    BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
+    Entry, EntryKind, FileIdentity, FileTime, OpenFile,
+};
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
@@ -34,6 +41,7 @@ pub use crate::plan::{
     RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
+pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,

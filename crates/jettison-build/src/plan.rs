@@ -34,6 +34,26 @@ pub struct Step {
     pub hints: Hints,
 }
 
+impl Step {
+    /// The earlier steps whose results it needs: its parent, what it copies from, and what it mounts.
+    pub fn inputs(&self) -> Vec<StepId> {
+        let mut inputs = vec![self.parent];
+        match &self.definition {
+            Definition::Run(run) => inputs.extend(run.mounts.iter().filter_map(RunMount::from)),
+            Definition::Copy(copy) => match &copy.from {
+                CopyFrom::Input(input) => inputs.push(*input),
+                CopyFrom::Context | CopyFrom::Named(_) => {}
+            },
+            Definition::Workdir(_) => {}
+        }
+        let steps = inputs.into_iter().filter_map(|input| match input {
+            Input::Step(id) => Some(id),
+            Input::Scratch | Input::Base(_) => None,
+        });
+        steps.collect()
+    }
+}
+
 /// How a step is shown.
 #[derive(Clone, Debug)]
 pub struct Hints {
@@ -133,6 +153,18 @@ pub struct RunMount {
     pub target: Option<String>,
     /// What is mounted.
     pub kind: RunMountKind,
+}
+
+impl RunMount {
+    /// The file system that it takes files from.
+    pub fn from(&self) -> Option<Input> {
+        match self.kind {
+            RunMountKind::Bind { from, .. } | RunMountKind::Cache { from, .. } => Some(from),
+            RunMountKind::Tmpfs { .. } | RunMountKind::Secret { .. } | RunMountKind::Ssh { .. } => {
+                None
+            }
+        }
+    }
 }
 
 /// What a `--mount` of a `RUN` mounts.

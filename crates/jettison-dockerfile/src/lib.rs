@@ -58,7 +58,7 @@ pub use crate::few::Few;
 pub use crate::flag::Flag;
 pub use crate::git_reference::{GitMtime, GitReference, GitReferenceError};
 pub use crate::heredoc::Heredoc;
-pub use crate::ignore::{IgnoreError, IgnoreFile, ignore_file_names};
+pub use crate::ignore::{IgnoreDirectory, IgnoreError, IgnoreFile, ignore_file_names};
 pub use crate::instruction::{
     ArgDeclaration, CommandForm, CopyInstruction, CopySource, FromInstruction, HealthCommand,
     Healthcheck, Instruction, InstructionKind, KeyValue, MountError, MountField,

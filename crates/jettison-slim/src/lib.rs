@@ -12,6 +12,8 @@ mod rootfs;
 mod verify;
 
 pub use crate::audit::{Audit, AuditError, audit};
+pub use jettison_build::timestamp;
+
 pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
     Downloads, assemble, base_reference,

@@ -12,16 +12,15 @@ use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 use crate::bases::host_files;
 use crate::cli::{Global, InputArgs};
 use crate::commands::build_failure::build_failure;
-use crate::commands::dockerfile::in_directory;
+use crate::commands::dockerfile::{Location, in_directory};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
-use crate::text_file;
 
 /// The largest Dockerfile that is read.
-pub(super) const DOCKERFILE_LIMIT: u64 = 64 << 20;
+pub(crate) const DOCKERFILE_LIMIT: u64 = 64 << 20;
 
 /// apt's own user does not exist where only one user ID is mapped.
 const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
@@ -95,6 +94,7 @@ pub(crate) fn run_host(
         hosts,
         apt_settings,
         proxies: jettison_build::proxies(build_args),
+        resources: jettison_sandbox::Resources::UNLIMITED,
     })
 }
 
@@ -122,8 +122,11 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         Some(file) => file.clone(),
         None => in_directory(&args.context),
     };
-    let text = text_file::read(&dockerfile, DOCKERFILE_LIMIT)?;
-    let source = Source::new(dockerfile.display().to_string(), text);
+    let location = Location {
+        dockerfile: dockerfile.clone(),
+        context: Some(args.context.clone()),
+    };
+    let source = location.read()?;
     let context = BuildContext::open(&args.context, &dockerfile)
         .map_err(|error| build_failure(&error, &source))?;
     let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
@@ -174,7 +177,7 @@ fn created(surroundings: &Surroundings) -> Result<Option<String>, Failure> {
         return Ok(None);
     };
     match text.parse::<u64>() {
-        Ok(seconds) => Ok(Some(jettison_build::timestamp(seconds))),
+        Ok(seconds) => Ok(Some(jettison_slim::timestamp(seconds))),
         Err(_) => Err(Failure::user(format!(
             "SOURCE_DATE_EPOCH is `{text}`, which is not a number of seconds"
         ))),

@@ -8,6 +8,7 @@
 
 mod archive;
 mod arrows;
+mod build_options;
 mod builds;
 mod calculator;
 mod call;
@@ -15,8 +16,11 @@ mod candidates;
 mod check;
 mod check_formats;
 mod cli;
+mod conformance;
 mod files;
 mod interop;
+mod progress;
+mod pruning;
 mod shared;
 mod users;
 
