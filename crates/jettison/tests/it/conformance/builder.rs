@@ -118,16 +118,14 @@ fn buildctl_arguments(case: &Case, scene: &Scene, address: &str) -> Vec<OsString
         "--no-cache",
         "--frontend",
         "dockerfile.v0",
-        "--local",
-        "context=context",
-        "--local",
-        "dockerfile=context",
         "--output",
         "type=oci,tar=false,compression=uncompressed,dest=out/layout",
     ]
     .map(str::to_owned)
     .into();
     let mut push = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
+    push("--local", "context=context".to_owned());
+    push("--local", "dockerfile=context".to_owned());
     for image in &scene.images {
         let layout = layout_name(&image.name);
         push(
@@ -208,6 +206,8 @@ fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
         .rfind("\nerror: ")
         .map_or(0, |at| at + "\nerror: ".len());
     let mut text = stderr[start..].replacen("failed to solve: ", "", 1);
+    // Said or not, as the race between two messages ends.
+    text = text.replacen("failed to run Build function: ", "", 1);
     const CHECKSUM: &str = "failed to calculate checksum of ref ";
     if let Some(at) = text.find(CHECKSUM) {
         let end = text[at + CHECKSUM.len()..]

@@ -216,9 +216,10 @@ fn create(directory: &Path, path: &Path, file: &FileLine) {
 }
 
 fn set_time(path: &Path, seconds: i64) {
+    // Layers have no fractions of seconds.
     let time = Timespec {
         tv_sec: seconds,
-        tv_nsec: 0,
+        tv_nsec: 987_654_321,
     };
     let times = Timestamps {
         last_access: time,
