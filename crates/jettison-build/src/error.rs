@@ -68,6 +68,9 @@ pub enum BuildError {
         /// Why.
         source: jettison_dockerfile::IgnoreError,
     },
+    /// The engine is wrong about itself.
+    #[error("the build engine is broken: {0}")]
+    Internal(&'static str),
     /// The operating system refused.
     #[error("cannot {action} {}", .path.display())]
     Io {

@@ -7,6 +7,7 @@ mod pattern;
 mod run;
 mod select;
 
+pub(crate) use crate::exec::attributes::attribute_lines;
 pub(crate) use crate::exec::copy::{CopyFailure, copy_files, make_workdir};
 pub use crate::exec::run::{ImageProcess, RunHost, image_sandbox};
 pub(crate) use crate::exec::run::{RunError, run_command};

@@ -5,12 +5,16 @@
 //! moby/patternmatcher, `MatchesUsingParentResults`.
 
 mod class;
+mod directory;
 mod glob;
+mod name;
 mod path;
 mod pattern;
 mod regex;
 mod run;
 
+pub use crate::ignore::directory::IgnoreDirectory;
+use crate::ignore::directory::has_only_plain_exceptions;
 use crate::ignore::path::{ancestors, clean};
 use crate::ignore::pattern::Pattern;
 
@@ -46,6 +50,7 @@ const MAX_LINE: usize = 64 * 1024 - 1;
 #[derive(Debug, Clone)]
 pub struct IgnoreFile {
     rules: Vec<Rule>,
+    has_only_plain_exceptions: bool,
 }
 
 /// A pattern, and what it does with what it matches.
@@ -73,7 +78,11 @@ impl IgnoreFile {
                 rules.extend(rule(&written, index + 1)?);
             }
         }
-        Ok(IgnoreFile { rules })
+        let has_only_plain_exceptions = has_only_plain_exceptions(&rules);
+        Ok(IgnoreFile {
+            rules,
+            has_only_plain_exceptions,
+        })
     }
 
     /// Says whether a path, relative to the context and with `/` between its parts, is left out.

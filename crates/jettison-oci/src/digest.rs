@@ -19,6 +19,16 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// The digest that these bytes are.
+    pub fn from_bytes(bytes: [u8; 32]) -> Digest {
+        Digest(bytes)
+    }
+
+    /// The bytes of the digest.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The 64 hex digits, without the algorithm.
     pub fn hex(&self) -> String {
         let mut hex = String::with_capacity(64);

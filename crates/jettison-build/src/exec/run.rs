@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jettison_oci::ImageConfig;
 use jettison_sandbox::{
-    Entered, Exit, Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError,
-    Terminal, Upper, User, mount_overlay, resolve_user,
+    Entered, Exit, Input, KernelDirectories, Mount, MountKind, Network, OutputMode, Resources,
+    Rootfs, Sandbox, SandboxError, Security, Terminal, Upper, User, mount_overlay, resolve_user,
 };
 
 use crate::error::BuildError;
@@ -44,7 +44,7 @@ impl RunHost {
                 },
             });
         };
-        if network == RunNetwork::Host {
+        if network != RunNetwork::None {
             file(&self.resolv_conf, "/etc/resolv.conf");
         }
         file(&self.hosts, "/etc/hosts");
@@ -95,7 +95,7 @@ pub(crate) fn run_command(
         user,
         hostname: HOSTNAME.to_string(),
         network: match definition.network {
-            RunNetwork::Host => Network::Host,
+            RunNetwork::Default | RunNetwork::Host => Network::Host,
             RunNetwork::None => Network::None,
         },
         stdin: Input::Null,
@@ -103,6 +103,11 @@ pub(crate) fn run_command(
         terminal: Terminal::None,
         time_limit: None,
         read_only: false,
+        security: Security::Confined,
+        ulimits: Vec::new(),
+        shm_size: None,
+        resources: Resources::UNLIMITED,
+        kernel_directories: KernelDirectories::Kept,
     };
     let mut child = sandbox.spawn(entered).map_err(RunError::Sandbox)?;
     if let Some(mut pipe) = child.stdout() {
@@ -252,6 +257,11 @@ pub fn image_sandbox(
         terminal: process.terminal,
         time_limit: process.time_limit,
         read_only: false,
+        security: Security::Confined,
+        ulimits: Vec::new(),
+        shm_size: None,
+        resources: Resources::UNLIMITED,
+        kernel_directories: KernelDirectories::Removed,
     })
 }
 

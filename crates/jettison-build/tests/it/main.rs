@@ -13,6 +13,7 @@ mod copying;
 mod failures;
 mod instructions;
 mod processes;
+mod pruning;
 mod reproducible;
 mod runner;
 mod scene;

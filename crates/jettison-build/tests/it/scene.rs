@@ -9,8 +9,8 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use jettison_build::{
-    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, LowerRequest,
-    Reporter, RunHost,
+    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Keep,
+    LowerRequest, Reporter, RunHost, RunLimits,
 };
 use jettison_oci::{
     Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store, write_layer,
@@ -33,6 +33,7 @@ pub(crate) struct Wishes {
     pub(crate) target: Option<&'static str>,
     pub(crate) build_args: Vec<(&'static str, &'static str)>,
     pub(crate) without_cache: bool,
+    pub(crate) keeps_little: bool,
 }
 
 /// A finished build and what was told of it.
@@ -118,24 +119,30 @@ impl Scene {
         let result = (|| {
             let engine = Engine::open(&store, entered, &host)?;
             let context = BuildContext::open(&self.context(""), &self.context("Dockerfile"))?;
+            let lower = LowerRequest {
+                target: wishes.target.map(str::to_owned),
+                build_args: wishes
+                    .build_args
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect(),
+                architecture: "amd64".to_owned(),
+                limits: RunLimits::default(),
+            };
             let request = BuildRequest {
-                dockerfile,
-                context: &context,
-                lower: LowerRequest {
-                    target: wishes.target.map(str::to_owned),
-                    build_args: wishes
-                        .build_args
-                        .iter()
-                        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                        .collect(),
-                    architecture: "amd64".to_owned(),
-                },
                 cache: if wishes.without_cache {
                     CacheUse::Ignore
                 } else {
                     CacheUse::Use
                 },
-                created: None,
+                keep: if wishes.keeps_little {
+                    Keep::Image
+                } else {
+                    Keep::Everything
+                },
+                // The order of events is part of what tests expect.
+                jobs: Some(1),
+                ..BuildRequest::new(dockerfile, &context, lower)
             };
             engine.build(&request, &bases, &recorder)
         })();

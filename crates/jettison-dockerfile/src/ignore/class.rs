@@ -18,6 +18,11 @@ enum Member {
 }
 
 impl Class {
+    /// `[^/]`
+    pub(super) fn is_all_but_slash(&self) -> bool {
+        self.is_negated && self.members == [Member::Range('/', '/')]
+    }
+
     pub(super) fn contains(&self, character: char) -> bool {
         let is_in = |member: &Member| match member {
             Member::Range(low, high) => (*low..=*high).contains(&character),

@@ -1,6 +1,7 @@
 //! One pattern of an ignore file, compiled as moby/patternmatcher does (`compile`, patternmatcher.go).
 
 use crate::ignore::glob::is_malformed;
+use crate::ignore::name::Split;
 use crate::ignore::regex::Regex;
 
 /// A compiled pattern.
@@ -12,8 +13,8 @@ pub(super) enum Pattern {
     Prefix(String),
     /// `**suffix`
     Suffix(String),
-    /// Everything else.
-    Regex(Regex),
+    /// Everything else; taken apart if that can be.
+    Regex(Regex, Option<Split>),
 }
 
 /// How a pattern is going to match.
@@ -40,7 +41,11 @@ impl Pattern {
             Way::Prefix => Pattern::Prefix(text[..text.len() - 2].to_owned()),
             // There is no such boundary after a byte order mark.
             Way::Suffix => Pattern::Suffix(text.get(2..).unwrap_or(text).to_owned()),
-            Way::Regex => Pattern::Regex(Regex::parse(&expression)?),
+            Way::Regex => {
+                let regex = Regex::parse(&expression)?;
+                let split = Split::of(&regex);
+                Pattern::Regex(regex, split)
+            }
         })
     }
 
@@ -52,7 +57,7 @@ impl Pattern {
             Pattern::Suffix(suffix) => {
                 path.ends_with(suffix) || suffix.strip_prefix('/').is_some_and(|name| path == name)
             }
-            Pattern::Regex(regex) => regex.matches(path),
+            Pattern::Regex(regex, _) => regex.matches(path),
         }
     }
 
@@ -63,7 +68,7 @@ impl Pattern {
             Pattern::Exact(text) => text.starts_with(&start) && *text != start,
             Pattern::Prefix(prefix) => prefix.starts_with(&start) || start.starts_with(prefix),
             Pattern::Suffix(_) => true,
-            Pattern::Regex(regex) => regex.may_match_more_than(&start),
+            Pattern::Regex(regex, _) => regex.may_match_more_than(&start),
         }
     }
 }

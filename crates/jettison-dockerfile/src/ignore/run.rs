@@ -33,6 +33,8 @@ struct Run<'a> {
     before: Vec<bool>,
     /// Whether each unit has eaten something and is not done; only `Directories` has that.
     inside: Vec<bool>,
+    /// What `before` was, kept for its memory.
+    spare: Vec<bool>,
 }
 
 impl<'a> Run<'a> {
@@ -41,6 +43,7 @@ impl<'a> Run<'a> {
             units,
             before: vec![false; units.len() + 1],
             inside: vec![false; units.len()],
+            spare: vec![false; units.len() + 1],
         }
     }
 
@@ -82,7 +85,9 @@ impl<'a> Run<'a> {
 
     /// Eats a character.
     fn step(&mut self, character: char) {
-        let old = std::mem::replace(&mut self.before, vec![false; self.units.len() + 1]);
+        std::mem::swap(&mut self.before, &mut self.spare);
+        self.before.fill(false);
+        let old = &self.spare;
         for (index, unit) in self.units.iter().enumerate() {
             let is_inside = std::mem::take(&mut self.inside[index]);
             if !old[index] && !is_inside {

@@ -1,11 +1,16 @@
 //! A walk through the context skips ignored directories; it must not skip one that has something to keep.
 
-use jettison_dockerfile::IgnoreFile;
+use jettison_dockerfile::{IgnoreDirectory, IgnoreFile};
 use proptest::prelude::*;
 
 const NAMES: [&str; 3] = ["a", "b", "ab"];
 const PARTS: [&str; 10] = [
     "a", "b", "ab", "*", "?", "a*", "*b", "**", "[^a]*", "\\x61b",
+];
+
+const ODD_PARTS: [&str; 21] = [
+    "a", "b", "ab", "*", "?", "a*", "*b", "**", "[^a]*", "\\x61b", "a**", "**b", "a*b", "?b",
+    "[ab]", "a|b", "a{1,2}*", "a{0,1}**", "a{0,1}", "*\\b", "b?|a*",
 ];
 
 /// Every path of up to `depth` names.
@@ -70,6 +75,49 @@ proptest! {
             }
         }
     }
+}
+
+/// Walks through the tree of three names, and says what is kept.
+fn walk(directory: &IgnoreDirectory<'_>, path: &str, depth: usize, kept: &mut Vec<String>) {
+    for name in NAMES {
+        let path = format!("{path}{name}");
+        if !directory.leaves_out(name) {
+            kept.push(path.clone());
+        }
+        if depth > 1
+            && let Some(inner) = directory.enter(name)
+        {
+            assert_eq!(inner.is_ignored(), directory.leaves_out(name), "{path}");
+            walk(&inner, &(path + "/"), depth - 1, kept);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_walk_says_of_every_path_what_is_said_of_it_alone(
+        rules in proptest::collection::vec((any::<bool>(), odd_pattern()), 0..6),
+    ) {
+        let lines = rules.iter().map(|(is_exception, pattern)| {
+            format!("{}{pattern}\n", if *is_exception { "!" } else { "" })
+        });
+        // Something odd in the exceptions keeps BuildKit from walking through less than it should.
+        let text = lines.collect::<String>() + "!nothing?\n";
+        let Ok(file) = IgnoreFile::parse(&text) else {
+            return Ok(());
+        };
+        let mut kept = Vec::new();
+        walk(&file.top(), "", 4, &mut kept);
+        let mut expected: Vec<_> = tree(4).into_iter().filter(|path| !file.is_ignored(path)).collect();
+        kept.sort();
+        expected.sort();
+        prop_assert_eq!(kept, expected, "{}", text);
+    }
+}
+
+fn odd_pattern() -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(&ODD_PARTS), 1..=4)
+        .prop_map(|parts| parts.join("/"))
 }
 
 #[test]

@@ -21,8 +21,8 @@ use jettison_oci::{
     Reference, RootFs, RunConfig, StoreError, write_layer,
 };
 use jettison_sandbox::{
-    IdMapKind, Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError, Status,
-    Terminal, Upper, User,
+    IdMapKind, Input, KernelDirectories, Mount, MountKind, Network, OutputMode, Resources, Rootfs,
+    Sandbox, SandboxError, Security, Status, Terminal, Upper, User,
 };
 
 use crate::base::source::{DebianBase, DebianVariant};
@@ -384,6 +384,11 @@ fn run_dpkg(
         terminal: Terminal::None,
         time_limit: None,
         read_only: false,
+        security: Security::Confined,
+        ulimits: Vec::new(),
+        shm_size: None,
+        resources: Resources::UNLIMITED,
+        kernel_directories: KernelDirectories::Removed,
     };
     let mut child = sandbox
         .spawn(engine.entered)

@@ -1,0 +1,209 @@
+//! What the files among some entries hold, as far as it is known.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use jettison_oci::{Digest, Hasher};
+use rustix::fs::Advice;
+
+use crate::context::attributes::attributes_digest;
+use crate::context::entries::{Entries, Entry, EntryKind};
+use crate::context::error::ContextError;
+use crate::context::index::{Content, ContentIndex};
+use crate::context::tree::ContextTree;
+
+/// Files are read by this many threads at most. Two cores hash faster than most disks read, but not than several requests at
+/// once are answered.
+const MOST_THREADS: usize = 8;
+/// Files from this size on are read one after the other, with a large buffer.
+const LARGE: u64 = 8 << 20;
+/// How much of a small file is read at once, and of a large one.
+const BUFFERS: [usize; 2] = [64 << 10, 1 << 20];
+/// As often a file is read again that was changed while it was read.
+const MOST_ATTEMPTS: usize = 3;
+/// As many files a thread takes at once.
+const SHARE: usize = 32;
+
+/// What is known of the contents of some entries. Only regular files have contents.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// By the number of the entry.
+    digests: Vec<Option<Digest>>,
+    attributes: BTreeMap<usize, Digest>,
+}
+
+impl Contents {
+    /// What the index knows. Opens nothing.
+    pub fn known(entries: &Entries, index: &ContentIndex) -> Contents {
+        let mut contents = Contents {
+            digests: vec![None; entries.n_entries()],
+            attributes: BTreeMap::new(),
+        };
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.kind() == EntryKind::File)
+        {
+            if let Some(content) = index.get(&entry.identity()) {
+                contents.set(entry.index(), content);
+            }
+        }
+        contents
+    }
+
+    /// Says what an entry holds.
+    pub fn set(&mut self, entry: usize, content: Content) {
+        self.digests[entry] = Some(content.digest);
+        match content.attributes {
+            Some(attributes) => self.attributes.insert(entry, attributes),
+            None => self.attributes.remove(&entry),
+        };
+    }
+
+    /// What the entry with this number holds, if it is known.
+    pub fn get(&self, entry: usize) -> Option<Content> {
+        Some(Content {
+            digest: self.digests[entry]?,
+            attributes: self.attributes.get(&entry).copied(),
+        })
+    }
+
+    /// The numbers of the regular files whose contents are not known.
+    pub fn unknown(&self, entries: &Entries) -> Vec<usize> {
+        let is_unknown = |entry: &Entry<'_>| {
+            entry.kind() == EntryKind::File && self.digests[entry.index()].is_none()
+        };
+        let unknown = entries.iter().filter(is_unknown);
+        unknown.map(|entry| entry.index()).collect()
+    }
+
+    /// Reads those of `files` that are not known, several at once, and tells the index.
+    pub fn read(
+        &mut self,
+        tree: &ContextTree<'_>,
+        entries: &Entries,
+        files: &[usize],
+        index: &ContentIndex,
+    ) -> Result<(), ContextError> {
+        let read = Reading {
+            tree,
+            entries,
+            files,
+            index,
+            next: AtomicUsize::new(0),
+            has_failed: AtomicBool::new(false),
+            large: Mutex::new(()),
+        };
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let n_threads = (n_cores * 2)
+            .min(MOST_THREADS)
+            .min(files.len().div_ceil(SHARE));
+        let results = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..n_threads)
+                .map(|_| scope.spawn(|| read.work()))
+                .collect();
+            let mut results = vec![read.work()];
+            for other in others {
+                results.push(
+                    other
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                );
+            }
+            results
+        });
+        for result in results {
+            for (entry, content) in result? {
+                self.set(entry, content);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the threads share.
+struct Reading<'a> {
+    tree: &'a ContextTree<'a>,
+    entries: &'a Entries,
+    files: &'a [usize],
+    index: &'a ContentIndex,
+    next: AtomicUsize,
+    has_failed: AtomicBool,
+    large: Mutex<()>,
+}
+
+impl Reading<'_> {
+    fn work(&self) -> Result<Vec<(usize, Content)>, ContextError> {
+        let mut buffer = vec![0; BUFFERS[0]];
+        let mut read = Vec::new();
+        while !self.has_failed.load(Ordering::Relaxed) {
+            let start = self.next.fetch_add(SHARE, Ordering::Relaxed);
+            let Some(rest) = self.files.get(start..).filter(|rest| !rest.is_empty()) else {
+                break;
+            };
+            for file in rest.iter().take(SHARE) {
+                let entry = self.entries.get(*file);
+                let content = read_file(self.tree, &entry, self.index, (&self.large, &mut buffer));
+                match content {
+                    Ok(content) => read.push((*file, content)),
+                    Err(error) => {
+                        self.has_failed.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Reads a file as a whole.
+fn read_file(
+    tree: &ContextTree<'_>,
+    entry: &Entry<'_>,
+    index: &ContentIndex,
+    (large, buffer): (&Mutex<()>, &mut Vec<u8>),
+) -> Result<Content, ContextError> {
+    for _ in 0..MOST_ATTEMPTS {
+        let now = SystemTime::now();
+        let mut open = tree.open_file(entry)?;
+        let identity = open.identity();
+        let mut read = || {
+            let is_large = identity.size >= LARGE;
+            let alone = is_large.then(|| large.lock().unwrap_or_else(PoisonError::into_inner));
+            if is_large {
+                buffer.resize(BUFFERS[1], 0);
+                // It is only advice.
+                rustix::fs::fadvise(&open.file, 0, None, Advice::Sequential).unwrap_or_default();
+            }
+            let digest = hash(&mut open.file, buffer)?;
+            drop(alone);
+            let attributes = attributes_digest(&open.file)?;
+            let content = Content { digest, attributes };
+            Ok(open.is_unchanged()?.then_some(content))
+        };
+        let content =
+            read().map_err(|error| ContextError::of("read", &entry.context_path(), error))?;
+        if let Some(content) = content {
+            index.record(&identity, content, now);
+            return Ok(content);
+        }
+    }
+    Err(ContextError::Changed {
+        path: entry.context_path(),
+    })
+}
+
+fn hash(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<Digest> {
+    let mut hasher = Hasher::new();
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(length) => hasher.update(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

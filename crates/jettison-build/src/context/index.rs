@@ -1,0 +1,130 @@
+//! The content index: what the files of a context hash to, so that no file is read twice.
+//!
+//! ```text
+//! <store root>/context-index/<SHA-256 of the context's path>
+//! ```
+//!
+//! A file is known by its identity: device, inode, size, and its times of modification and of change to the nanosecond.
+//! A digest is kept only if a later change is certain to be seen in these (`FileIdentity::is_settled`).
+//!
+//! **What is assumed.** The kernel stamps every change with its clock, which no program can turn back to an earlier
+//! nanosecond of the same file; on file systems that another machine or a program serves (NFS, FUSE, 9p and all that are not in a
+//! list of local ones), that the machine's clock is less than three seconds behind ours. What another machine has just
+//! written is seen when the kernel sees it (NFS: `acregmin`). A program that writes to a file through a mapping while it is being
+//! read is seen when the kernel writes that page back. Git assumes the same.
+//!
+//! **What is kept.** An entry that no build has looked at for the last `MOST_SAVES` saves is dropped, and so are the oldest as
+//! long as there are more unseen than seen. Two builds at once: each adds to what is there when it saves; what the other writes
+//! in that moment is lost, and read again. The file appears by rename; one that is cut, or of another version, or not ours, is
+//! an empty index. Nothing is synchronized: a file that a power failure has cut does not add up.
+
+mod format;
+mod network;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use jettison_oci::Digest;
+
+use crate::context::identity::{FileIdentity, FileTime, Precision};
+use crate::context::index::format::{Loaded, Record};
+use crate::context::index::network::precision;
+
+/// As many saves an entry outlives without being looked at.
+const MOST_SAVES: u32 = 64;
+
+/// What is known of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The digest of its attributes, if it has some that belong to the content.
+    pub attributes: Option<Digest>,
+}
+
+/// The index of one context.
+#[derive(Debug)]
+pub struct ContentIndex {
+    path: PathBuf,
+    /// The device of the context's root, which has another number after the next mount, and is 0 in here.
+    device: u64,
+    precision: Precision,
+    loaded: Loaded,
+    fresh: Mutex<BTreeMap<(u64, u64), Record>>,
+}
+
+impl ContentIndex {
+    /// Opens the index of the context at `root`, an absolute path without links, whose directory is `dir`.
+    pub fn open(store_root: &Path, root: &Path, dir: impl AsFd) -> io::Result<ContentIndex> {
+        let folder = store_root.join("context-index");
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(Digest::of(root.as_os_str().as_bytes()).hex());
+        Ok(ContentIndex {
+            device: rustix::fs::fstat(&dir)?.st_dev,
+            precision: precision(dir),
+            loaded: Loaded::read(&path),
+            fresh: Mutex::default(),
+            path,
+        })
+    }
+
+    /// What is known of the file with this identity.
+    pub fn get(&self, identity: &FileIdentity) -> Option<Content> {
+        let identity = self.relative(identity);
+        let lock = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = lock.get(&(identity.device, identity.inode)) {
+            return (record.identity == identity).then_some(record.content);
+        }
+        drop(lock);
+        self.loaded.find(&identity)
+    }
+
+    /// Remembers what a file with this identity holds, which was read at `read` or after it, and whose identity was the same
+    /// after that. Does nothing if a change could have gone unseen.
+    pub fn record(&self, identity: &FileIdentity, content: Content, read: SystemTime) {
+        let precision = if identity.device == self.device {
+            self.precision
+        } else {
+            // Something else is mounted there, which nobody has looked at.
+            Precision::Coarse
+        };
+        if !identity.is_settled(FileTime::of(read), precision) {
+            return;
+        }
+        let identity = self.relative(identity);
+        let record = Record { identity, content };
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        fresh.insert((identity.device, identity.inode), record);
+    }
+
+    /// Writes what is new.
+    pub fn save(&self) -> io::Result<()> {
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let is_same = fs::metadata(&self.path)
+            .is_ok_and(|metadata| Some((metadata.dev(), metadata.ino())) == self.loaded.file);
+        let theirs = (!is_same).then(|| Loaded::read(&self.path));
+        format::write(&self.path, [Some(&self.loaded), theirs.as_ref()], &fresh)
+    }
+
+    /// The identity with a device number that is the same after the next mount.
+    fn relative(&self, identity: &FileIdentity) -> FileIdentity {
+        let device = match identity.device {
+            device if device == self.device => 0,
+            other => other,
+        };
+        FileIdentity {
+            device,
+            ..*identity
+        }
+    }
+}

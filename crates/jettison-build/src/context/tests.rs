@@ -1,0 +1,253 @@
+//! Laws of the context: what its digest depends on, and what it does not.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new(files: &[&str]) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World { dir };
+        fs::create_dir(world.path("")).unwrap();
+        for file in files {
+            world.write(file, file);
+        }
+        world
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join("context").join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn context(&self) -> BuildContext {
+        BuildContext::open(&self.path(""), &self.path("Dockerfile")).unwrap()
+    }
+
+    /// Everything that is found at a path, its path from there, and what it is.
+    fn listing(&self, path: &str) -> String {
+        let context = self.context();
+        let tree = ContextTree::open(&context).unwrap();
+        let Some(entries) = tree.walk(Path::new(path)).unwrap() else {
+            return "nothing".to_owned();
+        };
+        let mut text = String::new();
+        let seen = entries.each(|entry, path| {
+            assert_eq!(entry.path().as_os_str().as_bytes(), path);
+            let path = path.escape_ascii();
+            let kind = entry.kind();
+            text += &format!("{kind:?} {path}");
+            if kind == EntryKind::Link {
+                text += &format!(" -> {}", entry.target().display());
+            }
+            text += "\n";
+            Ok::<(), ()>(())
+        });
+        seen.unwrap();
+        text
+    }
+
+    fn digest(&self) -> Digests {
+        let context = self.context();
+        let tree = ContextTree::open(&context).unwrap();
+        let entries = tree.walk(Path::new("")).unwrap().unwrap();
+        let index = ContentIndex::open(self.dir.path(), context.root(), tree.root()).unwrap();
+        let mut contents = Contents::known(&entries, &index);
+        let unknown = contents.unknown(&entries);
+        contents.read(&tree, &entries, &unknown, &index).unwrap();
+        index.save().unwrap();
+        let digest = |mode: &dyn Fn(EntryKind, u32) -> u32, keeps_owners| {
+            let rules = DigestRules {
+                mode,
+                keeps_owners,
+                is_copied: &|_, _| true,
+            };
+            entries.digest(&contents, &rules).unwrap()
+        };
+        Digests {
+            as_it_is: digest(&|_, mode| mode, false),
+            one_mode: digest(&|_, _| 0o755, false),
+            n_read: unknown.len(),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Clone, Copy)]
+struct Digests {
+    as_it_is: jettison_oci::Digest,
+    one_mode: jettison_oci::Digest,
+    n_read: usize,
+}
+
+#[track_caller]
+fn check(files: &[&str], ignore: &str, expected: Expect) {
+    let world = World::new(files);
+    fs::write(world.path("Dockerfile.dockerignore"), ignore).unwrap();
+    expected.assert_eq(&world.listing(""));
+}
+
+#[test]
+fn a_walk_lists_what_is_not_left_out() {
+    check(
+        &["b/x", "a/b/c", "a.txt", "a/b.txt", "c/x"],
+        "c\n*.dockerignore\n**/x",
+        expect![[r"
+            Directory 
+            Directory a
+            Directory a/b
+            File a/b/c
+            File a/b.txt
+            File a.txt
+            Directory b
+        "]],
+    );
+}
+
+#[test]
+fn a_file_that_is_taken_back_in_brings_its_directories() {
+    check(
+        &["a/b/keep", "a/b/c/other", "b/c/x"],
+        "*\n!a/b/keep",
+        expect![[r"
+            Directory 
+            Directory a
+            Directory a/b
+            File a/b/keep
+        "]],
+    );
+}
+
+#[test]
+fn exceptions_that_buildkit_does_not_walk_to_take_nothing_back() {
+    let files = ["a/b/c", "a/c"];
+    check(&files, "*\n!a/*/**", expect!["Directory \n"]);
+    check(
+        &files,
+        "*\n!a/?/**",
+        expect![[r"
+            Directory 
+            Directory a
+            Directory a/b
+            File a/b/c
+        "]],
+    );
+}
+
+#[test]
+fn a_part_of_a_context_is_walked_alone() {
+    let world = World::new(&["src/a/b", "src/c", "other"]);
+    symlink("nowhere", world.path("src/link")).unwrap();
+    expect![[r"
+        Directory 
+        Directory a
+        File a/b
+        File c
+        Link link -> nowhere
+    "]]
+    .assert_eq(&world.listing("/src/"));
+    assert_eq!(world.listing("src/link"), "Link  -> nowhere\n");
+    assert_eq!(world.listing("../other"), "File \n");
+    assert_eq!(world.listing("src/link/x"), "nothing");
+    assert_eq!(world.listing("other/x"), "nothing");
+}
+
+#[test]
+fn what_was_walked_is_not_walked_again() {
+    let world = World::new(&["src/a/b"]);
+    let context = world.context();
+    let tree = ContextTree::open(&context).unwrap();
+    for (path, paths) in [("src", "a a/b"), ("src/a", "b"), ("src/a/b", "")] {
+        let entries = tree.walk(Path::new(path)).unwrap().unwrap();
+        let found: Vec<_> = entries.iter().skip(1).map(|entry| entry.path()).collect();
+        let found: Vec<_> = found.iter().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(found.join(" "), paths);
+        fs::remove_dir_all(world.path("src")).unwrap_or_default();
+    }
+}
+
+#[test]
+fn a_digest_is_of_names_modes_targets_and_contents() {
+    let world = World::new(&["a/b", "c"]);
+    symlink("c", world.path("link")).unwrap();
+    let change = |what: &str, change: &dyn Fn()| {
+        let before = world.digest();
+        change();
+        let after = world.digest();
+        assert_ne!(before.as_it_is, after.as_it_is, "{what}");
+        before.one_mode != after.one_mode
+    };
+    assert!(change("content", &|| world.write("c", "x")));
+    assert!(change("length", &|| world.write("c", "")));
+    assert!(change("name", &|| fs::rename(
+        world.path("c"),
+        world.path("d")
+    )
+    .unwrap()));
+    assert!(change("place", &|| fs::rename(
+        world.path("d"),
+        world.path("a/d")
+    )
+    .unwrap()));
+    assert!(change("kind", &|| {
+        fs::remove_file(world.path("link")).unwrap();
+        fs::create_dir(world.path("link")).unwrap();
+    }));
+    assert!(change("link", &|| symlink("c", world.path("link/x")).unwrap()));
+    assert!(change("target", &|| {
+        fs::remove_file(world.path("link/x")).unwrap();
+        symlink("b", world.path("link/x")).unwrap();
+    }));
+    assert!(change("second name", &|| fs::write(world.path("e"), "a/b")
+        .unwrap()));
+    assert!(change("hard link", &|| {
+        fs::remove_file(world.path("e")).unwrap();
+        fs::hard_link(world.path("a/b"), world.path("e")).unwrap();
+    }));
+    let mode = |path: &str, mode| {
+        fs::set_permissions(world.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    assert!(!change("mode", &|| mode("a/b", 0o600)));
+    assert!(!change("directory's mode", &|| mode("a", 0o700)));
+}
+
+#[test]
+fn times_and_the_roots_mode_do_not_matter() {
+    let world = World::new(&["a/b", "c"]);
+    let before = world.digest();
+    assert_eq!(before.n_read, 2);
+    let file = fs::File::open(world.path("c")).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o711)).unwrap();
+    let after = world.digest();
+    assert_eq!(before.as_it_is, after.as_it_is);
+}
+
+#[test]
+fn names_need_not_be_text() {
+    let world = World::new(&[]);
+    let name = OsStr::from_bytes(b"\xff\xfe");
+    fs::create_dir(world.path("").join(name)).unwrap();
+    fs::write(world.path("").join(name).join("a\nb"), "").unwrap();
+    expect![[r"
+        Directory 
+        Directory \xff\xfe
+        File \xff\xfe/a\nb
+    "]]
+    .assert_eq(&world.listing(""));
+    world.digest();
+}
