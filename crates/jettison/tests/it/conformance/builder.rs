@@ -147,7 +147,11 @@ fn buildctl_arguments(case: &Case, scene: &Scene, address: &str) -> Vec<OsString
             "--target" => push("--opt", format!("target={value}")),
             "--platform" => push("--opt", format!("platform={value}")),
             "--network" => push("--opt", format!("force-network-mode={value}")),
-            "--shm-size" => push("--opt", format!("shm-size={value}")),
+            // `docker build` turns the unit into bytes.
+            "--shm-size" => push(
+                "--opt",
+                format!("shm-size={}", value.replace('m', "048576")),
+            ),
             "--ulimit" => push("--opt", format!("ulimit={value}")),
             "--add-host" => push(
                 "--opt",
