@@ -58,7 +58,11 @@ impl Builder<'_> {
         }
         let (line, text) = match self {
             Builder::Jettison | Builder::JettisonOf(_) => {
-                (jettison_line(&outcome.stderr), outcome.stderr)
+                let start = outcome.stderr.find("error:").unwrap_or(0);
+                let text = outcome.stderr[start..]
+                    .trim_start_matches("error: ")
+                    .to_owned();
+                (jettison_line(&text), text)
             }
             Builder::BuildKit { .. } => buildctl_error(&outcome.stderr),
         };
