@@ -19,6 +19,8 @@ pub(crate) enum Builder<'a> {
     JettisonOf(&'a TemporaryUser),
     /// `buildctl`, with the address of a daemon.
     BuildKit { program: PathBuf, address: String },
+    /// `buildah`, as root.
+    Buildah,
 }
 
 /// What a builder left.
@@ -38,10 +40,12 @@ impl Builder<'_> {
             Builder::Jettison => scratch.command(&[]),
             Builder::JettisonOf(user) => as_user(scratch, user),
             Builder::BuildKit { program, .. } => scratch.tool(program, &[]),
+            Builder::Buildah => buildah(scratch),
         };
         let arguments = match self {
             Builder::Jettison | Builder::JettisonOf(_) => docker_arguments(case, scene),
             Builder::BuildKit { address, .. } => buildctl_arguments(case, scene, address),
+            Builder::Buildah => buildah_arguments(case, scene),
         };
         command.args(arguments);
         for (name, value) in &case.arguments {
@@ -54,6 +58,11 @@ impl Builder<'_> {
         }
         let outcome = scratch.outcome(&mut command);
         if outcome.code == 0 {
+            if matches!(self, Builder::Buildah) {
+                let mut push = buildah(scratch);
+                push.args(["push", "-q", "--disable-compression", "image"]);
+                scratch.outcome(push.arg("oci:out/layout")).succeeded();
+            }
             return Left::Layout(layout);
         }
         let (line, text) = match self {
@@ -65,6 +74,10 @@ impl Builder<'_> {
                 (jettison_line(&text), text)
             }
             Builder::BuildKit { .. } => buildctl_error(&outcome.stderr),
+            Builder::Buildah => {
+                let last = outcome.stderr.trim_end().rsplit('\n').next();
+                (None, last.unwrap_or_default().to_owned())
+            }
         };
         let text = scene.without_places(&text).trim().to_owned();
         Left::Error { line, text }
@@ -79,6 +92,51 @@ fn as_user(scratch: &Scratch, user: &TemporaryUser) -> Command {
     command
 }
 
+/// `buildah` with its images in the scratch directory.
+fn buildah(scratch: &Scratch) -> Command {
+    let places = [
+        "--root",
+        "storage",
+        "--runroot",
+        "state",
+        "--storage-driver",
+        "overlay",
+    ];
+    scratch.tool("buildah", &places)
+}
+
+/// Puts the base images where buildah looks for them.
+fn import_images(case: &Case, scene: &Scene) {
+    let dir = scene.dir().display();
+    let images = scene.images.iter();
+    for image in images.filter(|image| case.mentions(&image.name)) {
+        let from = format!("oci:{}", image.directory.display());
+        let name = format!("docker.io/library/{}", image.name);
+        let to = format!("containers-storage:[overlay@{dir}/storage+{dir}/state]{name}");
+        let mut copy = scene.scratch.tool("skopeo", &["copy", "-q", &from, &to]);
+        scene.scratch.outcome(&mut copy).succeeded();
+    }
+}
+
+fn buildah_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
+    import_images(case, scene);
+    let mut arguments = vec!["bud".to_owned()];
+    let mut push = |words: [&str; 2]| arguments.extend(words.map(str::to_owned));
+    push(["--isolation", "chroot"]);
+    push(["--identity-label=false", "--layers"]);
+    push(["--tag", "image"]);
+    push(["--pull-never", "-q"]);
+    for (option, value) in case.arguments.iter().filter(|(option, _)| option != "env") {
+        let value = scene.expanded(value.as_deref().unwrap_or_default());
+        match option.as_str() {
+            "--file" => push(["--file", &format!("context/{value}")]),
+            option => push([option, &value]),
+        }
+    }
+    arguments.push("context".to_owned());
+    arguments.into_iter().map(OsString::from).collect()
+}
+
 /// As `docker build` would be called.
 fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ["build", "--progress", "plain", "context"]
@@ -87,7 +145,7 @@ fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
     let mut push = |words: [&str; 2]| arguments.extend(words.map(OsString::from));
     push(["-o", "type=oci,tar=false,dest=out/layout"]);
     let images = scene.images.iter();
-    for image in images.filter(|image| case.dockerfile.contains(&image.name)) {
+    for image in images.filter(|image| case.mentions(&image.name)) {
         let value = format!(
             "{}=oci-layout://{}@{}",
             image.name,

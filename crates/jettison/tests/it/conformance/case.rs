@@ -129,6 +129,18 @@ impl Case {
             .filter(move |section| section.kind == kind)
     }
 
+    /// Whether the case may need the base image `name`.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        let in_images = self
+            .of(Kind::Image)
+            .any(|image| image.settings.contains(name));
+        let in_files = self
+            .of(Kind::Files)
+            .flat_map(|section| &section.files)
+            .any(|file| file.path.ends_with("ockerfile"));
+        self.dockerfile.contains(name) || in_images || in_files
+    }
+
     /// Writes `answer` into the case's file.
     pub(crate) fn record(&self, answer: &str) {
         let text = fs::read_to_string(&self.path).unwrap();
