@@ -260,6 +260,9 @@ fn jettison_line(stderr: &str) -> Option<usize> {
     parts.next()?.parse().ok()
 }
 
+/// What comes before the name of a snapshot of the daemon's.
+const CHECKSUM: &str = "failed to calculate checksum of ref ";
+
 /// The line that `buildctl` shows above the excerpt of the Dockerfile, and its error.
 fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
     let lines: Vec<&str> = stderr.lines().collect();
@@ -274,7 +277,6 @@ fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
     let mut text = stderr[start..].replacen("failed to solve: ", "", 1);
     // Said or not, as the race between two messages ends.
     text = text.replacen("failed to run Build function: ", "", 1);
-    const CHECKSUM: &str = "failed to calculate checksum of ref ";
     if let Some(at) = text.find(CHECKSUM) {
         let end = text[at + CHECKSUM.len()..]
             .find(": ")

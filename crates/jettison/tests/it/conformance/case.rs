@@ -17,6 +17,7 @@
 //! -- ours --                  the text of our error where it differs on purpose
 //! ```
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -148,7 +149,7 @@ impl Case {
         for (head, body) in split(&text) {
             if head != "answer" {
                 if !head.is_empty() {
-                    kept.push_str(&format!("-- {head} --\n"));
+                    write!(kept, "-- {head} --\n").unwrap();
                 }
                 kept.push_str(&body);
             }

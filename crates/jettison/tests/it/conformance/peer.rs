@@ -1,6 +1,7 @@
 //! Whether buildah gives what BuildKit gives: written to `tests/cases/buildah.md`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 
 use super::answer::Answer;
@@ -46,11 +47,13 @@ pub(crate) fn compare() {
         results.len()
     );
     for (kind, lines) in by_kind {
-        text.push_str(&format!(
+        write!(
+            text,
             "\n## {kind} ({})\n\n{}\n",
             lines.len(),
             lines.join("\n")
-        ));
+        )
+        .unwrap();
     }
     fs::write(directory().join("buildah.md"), text).unwrap();
 }

@@ -157,9 +157,9 @@ impl Scene {
                 served.insert(path, bytes);
             }
         }
-        let server = FileServer::with_headers(served, headers);
-        self.macros.push(("{HTTP}".to_owned(), server.url("")));
-        self.http = Some(server);
+        let http = FileServer::with_headers(served, headers);
+        self.macros.push(("{HTTP}".to_owned(), http.url("")));
+        self.http = Some(http);
     }
 
     fn add_repository(&mut self, section: &Section) {
