@@ -149,7 +149,7 @@ impl Case {
         for (head, body) in split(&text) {
             if head != "answer" {
                 if !head.is_empty() {
-                    write!(kept, "-- {head} --\n").unwrap();
+                    writeln!(kept, "-- {head} --").unwrap();
                 }
                 kept.push_str(&body);
             }
