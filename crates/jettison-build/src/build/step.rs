@@ -1,9 +1,9 @@
 //! One step: from the cache, or executed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jettison_oci::ChainId;
+use jettison_oci::{ChainId, ExportError, unpack_layer};
 use jettison_sandbox::Status;
 
 use crate::build::layers::{LayerJob, LayerQueue};
@@ -11,21 +11,14 @@ use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
-    CacheEntry, CacheKey, KeyChange, KeyText, definition_key, not_cached, with_contents,
+    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
 };
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
-use crate::exec::{
-    CopyFailure, RunError, SelectError, Selection, Source, copy_files, digest_lines, make_workdir,
-    run_command, select,
-};
+use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
-use crate::plan::{
-    CopyDefinition, CopyFrom, CopyItem, Definition, Input, Plan, RunDefinition, Step, StepId,
-    WorkdirDefinition,
-};
+use crate::plan::{Definition, Input, Plan, RunDefinition, Step, StepId};
 use crate::snapshot::{Active, ResultName, Snapshot};
-use crate::tree::Tree;
 
 /// What a step came to.
 #[derive(Clone, Debug)]
@@ -36,6 +29,10 @@ pub(crate) struct StepResult {
     pub(crate) is_cached: bool,
     /// Why it was executed, if it was.
     pub(crate) change: Option<KeyChange>,
+    /// Another name of its key.
+    pub(crate) alias: Option<CacheKey>,
+    /// Where among the sources it was found, if it is not in the cache.
+    pub(crate) source: Option<usize>,
 }
 
 /// The steps of one build.
@@ -66,10 +63,16 @@ impl StepRun<'_> {
             Some(known) => known,
             None => self.locked_step(id, step, &text)?,
         };
-        if let Some(alias) = alias {
+        let Some((alias, is_known)) = alias else {
+            return Ok(result);
+        };
+        if !is_known && result.source.is_none() {
             self.engine.cache.put_alias(&alias, &key)?;
         }
-        Ok(result)
+        Ok(StepResult {
+            alias: Some(alias),
+            ..result
+        })
     }
 
     /// Executes a step unless another process does, or has just done it.
@@ -102,9 +105,7 @@ impl StepRun<'_> {
             change: &change,
         });
         let start = Instant::now();
-        let lowers = self
-            .engine
-            .lowers_of(self.plan, self.schedule, step.parent)?;
+        let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
         let active = snapshots.prepare()?;
         let usage = match self.execute(id, step, &lowers, &active) {
@@ -145,6 +146,8 @@ impl StepRun<'_> {
             entry,
             is_cached: false,
             change: Some(change),
+            alias: None,
+            source: None,
         })
     }
 
@@ -163,20 +166,18 @@ impl StepRun<'_> {
                 change: None,
                 ..equal.clone()
             },
-            None => match self.hit(key) {
+            None => match self.hit(key).or_else(|| self.found_elsewhere(id, key)) {
                 Some(hit) => hit,
                 None => return Ok(None),
             },
         };
-        if self.layers.wants(id) && !self.has_layer(&result.entry) {
-            let lowers = self
-                .engine
-                .lowers_of(self.plan, self.schedule, step.parent)?;
+        if self.layers.wants(id) && result.source.is_none() && !self.has_layer(&result.entry) {
+            let lowers = self.lowers_of(step.parent)?;
             self.layers.send(LayerJob {
                 step: id,
                 key: *key,
                 entry: result.entry.clone(),
-                upper: self.engine.step_files(&result)?,
+                upper: self.step_files(&result)?,
                 lowers,
             })?;
         }
@@ -203,7 +204,111 @@ impl StepRun<'_> {
             entry,
             is_cached: true,
             change: None,
+            alias: None,
+            source: None,
         })
+    }
+
+    /// What one of the sources has. A layer that is wanted is fetched, and then the step is in the cache; a source that
+    /// cannot be read is as good as one that does not have it.
+    fn found_elsewhere(&self, id: StepId, key: &CacheKey) -> Option<StepResult> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        for (position, source) in self.request.cache_from.iter().enumerate() {
+            let found = match source.find(&key.to_string()) {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.warn(&source.name(), &error);
+                    continue;
+                }
+            };
+            let result = StepResult {
+                key: *key,
+                entry: found.entry.clone(),
+                is_cached: true,
+                change: None,
+                alias: None,
+                source: Some(position),
+            };
+            if !self.layers.wants(id) {
+                return Some(result);
+            }
+            match self.fetch(*source, key, &found) {
+                Ok(()) => return Some(result),
+                Err(error) => self.warn(&source.name(), &error),
+            }
+        }
+        None
+    }
+
+    /// Brings a step that was found elsewhere into the cache.
+    fn fetch(
+        &self,
+        source: &dyn StepSource,
+        key: &CacheKey,
+        found: &FoundStep,
+    ) -> Result<(), ExportError> {
+        source.fetch(found, self.engine.store)?;
+        let cache = &self.engine.cache;
+        let remembered = cache
+            .put_text(key, &found.text)
+            .and_then(|()| cache.put(key, &found.entry));
+        // The layer is here, and the next build finds the rest where this one did.
+        remembered.unwrap_or_default();
+        Ok(())
+    }
+
+    fn warn(&self, place: &str, error: &ExportError) {
+        let text = format!("{place} cannot be used: {}", with_causes(error));
+        self.reporter.event(Event::Warning { text: &text });
+    }
+
+    /// The directories that `input` is made of, top first.
+    pub(crate) fn lowers_of(&self, input: Input) -> Result<Vec<PathBuf>, BuildError> {
+        let (base, chain) = self.plan.chain(input);
+        let mut dirs = Vec::new();
+        for id in chain.iter().rev() {
+            dirs.push(self.step_files(self.schedule.result(*id)?)?);
+        }
+        if let Some(base) = base {
+            dirs.extend(self.engine.lowers(&self.plan.bases[base].image)?);
+        }
+        Ok(dirs)
+    }
+
+    /// The directory of a step's files, unpacked from its layer if it is gone.
+    pub(crate) fn step_files(&self, result: &StepResult) -> Result<PathBuf, BuildError> {
+        let Engine {
+            store, snapshots, ..
+        } = self.engine;
+        let name = &result.entry.snapshot;
+        if let Some(snapshot) = snapshots.get(name) {
+            return Ok(snapshot.fs());
+        }
+        let Some(layer) = &result.entry.layer else {
+            let path = snapshots.path_of(name);
+            let missing = std::io::ErrorKind::NotFound.into();
+            return Err(BuildError::io("open", &path, missing));
+        };
+        let source = result.source.and_then(|at| self.request.cache_from.get(at));
+        if let Some(source) = source
+            && !self.has_layer(&result.entry)
+        {
+            let failed = |source_error| BuildError::CacheSource {
+                title: result.entry.title.clone(),
+                place: source.name(),
+                source: source_error,
+            };
+            let found = source.find(&result.key.to_string()).map_err(failed)?;
+            if let Some(found) = found {
+                self.fetch(*source, &result.key, &found).map_err(failed)?;
+            }
+        }
+        let active = snapshots.prepare()?;
+        unpack_layer(store, layer, &active.fs()).map_err(BuildError::Layer)?;
+        Ok(snapshots.commit(active, name)?.fs())
     }
 
     /// Whether an entry's layer is in the store. A blob that a power failure cut off has another size.
@@ -213,47 +318,31 @@ impl StepRun<'_> {
         blob.is_some_and(|blob| store.size(&blob.digest).ok() == Some(blob.size))
     }
 
-    /// The key's text; for a copy from another step also the definition key that stands for it.
-    fn key(&self, step: &Step) -> Result<(Option<CacheKey>, KeyText), BuildError> {
-        let key_of = |input| self.input_key(input);
+    /// The content key's text that a definition key is known to stand for.
+    pub(crate) fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        let local = self.engine.cache.alias(alias);
+        let mut sources = self.request.cache_from.iter();
+        local.or_else(|| {
+            sources.find_map(|source| {
+                let key = source.alias(&alias.to_string())?;
+                Some(source.find(&key).ok()??.text)
+            })
+        })
+    }
+
+    /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
+    fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
         let Definition::Copy(copy) = &step.definition else {
+            let key_of = |input| self.input_key(input);
             return Ok((None, definition_key(step, &key_of)));
         };
-        let CopyFrom::Input(input) = copy.from else {
-            let source = self.context_source()?;
-            let selection = select_sources(step, &source, copy)?;
-            return Ok((None, self.content_key(step, copy, &source, &selection)?));
-        };
-        let alias = definition_key(step, &key_of).key();
-        if self.request.cache == CacheUse::Use
-            && let Some(text) = self.engine.cache.alias(&alias)
-        {
-            return Ok((None, text));
-        }
-        let lowers = self.engine.lowers_of(self.plan, self.schedule, input)?;
-        let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
-            .map_err(BuildError::Mount)?;
-        let source = stage_source(&mount.path())?;
-        let selection = select_sources(step, &source, copy)?;
-        Ok((
-            Some(alias),
-            self.content_key(step, copy, &source, &selection)?,
-        ))
+        self.copy_key(step, copy)
     }
 
-    fn content_key(
-        &self,
-        step: &Step,
-        copy: &CopyDefinition,
-        source: &Source<'_>,
-        selection: &Selection,
-    ) -> Result<KeyText, BuildError> {
-        let contents =
-            digest_lines(source, selection).map_err(|error| select_error(step, error))?;
-        Ok(with_contents(copy, &self.input_key(step.parent), &contents))
-    }
-
-    fn input_key(&self, input: Input) -> String {
+    pub(crate) fn input_key(&self, input: Input) -> String {
         match input {
             Input::Scratch => "scratch".to_string(),
             Input::Base(base) => {
@@ -270,17 +359,6 @@ impl StepRun<'_> {
                 None => format!("step {}", id.0),
             },
         }
-    }
-
-    fn context_source(&self) -> Result<Source<'_>, BuildError> {
-        let context = self.request.context;
-        let tree = Tree::open(context.root())
-            .map_err(|source| BuildError::io("open", context.root(), source))?;
-        Ok(Source {
-            tree,
-            ignore: context.ignore(),
-            keeps_owners: false,
-        })
     }
 
     fn execute(
@@ -312,22 +390,15 @@ impl StepRun<'_> {
             ends_a_line = bytes.last() == Some(&b'\n');
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
         };
-        if !self.has(lowers, &run.working_dir)? {
-            // As the usual runtimes do; the image's configuration may name any directory.
-            let target = self.target(lowers, active)?;
-            let workdir = WorkdirDefinition {
-                path: run.working_dir.clone(),
-                user: String::new(),
-            };
-            make_workdir(&target.tree, &workdir).map_err(|failure| copy_error(step, &failure))?;
-        }
-        let ran = run_command(
-            (self.engine.entered, self.engine.host),
-            run,
-            lowers,
-            active,
-            &mut output,
-        );
+        let surroundings = RunSurroundings {
+            entered: self.engine.entered,
+            host: self.engine.host,
+            secrets: self.request.secrets,
+            cache_mounts: &self.engine.cache_mounts,
+            snapshots: &self.engine.snapshots,
+            lowers_of: &|input| self.lowers_of(input),
+        };
+        let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {
             let bytes = b"\n";
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
@@ -345,13 +416,14 @@ impl StepRun<'_> {
                 let message = format!("cannot become user `{}`: {reason}", run.user);
                 return Err(located(step, message));
             }
+            Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
         };
         let mut outcome = match exit.status {
             Status::Code(0) => {
                 return Ok(Usage {
                     processor_time: Some(exit.user_time + exit.system_time),
-                    peak_memory: Some(exit.max_rss),
+                    peak_memory: exit.peak_memory.or(Some(exit.max_rss)),
                 });
             }
             Status::Code(code) => format!("exit code: {code}"),
@@ -361,69 +433,13 @@ impl StepRun<'_> {
         if let Some(failure) = exit.exec_failure {
             outcome = format!("{outcome} ({failure})");
         }
+        if exit.ran_out_of_memory {
+            outcome.push_str(": the limit of memory was reached");
+        }
         Err(BuildError::Command {
             line,
             command,
             outcome,
-        })
-    }
-
-    fn copy(
-        &self,
-        step: &Step,
-        copy: &CopyDefinition,
-        lowers: &[PathBuf],
-        active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
-        let target = self.target(lowers, active)?;
-        let copied = match copy.from {
-            CopyFrom::Context | CopyFrom::Named(_) => {
-                let source = self.context_source()?;
-                let selection = select_sources(step, &source, copy)?;
-                copy_files(&source, &selection, &target.tree, copy)
-            }
-            CopyFrom::Input(input) => {
-                let lowers = self.engine.lowers_of(self.plan, self.schedule, input)?;
-                let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
-                    .map_err(BuildError::Mount)?;
-                let source = stage_source(&mount.path())?;
-                let selection = select_sources(step, &source, copy)?;
-                copy_files(&source, &selection, &target.tree, copy)
-            }
-        };
-        copied.map_err(|failure| copy_error(step, &failure))
-    }
-
-    fn workdir(
-        &self,
-        step: &Step,
-        workdir: &WorkdirDefinition,
-        lowers: &[PathBuf],
-        active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
-        let target = self.target(lowers, active)?;
-        make_workdir(&target.tree, workdir).map_err(|failure| copy_error(step, &failure))
-    }
-
-    /// Whether there is a `path` in the file system of `lowers`.
-    fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
-        let mount = jettison_sandbox::mount_overlay(self.engine.entered, lowers, None)
-            .map_err(BuildError::Mount)?;
-        let root = mount.path();
-        let tree = Tree::open(&root).map_err(|source| BuildError::io("open", &root, source))?;
-        Ok(tree.stat(Path::new(path)).is_ok())
-    }
-
-    fn target(&self, lowers: &[PathBuf], active: &Snapshot<Active>) -> Result<Target, BuildError> {
-        let (upper, work) = (active.fs(), active.work());
-        let mount =
-            jettison_sandbox::mount_overlay(self.engine.entered, lowers, Some((&upper, &work)))
-                .map_err(BuildError::Mount)?;
-        let path = mount.path();
-        let tree = Tree::open(&path).map_err(|source| BuildError::io("open", &path, source))?;
-        Ok(Target {
-            tree,
-            _mount: mount,
         })
     }
 }
@@ -436,53 +452,19 @@ fn result_name(step: &Step, key: &CacheKey) -> ResultName {
     }
 }
 
-/// A mounted file system to be written to. The tree is closed before the mount is undone.
-struct Target {
-    tree: Tree,
-    _mount: jettison_sandbox::OverlayMount,
-}
-
-fn stage_source(path: &Path) -> Result<Source<'static>, BuildError> {
-    let tree = Tree::open(path).map_err(|source| BuildError::io("open", path, source))?;
-    Ok(Source {
-        tree,
-        ignore: None,
-        keeps_owners: true,
-    })
-}
-
-fn select_sources(
-    step: &Step,
-    source: &Source<'_>,
-    copy: &CopyDefinition,
-) -> Result<Selection, BuildError> {
-    let mut patterns = Vec::new();
-    for item in &copy.sources {
-        let CopyItem::Path(path) = item else {
-            let message = "sources that are not paths are not supported yet";
-            return Err(located(step, message.to_string()));
-        };
-        patterns.push(path.clone());
+/// An error and what it came from, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
     }
-    select(source, &patterns).map_err(|error| select_error(step, error))
+    text
 }
 
-fn select_error(step: &Step, error: SelectError) -> BuildError {
-    let message = match error {
-        SelectError::Missing(message) => format!("failed to compute cache key: {message}"),
-        SelectError::Io(path, error) => format!("cannot read {}: {error}", path.display()),
-    };
-    located(step, message)
-}
-
-fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
-    located(
-        step,
-        format!("cannot copy {}: {}", failure.path.display(), failure.source),
-    )
-}
-
-fn located(step: &Step, message: String) -> BuildError {
+pub(crate) fn located(step: &Step, message: String) -> BuildError {
     BuildError::Copy(Located {
         line: step.hints.line,
         column: 1,

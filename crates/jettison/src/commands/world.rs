@@ -19,7 +19,7 @@ use crate::source::Source;
 use crate::surroundings::Surroundings;
 
 /// The largest Dockerfile that is read.
-pub(super) const DOCKERFILE_LIMIT: u64 = 64 << 20;
+pub(crate) const DOCKERFILE_LIMIT: u64 = 64 << 20;
 
 /// apt's own user does not exist where only one user ID is mapped.
 const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
@@ -93,6 +93,7 @@ pub(crate) fn run_host(
         hosts,
         apt_settings,
         proxies: jettison_build::proxies(build_args),
+        resources: jettison_sandbox::Resources::UNLIMITED,
     })
 }
 
