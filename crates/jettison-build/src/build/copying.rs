@@ -86,7 +86,15 @@ impl StepRun<'_> {
             let message = "sources on the network are not supported yet";
             return Err(located(step, message.to_string()));
         }
-        let context = self.request.context;
+        let context = match &copy.from {
+            CopyFrom::Named(name) => self.request.named.get(name).copied().ok_or_else(|| {
+                located(
+                    step,
+                    format!("the named context `{name}` is not a directory"),
+                )
+            })?,
+            CopyFrom::Context | CopyFrom::Input(_) => self.request.context,
+        };
         let (stage, plain);
         let (files, keeps_owners): (&dyn Files, bool) = match copy.from {
             CopyFrom::Context | CopyFrom::Named(_) => {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost, RunLimits};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
+use jettison_dockerfile::Platform;
 use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
@@ -148,12 +149,8 @@ pub(crate) fn inputs_of(
 ) -> Result<Inputs, Failure> {
     let settings = Settings::read(dir, surroundings.user_settings().as_deref())?;
     let created = created(surroundings)?;
-    let lower = LowerRequest {
-        target: None,
-        build_args: build_args(&args.build_args, surroundings),
-        architecture: Surroundings::architecture(),
-        limits: RunLimits::default(),
-    };
+    let mut lower = LowerRequest::on(Platform::new("linux", &Surroundings::architecture()));
+    lower.build_args = build_args(&args.build_args, surroundings);
     let cache = if args.no_cache {
         CacheUse::Ignore
     } else {
