@@ -1,29 +1,39 @@
-//! Building an image: the plan's steps in order, each from the cache where it can be.
+//! Building an image: the plan's steps, independent ones at once, each from the cache where it can be.
 //!
-//! A layer is written by a second thread while the next step already runs on the snapshot.
+//! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
+//! that are not the image's own are not written at all.
 
 mod layers;
+mod lineage;
+mod schedule;
 mod step;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use jettison_dockerfile::parse;
-use jettison_oci::{ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store};
+use jettison_oci::{
+    ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store,
+    StoreLock,
+};
 use jettison_sandbox::Entered;
 
-use crate::build::layers::{LayerWriter, WriteJob};
-use crate::build::step::{Jobs, Record, StepResult};
-use crate::cache::Cache;
+use crate::build::layers::{LayerQueue, write_layers};
+use crate::build::lineage::Lineage;
+use crate::build::schedule::Schedule;
+use crate::build::step::StepRun;
+use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
+use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
 use crate::event::Reporter;
 use crate::exec::RunHost;
 use crate::lower::{Bases, LowerRequest, lower};
-use crate::plan::{Input, Plan, StepId};
+use crate::plan::{Plan, StepId};
+use crate::remotes::{NoRemotes, Remotes};
+use crate::secrets::{NoSecrets, Secrets};
 use crate::snapshot::{Committed, Snapshot, Snapshots};
 
 /// What builds need from their surroundings.
@@ -37,15 +47,20 @@ pub struct Engine<'a> {
     pub host: &'a RunHost,
     snapshots: Snapshots,
     cache: Cache,
+    cache_mounts: CacheMounts,
+    // Nobody prunes what a build has found and not used yet.
+    in_use: StoreLock,
 }
 
 /// One build.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BuildRequest<'a> {
     /// The Dockerfile's text.
     pub dockerfile: &'a str,
     /// The files that `COPY` finds.
     pub context: &'a BuildContext,
+    /// The named contexts that are directories.
+    pub named: BTreeMap<String, &'a BuildContext>,
     /// Target, arguments and platform.
     pub lower: LowerRequest,
     /// Whether results of earlier builds are used.
@@ -53,6 +68,55 @@ pub struct BuildRequest<'a> {
     /// The time that the image says it was made at, in RFC 3339. Without it, the newest
     /// base image's time: the clock never enters an image.
     pub created: Option<String>,
+    /// What is kept of the steps' results.
+    pub keep: Keep,
+    /// How many steps are executed at once at most; as many as there is work for if absent.
+    pub jobs: Option<usize>,
+    /// Fetches what the Dockerfile names by address.
+    pub remotes: &'a dyn Remotes,
+    /// What commands may see and images must not.
+    pub secrets: &'a dyn Secrets,
+    /// Where results are looked for that are not in the cache, in this order.
+    pub cache_from: Vec<&'a dyn StepSource>,
+}
+
+impl<'a> BuildRequest<'a> {
+    /// The build of `dockerfile` from `context` that nothing else is said about: it uses the cache, and
+    /// fetches nothing.
+    pub fn new(
+        dockerfile: &'a str,
+        context: &'a BuildContext,
+        lower: LowerRequest,
+    ) -> BuildRequest<'a> {
+        BuildRequest {
+            dockerfile,
+            context,
+            named: BTreeMap::new(),
+            lower,
+            cache: CacheUse::Use,
+            created: None,
+            keep: Keep::Image,
+            jobs: None,
+            remotes: &NoRemotes,
+            secrets: &NoSecrets,
+            cache_from: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for BuildRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BuildRequest")
+            .field("dockerfile", &self.dockerfile)
+            .field("context", &self.context)
+            .field("named", &self.named)
+            .field("lower", &self.lower)
+            .field("cache", &self.cache)
+            .field("created", &self.created)
+            .field("keep", &self.keep)
+            .field("jobs", &self.jobs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether a build uses the results of earlier ones.
@@ -62,6 +126,17 @@ pub enum CacheUse {
     Use,
     /// Every step is executed.
     Ignore,
+}
+
+/// What a build keeps besides its image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The image. The results of other stages are kept in the form that they have anyway.
+    Image,
+    /// The image, and every step's files in a directory.
+    Files,
+    /// Every step's files and its layer.
+    Everything,
 }
 
 /// A finished build.
@@ -82,10 +157,20 @@ pub struct StepRecord {
     pub cached: bool,
     /// Wall time of its execution: now, or when it was executed first.
     pub elapsed: Duration,
-    /// The layer that it made.
-    pub layer: Layer,
-    /// The directory that holds the files of that layer.
+    /// Processor time of its command then, its child processes included.
+    pub processor_time: Option<Duration>,
+    /// The most memory that one of the command's processes had then, in bytes.
+    pub peak_memory: Option<u64>,
+    /// The layer that it made: in the image's own steps always, in others if [`Keep::Everything`] was
+    /// asked for, or if somebody had asked before.
+    pub layer: Option<Layer>,
+    /// Where its files are, if there is a directory of them: always with [`Keep::Files`] and [`Keep::Everything`].
     pub files: PathBuf,
+    /// Why it was executed; nothing if it was not.
+    pub change: Option<KeyChange>,
+    key: CacheKey,
+    alias: Option<CacheKey>,
+    entry: CacheEntry,
 }
 
 impl Built {
@@ -102,6 +187,7 @@ impl<'a> Engine<'a> {
         entered: &'a Entered,
         host: &'a RunHost,
     ) -> Result<Engine<'a>, BuildError> {
+        let in_use = store.lock_shared().map_err(BuildError::Store)?;
         let snapshots = Snapshots::open(store.root())?;
         let cache = Cache::open(store.root())?;
         Ok(Engine {
@@ -110,6 +196,8 @@ impl<'a> Engine<'a> {
             host,
             snapshots,
             cache,
+            cache_mounts: CacheMounts::new(store.root()),
+            in_use,
         })
     }
 
@@ -143,69 +231,55 @@ impl<'a> Engine<'a> {
         request: &BuildRequest<'_>,
         reporter: &dyn Reporter,
     ) -> Result<Vec<StepRecord>, BuildError> {
-        let (sender, queue) = mpsc::channel::<WriteJob>();
-        let has_failed = AtomicBool::new(false);
-        let jobs = Jobs {
-            queue: sender,
-            has_failed: &has_failed,
+        let lineage = Lineage::open(&self.cache, request);
+        let schedule = Schedule::new(plan, request.jobs);
+        let (queue, jobs) = LayerQueue::new(plan, request.keep);
+        let run = StepRun {
+            engine: self,
+            plan,
+            request,
+            reporter,
+            layers: &queue,
+            lineage: &lineage,
+            schedule: &schedule,
         };
-        let writer = LayerWriter {
-            store: self.store,
-            cache: &self.cache,
-            snapshots: &self.snapshots,
-            has_failed: &has_failed,
-        };
-        let (results, written) = thread::scope(|scope| {
-            let writer = scope.spawn(|| writer.run(queue));
-            let results = self.run_steps(plan, request, reporter, &jobs);
-            drop(jobs);
-            (results, writer.join())
+        let (ran, written) = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| write_layers(self, jobs, &queue));
+            let ran = schedule.run(&|id| run.step(id));
+            queue.close();
+            let written = writer.join();
+            (ran, written)
         });
-        let written = match written {
+        // What was found is worth knowing to the next build, even if this one failed.
+        lineage.save(&self.cache, plan, &schedule)?;
+        let mut written = match written {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),
         };
+        ran?;
         let mut records = Vec::new();
-        for result in results? {
-            let entry = match &result.record {
-                Record::Entry(entry) => Some(entry.as_ref()),
-                Record::Writing(step) => written.get(step),
-            };
-            let Some(entry) = entry else {
-                let missing = std::io::Error::other("a layer was not written");
-                return Err(BuildError::io("write to", self.store.root(), missing));
-            };
+        for index in 0..plan.steps.len() {
+            let result = schedule.result(StepId(index))?;
+            let layer = written.remove(&StepId(index));
+            let mut entry = result.entry.clone();
+            entry.layer = layer.or(entry.layer);
             records.push(StepRecord {
-                cached: result.cached,
-                elapsed: entry.elapsed,
-                files: self.step_files(&result)?,
+                key: result.key,
+                alias: result.alias,
+                cached: result.is_cached,
+                elapsed: result.entry.elapsed,
+                processor_time: result.entry.processor_time,
+                peak_memory: result.entry.peak_memory,
                 layer: entry.layer.clone(),
+                files: match request.keep {
+                    Keep::Files | Keep::Everything => run.step_files(result)?,
+                    Keep::Image => self.snapshots.path_of(&result.entry.snapshot),
+                },
+                change: result.change.clone(),
+                entry,
             });
         }
         Ok(records)
-    }
-
-    fn run_steps(
-        &self,
-        plan: &Plan,
-        request: &BuildRequest<'_>,
-        reporter: &dyn Reporter,
-        jobs: &Jobs<'_>,
-    ) -> Result<Vec<StepResult>, BuildError> {
-        let mut results: Vec<StepResult> = Vec::new();
-        for index in 0..plan.steps.len() {
-            let run = step::StepRun {
-                engine: self,
-                plan,
-                request,
-                reporter,
-                jobs,
-                results: &results,
-            };
-            let result = run.step(StepId(index))?;
-            results.push(result);
-        }
-        Ok(results)
     }
 
     fn image(
@@ -222,8 +296,12 @@ impl<'a> Engine<'a> {
         let mut diff_ids: Vec<DiffId> = layers.iter().map(|layer| layer.diff_id).collect();
         for StepId(index) in chain {
             let step = &steps[index];
-            layers.push(step.layer.clone());
-            diff_ids.push(step.layer.diff_id);
+            let Some(layer) = &step.layer else {
+                let missing = std::io::Error::other("a layer was not written");
+                return Err(BuildError::io("write to", self.store.root(), missing));
+            };
+            layers.push(layer.clone());
+            diff_ids.push(layer.diff_id);
             if let (Some(chain), Some(snapshot)) =
                 (ChainId::of(&diff_ids), self.snapshot_at(&step.files))
             {
@@ -250,41 +328,30 @@ impl<'a> Engine<'a> {
         self.snapshots.get(name)
     }
 
-    /// The directories that `input` is made of, top first.
-    fn lowers_of(
+    /// Puts the steps of a finished build into an image layout, in the place of those of an earlier build called `tag`.
+    ///
+    /// The steps are those whose layers are known: the image's own, or all of them if [`Keep::Everything`] was asked for.
+    pub fn export_steps(
         &self,
-        plan: &Plan,
-        results: &[StepResult],
-        input: Input,
-    ) -> Result<Vec<PathBuf>, BuildError> {
-        let (base, chain) = plan.chain(input);
-        let mut dirs = Vec::new();
-        for StepId(index) in chain.iter().rev() {
-            dirs.push(self.step_files(&results[*index])?);
+        built: &Built,
+        layout: &ArtifactLayout,
+        tag: &str,
+    ) -> Result<(), BuildError> {
+        let mut steps = Vec::new();
+        let mut kept = BTreeSet::new();
+        for record in &built.steps {
+            kept.insert(record.key.to_string());
+            // A result whose text is gone could not be found by anybody.
+            if let Some(text) = self.cache.text(&record.key.to_string()) {
+                steps.push(TravelStep {
+                    key: record.key,
+                    alias: record.alias,
+                    text,
+                    entry: record.entry.clone(),
+                });
+            }
         }
-        if let Some(base) = base {
-            dirs.extend(self.lowers(&plan.bases[base].image)?);
-        }
-        Ok(dirs)
-    }
-
-    /// The directory of a step's files, unpacked from its layer if it is gone.
-    fn step_files(&self, result: &StepResult) -> Result<PathBuf, BuildError> {
-        if let Some(snapshot) = self.snapshots.get(&result.snapshot) {
-            return Ok(snapshot.fs());
-        }
-        let Record::Entry(entry) = &result.record else {
-            let path = self.snapshots.path_of(&result.snapshot);
-            return Err(BuildError::io(
-                "open",
-                &path,
-                std::io::ErrorKind::NotFound.into(),
-            ));
-        };
-        let active = self.snapshots.prepare()?;
-        jettison_oci::unpack_layer(self.store, &entry.layer, &active.fs())
-            .map_err(BuildError::Layer)?;
-        Ok(self.snapshots.commit(active, &result.snapshot)?.fs())
+        write_steps(layout, self.store, (tag, &kept), &steps).map_err(BuildError::CacheLayout)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cache::KeyChange;
+
 /// Where events go.
 pub trait Reporter: Sync {
     /// Takes one event. Called from any thread.
@@ -17,6 +19,8 @@ pub enum Event<'a> {
         step: usize,
         /// How the step is shown, such as `[build 2/5] RUN make`.
         title: &'a str,
+        /// Why it is executed.
+        change: &'a KeyChange,
     },
     /// A step's result was found in the cache.
     StepCached {
@@ -38,6 +42,11 @@ pub enum Event<'a> {
         step: usize,
         /// Wall time of its execution.
         elapsed: Duration,
+    },
+    /// Something went wrong that the build can do without.
+    Warning {
+        /// What, in one line.
+        text: &'a str,
     },
     /// A piece of work that is not a step begins, such as a package download.
     TaskStarted {

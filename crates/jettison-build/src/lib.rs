@@ -8,16 +8,22 @@
 
 mod build;
 mod cache;
+mod cache_mounts;
 mod context;
 mod error;
 mod event;
 mod exec;
 mod lower;
 mod plan;
+mod prune;
+mod remotes;
+mod secrets;
 mod snapshot;
 mod tree;
 
-pub use crate::build::{BuildRequest, Built, CacheUse, Engine, StepRecord};
+pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
+pub use crate::cache::{FileChange, FoundStep, KeyChange, KeyPart, StepLayout, StepSource};
+pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::{
     BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
     Entry, EntryKind, FileIdentity, FileTime, OpenFile,
@@ -27,7 +33,14 @@ pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
 pub use crate::lower::{Bases, DEFAULT_PATH, Located, LowerError, LowerRequest, lower, proxies};
 pub use crate::plan::{
-    CopyDefinition, CopyFrom, Definition, Hints, Input, Plan, PlannedBase, PlannedImage,
-    RunDefinition, RunNetwork, Step, StepId, WorkdirDefinition,
+    Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, Hints, Input,
+    MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits, RunMount,
+    RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId, WorkdirDefinition,
 };
+pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
+pub use crate::remotes::{
+    Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
+    Remotes, Submodules,
+};
+pub use crate::secrets::{NoSecrets, Secrets};
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};

@@ -19,7 +19,7 @@ use jettison_oci::{HistoryEntry, Image, RunConfig};
 
 use crate::lower::scope::Scope;
 pub use crate::lower::scope::proxies;
-use crate::plan::{Input, Plan, PlannedBase, PlannedImage, Step};
+use crate::plan::{Input, Plan, PlannedBase, PlannedImage, RunLimits, Step};
 
 /// The search path that an image without one gets, as BuildKit sets it.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -33,6 +33,8 @@ pub struct LowerRequest {
     pub build_args: BTreeMap<String, String>,
     /// The platform's architecture in the image specification's words, such as `amd64`.
     pub architecture: String,
+    /// What every command is given.
+    pub limits: RunLimits,
 }
 
 /// Why a Dockerfile cannot be lowered. All of these are for its author to fix.

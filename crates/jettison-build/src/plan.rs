@@ -2,6 +2,8 @@
 
 use jettison_oci::{HistoryEntry, Image, RunConfig};
 
+use crate::remotes::{FileRequest, GitRequest};
+
 /// The position of a step in its plan. An input's position is smaller than its user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepId(pub usize);
@@ -28,6 +30,26 @@ pub struct Step {
     pub hints: Hints,
 }
 
+impl Step {
+    /// The earlier steps whose results it needs: its parent, what it copies from, and what it mounts.
+    pub fn inputs(&self) -> Vec<StepId> {
+        let mut inputs = vec![self.parent];
+        match &self.definition {
+            Definition::Run(run) => inputs.extend(run.mounts.iter().filter_map(RunMount::from)),
+            Definition::Copy(copy) => match &copy.from {
+                CopyFrom::Input(input) => inputs.push(*input),
+                CopyFrom::Context | CopyFrom::Named(_) => {}
+            },
+            Definition::Workdir(_) => {}
+        }
+        let steps = inputs.into_iter().filter_map(|input| match input {
+            Input::Step(id) => Some(id),
+            Input::Scratch | Input::Base(_) => None,
+        });
+        steps.collect()
+    }
+}
+
 /// How a step is shown.
 #[derive(Clone, Debug)]
 pub struct Hints {
@@ -46,7 +68,7 @@ pub struct Hints {
 pub enum Definition {
     /// Runs a command.
     Run(RunDefinition),
-    /// Copies files from the build context or another file system.
+    /// Copies files from the build context, another file system, the network or the Dockerfile itself.
     Copy(CopyDefinition),
     /// Makes a directory.
     Workdir(WorkdirDefinition),
@@ -65,37 +87,227 @@ pub struct RunDefinition {
     pub user: String,
     /// Whether the command reaches the network.
     pub network: RunNetwork,
+    /// How much it may do.
+    pub security: RunSecurity,
+    /// What is mounted for it, in the order of the text.
+    pub mounts: Vec<RunMount>,
+    /// A here-document with its own `#!` line, which `argv` starts.
+    pub script: Option<RunScriptFile>,
+    /// What the build gives to every command, and what its result may depend on.
+    pub limits: RunLimits,
 }
 
 /// The network of a `RUN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunNetwork {
+    /// What the build says, which is the host's network unless it says something else.
+    Default,
     /// The host's.
     Host,
     /// None but a loopback interface.
     None,
 }
 
+/// How much a `RUN` may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunSecurity {
+    /// What Docker lets a container do.
+    #[default]
+    Sandbox,
+    /// Everything that this process may do itself.
+    Insecure,
+}
+
+/// A file made of a here-document: `/dev/pipes/<name>`, mode 0755, on a read-only mount
+/// (BuildKit: `dispatchRun`, dockerfile2llb/convert.go).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunScriptFile {
+    /// The here-document's name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// What a build gives to all of its commands. All of it is part of their cache keys, as in BuildKit
+/// (`ExecOp.Meta`, solver/pb/ops.proto).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunLimits {
+    /// `--add-host`: names and addresses, in order.
+    pub extra_hosts: Vec<(String, String)>,
+    /// `--shm-size`: the size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// `--ulimit`: name, soft and hard limit.
+    pub ulimits: Vec<(String, i64, i64)>,
+    /// The host name, if it is not the usual one.
+    pub hostname: Option<String>,
+}
+
+/// One `--mount` of a `RUN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunMount {
+    /// Where it is mounted: an absolute path; `None` for a secret that is only a variable.
+    pub target: Option<String>,
+    /// What is mounted.
+    pub kind: RunMountKind,
+}
+
+impl RunMount {
+    /// The file system that it takes files from.
+    pub fn from(&self) -> Option<Input> {
+        match self.kind {
+            RunMountKind::Bind { from, .. } | RunMountKind::Cache { from, .. } => Some(from),
+            RunMountKind::Tmpfs { .. } | RunMountKind::Secret { .. } | RunMountKind::Ssh { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// What a `--mount` of a `RUN` mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunMountKind {
+    /// Files of another file system.
+    Bind {
+        /// Where they are. The build context comes as a step that copies it.
+        from: Input,
+        /// The path in it: absolute, `/` for all of it.
+        source: String,
+        /// Whether the command may write there; what it writes is thrown away.
+        is_writable: bool,
+    },
+    /// A directory that lasts from build to build.
+    Cache {
+        /// Which one.
+        id: String,
+        /// Who may use it at the same time.
+        sharing: CacheSharing,
+        /// Whether the command may only read it.
+        is_read_only: bool,
+        /// What a new one starts with.
+        from: Input,
+        /// The path in `from`: absolute.
+        source: String,
+        /// The owner and mode of a new one.
+        attributes: MountAttributes,
+    },
+    /// An empty directory in memory.
+    Tmpfs {
+        /// Its size in bytes.
+        size: Option<u64>,
+    },
+    /// Something that must not be in the image.
+    Secret {
+        /// Which one.
+        id: String,
+        /// The variable that it is put into.
+        env: Option<String>,
+        /// Whether the build fails without it.
+        is_required: bool,
+        /// The owner and mode of the file.
+        attributes: MountAttributes,
+    },
+    /// The socket of an SSH agent.
+    Ssh {
+        /// Which agent.
+        id: String,
+        /// Whether the build fails without it.
+        is_required: bool,
+        /// The owner and mode of the socket.
+        attributes: MountAttributes,
+    },
+}
+
+/// Who may use a cache directory at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheSharing {
+    /// Everybody.
+    Shared,
+    /// Nobody else: others get another directory.
+    Private,
+    /// Nobody else: others wait.
+    Locked,
+}
+
+/// The owner and mode of what a mount makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MountAttributes {
+    /// Permissions, at most `0o7777`.
+    pub mode: u32,
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+}
+
 /// Files to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyDefinition {
-    /// Where the sources are.
+    /// Where the sources are that are paths.
     pub from: CopyFrom,
-    /// Paths or patterns below the root of `from`.
-    pub sources: Vec<String>,
+    /// What to copy, in order.
+    pub sources: Vec<CopyItem>,
     /// An absolute path; a trailing slash means a directory.
     pub destination: String,
     /// The owner, as written after `--chown`.
     pub chown: Option<String>,
     /// The mode after `--chmod`, if one was given.
-    pub chmod: Option<u32>,
+    pub chmod: Option<Chmod>,
+    /// Patterns after `--exclude`.
+    pub exclude: Vec<String>,
+    /// Whether directories above a source are copied as well: `--parents`.
+    pub keeps_parents: bool,
+    /// Whether the destination is not looked at: `--link`.
+    pub is_linked: bool,
+    /// What becomes of archives.
+    pub archives: Archives,
+}
+
+/// One source of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyItem {
+    /// A path or a pattern below the root of [`CopyDefinition::from`].
+    Path(String),
+    /// A file whose content is in the Dockerfile.
+    Text {
+        /// The file's name.
+        name: String,
+        /// Its content.
+        content: String,
+    },
+    /// A file on the network.
+    File(FileRequest),
+    /// A checkout of a Git repository.
+    Git(GitRequest),
+}
+
+/// Whether a copy unpacks archives (`--unpack`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Archives {
+    /// None: archives are files like others, as always in `COPY`.
+    #[default]
+    Kept,
+    /// Those of the build context and not those from the network, as `ADD` does by itself.
+    LocalUnpacked,
+    /// All that are found.
+    Unpacked,
+}
+
+/// What `--chmod` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chmod {
+    /// A mode, whatever the source's is; at most `0o7777`.
+    Octal(u32),
+    /// Changes to the source's mode, such as `u+x,go=rX`, as written.
+    Symbolic(String),
 }
 
 /// Where a copy's sources are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyFrom {
     /// The build context.
     Context,
+    /// The named context of this name that is a directory.
+    Named(String),
     /// Another stage's or image's file system.
     Input(Input),
 }

@@ -26,7 +26,7 @@ use jettison_oci::{ChainId, DiffId, Image, Store, unpack_layer};
 
 use crate::error::BuildError;
 use crate::snapshot::owner::Owner;
-use crate::snapshot::remove::remove_all;
+pub(crate) use crate::snapshot::remove::remove_all;
 
 /// A snapshot that is being written. It can never be a parent.
 #[derive(Debug)]
@@ -44,6 +44,25 @@ pub struct Snapshot<State> {
     /// Keeps the directory of an active snapshot.
     _owner: Option<Arc<Owner>>,
     state: PhantomData<State>,
+}
+
+/// How a snapshot is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ResultName {
+    /// By what is in it: of two with one name, either will do.
+    OfContent(String),
+    /// By this and something that no other snapshot of any store has.
+    Unique(String),
+}
+
+/// 16 digits that nobody has had yet.
+fn unique() -> Result<String, BuildError> {
+    let mut bytes = [0; 8];
+    let source = Path::new("/dev/urandom");
+    fs::File::open(source)
+        .and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes))
+        .map_err(|error| BuildError::io("read", source, error))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }
 
 /// The snapshots below one store's root.
@@ -104,19 +123,19 @@ impl Snapshots {
         }
     }
 
-    /// Ends writing and gives the snapshot `name`, or that and the first number that is free.
-    pub(crate) fn commit_beside(
+    /// Ends writing and gives the snapshot a name of that kind.
+    pub(crate) fn commit_as(
         &self,
         active: Snapshot<Active>,
-        name: &str,
+        name: &ResultName,
     ) -> Result<Snapshot<Committed>, BuildError> {
-        let mut numbered = name.to_string();
-        let mut number = 0_u64;
-        while !self.rename(&active, &numbered)? {
-            number += 1;
-            numbered = format!("{name}.{number}");
+        match name {
+            ResultName::OfContent(name) => self.commit(active, name),
+            ResultName::Unique(start) => {
+                let name = format!("{start}-{}", unique()?);
+                self.commit(active, &name)
+            }
         }
-        Ok(self.committed(&numbered))
     }
 
     /// Whether the snapshot got the name. It does not if there is something of that name.
@@ -161,6 +180,53 @@ impl Snapshots {
             }),
         };
         removed.map_err(|source| BuildError::io("remove", &dir, source))
+    }
+
+    /// The names of all committed snapshots, sorted.
+    pub(crate) fn names(&self) -> Result<Vec<String>, BuildError> {
+        let failed = |source| BuildError::io("list", &self.root, source);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Ok(name) = entry.file_name().into_string()
+                && entry.path().join("fs").is_dir()
+                && !name.starts_with(owner::PREFIX)
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The names of the snapshots that end a stack of layers.
+    pub(crate) fn chain_ends(&self) -> Result<Vec<(String, String)>, BuildError> {
+        let chains = self.root.join("chains");
+        let failed = |source| BuildError::io("list", &chains, source);
+        let mut ends = Vec::new();
+        for entry in fs::read_dir(&chains).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let (Ok(chain), Ok(target)) =
+                (entry.file_name().into_string(), fs::read_link(entry.path()))
+            else {
+                continue;
+            };
+            if let Some(name) = target.file_name().and_then(|name| name.to_str()) {
+                ends.push((chain, name.to_owned()));
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Forgets the stacks of layers whose snapshots are gone.
+    pub(crate) fn tidy(&self) -> Result<(), BuildError> {
+        for (chain, name) in self.chain_ends()? {
+            if self.get(&name).is_none() {
+                let path = self.root.join("chains").join(chain);
+                fs::remove_file(&path).map_err(|source| BuildError::io("remove", &path, source))?;
+            }
+        }
+        Ok(())
     }
 
     /// Throws an active snapshot away.
@@ -282,10 +348,12 @@ mod tests {
         let first = snapshots.commit(written(&snapshots, "1"), "name").unwrap();
         let second = snapshots.commit(written(&snapshots, "2"), "name").unwrap();
         assert_eq!((text(&first), text(&second)), ("1".into(), "1".into()));
+        let name = ResultName::Unique("name".to_string());
         let beside = snapshots
-            .commit_beside(written(&snapshots, "3"), "name")
+            .commit_as(written(&snapshots, "3"), &name)
             .unwrap();
-        assert_eq!((beside.name(), &*text(&beside)), ("name.1", "3"));
+        assert!(beside.name().starts_with("name-"), "{beside:?}");
+        assert_eq!(text(&beside), "3");
     }
 
     #[test]

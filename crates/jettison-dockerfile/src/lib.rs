@@ -15,6 +15,7 @@ mod evaluate;
 mod expand;
 mod few;
 mod flag;
+mod git_reference;
 mod heredoc;
 mod ignore;
 mod instruction;
@@ -55,6 +56,7 @@ pub use crate::expand::{
 };
 pub use crate::few::Few;
 pub use crate::flag::Flag;
+pub use crate::git_reference::{GitMtime, GitReference, GitReferenceError};
 pub use crate::heredoc::Heredoc;
 pub use crate::ignore::{IgnoreDirectory, IgnoreError, IgnoreFile, ignore_file_names};
 pub use crate::instruction::{
@@ -67,6 +69,7 @@ pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
 pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
+pub use crate::refusal::SourceAddress;
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,

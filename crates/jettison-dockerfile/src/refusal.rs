@@ -11,7 +11,7 @@ mod port;
 mod reference;
 mod signal;
 
-pub(crate) use crate::refusal::address::Address;
+pub use crate::refusal::address::SourceAddress;
 pub(crate) use crate::refusal::digest::digest_problem;
 pub(crate) use crate::refusal::mode::mode_problem;
 pub(crate) use crate::refusal::mount::{Field, Mount, read_mount};

@@ -12,20 +12,24 @@ mod measure;
 mod pipe;
 mod read;
 mod root;
+mod stream;
 mod unpack;
 mod upper;
 mod write;
 mod xattr;
 
-pub(crate) use crate::changeset::entry::{Entry, EntryKind, each_entry};
+pub(crate) use crate::changeset::entry::each_entry;
+pub use crate::changeset::entry::{Entry, EntryKind};
 pub(crate) use crate::changeset::header::{BLOCK, Header, Kind};
 pub use crate::changeset::measure::measure_layer;
 pub(crate) use crate::changeset::measure::recompress;
+pub use crate::changeset::stream::LayerWriter;
 pub use crate::changeset::unpack::{
     Devices, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts, unpack_layer,
     unpack_layer_over, unpack_tar,
 };
 pub use crate::changeset::write::{LayerOptions, write_layer};
+pub use crate::changeset::xattr::Xattrs;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,6 +131,14 @@ pub enum LayerError {
         path: PathBuf,
         /// Why.
         reason: &'static str,
+    },
+    /// An entry was added behind one that it should come before, or is there twice.
+    #[error("layer entry `{}` does not come after `{}`", .path.display(), .after.display())]
+    Order {
+        /// The entry.
+        path: PathBuf,
+        /// The one before it.
+        after: PathBuf,
     },
     /// A file was changed while it was read.
     #[error("`{}` was changed while it was read", .path.display())]

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod artifacts;
 mod changeset;
 mod compress;
 mod config;
@@ -15,9 +16,11 @@ mod reference;
 mod store;
 mod wire;
 
+pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
-    Devices, LayerError, LayerOptions, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts,
-    measure_layer, unpack_layer, unpack_layer_over, unpack_tar, write_layer,
+    Devices, Entry, EntryKind, LayerError, LayerOptions, LayerWriter, Owners, Placement,
+    UnpackOptions, UnpackSummary, Whiteouts, Xattrs, measure_layer, unpack_layer,
+    unpack_layer_over, unpack_tar, write_layer,
 };
 pub use crate::compress::Compression;
 pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
@@ -31,5 +34,6 @@ pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
 pub use crate::store::{
-    BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, TaggedImage,
+    BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, StoredBlob,
+    TaggedImage,
 };

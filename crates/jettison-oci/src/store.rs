@@ -17,9 +17,11 @@
 //! one would trip over. Blobs are checked against their digests whenever they are read.
 
 mod blob;
+mod collect;
 mod index;
 
 pub use crate::store::blob::{BlobReader, BlobWriter};
+pub use crate::store::collect::StoredBlob;
 pub use crate::store::index::TaggedImage;
 pub(crate) use crate::store::index::{IMAGE_NAME, REF_NAME, manifest_descriptor};
 
@@ -194,14 +196,14 @@ impl Store {
     pub fn lock_shared(&self) -> Result<StoreLock, StoreError> {
         let (file, path) = self.open_lock("lock")?;
         file.lock_shared().map_err(io_error("lock", &path))?;
-        Ok(StoreLock { _file: file })
+        Ok(StoreLock { file })
     }
 
     /// Locks the store for one process alone, and waits for all others.
     pub fn lock_exclusive(&self) -> Result<StoreLock, StoreError> {
         let (file, path) = self.open_lock("lock")?;
         file.lock().map_err(io_error("lock", &path))?;
-        Ok(StoreLock { _file: file })
+        Ok(StoreLock { file })
     }
 
     fn open_lock(&self, name: &str) -> Result<(File, PathBuf), StoreError> {
@@ -250,7 +252,20 @@ fn has_version(root: &Path) -> Result<bool, StoreError> {
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub struct StoreLock {
-    _file: File,
+    file: File,
+}
+
+impl StoreLock {
+    /// Does `work` while nobody else uses the store, or not at all if somebody does. The lock is shared afterwards.
+    pub fn alone<T>(&self, work: impl FnOnce() -> T) -> io::Result<Option<T>> {
+        let done = match self.file.try_lock() {
+            Ok(()) => Some(work()),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Error(error)) => return Err(error),
+        };
+        self.file.lock_shared()?;
+        Ok(done)
+    }
 }
 
 /// A new file in `directory` that everybody may read once it has its name.

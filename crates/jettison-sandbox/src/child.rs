@@ -3,11 +3,13 @@
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Signal, pidfd_send_signal};
 
+use crate::cgroup::Cgroup;
+use crate::forker::Supervisor;
 use crate::sandbox::{Rootfs, SandboxError, Upper};
 use crate::stub;
 use crate::wire::{Report, Stub, receive_report};
@@ -15,8 +17,8 @@ use crate::wire::{Report, Stub, receive_report};
 /// A running sandboxed process. When this is dropped, the process and everything that it started are killed.
 #[derive(Debug)]
 pub struct Child {
-    process: std::process::Child,
-    // Invariant: present until the init process has been waited for.
+    supervisor: Supervisor,
+    // Invariant: present until the supervisor has been waited for.
     socket: Option<OwnedFd>,
     pid: i32,
     pidfd: Option<OwnedFd>,
@@ -24,6 +26,18 @@ pub struct Child {
     exec_failure: Option<ExecFailure>,
     exited: Option<Report>,
     cleaning: Option<Cleaning>,
+    cgroup: Option<Cgroup>,
+    started: Instant,
+}
+
+/// A supervisor that has been told everything, and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) socket: OwnedFd,
+    pub(crate) pipes: Pipes,
+    pub(crate) cgroup: Option<Cgroup>,
+    pub(crate) started: Instant,
 }
 
 /// The pipes that nobody has taken yet.
@@ -54,12 +68,18 @@ impl AsFd for ChildPipe {
 pub struct Exit {
     /// How it ended.
     pub status: Status,
+    /// Time from its start, that of building the sandbox included, to its end.
+    pub wall_time: Duration,
     /// CPU time in programs.
     pub user_time: Duration,
     /// CPU time in the kernel, that of building the sandbox included.
     pub system_time: Duration,
     /// The most memory that one of the processes had, in bytes.
     pub max_rss: u64,
+    /// The most memory that all of the processes had at once, in bytes. Only known if there was a limit.
+    pub peak_memory: Option<u64>,
+    /// Whether the kernel killed a process because the limit of memory was reached.
+    pub ran_out_of_memory: bool,
     /// Why the program could not be executed. The status is then 127 if it does not exist, else 126.
     pub exec_failure: Option<ExecFailure>,
 }
@@ -106,26 +126,23 @@ struct Cleaning {
 
 impl Child {
     /// Follows the init process until the sandbox is complete.
-    pub(crate) fn start(
-        process: std::process::Child,
-        socket: OwnedFd,
-        pipes: Pipes,
-        rootfs: &Rootfs,
-    ) -> Result<Child, SandboxError> {
+    pub(crate) fn start(running: Running, rootfs: &Rootfs) -> Result<Child, SandboxError> {
         let cleaning = rootfs.upper.clone().map(|upper| Cleaning {
             upper,
             lowers: rootfs.lowers.clone(),
             stubs: Vec::new(),
         });
         let mut child = Child {
-            process,
-            socket: Some(socket),
+            supervisor: running.supervisor,
+            socket: Some(running.socket),
             pid: 0,
             pidfd: None,
-            pipes,
+            pipes: running.pipes,
             exec_failure: None,
             exited: None,
             cleaning,
+            cgroup: running.cgroup,
+            started: running.started,
         };
         // From here on, returning early kills and cleans.
         while child.follow()? != Progress::Ready {}
@@ -163,7 +180,13 @@ impl Child {
         while self.exited.is_none() {
             self.follow()?;
         }
+        let wall_time = self.started.elapsed();
         let cleaned = self.finish();
+        let cgroup = self.cgroup.as_ref();
+        let (peak_memory, ran_out_of_memory) = (
+            cgroup.and_then(Cgroup::peak),
+            cgroup.is_some_and(Cgroup::ran_out_of_memory),
+        );
         let Some(Report::Exited {
             status,
             timed_out,
@@ -177,9 +200,12 @@ impl Child {
         cleaned?;
         Ok(Exit {
             status: interpret(status, timed_out),
+            wall_time,
             user_time: Duration::from_micros(user_us),
             system_time: Duration::from_micros(system_us),
             max_rss,
+            peak_memory,
+            ran_out_of_memory,
             exec_failure: self.exec_failure.take(),
         })
     }
@@ -252,10 +278,12 @@ impl Child {
         }
         // The init process ends when the socket is closed, at the latest.
         drop(socket);
-        self.process.wait().map_err(|source| SandboxError::Start {
-            action: "wait",
-            source,
-        })?;
+        self.supervisor
+            .wait()
+            .map_err(|error| SandboxError::Start {
+                action: "wait",
+                source: error.into(),
+            })?;
         match self.cleaning.take() {
             Some(cleaning) => stub::remove(&cleaning.upper.dir, &cleaning.lowers, &cleaning.stubs),
             None => Ok(()),

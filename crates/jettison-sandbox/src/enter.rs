@@ -13,6 +13,7 @@ use rustix::mount::{MountPropagationFlags, OpenTreeFlags};
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, UnshareFlags};
 
+use crate::forker::Forker;
 use crate::id_map::{self, Extent, Kind, Means, Writer};
 use crate::system::{self, Depth};
 
@@ -56,6 +57,7 @@ pub struct Entered {
     // Invariant: a read-only clone of the mount of this program's own file, or a sealed copy, so that a process that is started from it
     // cannot be used to overwrite it (CVE-2019-5736).
     program: OwnedFd,
+    forker: Forker,
 }
 
 impl Entered {
@@ -67,6 +69,11 @@ impl Entered {
     /// This program, in a form that can be executed and not written.
     pub(crate) fn program(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.program.as_raw_fd()))
+    }
+
+    /// The process that forks supervisors.
+    pub(crate) fn forker(&self) -> &Forker {
+        &self.forker
     }
 }
 
@@ -175,6 +182,7 @@ pub fn enter(options: &EnterOptions) -> Result<Entered, EnterError> {
         ids,
         limitation,
         program: open_program()?,
+        forker: Forker::default(),
     })
 }
 

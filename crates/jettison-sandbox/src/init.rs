@@ -1,16 +1,18 @@
 //! The processes between the caller and the sandboxed program.
 //!
 //! ```text
-//! caller ── supervisor ── PID 1
+//! caller ── forker ─┬─ supervisor ── PID 1
+//!                   └─ …
 //! ```
 //!
-//! The supervisor is this program, started again under the name [`INIT_NAME`]. It makes the namespaces, forks the first
-//! process of the new PID namespace, and stays to watch the clock and the caller. The fork builds the sandbox around
-//! itself and becomes the program. When the supervisor ends, however that happens, the kernel kills PID 1, and with it
-//! everything in its namespace.
+//! The supervisor is a fork of the [`crate::forker`], which is this program, started again. It forks the first process
+//! of a new PID namespace, and stays to watch the clock and the caller. That process makes the other namespaces, builds
+//! the sandbox around itself and becomes the program. When the supervisor ends, however that happens, the kernel kills
+//! PID 1, and with it everything in its namespace; so the mounts are gone too.
 
 mod credentials;
 mod kernel_files;
+mod mounts;
 mod program;
 mod rootfs;
 
@@ -21,16 +23,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid,
+};
 use rustix::thread::UnshareFlags;
 
+use crate::forker::{FORK, FORKER_NAME};
 use crate::overlay::MountError;
 use crate::probe;
+use crate::seccomp::Filters;
 use crate::system::{self, Disposition, Fork};
 use crate::wire::{self, Report, Spec};
-
-/// The name under which this program starts itself to become a supervisor.
-pub(crate) const INIT_NAME: &str = "jettison-sandbox-init";
 
 /// The exit code of a process that cannot even report what went wrong.
 const CANNOT_REPORT: i32 = 125;
@@ -40,9 +43,9 @@ const CANNOT_REPORT: i32 = 125;
 /// Must be the first statement of `main`, because what it does must happen before there are threads.
 pub fn init_if_asked() {
     let name = std::env::args_os().next().unwrap_or_default();
-    let code = if name == INIT_NAME {
-        // Nothing but the exit code is left to say that there is nobody to report to.
-        supervise().unwrap_or(CANNOT_REPORT)
+    let code = if name == FORKER_NAME {
+        // Nothing but the exit code is left to say that there is nobody to answer to.
+        serve().unwrap_or(CANNOT_REPORT)
     } else if name == probe::PROBE_NAME {
         probe::answer().unwrap_or(CANNOT_REPORT)
     } else {
@@ -107,16 +110,60 @@ impl Failure {
     }
 }
 
-fn supervise() -> io::Result<i32> {
-    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+/// Forks supervisors until the caller ends.
+fn serve() -> io::Result<i32> {
+    let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    for signal in IGNORED {
+        system::set_disposition(signal, Disposition::Ignore)?;
+    }
+    let filters = Filters::new().map_err(io::Error::other)?;
+    loop {
+        let (mut tag, mut fds) = ([0], Vec::new());
+        if wire::receive(control.as_fd(), &mut tag, &mut fds)? == 0 {
+            return Ok(0);
+        }
+        if tag != FORK {
+            return Err(io::Error::other("not a request"));
+        }
+        // Those that have ended since the last time; nobody else waits for them.
+        while let Ok(Some(_ended)) = waitpid(None, WaitOptions::NOHANG) {}
+        let (answer, pidfd) = match system::fork() {
+            Ok(Fork::Child) => {
+                drop(control);
+                // Nothing but the exit code is left to say that there is nobody to report to.
+                let code = supervise(fds, &filters).unwrap_or(CANNOT_REPORT);
+                #[expect(
+                    clippy::exit,
+                    reason = "a forked process must not return to its caller"
+                )]
+                std::process::exit(code)
+            }
+            Ok(Fork::Parent(pid)) => match pidfd_open(pid, PidfdFlags::empty()) {
+                Ok(pidfd) => (pid.as_raw_pid(), Some(pidfd)),
+                Err(error) => (-error.raw_os_error(), None),
+            },
+            Err(error) => (-error.raw_os_error().unwrap_or(libc::EAGAIN), None),
+        };
+        drop(fds);
+        let pidfd = pidfd.as_ref().map(AsFd::as_fd);
+        wire::send(control.as_fd(), &answer.to_le_bytes(), pidfd.as_slice())?;
+    }
+}
+
+fn supervise(fds: Vec<OwnedFd>, filters: &Filters) -> io::Result<i32> {
+    let missing = || io::Error::other("descriptors are missing");
+    let [socket, stdout, stderr]: [OwnedFd; 3] = fds.try_into().map_err(|_few| missing())?;
+    rustix::stdio::dup2_stdout(&stdout)?;
+    rustix::stdio::dup2_stderr(&stderr)?;
+    drop((stdout, stderr));
     let mut fds = wire::receive_fds(socket.as_fd())?.into_iter();
     let (Some(spec), Some(stdin)) = (fds.next(), fds.next()) else {
-        return Err(io::Error::other("descriptors are missing"));
+        return Err(missing());
     };
     rustix::stdio::dup2_stdin(&stdin)?;
     drop(stdin);
     let spec: Spec = serde_json::from_reader(BufReader::new(File::from(spec)))?;
-    match start(&spec, fds.collect(), &socket) {
+    match start(&spec, fds.collect(), (&socket, filters)) {
         Ok((pid, pidfd)) => watch(&spec, pid, &pidfd, socket.as_fd()),
         Err(failure) => {
             wire::send_report(socket.as_fd(), &failure.report(), None)?;
@@ -136,20 +183,14 @@ const IGNORED: [Signal; 7] = [
     Signal::TTIN,
 ];
 
-fn start(spec: &Spec, binds: Vec<OwnedFd>, socket: &OwnedFd) -> Result<(Pid, OwnedFd), Failure> {
-    for signal in IGNORED {
-        system::set_disposition(signal, Disposition::Ignore)
-            .map_err(Failure::of("ignore a signal"))?;
-    }
-    let mut namespaces = UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
-    if spec.own_network {
-        namespaces |= UnshareFlags::NEWNET;
-    }
-    system::unshare(namespaces).map_err(Failure::of("create namespaces"))?;
+fn start(
+    spec: &Spec,
+    fds: Vec<OwnedFd>,
+    (socket, filters): (&OwnedFd, &Filters),
+) -> Result<(Pid, OwnedFd), Failure> {
+    let own = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map_err(Failure::of("open a pidfd"))?;
+    system::unshare(UnshareFlags::NEWPID).map_err(Failure::of("create a PID namespace"))?;
     match system::fork().map_err(Failure::of("fork"))? {
         Fork::Parent(pid) => {
             let pidfd =
@@ -157,7 +198,11 @@ fn start(spec: &Spec, binds: Vec<OwnedFd>, socket: &OwnedFd) -> Result<(Pid, Own
             Ok((pid, pidfd))
         }
         Fork::Child => {
-            let code = program::become_program(spec, binds, socket.as_fd());
+            let supervisor = program::Supervisor {
+                process: own.as_fd(),
+                socket: socket.as_fd(),
+            };
+            let code = program::become_program(spec, fds, &supervisor, filters);
             #[expect(
                 clippy::exit,
                 reason = "a forked process must not return to its caller"

@@ -8,26 +8,35 @@
 //! A program calls [`init_if_asked`] first, then [`enter`]s a user namespace in which it is root, and from then on may
 //! start threads, mount overlays and run processes in sandboxes.
 
+mod cgroup;
 mod child;
 mod enter;
+mod forker;
 mod id_map;
 mod init;
+mod mount;
 mod overlay;
 mod probe;
 mod sandbox;
 mod seccomp;
+mod spawn;
 mod stub;
 mod system;
+mod ulimit;
 mod user;
 mod wire;
 
+pub use crate::cgroup::Resources;
 pub use crate::child::{Child, ChildPipe, ExecFailure, Exit, Output, Status};
 pub use crate::enter::{EnterError, EnterOptions, Entered, IdChoice, IdMapKind, enter};
 pub use crate::init::init_if_asked;
+pub use crate::mount::{MemoryFile, Mount, MountKind};
 pub use crate::overlay::{MountError, OverlayMount, mount_overlay};
 pub use crate::probe::{HostFact, HostState, probe_host};
 pub use crate::sandbox::{
-    Input, Mount, MountKind, Network, OutputMode, Rootfs, Sandbox, SandboxError, Terminal, Upper,
+    Input, KernelDirectories, MissingCwd, Network, OutputMode, Rootfs, Sandbox, SandboxError,
+    Security, Terminal, Upper,
 };
+pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};
 pub use rustix::process::Signal;

@@ -149,6 +149,15 @@ pub(crate) fn new_filesystem(
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
+/// A new tmpfs of mode 0700 whose files stay out of swap space, that no directory leads to.
+pub(crate) fn new_unswapped_tmpfs(attributes: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_flag(context.as_fd(), "noswap")?;
+    fsconfig_set_string(context.as_fd(), "mode", "0700")?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
 fn empty_directory() -> Result<OwnedFd, MountError> {
     new_filesystem(
         "tmpfs",

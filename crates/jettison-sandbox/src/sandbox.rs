@@ -1,25 +1,14 @@
-//! What a sandboxed process is given, and how it is started.
-//!
-//! The caller may have threads, so it does not fork: it starts its own program again under another name
-//! ([`crate::init`]), which has one thread and builds the sandbox around itself.
+//! What a sandboxed process is given.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::fs::{FileType, MemfdFlags, OFlags, SeekFrom};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-
-use crate::child::{Child, Pipes};
-use crate::enter::Entered;
-use crate::init::INIT_NAME;
-use crate::overlay::{self, MountError};
-use crate::system::{self, Depth};
+use crate::cgroup::Resources;
+use crate::mount::Mount;
+use crate::overlay::MountError;
+use crate::ulimit::Ulimit;
 use crate::user::User;
-use crate::wire::{self, Spec, SpecMount, SpecMountKind};
 
 /// A process to be run in namespaces of its own, on a root filesystem of its own.
 #[derive(Debug, Clone)]
@@ -32,8 +21,10 @@ pub struct Sandbox {
     pub argv: Vec<String>,
     /// The whole environment.
     pub env: Vec<(String, String)>,
-    /// The working directory, which must exist.
+    /// The working directory.
     pub cwd: PathBuf,
+    /// What happens if there is no working directory.
+    pub missing_cwd: MissingCwd,
     /// Who runs the program.
     pub user: User,
     /// The host's name, as the process sees it.
@@ -50,6 +41,44 @@ pub struct Sandbox {
     pub time_limit: Option<Duration>,
     /// Whether the root filesystem is read-only. The mounts are as they say.
     pub read_only: bool,
+    /// How much it may do.
+    pub security: Security,
+    /// Limits for each of its processes; what is not named is as for the caller.
+    pub ulimits: Vec<Ulimit>,
+    /// The size of `/dev/shm` in bytes; 64 MiB if it is not given.
+    pub shm_size: Option<u64>,
+    /// Limits for all of its processes together.
+    pub resources: Resources,
+    /// What becomes of the directories `/proc`, `/dev` and `/sys` that the root filesystem did not have.
+    pub kernel_directories: KernelDirectories,
+}
+
+/// What happens if there is no working directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingCwd {
+    /// That is an error.
+    Refused,
+    /// It is made, the directories above it included, belongs to the user, and stays.
+    Created,
+}
+
+/// What becomes of the mount points of the kernel's filesystems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KernelDirectories {
+    /// They are removed, like all other mount points that were made.
+    Removed,
+    /// They stay, as BuildKit leaves them in a layer.
+    Kept,
+}
+
+/// How much a sandboxed process may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// What Docker lets a container do.
+    Confined,
+    /// Everything that the caller may do in its user namespace: all capabilities, all system calls, `/proc` and `/sys`
+    /// as they are, and the host's devices for virtual machines, FUSE, TUN and loops.
+    Unconfined,
 }
 
 /// A stack of layers.
@@ -68,34 +97,6 @@ pub struct Upper {
     pub dir: PathBuf,
     /// The kernel's own.
     pub work: PathBuf,
-}
-
-/// Something that is mounted into the root filesystem. A missing target is created for the time of the run.
-#[derive(Debug, Clone)]
-pub struct Mount {
-    /// Where. Symlinks are followed inside of the root filesystem.
-    pub target: PathBuf,
-    /// What.
-    pub kind: MountKind,
-}
-
-/// What is mounted.
-#[derive(Debug, Clone)]
-pub enum MountKind {
-    /// A file or directory of the caller, with the mounts below it.
-    Bind {
-        /// The file or directory. May be inside of an [`crate::OverlayMount`].
-        source: PathBuf,
-        /// Whether it cannot be written through this mount.
-        read_only: bool,
-    },
-    /// A new, empty filesystem in memory.
-    Tmpfs {
-        /// Its size in bytes; by default half of the memory.
-        size: Option<u64>,
-        /// The permissions of its root.
-        mode: u32,
-    },
 }
 
 /// Which network a process sees.
@@ -150,6 +151,14 @@ pub enum SandboxError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The host does not let us limit what is used.
+    #[error("cannot limit {what}: {reason}")]
+    Resource {
+        /// What was to be limited.
+        what: &'static str,
+        /// What stands in the way.
+        reason: String,
+    },
     /// The init process could not be started.
     #[error("cannot {action} for a sandbox")]
     Start {
@@ -179,187 +188,4 @@ pub enum SandboxError {
         /// What the kernel said.
         source: io::Error,
     },
-}
-
-impl Sandbox {
-    /// Starts the process. Returns when its sandbox is complete.
-    pub fn spawn(&self, entered: &Entered) -> Result<Child, SandboxError> {
-        self.validate()?;
-        let mut binds = Vec::new();
-        let spec = self.spec(&mut binds)?;
-        let spec = serde_json::to_vec(&spec).map_err(|error| start("describe it")(error.into()))?;
-        let spec = file_of(&spec).map_err(start("create a file in memory"))?;
-        let stdin = self
-            .open_stdin()
-            .map_err(start("open the standard input"))?;
-        let (ours, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(|error| start("create a socket")(error.into()))?;
-        let fds: Vec<_> = [&spec, &stdin]
-            .into_iter()
-            .chain(&binds)
-            .map(AsFd::as_fd)
-            .collect();
-        wire::send_fds(ours.as_fd(), &fds)
-            .map_err(|error| start("send descriptors")(error.into()))?;
-        let mut command = Command::new(entered.program());
-        command
-            .arg0(INIT_NAME)
-            .env_clear()
-            .stdin(Stdio::from(theirs));
-        let pipes = self
-            .connect_output(&mut command)
-            .map_err(start("create a pipe"))?;
-        let process = command.spawn().map_err(start("start this program again"))?;
-        // Holds our copies of the pipes' other ends.
-        drop(command);
-        Child::start(process, ours, pipes, &self.rootfs)
-    }
-
-    fn validate(&self) -> Result<(), SandboxError> {
-        let words = self
-            .argv
-            .iter()
-            .chain(self.env.iter().flat_map(|(key, value)| [key, value]));
-        let reason = if self.argv.is_empty() {
-            "there is no program"
-        } else if words.into_iter().any(|word| word.contains('\0')) {
-            "an argument or a variable contains a zero byte"
-        } else if self
-            .env
-            .iter()
-            .any(|(key, _)| key.is_empty() || key.contains('='))
-        {
-            "a variable has an impossible name"
-        } else if self.hostname.len() > 64 {
-            "the host name is longer than 64 bytes"
-        } else {
-            return Ok(());
-        };
-        Err(SandboxError::Invalid { reason })
-    }
-
-    fn spec(&self, binds: &mut Vec<OwnedFd>) -> Result<Spec, SandboxError> {
-        let upper = self.rootfs.upper.as_ref();
-        Ok(Spec {
-            lowers: self
-                .rootfs
-                .lowers
-                .iter()
-                .map(|path| path.clone().into())
-                .collect(),
-            upper: upper.map(|upper| [upper.dir.clone().into(), upper.work.clone().into()]),
-            mounts: self
-                .mounts
-                .iter()
-                .map(|mount| mount.open(binds))
-                .collect::<Result<_, _>>()
-                .map_err(SandboxError::Mount)?,
-            argv: self.argv.clone(),
-            env: self.env.clone(),
-            cwd: self.cwd.clone().into(),
-            uid: self.user.uid,
-            gid: self.user.gid,
-            groups: self.user.groups.clone(),
-            hostname: self.hostname.clone(),
-            own_network: self.network == Network::None,
-            foreground: self.terminal == Terminal::Inherit,
-            owns_streams: self.output != OutputMode::Inherit,
-            limit_ms: self
-                .time_limit
-                .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
-            read_only: self.read_only,
-        })
-    }
-
-    fn open_stdin(&self) -> io::Result<OwnedFd> {
-        match &self.stdin {
-            Input::Null => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-                Ok(rustix::fs::open(
-                    "/dev/null",
-                    flags,
-                    rustix::fs::Mode::empty(),
-                )?)
-            }
-            Input::Inherit => Ok(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?),
-            Input::Bytes(bytes) => file_of(bytes),
-        }
-    }
-
-    fn connect_output(&self, command: &mut Command) -> io::Result<Pipes> {
-        match self.output {
-            OutputMode::Inherit => Ok(Pipes::default()),
-            OutputMode::Piped => {
-                let (stdout, write_stdout) = io::pipe()?;
-                let (stderr, write_stderr) = io::pipe()?;
-                command.stdout(write_stdout).stderr(write_stderr);
-                Ok(Pipes {
-                    stdout: Some(stdout),
-                    stderr: Some(stderr),
-                })
-            }
-            OutputMode::PipedMerged => {
-                let (stdout, write) = io::pipe()?;
-                command.stdout(write.try_clone()?).stderr(write);
-                Ok(Pipes {
-                    stdout: Some(stdout),
-                    stderr: None,
-                })
-            }
-        }
-    }
-}
-
-fn start(action: &'static str) -> impl Fn(io::Error) -> SandboxError {
-    move |source| SandboxError::Start { action, source }
-}
-
-impl Mount {
-    /// Opens the source here, where its path means what the caller meant.
-    fn open(&self, binds: &mut Vec<OwnedFd>) -> Result<SpecMount, MountError> {
-        let kind = match &self.kind {
-            MountKind::Bind { source, read_only } => {
-                let bind = overlay::clone_mount(source)?;
-                let fail = |action, source_error| MountError::Other {
-                    action,
-                    path: source.clone(),
-                    source: source_error,
-                };
-                if *read_only {
-                    system::make_read_only(bind.as_fd(), Depth::Tree)
-                        .map_err(|error| fail("make read-only", error))?;
-                }
-                let stat =
-                    rustix::fs::fstat(&bind).map_err(|error| fail("examine", error.into()))?;
-                binds.push(bind);
-                let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-                SpecMountKind::Bind { is_directory }
-            }
-            MountKind::Tmpfs { size, mode } => SpecMountKind::Tmpfs {
-                size: *size,
-                mode: *mode,
-            },
-        };
-        Ok(SpecMount {
-            target: self.target.clone().into(),
-            kind,
-        })
-    }
-}
-
-/// A file in memory with these bytes, at its beginning.
-fn file_of(bytes: &[u8]) -> io::Result<OwnedFd> {
-    let file = rustix::fs::memfd_create("jettison", MemfdFlags::CLOEXEC)?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let written = rustix::io::retry_on_intr(|| rustix::io::write(&file, rest))?;
-        rest = &rest[written..];
-    }
-    rustix::fs::seek(&file, SeekFrom::Start(0))?;
-    Ok(file)
 }

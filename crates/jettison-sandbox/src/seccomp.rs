@@ -14,7 +14,36 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
+use crate::id_map::{Kind, identity};
 use crate::system;
+
+/// The filters that programs run under, compiled once.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    /// For programs that may do what Docker lets a container do.
+    pub(crate) confined: Filter,
+    /// For programs that may do everything.
+    pub(crate) unconfined: Filter,
+}
+
+impl Filters {
+    /// Compiles them for the user namespace of this process.
+    pub(crate) fn new() -> Result<Filters, seccompiler::Error> {
+        let mut filters = Filters {
+            confined: Filter::new()?,
+            unconfined: Filter {
+                programs: Vec::new(),
+            },
+        };
+        let ids = identity(Kind::User).unwrap_or_default();
+        let n_ids: u64 = ids.iter().map(|extent| u64::from(extent.count)).sum();
+        if n_ids == 1 {
+            filters.confined.ignore_other_owners()?;
+            filters.unconfined.ignore_other_owners()?;
+        }
+        Ok(filters)
+    }
+}
 
 /// A seccomp filter, ready to be loaded.
 #[derive(Debug)]
@@ -40,7 +69,7 @@ impl Filter {
     /// Adds that giving a file to another user or group than root does nothing and succeeds.
     ///
     /// Where root is the only ID the kernel answers `EINVAL`, and packages with such files cannot be installed.
-    pub(crate) fn ignore_other_owners(&mut self) -> Result<(), seccompiler::Error> {
+    fn ignore_other_owners(&mut self) -> Result<(), seccompiler::Error> {
         let other = [(libc::SYS_fchown, 1), (libc::SYS_fchownat, 2)];
         let mut rules = Rules::new();
         for (number, first) in other.iter().chain(CHOWN_HERE) {
@@ -82,7 +111,6 @@ const DENIED: &[i64] = &[
     libc::SYS_acct,
     libc::SYS_add_key,
     libc::SYS_bpf,
-    libc::SYS_clock_adjtime,
     libc::SYS_clock_settime,
     libc::SYS_delete_module,
     libc::SYS_fanotify_init,
@@ -91,6 +119,7 @@ const DENIED: &[i64] = &[
     libc::SYS_fsmount,
     libc::SYS_fsopen,
     libc::SYS_fspick,
+    libc::SYS_get_mempolicy,
     libc::SYS_init_module,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
@@ -100,18 +129,27 @@ const DENIED: &[i64] = &[
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_lookup_dcookie,
+    libc::SYS_mbind,
+    libc::SYS_migrate_pages,
     libc::SYS_mount,
     libc::SYS_mount_setattr,
     libc::SYS_move_mount,
+    libc::SYS_move_pages,
     libc::SYS_nfsservctl,
     libc::SYS_open_by_handle_at,
     libc::SYS_open_tree,
     libc::SYS_perf_event_open,
+    libc::SYS_pidfd_getfd,
     libc::SYS_pivot_root,
+    libc::SYS_process_madvise,
     libc::SYS_quotactl,
     libc::SYS_quotactl_fd,
     libc::SYS_reboot,
     libc::SYS_request_key,
+    libc::SYS_set_mempolicy,
+    libc::SYS_set_mempolicy_home_node,
+    libc::SYS_setdomainname,
+    libc::SYS_sethostname,
     libc::SYS_setns,
     libc::SYS_settimeofday,
     libc::SYS_swapoff,
@@ -121,6 +159,10 @@ const DENIED: &[i64] = &[
     libc::SYS_unshare,
     libc::SYS_userfaultfd,
     libc::SYS_vhangup,
+    // lsm_get_self_attr, lsm_set_self_attr and lsm_list_modules, for which `libc` has no names.
+    459,
+    460,
+    461,
 ];
 
 /// The old calls that only x86 has.
@@ -157,6 +199,8 @@ const NAMESPACE_FLAGS: [i32; 7] = [
 const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 fn denied() -> Result<Rules, seccompiler::Error> {
+    // The last family that the profile names.
+    const AF_MCTP: u64 = 45;
     let mut rules: Rules = DENIED
         .iter()
         .chain(DENIED_HERE)
@@ -170,12 +214,21 @@ fn denied() -> Result<Rules, seccompiler::Error> {
     rules.insert(libc::SYS_clone, clone);
     let other_personality = PERSONALITIES.map(|allowed| (0, SeccompCmpOp::Ne, allowed));
     rules.insert(libc::SYS_personality, vec![rule(&other_personality)?]);
-    let vsock = u64::from(libc::AF_VSOCK.cast_unsigned());
+    let families = [
+        (0, SeccompCmpOp::Eq, family(libc::AF_ALG)),
+        (0, SeccompCmpOp::Eq, family(libc::AF_VSOCK)),
+        (0, SeccompCmpOp::Gt, AF_MCTP),
+    ];
+    let families = families.map(|condition| rule(&[condition]));
     rules.insert(
         libc::SYS_socket,
-        vec![rule(&[(0, SeccompCmpOp::Eq, vsock)])?],
+        families.into_iter().collect::<Result<_, _>>()?,
     );
     Ok(rules)
+}
+
+fn family(number: i32) -> u64 {
+    u64::from(number.cast_unsigned())
 }
 
 fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, seccompiler::Error> {
@@ -247,9 +300,10 @@ fn with_foreign_calls(native: BpfProgram) -> BpfProgram {
 /// See <https://github.com/torvalds/linux/blob/master/arch/x86/entry/syscalls/syscall_32.tbl>.
 #[cfg(target_arch = "x86_64")]
 const DENIED_ON_I386: &[u32] = &[
-    21, 22, 25, 51, 52, 62, 79, 86, 87, 88, 101, 103, 110, 111, 113, 115, 127, 128, 129, 130, 131,
-    135, 149, 166, 167, 169, 217, 253, 264, 283, 286, 287, 288, 310, 336, 338, 342, 343, 346, 349,
-    350, 357, 374, 404, 405, 425, 426, 427, 428, 429, 430, 431, 432, 433, 442, 443,
+    21, 22, 25, 51, 52, 62, 74, 79, 86, 87, 88, 101, 103, 110, 111, 113, 115, 121, 127, 128, 129,
+    130, 131, 135, 149, 166, 167, 169, 217, 253, 264, 274, 275, 276, 283, 286, 287, 288, 294, 310,
+    317, 336, 338, 342, 346, 349, 350, 357, 374, 404, 425, 426, 427, 428, 429, 430, 431, 432, 433,
+    438, 440, 442, 443, 450, 459, 460, 461,
 ];
 
 /// Decides on a 32-bit call. Every path through it ends in an answer.

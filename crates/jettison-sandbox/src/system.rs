@@ -118,11 +118,21 @@ struct MountAttributes {
 }
 
 const MOUNT_ATTR_RDONLY: u64 = 1;
+const MOUNT_ATTR_NOEXEC: u64 = 8;
 
 /// Makes the mount that `mount` refers to read-only.
 pub(crate) fn make_read_only(mount: BorrowedFd<'_>, depth: Depth) -> io::Result<()> {
+    set_attributes(mount, MOUNT_ATTR_RDONLY, depth)
+}
+
+/// Makes the mount that `mount` refers to read-only, and such that nothing in it can be executed.
+pub(crate) fn make_read_only_and_inert(mount: BorrowedFd<'_>) -> io::Result<()> {
+    set_attributes(mount, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, Depth::Single)
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, set: u64, depth: Depth) -> io::Result<()> {
     let attributes = MountAttributes {
-        set: MOUNT_ATTR_RDONLY,
+        set,
         clear: 0,
         propagation: 0,
         user_namespace: 0,

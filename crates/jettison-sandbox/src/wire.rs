@@ -1,10 +1,10 @@
 //! What the caller and the init process say to each other.
 //!
-//! They share a `SOCK_SEQPACKET` socket, which is the init's standard input when it starts. The caller sends descriptors
-//! in messages of one byte, at most [`FDS_PER_MESSAGE`] each: `m` if more follow, `e` on the last. The first descriptor
-//! is a file with the [`Spec`] in JSON, the second is the standard input of the sandboxed process, and the others are
-//! the bind mounts in the order in which the spec refers to them. Back come [`Report`]s, one per message. The socket is
-//! also the lifeline: when the caller's end closes, the init kills everything.
+//! They share a `SOCK_SEQPACKET` socket. The caller sends descriptors in messages of one byte, at most
+//! [`FDS_PER_MESSAGE`] each: `m` if more follow, `e` on the last. The first descriptor is a file with the [`Spec`] in
+//! JSON, the second is the standard input of the sandboxed process, and the others are the bind mounts and the contents
+//! of files in memory, in the order in which the spec refers to them. Back come [`Report`]s, one per message. The
+//! socket is also the lifeline: when the caller's end closes, the init kills everything.
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -38,6 +38,7 @@ pub(crate) struct Spec {
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) cwd: OsString,
+    pub(crate) creates_cwd: bool,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) groups: Vec<u32>,
@@ -47,6 +48,10 @@ pub(crate) struct Spec {
     pub(crate) owns_streams: bool,
     pub(crate) limit_ms: Option<u64>,
     pub(crate) read_only: bool,
+    pub(crate) insecure: bool,
+    pub(crate) keeps_kernel_directories: bool,
+    pub(crate) shm_size: u64,
+    pub(crate) ulimits: Vec<SpecUlimit>,
 }
 
 impl Spec {
@@ -68,8 +73,35 @@ pub(crate) struct SpecMount {
 pub(crate) enum SpecMountKind {
     /// The next of the descriptors.
     Bind { is_directory: bool },
+    /// A path in a stack of layers.
+    Layers {
+        lowers: Vec<OsString>,
+        path: OsString,
+        upper: Option<[OsString; 2]>,
+    },
     /// A new tmpfs.
     Tmpfs { size: Option<u64>, mode: u32 },
+    /// A file whose content is in the next of the descriptors.
+    File(SpecFile),
+    /// A directory of such files.
+    Files(Vec<SpecFile>),
+}
+
+/// A file in memory.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SpecFile {
+    pub(crate) name: String,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// A limit on each process.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SpecUlimit {
+    pub(crate) name: String,
+    pub(crate) soft: Option<u64>,
+    pub(crate) hard: Option<u64>,
 }
 
 /// A file or directory that did not exist and was made to mount something on it.
@@ -161,7 +193,12 @@ pub(crate) fn receive_report(
     Ok(Some((report, fds.pop())))
 }
 
-fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
+/// Sends one message.
+pub(crate) fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> rustix::io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_PER_MESSAGE))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
@@ -178,7 +215,8 @@ fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> rustix:
     Ok(())
 }
 
-fn receive(
+/// Receives one message; its length is 0 when the other end is closed.
+pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],
     fds: &mut Vec<OwnedFd>,

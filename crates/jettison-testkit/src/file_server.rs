@@ -31,6 +31,8 @@ pub struct FileServer {
 struct Shared {
     files: BTreeMap<String, Vec<u8>>,
     faults: BTreeMap<String, Fault>,
+    /// A further line of the answer's head, by path.
+    headers: BTreeMap<String, String>,
     /// The paths that were asked for, in order.
     requests: Mutex<Vec<String>>,
 }
@@ -50,15 +52,35 @@ impl FileServer {
         files: BTreeMap<String, Vec<u8>>,
         faults: BTreeMap<String, Fault>,
     ) -> FileServer {
+        FileServer::serving(Shared {
+            files,
+            faults,
+            ..Shared::default()
+        })
+    }
+
+    /// Serves `files`; the answers to the paths in `headers` have those lines in their heads.
+    ///
+    /// # Panics
+    ///
+    /// If the loopback interface has no free port.
+    pub fn with_headers(
+        files: BTreeMap<String, Vec<u8>>,
+        headers: BTreeMap<String, String>,
+    ) -> FileServer {
+        FileServer::serving(Shared {
+            files,
+            headers,
+            ..Shared::default()
+        })
+    }
+
+    fn serving(shared: Shared) -> FileServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
-        let shared = Arc::new(Shared {
-            files,
-            faults,
-            requests: Mutex::default(),
-        });
+        let shared = Arc::new(shared);
         let served = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -112,12 +134,12 @@ impl Shared {
             } else {
                 "404 Not Found"
             };
-            write_head(stream, status, 0)?;
+            write_head(stream, status, 0, None)?;
             return Ok(true);
         };
         let mut body = body.clone();
         let middle = body.len() / 2;
-        write_head(stream, "200 OK", body.len())?;
+        write_head(stream, "200 OK", body.len(), self.headers.get(path))?;
         if fault == Some(Fault::Cut) {
             body.truncate(middle);
         } else if fault == Some(Fault::Tampered)
@@ -131,8 +153,14 @@ impl Shared {
     }
 }
 
-fn write_head(mut stream: &TcpStream, status: &str, length: usize) -> io::Result<()> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+fn write_head(
+    mut stream: &TcpStream,
+    status: &str,
+    length: usize,
+    further: Option<&String>,
+) -> io::Result<()> {
+    let further = further.map_or(String::new(), |line| format!("{line}\r\n"));
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{further}\r\n");
     stream.write_all(head.as_bytes())
 }
 

@@ -6,8 +6,10 @@ mod file_server;
 mod outcome;
 mod scratch;
 mod skip;
+mod web_server;
 
 pub use crate::file_server::{Fault, FileServer};
 pub use crate::outcome::Outcome;
 pub use crate::scratch::Scratch;
 pub use crate::skip::skip;
+pub use crate::web_server::{WebAnswer, WebRequest, WebServer};

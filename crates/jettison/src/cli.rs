@@ -1,14 +1,21 @@
 //! The command line.
 
+mod build;
+mod cache;
 mod check;
+mod docker;
+mod input;
+mod values;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub(crate) use crate::cli::check::{
-    CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs, call_request,
-};
+pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork};
+pub(crate) use crate::cli::cache::{DuArgs, PruneArgs};
+pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
+pub(crate) use crate::cli::input::InputArgs;
+pub(crate) use crate::cli::values::{ExtraHosts, Resources};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]
@@ -28,9 +35,16 @@ pub(crate) struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(crate) struct Global {
     /// Directory for images, the build cache and downloads [default: ~/.local/share/jettison]
-    #[arg(long, global = true, env = "JETTISON_ROOT", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "JETTISON_ROOT",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     pub(crate) root: Option<PathBuf>,
     /// How to show progress
     #[arg(
@@ -38,6 +52,8 @@ pub(crate) struct Global {
         global = true,
         value_enum,
         default_value = "auto",
+        env = "BUILDKIT_PROGRESS",
+        hide_env = true,
         value_name = "KIND"
     )]
     pub(crate) progress: ProgressKind,
@@ -52,14 +68,18 @@ pub(crate) enum ProgressKind {
     Tty,
     /// Every line of output, one after the other
     Plain,
-    /// Nothing
+    /// Nothing, as -q
     Quiet,
+    /// Nothing, but the image ID and what else is said at the end
+    None,
+    /// One JSON object for each event, with BuildKit's keys
+    Rawjson,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build an image from a Dockerfile
-    Build(BuildArgs),
+    Build(Box<BuildArgs>),
     /// Rewrite a Dockerfile so that its image is small, and prove that it behaves the same
     Optimize(OptimizeArgs),
     /// List images
@@ -70,59 +90,43 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Explain a rule of `jettison check`
     Explain(ExplainArgs),
+    /// Show what the build cache holds
+    Du(DuArgs),
+    /// Remove what the build cache holds
+    Prune(PruneArgs),
     /// Check what this host offers
     Doctor,
 }
 
-/// Where a build's inputs are.
-#[derive(Debug, Args)]
-pub(crate) struct InputArgs {
-    /// The build context: a directory
-    #[arg(default_value = ".", value_name = "PATH")]
-    pub(crate) context: PathBuf,
-    /// The Dockerfile [default: PATH/Dockerfile]
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// Set a build argument
-    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
-    pub(crate) build_args: Vec<String>,
-    /// Execute every step, whatever the cache holds
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-    /// Assemble base images anew, even if they are in the store
-    #[arg(long)]
-    pub(crate) pull: bool,
-    /// Where Debian's packages come from [default: settings, else the host's apt sources]
-    #[arg(long, value_name = "URL")]
-    pub(crate) archive: Option<String>,
+/// Reads the command line. Prints help and mistakes, and ends the process then.
+pub(crate) fn parse() -> Cli {
+    let matches = command().get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct BuildArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Name the image
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    pub(crate) tags: Vec<String>,
-    /// Build this stage
-    #[arg(long, value_name = "STAGE")]
-    pub(crate) target: Option<String>,
-    /// Write the image out: type=oci,dest=FILE or type=oci,tar=false,dest=DIR
-    #[arg(short, long = "output", value_name = "SPEC")]
-    pub(crate) outputs: Vec<String>,
-    /// Write the image ID to a file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) iidfile: Option<PathBuf>,
-    /// Print nothing but the image ID
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// Do not build: print what can be built (targets), what a build takes (outline), or what is wrong (check);
-    /// `,format=json` prints JSON
-    #[arg(long, value_name = "METHOD", value_parser = call_request)]
-    pub(crate) call: Option<CallRequest>,
-    /// Short for --call=check
-    #[arg(long, conflicts_with = "call")]
-    pub(crate) check: bool,
+/// The command line, with docker's switches in `build`.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| {
+        if command.get_name() != "build" {
+            return command;
+        }
+        command.mut_args(|arg| match arg.get_action() {
+            ArgAction::SetTrue => truth(arg),
+            _ => arg,
+        })
+    })
+}
+
+/// A switch that takes a value as well, as docker's do: `--pull`, `--pull=true`, `--pull=false`.
+fn truth(arg: Arg) -> Arg {
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_value("false")
+        .default_missing_value("true")
+        .hide_default_value(true)
+        .value_name("BOOL")
+        .value_parser(values::switch)
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,8 @@ mod network;
 mod output;
 mod printable;
 mod progress;
+#[expect(dead_code, reason = "the commands are about to use it")]
+mod remote;
 mod report;
 mod selection;
 mod settings;
@@ -22,16 +24,14 @@ mod text_file;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 use crate::output::Output;
 use crate::surroundings::Surroundings;
 
 fn main() -> ExitCode {
     // A sandbox's first process is this program, started again.
     jettison_sandbox::init_if_asked();
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let mut output = Output::new();
     let surroundings = Surroundings::of_process();
     let result = match &cli.command {
@@ -45,6 +45,8 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&cli.global, args, &surroundings),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
+        Command::Du(args) => commands::du::run(args),
+        Command::Prune(args) => commands::prune::run(args),
         Command::Doctor => commands::doctor::run(&mut output),
     };
     match result {

@@ -81,7 +81,7 @@ impl Http {
 /// Looks every host up once. Resolvers lose questions that come in bursts, and each one lost
 /// costs five seconds.
 #[derive(Debug, Default)]
-struct OnceResolver {
+pub(crate) struct OnceResolver {
     known: Mutex<BTreeMap<String, Vec<SocketAddr>>>,
 }
 

@@ -123,13 +123,13 @@ impl State {
 
 impl Reporter for Progress {
     fn event(&self, event: Event<'_>) {
-        if self.kind == ProgressKind::Quiet {
+        if matches!(self.kind, ProgressKind::Quiet | ProgressKind::None) {
             return;
         }
         let is_tty = self.kind == ProgressKind::Tty;
         let mut state = self.lock();
         match event {
-            Event::StepStarted { step, title } => {
+            Event::StepStarted { step, title, .. } => {
                 let title = printable(title);
                 state.tail.clear();
                 state.open_line.clear();
@@ -157,6 +157,9 @@ impl Reporter for Progress {
                     step + 1,
                     seconds(elapsed)
                 ));
+            }
+            Event::Warning { text } => {
+                state.print(&printable(&format!("warning: {text}")));
             }
             Event::TaskStarted { title } => {
                 if is_tty {

@@ -1,115 +1,141 @@
 //! Writing layers beside the build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 
-use jettison_oci::{Compression, LayerOptions, Store, write_layer};
+use jettison_oci::{Compression, Layer, LayerOptions, write_layer};
 
-use crate::cache::{Cache, CacheEntry, CacheKey, KeyText};
+use crate::build::{Engine, Keep};
+use crate::cache::{CacheEntry, CacheKey};
 use crate::error::BuildError;
-use crate::plan::StepId;
-use crate::snapshot::Snapshots;
+use crate::plan::{Plan, StepId};
 
 /// A level that keeps up with what package managers write; exports compress anew.
 const LEVEL: i32 = 1;
 
-/// What the writer is asked for, in the order of the steps: nothing about a step is remembered
-/// before everything that it was made from is.
-#[derive(Debug)]
-pub(crate) enum WriteJob {
-    /// A snapshot is to become a layer.
-    Layer(LayerJob),
-    /// A definition key turned out to stand for a content key.
-    Alias {
-        /// The definition key.
-        alias: CacheKey,
-        /// The content key.
-        key: CacheKey,
-    },
-}
+/// The form that layers have in the store.
+pub(crate) const LAYER_OPTIONS: LayerOptions = LayerOptions {
+    compression: Compression::Zstd { level: LEVEL },
+    clamp_mtime: None,
+};
 
 /// A snapshot whose layer is to be written.
 #[derive(Debug)]
 pub(crate) struct LayerJob {
     pub(crate) step: StepId,
     pub(crate) key: CacheKey,
-    pub(crate) text: KeyText,
-    pub(crate) snapshot: String,
+    pub(crate) entry: CacheEntry,
     pub(crate) upper: PathBuf,
     pub(crate) lowers: Vec<PathBuf>,
-    pub(crate) executed: Duration,
-    /// Kept until the entry is written, so that another process waits for it.
-    pub(crate) _lock: std::fs::File,
 }
 
-/// Writes layers and their cache entries.
-pub(crate) struct LayerWriter<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) cache: &'a Cache,
-    pub(crate) snapshots: &'a Snapshots,
-    /// Set as soon as something cannot be written: the build has failed.
-    pub(crate) has_failed: &'a AtomicBool,
+/// The way to the thread that writes layers.
+pub(crate) struct LayerQueue {
+    /// The steps whose layers are wanted.
+    wanted: BTreeSet<StepId>,
+    sender: Mutex<Option<Sender<LayerJob>>>,
+    has_failed: AtomicBool,
 }
 
-impl LayerWriter<'_> {
-    /// Does the jobs of `queue` in order. Gives the new cache entries.
-    ///
-    /// If one fails, its snapshot and those after it are removed when no step runs on them any more:
-    /// without an entry nobody would find them, and the disk may be full.
-    pub(crate) fn run(
-        &self,
-        queue: Receiver<WriteJob>,
-    ) -> Result<BTreeMap<StepId, CacheEntry>, BuildError> {
-        let mut written = BTreeMap::new();
-        let mut failure = None;
-        let mut lost = Vec::new();
-        for job in queue {
-            match (job, &failure) {
-                (WriteJob::Layer(job), None) => match self.write(&job) {
-                    Ok(entry) => drop(written.insert(job.step, entry)),
-                    Err(error) => {
-                        self.has_failed.store(true, Ordering::Relaxed);
-                        failure = Some(error);
-                        lost.push(job);
-                    }
-                },
-                (WriteJob::Alias { alias, key }, None) => {
-                    if let Err(error) = self.cache.put_alias(&alias, &key) {
-                        self.has_failed.store(true, Ordering::Relaxed);
-                        failure = Some(error);
-                    }
-                }
-                (WriteJob::Layer(job), Some(_)) => lost.push(job),
-                (WriteJob::Alias { .. }, Some(_)) => {}
+impl LayerQueue {
+    /// A queue for the layers of the target's own steps, or of all of them.
+    pub(crate) fn new(plan: &Plan, keep: Keep) -> (LayerQueue, Receiver<LayerJob>) {
+        let wanted = match keep {
+            Keep::Image | Keep::Files => plan.chain(plan.target.result).1.into_iter().collect(),
+            Keep::Everything => (0..plan.steps.len()).map(StepId).collect(),
+        };
+        let (sender, receiver) = channel();
+        let queue = LayerQueue {
+            wanted,
+            sender: Mutex::new(Some(sender)),
+            has_failed: AtomicBool::new(false),
+        };
+        (queue, receiver)
+    }
+
+    /// Whether a step's layer has to be there at the end.
+    pub(crate) fn wants(&self, step: StepId) -> bool {
+        self.wanted.contains(&step)
+    }
+
+    /// Has a layer written. An error is reported when the writer is joined; until then steps that know of it stop.
+    pub(crate) fn send(&self, job: LayerJob) -> Result<(), BuildError> {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_sent = sender
+            .as_ref()
+            .is_some_and(|sender| sender.send(job).is_ok());
+        if is_sent && !self.has_failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(BuildError::Internal("the layer writer has stopped"))
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn close(&self) {
+        drop(
+            self.sender
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+}
+
+/// Writes the layers of `jobs` in order, and notes them in the cache. Gives the layers.
+///
+/// If one cannot be written, that result and those after it are forgotten when no step runs on them any more, unless
+/// somebody else uses the store at that time: the disk may be full, and they are large.
+pub(crate) fn write_layers(
+    engine: &Engine<'_>,
+    jobs: Receiver<LayerJob>,
+    queue: &LayerQueue,
+) -> Result<BTreeMap<StepId, Layer>, BuildError> {
+    let mut written = BTreeMap::new();
+    let mut failure = None;
+    let mut lost = Vec::new();
+    for job in jobs {
+        if failure.is_some() {
+            lost.push(job);
+            continue;
+        }
+        match write(engine, &job) {
+            Ok(layer) => drop(written.insert(job.step, layer)),
+            Err(error) => {
+                queue.has_failed.store(true, Ordering::Relaxed);
+                failure = Some(error);
+                lost.push(job);
             }
         }
+    }
+    let Some(error) = failure else {
+        return Ok(written);
+    };
+    let forget = || {
         for job in lost.iter().rev() {
-            // That it could not be written counts, and the next process that makes it removes it.
-            self.snapshots.remove(&job.snapshot).unwrap_or_default();
+            // That it could not be written counts.
+            engine
+                .cache
+                .remove(&job.key.to_string())
+                .unwrap_or_default();
+            let removed = engine.snapshots.remove(&job.entry.snapshot);
+            removed.unwrap_or_default();
         }
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(written),
-        }
-    }
+    };
+    // Whether they are forgotten or not, the layer's error counts.
+    engine.in_use.alone(forget).unwrap_or_default();
+    Err(error)
+}
 
-    fn write(&self, job: &LayerJob) -> Result<CacheEntry, BuildError> {
-        let options = LayerOptions {
-            compression: Compression::Zstd { level: LEVEL },
-            clamp_mtime: None,
-        };
-        let start = Instant::now();
-        let layer = write_layer(self.store, &job.upper, &job.lowers, &options)
-            .map_err(BuildError::Layer)?;
-        let entry = CacheEntry {
-            layer,
-            snapshot: job.snapshot.clone(),
-            elapsed: job.executed + start.elapsed(),
-        };
-        self.cache.put(&job.key, &job.text, &entry)?;
-        Ok(entry)
-    }
+fn write(engine: &Engine<'_>, job: &LayerJob) -> Result<Layer, BuildError> {
+    let layer = write_layer(engine.store, &job.upper, &job.lowers, &LAYER_OPTIONS)
+        .map_err(BuildError::Layer)?;
+    let entry = CacheEntry {
+        layer: Some(layer.clone()),
+        ..job.entry.clone()
+    };
+    engine.cache.put(&job.key, &entry)?;
+    Ok(layer)
 }

@@ -1,63 +1,65 @@
 //! One step: from the cache, or executed.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jettison_oci::{ChainId, ExportError, unpack_layer};
 use jettison_sandbox::Status;
 
-use crate::build::layers::{LayerJob, WriteJob};
+use crate::build::layers::{LayerJob, LayerQueue};
+use crate::build::lineage::Lineage;
+use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
-use crate::cache::{CacheEntry, CacheKey, KeyText, definition_key, with_contents};
+use crate::cache::{
+    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
+    with_contents,
+};
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
 use crate::exec::{
-    CopyFailure, RunError, SelectError, Selection, Source, copy_files, digest_lines, make_workdir,
-    run_command, select,
+    CopyFailure, RunError, RunSurroundings, SelectError, Selection, Source, copy_files,
+    digest_lines, make_workdir, run_command, select,
 };
 use crate::lower::Located;
 use crate::plan::{
-    CopyDefinition, CopyFrom, Definition, Input, Plan, RunDefinition, Step, StepId,
+    CopyDefinition, CopyFrom, CopyItem, Definition, Input, Plan, RunDefinition, Step, StepId,
     WorkdirDefinition,
 };
-use crate::snapshot::{Active, Snapshot};
+use crate::snapshot::{Active, ResultName, Snapshot};
 use crate::tree::Tree;
 
 /// What a step came to.
 #[derive(Clone, Debug)]
 pub(crate) struct StepResult {
-    /// Stands for the step's result in the keys of the steps on top of it.
     pub(crate) key: CacheKey,
-    pub(crate) snapshot: String,
-    pub(crate) cached: bool,
-    pub(crate) record: Record,
+    /// Its snapshot's name stands for the result in the keys of the steps on top of it.
+    pub(crate) entry: CacheEntry,
+    pub(crate) is_cached: bool,
+    /// Why it was executed, if it was.
+    pub(crate) change: Option<KeyChange>,
+    /// Another name of its key.
+    pub(crate) alias: Option<CacheKey>,
+    /// Where among the sources it was found, if it is not in the cache.
+    pub(crate) source: Option<usize>,
 }
 
-/// Where a step's cache entry is.
-#[derive(Clone, Debug)]
-pub(crate) enum Record {
-    /// It was in the cache.
-    Entry(Box<CacheEntry>),
-    /// It is being written for this step, which this build executed.
-    Writing(StepId),
-}
-
-/// The way to the layer writer.
-pub(crate) struct Jobs<'a> {
-    pub(crate) queue: mpsc::Sender<WriteJob>,
-    /// Whether the writer could not write something.
-    pub(crate) has_failed: &'a AtomicBool,
-}
-
-/// A step in the middle of its build.
+/// The steps of one build.
+#[derive(Clone, Copy)]
 pub(crate) struct StepRun<'a> {
     pub(crate) engine: &'a Engine<'a>,
     pub(crate) plan: &'a Plan,
     pub(crate) request: &'a BuildRequest<'a>,
     pub(crate) reporter: &'a dyn Reporter,
-    pub(crate) jobs: &'a Jobs<'a>,
-    pub(crate) results: &'a [StepResult],
+    pub(crate) layers: &'a LayerQueue,
+    pub(crate) lineage: &'a Lineage,
+    pub(crate) schedule: &'a Schedule<'a>,
+}
+
+/// What a command used.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usage {
+    processor_time: Option<Duration>,
+    peak_memory: Option<u64>,
 }
 
 impl StepRun<'_> {
@@ -65,100 +67,133 @@ impl StepRun<'_> {
         let step = &self.plan.steps[id.0];
         let (alias, text) = self.key(step)?;
         let key = text.key();
-        let result = match self.known(id, step, &key) {
+        let result = match self.known(id, step, &key)? {
             Some(known) => known,
-            None => self.locked_step(id, step, text)?,
+            None => self.locked_step(id, step, &text)?,
         };
-        if let Some(alias) = alias {
-            self.send(WriteJob::Alias { alias, key })?;
+        let Some((alias, is_known)) = alias else {
+            return Ok(result);
+        };
+        if !is_known && result.source.is_none() {
+            self.engine.cache.put_alias(&alias, &key)?;
         }
-        Ok(result)
+        Ok(StepResult {
+            alias: Some(alias),
+            ..result
+        })
     }
 
     /// Executes a step unless another process does, or has just done it.
+    ///
+    /// Its entry is written before any step on top of it begins, so that no entry stands for something that was made of a
+    /// result which nobody remembers.
     fn locked_step(
         &self,
         id: StepId,
         step: &Step,
-        text: KeyText,
+        text: &KeyText,
     ) -> Result<StepResult, BuildError> {
         let key = text.key();
-        let lock = self.engine.cache.lock(&key)?;
-        if let Some(known) = self.known(id, step, &key) {
+        let cache = &self.engine.cache;
+        let _lock = cache.lock(&key)?;
+        if let Some(known) = self.known(id, step, &key)? {
             return Ok(known);
         }
+        if self.schedule.has_failed() {
+            return Err(BuildError::Internal("the build has failed already"));
+        }
+        let change = match self.request.cache {
+            CacheUse::Ignore => not_cached(),
+            CacheUse::Use => self.lineage.explain(cache, step, text),
+        };
         let title = &step.hints.title;
-        self.reporter
-            .event(Event::StepStarted { step: id.0, title });
+        self.reporter.event(Event::StepStarted {
+            step: id.0,
+            title,
+            change: &change,
+        });
         let start = Instant::now();
-        let lowers = self
-            .engine
-            .lowers_of(self.plan, self.results, step.parent)?;
+        let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
         let active = snapshots.prepare()?;
-        if let Err(error) = self.execute(id, step, &lowers, &active) {
-            // What cannot be removed now is removed with the engine; the step's error counts.
-            snapshots.discard(active).unwrap_or_default();
-            return Err(error);
-        }
-        let name = key.to_string();
-        if self.engine.cache.get(&key).is_none() {
-            // A process was killed before it had written the layer: nobody uses that snapshot.
-            snapshots.remove(&name)?;
-        }
-        let snapshot = snapshots.commit_beside(active, &name)?;
-        let executed = start.elapsed();
+        let usage = match self.execute(id, step, &lowers, &active) {
+            Ok(usage) => usage,
+            Err(error) => {
+                // What cannot be removed now is removed with the engine; the step's error counts.
+                snapshots.discard(active).unwrap_or_default();
+                return Err(error);
+            }
+        };
+        let snapshot = snapshots.commit_as(active, &result_name(step, &key))?;
+        let elapsed = start.elapsed();
+        let entry = CacheEntry {
+            snapshot: snapshot.name().to_string(),
+            layer: None,
+            elapsed,
+            processor_time: usage.processor_time,
+            peak_memory: usage.peak_memory,
+            title: title.clone(),
+        };
+        cache.put_text(&key, text)?;
+        cache.put(&key, &entry)?;
         self.reporter.event(Event::StepFinished {
             step: id.0,
-            elapsed: executed,
+            elapsed,
         });
-        self.send(WriteJob::Layer(LayerJob {
-            step: id,
-            key,
-            text,
-            snapshot: snapshot.name().to_string(),
-            upper: snapshot.fs(),
-            lowers,
-            executed,
-            _lock: lock,
-        }))?;
+        if self.layers.wants(id) {
+            self.layers.send(LayerJob {
+                step: id,
+                key,
+                entry: entry.clone(),
+                upper: snapshot.fs(),
+                lowers,
+            })?;
+        }
         Ok(StepResult {
             key,
-            snapshot: snapshot.name().to_string(),
-            cached: false,
-            record: Record::Writing(id),
+            entry,
+            is_cached: false,
+            change: Some(change),
+            alias: None,
+            source: None,
         })
     }
 
-    fn send(&self, job: WriteJob) -> Result<(), BuildError> {
-        let is_sent = self.jobs.queue.send(job).is_ok();
-        if is_sent && !self.jobs.has_failed.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        // The writer's own error is reported when it is joined.
-        let stopped = std::io::Error::other("the layer writer stopped");
-        Err(BuildError::io(
-            "write to",
-            self.engine.store.root(),
-            stopped,
-        ))
-    }
-
     /// The result of an equal step of this build, or the cache's.
-    fn known(&self, id: StepId, step: &Step, key: &CacheKey) -> Option<StepResult> {
-        let equal = self.results.iter().find(|result| result.key == *key);
+    fn known(
+        &self,
+        id: StepId,
+        step: &Step,
+        key: &CacheKey,
+    ) -> Result<Option<StepResult>, BuildError> {
+        let mut steps = (0..self.plan.steps.len()).filter_map(|at| self.schedule.found(StepId(at)));
+        let equal = steps.find(|result| result.key == *key);
         let result = match equal {
             Some(equal) => StepResult {
-                cached: true,
+                is_cached: true,
+                change: None,
                 ..equal.clone()
             },
-            None => self.hit(key)?,
+            None => match self.hit(key).or_else(|| self.found_elsewhere(id, key)) {
+                Some(hit) => hit,
+                None => return Ok(None),
+            },
         };
+        if self.layers.wants(id) && result.source.is_none() && !self.has_layer(&result.entry) {
+            let lowers = self.lowers_of(step.parent)?;
+            self.layers.send(LayerJob {
+                step: id,
+                key: *key,
+                entry: result.entry.clone(),
+                upper: self.step_files(&result)?,
+                lowers,
+            })?;
+        }
         self.reporter.event(Event::StepCached {
             step: id.0,
             title: &step.hints.title,
         });
-        Some(result)
+        Ok(Some(result))
     }
 
     fn hit(&self, key: &CacheKey) -> Option<StepResult> {
@@ -166,41 +201,168 @@ impl StepRun<'_> {
             return None;
         }
         let entry = self.engine.cache.get(key)?;
-        let blob = &entry.layer.blob;
-        // A blob that a power failure cut off has another size.
-        let is_there = self.engine.store.size(&blob.digest).ok() == Some(blob.size);
-        is_there.then(|| StepResult {
+        let is_there =
+            self.engine.snapshots.get(&entry.snapshot).is_some() || self.has_layer(&entry);
+        if !is_there {
+            return None;
+        }
+        self.engine.cache.touch(key);
+        Some(StepResult {
             key: *key,
-            snapshot: entry.snapshot.clone(),
-            cached: true,
-            record: Record::Entry(Box::new(entry)),
+            entry,
+            is_cached: true,
+            change: None,
+            alias: None,
+            source: None,
         })
     }
 
-    /// The key's text; for a copy from another step also the definition key that stands for it.
-    fn key(&self, step: &Step) -> Result<(Option<CacheKey>, KeyText), BuildError> {
-        let parent = self.input_key(step.parent);
+    /// What one of the sources has. A layer that is wanted is fetched, and then the step is in the cache; a source that
+    /// cannot be read is as good as one that does not have it.
+    fn found_elsewhere(&self, id: StepId, key: &CacheKey) -> Option<StepResult> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        for (position, source) in self.request.cache_from.iter().enumerate() {
+            let found = match source.find(&key.to_string()) {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.warn(&source.name(), &error);
+                    continue;
+                }
+            };
+            let result = StepResult {
+                key: *key,
+                entry: found.entry.clone(),
+                is_cached: true,
+                change: None,
+                alias: None,
+                source: Some(position),
+            };
+            if !self.layers.wants(id) {
+                return Some(result);
+            }
+            match self.fetch(*source, key, &found) {
+                Ok(()) => return Some(result),
+                Err(error) => self.warn(&source.name(), &error),
+            }
+        }
+        None
+    }
+
+    /// Brings a step that was found elsewhere into the cache.
+    fn fetch(
+        &self,
+        source: &dyn StepSource,
+        key: &CacheKey,
+        found: &FoundStep,
+    ) -> Result<(), ExportError> {
+        source.fetch(found, self.engine.store)?;
+        let cache = &self.engine.cache;
+        let remembered = cache
+            .put_text(key, &found.text)
+            .and_then(|()| cache.put(key, &found.entry));
+        // The layer is here, and the next build finds the rest where this one did.
+        remembered.unwrap_or_default();
+        Ok(())
+    }
+
+    fn warn(&self, place: &str, error: &ExportError) {
+        let text = format!("{place} cannot be used: {}", with_causes(error));
+        self.reporter.event(Event::Warning { text: &text });
+    }
+
+    /// The directories that `input` is made of, top first.
+    pub(crate) fn lowers_of(&self, input: Input) -> Result<Vec<PathBuf>, BuildError> {
+        let (base, chain) = self.plan.chain(input);
+        let mut dirs = Vec::new();
+        for id in chain.iter().rev() {
+            dirs.push(self.step_files(self.schedule.result(*id)?)?);
+        }
+        if let Some(base) = base {
+            dirs.extend(self.engine.lowers(&self.plan.bases[base].image)?);
+        }
+        Ok(dirs)
+    }
+
+    /// The directory of a step's files, unpacked from its layer if it is gone.
+    pub(crate) fn step_files(&self, result: &StepResult) -> Result<PathBuf, BuildError> {
+        let Engine {
+            store, snapshots, ..
+        } = self.engine;
+        let name = &result.entry.snapshot;
+        if let Some(snapshot) = snapshots.get(name) {
+            return Ok(snapshot.fs());
+        }
+        let Some(layer) = &result.entry.layer else {
+            let path = snapshots.path_of(name);
+            let missing = std::io::ErrorKind::NotFound.into();
+            return Err(BuildError::io("open", &path, missing));
+        };
+        let source = result.source.and_then(|at| self.request.cache_from.get(at));
+        if let Some(source) = source
+            && !self.has_layer(&result.entry)
+        {
+            let failed = |source_error| BuildError::CacheSource {
+                title: result.entry.title.clone(),
+                place: source.name(),
+                source: source_error,
+            };
+            let found = source.find(&result.key.to_string()).map_err(failed)?;
+            if let Some(found) = found {
+                self.fetch(*source, &result.key, &found).map_err(failed)?;
+            }
+        }
+        let active = snapshots.prepare()?;
+        unpack_layer(store, layer, &active.fs()).map_err(BuildError::Layer)?;
+        Ok(snapshots.commit(active, name)?.fs())
+    }
+
+    /// Whether an entry's layer is in the store. A blob that a power failure cut off has another size.
+    fn has_layer(&self, entry: &CacheEntry) -> bool {
+        let store = self.engine.store;
+        let blob = entry.layer.as_ref().map(|layer| &layer.blob);
+        blob.is_some_and(|blob| store.size(&blob.digest).ok() == Some(blob.size))
+    }
+
+    /// The content key's text that a definition key is known to stand for.
+    fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        let local = self.engine.cache.alias(alias);
+        let mut sources = self.request.cache_from.iter();
+        local.or_else(|| {
+            sources.find_map(|source| {
+                let key = source.alias(&alias.to_string())?;
+                Some(source.find(&key).ok()??.text)
+            })
+        })
+    }
+
+    /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
+    fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
+        let key_of = |input| self.input_key(input);
         let Definition::Copy(copy) = &step.definition else {
-            return Ok((None, definition_key(step, &parent, "")));
+            return Ok((None, definition_key(step, &key_of)));
         };
         let CopyFrom::Input(input) = copy.from else {
             let source = self.context_source()?;
             let selection = select_sources(step, &source, copy)?;
             return Ok((None, self.content_key(step, copy, &source, &selection)?));
         };
-        let alias = definition_key(step, &parent, &self.input_key(input)).key();
-        if self.request.cache == CacheUse::Use
-            && let Some(text) = self.engine.cache.alias(&alias)
-        {
-            return Ok((None, text));
+        let alias = definition_key(step, &key_of).key();
+        if let Some(text) = self.known_alias(&alias) {
+            return Ok((Some((alias, true)), text));
         }
-        let lowers = self.engine.lowers_of(self.plan, self.results, input)?;
+        let lowers = self.lowers_of(input)?;
         let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
             .map_err(BuildError::Mount)?;
         let source = stage_source(&mount.path())?;
         let selection = select_sources(step, &source, copy)?;
         Ok((
-            Some(alias),
+            Some((alias, false)),
             self.content_key(step, copy, &source, &selection)?,
         ))
     }
@@ -220,9 +382,19 @@ impl StepRun<'_> {
     fn input_key(&self, input: Input) -> String {
         match input {
             Input::Scratch => "scratch".to_string(),
-            Input::Base(base) => format!("image {}", self.plan.bases[base].image.id().0),
+            Input::Base(base) => {
+                let layers = &self.plan.bases[base].image.config().rootfs.diff_ids;
+                // What an image says besides its files is part of the steps on top of it.
+                match ChainId::of(layers) {
+                    Some(chain) => format!("layers {chain}"),
+                    None => "scratch".to_string(),
+                }
+            }
             // A step that was executed again may have come to something else.
-            Input::Step(StepId(index)) => format!("step {}", self.results[index].snapshot),
+            Input::Step(id) => match self.schedule.found(id) {
+                Some(result) => format!("step {}", result.entry.snapshot),
+                None => format!("step {}", id.0),
+            },
         }
     }
 
@@ -243,12 +415,13 @@ impl StepRun<'_> {
         step: &Step,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Usage, BuildError> {
         match &step.definition {
-            Definition::Run(run) => self.run((id, step), run, lowers, active),
-            Definition::Copy(copy) => self.copy(step, copy, lowers, active),
-            Definition::Workdir(workdir) => self.workdir(step, workdir, lowers, active),
+            Definition::Run(run) => return self.run((id, step), run, lowers, active),
+            Definition::Copy(copy) => self.copy(step, copy, lowers, active)?,
+            Definition::Workdir(workdir) => self.workdir(step, workdir, lowers, active)?,
         }
+        Ok(Usage::default())
     }
 
     fn run(
@@ -257,7 +430,7 @@ impl StepRun<'_> {
         run: &RunDefinition,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Usage, BuildError> {
         let line = step.hints.line;
         let command = run.argv.join(" ").trim_end().replace('\n', " ");
         let mut ends_a_line = true;
@@ -265,22 +438,15 @@ impl StepRun<'_> {
             ends_a_line = bytes.last() == Some(&b'\n');
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
         };
-        if !self.has(lowers, &run.working_dir)? {
-            // As the usual runtimes do; the image's configuration may name any directory.
-            let target = self.target(lowers, active)?;
-            let workdir = WorkdirDefinition {
-                path: run.working_dir.clone(),
-                user: String::new(),
-            };
-            make_workdir(&target.tree, &workdir).map_err(|failure| copy_error(step, &failure))?;
-        }
-        let ran = run_command(
-            (self.engine.entered, self.engine.host),
-            run,
-            lowers,
-            active,
-            &mut output,
-        );
+        let surroundings = RunSurroundings {
+            entered: self.engine.entered,
+            host: self.engine.host,
+            secrets: self.request.secrets,
+            cache_mounts: &self.engine.cache_mounts,
+            snapshots: &self.engine.snapshots,
+            lowers_of: &|input| self.lowers_of(input),
+        };
+        let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {
             let bytes = b"\n";
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
@@ -298,16 +464,25 @@ impl StepRun<'_> {
                 let message = format!("cannot become user `{}`: {reason}", run.user);
                 return Err(located(step, message));
             }
+            Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
         };
         let mut outcome = match exit.status {
-            Status::Code(0) => return Ok(()),
+            Status::Code(0) => {
+                return Ok(Usage {
+                    processor_time: Some(exit.user_time + exit.system_time),
+                    peak_memory: exit.peak_memory.or(Some(exit.max_rss)),
+                });
+            }
             Status::Code(code) => format!("exit code: {code}"),
             Status::Signal(signal) => format!("killed by signal {signal}"),
             Status::TimedOut => "the time limit was reached".to_string(),
         };
         if let Some(failure) = exit.exec_failure {
             outcome = format!("{outcome} ({failure})");
+        }
+        if exit.ran_out_of_memory {
+            outcome.push_str(": the limit of memory was reached");
         }
         Err(BuildError::Command {
             line,
@@ -325,13 +500,13 @@ impl StepRun<'_> {
     ) -> Result<(), BuildError> {
         let target = self.target(lowers, active)?;
         let copied = match copy.from {
-            CopyFrom::Context => {
+            CopyFrom::Context | CopyFrom::Named(_) => {
                 let source = self.context_source()?;
                 let selection = select_sources(step, &source, copy)?;
                 copy_files(&source, &selection, &target.tree, copy)
             }
             CopyFrom::Input(input) => {
-                let lowers = self.engine.lowers_of(self.plan, self.results, input)?;
+                let lowers = self.lowers_of(input)?;
                 let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
                     .map_err(BuildError::Mount)?;
                 let source = stage_source(&mount.path())?;
@@ -353,15 +528,6 @@ impl StepRun<'_> {
         make_workdir(&target.tree, workdir).map_err(|failure| copy_error(step, &failure))
     }
 
-    /// Whether there is a `path` in the file system of `lowers`.
-    fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
-        let mount = jettison_sandbox::mount_overlay(self.engine.entered, lowers, None)
-            .map_err(BuildError::Mount)?;
-        let root = mount.path();
-        let tree = Tree::open(&root).map_err(|source| BuildError::io("open", &root, source))?;
-        Ok(tree.stat(Path::new(path)).is_ok())
-    }
-
     fn target(&self, lowers: &[PathBuf], active: &Snapshot<Active>) -> Result<Target, BuildError> {
         let (upper, work) = (active.fs(), active.work());
         let mount =
@@ -374,6 +540,26 @@ impl StepRun<'_> {
             _mount: mount,
         })
     }
+}
+
+/// The name of a step's snapshot. What a command makes may be something else each time, and what is copied may not.
+fn result_name(step: &Step, key: &CacheKey) -> ResultName {
+    match step.definition {
+        Definition::Run(_) => ResultName::Unique(key.to_string()),
+        Definition::Copy(_) | Definition::Workdir(_) => ResultName::OfContent(key.to_string()),
+    }
+}
+
+/// An error and what it came from, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// A mounted file system to be written to. The tree is closed before the mount is undone.
@@ -396,7 +582,15 @@ fn select_sources(
     source: &Source<'_>,
     copy: &CopyDefinition,
 ) -> Result<Selection, BuildError> {
-    select(source, &copy.sources).map_err(|error| select_error(step, error))
+    let mut patterns = Vec::new();
+    for item in &copy.sources {
+        let CopyItem::Path(path) = item else {
+            let message = "sources that are not paths are not supported yet";
+            return Err(located(step, message.to_string()));
+        };
+        patterns.push(path.clone());
+    }
+    select(source, &patterns).map_err(|error| select_error(step, error))
 }
 
 fn select_error(step: &Step, error: SelectError) -> BuildError {

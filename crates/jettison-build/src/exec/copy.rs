@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use crate::exec::attributes::copy_attributes;
 use crate::exec::owner::owner;
 use crate::exec::select::{Found, SelectError, Selected, Selection, Source, walk};
-use crate::plan::{CopyDefinition, WorkdirDefinition};
+use crate::plan::{Chmod, CopyDefinition, WorkdirDefinition};
 use crate::tree::{Owner, Tree, ids, kind, not_owned, own, stat_at, times};
 
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
@@ -52,7 +52,10 @@ pub(crate) fn copy_files(
         source,
         target,
         owner: chown,
-        mode: definition.chmod,
+        mode: match &definition.chmod {
+            Some(Chmod::Octal(mode)) => Some(*mode),
+            Some(Chmod::Symbolic(_)) | None => None,
+        },
     };
     for selected in &selection.paths {
         let stat = source
@@ -308,7 +311,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use crate::exec::select::select;
-    use crate::plan::CopyFrom;
+    use crate::plan::{Archives, CopyFrom};
 
     struct World {
         dir: tempfile::TempDir,
@@ -346,12 +349,17 @@ mod tests {
             };
             let definition = CopyDefinition {
                 from: CopyFrom::Context,
-                sources: sources.iter().map(ToString::to_string).collect(),
+                sources: Vec::new(),
                 destination: destination.to_string(),
                 chown: Some(me),
                 chmod: None,
+                exclude: Vec::new(),
+                keeps_parents: false,
+                is_linked: false,
+                archives: Archives::Kept,
             };
-            let selection = select(&source, &definition.sources).unwrap();
+            let patterns: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            let selection = select(&source, &patterns).unwrap();
             let target = Tree::open(&self.dir.path().join("root")).unwrap();
             copy_files(&source, &selection, &target, &definition)
         }

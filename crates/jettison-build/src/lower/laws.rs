@@ -23,6 +23,7 @@ fn request(target: Option<String>) -> LowerRequest {
         target,
         build_args: BTreeMap::from([("A".to_string(), "$B'\"\\".to_string())]),
         architecture: "amd64".to_string(),
+        limits: crate::plan::RunLimits::default(),
     }
 }
 

@@ -25,6 +25,7 @@ fn check(text: &str, target: Option<&str>, args: &[(&str, &str)], expected: Expe
         target: target.map(str::to_string),
         build_args: args.iter().map(pair).collect::<BTreeMap<_, _>>(),
         architecture: "amd64".to_string(),
+        limits: crate::plan::RunLimits::default(),
     };
     let error = lower(&parse(text), &request, &Nothing).unwrap_err();
     let places = match error {

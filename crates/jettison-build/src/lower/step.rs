@@ -7,8 +7,8 @@ use jettison_dockerfile::{
 use crate::lower::config::{history_entry, in_shell};
 use crate::lower::{LowerError, Lowering, Place, StageState};
 use crate::plan::{
-    CopyDefinition, CopyFrom, Definition, Hints, Input, RunDefinition, RunNetwork, Step, StepId,
-    WorkdirDefinition,
+    Archives, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, Hints, Input, RunDefinition,
+    RunNetwork, RunSecurity, Step, StepId, WorkdirDefinition,
 };
 
 impl Lowering<'_> {
@@ -33,7 +33,8 @@ impl Lowering<'_> {
             return Err(self.error(instruction, "RUN --device is not supported yet"));
         }
         let network = match run.network.as_deref() {
-            None | Some("default" | "host") => RunNetwork::Host,
+            None | Some("default") => RunNetwork::Default,
+            Some("host") => RunNetwork::Host,
             Some("none") => RunNetwork::None,
             Some(other) => {
                 let message = format!("unsupported network mode {other:?}");
@@ -55,6 +56,10 @@ impl Lowering<'_> {
             working_dir: state.working_dir(),
             user: state.config.user.clone(),
             network,
+            security: RunSecurity::Sandbox,
+            mounts: Vec::new(),
+            script: None,
+            limits: self.request.limits.clone(),
         };
         self.push(state, instruction, place, Definition::Run(definition));
         state.history.push(history_entry(created_by, false));
@@ -113,10 +118,14 @@ impl Lowering<'_> {
         created_by.push(format!("{} {written} # buildkit", sources.join(" ")));
         let definition = CopyDefinition {
             from,
-            sources,
+            sources: sources.into_iter().map(CopyItem::Path).collect(),
             destination,
             chown,
             chmod,
+            exclude: Vec::new(),
+            keeps_parents: false,
+            is_linked: false,
+            archives: Archives::Kept,
         };
         self.push(state, instruction, place, Definition::Copy(definition));
         state
@@ -125,10 +134,10 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn chmod(&self, instruction: &Instruction, mode: &str) -> Result<u32, LowerError> {
+    fn chmod(&self, instruction: &Instruction, mode: &str) -> Result<Chmod, LowerError> {
         let is_octal = !mode.is_empty() && mode.bytes().all(|byte| byte.is_ascii_digit());
         match u32::from_str_radix(mode, 8) {
-            Ok(bits) if is_octal && bits <= 0o7777 => Ok(bits),
+            Ok(bits) if is_octal && bits <= 0o7777 => Ok(Chmod::Octal(bits)),
             _ if is_octal => Err(self.error(instruction, &format!("invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777"))),
             _ => Err(self.error(instruction, &format!("symbolic mode `{mode}` in --chmod is not supported yet"))),
         }

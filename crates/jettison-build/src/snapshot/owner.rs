@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::snapshot::remove::remove_all;
 
 /// What every owner's directory is called first.
-const PREFIX: &str = "active-";
+pub(super) const PREFIX: &str = "active-";
 /// In an owner's directory: locked as long as the owner lives.
 const LOCK: &str = "lock";
 

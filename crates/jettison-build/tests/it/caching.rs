@@ -17,6 +17,8 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     what_was_executed_again_is_not_mixed_with_what_was_not,
     equal_steps_are_executed_once,
     what_was_deleted_by_hand_is_made_again,
+    layers_of_other_stages_are_not_written,
+    a_step_that_is_executed_says_why,
 ];
 
 const TEXT: &str = "FROM base AS build\nRUN echo 1 > /one\nCOPY a.txt /a.txt\n\
@@ -168,14 +170,65 @@ fn what_was_deleted_by_hand_is_made_again(entered: &Entered) {
     assert_eq!(first.image.id(), second.image.id());
     assert_eq!(text_of(&second, "/cut"), cut);
 
-    let digest = second.steps[0].layer.blob.digest;
+    let digest = second.steps[0].layer.as_ref().unwrap().blob.digest;
     let blob = scene.store().join("blobs/sha256").join(digest.hex());
     fs::write(&blob, "cut off").unwrap();
     let third = scene.build_as(entered, TEXT, &Wishes::default());
-    assert!(third.steps[0].starts_with("run"), "{:?}", third.steps);
-    assert_eq!(text_of(&third.result.unwrap(), "/cut"), cut);
+    // The layer is made of the snapshot again.
+    assert!(third.steps[0].starts_with("cached"), "{:?}", third.steps);
+    let third = third.result.unwrap();
+    assert_eq!(text_of(&third, "/cut"), cut);
+    assert_ne!(fs::read(&blob).unwrap(), b"cut off");
+    fs::write(&blob, "cut off").unwrap();
+    fs::remove_dir_all(third.steps[0].files.parent().unwrap()).unwrap();
+    let fourth = scene.build_as(entered, TEXT, &Wishes::default());
+    assert!(fourth.steps[0].starts_with("run"), "{:?}", fourth.steps);
+    assert_eq!(text_of(&fourth.result.unwrap(), "/cut"), cut);
 
     fs::remove_dir_all(scene.store().join("cache/v1/preimages")).unwrap();
     fs::remove_dir_all(scene.store().join("snapshots/chains")).unwrap();
     assert_eq!(text_of(&scene.build(entered, TEXT), "/cut"), cut);
+}
+
+fn layers_of_other_stages_are_not_written(entered: &Entered) {
+    let scene = Scene::new();
+    let little = Wishes {
+        keeps_little: true,
+        ..Wishes::default()
+    };
+    let layers = |done: Done| -> Vec<bool> {
+        let steps = done.result.unwrap().steps;
+        steps.iter().map(|step| step.layer.is_some()).collect()
+    };
+    let text = "FROM base AS build\nRUN echo 1 > /one\nFROM scratch\nCOPY --from=build /one /\n";
+    assert_eq!(
+        layers(scene.build_as(entered, text, &little)),
+        [false, true]
+    );
+    // Now it is the image's own.
+    let done = scene.build_as(entered, "FROM base\nRUN echo 1 > /one\n", &little);
+    check(&done, expect!["cached [2/2] RUN echo 1 > /one"]);
+    assert_eq!(layers(done), [true]);
+    assert_eq!(layers(scene.build_as(entered, text, &little)), [true, true]);
+}
+
+fn a_step_that_is_executed_says_why(entered: &Entered) {
+    let scene = Scene::new();
+    let why = |done: Done| -> Vec<String> {
+        let steps = done.result.unwrap().steps;
+        let changes = steps.iter().map(|step| match &step.change {
+            Some(change) => format!("{change:?}"),
+            None => "-".to_owned(),
+        });
+        changes.collect()
+    };
+    let text = "FROM base\nCOPY sub /sub\nRUN echo 1 > /one\n";
+    let first = why(scene.build_as(entered, text, &Wishes::default()));
+    assert_eq!(first, ["New", "New"]);
+    scene.write("sub/c.txt", "other");
+    expect![[r#"File { path: "c.txt", change: Content } | Parent"#]]
+        .assert_eq(&why(scene.build_as(entered, text, &Wishes::default())).join(" | "));
+    let other = text.replace("echo 1", "echo 2");
+    expect![[r#"- | Part(KeyPart { name: "argv", before: "\"/bin/sh\" \"-c\" \"echo 1 > /one\"", after: "\"/bin/sh\" \"-c\" \"echo 2 > /one\"" })"#]]
+        .assert_eq(&why(scene.build_as(entered, &other, &Wishes::default())).join(" | "));
 }

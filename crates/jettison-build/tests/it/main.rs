@@ -13,9 +13,11 @@ mod copying;
 mod failures;
 mod instructions;
 mod processes;
+mod pruning;
 mod reproducible;
 mod runner;
 mod scene;
+mod travel;
 
 fn main() {
     jettison_sandbox::init_if_asked();

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
-use crate::{arguments, caching, copying, failures, instructions, processes, reproducible};
+use crate::{
+    arguments, caching, copying, failures, instructions, processes, pruning, reproducible, travel,
+};
 
 /// A test: its name, and what it does.
 pub(crate) type Test = (&'static str, fn(&Entered));
@@ -17,14 +19,16 @@ macro_rules! tests {
     };
 }
 
-const SUBJECTS: [(&str, &[Test]); 7] = [
+const SUBJECTS: [(&str, &[Test]); 9] = [
     ("arguments", arguments::TESTS),
     ("caching", caching::TESTS),
     ("copying", copying::TESTS),
     ("failures", failures::TESTS),
     ("instructions", instructions::TESTS),
     ("processes", processes::TESTS),
+    ("pruning", pruning::TESTS),
     ("reproducible", reproducible::TESTS),
+    ("travel", travel::TESTS),
 ];
 
 /// Unwinds out of a test that cannot be tried here.

@@ -9,11 +9,12 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use jettison_build::{
-    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, LowerRequest,
-    Reporter, RunHost,
+    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Keep,
+    LowerRequest, Reporter, RunHost, RunLimits, StepLayout, StepSource,
 };
 use jettison_oci::{
-    Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store, write_layer,
+    ArtifactLayout, Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store,
+    write_layer,
 };
 use jettison_sandbox::Entered;
 
@@ -33,6 +34,11 @@ pub(crate) struct Wishes {
     pub(crate) target: Option<&'static str>,
     pub(crate) build_args: Vec<(&'static str, &'static str)>,
     pub(crate) without_cache: bool,
+    pub(crate) keeps_little: bool,
+    /// Layouts of steps to take results from.
+    pub(crate) cache_from: Vec<PathBuf>,
+    /// A layout to put steps into.
+    pub(crate) cache_to: Option<PathBuf>,
 }
 
 /// A finished build and what was told of it.
@@ -113,31 +119,52 @@ impl Scene {
             hosts: empty_file(&self.root.join("hosts")),
             apt_settings: None,
             proxies: Vec::new(),
+            resources: jettison_sandbox::Resources::UNLIMITED,
         };
         let recorder = Recorder::default();
         let result = (|| {
             let engine = Engine::open(&store, entered, &host)?;
             let context = BuildContext::open(&self.context(""), &self.context("Dockerfile"))?;
+            let lower = LowerRequest {
+                target: wishes.target.map(str::to_owned),
+                build_args: wishes
+                    .build_args
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect(),
+                architecture: "amd64".to_owned(),
+                limits: RunLimits::default(),
+            };
+            let sources: Vec<StepLayout> = wishes
+                .cache_from
+                .iter()
+                .map(|path| StepLayout::open(ArtifactLayout::open(path).unwrap(), "there").unwrap())
+                .collect();
             let request = BuildRequest {
-                dockerfile,
-                context: &context,
-                lower: LowerRequest {
-                    target: wishes.target.map(str::to_owned),
-                    build_args: wishes
-                        .build_args
-                        .iter()
-                        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                        .collect(),
-                    architecture: "amd64".to_owned(),
-                },
+                cache_from: sources
+                    .iter()
+                    .map(|source| source as &dyn StepSource)
+                    .collect(),
                 cache: if wishes.without_cache {
                     CacheUse::Ignore
                 } else {
                     CacheUse::Use
                 },
-                created: None,
+                keep: if wishes.keeps_little {
+                    Keep::Image
+                } else {
+                    Keep::Everything
+                },
+                // The order of events is part of what tests expect.
+                jobs: Some(1),
+                ..BuildRequest::new(dockerfile, &context, lower)
             };
-            engine.build(&request, &bases, &recorder)
+            let built = engine.build(&request, &bases, &recorder)?;
+            if let Some(path) = &wishes.cache_to {
+                let layout = ArtifactLayout::create(path).unwrap();
+                engine.export_steps(&built, &layout, "latest")?;
+            }
+            Ok(built)
         })();
         let (steps, output) = recorder.0.into_inner().unwrap();
         Done {
@@ -214,6 +241,7 @@ impl Reporter for Recorder {
         match event {
             Event::StepStarted { title, .. } => record.0.push(format!("run {title}")),
             Event::StepCached { title, .. } => record.0.push(format!("cached {title}")),
+            Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
             Event::StepFinished { .. }
             | Event::TaskStarted { .. }

@@ -8,7 +8,7 @@ use crate::evaluate::Walk;
 use crate::expand::expand;
 use crate::instruction::{ArgDeclaration, CopyInstruction, CopySource, InstructionKind};
 use crate::quote::quoted;
-use crate::refusal::{Address, digest_problem};
+use crate::refusal::{SourceAddress, digest_problem};
 use crate::stage::{Stage, from_of};
 use crate::text::TextRange;
 
@@ -172,12 +172,14 @@ impl<'a> Own<'a> {
             Some(Ok(checksum)) => digest_problem(&checksum).map(str::to_owned),
             None => None,
         };
-        match Address::of(&source) {
-            Address::Url => checksum,
+        match SourceAddress::of(&source) {
+            SourceAddress::Url { .. } => checksum,
             // Its checksum is a commit.
-            Address::Git(_) => checksum.filter(|problem| problem.starts_with("failed to process")),
-            Address::Broken { problem, .. } => Some(problem),
-            Address::Path { .. } => Some(format!(
+            SourceAddress::Git(_) => {
+                checksum.filter(|problem| problem.starts_with("failed to process"))
+            }
+            SourceAddress::Broken { problem, .. } => Some(problem),
+            SourceAddress::Path { .. } => Some(format!(
                 "{NAME} stage source must be a single HTTP(S) or Git ADD"
             )),
         }

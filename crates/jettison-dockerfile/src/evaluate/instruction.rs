@@ -11,8 +11,8 @@ use crate::instruction::{
 };
 use crate::quote::quoted;
 use crate::refusal::{
-    Address, Field, Mount, digest_problem, is_owner_by_name, is_signal, mode_problem, port_problem,
-    read_mount,
+    Field, Mount, SourceAddress, digest_problem, is_owner_by_name, is_signal, mode_problem,
+    port_problem, read_mount,
 };
 use crate::scope::Scope;
 use crate::source_text::SourceText;
@@ -174,7 +174,7 @@ impl Words {
         {
             let problem = match sources.as_slice() {
                 [(_, None)] => None,
-                [(_, Some(source))] if Address::of(source).takes_checksum() => None,
+                [(_, Some(source))] if SourceAddress::of(source).takes_checksum() => None,
                 [_] => Some("checksum requires HTTP(S) or Git sources"),
                 _ => Some("checksum can't be specified for multiple sources"),
             };
@@ -298,13 +298,17 @@ impl Settings<'_> {
             .checksum
             .as_deref()
             .filter(|checksum| !checksum.is_empty());
-        match Address::of(source) {
-            Address::Path { .. } => None,
-            Address::Broken { problem, .. } => Some(problem),
-            Address::Git(_) if is_copy => Some("source can't be a git ref for COPY".to_owned()),
-            Address::Url if is_copy => Some("source can't be a URL for COPY".to_owned()),
-            Address::Url => digest_problem(checksum?).map(str::to_owned),
-            Address::Git(git) => {
+        match SourceAddress::of(source) {
+            SourceAddress::Path { .. } => None,
+            SourceAddress::Broken { problem, .. } => Some(problem),
+            SourceAddress::Git(_) if is_copy => {
+                Some("source can't be a git ref for COPY".to_owned())
+            }
+            SourceAddress::Url { .. } if is_copy => {
+                Some("source can't be a URL for COPY".to_owned())
+            }
+            SourceAddress::Url { .. } => digest_problem(checksum?).map(str::to_owned),
+            SourceAddress::Git(git) => {
                 if let (Some(flag), Some(query)) = (self.keep_git_dir, git.keep_git_dir)
                     && flag != query
                 {

@@ -19,36 +19,63 @@ const LARGEST_EXTENSION: u64 = 4 << 20;
 /// How many bytes are passed over at once.
 const SKIP_SIZE: usize = 8 << 10;
 
-/// The kinds of entries.
+/// What an entry of an archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum EntryKind {
+pub enum EntryKind {
+    /// A regular file.
     File,
-    /// Another name of the file at this safe path.
+    /// Another name of the file at this path.
     HardLink(Vec<u8>),
     /// A symlink with this target, which may be anything.
     Symlink(Vec<u8>),
+    /// A character device with these numbers, major and minor.
     CharDevice(u32, u32),
+    /// A block device with these numbers, major and minor.
     BlockDevice(u32, u32),
+    /// A directory.
     Directory,
+    /// A named pipe.
     Fifo,
 }
 
-/// An entry of an archive.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    /// The safe path: no `.`, no `..`, no empty parts, no slash at either end.
-    pub(crate) path: Vec<u8>,
-    pub(crate) kind: EntryKind,
-    pub(crate) mode: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    /// Seconds since 1970, and nanoseconds.
-    pub(crate) mtime: (i64, u32),
-    pub(crate) size: u64,
-    pub(crate) xattrs: Xattrs,
+/// An entry of an archive or a layer: all that is said about a file but its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path below the archive's top: no `.`, no `..`, no empty parts, no slash at either end.
+    ///
+    /// The top's own is empty.
+    pub path: Vec<u8>,
+    /// What the entry is.
+    pub kind: EntryKind,
+    /// The permission bits, set-user-ID, set-group-ID and sticky bits included.
+    pub mode: u32,
+    /// The owning user.
+    pub uid: u32,
+    /// The owning group.
+    pub gid: u32,
+    /// The time of modification: seconds since 1970, and nanoseconds. A layer keeps the seconds.
+    pub mtime: (i64, u32),
+    /// The size of a regular file in bytes; others have none.
+    pub size: u64,
+    /// The extended attributes.
+    pub xattrs: Xattrs,
 }
 
 impl Entry {
+    /// An entry that says nothing but a path and a kind.
+    pub fn new(path: &[u8], kind: EntryKind) -> Entry {
+        Entry {
+            path: path.to_vec(),
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: (0, 0),
+            size: 0,
+            xattrs: Xattrs::new(),
+        }
+    }
+
     /// The path for messages.
     pub(crate) fn to_path(&self) -> PathBuf {
         to_path(&self.path)

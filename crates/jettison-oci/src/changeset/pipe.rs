@@ -28,12 +28,14 @@ pub(crate) fn pipe() -> (PipeWriter, PipeReader) {
 }
 
 /// A piece of the stream, or its proper end.
+#[derive(Debug)]
 enum Message {
     Chunk(Vec<u8>),
     End,
 }
 
 /// The end that is written to. It must be finished; dropped, it makes the reader fail.
+#[derive(Debug)]
 pub(crate) struct PipeWriter {
     buffer: Vec<u8>,
     sender: SyncSender<Message>,

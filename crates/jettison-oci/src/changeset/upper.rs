@@ -2,42 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use rustix::fs::{FileType, OFlags, Stat};
 
 use crate::changeset::LayerError;
 use crate::changeset::entry::WHITEOUT;
-use crate::changeset::header::{BLOCK, Header, Kind};
+use crate::changeset::header::{Header, Kind};
 use crate::changeset::lowers::Lowers;
 use crate::changeset::root::{Root, is_whiteout, list, stat, to_path};
+use crate::changeset::stream::{LayerWriter, portable, unrepresentable};
 use crate::changeset::xattr::{self, Xattrs};
 
-/// How many bytes of a file are read at once.
-const READ_SIZE: usize = 256 << 10;
-
-/// What a walk has counted.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Count {
-    pub(crate) unpacked_size: u64,
-    pub(crate) files: u64,
-}
-
-/// Writes the changes in `upper` to `tar`, without the end of the archive.
-pub(crate) fn write_changes<W: Write>(
+/// Writes the changes in `upper` to `layer`, without the end of the archive.
+pub(crate) fn write_changes(
     upper: &Root,
     lowers: &Lowers,
-    clamp_mtime: Option<i64>,
-    tar: &mut W,
-) -> Result<Count, LayerError> {
+    layer: &mut LayerWriter,
+) -> Result<(), LayerError> {
     let walk = Walk {
         upper,
         lowers,
-        clamp_mtime,
-        tar,
+        layer,
         links: BTreeMap::new(),
-        count: Count::default(),
-        buffer: vec![0; READ_SIZE],
     };
     walk.run()
 }
@@ -62,24 +49,21 @@ impl Item {
     }
 }
 
-struct Walk<'w, W> {
+struct Walk<'w> {
     upper: &'w Root,
     lowers: &'w Lowers,
-    clamp_mtime: Option<i64>,
-    tar: &'w mut W,
+    layer: &'w mut LayerWriter,
     /// The first names of the files that have several.
     links: BTreeMap<(u64, u64), Vec<u8>>,
-    count: Count,
-    buffer: Vec<u8>,
 }
 
-impl<W: Write> Walk<'_, W> {
+impl Walk<'_> {
     /// Visits all, sorted. What is still to do is on a stack, since a tree may be very deep.
-    fn run(mut self) -> Result<Count, LayerError> {
+    fn run(mut self) -> Result<(), LayerError> {
         let (mut stack, _) = self.open_directory(b"", false)?;
         while let Some(item) = stack.pop() {
             match item {
-                Item::Whiteout(path) => self.put(&Header::new(path, Kind::File))?,
+                Item::Whiteout(path) => self.layer.put_whiteout(path)?,
                 Item::File {
                     path,
                     stat,
@@ -87,16 +71,16 @@ impl<W: Write> Walk<'_, W> {
                 } if path.ends_with(b"/") => {
                     let (children, xattrs) = self.open_directory(&path, is_hidden)?;
                     let xattrs = portable(&path, xattrs)?;
-                    self.put(&Header {
+                    self.layer.put(Header {
                         xattrs,
-                        ..self.header(path, Kind::Directory, &stat)
+                        ..header(path, Kind::Directory, &stat)
                     })?;
                     stack.extend(children);
                 }
                 Item::File { path, stat, .. } => self.file(path, &stat)?,
             }
         }
-        Ok(self.count)
+        Ok(())
     }
 
     /// What is to be written for the contents of a directory, last first, and its attributes.
@@ -138,13 +122,12 @@ impl<W: Write> Walk<'_, W> {
 
     /// Writes anything but a directory.
     fn file(&mut self, path: Vec<u8>, stat: &Stat) -> Result<(), LayerError> {
-        self.count.files += 1;
         if stat.st_nlink > 1 {
             if let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)) {
                 let link = first.clone();
-                return self.put(&Header {
+                return self.layer.put(Header {
                     link,
-                    ..self.header(path, Kind::HardLink, stat)
+                    ..header(path, Kind::HardLink, stat)
                 });
             }
             self.links.insert((stat.st_dev, stat.st_ino), path.clone());
@@ -153,12 +136,12 @@ impl<W: Write> Walk<'_, W> {
             FileType::RegularFile => self.regular(path, stat),
             FileType::Symlink => {
                 let link = self.symlink_target(&path)?;
-                self.put(&Header {
+                self.layer.put(Header {
                     link,
-                    ..self.header(path, Kind::Symlink, stat)
+                    ..header(path, Kind::Symlink, stat)
                 })
             }
-            FileType::Fifo => self.put(&self.header(path, Kind::Fifo, stat)),
+            FileType::Fifo => self.layer.put(header(path, Kind::Fifo, stat)),
             FileType::CharacterDevice => self.device(path, Kind::CharDevice, stat),
             FileType::BlockDevice => self.device(path, Kind::BlockDevice, stat),
             _ => Err(unrepresentable(&path, "its type is unknown")),
@@ -178,41 +161,21 @@ impl<W: Write> Walk<'_, W> {
         let xattrs = xattr::read(&handle).map_err(self.upper.error("inspect", &path))?;
         let xattrs = portable(&path, xattrs)?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
-        let header = Header {
+        self.layer.put(Header {
             size,
             xattrs,
-            ..self.header(path, Kind::File, &stat)
+            ..header(path.clone(), Kind::File, &stat)
+        })?;
+        let mut content = Content {
+            file: File::from(handle),
+            failure: None,
         };
-        self.put(&header)?;
-        self.content(File::from(handle), &header)?;
-        self.count.unpacked_size = self.count.unpacked_size.saturating_add(size);
-        Ok(())
-    }
-
-    /// Copies as many bytes as the header says, and pads the last block.
-    fn content(&mut self, mut file: File, header: &Header) -> Result<(), LayerError> {
-        let mut left = header.size;
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(READ_SIZE).min(READ_SIZE);
-            let n_read = match file.read(&mut self.buffer[..want]) {
-                Ok(0) => {
-                    return Err(LayerError::Changed {
-                        path: to_path(&header.name),
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read.map_err(self.upper.error("read", &header.name))?,
-            };
-            self.tar
-                .write_all(&self.buffer[..n_read])
-                .map_err(stream_error)?;
-            left -= u64::try_from(n_read).unwrap_or(left);
-        }
-        let rest = usize::try_from(header.size % BLOCK as u64).unwrap_or_default();
-        let padding = (BLOCK - rest) % BLOCK;
-        self.tar
-            .write_all(&[0; BLOCK][..padding])
-            .map_err(stream_error)
+        self.layer
+            .copy_from(&mut content)
+            .map_err(|error| match content.failure {
+                Some(cause) => self.upper.error("read", &path)(cause),
+                None => error,
+            })
     }
 
     fn device(&mut self, path: Vec<u8>, kind: Kind, stat: &Stat) -> Result<(), LayerError> {
@@ -220,9 +183,9 @@ impl<W: Write> Walk<'_, W> {
             rustix::fs::major(stat.st_rdev),
             rustix::fs::minor(stat.st_rdev),
         );
-        self.put(&Header {
+        self.layer.put(Header {
             device,
-            ..self.header(path, kind, stat)
+            ..header(path, kind, stat)
         })
     }
 
@@ -232,20 +195,31 @@ impl<W: Write> Walk<'_, W> {
         let target = rustix::fs::readlinkat(handle, "", Vec::new());
         Ok(target.map_err(self.upper.error("read", path))?.into_bytes())
     }
+}
 
-    fn header(&self, name: Vec<u8>, kind: Kind, stat: &Stat) -> Header {
-        let mtime = stat.st_mtime;
-        Header {
-            mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            mtime: self.clamp_mtime.map_or(mtime, |latest| mtime.min(latest)),
-            ..Header::new(name, kind)
-        }
+/// The content of a file, and why it cannot be read.
+struct Content {
+    file: File,
+    failure: Option<io::Error>,
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            self.failure = Some(error);
+            kind.into()
+        })
     }
+}
 
-    fn put(&mut self, header: &Header) -> Result<(), LayerError> {
-        self.tar.write_all(&header.to_bytes()).map_err(stream_error)
+fn header(name: Vec<u8>, kind: Kind, stat: &Stat) -> Header {
+    Header {
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime: stat.st_mtime,
+        ..Header::new(name, kind)
     }
 }
 
@@ -284,40 +258,6 @@ fn item(
     })
 }
 
-/// The attributes for a header, unless overlayfs made the file a reference to another.
-fn portable(path: &[u8], xattrs: Xattrs) -> Result<Xattrs, LayerError> {
-    for what in ["redirect", "metacopy"] {
-        if xattr::overlay(&xattrs, what).is_some() {
-            return Err(unrepresentable(
-                path,
-                "overlayfs made it refer to another file",
-            ));
-        }
-    }
-    let xattrs = xattr::portable(xattrs);
-    if xattrs.keys().any(|name| name.contains(&b'=')) {
-        return Err(unrepresentable(
-            path,
-            "an extended attribute has `=` in its name",
-        ));
-    }
-    Ok(xattrs)
-}
-
 fn whiteout(directory: &[u8], name: &[u8]) -> Item {
     Item::Whiteout([directory, WHITEOUT, name].concat())
-}
-
-fn unrepresentable(path: &[u8], reason: &'static str) -> LayerError {
-    LayerError::Unrepresentable {
-        path: to_path(path),
-        reason,
-    }
-}
-
-fn stream_error(source: io::Error) -> LayerError {
-    LayerError::Stream {
-        action: "write",
-        source,
-    }
 }

@@ -19,8 +19,8 @@ pub(crate) fn is_kept(name: &[u8]) -> bool {
     !is_overlays && (name == CAPABILITY || name.starts_with(b"user."))
 }
 
-/// The attributes of a file.
-pub(crate) type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
+/// Extended attributes by name, their namespace included.
+pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// What overlayfs noted on a file under `what`.
 pub(crate) fn overlay<'x>(xattrs: &'x Xattrs, what: &str) -> Option<&'x [u8]> {

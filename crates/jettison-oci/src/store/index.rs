@@ -169,6 +169,12 @@ impl Store {
         Ok(ids)
     }
 
+    /// The digests that `index.json` lists.
+    pub(crate) fn index_digests(&self) -> Result<Vec<Digest>, StoreError> {
+        let entries = self.read_index()?.manifests;
+        Ok(entries.into_iter().map(|entry| entry.digest).collect())
+    }
+
     fn load_id(&self, id: &ImageId) -> Result<Option<Image>, StoreError> {
         let path = self.root().join("images").join(id.0.hex());
         let text = match fs::read_to_string(&path) {

@@ -8,3 +8,4 @@ mod layers;
 mod layouts;
 mod scratch;
 mod store;
+mod streams;

@@ -7,14 +7,14 @@ use std::fs;
 
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capability_is_in_bounding_set, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
+    clear_ambient_capability_set, configure_capability_in_ambient_set,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use super::Failure;
-use crate::id_map::{Kind, identity};
-use crate::seccomp::Filter;
+use crate::seccomp::Filters;
 use crate::wire::Spec;
 
 /// What Docker lets a container's root do.
@@ -33,21 +33,28 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::AUDIT_WRITE
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SYS_CHROOT);
 
-/// Becomes the user of `spec`, with the capabilities and the system call filter of a container.
-pub(super) fn assume(spec: &Spec) -> Result<(), Failure> {
+/// Becomes the user of `spec`, with the capabilities and the system call filter of a container; or with all that there
+/// is.
+pub(super) fn assume(spec: &Spec, filters: &Filters) -> Result<(), Failure> {
     set_groups(spec)?;
     let gid = Gid::from_raw(spec.gid);
     set_thread_res_gid(gid, gid, gid).map_err(Failure::of("set the group ID"))?;
     clear_ambient_capability_set().map_err(Failure::of("clear the ambient capabilities"))?;
-    shrink_bounding_set()?;
-    let filter = filter()
-        .map_err(std::io::Error::other)
-        .map_err(Failure::of("compile the system call filter"))?;
+    let filter = if spec.insecure {
+        set_keep_capabilities(true).map_err(Failure::of("keep the capabilities"))?;
+        &filters.unconfined
+    } else {
+        shrink_bounding_set()?;
+        &filters.confined
+    };
     filter
         .load()
         .map_err(Failure::of("load the system call filter"))?;
     let uid = Uid::from_raw(spec.uid);
     set_thread_res_uid(uid, uid, uid).map_err(Failure::of("set the user ID"))?;
+    if spec.insecure {
+        return keep_all_capabilities();
+    }
     let kept = if uid.is_root() {
         CAPABILITIES
     } else {
@@ -61,18 +68,23 @@ pub(super) fn assume(spec: &Spec) -> Result<(), Failure> {
     set_capabilities(None, sets).map_err(Failure::of("drop capabilities"))
 }
 
-fn filter() -> Result<Filter, seccompiler::Error> {
-    let mut filter = Filter::new()?;
-    let ids = identity(Kind::User).unwrap_or_default();
-    if ids
-        .iter()
-        .map(|extent| u64::from(extent.count))
-        .sum::<u64>()
-        == 1
-    {
-        filter.ignore_other_owners()?;
+/// Gives the program everything that is permitted, whoever its user is (BuildKit: `WithInsecureSpec`,
+/// util/entitlements/security).
+fn keep_all_capabilities() -> Result<(), Failure> {
+    let all = capabilities(None)
+        .map_err(Failure::of("read the capabilities"))?
+        .permitted;
+    let sets = CapabilitySets {
+        effective: all,
+        permitted: all,
+        inheritable: all,
+    };
+    set_capabilities(None, sets).map_err(Failure::of("keep the capabilities"))?;
+    for capability in all.iter() {
+        configure_capability_in_ambient_set(capability, true)
+            .map_err(Failure::of("keep a capability"))?;
     }
-    Ok(filter)
+    Ok(())
 }
 
 /// With a single ID the kernel forbids to change the supplementary groups, and none but the first could be named.
@@ -81,7 +93,13 @@ fn set_groups(spec: &Spec) -> Result<(), Failure> {
     if setgroups.is_ok_and(|text| text.trim() == "deny") {
         return Ok(());
     }
-    let groups: Vec<Gid> = spec.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    // The group itself is among them (BuildKit: `ensureAdditionalGids`, executor/oci/user.go).
+    let own = (!spec.groups.contains(&spec.gid)).then_some(&spec.gid);
+    let groups: Vec<Gid> = own
+        .into_iter()
+        .chain(&spec.groups)
+        .map(|gid| Gid::from_raw(*gid))
+        .collect();
     set_thread_groups(&groups).map_err(Failure::of("set the supplementary groups"))
 }
 

@@ -14,7 +14,8 @@ use crate::system::{self, Depth};
 use crate::wire::Spec;
 
 /// Mounts all three.
-pub(super) fn mount(tree: &Tree<'_>, spec: &Spec) -> Result<(), Failure> {
+pub(super) fn mount(tree: &Tree<'_>) -> Result<(), Failure> {
+    let spec = tree.spec;
     let closed = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
@@ -27,29 +28,42 @@ pub(super) fn mount(tree: &Tree<'_>, spec: &Spec) -> Result<(), Failure> {
         result => result.map_err(Failure::at("mount", "/proc"))?,
     };
     place(tree, proc.as_fd(), "/proc")?;
-    mount_dev(tree, closed)?;
+    mount_dev(tree, spec, closed)?;
     let sys = if spec.own_network {
-        let attributes = closed | MountAttrFlags::MOUNT_ATTR_RDONLY;
+        let attributes = if spec.insecure {
+            closed
+        } else {
+            closed | MountAttrFlags::MOUNT_ATTR_RDONLY
+        };
         match new_filesystem("sysfs", &[], attributes) {
-            Err(Errno::PERM) => host_sys()?,
+            Err(Errno::PERM) => host_sys(spec)?,
             result => result.map_err(Failure::at("mount", "/sys"))?,
         }
     } else {
-        host_sys()?
+        host_sys(spec)?
     };
     place(tree, sys.as_fd(), "/sys")
 }
 
-fn host_sys() -> Result<OwnedFd, Failure> {
+fn host_sys(spec: &Spec) -> Result<OwnedFd, Failure> {
     let sys =
         clone_mount(Path::new("/sys")).map_err(Failure::of_mount("show the host's files:"))?;
+    if spec.insecure {
+        return Ok(sys);
+    }
     system::make_read_only(sys.as_fd(), Depth::Tree)
         .map_err(Failure::at("make read-only", "/sys"))?;
     Ok(sys)
 }
 
 fn place(tree: &Tree<'_>, mount: BorrowedFd<'_>, path: &str) -> Result<(), Failure> {
-    let target = tree.target(Path::new(path), TargetKind::Directory)?;
+    // BuildKit removes only the mount points of its own mounts (executor/stubs.go).
+    let kind = if tree.spec.keeps_kernel_directories {
+        TargetKind::LastingDirectory
+    } else {
+        TargetKind::Directory
+    };
+    let target = tree.target(Path::new(path), kind)?;
     attach(mount, target.as_fd(), "")
 }
 
@@ -65,7 +79,7 @@ const LINKS: [(&str, &str); 6] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-fn mount_dev(tree: &Tree<'_>, closed: MountAttrFlags) -> Result<(), Failure> {
+fn mount_dev(tree: &Tree<'_>, spec: &Spec, closed: MountAttrFlags) -> Result<(), Failure> {
     // Not 1777: in a sticky directory the kernel forbids others to open with O_CREAT, and so every `>/dev/null`.
     let options = [("mode", "0755"), ("size", "65536k")];
     let dev = new_filesystem("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID)
@@ -74,21 +88,17 @@ fn mount_dev(tree: &Tree<'_>, closed: MountAttrFlags) -> Result<(), Failure> {
     for name in DEVICES {
         let path = Path::new("/dev").join(name);
         let device = bind(CWD, &path).map_err(Failure::at("clone", &path))?;
-        rustix::fs::mknodat(
-            &dev,
-            name,
-            FileType::RegularFile,
-            Mode::from_raw_mode(0o666),
-            0,
-        )
-        .map_err(Failure::at("create", &path))?;
-        attach(device.as_fd(), dev.as_fd(), name)?;
+        place_device(dev.as_fd(), device.as_fd(), name)?;
+    }
+    if spec.insecure {
+        mount_more_devices(dev.as_fd())?;
     }
     for (name, to) in LINKS {
         rustix::fs::symlinkat(to, &dev, name).map_err(Failure::at("create /dev's link", name))?;
     }
     mount_below(dev.as_fd(), "pts", terminals()?)?;
-    let shm = new_filesystem("tmpfs", &[("mode", "1777"), ("size", "65536k")], closed)
+    let size = spec.shm_size.to_string();
+    let shm = new_filesystem("tmpfs", &[("mode", "1777"), ("size", &size)], closed)
         .map_err(Failure::at("mount", "/dev/shm"))?;
     mount_below(dev.as_fd(), "shm", shm)?;
     match new_filesystem("mqueue", &[], closed) {
@@ -97,6 +107,37 @@ fn mount_dev(tree: &Tree<'_>, closed: MountAttrFlags) -> Result<(), Failure> {
         Err(Errno::NODEV) => Ok(()),
         Err(error) => Err(Failure::at("mount", "/dev/mqueue")(error)),
     }
+}
+
+fn place_device(dev: BorrowedFd<'_>, device: BorrowedFd<'_>, name: &str) -> Result<(), Failure> {
+    let mode = Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(dev, name, FileType::RegularFile, mode, 0)
+        .map_err(Failure::at("create in /dev", name))?;
+    attach(device, dev, name)
+}
+
+/// What an unconfined program gets besides (BuildKit: `WithInsecureSpec`, util/entitlements/security), and every loop
+/// device; as far as the host has them.
+const MORE_DEVICES: [&str; 6] = ["kmsg", "cuse", "fuse", "kvm", "net/tun", "loop-control"];
+
+fn mount_more_devices(dev: BorrowedFd<'_>) -> Result<(), Failure> {
+    rustix::fs::mkdirat(dev, "net", Mode::from_raw_mode(0o755))
+        .map_err(Failure::at("create the directory", "/dev/net"))?;
+    let loops = std::fs::read_dir("/dev")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| {
+            let number = name.strip_prefix("loop");
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        });
+    for name in MORE_DEVICES.map(str::to_owned).into_iter().chain(loops) {
+        match bind(CWD, &Path::new("/dev").join(&name)) {
+            Ok(device) => place_device(dev, device.as_fd(), &name)?,
+            Err(_the_host_has_none) => {}
+        }
+    }
+    Ok(())
 }
 
 fn terminals() -> Result<OwnedFd, Failure> {
@@ -152,22 +193,26 @@ const READ_ONLY: [&str; 5] = [
 
 /// Hides and protects what tells about, or changes, the host.
 pub(super) fn mask(tree: &Tree<'_>) -> Result<(), Failure> {
-    let nothing = new_filesystem(
-        "tmpfs",
-        &[("mode", "0755")],
-        MountAttrFlags::MOUNT_ATTR_RDONLY,
-    )
-    .map_err(Failure::of("mount an empty directory"))?;
+    // What has been attached can be cloned; before Linux 6.15 what has not been cannot.
+    let mut empty: Option<OwnedFd> = None;
     for path in HIDDEN {
         let Some((target, kind)) = tree.existing(path) else {
             continue;
         };
-        let cover = match kind {
-            FileType::Directory => bind(nothing.as_fd(), Path::new("")),
+        let cover = match (kind, &empty) {
+            (FileType::Directory, Some(empty)) => bind(empty.as_fd(), Path::new("")),
+            (FileType::Directory, None) => new_filesystem(
+                "tmpfs",
+                &[("mode", "0755")],
+                MountAttrFlags::MOUNT_ATTR_RDONLY,
+            ),
             _ => bind(CWD, Path::new("/dev/null")),
         };
         let cover = cover.map_err(Failure::at("hide", path))?;
         attach(cover.as_fd(), target.as_fd(), "")?;
+        if kind == FileType::Directory {
+            empty.get_or_insert(cover);
+        }
     }
     for path in READ_ONLY {
         let Some((target, _)) = tree.existing(path) else {

@@ -7,18 +7,27 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
 use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::thread::UnshareFlags;
 
 use super::{CANNOT_REPORT, Failure, credentials, rootfs};
+use crate::seccomp::Filters;
 use crate::system::{self, Disposition};
+use crate::ulimit;
 use crate::wire::{self, Report, Spec};
 
 /// Returns only if the program could not be executed: the exit code.
-pub(super) fn become_program(spec: &Spec, binds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> i32 {
-    let send = |report: &Report| wire::send_report(socket, report, None);
-    if let Err(failure) = set_up(spec, binds, socket) {
+pub(super) fn become_program(
+    spec: &Spec,
+    fds: Vec<OwnedFd>,
+    supervisor: &Supervisor<'_>,
+    filters: &Filters,
+) -> i32 {
+    let send = |report: &Report| wire::send_report(supervisor.socket, report, None);
+    if let Err(failure) = set_up(spec, fds, supervisor, filters) {
         // If it cannot be reported, the caller sees that nothing was.
         let _unheard = send(&failure.report());
         return CANNOT_REPORT;
@@ -38,8 +47,14 @@ pub(super) fn become_program(spec: &Spec, binds: Vec<OwnedFd>, socket: BorrowedF
     if errno == libc::ENOENT { 127 } else { 126 }
 }
 
-fn set_up(spec: &Spec, binds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> Result<(), Failure> {
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::of("ask for a signal"))?;
+fn set_up(
+    spec: &Spec,
+    fds: Vec<OwnedFd>,
+    supervisor: &Supervisor<'_>,
+    filters: &Filters,
+) -> Result<(), Failure> {
+    supervisor.end_together()?;
+    create_namespaces(spec)?;
     set_up_terminal(spec)?;
     rustix::system::sethostname(spec.hostname.as_bytes())
         .map_err(Failure::of("set the host name"))?;
@@ -47,16 +62,50 @@ fn set_up(spec: &Spec, binds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> Result<()
         system::bring_up_loopback().map_err(Failure::of("bring up the loopback interface"))?;
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    rootfs::enter(spec, binds, socket)?;
+    rootfs::enter(spec, fds, supervisor.socket)?;
     rustix::process::chdir(Path::new(&spec.cwd)).map_err(Failure::at("enter", &spec.cwd))?;
     if spec.owns_streams {
         own_streams(spec)?;
     }
-    credentials::assume(spec)?;
+    for limit in &spec.ulimits {
+        ulimit::set(&limit.name, limit.soft, limit.hard)
+            .map_err(Failure::at("set the limit", &limit.name))?;
+    }
+    credentials::assume(spec, filters)?;
     // The kernel forgets it when the IDs change.
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::of("ask for a signal"))?;
+    supervisor.end_together()?;
     reset_signals()?;
     system::close_on_exec_from(3).map_err(Failure::of("close file descriptors"))
+}
+
+/// The process that watches this one.
+#[derive(Debug)]
+pub(super) struct Supervisor<'a> {
+    pub(super) process: BorrowedFd<'a>,
+    pub(super) socket: BorrowedFd<'a>,
+}
+
+impl Supervisor<'_> {
+    /// Makes this process end when the supervisor does, or has.
+    fn end_together(&self) -> Result<(), Failure> {
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(Failure::of("ask for a signal"))?;
+        let mut fds = [PollFd::from_borrowed_fd(self.process, PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(Failure::of("find the supervisor")(Errno::SRCH)),
+            Err(error) => Err(Failure::of("look for the supervisor")(error)),
+        }
+    }
+}
+
+fn create_namespaces(spec: &Spec) -> Result<(), Failure> {
+    let mut namespaces =
+        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+    if spec.own_network {
+        namespaces |= UnshareFlags::NEWNET;
+    }
+    system::unshare(namespaces).map_err(Failure::of("create namespaces"))
 }
 
 /// Undoes what the supervisor, the Rust runtime and whoever started the caller have ignored.

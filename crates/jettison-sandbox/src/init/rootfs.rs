@@ -11,28 +11,29 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
 
-use super::{Failure, kernel_files};
+use super::{Failure, kernel_files, mounts};
 use crate::overlay::{mount_layers, new_filesystem};
 use crate::stub;
 use crate::system::{self, Depth};
-use crate::wire::{self, Report, Spec, SpecMountKind, Stub};
+use crate::wire::{self, Report, Spec, Stub};
 
 /// Mounts everything, and makes it this process's root.
-pub(super) fn enter(
-    spec: &Spec,
-    binds: Vec<OwnedFd>,
-    socket: BorrowedFd<'_>,
-) -> Result<(), Failure> {
+pub(super) fn enter(spec: &Spec, fds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> Result<(), Failure> {
     let root = mount_root(spec)?;
     attach(root.as_fd(), CWD, "/")?;
     let tree = Tree::new(root, spec, socket)?;
-    kernel_files::mount(&tree, spec)?;
-    mount_requested(&tree, spec, binds)?;
-    kernel_files::mask(&tree)?;
+    kernel_files::mount(&tree)?;
+    mounts::mount(&tree, spec, fds)?;
+    if !spec.insecure {
+        kernel_files::mask(&tree)?;
+    }
+    if spec.creates_cwd {
+        tree.target(Path::new(&spec.cwd), TargetKind::WorkingDirectory)?;
+    }
     if spec.read_only {
         system::make_read_only(tree.root.as_fd(), Depth::Single)
             .map_err(Failure::of("make the root filesystem read-only"))?;
@@ -46,25 +47,53 @@ fn mount_root(spec: &Spec) -> Result<OwnedFd, Failure> {
         mount_layers(&lowers, Some((Path::new(upper), Path::new(work))))
     } else {
         let scratch = mount_scratch()?;
-        let base = PathBuf::from(format!("/proc/self/fd/{}", scratch.as_raw_fd()));
-        let mounted = mount_layers(&lowers, Some((&base.join("upper"), &base.join("work"))));
-        // The overlay holds on to it. Were it still attached, it would come between the overlay and the old root.
-        unmount(&base, UnmountFlags::DETACH).map_err(Failure::of("detach a tmpfs"))?;
-        mounted
+        let base = scratch.path();
+        // The overlay holds on to it.
+        mount_layers(&lowers, Some((&base.join("upper"), &base.join("work"))))
     };
     mounted.map_err(Failure::of_mount("mount the root filesystem:"))
 }
 
-/// A filesystem in memory for changes that nobody wants, attached where no path leads.
-fn mount_scratch() -> Result<OwnedFd, Failure> {
+/// A filesystem in memory for changes that nobody wants.
+fn mount_scratch() -> Result<Aside, Failure> {
     let scratch = new_filesystem("tmpfs", &[("mode", "0700")], MountAttrFlags::empty())
         .map_err(Failure::of("mount a tmpfs for changes"))?;
-    attach(scratch.as_fd(), CWD, "/")?;
+    let scratch = Aside::attach(scratch)?;
     for name in ["upper", "work"] {
-        rustix::fs::mkdirat(&scratch, name, Mode::from_raw_mode(0o755))
+        rustix::fs::mkdirat(scratch.as_fd(), name, Mode::from_raw_mode(0o755))
             .map_err(Failure::at("create the directory", name))?;
     }
     Ok(scratch)
+}
+
+/// A mount that is attached where no path leads, on top of the root, as long as this value lives. (The kernel clones
+/// parts of a mount, and lets overlays be made of it, only while it is attached.) It must be gone before the root is
+/// changed.
+#[derive(Debug)]
+pub(super) struct Aside(OwnedFd);
+
+impl Aside {
+    pub(super) fn attach(mount: OwnedFd) -> Result<Aside, Failure> {
+        attach(mount.as_fd(), CWD, "/")?;
+        Ok(Aside(mount))
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
+impl AsFd for Aside {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // If it stays, changing the root fails and says so.
+        let _stays = unmount(self.path(), UnmountFlags::DETACH);
+    }
 }
 
 /// Attaches a mount that exists only as a descriptor.
@@ -80,49 +109,6 @@ pub(super) fn attach(
     move_mount(mount, "", directory, path, flags).map_err(Failure::at("mount onto", path))
 }
 
-fn mount_requested(tree: &Tree<'_>, spec: &Spec, binds: Vec<OwnedFd>) -> Result<(), Failure> {
-    let mut binds = binds.into_iter();
-    for mount in &spec.mounts {
-        let target = Path::new(&mount.target);
-        let (source, kind) = match &mount.kind {
-            SpecMountKind::Bind { is_directory } => {
-                let source = binds
-                    .next()
-                    .ok_or(Errno::BADF)
-                    .map_err(Failure::at("find the source for", target))?;
-                (
-                    source,
-                    if *is_directory {
-                        TargetKind::Directory
-                    } else {
-                        TargetKind::File
-                    },
-                )
-            }
-            SpecMountKind::Tmpfs { size, mode } => {
-                let (size, mode) = (size.map(|size| size.to_string()), format!("{mode:o}"));
-                let mut options = vec![("mode", mode.as_str())];
-                options.extend(size.as_deref().map(|size| ("size", size)));
-                let attributes =
-                    MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-                let source = new_filesystem("tmpfs", &options, attributes)
-                    .map_err(Failure::at("mount a tmpfs at", target))?;
-                (source, TargetKind::Directory)
-            }
-        };
-        let point = tree.target(target, kind)?;
-        move_mount(
-            source.as_fd(),
-            "",
-            point.as_fd(),
-            "",
-            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
-        )
-        .map_err(Failure::at("mount onto", target))?;
-    }
-    Ok(())
-}
-
 fn pivot(tree: &Tree<'_>) -> Result<(), Failure> {
     rustix::process::fchdir(&tree.root).map_err(Failure::of("enter the root filesystem"))?;
     rustix::process::pivot_root(".", ".").map_err(Failure::of("change the root filesystem"))?;
@@ -136,6 +122,10 @@ fn pivot(tree: &Tree<'_>) -> Result<(), Failure> {
 pub(super) enum TargetKind {
     File,
     Directory,
+    /// A directory that stays if it had to be created.
+    LastingDirectory,
+    /// A directory that stays and, like those above it that had to be created, is the user's.
+    WorkingDirectory,
 }
 
 /// The root filesystem before it is the root.
@@ -143,7 +133,7 @@ pub(super) enum TargetKind {
 pub(super) struct Tree<'a> {
     pub(super) root: OwnedFd,
     device: u64,
-    spec: &'a Spec,
+    pub(super) spec: &'a Spec,
     socket: BorrowedFd<'a>,
 }
 
@@ -194,10 +184,10 @@ impl<'a> Tree<'a> {
                 }
                 Ok((fd, _)) => walk.down(fd, name),
                 Err(Errno::NOENT) => {
-                    let kind = if rest.is_empty() {
-                        kind
-                    } else {
+                    let kind = if kind == TargetKind::File && !rest.is_empty() {
                         TargetKind::Directory
+                    } else {
+                        kind
                     };
                     let fd = self.create(&walk, &name, kind)?;
                     walk.down(fd, name);
@@ -237,7 +227,7 @@ impl<'a> Tree<'a> {
         let stat = rustix::fs::statat(parent, "", AtFlags::EMPTY_PATH).map_err(fail)?;
         let times = stub::times(parent).map_err(fail)?;
         let stub = Stub {
-            is_directory: kind == TargetKind::Directory,
+            is_directory: kind != TargetKind::File,
             over_whiteout: self
                 .spec
                 .upper
@@ -246,7 +236,9 @@ impl<'a> Tree<'a> {
             path: path.clone().into_os_string(),
         };
         match kind {
-            TargetKind::Directory => rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)),
+            TargetKind::Directory | TargetKind::LastingDirectory | TargetKind::WorkingDirectory => {
+                rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))
+            }
             TargetKind::File => {
                 let mode = Mode::from_raw_mode(0o644);
                 rustix::fs::mknodat(parent, name, FileType::RegularFile, mode, 0)
@@ -254,11 +246,18 @@ impl<'a> Tree<'a> {
         }
         .map_err(fail)?;
         // What lies in a mount of ours vanishes with it.
-        if stat.st_dev == self.device && self.spec.upper.is_some() {
+        let vanishes = stat.st_dev != self.device || self.spec.upper.is_none();
+        let is_stub = matches!(kind, TargetKind::File | TargetKind::Directory);
+        if !vanishes && is_stub {
             wire::send_report(self.socket, &Report::Stubs(vec![stub]), None)
                 .map_err(Failure::at("report the mount point", &path))?;
         }
         stub::set_times(parent, &times).map_err(fail)?;
+        if kind == TargetKind::WorkingDirectory {
+            let owner = (Uid::from_raw(self.spec.uid), Gid::from_raw(self.spec.gid));
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::chownat(parent, name, Some(owner.0), Some(owner.1), flags).map_err(fail)?;
+        }
         open_component(parent, name).map(|(fd, _)| fd).map_err(fail)
     }
 }

@@ -96,6 +96,11 @@ fn dangerous_system_calls_are_refused(world: &World) {
     check("unshare-nothing", libc::EPERM);
     check("personality-odd", libc::EPERM);
     check("personality-32bit", 0);
+    check("get-mempolicy", libc::EPERM);
+    check("alg-socket", libc::EPERM);
+    check("vsock-socket", libc::EPERM);
+    check("far-socket", libc::EPERM);
+    check("unix-socket", 0);
     check("getpid", 0);
 }
 

@@ -10,6 +10,8 @@
 mod files;
 mod inside;
 mod isolation;
+mod limits;
+mod mounting;
 mod overlays;
 mod processes;
 mod runner;

@@ -5,8 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jettison_sandbox::{
-    EnterOptions, Entered, IdChoice, IdMapKind, Input, Mount, MountKind, Network, Output,
-    OutputMode, Rootfs, Sandbox, Terminal, Upper, User, enter,
+    EnterOptions, Entered, IdChoice, IdMapKind, Input, KernelDirectories, MissingCwd, Mount,
+    MountKind, Network, Output, OutputMode, Resources, Rootfs, Sandbox, Security, Terminal, Upper,
+    User, enter,
 };
 
 /// This process, inside.
@@ -133,6 +134,7 @@ impl Scene {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec![("GREETING".to_owned(), "hello".to_owned())],
             cwd: PathBuf::from("/"),
+            missing_cwd: MissingCwd::Refused,
             user: User::default(),
             hostname: "scene".to_owned(),
             network: Network::None,
@@ -141,6 +143,11 @@ impl Scene {
             terminal: Terminal::None,
             time_limit: None,
             read_only: false,
+            security: Security::Confined,
+            ulimits: Vec::new(),
+            shm_size: None,
+            resources: Resources::UNLIMITED,
+            kernel_directories: KernelDirectories::Removed,
         }
     }
 }

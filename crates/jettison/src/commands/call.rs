@@ -61,6 +61,7 @@ pub(super) fn run(
     }
     // What is listed does not depend on the target, nor does it have to be there.
     let wanted = args
+        .image
         .target
         .as_deref()
         .filter(|_| call.method == CallMethod::Outline);
@@ -162,7 +163,7 @@ fn buildkit_request<'a>(
     CheckRequest {
         rules,
         build_args,
-        target: args.target.as_deref(),
+        target: args.image.target.as_deref(),
         without_target: WithoutTarget::LastStage,
         images: &|_| None,
         ignore: ignore.map_or(Ignore::Absent, Ignore::Present),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use jettison_build::{BuildRequest, Engine, Event, Reporter};
+use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter};
 use jettison_oci::Reference;
 use jettison_slim::{
     Candidate, Observer, OptimizeError, OptimizeRequest, Optimized, Probe, ProbeOutcome,
@@ -63,11 +63,10 @@ pub(crate) fn run(
     );
     let request = OptimizeRequest {
         build: BuildRequest {
-            dockerfile: &inputs.source.text,
-            context: &inputs.context,
-            lower: inputs.lower.clone(),
             cache: inputs.cache,
             created: inputs.created.clone(),
+            keep: Keep::Files,
+            ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
         },
         probes: &probes,
         source,

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost, RunLimits};
 use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::bases::host_files;
 use crate::cli::{Global, InputArgs};
 use crate::commands::build_failure::build_failure;
-use crate::commands::dockerfile::in_directory;
+use crate::commands::dockerfile::{Location, in_directory};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
-use crate::text_file;
 
 /// The largest Dockerfile that is read.
 pub(super) const DOCKERFILE_LIMIT: u64 = 64 << 20;
@@ -94,6 +93,7 @@ pub(crate) fn run_host(
         hosts,
         apt_settings,
         proxies: jettison_build::proxies(build_args),
+        resources: jettison_sandbox::Resources::UNLIMITED,
     })
 }
 
@@ -121,8 +121,11 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         Some(file) => file.clone(),
         None => in_directory(&args.context),
     };
-    let text = text_file::read(&dockerfile, DOCKERFILE_LIMIT)?;
-    let source = Source::new(dockerfile.display().to_string(), text);
+    let location = Location {
+        dockerfile: dockerfile.clone(),
+        context: Some(args.context.clone()),
+    };
+    let source = location.read()?;
     let context = BuildContext::open(&args.context, &dockerfile)
         .map_err(|error| build_failure(&error, &source))?;
     let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
@@ -131,6 +134,7 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         target: None,
         build_args: build_args(&args.build_args, surroundings),
         architecture: Surroundings::architecture(),
+        limits: RunLimits::default(),
     };
     let cache = if args.no_cache {
         CacheUse::Ignore

@@ -46,16 +46,16 @@ fn an_option_that_does_not_exist_is_named() {
     Scratch::new(PROGRAM).check(
         &["build", "--sqash"],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: unexpected argument '--sqash' found
+            exit: 2
+            --- stderr ---
+            error: unexpected argument '--sqash' found
 
-          tip: to pass '--sqash' as a value, use '-- --sqash'
+              tip: a similar argument exists: '--squash'
 
-        Usage: jettison build [OPTIONS] [PATH]
+            Usage: jettison build --squash[=<BOOL>] [PATH]
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 
@@ -67,7 +67,7 @@ fn without_a_command_the_commands_are_listed() {
             exit: 2
             --- stderr ---
             error: 'jettison' requires a subcommand but one was not provided
-              [subcommands: build, optimize, images, run, check, explain, doctor, help]
+              [subcommands: build, optimize, images, run, check, explain, du, prune, doctor, help]
 
             Usage: jettison [OPTIONS] <COMMAND>
 

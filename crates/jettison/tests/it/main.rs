@@ -8,6 +8,7 @@
 
 mod archive;
 mod arrows;
+mod build_options;
 mod builds;
 mod calculator;
 mod call;
@@ -15,6 +16,7 @@ mod candidates;
 mod check;
 mod check_formats;
 mod cli;
+mod conformance;
 mod files;
 mod interop;
 mod shared;

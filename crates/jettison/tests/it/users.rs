@@ -18,13 +18,14 @@ CMD [\"hello\"]
 ";
 
 /// A user that is gone at the end of the test.
-struct TemporaryUser {
+pub(crate) struct TemporaryUser {
     name: String,
-    id: u32,
+    pub(crate) id: u32,
 }
 
 impl TemporaryUser {
-    fn new(name: &str) -> TemporaryUser {
+    /// Makes the user `jettison-<name>`.
+    pub(crate) fn new(name: &str) -> TemporaryUser {
         let name = format!("jettison-{name}");
         // What a killed run left.
         drop(Command::new("userdel").args(["--force", &name]).output());

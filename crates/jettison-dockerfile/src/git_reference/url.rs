@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
+use crate::text::lower;
+
 /// The parts of a URL that matter here, without escapes.
 #[derive(Debug)]
 pub(super) struct Url {
+    /// Everything before the query, as it is to be given on.
+    pub(super) remote: String,
     pub(super) path: String,
     pub(super) query: BTreeMap<String, Vec<String>>,
     pub(super) fragment: String,
@@ -19,21 +23,23 @@ impl Url {
         }
         let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
         let (rest, raw_query) = rest.split_once('?').unwrap_or((rest, ""));
-        let path = match rest.split_once("://") {
-            Some((_, rest)) => {
+        let (before, raw_path) = match rest.split_once("://") {
+            Some((scheme, rest)) => {
                 let slash = rest.find('/').unwrap_or(rest.len());
                 let (authority, path) = rest.split_at(slash);
                 if !is_authority(authority) {
                     return None;
                 }
-                path
+                (format!("{}://{authority}", lower(scheme)), path)
             }
-            None => rest,
+            None => (String::new(), rest),
         };
+        let path = unescaped(raw_path)?;
         // What cannot be read of a query is left out.
         let (query, _) = query(raw_query);
         Some(Url {
-            path: unescaped(path)?,
+            remote: format!("{before}{}", escaped(raw_path, &path)),
+            path,
             query,
             fragment: unescaped(fragment)?,
         })
@@ -78,6 +84,27 @@ fn is_host_name(name: &str) -> bool {
         !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=[]<>\"%".contains(c)
     };
     escapes.all(is_escape) && name.chars().all(is_letter)
+}
+
+/// A path as it was written, or with escapes if it should have had some (Go: `URL.EscapedPath`).
+fn escaped(raw: &str, path: &str) -> String {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:@[]/%".contains(c);
+    if raw.chars().all(is_good) {
+        return raw.to_owned();
+    }
+    let mut escaped = String::with_capacity(path.len() + 8);
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            escaped.extend([byte >> 4, byte & 15].map(|digit| {
+                char::from_digit(u32::from(digit), 16)
+                    .map_or('0', |digit| digit.to_ascii_uppercase())
+            }));
+        }
+    }
+    escaped
 }
 
 /// A text with its `%` escapes replaced, if all of them are good.

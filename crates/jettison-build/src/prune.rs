@@ -1,0 +1,335 @@
+//! What builds have left in a store, and clearing it up.
+//!
+//! ```text
+//! named images ─need─► blobs            never removed
+//! step ─► snapshot, layer               a step that is removed is executed again
+//! snapshot of an image's layer          unpacked again from its layer
+//! downloads, checkouts, indexes         fetched or made again
+//! ```
+
+mod disk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jettison_oci::{Digest, ImageId, Store};
+
+use crate::cache::Cache;
+use crate::error::BuildError;
+use crate::prune::disk::{disk_use, remove_tree};
+use crate::snapshot::Snapshots;
+
+/// What a thing in the store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemKind {
+    /// The result of a step.
+    Step,
+    /// The files of a layer, unpacked, or of a build that was killed.
+    Snapshot,
+    /// A blob that no image and no step needs.
+    Blob,
+    /// An image without a name.
+    Image,
+    /// A directory of a `RUN --mount=type=cache`.
+    CacheMount,
+    /// Something that was downloaded: packages, files, repositories.
+    Download,
+    /// What is known of the files of a build context.
+    ContextIndex,
+}
+
+impl ItemKind {
+    /// All kinds.
+    pub const ALL: [ItemKind; 7] = [
+        ItemKind::Step,
+        ItemKind::Snapshot,
+        ItemKind::Blob,
+        ItemKind::Image,
+        ItemKind::CacheMount,
+        ItemKind::Download,
+        ItemKind::ContextIndex,
+    ];
+
+    /// Its name on a command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ItemKind::Step => "step",
+            ItemKind::Snapshot => "snapshot",
+            ItemKind::Blob => "blob",
+            ItemKind::Image => "image",
+            ItemKind::CacheMount => "cache-mount",
+            ItemKind::Download => "download",
+            ItemKind::ContextIndex => "context-index",
+        }
+    }
+}
+
+/// A thing in the store that could be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreItem {
+    /// What it is.
+    pub kind: ItemKind,
+    /// Its name, which no other of its kind has.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// What removing it gives back, in bytes on disk.
+    pub size: u64,
+    /// When a build last used it.
+    pub used: SystemTime,
+}
+
+/// What is to be removed.
+#[derive(Clone, Debug)]
+pub struct PruneRequest {
+    /// Only things of these kinds.
+    pub kinds: BTreeSet<ItemKind>,
+    /// Only what no build has used for so long.
+    pub unused_for: Duration,
+    /// Only as much as is needed for what is left to be no larger than this, in bytes; what was used last is kept.
+    pub most_space: Option<u64>,
+    /// Say what would be removed, and remove nothing.
+    pub is_trial: bool,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The things, those that were used longest ago first.
+    pub removed: Vec<StoreItem>,
+    /// Bytes on disk that are free now, or would be.
+    pub freed: u64,
+    /// Bytes on disk that things which could be removed still take.
+    pub left: u64,
+}
+
+/// Everything in the store that could be removed, sorted by when it was last used, oldest first.
+pub fn store_items(store: &Store) -> Result<Vec<StoreItem>, BuildError> {
+    let _in_use = store.lock_shared().map_err(BuildError::Store)?;
+    Inventory::open(store)?.items()
+}
+
+/// Removes what `request` describes. Waits until no build uses the store.
+pub fn prune(store: &Store, request: &PruneRequest) -> Result<Pruned, BuildError> {
+    let _alone = store.lock_exclusive().map_err(BuildError::Store)?;
+    let inventory = Inventory::open(store)?;
+    let items = inventory.items()?;
+    let now = SystemTime::now();
+    let mut total: u64 = items.iter().map(|item| item.size).sum();
+    let mut pruned = Pruned::default();
+    for item in items {
+        let age = now.duration_since(item.used).unwrap_or_default();
+        let fits = request.most_space.is_some_and(|most| total <= most);
+        if fits || age < request.unused_for || !request.kinds.contains(&item.kind) {
+            continue;
+        }
+        if !request.is_trial {
+            inventory.remove(&item)?;
+        }
+        total = total.saturating_sub(item.size);
+        pruned.freed += item.size;
+        pruned.removed.push(item);
+    }
+    pruned.left = total;
+    if !request.is_trial && !pruned.removed.is_empty() {
+        let orphans = inventory.remove_orphans()?;
+        pruned.freed += orphans;
+        pruned.left = pruned.left.saturating_sub(orphans);
+        inventory.tidy()?;
+    }
+    Ok(pruned)
+}
+
+/// The directories of downloads below a store's root.
+const DOWNLOADS: [&str; 2] = ["downloads", "git"];
+const CONTEXT_INDEXES: &str = "context-index";
+const CACHE_MOUNTS: &str = "cache-mounts";
+
+/// Everything that is kept below a store's root.
+struct Inventory<'a> {
+    store: &'a Store,
+    cache: Cache,
+    snapshots: Snapshots,
+    /// What images need.
+    needed: BTreeSet<Digest>,
+}
+
+impl<'a> Inventory<'a> {
+    fn open(store: &'a Store) -> Result<Inventory<'a>, BuildError> {
+        Ok(Inventory {
+            store,
+            cache: Cache::open(store.root())?,
+            snapshots: Snapshots::open(store.root())?,
+            needed: store.needed_blobs().map_err(BuildError::Store)?,
+        })
+    }
+
+    fn items(&self) -> Result<Vec<StoreItem>, BuildError> {
+        let mut items = self.steps_and_snapshots()?;
+        items.extend(self.images()?);
+        for folder in DOWNLOADS {
+            items.extend(self.files(folder, ItemKind::Download)?);
+        }
+        items.extend(self.files(CONTEXT_INDEXES, ItemKind::ContextIndex)?);
+        items.extend(self.files(CACHE_MOUNTS, ItemKind::CacheMount)?);
+        items.sort_by(|a, b| (a.used, a.kind, &a.name).cmp(&(b.used, b.kind, &b.name)));
+        Ok(items)
+    }
+
+    fn steps_and_snapshots(&self) -> Result<Vec<StoreItem>, BuildError> {
+        let mut items = Vec::new();
+        let mut snapshots: BTreeSet<String> = self.snapshots.names()?.into_iter().collect();
+        let mut blobs: BTreeMap<Digest, (u64, SystemTime)> = BTreeMap::new();
+        for blob in self.store.blobs().map_err(BuildError::Store)? {
+            if !self.needed.contains(&blob.digest) {
+                blobs.insert(blob.digest, (blob.size, blob.written));
+            }
+        }
+        for (key, entry, used) in self.cache.entries()? {
+            let mut size = 0;
+            if snapshots.remove(&entry.snapshot) {
+                size += disk_use(&self.snapshots.path_of(&entry.snapshot))?;
+            }
+            let blob = entry.layer.as_ref().map(|layer| layer.blob.digest);
+            size += blob
+                .and_then(|blob| blobs.remove(&blob))
+                .map_or(0, |(size, _)| size);
+            items.push(StoreItem {
+                kind: ItemKind::Step,
+                name: key,
+                title: entry.title,
+                size,
+                used,
+            });
+        }
+        for name in snapshots {
+            let path = self.snapshots.path_of(&name);
+            items.push(StoreItem {
+                kind: ItemKind::Snapshot,
+                title: name.clone(),
+                size: disk_use(&path)?,
+                used: disk::changed(path.parent().unwrap_or(&path)),
+                name,
+            });
+        }
+        items.extend(blobs.into_iter().map(|(digest, (size, used))| StoreItem {
+            kind: ItemKind::Blob,
+            name: digest.to_string(),
+            title: digest.to_string(),
+            size,
+            used,
+        }));
+        Ok(items)
+    }
+
+    /// Images without a name. Their blobs count as nothing here: other images may have the same.
+    fn images(&self) -> Result<Vec<StoreItem>, BuildError> {
+        let images = self.store.unnamed_images().map_err(BuildError::Store)?;
+        let item = |(id, stored): (ImageId, SystemTime)| StoreItem {
+            kind: ItemKind::Image,
+            name: id.0.to_string(),
+            title: "image without a name".to_owned(),
+            size: 0,
+            used: stored,
+        };
+        Ok(images.into_iter().map(item).collect())
+    }
+
+    /// What is directly in a directory, or in its directory `sha256`.
+    fn files(&self, folder: &str, kind: ItemKind) -> Result<Vec<StoreItem>, BuildError> {
+        let mut items = Vec::new();
+        for path in disk::entries(&self.store.root().join(folder))? {
+            let inner = if path.ends_with("sha256") {
+                disk::entries(&path)?
+            } else {
+                vec![path]
+            };
+            for path in inner {
+                let relative = path.strip_prefix(self.store.root()).unwrap_or(&path);
+                let name = relative.display().to_string();
+                items.push(StoreItem {
+                    kind,
+                    title: name.clone(),
+                    size: disk_use(&path)?,
+                    used: disk::changed(&path),
+                    name,
+                });
+            }
+        }
+        Ok(items)
+    }
+
+    fn remove(&self, item: &StoreItem) -> Result<(), BuildError> {
+        match item.kind {
+            ItemKind::Step => {
+                let entry = self.cache.entry(&item.name);
+                self.cache.remove(&item.name)?;
+                if let Some(entry) = entry {
+                    self.snapshots.remove(&entry.snapshot)?;
+                }
+                Ok(())
+            }
+            ItemKind::Snapshot => self.snapshots.remove(&item.name),
+            // The blobs that nobody needs any more go when everything else has gone.
+            ItemKind::Blob => Ok(()),
+            ItemKind::Image => match item.name.parse() {
+                Ok(id) => self
+                    .store
+                    .forget_image(&ImageId(id))
+                    .map_err(BuildError::Store),
+                Err(_) => Ok(()),
+            },
+            ItemKind::CacheMount | ItemKind::Download | ItemKind::ContextIndex => {
+                remove_tree(&self.path(item))
+            }
+        }
+    }
+
+    /// Removes the results that no build can find any more, because what they were made on top of is gone. Gives the bytes
+    /// on disk that this frees.
+    fn remove_orphans(&self) -> Result<u64, BuildError> {
+        let mut freed = 0;
+        loop {
+            let entries = self.cache.entries()?;
+            let names: BTreeSet<&str> = entries
+                .iter()
+                .map(|(_, entry, _)| entry.snapshot.as_str())
+                .collect();
+            let mut has_removed = false;
+            for (key, entry, _) in &entries {
+                let parent = self.cache.parent(key);
+                if parent.is_some_and(|parent| !names.contains(parent.as_str())) {
+                    freed += disk_use(&self.snapshots.path_of(&entry.snapshot))?;
+                    self.cache.remove(key)?;
+                    self.snapshots.remove(&entry.snapshot)?;
+                    has_removed = true;
+                }
+            }
+            if !has_removed {
+                return Ok(freed);
+            }
+        }
+    }
+
+    fn path(&self, item: &StoreItem) -> PathBuf {
+        self.store.root().join(Path::new(&item.name))
+    }
+
+    /// Removes what belonged to what was removed.
+    fn tidy(&self) -> Result<(), BuildError> {
+        self.cache.tidy()?;
+        self.snapshots.tidy()?;
+        let mut needed = self.store.needed_blobs().map_err(BuildError::Store)?;
+        for (_, entry, _) in self.cache.entries()? {
+            needed.extend(entry.layer.map(|layer| layer.blob.digest));
+        }
+        for blob in self.store.blobs().map_err(BuildError::Store)? {
+            if !needed.contains(&blob.digest) {
+                let removed = self.store.remove_blob(&blob.digest);
+                removed.map_err(BuildError::Store)?;
+            }
+        }
+        Ok(())
+    }
+}

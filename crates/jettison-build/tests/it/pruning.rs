@@ -1,0 +1,140 @@
+//! What pruning removes, and what it leaves.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use jettison_build::{ItemKind, PruneRequest, Pruned, prune, store_items};
+use jettison_oci::Store;
+use jettison_sandbox::Entered;
+
+use crate::runner::Test;
+use crate::scene::{Scene, Wishes};
+
+pub(crate) const TESTS: &[Test] = crate::tests![
+    named_images_outlive_everything,
+    what_was_used_last_is_kept,
+    a_trial_removes_nothing,
+    what_was_made_on_something_that_is_gone_goes_too,
+];
+
+const TEXT: &str = "FROM base AS build\nRUN echo 1 > /one\nRUN echo 2 > /two\n\
+    FROM base\nCOPY --from=build /one /two /\n";
+
+fn everything() -> PruneRequest {
+    PruneRequest {
+        kinds: BTreeSet::from(ItemKind::ALL),
+        unused_for: Duration::ZERO,
+        most_space: None,
+        is_trial: false,
+    }
+}
+
+fn little() -> Wishes {
+    Wishes {
+        keeps_little: true,
+        ..Wishes::default()
+    }
+}
+
+fn removed(pruned: &Pruned) -> Vec<String> {
+    let steps = pruned.removed.iter();
+    let steps = steps.filter(|item| item.kind == ItemKind::Step);
+    let mut titles: Vec<String> = steps.map(|item| item.title.clone()).collect();
+    titles.sort();
+    titles
+}
+
+fn named_images_outlive_everything(entered: &Entered) {
+    let scene = Scene::new();
+    let built = scene.build_as(entered, TEXT, &little()).result.unwrap();
+    let store = Store::open(&scene.store()).unwrap();
+    let manifest = store.put_image(&built.image).unwrap();
+    store
+        .tag(&"app".parse().unwrap(), &manifest, &built.image)
+        .unwrap();
+    let pruned = prune(&store, &everything()).unwrap();
+    assert_eq!(removed(&pruned).len(), 3, "{pruned:?}");
+    let image = store.find(&"app".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(image.id(), built.image.id());
+    for layer in image.layers() {
+        assert!(store.read(&layer.blob.digest).is_ok());
+    }
+    let left = fs::read_dir(scene.store().join("cache/v1/preimages")).unwrap();
+    assert_eq!(left.count(), 0);
+    let again = scene.build_as(entered, TEXT, &little());
+    assert!(again.steps.iter().all(|step| step.starts_with("run")));
+    assert!(again.result.is_ok());
+}
+
+fn what_was_used_last_is_kept(entered: &Entered) {
+    let scene = Scene::new();
+    scene.build_as(entered, TEXT, &little()).result.unwrap();
+    let store = Store::open(&scene.store()).unwrap();
+    let request = PruneRequest {
+        unused_for: Duration::from_hours(1),
+        ..everything()
+    };
+    assert_eq!(prune(&store, &request).unwrap().removed, []);
+    let total: u64 = store_items(&store)
+        .unwrap()
+        .iter()
+        .map(|item| item.size)
+        .sum();
+    let request = PruneRequest {
+        most_space: Some(total - 1),
+        ..everything()
+    };
+    let pruned = prune(&store, &request).unwrap();
+    assert!(pruned.left < total);
+    assert!(!pruned.removed.is_empty());
+    let request = PruneRequest {
+        most_space: Some(total),
+        ..everything()
+    };
+    assert_eq!(prune(&store, &request).unwrap().removed, []);
+}
+
+fn a_trial_removes_nothing(entered: &Entered) {
+    let scene = Scene::new();
+    scene.build_as(entered, TEXT, &little()).result.unwrap();
+    let store = Store::open(&scene.store()).unwrap();
+    let request = PruneRequest {
+        is_trial: true,
+        ..everything()
+    };
+    let before = store_items(&store).unwrap();
+    assert_eq!(prune(&store, &request).unwrap().removed, before);
+    assert_eq!(store_items(&store).unwrap(), before);
+}
+
+fn what_was_made_on_something_that_is_gone_goes_too(entered: &Entered) {
+    let scene = Scene::new();
+    scene.build_as(entered, TEXT, &little()).result.unwrap();
+    let store = Store::open(&scene.store()).unwrap();
+    let steps = |store: &Store| -> Vec<String> {
+        let items = store_items(store).unwrap().into_iter();
+        let steps = items.filter(|item| item.kind == ItemKind::Step);
+        steps.map(|item| item.title).collect()
+    };
+    let first = store_items(&store).unwrap().into_iter();
+    let first = first
+        .filter(|item| item.title.contains("/one") && item.title.contains("RUN"))
+        .map(|item| item.name)
+        .next()
+        .unwrap();
+    // Long ago.
+    let path = scene.store().join("cache/v1/steps").join(first);
+    let times = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    fs::File::open(path).unwrap().set_times(times).unwrap();
+    let request = PruneRequest {
+        unused_for: Duration::from_hours(1),
+        ..everything()
+    };
+    let pruned = prune(&store, &request).unwrap();
+    assert_eq!(removed(&pruned), ["[build 2/3] RUN echo 1 > /one"]);
+    assert_eq!(
+        steps(&store),
+        ["[stage-1 2/2] COPY --from=build /one /two /"]
+    );
+}

@@ -1,0 +1,394 @@
+//! Writes a layer entry by entry: hashing and compressing while entries still come.
+
+use std::io::{self, Read, Write};
+use std::panic::resume_unwind;
+use std::thread::JoinHandle;
+
+use crate::changeset::entry::{Entry, EntryKind, WHITEOUT, safe_path};
+use crate::changeset::header::{BLOCK, Header, Kind};
+use crate::changeset::pipe::{PipeReader, PipeWriter, pipe};
+use crate::changeset::root::to_path;
+use crate::changeset::write::LayerOptions;
+use crate::changeset::xattr::{self, Xattrs};
+use crate::changeset::{LayerError, blob_error};
+use crate::compress::{Compression, Encoder};
+use crate::descriptor::Descriptor;
+use crate::digest::{DiffId, Digest, Hasher};
+use crate::image::Layer;
+use crate::store::{BlobWriter, Store};
+
+/// How many bytes of a file are read at once.
+const READ_SIZE: usize = 256 << 10;
+
+/// A layer that is being written: entries go in, sorted, and a stored [`Layer`] comes out.
+///
+/// The bytes are those of [`write_layer`](crate::write_layer) for a directory that holds the same.
+/// Dropped without [`LayerWriter::finish`], it leaves nothing in the store.
+///
+/// ```
+/// # use jettison_oci::{Compression, Entry, EntryKind, LayerError, LayerOptions, LayerWriter, Store};
+/// # fn example(store: &Store) -> Result<(), LayerError> {
+/// let options = LayerOptions { compression: Compression::STORE, clamp_mtime: None };
+/// let mut layer = LayerWriter::new(store, &options)?;
+/// let app = Entry { mode: 0o755, ..Entry::new(b"app", EntryKind::Directory) };
+/// layer.entry(&app)?;
+/// layer.whiteout(b"app/old")?;
+/// let file = Entry { mode: 0o644, size: 5, ..Entry::new(b"app/greeting", EntryKind::File) };
+/// layer.file(&file, &mut b"hello".as_slice())?;
+/// let layer = layer.finish()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct LayerWriter {
+    options: LayerOptions,
+    // Taken when the layer is finished or given up.
+    pipe: Option<PipeWriter>,
+    compressor: Option<JoinHandle<Result<(Digest, u64), LayerError>>>,
+    hasher: Hasher,
+    /// The name of the last entry, as it is in the archive.
+    last: Vec<u8>,
+    /// How many bytes of the last entry's content are still to come, and how long it is.
+    content: (u64, u64),
+    unpacked_size: u64,
+    files: u64,
+    buffer: Vec<u8>,
+}
+
+impl LayerWriter {
+    /// Starts a layer without entries.
+    pub fn new(store: &Store, options: &LayerOptions) -> Result<LayerWriter, LayerError> {
+        let blob = store.blob_writer().map_err(blob_error("write"))?;
+        let (writer, reader) = pipe();
+        let compression = options.compression;
+        let compressor = std::thread::Builder::new()
+            .name("compress".to_owned())
+            .spawn(move || compress(reader, blob, compression))
+            .map_err(stream_error)?;
+        Ok(LayerWriter {
+            options: options.clone(),
+            pipe: Some(writer),
+            compressor: Some(compressor),
+            hasher: Hasher::new(),
+            last: Vec::new(),
+            content: (0, 0),
+            unpacked_size: 0,
+            files: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Adds `entry`. The content of a file follows by [`Write`] or [`LayerWriter::copy_from`], exactly as many bytes as
+    /// its size.
+    ///
+    /// Entries come sorted by the bytes of their paths, where a directory's counts with a slash at its end; else this
+    /// fails with [`LayerError::Order`]. The first name of a file is the file, its other names are hard links to that.
+    /// Attributes that are no layer's, such as overlayfs's own, are left out.
+    pub fn entry(&mut self, entry: &Entry) -> Result<(), LayerError> {
+        if entry.path.is_empty() || safe_path(&entry.path)? != entry.path {
+            return Err(LayerError::UnsafeName {
+                path: entry.to_path(),
+            });
+        }
+        let (_, name) = split_name(&entry.path);
+        if name.starts_with(WHITEOUT) {
+            let reason = "its name would mean that a file was removed";
+            return Err(unrepresentable(&entry.path, reason));
+        }
+        let header = header_of(entry)?;
+        self.put(header)
+    }
+
+    /// Adds the file `entry` with the content that `content` gives. Content that is shorter or longer than the entry's
+    /// size is a [`LayerError::Changed`].
+    pub fn file(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), LayerError> {
+        self.entry(entry)?;
+        self.copy_from(content)?;
+        match content.read(&mut [0]).map_err(read_error)? {
+            0 => Ok(()),
+            _ => Err(self.changed()),
+        }
+    }
+
+    /// Reads what is left of the last entry's content from `content`, and no more.
+    pub fn copy_from(&mut self, content: &mut dyn Read) -> Result<(), LayerError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(READ_SIZE, 0);
+        while self.content.0 > 0 {
+            let want = usize::try_from(self.content.0)
+                .unwrap_or(READ_SIZE)
+                .min(READ_SIZE);
+            match content.read(&mut buffer[..want]) {
+                Ok(0) => return Err(self.changed()),
+                Ok(n_read) => self.write_all(&buffer[..n_read]).map_err(stream_error)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_error(error)),
+            }
+        }
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// Says that `path` is gone, and with it all that was below. The path counts with its last name behind `.wh.` when
+    /// entries are sorted.
+    pub fn whiteout(&mut self, path: &[u8]) -> Result<(), LayerError> {
+        let (directory, name) = split_name(path);
+        if path.is_empty() || safe_path(path)? != path {
+            return Err(LayerError::UnsafeName {
+                path: to_path(path),
+            });
+        }
+        self.put_whiteout([directory, WHITEOUT, name].concat())
+    }
+
+    /// Ends the layer and stores its blob.
+    pub fn finish(mut self) -> Result<Layer, LayerError> {
+        if let Err(error) = self.end() {
+            return Err(self.give_up(error));
+        }
+        let stopped = || Err(stream_error(io::ErrorKind::BrokenPipe.into()));
+        let (digest, size) = self.stop().unwrap_or_else(stopped)?;
+        Ok(Layer {
+            diff_id: DiffId(std::mem::take(&mut self.hasher).finish()),
+            blob: Descriptor::new(self.options.compression.media_type(), digest, size),
+            unpacked_size: self.unpacked_size,
+            files: self.files,
+        })
+    }
+
+    /// What went wrong, if `error` only says that the compressor has stopped.
+    pub(crate) fn give_up(mut self, error: LayerError) -> LayerError {
+        if !is_broken_pipe(&error) {
+            return error;
+        }
+        match self.stop() {
+            Some(Err(cause)) => cause,
+            Some(Ok(_)) | None => error,
+        }
+    }
+
+    /// Adds the whiteout that is called `name` in the archive.
+    pub(crate) fn put_whiteout(&mut self, name: Vec<u8>) -> Result<(), LayerError> {
+        self.header(Header::new(name, Kind::File))
+    }
+
+    /// Adds an entry, after the last one's content is complete.
+    pub(crate) fn put(&mut self, mut header: Header) -> Result<(), LayerError> {
+        if let Some(latest) = self.options.clamp_mtime {
+            header.mtime = header.mtime.min(latest);
+        }
+        self.files += u64::from(header.kind != Kind::Directory);
+        self.unpacked_size = self.unpacked_size.saturating_add(header.size);
+        self.header(header)
+    }
+
+    fn header(&mut self, header: Header) -> Result<(), LayerError> {
+        if self.content.0 > 0 {
+            return Err(self.changed());
+        }
+        if header.name <= self.last {
+            return Err(LayerError::Order {
+                path: to_path(&header.name),
+                after: to_path(&self.last),
+            });
+        }
+        self.raw(&header.to_bytes()).map_err(stream_error)?;
+        self.content = (header.size, header.size);
+        self.last = header.name;
+        Ok(())
+    }
+
+    /// Writes what ends an archive: two empty blocks.
+    fn end(&mut self) -> Result<(), LayerError> {
+        if self.content.0 > 0 {
+            return Err(self.changed());
+        }
+        self.raw(&[0; 2 * BLOCK]).map_err(stream_error)?;
+        match self.pipe.take() {
+            Some(pipe) => pipe.finish().map_err(stream_error),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes the pipe, if it is not at its end, and waits for the compressor.
+    fn stop(&mut self) -> Option<Result<(Digest, u64), LayerError>> {
+        drop(self.pipe.take());
+        let compressor = self.compressor.take()?;
+        Some(
+            compressor
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic)),
+        )
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        pipe.write_all(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// The last entry's content is not as long as was said.
+    fn changed(&self) -> LayerError {
+        LayerError::Changed {
+            path: to_path(&self.last),
+        }
+    }
+}
+
+/// The content of the last entry. Writing more than its size fails.
+impl Write for LayerWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (left, size) = self.content;
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if length > left {
+            let message = "an entry has more content than its size says";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        self.raw(bytes)?;
+        self.content.0 = left - length;
+        if self.content.0 == 0 && length > 0 {
+            let rest = usize::try_from(size % BLOCK as u64).unwrap_or_default();
+            self.raw(&[0; BLOCK][..(BLOCK - rest) % BLOCK])?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LayerWriter {
+    fn drop(&mut self) {
+        drop(self.pipe.take());
+        // The compressor has nothing to say that anyone would hear, but its file should be gone.
+        if let Some(compressor) = self.compressor.take() {
+            drop(compressor.join());
+        }
+    }
+}
+
+/// Compresses what comes through the pipe into the blob.
+fn compress(
+    mut pipe: PipeReader,
+    blob: BlobWriter,
+    compression: Compression,
+) -> Result<(Digest, u64), LayerError> {
+    let mut encoder = Encoder::new(blob, compression).map_err(stream_error)?;
+    loop {
+        let chunk = pipe.chunk().map_err(stream_error)?;
+        if chunk.is_empty() {
+            break;
+        }
+        encoder.write_all(chunk).map_err(stream_error)?;
+        let length = chunk.len();
+        pipe.consume(length);
+    }
+    let blob = encoder.finish().map_err(stream_error)?;
+    blob.finish().map_err(blob_error("write"))
+}
+
+/// The header of `entry`.
+fn header_of(entry: &Entry) -> Result<Header, LayerError> {
+    let Entry {
+        path,
+        kind,
+        mode,
+        uid,
+        gid,
+        mtime: (mtime, _),
+        size,
+        xattrs,
+    } = entry;
+    let header = |kind| Header {
+        mode: *mode,
+        uid: *uid,
+        gid: *gid,
+        mtime: *mtime,
+        ..Header::new(path.clone(), kind)
+    };
+    let xattrs = || portable(path, xattrs.clone());
+    Ok(match kind {
+        EntryKind::File => Header {
+            size: *size,
+            xattrs: xattrs()?,
+            ..header(Kind::File)
+        },
+        EntryKind::Directory => Header {
+            name: [path.as_slice(), b"/"].concat(),
+            xattrs: xattrs()?,
+            ..header(Kind::Directory)
+        },
+        EntryKind::HardLink(target) => Header {
+            link: target.clone(),
+            ..header(Kind::HardLink)
+        },
+        EntryKind::Symlink(target) => Header {
+            link: target.clone(),
+            ..header(Kind::Symlink)
+        },
+        EntryKind::CharDevice(major, minor) => Header {
+            device: (*major, *minor),
+            ..header(Kind::CharDevice)
+        },
+        EntryKind::BlockDevice(major, minor) => Header {
+            device: (*major, *minor),
+            ..header(Kind::BlockDevice)
+        },
+        EntryKind::Fifo => header(Kind::Fifo),
+    })
+}
+
+/// The attributes for a header, unless overlayfs made the file a reference to another.
+pub(crate) fn portable(path: &[u8], xattrs: Xattrs) -> Result<Xattrs, LayerError> {
+    for what in ["redirect", "metacopy"] {
+        if xattr::overlay(&xattrs, what).is_some() {
+            return Err(unrepresentable(
+                path,
+                "overlayfs made it refer to another file",
+            ));
+        }
+    }
+    let xattrs = xattr::portable(xattrs);
+    if xattrs.keys().any(|name| name.contains(&b'=')) {
+        return Err(unrepresentable(
+            path,
+            "an extended attribute has `=` in its name",
+        ));
+    }
+    Ok(xattrs)
+}
+
+/// `path` as a directory with its slash, and the last name.
+fn split_name(path: &[u8]) -> (&[u8], &[u8]) {
+    let start = path.iter().rposition(|&byte| byte == b'/');
+    path.split_at(start.map_or(0, |slash| slash + 1))
+}
+
+pub(crate) fn unrepresentable(path: &[u8], reason: &'static str) -> LayerError {
+    LayerError::Unrepresentable {
+        path: to_path(path),
+        reason,
+    }
+}
+
+fn stream_error(source: io::Error) -> LayerError {
+    LayerError::Stream {
+        action: "write",
+        source,
+    }
+}
+
+fn read_error(source: io::Error) -> LayerError {
+    LayerError::Stream {
+        action: "read the content of a file for a",
+        source,
+    }
+}
+
+fn is_broken_pipe(error: &LayerError) -> bool {
+    matches!(error, LayerError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+}

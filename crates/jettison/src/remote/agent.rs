@@ -1,0 +1,170 @@
+//! How servers are reached: proxies, certificates, patience.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jettison_build::RemoteError;
+use ureq::config::RedirectAuthHeaders;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Proxy};
+
+use crate::network::OnceResolver;
+
+/// Where distributions keep the certificates that the host trusts, in one file.
+const BUNDLES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// How much is put up with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// How often in a row something is tried that gets no further.
+    pub(crate) attempts: u32,
+    /// How long the first pause between two attempts is; each one is twice as long as the one before.
+    pub(crate) pause: Duration,
+    /// How long a server may say nothing.
+    pub(crate) silence: Duration,
+}
+
+impl Patience {
+    pub(crate) const USUAL: Patience = Patience {
+        attempts: 5,
+        pause: Duration::from_millis(300),
+        silence: Duration::from_mins(1),
+    };
+
+    /// The pause after the attempt of this number, counted from 1.
+    pub(crate) fn pause_after(&self, attempt: u32) -> Duration {
+        self.pause
+            .saturating_mul(1 << attempt.saturating_sub(1).min(10))
+    }
+}
+
+/// What is said from outside about how servers are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// The variables of the environment, and build arguments that take their place; those about proxies are used.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Certificates that are trusted besides the host's.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl Reach {
+    /// The value of a variable in capitals, else in small letters.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        [name.to_owned(), name.to_ascii_lowercase()]
+            .iter()
+            .filter_map(|name| self.variables.get(name))
+            .find(|value| !value.is_empty())
+            .map(String::as_str)
+    }
+
+    /// The variables about proxies, for programs.
+    pub(crate) fn proxies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"];
+        self.variables.iter().filter_map(move |(name, value)| {
+            let is_one = names.contains(&name.to_ascii_uppercase().as_str());
+            is_one.then_some((name.as_str(), value.as_str()))
+        })
+    }
+
+    /// The proxy for a scheme. One that cannot be understood is an error, for the way around it is not wanted.
+    fn proxy(&self, scheme: &str) -> Result<Option<Proxy>, ureq::Error> {
+        let name = format!("{}_PROXY", scheme.to_ascii_uppercase());
+        let Some(address) = self.variable(&name).or_else(|| self.variable("ALL_PROXY")) else {
+            return Ok(None);
+        };
+        let proxy = Proxy::new(address)?;
+        let mut builder = Proxy::builder(proxy.protocol())
+            .host(proxy.host())
+            .port(proxy.port());
+        if let Some(username) = proxy.username() {
+            builder = builder.username(username);
+        }
+        if let Some(password) = proxy.password() {
+            builder = builder.password(password);
+        }
+        for host in self.variable("NO_PROXY").unwrap_or_default().split(',') {
+            let host = host.trim();
+            if host.is_empty() {
+                continue;
+            }
+            builder = builder.no_proxy(host);
+            // As elsewhere, a name stands for the names below it, too.
+            if !host.starts_with(['.', '*']) {
+                builder = builder.no_proxy(&format!(".{host}"));
+            }
+        }
+        builder.build().map(Some)
+    }
+
+    /// What is trusted.
+    fn roots(&self) -> io::Result<RootCerts> {
+        let Some(ca) = &self.ca else {
+            return Ok(RootCerts::PlatformVerifier);
+        };
+        let mut trusted = certificates(ca)?;
+        if trusted.is_empty() {
+            let text = format!("{} has no certificate in it", ca.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        if let Some(bundle) = self.host_bundle() {
+            trusted.extend(certificates(&bundle)?);
+        }
+        Ok(RootCerts::Specific(Arc::new(trusted)))
+    }
+
+    /// The file of the certificates that the host trusts.
+    pub(crate) fn host_bundle(&self) -> Option<PathBuf> {
+        let named = self.variables.get("SSL_CERT_FILE").map(PathBuf::from);
+        let usual = BUNDLES.iter().map(PathBuf::from);
+        named.into_iter().chain(usual).find(|path| path.is_file())
+    }
+}
+
+/// The certificates in a PEM file.
+fn certificates(path: &Path) -> io::Result<Vec<Certificate<'static>>> {
+    let bytes = fs::read(path).map_err(|error| {
+        let text = format!("cannot read {}: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    })?;
+    Ok(parse_pem(&bytes)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect())
+}
+
+/// A client for one scheme.
+pub(crate) fn agent(
+    reach: &Reach,
+    patience: &Patience,
+    scheme: &str,
+) -> Result<Agent, RemoteError> {
+    let tls = TlsConfig::builder().root_certs(reach.roots()?).build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .proxy(reach.proxy(scheme)?)
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(patience.silence))
+        .timeout_per_read(Some(patience.silence))
+        .http_status_as_error(false)
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        .user_agent(concat!("jettison/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        OnceResolver::default(),
+    ))
+}

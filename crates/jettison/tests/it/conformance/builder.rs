@@ -1,0 +1,238 @@
+//! The builders: our own, and the one whose answers are recorded.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jettison_testkit::Scratch;
+
+use super::case::Case;
+use super::scene::Scene;
+use crate::users::TemporaryUser;
+
+/// Who builds.
+pub(crate) enum Builder<'a> {
+    /// The program under test, as the user that runs the tests.
+    Jettison,
+    /// The program under test, as another user.
+    JettisonOf(&'a TemporaryUser),
+    /// `buildctl`, with the address of a daemon.
+    BuildKit { program: PathBuf, address: String },
+}
+
+/// What a builder left.
+pub(crate) enum Left {
+    /// The layout of an image.
+    Layout(PathBuf),
+    /// The line that it named, and what it said.
+    Error { line: Option<usize>, text: String },
+}
+
+impl Builder<'_> {
+    /// Builds `case` in `scene`.
+    pub(crate) fn build(&self, case: &Case, scene: &Scene) -> Left {
+        let layout = scene.dir().join("out/layout");
+        let scratch = &scene.scratch;
+        let mut command = match self {
+            Builder::Jettison => scratch.command(&[]),
+            Builder::JettisonOf(user) => as_user(scratch, user),
+            Builder::BuildKit { program, .. } => scratch.tool(program, &[]),
+        };
+        let arguments = match self {
+            Builder::Jettison | Builder::JettisonOf(_) => docker_arguments(case, scene),
+            Builder::BuildKit { address, .. } => buildctl_arguments(case, scene, address),
+        };
+        command.args(arguments);
+        for (name, value) in &case.arguments {
+            if let ("env", Some((name, value))) = (
+                name.as_str(),
+                value.as_ref().and_then(|value| value.split_once('=')),
+            ) {
+                command.env(name, value);
+            }
+        }
+        let outcome = scratch.outcome(&mut command);
+        if outcome.code == 0 {
+            return Left::Layout(layout);
+        }
+        let (line, text) = match self {
+            Builder::Jettison | Builder::JettisonOf(_) => {
+                (jettison_line(&outcome.stderr), outcome.stderr)
+            }
+            Builder::BuildKit { .. } => buildctl_error(&outcome.stderr),
+        };
+        let text = scene.without_places(&text).trim().to_owned();
+        Left::Error { line, text }
+    }
+}
+
+fn as_user(scratch: &Scratch, user: &TemporaryUser) -> Command {
+    let id = user.id.to_string();
+    let program = scratch.dir().join("jettison");
+    let mut command = scratch.tool("setpriv", &["--reuid", &id, "--regid", &id]);
+    command.args(["--clear-groups", "--"]).arg(program);
+    command
+}
+
+/// As `docker build` would be called.
+fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = ["build", "--progress", "plain", "context"]
+        .map(Into::into)
+        .into();
+    let mut push = |words: [&str; 2]| arguments.extend(words.map(OsString::from));
+    push(["-o", "type=oci,tar=false,dest=out/layout"]);
+    let images = scene.images.iter();
+    for image in images.filter(|image| case.dockerfile.contains(&image.name)) {
+        let value = format!(
+            "{}=oci-layout://{}@{}",
+            image.name,
+            image.directory.display(),
+            image.digest
+        );
+        push(["--build-context", &value]);
+    }
+    for (option, value) in case.arguments.iter().filter(|(option, _)| option != "env") {
+        let value = value.as_ref().map(|value| scene.expanded(value));
+        match (option.as_str(), value) {
+            ("--file", Some(value)) => push(["--file", &format!("context/{value}")]),
+            (option, Some(value)) => push([option, &value]),
+            (option, None) => arguments_flag(&mut push, option),
+        }
+    }
+    arguments
+}
+
+/// A flag takes the place of an option with its value.
+fn arguments_flag(push: &mut impl FnMut([&str; 2]), option: &str) {
+    // A second `--progress plain` changes nothing.
+    push([option, "--progress=plain"]);
+}
+
+fn buildctl_arguments(case: &Case, scene: &Scene, address: &str) -> Vec<OsString> {
+    let mut arguments: Vec<String> = [
+        "--addr",
+        address,
+        "build",
+        "--progress=plain",
+        "--no-cache",
+        "--frontend",
+        "dockerfile.v0",
+        "--local",
+        "context=context",
+        "--local",
+        "dockerfile=context",
+        "--output",
+        "type=oci,tar=false,compression=uncompressed,dest=out/layout",
+    ]
+    .map(str::to_owned)
+    .into();
+    let mut push = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
+    for image in &scene.images {
+        let layout = layout_name(&image.name);
+        push(
+            "--oci-layout",
+            format!("{layout}={}", image.directory.display()),
+        );
+        push(
+            "--opt",
+            format!(
+                "context:{}=oci-layout://{layout}@{}",
+                image.name, image.digest
+            ),
+        );
+    }
+    for (option, value) in &case.arguments {
+        let value = scene.expanded(value.as_deref().unwrap_or_default());
+        match option.as_str() {
+            "--file" => push("--opt", format!("filename={value}")),
+            "--target" => push("--opt", format!("target={value}")),
+            "--platform" => push("--opt", format!("platform={value}")),
+            "--network" => push("--opt", format!("force-network-mode={value}")),
+            "--shm-size" => push("--opt", format!("shm-size={value}")),
+            "--ulimit" => push("--opt", format!("ulimit={value}")),
+            "--add-host" => push(
+                "--opt",
+                format!("add-hosts={}", value.replacen(':', "=", 1)),
+            ),
+            "--build-arg" | "--label" => {
+                push(
+                    "--opt",
+                    format!("{}:{value}", option.trim_start_matches('-')),
+                );
+            }
+            "--secret" | "--ssh" | "--allow" => push(option, value),
+            "--build-context" => {
+                let (name, of) = value.split_once('=').unwrap();
+                if of.contains("://") || of.starts_with("target:") {
+                    push("--opt", format!("context:{name}={of}"));
+                } else {
+                    let local = layout_name(name);
+                    push("--local", format!("{local}={of}"));
+                    push("--opt", format!("context:{name}=local:{local}"));
+                }
+            }
+            "env" | "--no-cache" => {}
+            other => panic!("{}: how does buildctl call `{other}`?", case.name),
+        }
+    }
+    arguments.into_iter().map(OsString::from).collect()
+}
+
+/// A name that has nothing but letters.
+fn layout_name(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect()
+}
+
+/// The line in ` --> context/Dockerfile:2:1`.
+fn jettison_line(stderr: &str) -> Option<usize> {
+    let place = stderr
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("--> "))?;
+    let mut parts = place.rsplit(':');
+    parts.next()?;
+    parts.next()?.parse().ok()
+}
+
+/// The line that `buildctl` shows above the excerpt of the Dockerfile, and its error.
+fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
+    let lines: Vec<&str> = stderr.lines().collect();
+    let line = lines.windows(2).find_map(|pair| {
+        let (_, number) = pair[0].rsplit_once(':')?;
+        let is_excerpt = pair[1].len() > 10 && pair[1].bytes().all(|byte| byte == b'-');
+        is_excerpt.then(|| number.parse().ok()).flatten()
+    });
+    let start = stderr
+        .rfind("\nerror: ")
+        .map_or(0, |at| at + "\nerror: ".len());
+    let mut text = stderr[start..].replacen("failed to solve: ", "", 1);
+    const CHECKSUM: &str = "failed to calculate checksum of ref ";
+    if let Some(at) = text.find(CHECKSUM) {
+        let end = text[at + CHECKSUM.len()..]
+            .find(": ")
+            .map_or(at, |end| at + CHECKSUM.len() + end + 2);
+        text.replace_range(at..end, "");
+    }
+    // Where the daemon keeps its files is its own.
+    while let Some(at) = text.find("/cachemounts/buildkit") {
+        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
+        let end = text[at + 1..]
+            .match_indices('/')
+            .nth(1)
+            .map_or(text.len(), |(end, _)| at + 1 + end);
+        text.replace_range(start..end, "");
+    }
+    (line, text)
+}
+
+/// Where `buildctl` is, if this run records.
+pub(crate) fn recorder() -> Option<Builder<'static>> {
+    let address = std::env::var("JETTISON_RECORD").ok()?;
+    let (program, address) = address.split_once('=').unwrap();
+    Some(Builder::BuildKit {
+        program: fs::canonicalize(Path::new(program)).unwrap(),
+        address: address.to_owned(),
+    })
+}
