@@ -8,6 +8,7 @@
 
 mod build;
 mod cache;
+mod cache_mounts;
 mod context;
 mod error;
 mod event;
@@ -21,7 +22,8 @@ mod snapshot;
 mod tree;
 
 pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
-pub use crate::cache::{FileChange, KeyChange, KeyPart};
+pub use crate::cache::{FileChange, FoundStep, KeyChange, KeyPart, StepLayout, StepSource};
+pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::{
     BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
     Entry, EntryKind, FileIdentity, FileTime, OpenFile,

@@ -34,8 +34,8 @@ pub use crate::mount::{MemoryFile, Mount, MountKind};
 pub use crate::overlay::{MountError, OverlayMount, mount_overlay};
 pub use crate::probe::{HostFact, HostState, probe_host};
 pub use crate::sandbox::{
-    Input, KernelDirectories, Network, OutputMode, Rootfs, Sandbox, SandboxError, Security,
-    Terminal, Upper,
+    Input, KernelDirectories, MissingCwd, Network, OutputMode, Rootfs, Sandbox, SandboxError,
+    Security, Terminal, Upper,
 };
 pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};

@@ -21,8 +21,10 @@ pub struct Sandbox {
     pub argv: Vec<String>,
     /// The whole environment.
     pub env: Vec<(String, String)>,
-    /// The working directory, which must exist.
+    /// The working directory.
     pub cwd: PathBuf,
+    /// What happens if there is no working directory.
+    pub missing_cwd: MissingCwd,
     /// Who runs the program.
     pub user: User,
     /// The host's name, as the process sees it.
@@ -49,6 +51,15 @@ pub struct Sandbox {
     pub resources: Resources,
     /// What becomes of the directories `/proc`, `/dev` and `/sys` that the root filesystem did not have.
     pub kernel_directories: KernelDirectories,
+}
+
+/// What happens if there is no working directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingCwd {
+    /// That is an error.
+    Refused,
+    /// It is made, the directories above it included, belongs to the user, and stays.
+    Created,
 }
 
 /// What becomes of the mount points of the kernel's filesystems.

@@ -15,7 +15,8 @@ use crate::child::{Child, Pipes, Running};
 use crate::enter::Entered;
 use crate::mount::file_of;
 use crate::sandbox::{
-    Input, KernelDirectories, Network, OutputMode, Sandbox, SandboxError, Security, Terminal,
+    Input, KernelDirectories, MissingCwd, Network, OutputMode, Sandbox, SandboxError, Security,
+    Terminal,
 };
 use crate::wire::{self, Spec, SpecUlimit};
 
@@ -112,6 +113,7 @@ impl Sandbox {
             argv: self.argv.clone(),
             env: self.env.clone(),
             cwd: self.cwd.clone().into(),
+            creates_cwd: self.missing_cwd == MissingCwd::Created,
             uid: self.user.uid,
             gid: self.user.gid,
             groups: self.user.groups.clone(),

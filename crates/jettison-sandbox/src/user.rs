@@ -3,7 +3,7 @@
 //! The rules are those of libcontainer's `GetExecUser`, which BuildKit uses (executor/oci/user.go): the first line
 //! matches that has the word as its name *or* its number, in the order of the file; supplementary groups are only given
 //! to a user who is in `/etc/passwd` and only if no group is asked for; a number that nobody has is fine, a name is not.
-//! Two numbers are taken as they are.
+//! Two numbers are taken as they are; beside another number `root` is one (`ParseUIDGID`).
 
 /// User and groups of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,11 +54,8 @@ pub fn resolve_user(user: &str, passwd: &str, group: &str) -> Result<ResolvedUse
         Some((user, group)) => (user, group.split(':').next().unwrap_or_default()),
         None => (user, ""),
     };
-    if let (Some(Ok(uid)), Some(Ok(gid))) = (number(user), number(wanted_group)) {
-        let home = passwd_entries(passwd)
-            .find(|entry| entry.uid == uid)
-            .map(|entry| entry.home);
-        return Ok(resolved(uid, gid, Vec::new(), home));
+    if let (Some(uid), Some(gid)) = (plain_number(user), plain_number(wanted_group)) {
+        return Ok(resolved(uid, gid, Vec::new(), passwd));
     }
     let (wanted_user, wanted_uid) = if user.is_empty() {
         ("0", Some(Ok(0)))
@@ -77,10 +74,9 @@ pub fn resolve_user(user: &str, passwd: &str, group: &str) -> Result<ResolvedUse
             });
         }
     };
-    let home = entry.as_ref().map(|entry| entry.home);
     if !wanted_group.is_empty() {
         let gid = find_group(wanted_group, group)?;
-        return Ok(resolved(uid, gid, Vec::new(), home));
+        return Ok(resolved(uid, gid, Vec::new(), passwd));
     }
     let groups = match &entry {
         Some(entry) => group_entries(group)
@@ -89,11 +85,14 @@ pub fn resolve_user(user: &str, passwd: &str, group: &str) -> Result<ResolvedUse
             .collect(),
         None => Vec::new(),
     };
-    Ok(resolved(uid, gid, groups, home))
+    Ok(resolved(uid, gid, groups, passwd))
 }
 
-fn resolved(uid: u32, gid: u32, groups: Vec<u32>, home: Option<&str>) -> ResolvedUser {
-    let home = home
+/// The home directory is that of the first user with the number, whatever the name was (runc: `getUserHome`).
+fn resolved(uid: u32, gid: u32, groups: Vec<u32>, passwd: &str) -> ResolvedUser {
+    let home = passwd_entries(passwd)
+        .find(|entry| entry.uid == uid)
+        .map(|entry| entry.home)
         .filter(|home| !home.is_empty())
         .unwrap_or("/")
         .to_owned();
@@ -115,6 +114,15 @@ fn find_group(wanted: &str, group: &str) -> Result<u32, UserError> {
             name: wanted.to_owned(),
         }),
     }
+}
+
+/// The number of a user or group for which nobody has to look: BuildKit knows root by name (`parseUID`).
+fn plain_number(word: &str) -> Option<u32> {
+    if word == "root" {
+        return Some(0);
+    }
+    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    word.parse().ok().filter(|_id: &u32| is_number)
 }
 
 /// `None` if the word is not a number at all.
@@ -187,6 +195,7 @@ app:x:1000:1001:App:/srv/app:/bin/sh
 1000:x:7:8::/odd:
 broken:x:y:z::/:
 nohome:x:5:5
+toor:x:0:0::/elsewhere:
 ";
     const GROUP: &str = "\
 root:x:0:
@@ -243,6 +252,13 @@ broken:x:
     fn two_numbers_are_taken_as_they_are() {
         check("1000:0", expect!["1000:0 [] /srv/app"]);
         check("4711:4712", expect!["4711:4712 [] /"]);
+        check("root:root", expect!["0:0 [] /root"]);
+        check("4294967295:0", expect!["4294967295:0 [] /"]);
+    }
+
+    #[test]
+    fn the_home_is_that_of_the_first_with_the_number() {
+        check("toor", expect!["0:0 [] /root"]);
     }
 
     #[test]

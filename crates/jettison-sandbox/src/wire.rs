@@ -38,6 +38,7 @@ pub(crate) struct Spec {
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) cwd: OsString,
+    pub(crate) creates_cwd: bool,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) groups: Vec<u32>,

@@ -158,6 +158,9 @@ impl Reporter for Progress {
                     seconds(elapsed)
                 ));
             }
+            Event::Warning { text } => {
+                state.print(&printable(&format!("warning: {text}")));
+            }
             Event::TaskStarted { title } => {
                 if is_tty {
                     state.show(&format!("   {title} …"));

@@ -1,39 +1,39 @@
 //! Steps that copy files and make directories.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::build::CacheUse;
-use crate::build::step::{StepRun, located};
+use crate::build::step::{StepRun, located, with_causes};
 use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
 use crate::error::BuildError;
 use crate::exec::{
-    Changes, CopyFailure, CopyWork, Files, LastLink, Lookup, Merged, NoDigests, Outputs, Owners,
-    PlainFiles, Source, resolve, workdir,
+    Changes, CopyFailure, CopyWork, Files, Merged, NoDigests, Outputs, Owners, PlainFiles, Source,
+    workdir,
 };
-use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Input, Step, WorkdirDefinition};
+use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, WorkdirDefinition};
 use crate::snapshot::{Active, Snapshot};
 
 impl StepRun<'_> {
-    /// The key's text; for a copy from another step also the definition key that stands for it.
+    /// The key's text; for a copy from another step also the definition key that stands for it,
+    /// and whether that was known.
     pub(crate) fn copy_key(
         &self,
         step: &Step,
         copy: &CopyDefinition,
-    ) -> Result<(Option<CacheKey>, KeyText), BuildError> {
+    ) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
         let key_of = |input| self.input_key(input);
         let alias = match copy.from {
             CopyFrom::Context | CopyFrom::Named(_) => None,
             CopyFrom::Input(_) => Some(definition_key(step, &key_of).key()),
         };
-        if let Some(alias) = &alias
-            && self.request.cache == CacheUse::Use
-            && let Some(text) = self.engine.cache.alias(alias)
+        if let Some(alias) = alias
+            && let Some(text) = self.known_alias(&alias)
         {
-            return Ok((None, text));
+            return Ok((Some((alias, true)), text));
         }
         let parent = self.input_key(step.parent);
         self.with_sources(step, copy, |work| {
             let contents = work.contents(&NoDigests)?;
+            let alias = alias.map(|alias| (alias, false));
             Ok((alias, with_contents(copy, &parent, &contents)))
         })
     }
@@ -63,16 +63,6 @@ impl StepRun<'_> {
         workdir(definition, &below)
             .and_then(|changes| write(&changes, active))
             .map_err(|failure| copy_error(step, &failure))
-    }
-
-    /// Whether there is a `path` in the file system of `lowers`.
-    pub(crate) fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
-        let merged = merged(lowers)?;
-        let found = resolve(&merged, Path::new(path), LastLink::Followed)
-            .and_then(|real| merged.node(&real));
-        let root = lowers.first().cloned().unwrap_or_default();
-        let found = found.map_err(|source| BuildError::io("look into", &root, source))?;
-        Ok(found.is_some())
     }
 
     /// Finds the sources of a copy and gives them to `use_them`.
@@ -108,10 +98,6 @@ impl StepRun<'_> {
             .and_then(|work| use_them(&work))
             .map_err(|failure| copy_error(step, &failure))
     }
-
-    fn lowers_of(&self, input: Input) -> Result<Vec<PathBuf>, BuildError> {
-        self.engine.lowers_of(self.plan, self.schedule, input)
-    }
 }
 
 fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
@@ -129,11 +115,5 @@ fn write(changes: &Changes, active: &Snapshot<Active>) -> Result<(), CopyFailure
 }
 
 fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
-    let mut message = failure.to_string();
-    let mut cause = std::error::Error::source(failure);
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-    located(step, message)
+    located(step, with_causes(failure))
 }

@@ -3,19 +3,21 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jettison_oci::ChainId;
+use jettison_oci::{ChainId, ExportError, unpack_layer};
 use jettison_sandbox::Status;
 
 use crate::build::layers::{LayerJob, LayerQueue};
 use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
-use crate::cache::{CacheEntry, CacheKey, KeyChange, KeyText, definition_key, not_cached};
+use crate::cache::{
+    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
+};
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
-use crate::exec::{RunError, run_command};
+use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
-use crate::plan::{Definition, Input, Plan, RunDefinition, Step, StepId, WorkdirDefinition};
+use crate::plan::{Definition, Input, Plan, RunDefinition, Step, StepId};
 use crate::snapshot::{Active, ResultName, Snapshot};
 
 /// What a step came to.
@@ -27,6 +29,10 @@ pub(crate) struct StepResult {
     pub(crate) is_cached: bool,
     /// Why it was executed, if it was.
     pub(crate) change: Option<KeyChange>,
+    /// Another name of its key.
+    pub(crate) alias: Option<CacheKey>,
+    /// Where among the sources it was found, if it is not in the cache.
+    pub(crate) source: Option<usize>,
 }
 
 /// The steps of one build.
@@ -57,10 +63,16 @@ impl StepRun<'_> {
             Some(known) => known,
             None => self.locked_step(id, step, &text)?,
         };
-        if let Some(alias) = alias {
+        let Some((alias, is_known)) = alias else {
+            return Ok(result);
+        };
+        if !is_known && result.source.is_none() {
             self.engine.cache.put_alias(&alias, &key)?;
         }
-        Ok(result)
+        Ok(StepResult {
+            alias: Some(alias),
+            ..result
+        })
     }
 
     /// Executes a step unless another process does, or has just done it.
@@ -93,9 +105,7 @@ impl StepRun<'_> {
             change: &change,
         });
         let start = Instant::now();
-        let lowers = self
-            .engine
-            .lowers_of(self.plan, self.schedule, step.parent)?;
+        let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
         let active = snapshots.prepare()?;
         let usage = match self.execute(id, step, &lowers, &active) {
@@ -136,6 +146,8 @@ impl StepRun<'_> {
             entry,
             is_cached: false,
             change: Some(change),
+            alias: None,
+            source: None,
         })
     }
 
@@ -154,20 +166,18 @@ impl StepRun<'_> {
                 change: None,
                 ..equal.clone()
             },
-            None => match self.hit(key) {
+            None => match self.hit(key).or_else(|| self.found_elsewhere(id, key)) {
                 Some(hit) => hit,
                 None => return Ok(None),
             },
         };
-        if self.layers.wants(id) && !self.has_layer(&result.entry) {
-            let lowers = self
-                .engine
-                .lowers_of(self.plan, self.schedule, step.parent)?;
+        if self.layers.wants(id) && result.source.is_none() && !self.has_layer(&result.entry) {
+            let lowers = self.lowers_of(step.parent)?;
             self.layers.send(LayerJob {
                 step: id,
                 key: *key,
                 entry: result.entry.clone(),
-                upper: self.engine.step_files(&result)?,
+                upper: self.step_files(&result)?,
                 lowers,
             })?;
         }
@@ -194,7 +204,111 @@ impl StepRun<'_> {
             entry,
             is_cached: true,
             change: None,
+            alias: None,
+            source: None,
         })
+    }
+
+    /// What one of the sources has. A layer that is wanted is fetched, and then the step is in the cache; a source that
+    /// cannot be read is as good as one that does not have it.
+    fn found_elsewhere(&self, id: StepId, key: &CacheKey) -> Option<StepResult> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        for (position, source) in self.request.cache_from.iter().enumerate() {
+            let found = match source.find(&key.to_string()) {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.warn(&source.name(), &error);
+                    continue;
+                }
+            };
+            let result = StepResult {
+                key: *key,
+                entry: found.entry.clone(),
+                is_cached: true,
+                change: None,
+                alias: None,
+                source: Some(position),
+            };
+            if !self.layers.wants(id) {
+                return Some(result);
+            }
+            match self.fetch(*source, key, &found) {
+                Ok(()) => return Some(result),
+                Err(error) => self.warn(&source.name(), &error),
+            }
+        }
+        None
+    }
+
+    /// Brings a step that was found elsewhere into the cache.
+    fn fetch(
+        &self,
+        source: &dyn StepSource,
+        key: &CacheKey,
+        found: &FoundStep,
+    ) -> Result<(), ExportError> {
+        source.fetch(found, self.engine.store)?;
+        let cache = &self.engine.cache;
+        let remembered = cache
+            .put_text(key, &found.text)
+            .and_then(|()| cache.put(key, &found.entry));
+        // The layer is here, and the next build finds the rest where this one did.
+        remembered.unwrap_or_default();
+        Ok(())
+    }
+
+    fn warn(&self, place: &str, error: &ExportError) {
+        let text = format!("{place} cannot be used: {}", with_causes(error));
+        self.reporter.event(Event::Warning { text: &text });
+    }
+
+    /// The directories that `input` is made of, top first.
+    pub(crate) fn lowers_of(&self, input: Input) -> Result<Vec<PathBuf>, BuildError> {
+        let (base, chain) = self.plan.chain(input);
+        let mut dirs = Vec::new();
+        for id in chain.iter().rev() {
+            dirs.push(self.step_files(self.schedule.result(*id)?)?);
+        }
+        if let Some(base) = base {
+            dirs.extend(self.engine.lowers(&self.plan.bases[base].image)?);
+        }
+        Ok(dirs)
+    }
+
+    /// The directory of a step's files, unpacked from its layer if it is gone.
+    pub(crate) fn step_files(&self, result: &StepResult) -> Result<PathBuf, BuildError> {
+        let Engine {
+            store, snapshots, ..
+        } = self.engine;
+        let name = &result.entry.snapshot;
+        if let Some(snapshot) = snapshots.get(name) {
+            return Ok(snapshot.fs());
+        }
+        let Some(layer) = &result.entry.layer else {
+            let path = snapshots.path_of(name);
+            let missing = std::io::ErrorKind::NotFound.into();
+            return Err(BuildError::io("open", &path, missing));
+        };
+        let source = result.source.and_then(|at| self.request.cache_from.get(at));
+        if let Some(source) = source
+            && !self.has_layer(&result.entry)
+        {
+            let failed = |source_error| BuildError::CacheSource {
+                title: result.entry.title.clone(),
+                place: source.name(),
+                source: source_error,
+            };
+            let found = source.find(&result.key.to_string()).map_err(failed)?;
+            if let Some(found) = found {
+                self.fetch(*source, &result.key, &found).map_err(failed)?;
+            }
+        }
+        let active = snapshots.prepare()?;
+        unpack_layer(store, layer, &active.fs()).map_err(BuildError::Layer)?;
+        Ok(snapshots.commit(active, name)?.fs())
     }
 
     /// Whether an entry's layer is in the store. A blob that a power failure cut off has another size.
@@ -204,8 +318,23 @@ impl StepRun<'_> {
         blob.is_some_and(|blob| store.size(&blob.digest).ok() == Some(blob.size))
     }
 
-    /// The key's text; for a copy from another step also the definition key that stands for it.
-    fn key(&self, step: &Step) -> Result<(Option<CacheKey>, KeyText), BuildError> {
+    /// The content key's text that a definition key is known to stand for.
+    pub(crate) fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        let local = self.engine.cache.alias(alias);
+        let mut sources = self.request.cache_from.iter();
+        local.or_else(|| {
+            sources.find_map(|source| {
+                let key = source.alias(&alias.to_string())?;
+                Some(source.find(&key).ok()??.text)
+            })
+        })
+    }
+
+    /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
+    fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
         let Definition::Copy(copy) = &step.definition else {
             let key_of = |input| self.input_key(input);
             return Ok((None, definition_key(step, &key_of)));
@@ -261,21 +390,15 @@ impl StepRun<'_> {
             ends_a_line = bytes.last() == Some(&b'\n');
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
         };
-        if !self.has(lowers, &run.working_dir)? {
-            // As the usual runtimes do; the image's configuration may name any directory.
-            let workdir = WorkdirDefinition {
-                path: run.working_dir.clone(),
-                user: String::new(),
-            };
-            self.workdir(step, &workdir, lowers, active)?;
-        }
-        let ran = run_command(
-            (self.engine.entered, self.engine.host),
-            run,
-            lowers,
-            active,
-            &mut output,
-        );
+        let surroundings = RunSurroundings {
+            entered: self.engine.entered,
+            host: self.engine.host,
+            secrets: self.request.secrets,
+            cache_mounts: &self.engine.cache_mounts,
+            snapshots: &self.engine.snapshots,
+            lowers_of: &|input| self.lowers_of(input),
+        };
+        let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {
             let bytes = b"\n";
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
@@ -293,13 +416,14 @@ impl StepRun<'_> {
                 let message = format!("cannot become user `{}`: {reason}", run.user);
                 return Err(located(step, message));
             }
+            Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
         };
         let mut outcome = match exit.status {
             Status::Code(0) => {
                 return Ok(Usage {
                     processor_time: Some(exit.user_time + exit.system_time),
-                    peak_memory: Some(exit.max_rss),
+                    peak_memory: exit.peak_memory.or(Some(exit.max_rss)),
                 });
             }
             Status::Code(code) => format!("exit code: {code}"),
@@ -308,6 +432,9 @@ impl StepRun<'_> {
         };
         if let Some(failure) = exit.exec_failure {
             outcome = format!("{outcome} ({failure})");
+        }
+        if exit.ran_out_of_memory {
+            outcome.push_str(": the limit of memory was reached");
         }
         Err(BuildError::Command {
             line,
@@ -323,6 +450,18 @@ fn result_name(step: &Step, key: &CacheKey) -> ResultName {
         Definition::Run(_) => ResultName::Unique(key.to_string()),
         Definition::Copy(_) | Definition::Workdir(_) => ResultName::OfContent(key.to_string()),
     }
+}
+
+/// An error and what it came from, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 pub(crate) fn located(step: &Step, message: String) -> BuildError {

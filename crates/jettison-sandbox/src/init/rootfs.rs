@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
 
@@ -30,6 +30,9 @@ pub(super) fn enter(spec: &Spec, fds: Vec<OwnedFd>, socket: BorrowedFd<'_>) -> R
     mounts::mount(&tree, spec, fds)?;
     if !spec.insecure {
         kernel_files::mask(&tree)?;
+    }
+    if spec.creates_cwd {
+        tree.target(Path::new(&spec.cwd), TargetKind::WorkingDirectory)?;
     }
     if spec.read_only {
         system::make_read_only(tree.root.as_fd(), Depth::Single)
@@ -121,6 +124,8 @@ pub(super) enum TargetKind {
     Directory,
     /// A directory that stays if it had to be created.
     LastingDirectory,
+    /// A directory that stays and, like those above it that had to be created, is the user's.
+    WorkingDirectory,
 }
 
 /// The root filesystem before it is the root.
@@ -179,10 +184,10 @@ impl<'a> Tree<'a> {
                 }
                 Ok((fd, _)) => walk.down(fd, name),
                 Err(Errno::NOENT) => {
-                    let kind = if rest.is_empty() {
-                        kind
-                    } else {
+                    let kind = if kind == TargetKind::File && !rest.is_empty() {
                         TargetKind::Directory
+                    } else {
+                        kind
                     };
                     let fd = self.create(&walk, &name, kind)?;
                     walk.down(fd, name);
@@ -231,7 +236,7 @@ impl<'a> Tree<'a> {
             path: path.clone().into_os_string(),
         };
         match kind {
-            TargetKind::Directory | TargetKind::LastingDirectory => {
+            TargetKind::Directory | TargetKind::LastingDirectory | TargetKind::WorkingDirectory => {
                 rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))
             }
             TargetKind::File => {
@@ -242,11 +247,17 @@ impl<'a> Tree<'a> {
         .map_err(fail)?;
         // What lies in a mount of ours vanishes with it.
         let vanishes = stat.st_dev != self.device || self.spec.upper.is_none();
-        if !vanishes && kind != TargetKind::LastingDirectory {
+        let is_stub = matches!(kind, TargetKind::File | TargetKind::Directory);
+        if !vanishes && is_stub {
             wire::send_report(self.socket, &Report::Stubs(vec![stub]), None)
                 .map_err(Failure::at("report the mount point", &path))?;
         }
         stub::set_times(parent, &times).map_err(fail)?;
+        if kind == TargetKind::WorkingDirectory {
+            let owner = (Uid::from_raw(self.spec.uid), Gid::from_raw(self.spec.gid));
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::chownat(parent, name, Some(owner.0), Some(owner.1), flags).map_err(fail)?;
+        }
         open_component(parent, name).map(|(fd, _)| fd).map_err(fail)
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use jettison_sandbox::{KernelDirectories, MemoryFile, Mount, MountKind, Upper};
+use jettison_sandbox::{KernelDirectories, MemoryFile, MissingCwd, Mount, MountKind, Upper, User};
 
 use crate::runner::Test;
 use crate::world::{Scene, World, bind, run, text};
@@ -27,6 +27,8 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     a_tmpfs_may_be_at_its_limit,
     a_socket_can_be_mounted,
     kernel_directories_stay_if_they_are_to,
+    a_missing_working_directory_can_be_created,
+    a_working_directory_that_is_a_mount_point_is_no_more_than_that,
 ];
 
 fn push(sandbox: &mut jettison_sandbox::Sandbox, target: &str, kind: MountKind) {
@@ -320,4 +322,35 @@ fn kernel_directories_stay_if_they_are_to(world: &World) {
     text(&run(world, &sandbox));
     assert_eq!(scene.changes(), ["dev", "sys"]);
     assert_eq!(fs::metadata(scene.upper("dev")).unwrap().mode(), 0o40755);
+}
+
+fn a_missing_working_directory_can_be_created(world: &World) {
+    let scene = Scene::new();
+    let mut sandbox = scene.sandbox("pwd; stat -c '%a %u:%g' /old/a /old/a/b");
+    sandbox.cwd = PathBuf::from("/old/a/b");
+    sandbox.missing_cwd = MissingCwd::Created;
+    let mut owner = "0:0";
+    if world.has_other_ids() {
+        owner = "5:6";
+        sandbox.user = User {
+            uid: 5,
+            gid: 6,
+            groups: Vec::new(),
+        };
+    }
+    assert_eq!(
+        text(&run(world, &sandbox)),
+        format!("/old/a/b\n755 {owner}\n755 {owner}\n")
+    );
+    assert_eq!(scene.changes(), ["old", "old/a", "old/a/b"]);
+}
+
+fn a_working_directory_that_is_a_mount_point_is_no_more_than_that(world: &World) {
+    let scene = Scene::new();
+    let mut sandbox = scene.sandbox("pwd; touch x");
+    sandbox.cwd = PathBuf::from("/src");
+    sandbox.missing_cwd = MissingCwd::Created;
+    push(&mut sandbox, "/src", tmpfs(None));
+    assert_eq!(text(&run(world, &sandbox)), "/src\n");
+    assert_eq!(scene.changes(), Vec::<String>::new());
 }

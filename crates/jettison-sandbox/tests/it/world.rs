@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jettison_sandbox::{
-    EnterOptions, Entered, IdChoice, IdMapKind, Input, KernelDirectories, Mount, MountKind,
-    Network, Output, OutputMode, Resources, Rootfs, Sandbox, Security, Terminal, Upper, User,
-    enter,
+    EnterOptions, Entered, IdChoice, IdMapKind, Input, KernelDirectories, MissingCwd, Mount,
+    MountKind, Network, Output, OutputMode, Resources, Rootfs, Sandbox, Security, Terminal, Upper,
+    User, enter,
 };
 
 /// This process, inside.
@@ -134,6 +134,7 @@ impl Scene {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec![("GREETING".to_owned(), "hello".to_owned())],
             cwd: PathBuf::from("/"),
+            missing_cwd: MissingCwd::Refused,
             user: User::default(),
             hostname: "scene".to_owned(),
             network: Network::None,

@@ -21,8 +21,8 @@ use jettison_oci::{
     Reference, RootFs, RunConfig, StoreError, write_layer,
 };
 use jettison_sandbox::{
-    IdMapKind, Input, KernelDirectories, Mount, MountKind, Network, OutputMode, Resources, Rootfs,
-    Sandbox, SandboxError, Security, Status, Terminal, Upper, User,
+    IdMapKind, Input, KernelDirectories, MissingCwd, Mount, MountKind, Network, OutputMode,
+    Resources, Rootfs, Sandbox, SandboxError, Security, Status, Terminal, Upper, User,
 };
 
 use crate::base::source::{DebianBase, DebianVariant};
@@ -372,6 +372,7 @@ fn run_dpkg(
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .to_vec(),
         cwd: PathBuf::from("/"),
+        missing_cwd: MissingCwd::Refused,
         user: User {
             uid: 0,
             gid: 0,

@@ -93,6 +93,7 @@ pub(crate) fn run_host(
         hosts,
         apt_settings,
         proxies: jettison_build::proxies(build_args),
+        resources: jettison_sandbox::Resources::UNLIMITED,
     })
 }
 
