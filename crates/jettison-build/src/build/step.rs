@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jettison_oci::{ChainId, ExportError, unpack_layer};
 use jettison_sandbox::Status;
 
+use crate::build::contexts::Contexts;
 use crate::build::layers::{LayerJob, LayerQueue};
 use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
@@ -45,6 +46,7 @@ pub(crate) struct StepRun<'a> {
     pub(crate) layers: &'a LayerQueue,
     pub(crate) lineage: &'a Lineage,
     pub(crate) schedule: &'a Schedule<'a>,
+    pub(crate) contexts: &'a Contexts<'a>,
 }
 
 /// What a command used.
