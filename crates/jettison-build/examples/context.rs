@@ -1,10 +1,11 @@
 //! Measures how fast a build context is read: the walk, the ignore file, the digest.
 //!
 //! ```text
-//! cargo run --release -p jettison-build --example context -- FOLDER
+//! cargo run --release -p jettison-build --example context -- FOLDER [TIMES]
 //! ```
 //!
-//! Makes 100,000 files in 1,000 directories (64 MB), and one file of 1 GB, in two contexts below FOLDER unless they are there.
+//! Makes 100,000 files in 1,000 directories (64 MB), and one file of 1 GB, in two contexts below FOLDER unless they are there. With
+//! TIMES, the first of them is read as often and nothing else is done.
 
 #![expect(
     clippy::print_stdout,
@@ -31,6 +32,12 @@ fn main() -> Outcome<()> {
     }
     if !large.exists() {
         make_large(&large)?;
+    }
+    if let Some(times) = std::env::args().nth(2) {
+        for _ in 0..times.parse()? {
+            build("no-op", &small, &folder.join("store"))?;
+        }
+        return Ok(());
     }
     // What was written just now is not trusted.
     std::thread::sleep(Duration::from_millis(100));

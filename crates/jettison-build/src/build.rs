@@ -8,29 +8,30 @@ mod lineage;
 mod schedule;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jettison_dockerfile::parse;
 use jettison_oci::{
-    ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store, StoreLock,
+    ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store,
+    StoreLock,
 };
 use jettison_sandbox::Entered;
 
 use crate::build::layers::{LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
-use crate::build::step::{StepResult, StepRun};
-use crate::cache::{Cache, KeyChange};
+use crate::build::step::StepRun;
+use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
 use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
 use crate::event::Reporter;
 use crate::exec::RunHost;
 use crate::lower::{Bases, LowerRequest, lower};
-use crate::plan::{Input, Plan, StepId};
+use crate::plan::{Plan, StepId};
 use crate::remotes::{NoRemotes, Remotes};
 use crate::secrets::{NoSecrets, Secrets};
 use crate::snapshot::{Committed, Snapshot, Snapshots};
@@ -75,6 +76,8 @@ pub struct BuildRequest<'a> {
     pub remotes: &'a dyn Remotes,
     /// What commands may see and images must not.
     pub secrets: &'a dyn Secrets,
+    /// Where results are looked for that are not in the cache, in this order.
+    pub cache_from: Vec<&'a dyn StepSource>,
 }
 
 impl<'a> BuildRequest<'a> {
@@ -96,6 +99,7 @@ impl<'a> BuildRequest<'a> {
             jobs: None,
             remotes: &NoRemotes,
             secrets: &NoSecrets,
+            cache_from: Vec::new(),
         }
     }
 }
@@ -164,6 +168,9 @@ pub struct StepRecord {
     pub files: PathBuf,
     /// Why it was executed; nothing if it was not.
     pub change: Option<KeyChange>,
+    key: CacheKey,
+    alias: Option<CacheKey>,
+    entry: CacheEntry,
 }
 
 impl Built {
@@ -253,19 +260,23 @@ impl<'a> Engine<'a> {
         let mut records = Vec::new();
         for index in 0..plan.steps.len() {
             let result = schedule.result(StepId(index))?;
+            let layer = written.remove(&StepId(index));
+            let mut entry = result.entry.clone();
+            entry.layer = layer.or(entry.layer);
             records.push(StepRecord {
+                key: result.key,
+                alias: result.alias,
                 cached: result.is_cached,
                 elapsed: result.entry.elapsed,
                 processor_time: result.entry.processor_time,
                 peak_memory: result.entry.peak_memory,
-                layer: written
-                    .remove(&StepId(index))
-                    .or(result.entry.layer.clone()),
+                layer: entry.layer.clone(),
                 files: match request.keep {
-                    Keep::Files | Keep::Everything => self.step_files(result)?,
+                    Keep::Files | Keep::Everything => run.step_files(result)?,
                     Keep::Image => self.snapshots.path_of(&result.entry.snapshot),
                 },
                 change: result.change.clone(),
+                entry,
             });
         }
         Ok(records)
@@ -317,38 +328,30 @@ impl<'a> Engine<'a> {
         self.snapshots.get(name)
     }
 
-    /// The directories that `input` is made of, top first.
-    fn lowers_of(
+    /// Puts the steps of a finished build into an image layout, in the place of those of an earlier build called `tag`.
+    ///
+    /// The steps are those whose layers are known: the image's own, or all of them if [`Keep::Everything`] was asked for.
+    pub fn export_steps(
         &self,
-        plan: &Plan,
-        schedule: &Schedule<'_>,
-        input: Input,
-    ) -> Result<Vec<PathBuf>, BuildError> {
-        let (base, chain) = plan.chain(input);
-        let mut dirs = Vec::new();
-        for id in chain.iter().rev() {
-            dirs.push(self.step_files(schedule.result(*id)?)?);
+        built: &Built,
+        layout: &ArtifactLayout,
+        tag: &str,
+    ) -> Result<(), BuildError> {
+        let mut steps = Vec::new();
+        let mut kept = BTreeSet::new();
+        for record in &built.steps {
+            kept.insert(record.key.to_string());
+            // A result whose text is gone could not be found by anybody.
+            if let Some(text) = self.cache.text(&record.key.to_string()) {
+                steps.push(TravelStep {
+                    key: record.key,
+                    alias: record.alias,
+                    text,
+                    entry: record.entry.clone(),
+                });
+            }
         }
-        if let Some(base) = base {
-            dirs.extend(self.lowers(&plan.bases[base].image)?);
-        }
-        Ok(dirs)
-    }
-
-    /// The directory of a step's files, unpacked from its layer if it is gone.
-    fn step_files(&self, result: &StepResult) -> Result<PathBuf, BuildError> {
-        let name = &result.entry.snapshot;
-        if let Some(snapshot) = self.snapshots.get(name) {
-            return Ok(snapshot.fs());
-        }
-        let Some(layer) = &result.entry.layer else {
-            let path = self.snapshots.path_of(name);
-            let missing = std::io::ErrorKind::NotFound.into();
-            return Err(BuildError::io("open", &path, missing));
-        };
-        let active = self.snapshots.prepare()?;
-        jettison_oci::unpack_layer(self.store, layer, &active.fs()).map_err(BuildError::Layer)?;
-        Ok(self.snapshots.commit(active, name)?.fs())
+        write_steps(layout, self.store, (tag, &kept), &steps).map_err(BuildError::CacheLayout)
     }
 }
 

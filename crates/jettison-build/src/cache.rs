@@ -14,6 +14,7 @@
 
 mod change;
 mod key;
+mod travel;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -27,6 +28,8 @@ use jettison_oci::{Descriptor, DiffId, Digest, Layer, MediaType};
 pub use crate::cache::change::{FileChange, KeyChange, KeyPart};
 pub(crate) use crate::cache::change::{changed, not_cached};
 pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents};
+pub use crate::cache::travel::{FoundStep, StepLayout, StepSource};
+pub(crate) use crate::cache::travel::{TravelStep, write_steps};
 use crate::error::BuildError;
 
 /// What a step left behind.

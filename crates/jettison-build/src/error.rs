@@ -68,6 +68,21 @@ pub enum BuildError {
         /// Why.
         source: jettison_dockerfile::IgnoreError,
     },
+    /// Steps could not be read from or written to an image layout.
+    #[error("cannot take steps of the cache along")]
+    CacheLayout(#[source] jettison_oci::ExportError),
+    /// A result that was found elsewhere cannot be had.
+    #[error(
+        "cannot get the result of `{title}` from {place}: build without it, or without --cache-from"
+    )]
+    CacheSource {
+        /// How the step is shown.
+        title: String,
+        /// Where it was found.
+        place: String,
+        /// Why.
+        source: jettison_oci::ExportError,
+    },
     /// The engine is wrong about itself.
     #[error("the build engine is broken: {0}")]
     Internal(&'static str),

@@ -43,6 +43,11 @@ pub enum Event<'a> {
         /// Wall time of its execution.
         elapsed: Duration,
     },
+    /// Something went wrong that the build can do without.
+    Warning {
+        /// What, in one line.
+        text: &'a str,
+    },
     /// A piece of work that is not a step begins, such as a package download.
     TaskStarted {
         /// What is done, such as `download 88 packages`.

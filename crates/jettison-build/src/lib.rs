@@ -22,7 +22,7 @@ mod snapshot;
 mod tree;
 
 pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
-pub use crate::cache::{FileChange, KeyChange, KeyPart};
+pub use crate::cache::{FileChange, FoundStep, KeyChange, KeyPart, StepLayout, StepSource};
 pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::{
     BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,

@@ -103,7 +103,7 @@ pub enum ExportError {
 }
 
 /// Says that `action` on `path` failed.
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
     move |source| ExportError::Io {
         action,
         path: path.to_owned(),
@@ -111,7 +111,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Expo
     }
 }
 
-fn store_error(action: &'static str) -> impl FnOnce(StoreError) -> ExportError {
+pub(crate) fn store_error(action: &'static str) -> impl FnOnce(StoreError) -> ExportError {
     move |source| ExportError::Store {
         action,
         source: Box::new(source),

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod artifacts;
 mod changeset;
 mod compress;
 mod config;
@@ -15,6 +16,7 @@ mod reference;
 mod store;
 mod wire;
 
+pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
     Devices, Entry, EntryKind, LayerError, LayerOptions, LayerWriter, Owners, Placement,
     UnpackOptions, UnpackSummary, Whiteouts, Xattrs, measure_layer, unpack_layer,

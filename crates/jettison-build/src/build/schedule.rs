@@ -217,6 +217,8 @@ mod tests {
             },
             is_cached: false,
             change: None,
+            alias: None,
+            source: None,
         }
     }
 

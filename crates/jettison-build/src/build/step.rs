@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jettison_oci::ChainId;
+use jettison_oci::{ChainId, ExportError, unpack_layer};
 use jettison_sandbox::Status;
 
 use crate::build::layers::{LayerJob, LayerQueue};
@@ -11,7 +11,8 @@ use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
-    CacheEntry, CacheKey, KeyChange, KeyText, definition_key, not_cached, with_contents,
+    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
+    with_contents,
 };
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
@@ -36,6 +37,10 @@ pub(crate) struct StepResult {
     pub(crate) is_cached: bool,
     /// Why it was executed, if it was.
     pub(crate) change: Option<KeyChange>,
+    /// Another name of its key.
+    pub(crate) alias: Option<CacheKey>,
+    /// Where among the sources it was found, if it is not in the cache.
+    pub(crate) source: Option<usize>,
 }
 
 /// The steps of one build.
@@ -66,10 +71,16 @@ impl StepRun<'_> {
             Some(known) => known,
             None => self.locked_step(id, step, &text)?,
         };
-        if let Some(alias) = alias {
+        let Some((alias, is_known)) = alias else {
+            return Ok(result);
+        };
+        if !is_known && result.source.is_none() {
             self.engine.cache.put_alias(&alias, &key)?;
         }
-        Ok(result)
+        Ok(StepResult {
+            alias: Some(alias),
+            ..result
+        })
     }
 
     /// Executes a step unless another process does, or has just done it.
@@ -102,9 +113,7 @@ impl StepRun<'_> {
             change: &change,
         });
         let start = Instant::now();
-        let lowers = self
-            .engine
-            .lowers_of(self.plan, self.schedule, step.parent)?;
+        let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
         let active = snapshots.prepare()?;
         let usage = match self.execute(id, step, &lowers, &active) {
@@ -145,6 +154,8 @@ impl StepRun<'_> {
             entry,
             is_cached: false,
             change: Some(change),
+            alias: None,
+            source: None,
         })
     }
 
@@ -163,20 +174,18 @@ impl StepRun<'_> {
                 change: None,
                 ..equal.clone()
             },
-            None => match self.hit(key) {
+            None => match self.hit(key).or_else(|| self.found_elsewhere(id, key)) {
                 Some(hit) => hit,
                 None => return Ok(None),
             },
         };
-        if self.layers.wants(id) && !self.has_layer(&result.entry) {
-            let lowers = self
-                .engine
-                .lowers_of(self.plan, self.schedule, step.parent)?;
+        if self.layers.wants(id) && result.source.is_none() && !self.has_layer(&result.entry) {
+            let lowers = self.lowers_of(step.parent)?;
             self.layers.send(LayerJob {
                 step: id,
                 key: *key,
                 entry: result.entry.clone(),
-                upper: self.engine.step_files(&result)?,
+                upper: self.step_files(&result)?,
                 lowers,
             })?;
         }
@@ -203,7 +212,111 @@ impl StepRun<'_> {
             entry,
             is_cached: true,
             change: None,
+            alias: None,
+            source: None,
         })
+    }
+
+    /// What one of the sources has. A layer that is wanted is fetched, and then the step is in the cache; a source that
+    /// cannot be read is as good as one that does not have it.
+    fn found_elsewhere(&self, id: StepId, key: &CacheKey) -> Option<StepResult> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        for (position, source) in self.request.cache_from.iter().enumerate() {
+            let found = match source.find(&key.to_string()) {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.warn(&source.name(), &error);
+                    continue;
+                }
+            };
+            let result = StepResult {
+                key: *key,
+                entry: found.entry.clone(),
+                is_cached: true,
+                change: None,
+                alias: None,
+                source: Some(position),
+            };
+            if !self.layers.wants(id) {
+                return Some(result);
+            }
+            match self.fetch(*source, key, &found) {
+                Ok(()) => return Some(result),
+                Err(error) => self.warn(&source.name(), &error),
+            }
+        }
+        None
+    }
+
+    /// Brings a step that was found elsewhere into the cache.
+    fn fetch(
+        &self,
+        source: &dyn StepSource,
+        key: &CacheKey,
+        found: &FoundStep,
+    ) -> Result<(), ExportError> {
+        source.fetch(found, self.engine.store)?;
+        let cache = &self.engine.cache;
+        let remembered = cache
+            .put_text(key, &found.text)
+            .and_then(|()| cache.put(key, &found.entry));
+        // The layer is here, and the next build finds the rest where this one did.
+        remembered.unwrap_or_default();
+        Ok(())
+    }
+
+    fn warn(&self, place: &str, error: &ExportError) {
+        let text = format!("{place} cannot be used: {}", with_causes(error));
+        self.reporter.event(Event::Warning { text: &text });
+    }
+
+    /// The directories that `input` is made of, top first.
+    pub(crate) fn lowers_of(&self, input: Input) -> Result<Vec<PathBuf>, BuildError> {
+        let (base, chain) = self.plan.chain(input);
+        let mut dirs = Vec::new();
+        for id in chain.iter().rev() {
+            dirs.push(self.step_files(self.schedule.result(*id)?)?);
+        }
+        if let Some(base) = base {
+            dirs.extend(self.engine.lowers(&self.plan.bases[base].image)?);
+        }
+        Ok(dirs)
+    }
+
+    /// The directory of a step's files, unpacked from its layer if it is gone.
+    pub(crate) fn step_files(&self, result: &StepResult) -> Result<PathBuf, BuildError> {
+        let Engine {
+            store, snapshots, ..
+        } = self.engine;
+        let name = &result.entry.snapshot;
+        if let Some(snapshot) = snapshots.get(name) {
+            return Ok(snapshot.fs());
+        }
+        let Some(layer) = &result.entry.layer else {
+            let path = snapshots.path_of(name);
+            let missing = std::io::ErrorKind::NotFound.into();
+            return Err(BuildError::io("open", &path, missing));
+        };
+        let source = result.source.and_then(|at| self.request.cache_from.get(at));
+        if let Some(source) = source
+            && !self.has_layer(&result.entry)
+        {
+            let failed = |source_error| BuildError::CacheSource {
+                title: result.entry.title.clone(),
+                place: source.name(),
+                source: source_error,
+            };
+            let found = source.find(&result.key.to_string()).map_err(failed)?;
+            if let Some(found) = found {
+                self.fetch(*source, &result.key, &found).map_err(failed)?;
+            }
+        }
+        let active = snapshots.prepare()?;
+        unpack_layer(store, layer, &active.fs()).map_err(BuildError::Layer)?;
+        Ok(snapshots.commit(active, name)?.fs())
     }
 
     /// Whether an entry's layer is in the store. A blob that a power failure cut off has another size.
@@ -213,8 +326,23 @@ impl StepRun<'_> {
         blob.is_some_and(|blob| store.size(&blob.digest).ok() == Some(blob.size))
     }
 
-    /// The key's text; for a copy from another step also the definition key that stands for it.
-    fn key(&self, step: &Step) -> Result<(Option<CacheKey>, KeyText), BuildError> {
+    /// The content key's text that a definition key is known to stand for.
+    fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
+        if self.request.cache == CacheUse::Ignore {
+            return None;
+        }
+        let local = self.engine.cache.alias(alias);
+        let mut sources = self.request.cache_from.iter();
+        local.or_else(|| {
+            sources.find_map(|source| {
+                let key = source.alias(&alias.to_string())?;
+                Some(source.find(&key).ok()??.text)
+            })
+        })
+    }
+
+    /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
+    fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
         let key_of = |input| self.input_key(input);
         let Definition::Copy(copy) = &step.definition else {
             return Ok((None, definition_key(step, &key_of)));
@@ -225,18 +353,16 @@ impl StepRun<'_> {
             return Ok((None, self.content_key(step, copy, &source, &selection)?));
         };
         let alias = definition_key(step, &key_of).key();
-        if self.request.cache == CacheUse::Use
-            && let Some(text) = self.engine.cache.alias(&alias)
-        {
-            return Ok((None, text));
+        if let Some(text) = self.known_alias(&alias) {
+            return Ok((Some((alias, true)), text));
         }
-        let lowers = self.engine.lowers_of(self.plan, self.schedule, input)?;
+        let lowers = self.lowers_of(input)?;
         let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
             .map_err(BuildError::Mount)?;
         let source = stage_source(&mount.path())?;
         let selection = select_sources(step, &source, copy)?;
         Ok((
-            Some(alias),
+            Some((alias, false)),
             self.content_key(step, copy, &source, &selection)?,
         ))
     }
@@ -318,7 +444,7 @@ impl StepRun<'_> {
             secrets: self.request.secrets,
             cache_mounts: &self.engine.cache_mounts,
             snapshots: &self.engine.snapshots,
-            lowers_of: &|input| self.engine.lowers_of(self.plan, self.schedule, input),
+            lowers_of: &|input| self.lowers_of(input),
         };
         let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {
@@ -380,7 +506,7 @@ impl StepRun<'_> {
                 copy_files(&source, &selection, &target.tree, copy)
             }
             CopyFrom::Input(input) => {
-                let lowers = self.engine.lowers_of(self.plan, self.schedule, input)?;
+                let lowers = self.lowers_of(input)?;
                 let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
                     .map_err(BuildError::Mount)?;
                 let source = stage_source(&mount.path())?;
@@ -422,6 +548,18 @@ fn result_name(step: &Step, key: &CacheKey) -> ResultName {
         Definition::Run(_) => ResultName::Unique(key.to_string()),
         Definition::Copy(_) | Definition::Workdir(_) => ResultName::OfContent(key.to_string()),
     }
+}
+
+/// An error and what it came from, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// A mounted file system to be written to. The tree is closed before the mount is undone.

@@ -88,6 +88,7 @@ impl Contents {
         index: &ContentIndex,
     ) -> Result<(), ContextError> {
         let read = Reading {
+            contents: Mutex::new(self),
             tree,
             entries,
             files,
@@ -100,31 +101,23 @@ impl Contents {
         let n_threads = (n_cores * 2)
             .min(MOST_THREADS)
             .min(files.len().div_ceil(SHARE));
-        let results = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let others: Vec<_> = (1..n_threads)
                 .map(|_| scope.spawn(|| read.work()))
                 .collect();
-            let mut results = vec![read.work()];
+            let mut result = read.work();
             for other in others {
-                results.push(
-                    other
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                );
+                let other = other.join();
+                result = result.and(other.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
-            results
-        });
-        for result in results {
-            for (entry, content) in result? {
-                self.set(entry, content);
-            }
-        }
-        Ok(())
+            result
+        })
     }
 }
 
 /// What the threads share.
 struct Reading<'a> {
+    contents: Mutex<&'a mut Contents>,
     tree: &'a ContextTree<'a>,
     entries: &'a Entries,
     files: &'a [usize],
@@ -135,9 +128,9 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn work(&self) -> Result<Vec<(usize, Content)>, ContextError> {
+    fn work(&self) -> Result<(), ContextError> {
         let mut buffer = vec![0; BUFFERS[0]];
-        let mut read = Vec::new();
+        let mut read = Vec::with_capacity(SHARE);
         while !self.has_failed.load(Ordering::Relaxed) {
             let start = self.next.fetch_add(SHARE, Ordering::Relaxed);
             let Some(rest) = self.files.get(start..).filter(|rest| !rest.is_empty()) else {
@@ -154,8 +147,12 @@ impl Reading<'_> {
                     }
                 }
             }
+            let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+            for (file, content) in read.drain(..) {
+                contents.set(file, content);
+            }
         }
-        Ok(read)
+        Ok(())
     }
 }
 

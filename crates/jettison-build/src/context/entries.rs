@@ -41,8 +41,11 @@ pub(super) struct Node {
     pub(super) inode: u64,
     /// In bytes; of a device its number.
     pub(super) size: u64,
-    pub(super) mtime: FileTime,
-    pub(super) ctime: FileTime,
+    // The seconds and nanoseconds of both times, apart, because there are many nodes.
+    pub(super) mtime: i64,
+    pub(super) ctime: i64,
+    pub(super) mtime_nanoseconds: u32,
+    pub(super) ctime_nanoseconds: u32,
     pub(super) parent: u32,
     /// The node after all that is below this one.
     pub(super) end: u32,
@@ -108,18 +111,53 @@ impl Node {
             } else {
                 identity.size
             },
-            mtime: identity.mtime,
-            ctime: identity.ctime,
-            parent: 0,
-            end: 0,
-            name: 0,
+            mtime: identity.mtime.seconds,
+            ctime: identity.ctime.seconds,
+            mtime_nanoseconds: identity.mtime.nanoseconds,
+            ctime_nanoseconds: identity.ctime.nanoseconds,
             uid: stat.st_uid,
             gid: stat.st_gid,
-            extra: 0,
-            name_length: 0,
             mode: (stat.st_mode & 0o7777) as u16,
             kind,
             has_other_names: kind == EntryKind::File && stat.st_nlink > 1,
+            ..Node::unknown_directory()
+        }
+    }
+
+    /// A directory that has not been looked at.
+    pub(super) fn unknown_directory() -> Node {
+        Node {
+            device: 0,
+            inode: 0,
+            size: 0,
+            mtime: 0,
+            ctime: 0,
+            mtime_nanoseconds: 0,
+            ctime_nanoseconds: 0,
+            parent: 0,
+            end: 0,
+            name: 0,
+            uid: 0,
+            gid: 0,
+            extra: 0,
+            name_length: 0,
+            mode: 0,
+            kind: EntryKind::Directory,
+            has_other_names: false,
+        }
+    }
+
+    fn mtime(&self) -> FileTime {
+        FileTime {
+            seconds: self.mtime,
+            nanoseconds: self.mtime_nanoseconds,
+        }
+    }
+
+    fn ctime(&self) -> FileTime {
+        FileTime {
+            seconds: self.ctime,
+            nanoseconds: self.ctime_nanoseconds,
         }
     }
 }
@@ -271,7 +309,7 @@ impl<'a> Entry<'a> {
 
     /// When it was modified.
     pub fn mtime(&self) -> FileTime {
-        self.node().mtime
+        self.node().mtime()
     }
 
     /// What a link points to; empty for anything else.
@@ -308,8 +346,8 @@ impl<'a> Entry<'a> {
             device: node.device,
             inode: node.inode,
             size: node.size,
-            mtime: node.mtime,
-            ctime: node.ctime,
+            mtime: node.mtime(),
+            ctime: node.ctime(),
         }
     }
 

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::context::entries::{Node, Table};
+use crate::context::entries::{EntryKind, Node, Table};
 use crate::context::error::ContextError;
-use crate::context::walk::{Child, Directory, What};
+use crate::context::walk::{Directory, count, name_of};
 
 /// A directory that is being written to the table.
 struct Open {
     node: usize,
     is_ignored: bool,
     names: Vec<u8>,
-    rest: std::vec::IntoIter<Child>,
+    targets: Vec<Box<[u8]>>,
+    rest: std::vec::IntoIter<Node>,
 }
 
 /// Puts directories together, the first of which is that at `base`. Ignored ones that have nothing in them are left out;
@@ -53,21 +54,31 @@ pub(super) fn assemble(
             continue;
         };
         let parent = directory.node;
-        let name = crate::context::walk::name_of(&directory.names, &child).to_vec();
-        open.push(directory);
-        match child.what {
-            What::Directory(number) => {
-                if let Some(inner) = listings.remove(&number) {
-                    open.push(table.enter(inner, &name, parent));
-                }
+        let name = name_of(&directory.names, &child);
+        match child.kind {
+            EntryKind::Directory => {
+                let Some(inner) = listings.remove(&(child.extra as usize)) else {
+                    // It was gone when its turn came.
+                    open.push(directory);
+                    continue;
+                };
+                let inner = table.enter(inner, name, parent);
+                open.push(directory);
+                open.push(inner);
+                continue;
             }
-            What::Link(node, target) => {
+            EntryKind::Link => {
+                let target = std::mem::take(&mut directory.targets[child.extra as usize]);
                 table.targets.push(target);
                 let extra = count(table.targets.len());
-                table.push(Node { extra, ..node }, &name, parent);
+                table.push(Node { extra, ..child }, name, parent);
             }
-            What::Other(node) => table.push(node, &name, parent),
+            EntryKind::File
+            | EntryKind::Fifo
+            | EntryKind::CharacterDevice
+            | EntryKind::BlockDevice => table.push(child, name, parent),
         }
+        open.push(directory);
     }
     Ok(table)
 }
@@ -105,6 +116,7 @@ impl Table {
             attributes,
             is_ignored,
             names,
+            targets,
             children,
         } = directory;
         let extra = match attributes {
@@ -120,6 +132,7 @@ impl Table {
             node: at,
             is_ignored,
             names,
+            targets,
             rest: children.into_iter(),
         }
     }
@@ -135,9 +148,4 @@ impl Table {
         }
         self.nodes[directory.node].end = count(end);
     }
-}
-
-/// A number of nodes or bytes, of which there are not more than fit.
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

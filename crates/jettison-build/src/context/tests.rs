@@ -46,20 +46,20 @@ impl World {
         let Some(entries) = tree.walk(Path::new(path)).unwrap() else {
             return "nothing".to_owned();
         };
-        let mut text = String::new();
+        let mut lines = Vec::new();
         let seen = entries.each(|entry, path| {
             assert_eq!(entry.path().as_os_str().as_bytes(), path);
             let path = path.escape_ascii();
             let kind = entry.kind();
-            text += &format!("{kind:?} {path}");
-            if kind == EntryKind::Link {
-                text += &format!(" -> {}", entry.target().display());
-            }
-            text += "\n";
+            let target = match kind {
+                EntryKind::Link => format!(" -> {}", entry.target().display()),
+                _ => String::new(),
+            };
+            lines.push(format!("{kind:?} {path}{target}\n"));
             Ok::<(), ()>(())
         });
         seen.unwrap();
-        text
+        lines.concat()
     }
 
     fn digest(&self) -> Digests {

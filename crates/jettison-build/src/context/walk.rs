@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use jettison_dockerfile::IgnoreDirectory;
-use rustix::fs::{AtFlags, FileType, RawDir, Stat};
+use rustix::fs::{AtFlags, FileType, RawDir};
 
 use crate::context::attributes::attributes_digest;
 use crate::context::entries::{EntryKind, Node};
@@ -36,23 +36,10 @@ pub(super) struct Directory {
     /// Whether it is there only for the sake of what is in it.
     pub(super) is_ignored: bool,
     pub(super) names: Vec<u8>,
-    pub(super) children: Vec<Child>,
-}
-
-/// Something in a directory. The fields of the node that have to do with the table are not set yet.
-#[derive(Debug)]
-pub(super) struct Child {
-    pub(super) name: (u32, u16),
-    pub(super) what: What,
-}
-
-/// What a name stands for.
-#[derive(Debug)]
-pub(super) enum What {
-    /// The number of its listing.
-    Directory(usize),
-    Link(Node, Box<[u8]>),
-    Other(Node),
+    pub(super) targets: Vec<Box<[u8]>>,
+    /// What is in it, sorted by name. Where the name is, is said of `names`; `extra` is a link's place in `targets`, and the
+    /// number of a directory's own listing.
+    pub(super) children: Vec<Node>,
 }
 
 /// What all threads share.
@@ -262,6 +249,7 @@ impl<'a> Walk<'a> {
             attributes: attributes_digest(&fd)?,
             is_ignored: ignore.is_some_and(IgnoreDirectory::is_ignored),
             names: Vec::new(),
+            targets: Vec::new(),
             children: Vec::new(),
         };
         let mut inner = Vec::new();
@@ -279,6 +267,8 @@ impl<'a> Walk<'a> {
             names, children, ..
         } = &mut directory;
         children.sort_unstable_by(|a, b| name_of(names, a).cmp(name_of(names, b)));
+        children.shrink_to_fit();
+        names.shrink_to_fit();
         let jobs = self.jobs(number, fd, &mut directory, inner);
         Ok((directory, jobs))
     }
@@ -305,26 +295,32 @@ impl<'a> Walk<'a> {
         let mut jobs = Vec::with_capacity(inner.len());
         let mut state = self.lock();
         for child in children {
-            let name = name_of(names, child).into();
-            if let What::Directory(at) = &mut child.what {
-                let ignore = inner[*at].take();
-                *at = state.places.len();
-                state.places.push((number, name));
-                jobs.push(Job {
-                    number: *at,
-                    parent: is_kept_open.then(|| Arc::clone(&open)),
-                    ignore,
-                });
+            if child.kind != EntryKind::Directory {
+                continue;
             }
+            let ignore = inner[child.extra as usize].take();
+            let name = name_of(names, child).into();
+            let at = state.places.len();
+            child.extra = count(at);
+            state.places.push((number, name));
+            jobs.push(Job {
+                number: at,
+                parent: is_kept_open.then(|| Arc::clone(&open)),
+                ignore,
+            });
         }
         jobs
     }
 }
 
-/// The name of a child.
-pub(super) fn name_of<'a>(names: &'a [u8], child: &Child) -> &'a [u8] {
-    let (start, length) = child.name;
-    &names[start as usize..][..usize::from(length)]
+/// The name of a node among `names`.
+pub(super) fn name_of<'a>(names: &'a [u8], node: &Node) -> &'a [u8] {
+    &names[node.name as usize..][..usize::from(node.name_length)]
+}
+
+/// A number of files or bytes, of which there are not more than fit: `assemble` counts them.
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -343,51 +339,76 @@ impl Directory {
     ) -> io::Result<()> {
         let text = String::from_utf8_lossy(name.to_bytes());
         let is_left_out = || ignore.is_some_and(|ignore| ignore.leaves_out(&text));
-        let mut stat: Option<Stat> = None;
-        let mut kind = kind;
-        if kind == FileType::Unknown || (kind != FileType::Directory && !is_left_out()) {
-            let found = match rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(found) => found,
-                Err(rustix::io::Errno::NOENT) => return Ok(()),
+        // The kernel has said what it is, on nearly all file systems.
+        let is_known = kind != FileType::Unknown;
+        if kind == FileType::Directory {
+            return self.add_directory(name, (ignore, &text), inner);
+        }
+        if is_known && is_left_out() {
+            return Ok(());
+        }
+        let stat = match rustix::fs::statat(&fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(kind) = EntryKind::of(FileType::from_raw_mode(stat.st_mode)) else {
+            return Ok(());
+        };
+        if kind == EntryKind::Directory {
+            return self.add_directory(name, (ignore, &text), inner);
+        }
+        if !is_known && is_left_out() {
+            return Ok(());
+        }
+        let mut node = Node::new(kind, &stat);
+        if kind == EntryKind::Link {
+            let target = match rustix::fs::readlinkat(&fd, name, Vec::new()) {
+                Ok(target) => target,
+                // Gone, or something else by now.
+                Err(rustix::io::Errno::NOENT | rustix::io::Errno::INVAL) => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            kind = FileType::from_raw_mode(found.st_mode);
-            stat = Some(found);
+            node.extra = count(self.targets.len());
+            self.targets.push(target.to_bytes().into());
         }
-        let what = match (EntryKind::of(kind), stat) {
-            (Some(EntryKind::Directory), _) => {
-                let entered = match ignore.map(|ignore| ignore.enter(&text)) {
-                    None => None,
-                    Some(None) => return Ok(()),
-                    Some(entered) => entered,
-                };
-                inner.push(entered);
-                What::Directory(inner.len() - 1)
-            }
-            // A socket, or left out.
-            (None, _) | (Some(_), None) => return Ok(()),
-            (Some(_), Some(_)) if is_left_out() => return Ok(()),
-            (Some(EntryKind::Link), Some(stat)) => {
-                let target = match rustix::fs::readlinkat(&fd, name, Vec::new()) {
-                    Ok(target) => target,
-                    // Gone, or something else by now.
-                    Err(rustix::io::Errno::NOENT | rustix::io::Errno::INVAL) => return Ok(()),
-                    Err(error) => return Err(error.into()),
-                };
-                What::Link(Node::new(EntryKind::Link, &stat), target.to_bytes().into())
-            }
-            (Some(kind), Some(stat)) => What::Other(Node::new(kind, &stat)),
-        };
-        let (at, length) = (
-            u32::try_from(self.names.len()),
-            u16::try_from(name.to_bytes().len()),
-        );
-        let (Ok(at), Ok(length)) = (at, length) else {
+        self.push(name, node)
+    }
+
+    fn add_directory<'a>(
+        &mut self,
+        name: &CStr,
+        (ignore, text): (Option<&IgnoreDirectory<'a>>, &str),
+        inner: &mut Vec<Option<IgnoreDirectory<'a>>>,
+    ) -> io::Result<()> {
+        let entered = ignore.map(|ignore| ignore.enter(text));
+        if matches!(entered, Some(None)) {
+            return Ok(());
+        }
+        let extra = count(inner.len());
+        inner.push(entered.flatten());
+        // What else there is to know of it is in its own listing.
+        self.push(
+            name,
+            Node {
+                extra,
+                ..Node::unknown_directory()
+            },
+        )
+    }
+
+    fn push(&mut self, name: &CStr, node: Node) -> io::Result<()> {
+        let bytes = name.to_bytes();
+        let (at, length) = (u32::try_from(self.names.len()), u16::try_from(bytes.len()));
+        let (Ok(name), Ok(name_length)) = (at, length) else {
             return Err(io::Error::other("a directory has too many names"));
         };
-        self.names.extend(name.to_bytes());
-        let name = (at, length);
-        self.children.push(Child { name, what });
+        self.names.extend(bytes);
+        self.children.push(Node {
+            name,
+            name_length,
+            ..node
+        });
         Ok(())
     }
 }

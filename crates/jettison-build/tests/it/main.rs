@@ -17,6 +17,7 @@ mod pruning;
 mod reproducible;
 mod runner;
 mod scene;
+mod travel;
 
 fn main() {
     jettison_sandbox::init_if_asked();

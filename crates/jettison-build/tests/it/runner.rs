@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::{
-    arguments, caching, copying, failures, instructions, processes, pruning, reproducible,
+    arguments, caching, copying, failures, instructions, processes, pruning, reproducible, travel,
 };
 
 /// A test: its name, and what it does.
@@ -19,7 +19,7 @@ macro_rules! tests {
     };
 }
 
-const SUBJECTS: [(&str, &[Test]); 8] = [
+const SUBJECTS: [(&str, &[Test]); 9] = [
     ("arguments", arguments::TESTS),
     ("caching", caching::TESTS),
     ("copying", copying::TESTS),
@@ -28,6 +28,7 @@ const SUBJECTS: [(&str, &[Test]); 8] = [
     ("processes", processes::TESTS),
     ("pruning", pruning::TESTS),
     ("reproducible", reproducible::TESTS),
+    ("travel", travel::TESTS),
 ];
 
 /// Unwinds out of a test that cannot be tried here.

@@ -10,10 +10,11 @@ use std::sync::Mutex;
 
 use jettison_build::{
     Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Keep,
-    LowerRequest, Reporter, RunHost, RunLimits,
+    LowerRequest, Reporter, RunHost, RunLimits, StepLayout, StepSource,
 };
 use jettison_oci::{
-    Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store, write_layer,
+    ArtifactLayout, Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store,
+    write_layer,
 };
 use jettison_sandbox::Entered;
 
@@ -34,6 +35,10 @@ pub(crate) struct Wishes {
     pub(crate) build_args: Vec<(&'static str, &'static str)>,
     pub(crate) without_cache: bool,
     pub(crate) keeps_little: bool,
+    /// Layouts of steps to take results from.
+    pub(crate) cache_from: Vec<PathBuf>,
+    /// A layout to put steps into.
+    pub(crate) cache_to: Option<PathBuf>,
 }
 
 /// A finished build and what was told of it.
@@ -130,7 +135,16 @@ impl Scene {
                 architecture: "amd64".to_owned(),
                 limits: RunLimits::default(),
             };
+            let sources: Vec<StepLayout> = wishes
+                .cache_from
+                .iter()
+                .map(|path| StepLayout::open(ArtifactLayout::open(path).unwrap(), "there").unwrap())
+                .collect();
             let request = BuildRequest {
+                cache_from: sources
+                    .iter()
+                    .map(|source| source as &dyn StepSource)
+                    .collect(),
                 cache: if wishes.without_cache {
                     CacheUse::Ignore
                 } else {
@@ -145,7 +159,12 @@ impl Scene {
                 jobs: Some(1),
                 ..BuildRequest::new(dockerfile, &context, lower)
             };
-            engine.build(&request, &bases, &recorder)
+            let built = engine.build(&request, &bases, &recorder)?;
+            if let Some(path) = &wishes.cache_to {
+                let layout = ArtifactLayout::create(path).unwrap();
+                engine.export_steps(&built, &layout, "latest")?;
+            }
+            Ok(built)
         })();
         let (steps, output) = recorder.0.into_inner().unwrap();
         Done {
@@ -222,6 +241,7 @@ impl Reporter for Recorder {
         match event {
             Event::StepStarted { title, .. } => record.0.push(format!("run {title}")),
             Event::StepCached { title, .. } => record.0.push(format!("cached {title}")),
+            Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
             Event::StepFinished { .. }
             | Event::TaskStarted { .. }

@@ -15,7 +15,25 @@ pub struct IgnoreDirectory<'a> {
     /// Which rules matched it or one of the directories that it is in.
     matched: Vec<bool>,
     /// The rules that have matched none of these, and may match a name in here.
-    tests: Vec<(usize, NameTest<'a>)>,
+    tests: Vec<Test<'a>>,
+}
+
+/// What is left of a rule in a directory.
+#[derive(Debug, Clone)]
+struct Test<'a> {
+    rule: usize,
+    name: NameTest<'a>,
+    /// The byte that every name that matches ends with. Most names do not, which is cheap to find out.
+    last: Option<u8>,
+}
+
+impl Test<'_> {
+    fn matches(&self, directory: &str, name: &str) -> bool {
+        let may_match = self
+            .last
+            .is_none_or(|last| name.as_bytes().last() == Some(&last));
+        may_match && self.name.matches(directory, name)
+    }
 }
 
 impl IgnoreFile {
@@ -68,7 +86,14 @@ impl<'a> IgnoreDirectory<'a> {
         let rules = file.rules.iter().enumerate();
         let tests = rules
             .filter(|(index, _)| !matched[*index])
-            .filter_map(|(index, rule)| Some((index, test_in(&rule.pattern, &path)?)))
+            .filter_map(|(index, rule)| {
+                let name = test_in(&rule.pattern, &path)?;
+                Some(Test {
+                    rule: index,
+                    last: name.last_byte(),
+                    name,
+                })
+            })
             .collect();
         IgnoreDirectory {
             file,
@@ -90,9 +115,9 @@ impl<'a> IgnoreDirectory<'a> {
         let inherited = self.matched.iter().rposition(|&matched| matched);
         let later = self.tests.iter().rev();
         let decides = later
-            .take_while(|(index, _)| inherited.is_none_or(|inherited| *index > inherited))
-            .find(|(_, test)| test.matches(&self.path, name))
-            .map(|(index, _)| *index);
+            .take_while(|test| inherited.is_none_or(|inherited| test.rule > inherited))
+            .find(|test| test.matches(&self.path, name))
+            .map(|test| test.rule);
         decides
             .or(inherited)
             .is_some_and(|index| !self.file.rules[index].takes_back)
@@ -105,10 +130,10 @@ impl<'a> IgnoreDirectory<'a> {
         let mut tests = self.tests.iter().peekable();
         let mut is_ignored = false;
         for (index, rule) in self.file.rules.iter().enumerate() {
-            let test = tests.next_if(|(at, _)| *at == index);
+            let test = tests.next_if(|test| test.rule == index);
             // A rule that would change nothing is not looked at. This is visible in the children, as upstream.
             let changes_something = rule.takes_back == is_ignored;
-            let is_met = || test.is_some_and(|(_, test)| test.matches(&self.path, name));
+            let is_met = || test.is_some_and(|test| test.matches(&self.path, name));
             matched[index] = matched[index] || (changes_something && is_met());
             if matched[index] {
                 is_ignored = !rule.takes_back;

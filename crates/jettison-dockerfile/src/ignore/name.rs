@@ -20,6 +20,14 @@ pub(super) enum NameTest<'a> {
 }
 
 impl NameTest<'_> {
+    /// The byte that every name that matches ends with, if it is known.
+    pub(super) fn last_byte(&self) -> Option<u8> {
+        match self {
+            NameTest::Exact(text) | NameTest::Ends(_, text) => text.as_bytes().last().copied(),
+            NameTest::Always | NameTest::Name(_) | NameTest::Path(_) => None,
+        }
+    }
+
     /// Says whether the name matches; the directory is empty or ends with a slash.
     pub(super) fn matches(&self, directory: &str, name: &str) -> bool {
         match self {

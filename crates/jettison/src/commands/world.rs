@@ -19,7 +19,7 @@ use crate::source::Source;
 use crate::surroundings::Surroundings;
 
 /// The largest Dockerfile that is read.
-pub(super) const DOCKERFILE_LIMIT: u64 = 64 << 20;
+pub(crate) const DOCKERFILE_LIMIT: u64 = 64 << 20;
 
 /// apt's own user does not exist where only one user ID is mapped.
 const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
