@@ -30,7 +30,7 @@ pub use crate::context::{
 };
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
-pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
+pub use crate::exec::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
 pub use crate::lower::{Bases, DEFAULT_PATH, Located, LowerError, LowerRequest, lower, proxies};
 pub use crate::plan::{
     Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, Hints, Input,
