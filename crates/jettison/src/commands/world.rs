@@ -100,6 +100,7 @@ pub(crate) fn run_host(
         apt_settings,
         proxies: jettison_build::proxies(build_args),
         resources: jettison_sandbox::Resources::UNLIMITED,
+        certificates: None,
     })
 }
 
