@@ -75,7 +75,7 @@ pub(crate) fn run(
     };
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
-    let build = Build {
+    let work = Build {
         engine: &engine,
         inputs,
         args,
@@ -85,7 +85,7 @@ pub(crate) fn run(
         secrets: &secrets,
         now: surroundings.now,
     };
-    let built = build.all(&platforms)?;
+    let built = work.all(&platforms)?;
     let written = results.write(&engine, &built)?;
     for built in &built {
         caches::write(&engine, built, &args.cache.cache_to, output)?;

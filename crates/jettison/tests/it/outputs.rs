@@ -40,12 +40,16 @@ fn files_are_written_into_a_directory() {
         assert!(scratch.exists("out/old"), "what was there stays");
     }
     let deletes = "type=local,dest=out,mode=delete";
-    check_build(&scratch, &["build", "app", "-o", deletes], expect![[r#"
+    check_build(
+        &scratch,
+        &["build", "app", "-o", deletes],
+        expect![[r#"
         exit: 2
         --- stderr ---
         error: mode=delete removes files, which has to be allowed
         hint: add `--allow buildx.local.delete`
-    "#]]);
+    "#]],
+    );
     scratch
         .jettison(&[
             "build",
@@ -89,7 +93,8 @@ fn files_are_written_as_a_tar() {
         srv/one
         srv/sub/
         srv/sub/two
-    "#]].assert_eq(&list("file.tar"));
+    "#]]
+    .assert_eq(&list("file.tar"));
     assert_eq!(list("piped.tar"), list("file.tar"));
 }
 

@@ -48,6 +48,10 @@ pub(crate) enum FileDest {
 
 /// How an image is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an attribute of the command line"
+)]
 pub(crate) struct ImageAttributes {
     pub(crate) names: Vec<String>,
     pub(crate) compression: Option<CompressionKind>,
@@ -145,7 +149,7 @@ impl Reading {
             }
             "context" => return refused("there is no daemon to load the image into"),
             _ if key.starts_with("annotation") => {
-                attributes.annotations.extend(annotation(key, value)?)
+                attributes.annotations.extend(annotation(key, value)?);
             }
             _ => {
                 return Err(format!(

@@ -202,7 +202,7 @@ impl<'a> Results<'a> {
 /// Writes a file by rename.
 fn write_file(
     path: &Path,
-    fill: impl FnOnce(&mut File) -> Result<(), Failure>,
+    write: impl FnOnce(&mut File) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let fail = |error: io::Error| {
         Failure::user(format!("cannot write {}", path.display())).because(&error)
@@ -211,12 +211,12 @@ fn write_file(
     name.push(format!(".{}.new", std::process::id()));
     let temporary: PathBuf = path.with_file_name(name);
     let mut file = File::create(&temporary).map_err(fail)?;
-    let filled = fill(&mut file).and_then(|()| fs::rename(&temporary, path).map_err(fail));
-    if filled.is_err() {
+    let written = write(&mut file).and_then(|()| fs::rename(&temporary, path).map_err(fail));
+    if written.is_err() {
         // What is left of it is of no use.
         fs::remove_file(&temporary).unwrap_or_default();
     }
-    filled
+    written
 }
 
 /// Says whether an image is for this host.
