@@ -79,7 +79,6 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
             "--cache-to mounts=true",
             args.cache.cache_to.iter().any(|export| export.has_mounts),
         ),
-        ("--ca", commands.ca.is_some()),
         (
             "--allow device",
             commands
