@@ -118,13 +118,14 @@ impl Json {
     }
 
     /// Prints how it ended for those that were running.
-    pub(super) fn fail(&mut self, error: &str, now: Instant) {
+    pub(super) fn fail(&mut self, now: Instant) {
         let time = self.time(now);
         let mut failed = Vec::new();
         for vertex in self.vertexes.iter_mut().flatten() {
             if vertex.completed.is_none() {
                 vertex.completed = Some(time.clone());
-                vertex.error = Some(error.to_string());
+                // BuildKit's word for it (Go: `context.Canceled`).
+                vertex.error = Some("context canceled".to_string());
                 failed.push(vertex.clone());
             }
         }
@@ -171,6 +172,14 @@ impl Json {
             }
             Event::StepFinished { step, .. } => {
                 let begun = self.vertex(*step)?.clone();
+                vertex = [self.complete(*step, begun, time)];
+                status.vertexes = &vertex;
+            }
+            Event::StepFailed { step, error } => {
+                let begun = Vertex {
+                    error: Some((*error).to_string()),
+                    ..self.vertex(*step)?.clone()
+                };
                 vertex = [self.complete(*step, begun, time)];
                 status.vertexes = &vertex;
             }

@@ -64,7 +64,7 @@ impl Live {
                     view.pending.clear();
                 }
             }
-            Event::StepStarted { .. } => {}
+            Event::StepStarted { .. } | Event::StepFailed { .. } => {}
             Event::Warning { text } => self.kept.push(warning(text)),
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
@@ -109,10 +109,10 @@ impl Live {
 
     /// Shows how it ended for those that were running.
     pub(super) fn fail(&mut self, steps: &mut Steps, now: Instant) {
-        steps.fail(now);
-        for view in steps.0.values_mut() {
-            if view.state == StepState::Failed && !view.is_closed {
-                self.close(view);
+        steps.cancel(now);
+        for view in steps.0.values_mut().filter(|view| !view.is_closed) {
+            self.close(view);
+            if view.state == StepState::Failed {
                 for line in &view.tail {
                     self.kept.push(format!("{DIM} => => {line}{DIM:#}"));
                 }
@@ -130,6 +130,7 @@ impl Live {
                 format!("{CYAN} =>{CYAN:#} {title} {DIM}{}{DIM:#}", time(elapsed))
             }
             StepState::Failed => format!("{RED} => ERROR{RED:#} {title}"),
+            StepState::Canceled => format!("{DIM} => CANCELED {title}{DIM:#}"),
             StepState::Runs => return,
         });
         if let Some(reason) = &view.reason {

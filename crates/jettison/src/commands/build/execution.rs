@@ -103,7 +103,7 @@ impl Build<'_> {
         self.engine
             .build(&request, &bases, &progress)
             .map_err(|error| {
-                progress.fail(&error.to_string());
+                progress.fail();
                 build_failure(&error, &inputs.source)
             })
     }
