@@ -226,9 +226,9 @@ fn the_time_of_an_image_may_be_given() {
     check(
         text,
         &given("nothing"),
-        expect![[r#"
+        expect![[r"
         error: line 1: invalid SOURCE_DATE_EPOCH: nothing
-    "#]],
+    "]],
     );
     let stages = "FROM scratch AS source\nARG V=1\nADD http://a/$V.tgz /\nFROM scratch\nARG SOURCE_DATE_EPOCH\n";
     check(
@@ -262,8 +262,8 @@ fn steps_are_counted() {
         .lines()
         .filter(|line| line.contains("   line"))
         .collect();
-    expect![[r#"
+    expect![[r"
            line 2: [ 2/10] RUN x
-           line 10: [10/10] RUN x"#]]
+           line 10: [10/10] RUN x"]]
     .assert_eq(&format!("{}\n{}", titles[0], titles[8]));
 }

@@ -103,12 +103,12 @@ fn a_target_may_be_a_directory() {
     check(
         "FROM nowhere AS one\nRUN never\n",
         &with_contexts(&[("one", None)]),
-        expect![[r#"
+        expect![[r"
             0: scratch + COPY from context one: / to / archives Kept
                line 1: [context one] load /
             image linux/amd64 of step 0
             {}
             + [context one] load /
-        "#]],
+        "]],
     );
 }

@@ -113,58 +113,58 @@ fn copies_may_be_wrong() {
     for (line, expected) in [
         (
             "COPY https://a/b /",
-            expect![[r#"
+            expect![[r"
             error: line 2: source can't be a URL for COPY
-        "#]],
+        "]],
         ),
         (
             "COPY https://a/b.git /",
-            expect![[r#"
+            expect![[r"
             error: line 2: source can't be a git ref for COPY
-        "#]],
+        "]],
         ),
         (
             "COPY --link --chown=me a /",
-            expect![[r#"
+            expect![[r"
             error: line 2: --chown=me: user and group names can't be resolved when used with --link, use numeric uid[:gid] instead
-        "#]],
+        "]],
         ),
         (
             "COPY --chmod=9 a /",
-            expect![[r#"
+            expect![[r"
             error: line 2: invalid chmod parameter: '9'. it should be octal string and between 0 and 07777
-        "#]],
+        "]],
         ),
         (
             "ADD --checksum=sha256:1 https://a/b /",
-            expect![[r#"
+            expect![[r"
             error: line 2: invalid checksum digest length
-        "#]],
+        "]],
         ),
         (
             "ADD --checksum=sha256:1 a /",
-            expect![[r#"
+            expect![[r"
             error: line 2: checksum requires HTTP(S) or Git sources
-        "#]],
+        "]],
         ),
         (
             "ADD --keep-git-dir https://a/b.git?keep-git-dir=0 /",
-            expect![[r#"
+            expect![[r"
             error: line 2: inconsistent keep-git-dir configuration
-        "#]],
+        "]],
         ),
         (
             "COPY --from=0 a b",
-            expect![[r#"
+            expect![[r"
             error: line 2: circular dependency detected on stage: stage-0
-        "#]],
+        "]],
         ),
         (
             "COPY --from=1 a b",
-            expect![[r#"
+            expect![[r"
             error: line 2: invalid stage index 1
               hint: the stages are 0 to 0
-        "#]],
+        "]],
         ),
         (
             "COPY --from=UPPER a b",
@@ -182,27 +182,27 @@ fn what_an_image_decides_may_be_wrong_as_well() {
     for (line, expected) in [
         (
             "COPY $X/a.git /",
-            expect![[r#"
+            expect![[r"
             error: line 2: source can't be a git ref for COPY
-        "#]],
+        "]],
         ),
         (
             "COPY --chmod=9$X a /",
-            expect![[r#"
+            expect![[r"
             error: line 2: invalid chmod parameter: '9https://a'. it should be octal string and between 0 and 07777
-        "#]],
+        "]],
         ),
         (
             "COPY --link --chown=$X a /",
-            expect![[r#"
+            expect![[r"
             error: line 2: --chown=https://a: user and group names can't be resolved when used with --link, use numeric uid[:gid] instead
-        "#]],
+        "]],
         ),
         (
             "ADD --checksum=$X:1 https://a/b /",
-            expect![[r#"
+            expect![[r"
             error: line 2: invalid checksum digest format
-        "#]],
+        "]],
         ),
         (
             "EXPOSE 1-$X",
@@ -212,15 +212,15 @@ fn what_an_image_decides_may_be_wrong_as_well() {
         ),
         (
             "VOLUME $Y",
-            expect![[r#"
+            expect![[r"
             error: line 2: VOLUME specified can not be an empty string
-        "#]],
+        "]],
         ),
         (
             "STOPSIGNAL $X",
-            expect![[r#"
+            expect![[r"
             error: line 2: invalid signal: https://a
-        "#]],
+        "]],
         ),
         (
             "COPY ${Y:?is not set} /",

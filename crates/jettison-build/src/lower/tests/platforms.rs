@@ -69,11 +69,11 @@ fn commands_need_a_host_that_runs_them() {
     check(
         "FROM base\nRUN x\n",
         &arm(),
-        expect![[r#"
+        expect![[r"
         error: line 2: this host cannot run commands for linux/arm/v7
           hint: register an emulator for arm with binfmt_misc, such as qemu-user-static
           hint: or run the command in a stage `FROM --platform=$BUILDPLATFORM` and copy its results
-    "#]],
+    "]],
     );
     let mut emulated = arm();
     emulated.runnable.push(Platform::new("linux", "arm"));

@@ -180,10 +180,10 @@ fn the_user_says_what_commands_may_do() {
     check(
         text,
         &request(),
-        expect![[r#"
+        expect![[r"
         error: line 5: network.host is not allowed
           hint: allow it with --allow network.host
-    "#]],
+    "]],
     );
     check(
         text,
@@ -212,15 +212,15 @@ fn the_user_says_what_commands_may_do() {
     check(
         "FROM scratch\nRUN --device=gpu=all x\n",
         &request(),
-        expect![[r#"
+        expect![[r"
         error: line 2: RUN --device=gpu=all: no devices can be given to commands
-    "#]],
+    "]],
     );
     check(
         "FROM scratch\nRUN []\n",
         &request(),
-        expect![[r#"
+        expect![[r"
         error: line 2: arguments are required
-    "#]],
+    "]],
     );
 }

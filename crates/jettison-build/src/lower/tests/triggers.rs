@@ -74,27 +74,27 @@ fn triggers_may_be_wrong() {
     for (trigger, expected) in [
         (
             "FROM x",
-            expect![[r#"
+            expect![[r"
             error: line 1: FROM isn't allowed as an ONBUILD trigger
-        "#]],
+        "]],
         ),
         (
             "RAN x",
-            expect![[r#"
+            expect![[r"
             error: line 1: unknown instruction: RAN
-        "#]],
+        "]],
         ),
         (
             "",
-            expect![[r#"
+            expect![[r"
             error: line 1: file with no instructions
-        "#]],
+        "]],
         ),
         (
             "USER a\nUSER b",
-            expect![[r#"
+            expect![[r"
             error: line 1: onbuild trigger should be a single expression
-        "#]],
+        "]],
         ),
         (
             "COPY --from=late a b",
@@ -104,9 +104,9 @@ fn triggers_may_be_wrong() {
         ),
         (
             "COPY --from=7 a b",
-            expect![[r#"
+            expect![[r"
             error: line 1: invalid stage index 7
-        "#]],
+        "]],
         ),
         (
             "ADD --chown=${ a b",
@@ -121,9 +121,9 @@ fn triggers_may_be_wrong() {
     check(
         "FROM scratch AS one\nONBUILD RAN x\nFROM one\n",
         &request(),
-        expect![[r#"
+        expect![[r"
             error: line 3: unknown instruction: RAN
               hint: did you mean `RUN`?
-        "#]],
+        "]],
     );
 }
