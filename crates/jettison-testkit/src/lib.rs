@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod file_server;
+mod git_project;
 mod outcome;
 mod scratch;
 mod skip;
 mod web_server;
 
 pub use crate::file_server::{Fault, FileServer};
+pub use crate::git_project::{GitProject, git_answer};
 pub use crate::outcome::Outcome;
 pub use crate::scratch::Scratch;
 pub use crate::skip::skip;

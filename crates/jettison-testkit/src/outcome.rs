@@ -81,6 +81,7 @@ impl fmt::Display for Outcome {
 fn normalised_line(line: &str) -> String {
     let line = replace_digests(line);
     let line = replace_ports(&line);
+    let line = replace_log_time(&line);
     replace_duration(&line)
 }
 
@@ -115,9 +116,34 @@ fn replace_ports(line: &str) -> String {
     result + rest
 }
 
-/// A line that ends in `12 ms` or `3.4 s` ends in `[TIME]` instead.
+/// A line of a step's output such as `#7 0.123 text` has `[TIME]` as its second word instead.
+fn replace_log_time(line: &str) -> String {
+    let mut words = line.splitn(3, ' ');
+    let (Some(step), Some(time), text) = (words.next(), words.next(), words.next()) else {
+        return line.to_string();
+    };
+    let is_step = step.strip_prefix('#').is_some_and(is_number);
+    let is_time = time
+        .split_once('.')
+        .is_some_and(|(whole, part)| is_number(whole) && is_number(part));
+    match text {
+        Some(text) if is_step && is_time => format!("{step} [TIME] {text}"),
+        _ => line.to_string(),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A line that ends in `12 ms`, `3.4 s` or `DONE 3.4s` ends in `[TIME]` instead.
 fn replace_duration(line: &str) -> String {
-    let Some(number) = line.strip_suffix(" ms").or_else(|| line.strip_suffix(" s")) else {
+    let done = || {
+        line.strip_suffix('s')
+            .filter(|line| line.contains(" DONE "))
+    };
+    let number = line.strip_suffix(" ms").or_else(|| line.strip_suffix(" s"));
+    let Some(number) = number.or_else(done) else {
         return line.to_string();
     };
     let head = number.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
@@ -141,7 +167,9 @@ mod tests {
     fn what_differs_between_runs_is_replaced() {
         let id = format!("sha256:{}", "0a".repeat(32));
         check(&format!("{id} and {id}"), expect!["[ID] and [ID]"]);
-        check("#3 done in 12 ms", expect!["#3 done in [TIME]"]);
+        check("load the indexes 12 ms", expect!["load the indexes [TIME]"]);
+        check("#3 DONE 12.3s", expect!["#3 DONE [TIME]"]);
+        check("#3 0.123 cc -c 1.5", expect!["#3 [TIME] cc -c 1.5"]);
         check(
             "   reading indexes 3.4 s",
             expect!["   reading indexes [TIME]"],
@@ -156,6 +184,7 @@ mod tests {
     fn what_only_looks_like_it_stays() {
         check("sha256:0a0a", expect!["sha256:0a0a"]);
         check("it is", expect!["it is"]);
+        check("#3 1.x y", expect!["#3 1.x y"]);
         check("10 s of v1.2 s", expect!["10 s of v1.2 s"]);
     }
 }

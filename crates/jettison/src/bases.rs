@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{Bases, Engine, Reporter};
+use jettison_build::{Bases, Engine};
 use jettison_debian::{AptSource, Architecture, Keyring};
+use jettison_dockerfile::Platform;
 use jettison_oci::{Image, Reference};
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
 use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
 use crate::network::{DownloadCache, Http};
-use crate::output::{Look, Output};
+use crate::progress::Notes;
 use crate::settings::Settings;
+use crate::surroundings::Surroundings;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -22,7 +24,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) struct SettingsBases<'a> {
     engine: &'a Engine<'a>,
     settings: &'a Settings,
-    reporter: &'a dyn Reporter,
+    reporter: &'a dyn Notes,
     archive: Option<&'a str>,
     host_sources: Vec<AptSource>,
     now: u64,
@@ -34,7 +36,10 @@ pub(crate) struct SettingsBases<'a> {
 }
 
 impl Bases for SettingsBases<'_> {
-    fn base(&self, name: &str) -> Result<Image, BoxError> {
+    fn base(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
+        if platform.architecture != Surroundings::architecture() {
+            return Err(format!("bases for {platform} are not supported yet").into());
+        }
         if let Some(image) = self.known.borrow().get(name) {
             return Ok(image.clone());
         }
@@ -72,7 +77,7 @@ impl<'a> SettingsBases<'a> {
     /// The bases of a build with `input`'s options.
     pub(crate) fn new(
         engine: &'a Engine<'a>,
-        reporter: &'a dyn Reporter,
+        reporter: &'a dyn Notes,
         settings: &'a Settings,
         input: &'a InputArgs,
         now: u64,
@@ -107,9 +112,9 @@ impl<'a> SettingsBases<'a> {
             return Ok(image);
         }
         if let Some(missing) = &found.note {
-            note(missing);
+            self.reporter.note(missing);
         }
-        note(&format!(
+        self.reporter.note(&format!(
             "assembling {base} from {}",
             found
                 .list
@@ -155,11 +160,6 @@ pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Referen
         &host_sources(Path::new("/")),
     );
     base_reference(&base, &found.list, &architecture)
-}
-
-/// Tells the user something.
-fn note(text: &str) {
-    Output::new().note(Look::Note, text);
 }
 
 /// Where the host keeps the files that commands with network get.

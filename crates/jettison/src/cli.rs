@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork};
-pub(crate) use crate::cli::cache::{DuArgs, PruneArgs};
+pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
 pub(crate) use crate::cli::input::InputArgs;
-pub(crate) use crate::cli::values::{ExtraHosts, Resources};
+pub(crate) use crate::cli::values::{ExtraHosts, Field, Resources, fields};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]

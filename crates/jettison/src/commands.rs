@@ -9,7 +9,11 @@ pub(crate) mod doctor;
 pub(crate) mod du;
 pub(crate) mod explain;
 pub(crate) mod images;
+mod items;
 pub(crate) mod optimize;
 pub(crate) mod prune;
 pub(crate) mod run;
 mod world;
+
+pub(crate) use crate::commands::dockerfile::in_directory;
+pub(crate) use crate::commands::world::DOCKERFILE_LIMIT;

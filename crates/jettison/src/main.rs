@@ -7,6 +7,7 @@ mod bases;
 mod cli;
 mod commands;
 mod drawing;
+mod explanation;
 mod failure;
 mod known_images;
 mod network;
@@ -16,6 +17,8 @@ mod progress;
 #[expect(dead_code, reason = "the commands are about to use it")]
 mod remote;
 mod report;
+#[expect(dead_code, reason = "the commands are about to use it")]
+mod secrets;
 mod selection;
 mod settings;
 mod source;
@@ -45,8 +48,8 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&cli.global, args, &surroundings),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
-        Command::Du(args) => commands::du::run(args),
-        Command::Prune(args) => commands::prune::run(args),
+        Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),
+        Command::Prune(args) => commands::prune::run(&cli.global, args, &surroundings, &mut output),
         Command::Doctor => commands::doctor::run(&mut output),
     };
     match result {

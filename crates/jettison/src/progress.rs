@@ -1,178 +1,193 @@
 //! What happens, while it happens, on standard error.
 //!
-//! On a terminal a running step shows its last line of output below its title; elsewhere every line
-//! is printed with the step's number, as `docker build --progress plain` does.
+//! Several steps run at once. Elsewhere than on a terminal every line is printed with its step's number, as
+//! `docker build --progress plain` does; on a terminal the steps that run are shown in place, each with its last line
+//! of output. What commands print is made printable first: it cannot do anything to the terminal.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+mod json;
+mod lines;
+mod plain;
+mod steps;
+mod terminal;
 
-use anstyle::{AnsiColor, Style};
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
 use jettison_build::{Event, Reporter};
-use jettison_slim::size_text;
 
 use crate::cli::ProgressKind;
-use crate::printable::printable;
+use crate::progress::json::Json;
+use crate::progress::plain::Plain;
+pub(crate) use crate::progress::steps::Reasons;
+use crate::progress::steps::Steps;
+use crate::progress::terminal::Live;
 
-const DIM: Style = Style::new().dimmed();
-const CYAN: Style = AnsiColor::Cyan.on_default();
-/// How many lines of a step's output are shown again if it fails.
-const TAIL: usize = 30;
-/// A longer line is shown in pieces.
-const LINE_LIMIT: usize = 32 << 10;
+/// How often what changes by itself is shown anew.
+const TICK: Duration = Duration::from_millis(150);
 
 /// Prints events.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    kind: ProgressKind,
+    shared: Arc<Shared>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
     state: Mutex<State>,
+    /// Wakes the ticker for its end.
+    ended: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
-    stream: anstream::AutoStream<io::Stderr>,
-    /// Output of the current step that no line break has ended yet.
-    open_line: Vec<u8>,
-    tail: Vec<String>,
-    /// Whether the line under the cursor is one that changes.
-    live: bool,
+    view: View,
+    steps: Steps,
+    has_ended: bool,
+}
+
+/// How events are shown.
+#[derive(Debug)]
+enum View {
+    Nothing,
+    Plain(Plain),
+    Live(Live),
+    Json(Json),
 }
 
 impl Progress {
-    pub(crate) fn new(kind: ProgressKind) -> Progress {
-        let kind = match kind {
-            ProgressKind::Auto if io::stderr().is_terminal() => ProgressKind::Tty,
-            ProgressKind::Auto => ProgressKind::Plain,
-            chosen => chosen,
-        };
-        let state = State {
-            stream: anstream::stderr(),
-            open_line: Vec::new(),
-            tail: Vec::new(),
-            live: false,
-        };
-        Progress {
-            kind,
-            state: Mutex::new(state),
-        }
-    }
-
-    /// Prints the end of the last step's output, if it has not been shown.
-    pub(crate) fn show_tail(&self) {
-        let mut state = self.lock();
-        state.clear();
-        if self.kind != ProgressKind::Plain {
-            for line in std::mem::take(&mut state.tail) {
-                state.print(&format!("  {DIM}{line}{DIM:#}"));
+    pub(crate) fn new(kind: ProgressKind, reasons: Reasons) -> Progress {
+        let view = match kind {
+            ProgressKind::Quiet | ProgressKind::None => View::Nothing,
+            // Without a terminal nothing can change in place.
+            ProgressKind::Auto | ProgressKind::Tty if io::stderr().is_terminal() => {
+                View::Live(Live::new())
             }
+            ProgressKind::Auto | ProgressKind::Tty | ProgressKind::Plain => {
+                View::Plain(Plain::new(anstream::stderr()))
+            }
+            ProgressKind::Rawjson => View::Json(Json::new()),
+        };
+        let needs_ticks = matches!(view, View::Plain(_) | View::Live(_));
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                view,
+                steps: Steps::new(reasons),
+                has_ended: false,
+            }),
+            ended: Condvar::new(),
+        });
+        let ticker = needs_ticks.then(|| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || tick(&shared))
+        });
+        Progress { shared, ticker }
+    }
+
+    /// Prints how it ended for the steps that were running, and the end of their output if it has not been shown.
+    pub(crate) fn fail(&self, error: &str) {
+        let mut state = self.shared.lock();
+        let State { view, steps, .. } = &mut *state;
+        match view {
+            View::Live(live) => live.fail(steps, Instant::now()),
+            View::Plain(plain) => plain.fail(steps, Instant::now()),
+            View::Json(json) => json.fail(error, Instant::now()),
+            View::Nothing => {}
         }
     }
 
+    /// Leaves the terminal to others until the next event.
+    pub(crate) fn settle(&self) {
+        let mut state = self.shared.lock();
+        let State { view, steps, .. } = &mut *state;
+        view.settle(steps);
+    }
+}
+
+/// Tells what happens, and what else people should know.
+pub(crate) trait Notes: Reporter {
+    /// Tells something in a line.
+    fn note(&self, text: &str);
+}
+
+impl Notes for Progress {
+    fn note(&self, text: &str) {
+        let mut state = self.shared.lock();
+        match &mut state.view {
+            View::Live(live) => live.note(text),
+            View::Plain(plain) => plain.note(text),
+            View::Nothing | View::Json(_) => {}
+        }
+    }
+}
+
+impl View {
+    fn settle(&mut self, steps: &mut Steps) {
+        match self {
+            View::Live(live) => live.settle(),
+            View::Plain(plain) => plain.show(steps, Instant::now()),
+            View::Nothing | View::Json(_) => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.has_ended = true;
+        let State { view, steps, .. } = &mut *state;
+        view.settle(steps);
+        drop(state);
+        self.shared.ended.notify_all();
+        if let Some(ticker) = self.ticker.take() {
+            // Its panic has been printed.
+            ticker.join().unwrap_or_default();
+        }
+    }
+}
+
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn print(&mut self, line: &str) {
-        self.clear();
-        // Nobody is left to be told that standard error is closed.
-        writeln!(self.stream, "{line}").unwrap_or_default();
-    }
-
-    /// Shows a line that the next one replaces.
-    fn show(&mut self, line: &str) {
-        let width = rustix::termios::tcgetwinsize(io::stderr())
-            .map_or(80, |size| usize::from(size.ws_col).max(20));
-        let cut: String = line
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(width - 1)
-            .collect();
-        write!(self.stream, "\r\x1b[2K{DIM}{cut}{DIM:#}").unwrap_or_default();
-        self.stream.flush().unwrap_or_default();
-        self.live = true;
-    }
-
-    fn clear(&mut self) {
-        if self.live {
-            write!(self.stream, "\r\x1b[2K").unwrap_or_default();
-            self.live = false;
+/// Shows what changes by itself, until the end.
+fn tick(shared: &Shared) {
+    let mut state = shared.lock();
+    while !state.has_ended {
+        let State { view, steps, .. } = &mut *state;
+        match view {
+            View::Live(live) => live.redraw(steps, Instant::now()),
+            View::Plain(plain) => plain.show(steps, Instant::now()),
+            View::Nothing | View::Json(_) => {}
         }
-    }
-
-    /// The whole lines that `bytes` completes.
-    fn lines(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for byte in bytes {
-            if *byte != b'\n' {
-                self.open_line.push(*byte);
-            }
-            if *byte == b'\n' || self.open_line.len() >= LINE_LIMIT {
-                let line = String::from_utf8_lossy(&self.open_line);
-                lines.push(line.trim_end_matches('\r').to_string());
-                self.open_line.clear();
-            }
-        }
-        self.tail.extend(lines.iter().cloned());
-        let surplus = self.tail.len().saturating_sub(TAIL);
-        self.tail.drain(..surplus);
-        lines
+        state = shared
+            .ended
+            .wait_timeout(state, TICK)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
     }
 }
 
 impl Reporter for Progress {
     fn event(&self, event: Event<'_>) {
-        if matches!(self.kind, ProgressKind::Quiet | ProgressKind::None) {
-            return;
-        }
-        let is_tty = self.kind == ProgressKind::Tty;
-        let mut state = self.lock();
-        match event {
-            Event::StepStarted { step, title, .. } => {
-                let title = printable(title);
-                state.tail.clear();
-                state.open_line.clear();
-                state.print(&format!("{CYAN}#{}{CYAN:#} {title}", step + 1));
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let State { view, steps, .. } = &mut *state;
+        match view {
+            View::Nothing => {}
+            View::Json(json) => json.event(&event, now),
+            View::Plain(plain) => {
+                steps.event(&event, now);
+                plain.event(&event);
+                plain.show(steps, now);
             }
-            Event::StepCached { step, title } => {
-                let title = printable(title);
-                state.print(&format!(
-                    "{CYAN}#{}{CYAN:#} {title} {DIM}CACHED{DIM:#}",
-                    step + 1
-                ));
-            }
-            Event::StepOutput { step, bytes } => {
-                for line in state.lines(bytes) {
-                    if is_tty {
-                        state.show(&format!("   {line}"));
-                    } else {
-                        state.print(&format!("#{} {line}", step + 1));
-                    }
-                }
-            }
-            Event::StepFinished { step, elapsed } => {
-                state.print(&format!(
-                    "{CYAN}#{}{CYAN:#} {DIM}done in {}{DIM:#}",
-                    step + 1,
-                    seconds(elapsed)
-                ));
-            }
-            Event::Warning { text } => {
-                state.print(&printable(&format!("warning: {text}")));
-            }
-            Event::TaskStarted { title } => {
-                if is_tty {
-                    state.show(&format!("   {title} …"));
-                }
-            }
-            Event::TaskProgress { done, total } => {
-                if is_tty {
-                    state.show(&format!("   {} of {}", size_text(done), size_text(total)));
-                }
-            }
-            Event::TaskFinished { title, elapsed } => {
-                state.print(&format!("   {title} {DIM}{}{DIM:#}", seconds(elapsed)));
+            View::Live(live) => {
+                steps.event(&event, now);
+                live.event(&event, steps);
             }
         }
     }
@@ -185,35 +200,5 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
         format!("{:.0} ms", seconds * 1000.0)
     } else {
         format!("{seconds:.1} s")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state() -> State {
-        State {
-            stream: anstream::stderr(),
-            open_line: Vec::new(),
-            tail: Vec::new(),
-            live: false,
-        }
-    }
-
-    #[test]
-    fn a_line_that_never_ends_is_shown_in_pieces() {
-        let mut state = state();
-        let lines = state.lines(&vec![b'x'; 3 * LINE_LIMIT + 5]);
-        assert_eq!(lines.iter().map(String::len).sum::<usize>(), 3 * LINE_LIMIT);
-        assert_eq!(state.open_line.len(), 5);
-    }
-
-    #[test]
-    fn lines_are_whole_however_they_arrive() {
-        let mut state = state();
-        assert!(state.lines(b"one").is_empty());
-        assert_eq!(state.lines(b" line\r\ntwo\nth"), ["one line", "two"]);
-        assert_eq!(state.tail, ["one line", "two"]);
     }
 }

@@ -2,7 +2,14 @@
 
 mod address;
 mod agent;
+mod archive;
+mod context;
 mod download;
+mod git;
+mod hosts;
 mod http_date;
+mod lock;
+mod named;
 mod record;
+mod temporary;
 mod transfer;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the process was given.
 #[derive(Clone, Debug)]
@@ -24,6 +24,11 @@ impl Surroundings {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         Surroundings { variables, now }
+    }
+
+    /// The time at the start.
+    pub(crate) fn time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.now)
     }
 
     fn directory(&self, variable: &str, below_home: &str) -> Option<PathBuf> {

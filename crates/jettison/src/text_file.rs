@@ -25,8 +25,13 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<String, Failure> {
 
 /// Reads a text of at most `limit` bytes from standard input.
 pub(crate) fn read_stdin(limit: u64) -> Result<String, Failure> {
+    read_from(io::stdin(), limit)
+}
+
+/// Reads a text of at most `limit` bytes from what standard input is.
+pub(crate) fn read_from(reader: impl Read, limit: u64) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    io::stdin()
+    reader
         .take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::user("cannot read standard input").because(&error))?;

@@ -1,8 +1,10 @@
 //! The options of `du` and `prune`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jettison_build::ItemKind;
 
 use crate::cli::values::{duration, size};
 
@@ -10,26 +12,29 @@ use crate::cli::values::{duration, size};
 pub(crate) struct DuArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    /// Print everything that is known about each entry
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: DuFormat,
+    /// Short for --format=pretty
     #[arg(long)]
     pub(crate) verbose: bool,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "table", conflicts_with = "verbose")]
-    pub(crate) format: DuFormat,
 }
 
-/// How the cache's entries are printed.
+/// How the entries are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DuFormat {
     /// Aligned columns and a sum
     Table,
+    /// All that is known about each entry, in lines of its own
+    Pretty,
     /// One JSON object a line, with buildx's keys and ours
     Json,
-    /// As --verbose
-    Pretty,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+What has a name in `jettison images` stays, with all it needs. Steps that are removed are executed again by the next \
+build; snapshots of images are unpacked again from their layers.")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of the command line"
@@ -37,10 +42,10 @@ pub(crate) enum DuFormat {
 pub(crate) struct PruneArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    /// Remove bases and layers of images, too, that no name leads to
+    /// Remove images without a name and downloads, too
     #[arg(short, long)]
     pub(crate) all: bool,
-    /// Keep this much, whatever the other options say
+    /// Keep this much of what was used last
     #[arg(long, alias = "keep-storage", value_name = "BYTES", value_parser = size)]
     pub(crate) reserved_space: Option<u64>,
     /// Remove what was used longest ago until no more than this is left
@@ -55,7 +60,7 @@ pub(crate) struct PruneArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// Print every entry that is removed, and everything that is known about it
+    /// Print all that is known about each entry that is removed
     #[arg(long)]
     pub(crate) verbose: bool,
 }
@@ -63,42 +68,48 @@ pub(crate) struct PruneArgs {
 /// Which entries are meant.
 #[derive(Debug, Args)]
 pub(crate) struct FilterArgs {
-    /// Only entries that were not used for a time (until=24h), of a kind (type=KIND), or by ID (id=ID)
+    /// Only what was not used for a time (until=24h), or is of a kind (type=step)
     #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = filter)]
-    pub(crate) filters: Vec<Filter>,
-    /// Only entries of these kinds
-    #[arg(long = "type", value_enum, value_delimiter = ',', value_name = "KIND")]
-    pub(crate) kinds: Vec<EntryKind>,
+    filters: Vec<Filter>,
+    /// Only these kinds: step, snapshot, blob, image, cache-mount, download, context-index
+    #[arg(long = "type", value_delimiter = ',', value_name = "KIND", value_parser = item_kind)]
+    kinds: Vec<ItemKind>,
 }
 
 /// One condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
+enum Filter {
     /// Not used for this long.
     Until(Duration),
-    Kind(EntryKind),
-    /// The beginning of the ID.
-    Id(String),
+    Kind(ItemKind),
 }
 
-/// What an entry of the cache is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum EntryKind {
-    /// The result of a step
-    Step,
-    /// The directory of a cache mount
-    CacheMount,
-    /// What was known about a context's files
-    Context,
-    /// A Git repository
-    Git,
-    /// A downloaded file
-    Download,
-    /// A layer that no image has
-    Layer,
+impl FilterArgs {
+    /// The kinds that were named; all of `otherwise` if none were.
+    pub(crate) fn kinds(&self, otherwise: &[ItemKind]) -> BTreeSet<ItemKind> {
+        let filters = self.filters.iter().filter_map(|filter| match filter {
+            Filter::Kind(kind) => Some(*kind),
+            Filter::Until(_) => None,
+        });
+        let named: BTreeSet<ItemKind> = filters.chain(self.kinds.iter().copied()).collect();
+        if named.is_empty() {
+            otherwise.iter().copied().collect()
+        } else {
+            named
+        }
+    }
+
+    /// For how long an entry must not have been used.
+    pub(crate) fn unused_for(&self) -> Duration {
+        let durations = self.filters.iter().filter_map(|filter| match filter {
+            Filter::Until(duration) => Some(*duration),
+            Filter::Kind(_) => None,
+        });
+        durations.max().unwrap_or_default()
+    }
 }
 
-/// Reads `NAME=VALUE`, with buildx's names of kinds, too (BuildKit: `UsageRecordType`, client/diskusage.go).
+/// Reads `NAME=VALUE` (buildx: `toBuildkitPruneInfo`, commands/prune.go).
 fn filter(text: &str) -> Result<Filter, String> {
     let (name, value) = text
         .split_once("==")
@@ -106,24 +117,29 @@ fn filter(text: &str) -> Result<Filter, String> {
         .ok_or("take NAME=VALUE")?;
     match name {
         "until" | "unused-for" => duration(value).map(Filter::Until),
-        "id" => Ok(Filter::Id(value.to_string())),
-        "type" => entry_kind(value).map(Filter::Kind),
+        "type" => item_kind(value).map(Filter::Kind),
         _ => Err(format!(
-            "there is no filter called `{name}`: take until, type or id"
+            "there is no filter called `{name}`: take until or type"
         )),
     }
 }
 
-fn entry_kind(name: &str) -> Result<EntryKind, String> {
-    match name {
-        "regular" => Ok(EntryKind::Step),
-        "exec.cachemount" => Ok(EntryKind::CacheMount),
-        "source.local" => Ok(EntryKind::Context),
-        "source.git.checkout" => Ok(EntryKind::Git),
-        _ => EntryKind::from_str(name, true).map_err(|_| {
-            format!("there is no kind called `{name}`: take step, cache-mount, context, git, download or layer")
-        }),
-    }
+/// Reads a kind, by our names or BuildKit's (`UsageRecordType`, client/diskusage.go).
+fn item_kind(name: &str) -> Result<ItemKind, String> {
+    let kind = match name {
+        "regular" => Some(ItemKind::Step),
+        "exec.cachemount" => Some(ItemKind::CacheMount),
+        "source.local" => Some(ItemKind::ContextIndex),
+        "source.git.checkout" => Some(ItemKind::Download),
+        _ => ItemKind::ALL.into_iter().find(|kind| kind.as_str() == name),
+    };
+    kind.ok_or_else(|| {
+        let names = ItemKind::ALL.map(ItemKind::as_str);
+        format!(
+            "there is no kind called `{name}`: take {}",
+            names.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -135,10 +151,9 @@ mod tests {
         let cases = [
             ("until=24h", Filter::Until(Duration::from_hours(24))),
             ("unused-for=1m", Filter::Until(Duration::from_mins(1))),
-            ("type=step", Filter::Kind(EntryKind::Step)),
-            ("type==exec.cachemount", Filter::Kind(EntryKind::CacheMount)),
-            ("type=cache-mount", Filter::Kind(EntryKind::CacheMount)),
-            ("id=abc", Filter::Id("abc".to_string())),
+            ("type=step", Filter::Kind(ItemKind::Step)),
+            ("type==exec.cachemount", Filter::Kind(ItemKind::CacheMount)),
+            ("type=cache-mount", Filter::Kind(ItemKind::CacheMount)),
         ];
         for (text, expected) in cases {
             assert_eq!(filter(text), Ok(expected), "{text}");

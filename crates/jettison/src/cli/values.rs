@@ -18,6 +18,7 @@ pub(crate) use crate::cli::values::attestation::{Attestation, attestation, attes
 pub(crate) use crate::cli::values::cache::{CacheExport, CacheImport, cache_export, cache_import};
 pub(crate) use crate::cli::values::duration::duration;
 pub(crate) use crate::cli::values::entitlement::{Entitlement, entitlement};
+pub(crate) use crate::cli::values::fields::{Field, fields};
 pub(crate) use crate::cli::values::host::{ExtraHosts, extra_hosts};
 pub(crate) use crate::cli::values::pair::{Pair, pair};
 pub(crate) use crate::cli::values::resource::{Resource, Resources, resource};

@@ -3,6 +3,7 @@
 mod metadata;
 mod options;
 mod results;
+mod table;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,7 @@ use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::progress::Progress;
+use crate::progress::{Progress, Reasons};
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -60,6 +61,11 @@ pub(crate) fn run(
         .map_err(|error| build_failure(&error, &inputs.source))?;
     let built = build(&engine, &inputs, args, progress, surroundings.now)?;
     results.write(&store, &built)?;
+    if shows_steps(progress) {
+        for line in table::table(&built) {
+            output.note(Look::Plain, &line);
+        }
+    }
     output.line(&built.image.id().0.to_string());
     if progress != ProgressKind::Quiet {
         for tag in &results.tags {
@@ -80,6 +86,14 @@ fn progress_kind(global: &Global, args: &BuildArgs) -> ProgressKind {
     }
 }
 
+/// Whether people watch.
+fn shows_steps(progress: ProgressKind) -> bool {
+    match progress {
+        ProgressKind::Auto | ProgressKind::Tty | ProgressKind::Plain => true,
+        ProgressKind::Quiet | ProgressKind::None | ProgressKind::Rawjson => false,
+    }
+}
+
 fn build(
     engine: &Engine<'_>,
     inputs: &Inputs,
@@ -87,15 +101,21 @@ fn build(
     progress: ProgressKind,
     now: u64,
 ) -> Result<Built, Failure> {
-    let progress = Progress::new(progress);
+    let reasons = if args.cache.explain {
+        Reasons::Told
+    } else {
+        Reasons::Untold
+    };
+    let progress = Progress::new(progress, reasons);
     let bases = SettingsBases::new(engine, &progress, &inputs.settings, &args.input, now);
     let request = BuildRequest {
         cache: inputs.cache,
         created: inputs.created.clone(),
+        jobs: args.commands.jobs.map(usize::from),
         ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
     };
     engine.build(&request, &bases, &progress).map_err(|error| {
-        progress.show_tail();
+        progress.fail(&error.to_string());
         build_failure(&error, &inputs.source)
     })
 }

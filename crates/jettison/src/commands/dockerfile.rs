@@ -85,7 +85,7 @@ impl Location {
 }
 
 /// The Dockerfile of a directory: of either name the one that is there.
-pub(super) fn in_directory(directory: &Path) -> PathBuf {
+pub(crate) fn in_directory(directory: &Path) -> PathBuf {
     // The current directory goes without saying.
     let directory = directory.strip_prefix(".").unwrap_or(directory);
     ["Dockerfile", "dockerfile"]

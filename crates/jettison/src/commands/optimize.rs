@@ -19,7 +19,7 @@ use crate::commands::{build, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::progress::Progress;
+use crate::progress::{Notes, Progress, Reasons};
 use crate::settings::probe_of;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
@@ -49,7 +49,7 @@ pub(crate) fn run(
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
     let watcher = Watcher {
-        progress: Progress::new(global.progress),
+        progress: Progress::new(global.progress, Reasons::Untold),
         output: Mutex::new(Output::new()),
         file: inputs.dockerfile.clone(),
         written: written.clone(),
@@ -74,7 +74,7 @@ pub(crate) fn run(
         optimized_name: &optimized.familiar(),
     };
     let result = optimize(&engine, &bases, &request, &watcher).map_err(|error| {
-        watcher.progress.show_tail();
+        watcher.progress.fail(&error.to_string());
         failure(&error, &inputs.source, &written)
     })?;
     build::tag(&store, std::slice::from_ref(&original), &result.original)?;
@@ -210,6 +210,7 @@ struct Watcher {
 
 impl Watcher {
     fn with_output(&self, print: impl FnOnce(&mut Output)) {
+        self.progress.settle();
         print(
             &mut self
                 .output
@@ -222,6 +223,12 @@ impl Watcher {
 impl Reporter for Watcher {
     fn event(&self, event: Event<'_>) {
         self.progress.event(event);
+    }
+}
+
+impl Notes for Watcher {
+    fn note(&self, text: &str) {
+        self.progress.note(text);
     }
 }
 

@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jettison_build::{FileRequest, RemoteError, RemoteFile, Secrets};
 use jettison_oci::{Digest, Hasher};
-use rustix::fs::{FlockOperation, flock};
 use ureq::Agent;
 
 use crate::remote::address::{WebAddress, redacted};
 use crate::remote::agent::{Patience, Reach, agent};
 use crate::remote::http_date::parse_http_date;
+use crate::remote::lock::{LockError, lock, try_lock};
 use crate::remote::record::{Record, looks};
 use crate::remote::transfer::{Answer, Question, TransferError, Validators, transfer};
 
@@ -50,6 +50,9 @@ pub(crate) enum DownloadError {
         #[source]
         source: RemoteError,
     },
+    /// Somebody else is at it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The operating system refused.
     #[error("cannot {action} {}", .path.display())]
     Io {
@@ -124,8 +127,8 @@ impl<'a> Downloads<'a> {
     /// Finds the file here or fetches it.
     fn get(&self, request: &FileRequest) -> Result<RemoteFile, DownloadError> {
         let name = Digest::of(request.url.as_bytes()).hex();
-        let _lock = self.lock(&name)?;
         let path = self.dir.join("urls").join(&name);
+        let _lock = lock(&path.with_extension("lock"))?;
         let known = self.known(&path);
         if let (Some(record), Some(checksum)) = (&known, request.checksum)
             && record.digest == checksum
@@ -265,15 +268,6 @@ impl<'a> Downloads<'a> {
         Ok(address.authorization())
     }
 
-    /// Waits until nobody else asks a URL.
-    fn lock(&self, name: &str) -> Result<File, DownloadError> {
-        let path = self.dir.join("urls").join(format!("{name}.lock"));
-        let file = File::create(&path).map_err(io_error("create", &path))?;
-        flock(&file, FlockOperation::LockExclusive)
-            .map_err(|error| io_error("lock", &path)(error.into()))?;
-        Ok(file)
-    }
-
     /// Removes what a process left that was killed. What cannot be removed does no harm.
     fn remove_leftovers(&self) {
         let Ok(entries) = fs::read_dir(self.dir.join("partial")) else {
@@ -282,9 +276,7 @@ impl<'a> Downloads<'a> {
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let lock = self.dir.join("urls").join(format!("{name}.lock"));
-            if let Ok(file) = File::create(&lock)
-                && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-            {
+            if let Some(_lock) = try_lock(&lock) {
                 fs::remove_file(entry.path()).unwrap_or_default();
             }
         }

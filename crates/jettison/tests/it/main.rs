@@ -19,6 +19,8 @@ mod cli;
 mod conformance;
 mod files;
 mod interop;
+mod progress;
+mod pruning;
 mod shared;
 mod users;
 

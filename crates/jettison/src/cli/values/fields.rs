@@ -4,14 +4,14 @@ use jettison_dockerfile::mount_fields;
 
 /// One element of a list: a key in lower case, and what stands after the first `=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) key: String,
-    pub(super) value: Option<String>,
+pub(crate) struct Field {
+    pub(crate) key: String,
+    pub(crate) value: Option<String>,
 }
 
 /// Splits a list at its commas; an element in double quotes may have commas in it. buildx reads its options so
 /// (go-csvvalue: `Fields`).
-pub(super) fn fields(text: &str) -> Result<Vec<Field>, String> {
+pub(crate) fn fields(text: &str) -> Result<Vec<Field>, String> {
     let fields = mount_fields(text).map_err(|error| match text {
         "" => "it is empty".to_string(),
         _ => error.to_string(),
@@ -26,7 +26,7 @@ pub(super) fn fields(text: &str) -> Result<Vec<Field>, String> {
 }
 
 /// Splits a list of `key=value`.
-pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     fields(text)?
         .into_iter()
         .map(|Field { key, value }| match value {

@@ -6,6 +6,7 @@ use jettison_build::Built;
 use jettison_oci::{Image, Reference};
 use serde::Serialize;
 
+use crate::explanation::explanation;
 use crate::printable::printable_json;
 
 #[derive(Debug, Serialize)]
@@ -40,7 +41,7 @@ struct Platform {
     variant: Option<String>,
 }
 
-/// What a step did.
+/// What a step did: now, or when it was executed first.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Step<'a> {
@@ -48,14 +49,24 @@ struct Step<'a> {
     title: &'a str,
     line: usize,
     cached: bool,
-    /// Wall time of its execution: now, or when it was executed first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    layer_digest: Option<String>,
+    processor_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unpacked_bytes: Option<u64>,
+    peak_memory_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    files: Option<u64>,
+    layer: Option<StepLayer>,
+}
+
+/// What a step added to the image.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StepLayer {
+    diff_id: String,
+    added_bytes: u64,
+    files: u64,
 }
 
 /// The metadata of a build whose image has these names.
@@ -101,13 +112,15 @@ fn steps(built: &Built) -> Vec<Step<'_>> {
             title: &step.hints.title,
             line: step.hints.line,
             cached: record.cached,
+            because: record.change.as_ref().map(explanation),
             seconds: record.elapsed.as_secs_f64(),
-            layer_digest: record
-                .layer
-                .as_ref()
-                .map(|layer| layer.diff_id.0.to_string()),
-            unpacked_bytes: record.layer.as_ref().map(|layer| layer.unpacked_size),
-            files: record.layer.as_ref().map(|layer| layer.files),
+            processor_seconds: record.processor_time.map(|time| time.as_secs_f64()),
+            peak_memory_bytes: record.peak_memory,
+            layer: record.layer.as_ref().map(|layer| StepLayer {
+                diff_id: layer.diff_id.0.to_string(),
+                added_bytes: layer.unpacked_size,
+                files: layer.files,
+            }),
         })
         .collect()
 }

@@ -45,7 +45,6 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
         ("--no-cache-filter", !args.cache.no_cache_filter.is_empty()),
         ("--cache-from", !args.cache.cache_from.is_empty()),
         ("--cache-to", !args.cache.cache_to.is_empty()),
-        ("--explain", args.cache.explain),
         ("--secret", !commands.secrets.is_empty()),
         ("--ssh", !commands.ssh.is_empty()),
         ("--ca", commands.ca.is_some()),
@@ -59,7 +58,6 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
         ("--ulimit", !commands.ulimits.is_empty()),
         ("--resource", resources(args) != Resources::default()),
         ("--cgroup-parent", commands.cgroup_parent.is_some()),
-        ("--jobs", commands.jobs.is_some()),
         ("--shell-on-failure", commands.shell_on_failure),
     ];
     match options.iter().find(|(_, is_given)| *is_given) {

@@ -1,0 +1,350 @@
+//! `--progress rawjson`: one JSON object a line for each event, in the shape of BuildKit's `SolveStatus` (client/graph.go):
+//! `vertexes` are steps, `logs` what their commands print (in Base64), `statuses` pieces of work that are no steps.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use jettison_build::Event;
+use jettison_oci::Digest;
+use jettison_slim::timestamp;
+use serde::Serialize;
+
+use crate::printable::printable_json;
+
+/// Prints events as JSON.
+#[derive(Debug)]
+pub(super) struct Json {
+    /// The wall clock when this one showed no time.
+    epoch: Duration,
+    start: Instant,
+    /// The steps that have begun.
+    vertexes: Vec<Option<Vertex>>,
+    task: Option<Task>,
+}
+
+/// The piece of work that is under way.
+#[derive(Clone, Debug)]
+struct Task {
+    title: String,
+    started: String,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Status<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    vertexes: &'a [Vertex],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statuses: Option<[Work; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<[Log<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<[Warned; 1]>,
+}
+
+#[derive(Debug, Serialize)]
+struct Warned {
+    level: u8,
+    short: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Vertex {
+    digest: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    cached: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Work {
+    id: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    total: u64,
+    current: u64,
+    timestamp: String,
+    started: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Log<'a> {
+    vertex: &'a str,
+    /// Standard output; a command's two streams come as one.
+    stream: u8,
+    data: String,
+    timestamp: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl Json {
+    pub(super) fn new() -> Json {
+        Json {
+            epoch: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+            start: Instant::now(),
+            vertexes: Vec::new(),
+            task: None,
+        }
+    }
+
+    /// Prints an event.
+    pub(super) fn event(&mut self, event: &Event<'_>, now: Instant) {
+        let line = self.line(event, now);
+        self.print(line);
+    }
+
+    /// Prints how it ended for those that were running.
+    pub(super) fn fail(&mut self, error: &str, now: Instant) {
+        let time = self.time(now);
+        let mut failed = Vec::new();
+        for vertex in self.vertexes.iter_mut().flatten() {
+            if vertex.completed.is_none() {
+                vertex.completed = Some(time.clone());
+                vertex.error = Some(error.to_string());
+                failed.push(vertex.clone());
+            }
+        }
+        if !failed.is_empty() {
+            let status = Status {
+                vertexes: &failed,
+                ..Status::default()
+            };
+            let line = serde_json::to_string(&status).ok();
+            self.print(line);
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "the stream is the process's")]
+    fn print(&self, line: Option<String>) {
+        if let Some(line) = line {
+            // Nobody is left to be told that standard error is closed.
+            let line = printable_json(&line);
+            writeln!(io::stderr().lock(), "{line}").unwrap_or_default();
+        }
+    }
+
+    /// The line for an event, if it says anything.
+    fn line(&mut self, event: &Event<'_>, now: Instant) -> Option<String> {
+        let time = self.time(now);
+        let mut status = Status::default();
+        let vertex;
+        match event {
+            Event::StepStarted { step, title, .. } => {
+                vertex = [self.begin(*step, title, time)];
+                status.vertexes = &vertex;
+            }
+            Event::StepCached { step, title } => {
+                let begun = self.begin(*step, title, time.clone());
+                vertex = [self.complete(
+                    *step,
+                    Vertex {
+                        cached: true,
+                        ..begun
+                    },
+                    time,
+                )];
+                status.vertexes = &vertex;
+            }
+            Event::StepFinished { step, .. } => {
+                let begun = self.vertex(*step)?.clone();
+                vertex = [self.complete(*step, begun, time)];
+                status.vertexes = &vertex;
+            }
+            Event::StepOutput { step, bytes } => {
+                status.logs = Some([Log {
+                    vertex: &self.vertex(*step)?.digest,
+                    stream: 1,
+                    data: base64(bytes),
+                    timestamp: time,
+                }]);
+            }
+            Event::Warning { text } => {
+                status.warnings = Some([Warned {
+                    level: 1,
+                    short: base64(text.as_bytes()),
+                }]);
+            }
+            Event::TaskStarted { title } => {
+                let task = Task {
+                    title: (*title).to_string(),
+                    started: time.clone(),
+                };
+                status.statuses = Some([work(&task, (0, 0), time)]);
+                self.task = Some(task);
+            }
+            Event::TaskProgress { done, total } => {
+                status.statuses = Some([work(self.task.as_ref()?, (*done, *total), time)]);
+            }
+            Event::TaskFinished { .. } => {
+                let done = work(&self.task.take()?, (0, 0), time.clone());
+                let completed = Some(time);
+                status.statuses = Some([Work { completed, ..done }]);
+            }
+        }
+        serde_json::to_string(&status).ok()
+    }
+
+    fn begin(&mut self, step: usize, title: &str, time: String) -> Vertex {
+        if self.vertexes.len() <= step {
+            self.vertexes.resize(step + 1, None);
+        }
+        let vertex = Vertex {
+            // It is the same in every message about the step, and no other step's; nothing more is promised.
+            digest: Digest::of(format!("{step} {title}").as_bytes()).to_string(),
+            name: title.to_string(),
+            started: Some(time),
+            completed: None,
+            cached: false,
+            error: None,
+        };
+        self.vertexes[step] = Some(vertex.clone());
+        vertex
+    }
+
+    fn complete(&mut self, step: usize, begun: Vertex, time: String) -> Vertex {
+        let vertex = Vertex {
+            completed: Some(time),
+            ..begun
+        };
+        self.vertexes[step] = Some(vertex.clone());
+        vertex
+    }
+
+    fn vertex(&self, step: usize) -> Option<&Vertex> {
+        self.vertexes.get(step)?.as_ref()
+    }
+
+    /// The time in RFC 3339, with nanoseconds.
+    fn time(&self, now: Instant) -> String {
+        let since = self.epoch + now.saturating_duration_since(self.start);
+        let whole = timestamp(since.as_secs());
+        let whole = whole.trim_end_matches('Z');
+        format!("{whole}.{:09}Z", since.subsec_nanos())
+    }
+}
+
+fn work(task: &Task, (current, total): (u64, u64), timestamp: String) -> Work {
+    Work {
+        id: task.title.clone(),
+        total,
+        current,
+        timestamp,
+        started: task.started.clone(),
+        completed: None,
+    }
+}
+
+/// Bytes in the usual alphabet of Base64, with padding (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let index = (bits >> (18 - 6 * place)) & 63;
+            // Three bytes are four letters, two are three, one is two.
+            let is_there = place <= chunk.len();
+            text.push(if is_there {
+                char::from(ALPHABET[index as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jettison_build::KeyChange;
+
+    #[test]
+    fn bytes_are_written_as_base64() {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
+    }
+
+    #[test]
+    fn events_have_buildkits_keys() {
+        let mut json = Json::new();
+        json.epoch = Duration::from_millis(1_700_000_000_250);
+        let start = json.start;
+        let mut lines = String::new();
+        for event in [
+            Event::StepCached {
+                step: 0,
+                title: "[1/2] COPY a b",
+            },
+            Event::StepStarted {
+                step: 1,
+                title: "[2/2] RUN \"x\"",
+                change: &KeyChange::New,
+            },
+            Event::StepOutput {
+                step: 1,
+                bytes: b"\x1b[2Jhi\n",
+            },
+            Event::StepFinished {
+                step: 1,
+                elapsed: Duration::from_secs(1),
+            },
+            Event::TaskStarted { title: "download" },
+            Event::TaskProgress { done: 5, total: 10 },
+            Event::TaskFinished {
+                title: "download",
+                elapsed: Duration::from_secs(1),
+            },
+        ] {
+            lines += &json.line(&event, start).unwrap();
+            lines.push('\n');
+        }
+        let [first, second] = ["0 [1/2] COPY a b", "1 [2/2] RUN \"x\""]
+            .map(|name| Digest::of(name.as_bytes()).to_string());
+        let lines = lines
+            .replace(&first, "[FIRST]")
+            .replace(&second, "[SECOND]");
+        let lines = lines.replace("2023-11-14T22:13:20.250000000Z", "[NOW]");
+        expect_test::expect![[r#"
+            {"vertexes":[{"digest":"[FIRST]","name":"[1/2] COPY a b","started":"[NOW]","completed":"[NOW]","cached":true}]}
+            {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]"}]}
+            {"logs":[{"vertex":"[SECOND]","stream":1,"data":"G1sySmhpCg==","timestamp":"[NOW]"}]}
+            {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]","completed":"[NOW]"}]}
+            {"statuses":[{"id":"download","current":0,"timestamp":"[NOW]","started":"[NOW]"}]}
+            {"statuses":[{"id":"download","total":10,"current":5,"timestamp":"[NOW]","started":"[NOW]"}]}
+            {"statuses":[{"id":"download","current":0,"timestamp":"[NOW]","started":"[NOW]","completed":"[NOW]"}]}
+        "#]].assert_eq(&lines);
+    }
+}

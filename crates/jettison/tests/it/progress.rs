@@ -1,0 +1,200 @@
+//! What a build shows while it runs, and what it says of itself afterwards.
+
+use expect_test::expect;
+use jettison_testkit::Scratch;
+use serde_json::Value;
+
+use crate::PROGRAM;
+use crate::builds::check_build;
+use crate::shared::namespaces_work;
+
+/// A directory `app` whose two files are copied by two steps.
+fn app() -> Option<Scratch> {
+    if !namespaces_work() {
+        return None;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    scratch
+        .write(
+            "app/Dockerfile",
+            "FROM scratch\nCOPY one /\nCOPY --chown=0 two /\nLABEL a=b\n",
+        )
+        .write("app/one", "first\n")
+        .write("app/two", "second\n");
+    Some(scratch)
+}
+
+#[test]
+fn a_build_explains_why_its_steps_run() {
+    let Some(scratch) = app() else { return };
+    let build = ["build", "app", "--explain", "--jobs=1"];
+    check_build(
+        &scratch,
+        &build,
+        expect![[r#"
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [2/3] COPY one /
+            #1 because no earlier build had such a step
+            #1 DONE [TIME]
+
+            #2 [3/3] COPY --chown=0 two /
+            #2 because no earlier build had such a step
+            #2 DONE [TIME]
+
+            [TABLE]
+        "#]],
+    );
+    scratch.write("app/two", "other\n");
+    check_build(
+        &scratch,
+        &build,
+        expect![[r#"
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [2/3] COPY one /
+            #1 CACHED
+
+            #2 [3/3] COPY --chown=0 two /
+            #2 because `two` changed
+            #2 DONE [TIME]
+
+            [TABLE]
+        "#]],
+    );
+    scratch.write(
+        "app/Dockerfile",
+        "FROM scratch\nCOPY one /\nCOPY --chown=5 two /\nLABEL a=b\n",
+    );
+    check_build(
+        &scratch,
+        &build,
+        expect![[r#"
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [2/3] COPY one /
+            #1 CACHED
+
+            #2 [3/3] COPY --chown=5 two /
+            #2 because `--chown` was "0" and is "5"
+            #2 DONE [TIME]
+
+            [TABLE]
+        "#]],
+    );
+    let anew = [build.as_slice(), &["--no-cache"]].concat();
+    check_build(
+        &scratch,
+        &anew,
+        expect![[r#"
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            #1 [2/3] COPY one /
+            #1 because the cache was not asked
+            #1 DONE [TIME]
+
+            #2 [3/3] COPY --chown=5 two /
+            #2 because the cache was not asked
+            #2 DONE [TIME]
+
+            [TABLE]
+        "#]],
+    );
+}
+
+#[test]
+fn raw_json_has_a_vertex_for_each_step() {
+    let Some(scratch) = app() else { return };
+    let arguments = ["build", "app", "--progress=rawjson", "--jobs=1"];
+    let events = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with('{'));
+        let vertexes = lines.flat_map(|line| {
+            let event: Value = serde_json::from_str(line).expect("an event is one line");
+            event["vertexes"].as_array().cloned().unwrap_or_default()
+        });
+        let shown = vertexes.map(|vertex| {
+            assert!(vertex["started"].is_string(), "{vertex}");
+            let is_over = vertex["completed"].is_string();
+            format!("{} {is_over} {}", vertex["name"], vertex["cached"])
+        });
+        shown.collect()
+    };
+    let first = scratch.jettison(&arguments).succeeded();
+    assert_eq!(
+        events(&first.stderr),
+        [
+            "\"[2/3] COPY one /\" false null",
+            "\"[2/3] COPY one /\" true null",
+            "\"[3/3] COPY --chown=0 two /\" false null",
+            "\"[3/3] COPY --chown=0 two /\" true null",
+        ]
+    );
+    let second = scratch.jettison(&arguments).succeeded();
+    assert_eq!(
+        events(&second.stderr),
+        [
+            "\"[2/3] COPY one /\" true true",
+            "\"[3/3] COPY --chown=0 two /\" true true",
+        ]
+    );
+}
+
+#[test]
+fn quiet_and_none_show_no_steps() {
+    let Some(scratch) = app() else { return };
+    for arguments in [["build", "app", "-q"], ["build", "app", "--progress=quiet"]] {
+        let outcome = scratch.jettison(&arguments).succeeded();
+        assert_eq!(outcome.stderr, "");
+        assert!(outcome.stdout.starts_with("sha256:"));
+    }
+    let arguments = ["build", "app", "--progress=none", "-t", "app"];
+    let outcome = scratch.jettison(&arguments).succeeded();
+    assert_eq!(outcome.stderr, "named app:latest\n");
+}
+
+#[test]
+fn the_metadata_has_buildxs_keys_and_each_steps_figures() {
+    let Some(scratch) = app() else { return };
+    let arguments = [
+        "build",
+        "-q",
+        "app",
+        "-t",
+        "app",
+        "-t",
+        "here/app:1",
+        "--metadata-file",
+        "meta.json",
+    ];
+    let outcome = scratch.jettison(&arguments).succeeded();
+    let metadata: Value = serde_json::from_str(&scratch.read("meta.json")).expect("it is JSON");
+    let id = outcome.stdout.trim_end();
+    assert_eq!(metadata["containerimage.config.digest"], id);
+    let descriptor = &metadata["containerimage.descriptor"];
+    assert_eq!(descriptor["digest"], metadata["containerimage.digest"]);
+    assert_eq!(descriptor["annotations"]["config.digest"], id);
+    assert_eq!(
+        descriptor["mediaType"],
+        "application/vnd.oci.image.manifest.v1+json"
+    );
+    assert_eq!(
+        metadata["image.name"],
+        "docker.io/library/app:latest,docker.io/here/app:1"
+    );
+    let steps = metadata["jettison.build.steps"]
+        .as_array()
+        .expect("steps are a list");
+    let titles: Vec<&Value> = steps.iter().map(|step| &step["title"]).collect();
+    assert_eq!(titles, ["[2/3] COPY one /", "[3/3] COPY --chown=0 two /"]);
+    assert_eq!(steps[0]["cached"], false);
+    assert_eq!(steps[0]["layer"]["addedBytes"], 6);
+    assert!(steps[0]["seconds"].is_f64());
+}
