@@ -8,9 +8,10 @@ use jettison_sandbox::{MemoryFile, Mount, MountKind, Upper, mount_overlay};
 
 use crate::cache_mounts::{CacheDirectory, Seed};
 use crate::error::BuildError;
+use crate::exec::Merged;
+use crate::exec::files::resolve;
 use crate::exec::run::agent::Agent;
 use crate::exec::run::command::{RunError, RunSurroundings};
-use crate::exec::{Merged, resolve};
 use crate::plan::{
     CacheSharing, Input, MountAttributes, RunDefinition, RunMount, RunMountKind, RunScriptFile,
 };
