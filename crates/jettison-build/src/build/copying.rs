@@ -46,7 +46,7 @@ impl StepRun<'_> {
     ) -> Result<(), BuildError> {
         let below = merged(lowers)?;
         self.with_sources(step, copy, Purpose::Copy, |work| {
-            let changes = work.onto(&below)?;
+            let changes = work.onto(&below, &active.work())?;
             write(&changes, active)
         })
     }
