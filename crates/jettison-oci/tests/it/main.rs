@@ -10,3 +10,4 @@ mod layouts;
 mod scratch;
 mod store;
 mod streams;
+mod tar_files;
