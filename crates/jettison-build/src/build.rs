@@ -27,9 +27,9 @@ use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
 use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
 use crate::cache_mounts::CacheMounts;
-use crate::context::BuildContext;
+use crate::context::{BuildContext, OpenContexts};
 use crate::error::BuildError;
-use crate::event::Reporter;
+use crate::event::{Event, Reporter};
 use crate::exec::RunHost;
 use crate::lower::{Bases, LowerRequest, lower};
 use crate::plan::{Plan, StepId};
@@ -235,6 +235,7 @@ impl<'a> Engine<'a> {
         let lineage = Lineage::open(&self.cache, request);
         let schedule = Schedule::new(plan, request.jobs);
         let (queue, jobs) = LayerQueue::new(plan, request.keep);
+        let contexts = OpenContexts::new(self.store.root());
         let run = StepRun {
             engine: self,
             plan,
@@ -243,6 +244,7 @@ impl<'a> Engine<'a> {
             layers: &queue,
             lineage: &lineage,
             schedule: &schedule,
+            contexts: &contexts,
         };
         let (ran, written) = std::thread::scope(|scope| {
             let writer = scope.spawn(|| write_layers(self, jobs, &queue));
@@ -252,6 +254,10 @@ impl<'a> Engine<'a> {
             (ran, written)
         });
         // What was found is worth knowing to the next build, even if this one failed.
+        if let Err(error) = contexts.save() {
+            let text = format!("the next build will read the context again: {error}");
+            reporter.event(Event::Warning { text: &text });
+        }
         lineage.save(&self.cache, plan, &schedule)?;
         let mut written = match written {
             Ok(written) => written?,

@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod index;
 mod open;
+mod source;
 mod table;
 mod tree;
 mod walk;
@@ -29,6 +30,7 @@ pub use crate::context::entries::{Entries, Entry, EntryKind};
 pub use crate::context::error::ContextError;
 pub use crate::context::identity::{FileIdentity, FileTime};
 pub use crate::context::index::{Content, ContentIndex};
+pub(crate) use crate::context::source::OpenContexts;
 pub use crate::context::tree::{ContextTree, OpenFile};
 use crate::error::BuildError;
 

@@ -6,8 +6,8 @@ use crate::build::step::{StepRun, located};
 use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
 use crate::error::BuildError;
 use crate::exec::{
-    Changes, CopyFailure, CopyWork, Files, LastLink, Lookup, Merged, NoDigests, Outputs, Owners,
-    PlainFiles, Source, resolve, workdir,
+    Changes, CopyFailure, CopyWork, Digests, Files, LastLink, Lookup, Merged, NoDigests, Outputs,
+    Owners, Source, resolve, workdir,
 };
 use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, WorkdirDefinition};
 use crate::snapshot::{Active, Snapshot};
@@ -30,8 +30,8 @@ impl StepRun<'_> {
             return Ok((Some((alias, true)), text));
         }
         let parent = self.input_key(step.parent);
-        self.with_sources(step, copy, |work| {
-            let contents = work.contents(&NoDigests)?;
+        self.with_sources(step, copy, |work, digests| {
+            let contents = work.contents(digests)?;
             let alias = alias.map(|alias| (alias, false));
             Ok((alias, with_contents(copy, &parent, &contents)))
         })
@@ -45,9 +45,9 @@ impl StepRun<'_> {
         active: &Snapshot<Active>,
     ) -> Result<(), BuildError> {
         let below = merged(lowers)?;
-        self.with_sources(step, copy, |work| {
+        self.with_sources(step, copy, |work, digests| {
             let changes = work.onto(&below)?;
-            write(&changes, active)
+            write(&changes, active, digests)
         })
     }
 
@@ -60,7 +60,7 @@ impl StepRun<'_> {
     ) -> Result<(), BuildError> {
         let below = merged(lowers)?;
         workdir(definition, &below)
-            .and_then(|changes| write(&changes, active))
+            .and_then(|changes| write(&changes, active, &NoDigests))
             .map_err(|failure| copy_error(step, &failure))
     }
 
@@ -79,24 +79,29 @@ impl StepRun<'_> {
         &self,
         step: &Step,
         copy: &CopyDefinition,
-        use_them: impl FnOnce(&CopyWork<'_>) -> Result<T, CopyFailure>,
+        use_them: impl FnOnce(&CopyWork<'_>, &dyn Digests) -> Result<T, CopyFailure>,
     ) -> Result<T, BuildError> {
         let is_remote = |item: &CopyItem| matches!(item, CopyItem::File(_) | CopyItem::Git(_));
         if copy.sources.iter().any(is_remote) {
             let message = "sources on the network are not supported yet";
             return Err(located(step, message.to_string()));
         }
-        let context = self.request.context;
-        let (stage, plain);
-        let (files, keeps_owners): (&dyn Files, bool) = match copy.from {
-            CopyFrom::Context | CopyFrom::Named(_) => {
-                plain = PlainFiles::open(context.root(), context.ignore())
-                    .map_err(|source| BuildError::io("open", context.root(), source))?;
-                (&plain, false)
+        let (stage, context);
+        let (files, keeps_owners, digests): (&dyn Files, bool, &dyn Digests) = match &copy.from {
+            CopyFrom::Context => {
+                context = self.contexts.get(self.request.context)?;
+                (&*context, false, &*context)
+            }
+            CopyFrom::Named(name) => {
+                let Some(named) = self.request.named.get(name) else {
+                    return Err(located(step, format!("there is no context `{name}`")));
+                };
+                context = self.contexts.get(named)?;
+                (&*context, false, &*context)
             }
             CopyFrom::Input(input) => {
-                stage = merged(&self.lowers_of(input)?)?;
-                (&stage, true)
+                stage = merged(&self.lowers_of(*input)?)?;
+                (&stage, true, &NoDigests)
             }
         };
         let source = Source {
@@ -104,7 +109,7 @@ impl StepRun<'_> {
             keeps_owners,
         };
         CopyWork::prepare(copy, source, &[])
-            .and_then(|work| use_them(&work))
+            .and_then(|work| use_them(&work, digests))
             .map_err(|failure| copy_error(step, &failure))
     }
 }
@@ -114,13 +119,17 @@ fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
     Merged::open(lowers).map_err(|source| BuildError::io("open", &root, source))
 }
 
-fn write(changes: &Changes, active: &Snapshot<Active>) -> Result<(), CopyFailure> {
+fn write(
+    changes: &Changes,
+    active: &Snapshot<Active>,
+    digests: &dyn Digests,
+) -> Result<(), CopyFailure> {
     let upper = active.fs();
     let outputs = Outputs {
         upper: Some((&upper, Owners::Exact)),
         layer: None,
     };
-    changes.write(outputs, &NoDigests).map(drop)
+    changes.write(outputs, digests).map(drop)
 }
 
 fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {

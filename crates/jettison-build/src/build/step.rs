@@ -13,6 +13,7 @@ use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
     CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
 };
+use crate::context::OpenContexts;
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
 use crate::exec::{RunError, RunSurroundings, run_command};
@@ -45,6 +46,7 @@ pub(crate) struct StepRun<'a> {
     pub(crate) layers: &'a LayerQueue,
     pub(crate) lineage: &'a Lineage,
     pub(crate) schedule: &'a Schedule<'a>,
+    pub(crate) contexts: &'a OpenContexts<'a>,
 }
 
 /// What a command used.

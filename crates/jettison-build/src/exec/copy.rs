@@ -37,7 +37,7 @@ use crate::plan::{Archives, CopyDefinition, CopyItem, WorkdirDefinition};
 use crate::remotes::{Checkout, RemoteFile};
 
 pub(crate) use crate::exec::copy::changes::Changes;
-pub(crate) use crate::exec::copy::contents::NoDigests;
+pub(crate) use crate::exec::copy::contents::{Digests, NoDigests};
 pub(crate) use crate::exec::copy::select::Source;
 pub(crate) use crate::exec::copy::write::{Outputs, Owners};
 

@@ -46,6 +46,8 @@ pub(crate) struct Meta {
     pub(crate) gid: u32,
     /// Seconds since 1970, and nanoseconds.
     pub(crate) mtime: (i64, u32),
+    /// The same of the last change of anything, if the file must not change until it has been read.
+    pub(crate) changed: Option<(i64, u32)>,
     /// The size of a regular file in bytes.
     pub(crate) size: u64,
     /// The numbers of a device, major and minor.
@@ -87,6 +89,11 @@ pub(crate) trait Lookup: Debug + Sync {
 pub(crate) trait Files: Lookup {
     /// What is in the directory `path`, sorted by the bytes of the names.
     fn list(&self, path: &Path) -> io::Result<Vec<(OsString, Node)>>;
+
+    /// Says that everything below the directory `path` is going to be listed.
+    fn prepare(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Whether there is something at `path` that is not to be seen.
     fn is_left_out(&self, _path: &Path) -> bool {
@@ -174,6 +181,7 @@ impl Meta {
                 stat.st_mtime,
                 u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
             ),
+            changed: None,
             size,
             device: (
                 rustix::fs::major(stat.st_rdev),
@@ -192,6 +200,7 @@ impl Meta {
             uid: 0,
             gid: 0,
             mtime: (0, 0),
+            changed: None,
             size: 0,
             device: (0, 0),
             inode: (0, 0),
@@ -253,10 +262,12 @@ impl Node {
             Origin::Disk(root, path, inode) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
                 let handle = root.exact(path, flags)?;
-                let meta = Meta::of(&rustix::fs::fstat(&handle)?);
+                let stat = rustix::fs::fstat(&handle)?;
+                let meta = Meta::of(&stat);
                 if meta.kind != FileKind::File || meta.inode != *inode {
-                    return Err(io::Error::other("it was replaced while it was copied"));
+                    return Err(was_changed());
                 }
+                check(&stat, self.meta.changed)?;
                 Ok(Opened {
                     size: meta.size,
                     content: Content::File(File::from(handle)),
@@ -312,6 +323,31 @@ pub(crate) enum Content {
     File(File),
     Text(Arc<[u8]>, usize),
     Piece { file: Arc<File>, at: u64, end: u64 },
+}
+
+/// Says whether a file that must not have changed since `changed` has not.
+fn check(stat: &Stat, changed: Option<(i64, u32)>) -> io::Result<()> {
+    let nanoseconds = u32::try_from(stat.st_ctime_nsec).unwrap_or_default();
+    match changed {
+        Some(changed) if changed != (stat.st_ctime, nanoseconds) => Err(was_changed()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn was_changed() -> io::Error {
+    io::Error::other(
+        "it was changed while the build was reading it; build again when nothing writes to it, or leave it out with `.dockerignore`",
+    )
+}
+
+impl Opened {
+    /// Fails if the file, which is `node`'s and has been read, must not have changed and has.
+    pub(crate) fn check(&self, node: &Node) -> io::Result<()> {
+        match (&self.content, node.meta.changed) {
+            (Content::File(file), Some(_)) => check(&rustix::fs::fstat(file)?, node.meta.changed),
+            (Content::File(_), None) | (Content::Text(..) | Content::Piece { .. }, _) => Ok(()),
+        }
+    }
 }
 
 impl Read for Content {

@@ -1,8 +1,9 @@
 //! What a cache key says of the files that are copied: everything that decides what is copied, and no times.
 
 use std::fmt::Write as _;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jettison_oci::{Digest, Hasher};
@@ -10,7 +11,7 @@ use jettison_oci::{Digest, Hasher};
 use crate::exec::copy::mode::ModeRule;
 use crate::exec::copy::select::KnownDigest;
 use crate::exec::copy::{CopyFailure, CopyWork};
-use crate::exec::files::{FileKind, Node, bytes};
+use crate::exec::files::{FileKind, Node, Xattrs, bytes};
 
 /// How many bytes of a file are read at once.
 const READ_SIZE: usize = 256 << 10;
@@ -22,8 +23,8 @@ pub(crate) trait Digests: Sync {
     /// The digest of a file, if it is known and the file has not changed since.
     fn known(&self, node: &Node) -> Option<Digest>;
 
-    /// Tells the digest of a file that has been read.
-    fn learned(&self, node: &Node, digest: Digest);
+    /// Tells the digest of a file that has been read, and its extended attributes. Fails if it has had another one before.
+    fn learned(&self, node: &Node, digest: Digest, xattrs: &Xattrs) -> io::Result<()>;
 }
 
 /// Nothing was read before.
@@ -35,7 +36,9 @@ impl Digests for NoDigests {
         None
     }
 
-    fn learned(&self, _node: &Node, _digest: Digest) {}
+    fn learned(&self, _node: &Node, _digest: Digest, _xattrs: &Xattrs) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl CopyWork<'_> {
@@ -90,9 +93,11 @@ impl CopyWork<'_> {
             let mut buffer = vec![0; READ_SIZE];
             while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 for (node, known) in *chunk {
-                    let digest = digest_of(node, &mut buffer)?;
+                    let (digest, xattrs) = digest_of(node, &mut buffer)?;
+                    let learned = digests.learned(node, digest, &xattrs);
+                    learned.map_err(|source| read_error(node, source))?;
                     known.set(digest);
-                    digests.learned(node, digest);
+                    known.set_xattrs(xattrs);
                 }
             }
             Ok(())
@@ -143,8 +148,12 @@ impl CopyWork<'_> {
                 );
             }
         }
+        let known = digest.xattrs();
         let xattrs = match node.meta.kind {
             FileKind::Directory => node.read_xattrs(None),
+            FileKind::File if known.is_some() => {
+                known.ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
             FileKind::File if node.xattrs.is_none() => node
                 .open()
                 .and_then(|opened| node.read_xattrs(Some(&opened))),
@@ -181,19 +190,28 @@ impl CopyWork<'_> {
     }
 }
 
-fn digest_of(node: &Node, buffer: &mut [u8]) -> Result<Digest, CopyFailure> {
+fn digest_of(node: &Node, buffer: &mut [u8]) -> Result<(Digest, Arc<Xattrs>), CopyFailure> {
     let mut hasher = Hasher::new();
-    let read = node.open().and_then(|opened| {
-        let mut content = opened.content.take(opened.size);
-        loop {
-            match content.read(buffer)? {
-                0 => return Ok(()),
-                length => hasher.update(&buffer[..length]),
+    let read = node.open().and_then(|mut opened| {
+        let mut left = opened.size;
+        while left > 0 {
+            let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            match opened.content.read(&mut buffer[..wanted]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => {
+                    hasher.update(&buffer[..length]);
+                    left -= length as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
+        let xattrs = node.read_xattrs(Some(&opened))?;
+        opened.check(node)?;
+        Ok(xattrs)
     });
-    read.map_err(|source| read_error(node, source))?;
-    Ok(hasher.finish())
+    let xattrs = read.map_err(|source| read_error(node, source))?;
+    Ok((hasher.finish(), xattrs))
 }
 
 fn read_error(node: &Node, source: std::io::Error) -> CopyFailure {

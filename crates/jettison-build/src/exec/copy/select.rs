@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use jettison_dockerfile::IgnoreFile;
 use jettison_oci::Digest;
@@ -10,7 +10,7 @@ use jettison_oci::Digest;
 use crate::exec::copy::CopyFailure;
 use crate::exec::copy::pattern::{is_pattern, matches};
 use crate::exec::copy::rules::SourceRules;
-use crate::exec::files::{FileKind, Files, LastLink, Node, clean, resolve, shown};
+use crate::exec::files::{FileKind, Files, LastLink, Node, Xattrs, clean, resolve, shown};
 
 /// Where a copy's paths are.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +50,28 @@ pub(crate) struct Found {
 
 /// A digest that is found out when it is needed.
 #[derive(Debug, Default)]
-pub(crate) struct KnownDigest(Mutex<Option<Digest>>);
+pub(crate) struct KnownDigest {
+    digest: OnceLock<Digest>,
+    xattrs: OnceLock<Arc<Xattrs>>,
+}
 
 impl KnownDigest {
     pub(crate) fn get(&self) -> Option<Digest> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.digest.get().copied()
     }
 
+    /// Says what it is; the first word counts.
     pub(crate) fn set(&self, digest: Digest) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        self.digest.set(digest).unwrap_or_default();
+    }
+
+    /// The extended attributes of the file, if it was read.
+    pub(crate) fn xattrs(&self) -> Option<Arc<Xattrs>> {
+        self.xattrs.get().cloned()
+    }
+
+    pub(crate) fn set_xattrs(&self, xattrs: Arc<Xattrs>) {
+        self.xattrs.set(xattrs).unwrap_or_default();
     }
 }
 
@@ -172,6 +185,11 @@ impl Wanted {
 /// What is to be copied of the contents of the directory `real`.
 fn walk(source: Source<'_>, real: &Path, wanted: &Wanted) -> Result<Vec<Found>, CopyFailure> {
     let mut found = Vec::new();
+    let whole = match &wanted.only_below {
+        Some(only) => real.join(only),
+        None => real.to_path_buf(),
+    };
+    source.files.prepare(&whole).map_err(read_error(&whole))?;
     walk_below(source, (real, Path::new("")), wanted, &mut found)?;
     Ok(found)
 }

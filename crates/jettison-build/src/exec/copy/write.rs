@@ -335,9 +335,11 @@ impl Work<'_> {
         opened
             .content
             .read_exact(buffer)
+            .and_then(|()| opened.check(node))
             .map_err(read_error(node))?;
         if file.digest.is_none() {
-            self.digests.learned(node, Digest::of(buffer));
+            let learned = self.digests.learned(node, Digest::of(buffer), &xattrs);
+            learned.map_err(read_error(node))?;
         }
         if let Some(upper) = self.upper {
             let mut made = upper.create(path)?;
@@ -373,18 +375,20 @@ impl Work<'_> {
             if copied.map_err(write_error(path))? != opened.size {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
             }
+            opened.check(node).map_err(read_error(node))?;
         } else {
             let mut hasher = Hasher::new();
-            let mut content = opened.content.take(opened.size);
+            let mut opened = opened;
             let mut buffer = vec![0; READ_SIZE];
             let mut left = opened.size;
-            loop {
-                let length = content.read(&mut buffer).map_err(read_error(node))?;
-                let bytes = &buffer[..length];
+            while left > 0 {
+                let wanted = usize::try_from(left).map_or(READ_SIZE, |left| left.min(READ_SIZE));
+                let read = opened.content.read(&mut buffer[..wanted]);
+                let bytes = &buffer[..read.map_err(read_error(node))?];
                 if bytes.is_empty() {
                     break;
                 }
-                left -= u64::try_from(length).unwrap_or(left);
+                left -= u64::try_from(bytes.len()).unwrap_or(left);
                 if file.digest.is_none() {
                     hasher.update(bytes);
                 }
@@ -398,8 +402,10 @@ impl Work<'_> {
             if left > 0 {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
             }
+            opened.check(node).map_err(read_error(node))?;
             if file.digest.is_none() {
-                self.digests.learned(node, hasher.finish());
+                let learned = self.digests.learned(node, hasher.finish(), xattrs);
+                learned.map_err(read_error(node))?;
             }
         }
         match (self.upper, &made) {
