@@ -21,6 +21,16 @@ pub struct Entries {
     first: usize,
 }
 
+/// What a walk knows of a path.
+#[derive(Debug)]
+pub(super) enum Walked {
+    /// It has not come by there.
+    Elsewhere,
+    /// The context has nothing there.
+    Nothing,
+    Found(Entries),
+}
+
 /// What one walk has found.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -216,16 +226,19 @@ impl Entries {
         Entries { table, first: 0 }
     }
 
-    /// What `path`, below the context's root, is in these entries. The outer `None`: it is not below their first, and so may
-    /// be something else.
-    pub(super) fn at(&self, path: &Path) -> Option<Option<Entries>> {
+    /// What `path`, below the context's root, is in these entries.
+    pub(super) fn at(&self, path: &Path) -> Walked {
         let base = Path::new(OsStr::from_bytes(&self.table.base));
-        let below = path.strip_prefix(base).ok()?;
-        let found = self.table.find(below);
-        Some(found.map(|first| Entries {
-            table: Arc::clone(&self.table),
-            first,
-        }))
+        let Ok(below) = path.strip_prefix(base) else {
+            return Walked::Elsewhere;
+        };
+        match self.table.find(below) {
+            Some(first) => Walked::Found(Entries {
+                table: Arc::clone(&self.table),
+                first,
+            }),
+            None => Walked::Nothing,
+        }
     }
 
     /// What is in the first entry itself.

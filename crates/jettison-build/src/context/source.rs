@@ -11,7 +11,7 @@ use jettison_oci::Digest;
 use rustix::fs::{major, minor};
 
 use crate::context::BuildContext;
-use crate::context::entries::{Entries, Entry, EntryKind};
+use crate::context::entries::{Entry, EntryKind, Walked};
 use crate::context::error::ContextError;
 use crate::context::identity::{FileIdentity, FileTime};
 use crate::context::index::{Content, ContentIndex};
@@ -118,15 +118,11 @@ impl<'a> OpenContext<'a> {
 
     /// Makes a node of what is known of a file.
     fn finish(&self, path: &Path, meta: Meta, kind: EntryKind, has_no_attributes: bool) -> Node {
-        let meta = match path.as_os_str().is_empty() {
+        let mut meta = meta;
+        if path.as_os_str().is_empty() {
             // What BuildKit receives is in a new directory.
-            true => Meta {
-                mode: 0o755,
-                mtime: (0, 0),
-                ..meta
-            },
-            false => meta,
-        };
+            (meta.mode, meta.mtime) = (0o755, (0, 0));
+        }
         match kind {
             EntryKind::Socket => {
                 let empty = Node::of_text(b"", meta.mode);
@@ -162,8 +158,12 @@ impl<'a> OpenContext<'a> {
 
 impl Lookup for OpenContext<'_> {
     fn node(&self, path: &Path) -> io::Result<Option<Node>> {
-        if let Some(walked) = self.tree.walked(path) {
-            return Ok(walked.map(|entries| OpenContext::node(self, path, &entries.root())));
+        match self.tree.walked(path) {
+            Walked::Found(entries) => {
+                return Ok(Some(OpenContext::node(self, path, &entries.root())));
+            }
+            Walked::Nothing => return Ok(None),
+            Walked::Elsewhere => {}
         }
         let Some((kind, stat)) = self.tree.stat(path).map_err(io_error)? else {
             return Ok(None);
@@ -179,14 +179,18 @@ impl Lookup for OpenContext<'_> {
 impl Files for OpenContext<'_> {
     fn list(&self, path: &Path) -> io::Result<Vec<(OsString, Node)>> {
         let mut listed = Vec::new();
-        if let Some(walked) = self.tree.walked(path) {
-            for child in walked.iter().flat_map(Entries::children) {
-                let entry = child.root();
-                let name = entry.name().to_os_string();
-                let node = OpenContext::node(self, &path.join(&name), &entry);
-                listed.push((name, node));
+        match self.tree.walked(path) {
+            Walked::Found(entries) => {
+                for child in entries.children() {
+                    let entry = child.root();
+                    let name = entry.name().to_os_string();
+                    let node = OpenContext::node(self, &path.join(&name), &entry);
+                    listed.push((name, node));
+                }
+                return Ok(listed);
             }
-            return Ok(listed);
+            Walked::Nothing => return Ok(listed),
+            Walked::Elsewhere => {}
         }
         for name in self.tree.names(path).map_err(io_error)? {
             if let Some(node) = Lookup::node(self, &path.join(&name))? {

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod laws;
+mod source;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags, Stat};
 
 use crate::context::BuildContext;
 use crate::context::entries::Node;
-use crate::context::entries::{Entries, Entry, EntryKind, Table};
+use crate::context::entries::{Entries, Entry, EntryKind, Table, Walked};
 use crate::context::error::ContextError;
 use crate::context::identity::FileIdentity;
 use crate::context::open::open_below;
@@ -65,8 +65,10 @@ impl<'a> ContextTree<'a> {
     /// What is at `path` and below it, no link followed; `None` if the context has nothing there.
     pub fn walk(&self, path: &Path) -> Result<Option<Entries>, ContextError> {
         let path = clean(path);
-        if let Some(known) = self.walked(&path) {
-            return Ok(known);
+        match self.walked(&path) {
+            Walked::Found(entries) => return Ok(Some(entries)),
+            Walked::Nothing => return Ok(None),
+            Walked::Elsewhere => {}
         }
         let Some(table) = self.table(&path)? else {
             return Ok(None);
@@ -79,10 +81,13 @@ impl<'a> ContextTree<'a> {
         Ok(Some(entries))
     }
 
-    /// What a walk has found at a clean path: `None` if none has come by there.
-    pub(super) fn walked(&self, path: &Path) -> Option<Option<Entries>> {
+    /// What walks have found at a clean path.
+    pub(super) fn walked(&self, path: &Path) -> Walked {
         let walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
-        walked.iter().find_map(|entries| entries.at(path))
+        let mut known = walked.iter().map(|entries| entries.at(path));
+        known
+            .find(|known| !matches!(known, Walked::Elsewhere))
+            .unwrap_or(Walked::Elsewhere)
     }
 
     /// What is at a clean path, which no walk has come by.

@@ -148,21 +148,20 @@ impl CopyWork<'_> {
                 );
             }
         }
-        let known = digest.xattrs();
-        let xattrs = match node.meta.kind {
-            FileKind::Directory => node.read_xattrs(None),
-            FileKind::File if known.is_some() => {
-                known.ok_or_else(|| io::ErrorKind::NotFound.into())
-            }
-            FileKind::File if node.xattrs.is_none() => node
+        let xattrs = match (node.meta.kind, digest.xattrs()) {
+            (FileKind::File, Some(known)) => Ok(known),
+            (FileKind::File, None) if node.xattrs.is_none() => node
                 .open()
                 .and_then(|opened| node.read_xattrs(Some(&opened))),
-            FileKind::File => node.read_xattrs(None),
-            FileKind::Symlink
-            | FileKind::Fifo
-            | FileKind::CharDevice
-            | FileKind::BlockDevice
-            | FileKind::Socket => return Ok(()),
+            (FileKind::File | FileKind::Directory, _) => node.read_xattrs(None),
+            (
+                FileKind::Symlink
+                | FileKind::Fifo
+                | FileKind::CharDevice
+                | FileKind::BlockDevice
+                | FileKind::Socket,
+                _,
+            ) => return Ok(()),
         };
         for (name, value) in xattrs.map_err(failed)?.iter() {
             let (name, value) = (name.escape_ascii(), value.escape_ascii());
