@@ -13,7 +13,6 @@ mod error;
 mod identity;
 mod index;
 mod open;
-mod source;
 mod table;
 mod tree;
 mod walk;
@@ -24,13 +23,13 @@ use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{IgnoreFile, ignore_file_names};
 
+pub(crate) use crate::context::attributes::attributes_digest;
 pub use crate::context::contents::Contents;
 pub use crate::context::digest::DigestRules;
 pub use crate::context::entries::{Entries, Entry, EntryKind};
 pub use crate::context::error::ContextError;
 pub use crate::context::identity::{FileIdentity, FileTime};
 pub use crate::context::index::{Content, ContentIndex};
-pub(crate) use crate::context::source::OpenContexts;
 pub use crate::context::tree::{ContextTree, OpenFile};
 use crate::error::BuildError;
 

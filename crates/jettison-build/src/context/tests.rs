@@ -2,7 +2,6 @@
 
 mod hostile;
 mod laws;
-mod source;
 
 use std::ffi::OsStr;
 use std::fs;

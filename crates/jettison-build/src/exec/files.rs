@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::context::{Entry, EntryKind, FileIdentity, FileTime};
 use crate::exec::attributes;
 
 /// As many links as BuildKit follows in one path (containerd/continuity, fs/path.go: `walkLink`).
@@ -46,8 +47,8 @@ pub(crate) struct Meta {
     pub(crate) gid: u32,
     /// Seconds since 1970, and nanoseconds.
     pub(crate) mtime: (i64, u32),
-    /// The same of the last change of anything, if the file must not change until it has been read.
-    pub(crate) changed: Option<(i64, u32)>,
+    /// When anything of it was changed, as the disk says.
+    pub(crate) ctime: (i64, u32),
     /// The size of a regular file in bytes.
     pub(crate) size: u64,
     /// The numbers of a device, major and minor.
@@ -61,12 +62,21 @@ pub(crate) struct Meta {
 /// Where the content of a file, or the target of a symbolic link, is.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// In a directory on disk, at this path without symbolic links, as the file of these numbers.
-    Disk(Arc<Root>, PathBuf, (u64, u64)),
+    /// In a directory on disk, at this path without symbolic links, as this file.
+    Disk(Arc<Root>, PathBuf, Expected),
     /// Here.
     Text(Arc<[u8]>),
     /// In a piece of a file, from this position on.
     Piece(Arc<File>, u64),
+}
+
+/// What a file on disk must be when it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// The numbers of the disk and of the file.
+    inode: (u64, u64),
+    /// When anything of it was changed, if it must not change any more: a key may already say what it holds.
+    ctime: Option<(i64, u32)>,
 }
 
 /// A file.
@@ -89,16 +99,6 @@ pub(crate) trait Lookup: Debug + Sync {
 pub(crate) trait Files: Lookup {
     /// What is in the directory `path`, sorted by the bytes of the names.
     fn list(&self, path: &Path) -> io::Result<Vec<(OsString, Node)>>;
-
-    /// Says that everything below the directory `path` is going to be listed.
-    fn prepare(&self, _path: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Whether there is something at `path` that is not to be seen.
-    fn is_left_out(&self, _path: &Path) -> bool {
-        false
-    }
 }
 
 /// A directory that nothing is opened outside of.
@@ -181,7 +181,10 @@ impl Meta {
                 stat.st_mtime,
                 u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
             ),
-            changed: None,
+            ctime: (
+                stat.st_ctime,
+                u32::try_from(stat.st_ctime_nsec).unwrap_or_default(),
+            ),
             size,
             device: (
                 rustix::fs::major(stat.st_rdev),
@@ -200,11 +203,61 @@ impl Meta {
             uid: 0,
             gid: 0,
             mtime: (0, 0),
-            changed: None,
+            ctime: (0, 0),
             size: 0,
             device: (0, 0),
             inode: (0, 0),
             n_names: 1,
+        }
+    }
+
+    /// What a walk through the context has found.
+    pub(crate) fn of_entry(entry: &Entry<'_>) -> Meta {
+        let kind = match entry.kind() {
+            EntryKind::Directory => FileKind::Directory,
+            EntryKind::File | EntryKind::Socket => FileKind::File,
+            EntryKind::Link => FileKind::Symlink,
+            EntryKind::Fifo => FileKind::Fifo,
+            EntryKind::CharacterDevice => FileKind::CharDevice,
+            EntryKind::BlockDevice => FileKind::BlockDevice,
+        };
+        let identity = entry.identity();
+        let device = entry.device_number().unwrap_or_default();
+        Meta {
+            kind,
+            mode: entry.mode(),
+            uid: 0,
+            gid: 0,
+            mtime: (identity.mtime.seconds, identity.mtime.nanoseconds),
+            ctime: (identity.ctime.seconds, identity.ctime.nanoseconds),
+            size: match kind {
+                FileKind::File if entry.kind() == EntryKind::Socket => 0,
+                FileKind::File => entry.size(),
+                FileKind::Directory
+                | FileKind::Symlink
+                | FileKind::Fifo
+                | FileKind::CharDevice
+                | FileKind::BlockDevice
+                | FileKind::Socket => 0,
+            },
+            device: (rustix::fs::major(device), rustix::fs::minor(device)),
+            inode: (identity.device, identity.inode),
+            n_names: 1 + u64::from(entry.has_other_names()),
+        }
+    }
+
+    /// What a regular file on disk is known by.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        let time = |(seconds, nanoseconds)| FileTime {
+            seconds,
+            nanoseconds,
+        };
+        FileIdentity {
+            device: self.inode.0,
+            inode: self.inode.1,
+            size: self.size,
+            mtime: time(self.mtime),
+            ctime: time(self.ctime),
         }
     }
 
@@ -214,10 +267,30 @@ impl Meta {
 }
 
 impl Node {
+    /// What a context has at `path` below `root`, which must stay as it is.
+    pub(crate) fn in_context(root: &Arc<Root>, path: PathBuf, meta: Meta) -> Node {
+        let expected = Expected {
+            inode: meta.inode,
+            ctime: Some(meta.ctime),
+        };
+        Node {
+            origin: Origin::Disk(Arc::clone(root), path, expected),
+            meta,
+            xattrs: None,
+        }
+    }
+
     /// What is at `path` below `root`.
     pub(crate) fn on_disk(root: &Arc<Root>, path: PathBuf, meta: Meta) -> Node {
         Node {
-            origin: Origin::Disk(Arc::clone(root), path, meta.inode),
+            origin: Origin::Disk(
+                Arc::clone(root),
+                path,
+                Expected {
+                    inode: meta.inode,
+                    ctime: None,
+                },
+            ),
             meta,
             xattrs: None,
         }
@@ -259,23 +332,24 @@ impl Node {
     /// Opens a regular file. Gives its content, which has exactly the size that is given too.
     pub(crate) fn open(&self) -> io::Result<Opened> {
         match &self.origin {
-            Origin::Disk(root, path, inode) => {
+            Origin::Disk(root, path, expected) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
                 let handle = root.exact(path, flags)?;
-                let stat = rustix::fs::fstat(&handle)?;
-                let meta = Meta::of(&stat);
-                if meta.kind != FileKind::File || meta.inode != *inode {
+                let meta = Meta::of(&rustix::fs::fstat(&handle)?);
+                let is_same = expected.ctime.is_none_or(|ctime| ctime == meta.ctime);
+                if meta.kind != FileKind::File || meta.inode != expected.inode || !is_same {
                     return Err(was_changed());
                 }
-                check(&stat, self.meta.changed)?;
                 Ok(Opened {
                     size: meta.size,
                     content: Content::File(File::from(handle)),
+                    ctime: expected.ctime,
                 })
             }
             Origin::Text(text) => Ok(Opened {
                 size: self.meta.size,
                 content: Content::Text(Arc::clone(text), 0),
+                ctime: None,
             }),
             Origin::Piece(file, start) => Ok(Opened {
                 size: self.meta.size,
@@ -284,6 +358,7 @@ impl Node {
                     at: *start,
                     end: start.saturating_add(self.meta.size),
                 },
+                ctime: None,
             }),
         }
     }
@@ -315,22 +390,21 @@ pub(crate) struct Opened {
     /// How many bytes it has.
     pub(crate) size: u64,
     pub(crate) content: Content,
+    /// When anything of it was changed, if it must not change any more.
+    ctime: Option<(i64, u32)>,
 }
 
-/// The content of a regular file.
-#[derive(Debug)]
-pub(crate) enum Content {
-    File(File),
-    Text(Arc<[u8]>, usize),
-    Piece { file: Arc<File>, at: u64, end: u64 },
-}
-
-/// Says whether a file that must not have changed since `changed` has not.
-fn check(stat: &Stat, changed: Option<(i64, u32)>) -> io::Result<()> {
-    let nanoseconds = u32::try_from(stat.st_ctime_nsec).unwrap_or_default();
-    match changed {
-        Some(changed) if changed != (stat.st_ctime, nanoseconds) => Err(was_changed()),
-        Some(_) | None => Ok(()),
+impl Opened {
+    /// Fails if the file was changed while it was read and must not be.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let (Content::File(file), Some(ctime)) = (&self.content, self.ctime) else {
+            return Ok(());
+        };
+        if Meta::of(&rustix::fs::fstat(file)?).ctime == ctime {
+            Ok(())
+        } else {
+            Err(was_changed())
+        }
     }
 }
 
@@ -340,14 +414,12 @@ fn was_changed() -> io::Error {
     )
 }
 
-impl Opened {
-    /// Fails if the file, which is `node`'s and has been read, must not have changed and has.
-    pub(crate) fn check(&self, node: &Node) -> io::Result<()> {
-        match (&self.content, node.meta.changed) {
-            (Content::File(file), Some(_)) => check(&rustix::fs::fstat(file)?, node.meta.changed),
-            (Content::File(_), None) | (Content::Text(..) | Content::Piece { .. }, _) => Ok(()),
-        }
-    }
+/// The content of a regular file.
+#[derive(Debug)]
+pub(crate) enum Content {
+    File(File),
+    Text(Arc<[u8]>, usize),
+    Piece { file: Arc<File>, at: u64, end: u64 },
 }
 
 impl Read for Content {
@@ -371,9 +443,9 @@ impl Read for Content {
     }
 }
 
-/// Where `path` leads to with every symbolic link followed, or all but the last. It need not exist: what is missing is taken for
+/// Where `path` leads to with every symbolic link followed. It need not exist: what is missing is taken for
 /// no link (containerd/continuity, fs/path.go: `RootPath`).
-pub(crate) fn resolve(files: &dyn Lookup, path: &Path, last: LastLink) -> io::Result<PathBuf> {
+pub(crate) fn resolve(files: &dyn Lookup, path: &Path) -> io::Result<PathBuf> {
     let mut real = PathBuf::new();
     // What is still to be looked at, the last first.
     let mut rest = names_of(path);
@@ -384,9 +456,8 @@ pub(crate) fn resolve(files: &dyn Lookup, path: &Path, last: LastLink) -> io::Re
             continue;
         }
         let at = real.join(&name);
-        let is_followed = !rest.is_empty() || last == LastLink::Followed;
         match files.node(&at)? {
-            Some(node) if node.meta.kind == FileKind::Symlink && is_followed => {
+            Some(node) if node.meta.kind == FileKind::Symlink => {
                 n_links += 1;
                 if n_links > MOST_LINKS {
                     return Err(io::Error::other("too many links"));
@@ -401,13 +472,6 @@ pub(crate) fn resolve(files: &dyn Lookup, path: &Path, last: LastLink) -> io::Re
         }
     }
     Ok(real)
-}
-
-/// What becomes of a symbolic link at the end of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LastLink {
-    Followed,
-    Kept,
 }
 
 /// The names in a path, the last first.
