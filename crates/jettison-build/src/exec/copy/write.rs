@@ -327,6 +327,7 @@ impl Work<'_> {
         opened
             .content
             .read_exact(buffer)
+            .and_then(|()| opened.check())
             .map_err(read_error(node))?;
         if let Some(upper) = self.upper {
             let mut made = upper.create(path)?;
@@ -349,6 +350,7 @@ impl Work<'_> {
         xattrs: &Xattrs,
         mut layer: Option<&mut LayerWriter>,
     ) -> Result<(), CopyFailure> {
+        let mut opened = opened;
         let mut made = match self.upper {
             Some(upper) => Some(upper.create(path)?),
             None => None,
@@ -360,16 +362,16 @@ impl Work<'_> {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
             }
         } else {
-            let mut content = opened.content.take(opened.size);
             let mut buffer = vec![0; READ_SIZE];
             let mut left = opened.size;
-            loop {
-                let length = content.read(&mut buffer).map_err(read_error(node))?;
-                let bytes = &buffer[..length];
+            while left > 0 {
+                let wanted = usize::try_from(left).map_or(READ_SIZE, |left| left.min(READ_SIZE));
+                let read = opened.content.read(&mut buffer[..wanted]);
+                let bytes = &buffer[..read.map_err(read_error(node))?];
                 if bytes.is_empty() {
                     break;
                 }
-                left -= u64::try_from(length).unwrap_or(left);
+                left -= u64::try_from(bytes.len()).unwrap_or(left);
                 if let Some(made) = &mut made {
                     write_or_skip(made, bytes).map_err(write_error(path))?;
                 }
@@ -384,6 +386,7 @@ impl Work<'_> {
                 made.set_len(opened.size).map_err(write_error(path))?;
             }
         }
+        opened.check().map_err(read_error(node))?;
         match (self.upper, &made) {
             (Some(upper), Some(made)) => upper.dress_file(path, made, &node.meta, xattrs),
             _ => Ok(()),

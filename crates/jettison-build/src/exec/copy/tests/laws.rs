@@ -142,3 +142,34 @@ fn a_file_that_is_swapped_for_a_link_is_not_followed() {
     let failure = changes.write(outputs).unwrap_err();
     assert_eq!(failure.to_string(), "cannot read /d/c.txt");
 }
+
+#[test]
+fn a_file_of_a_context_that_changes_after_its_key_was_made_is_not_copied() {
+    let world = World::new();
+    // One that is read as a whole, and one that is not.
+    for (number, size) in [3, 2 << 20].into_iter().enumerate() {
+        world.write("context/d/c.txt", &"c".repeat(size));
+        let file = world.path("context/d/c.txt");
+        let modified = fs::metadata(&file).unwrap().modified().unwrap();
+        let changes = world.copy("COPY --on=scratch d /x").unwrap();
+        // Longer than a tick of the clock.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&file, "d".repeat(size)).unwrap();
+        let opened = fs::File::options().append(true).open(&file).unwrap();
+        opened.set_modified(modified).unwrap();
+        let upper = world.path(&format!("upper-{number}"));
+        fs::create_dir(&upper).unwrap();
+        let outputs = Outputs {
+            upper: Some((&upper, Owners::Squashed)),
+            layer: None,
+        };
+        let failure = changes.write(outputs).unwrap_err();
+        let cause = std::error::Error::source(&failure).unwrap();
+        assert_eq!(failure.to_string(), "cannot read /d/c.txt");
+        assert!(
+            cause
+                .to_string()
+                .starts_with("it was changed while the build was reading it")
+        );
+    }
+}
