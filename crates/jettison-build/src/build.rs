@@ -3,6 +3,7 @@
 //! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
 //! that are not the image's own are not written at all.
 
+mod contexts;
 mod copying;
 mod layers;
 mod lineage;
@@ -22,6 +23,7 @@ use jettison_oci::{
 use jettison_sandbox::Entered;
 use serde_json::Value;
 
+use crate::build::contexts::Contexts;
 use crate::build::layers::{LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
@@ -236,6 +238,7 @@ impl<'a> Engine<'a> {
         let lineage = Lineage::open(&self.cache, request);
         let schedule = Schedule::new(plan, request.jobs);
         let (queue, jobs) = LayerQueue::new(plan, request.keep);
+        let contexts = Contexts::new(self, request);
         let run = StepRun {
             engine: self,
             plan,
@@ -244,6 +247,7 @@ impl<'a> Engine<'a> {
             layers: &queue,
             lineage: &lineage,
             schedule: &schedule,
+            contexts: &contexts,
         };
         let (ran, written) = std::thread::scope(|scope| {
             let writer = scope.spawn(|| write_layers(self, jobs, &queue));
@@ -253,6 +257,7 @@ impl<'a> Engine<'a> {
             (ran, written)
         });
         // What was found is worth knowing to the next build, even if this one failed.
+        contexts.save();
         lineage.save(&self.cache, plan, &schedule)?;
         let mut written = match written {
             Ok(written) => written?,
