@@ -13,6 +13,7 @@ mod layout;
 mod manifest;
 mod media_type;
 mod reference;
+mod rootfs;
 mod store;
 mod time;
 mod wire;
@@ -38,6 +39,10 @@ pub use crate::layout::{
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
+pub use crate::rootfs::{
+    LocalMode, RootfsImage, RootfsSettings, export_rootfs_directory, export_rootfs_tar,
+    platform_directory,
+};
 pub use crate::store::{
     BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, StoredBlob,
     TaggedImage,

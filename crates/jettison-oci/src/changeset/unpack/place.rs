@@ -13,14 +13,10 @@ use crate::changeset::lowers::Lowers;
 use crate::changeset::root::{Root, is_whiteout, remove_tree, stat, to_path};
 use crate::changeset::unpack::tree::{Attributes, Tree, split};
 use crate::changeset::unpack::{Devices, UnpackOptions, UnpackSummary, Whiteouts};
+use crate::changeset::whiteout::{AUFS, OPAQUE};
 
 /// How many bytes are copied at once.
 const COPY_SIZE: usize = 128 << 10;
-/// The name of the whiteout for all that is below a directory.
-const OPAQUE: &[u8] = b".wh..wh..opq";
-/// What the names of notes start with that AUFS once left in layers.
-const AUFS: &[u8] = b".wh..wh.";
-
 pub(crate) struct Unpacker<'u> {
     root: &'u Root,
     options: &'u UnpackOptions<'u>,

@@ -69,7 +69,11 @@ impl Attributes {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         let is_owned = owned(owners, || rustix::fs::fchown(&file, Some(uid), Some(gid)))?;
         for (name, value) in &self.xattrs {
-            rustix::fs::fsetxattr(&file, name.as_slice(), value, XattrFlags::empty())?;
+            match rustix::fs::fsetxattr(&file, name.as_slice(), value, XattrFlags::empty()) {
+                // As moby does it, where not all can be as the archive says.
+                Err(Errno::PERM | Errno::OPNOTSUPP) if owners != Owners::Preserve => {}
+                set => set?,
+            }
         }
         rustix::fs::fchmod(&file, self.permissions(owners, is_owned))?;
         rustix::fs::futimens(&file, &self.times())?;
