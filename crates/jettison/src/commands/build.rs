@@ -3,19 +3,19 @@
 mod metadata;
 mod options;
 mod results;
+mod sources;
 mod table;
 
 use std::process::ExitCode;
 
-use jettison_build::{BuildRequest, Built, Engine};
+use jettison_build::{BuildRequest, Engine};
 use jettison_oci::{Image, Reference, Store};
 
 use crate::bases::SettingsBases;
 use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
 use crate::commands::build::results::Results;
+use crate::commands::build::sources::Sources;
 use crate::commands::build_failure::build_failure;
-use crate::commands::dockerfile::Location;
-use crate::commands::world::Inputs;
 use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
@@ -40,26 +40,45 @@ pub(crate) fn run(
     }
     options::refuse_unbuilt(args)?;
     let results = Results::of(args)?;
-    let mut inputs = world::inputs(&args.input, surroundings)?;
-    options::add(args, &mut inputs.lower);
-    results.check(&inputs.dockerfile)?;
-    let n_warnings = call::warnings_before_build(
-        &Location {
-            dockerfile: inputs.dockerfile.clone(),
-            context: Some(args.input.context.clone()),
-        },
-        &inputs.source,
-        args,
-        surroundings,
-    )?;
     let root = world::root(global, surroundings)?;
-    let entered = world::entered()?;
+    let sources = Sources::of(args, surroundings, &root)?;
+    let remotes = sources.remotes();
+    // Who owns files of an archive matters, and becoming somebody else comes before all threads.
+    let early = if sources::is_made(args) {
+        Some(world::entered()?)
+    } else {
+        None
+    };
+    let opened = sources.context(args, &remotes, early.as_ref())?;
+    let mut inputs = world::inputs_of(opened, &args.input, surroundings)?;
+    options::add(args, &mut inputs.lower);
+    results.check(&inputs.location.dockerfile)?;
+    let n_warnings =
+        call::warnings_before_build(&inputs.location, &inputs.source, args, surroundings)?;
+    let entered = match early {
+        Some(entered) => entered,
+        None => world::entered()?,
+    };
     world::note_single_id(&entered, output);
     let store = world::store(&root)?;
     let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
-    let built = build(&engine, &inputs, args, progress, surroundings.now)?;
+    let request = BuildRequest {
+        remotes: &remotes,
+        secrets: sources.secrets(),
+        jobs: args.commands.jobs.map(usize::from),
+        cache: inputs.cache,
+        created: inputs.created.clone(),
+        ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
+    };
+    let reporter = Progress::new(progress, reasons(args));
+    let (settings, now) = (&inputs.settings, surroundings.now);
+    let bases = SettingsBases::new(&engine, &reporter, settings, &args.input, now);
+    let built = engine.build(&request, &bases, &reporter).map_err(|error| {
+        reporter.fail(&error.to_string());
+        build_failure(&error, &inputs.source)
+    })?;
     results.write(&store, &built)?;
     if shows_steps(progress) {
         for line in table::table(&built) {
@@ -94,30 +113,13 @@ fn shows_steps(progress: ProgressKind) -> bool {
     }
 }
 
-fn build(
-    engine: &Engine<'_>,
-    inputs: &Inputs,
-    args: &BuildArgs,
-    progress: ProgressKind,
-    now: u64,
-) -> Result<Built, Failure> {
-    let reasons = if args.cache.explain {
+/// What is said about steps that run.
+fn reasons(args: &BuildArgs) -> Reasons {
+    if args.cache.explain {
         Reasons::Told
     } else {
         Reasons::Untold
-    };
-    let progress = Progress::new(progress, reasons);
-    let bases = SettingsBases::new(engine, &progress, &inputs.settings, &args.input, now);
-    let request = BuildRequest {
-        cache: inputs.cache,
-        created: inputs.created.clone(),
-        jobs: args.commands.jobs.map(usize::from),
-        ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
-    };
-    engine.build(&request, &bases, &progress).map_err(|error| {
-        progress.fail(&error.to_string());
-        build_failure(&error, &inputs.source)
-    })
+    }
 }
 
 /// What is to be printed in place of a build, if anything is.

@@ -37,9 +37,9 @@ pub(crate) fn run(
     let written = args
         .write
         .clone()
-        .unwrap_or_else(|| beside(&inputs.dockerfile));
+        .unwrap_or_else(|| beside(&inputs.location.dockerfile));
     for path in args.report.iter().chain([&written]) {
-        check_destination(path, &inputs.dockerfile)?;
+        check_destination(path, &inputs.location.dockerfile)?;
     }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
@@ -51,7 +51,7 @@ pub(crate) fn run(
     let watcher = Watcher {
         progress: Progress::new(global.progress, Reasons::Untold),
         output: Mutex::new(Output::new()),
-        file: inputs.dockerfile.clone(),
+        file: inputs.location.dockerfile.clone(),
         written: written.clone(),
     };
     let bases = SettingsBases::new(
@@ -85,7 +85,7 @@ pub(crate) fn run(
         let reason = result.reason.clone().unwrap_or_default();
         return Err(Failure::no(format!(
             "{}: nothing smaller behaves the same: {reason}",
-            inputs.dockerfile.display()
+            inputs.location.dockerfile.display()
         ))
         .hint("nothing was written"));
     };

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost, RunLimits};
-use jettison_oci::{Reference, Store};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, NoRemotes, RunHost, RunLimits};
+use jettison_oci::{Owners, Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::bases::host_files;
 use crate::cli::{Global, InputArgs};
 use crate::commands::build_failure::build_failure;
-use crate::commands::dockerfile::{Location, in_directory};
+use crate::commands::dockerfile::Location;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::remote::{ContextKind, ContextRequest, ContextSources, OpenedContext, open};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
@@ -100,15 +102,18 @@ pub(crate) fn run_host(
 /// A build's inputs, read.
 pub(crate) struct Inputs {
     pub(crate) context: BuildContext,
-    pub(crate) dockerfile: PathBuf,
+    /// Where the Dockerfile is, and its ignore file if it can have one.
+    pub(crate) location: Location,
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) lower: LowerRequest,
     pub(crate) cache: CacheUse,
     pub(crate) created: Option<String>,
+    /// What was unpacked for the context is removed with it.
+    _opened: OpenedContext,
 }
 
-/// Reads what `args` name.
+/// Reads what `args` name: a directory and a Dockerfile of this host.
 pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<Inputs, Failure> {
     if !args.context.is_dir() {
         let message = format!(
@@ -117,18 +122,32 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         );
         return Err(Failure::user(message));
     }
-    let dockerfile = match &args.file {
-        Some(file) => file.clone(),
-        None => in_directory(&args.context),
+    let file = args.file.as_ref().map(|file| file.to_string_lossy());
+    let request = ContextRequest {
+        context: &args.context.to_string_lossy(),
+        file: file.as_deref(),
+        keep_git_dir: false,
+        owners: Owners::Squash,
     };
-    let location = Location {
-        dockerfile: dockerfile.clone(),
-        context: Some(args.context.clone()),
+    let mut sources = ContextSources {
+        remotes: &NoRemotes,
+        stdin: &mut io::stdin(),
+        // Nothing is unpacked.
+        root: Path::new(""),
     };
-    let source = location.read()?;
-    let context = BuildContext::open(&args.context, &dockerfile)
-        .map_err(|error| build_failure(&error, &source))?;
-    let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
+    inputs_of(open(&request, &mut sources)?, args, surroundings)
+}
+
+/// Reads the rest of what `args` name.
+pub(crate) fn inputs_of(
+    opened: OpenedContext,
+    args: &InputArgs,
+    surroundings: &Surroundings,
+) -> Result<Inputs, Failure> {
+    let context = opened
+        .build_context()
+        .map_err(|error| build_failure(&error, &opened.source))?;
+    let settings = Settings::read(&opened.root, surroundings.user_settings().as_deref())?;
     let created = created(surroundings)?;
     let lower = LowerRequest {
         target: None,
@@ -141,10 +160,18 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     } else {
         CacheUse::Use
     };
+    let is_hosts = opened.kind == ContextKind::Directory;
     Ok(Inputs {
         context,
-        dockerfile,
-        source,
+        location: Location {
+            dockerfile: match &opened.dockerfile {
+                Some(path) => path.clone(),
+                None => PathBuf::from(&opened.source.path),
+            },
+            context: is_hosts.then(|| opened.root.clone()),
+        },
+        source: opened.source.clone(),
+        _opened: opened,
         settings,
         lower,
         cache,

@@ -45,8 +45,6 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
         ("--no-cache-filter", !args.cache.no_cache_filter.is_empty()),
         ("--cache-from", !args.cache.cache_from.is_empty()),
         ("--cache-to", !args.cache.cache_to.is_empty()),
-        ("--secret", !commands.secrets.is_empty()),
-        ("--ssh", !commands.ssh.is_empty()),
         ("--ca", commands.ca.is_some()),
         (
             "--network",
