@@ -17,6 +17,7 @@ mod check;
 mod check_formats;
 mod cli;
 mod conformance;
+mod contexts;
 mod files;
 mod interop;
 mod progress;
