@@ -21,9 +21,9 @@ const IGNORE_LIMIT: u64 = 16 << 20;
 
 /// A Dockerfile, and the directory that it is built in; standard input may have none.
 #[derive(Clone, Debug)]
-pub(crate) struct Location {
-    pub(crate) dockerfile: PathBuf,
-    pub(crate) context: Option<PathBuf>,
+pub(super) struct Location {
+    pub(super) dockerfile: PathBuf,
+    pub(super) context: Option<PathBuf>,
 }
 
 impl Location {

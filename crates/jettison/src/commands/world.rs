@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, NoRemotes, RunHost, RunLimits};
-use jettison_oci::{Owners, Reference, Store};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
+use jettison_dockerfile::Platform;
+use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::bases::host_files;
 use crate::cli::{Global, InputArgs};
 use crate::commands::build_failure::build_failure;
-use crate::commands::dockerfile::Location;
+use crate::commands::dockerfile::{Location, in_directory};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
-use crate::remote::{ContextKind, ContextRequest, ContextSources, OpenedContext, open};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
@@ -39,13 +38,18 @@ pub(crate) fn root(global: &Global, surroundings: &Surroundings) -> Result<PathB
         .map_err(|error| Failure::user(format!("cannot use {}", root.display())).because(&error))
 }
 
-/// Opens the store.
-pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+/// Makes the directory that everything is kept in.
+pub(crate) fn create_root(root: &Path) -> Result<(), Failure> {
     fs::create_dir_all(root).map_err(|error| {
         Failure::user(format!("cannot create {}", root.display()))
             .because(&error)
             .hint("give another directory with --root")
-    })?;
+    })
+}
+
+/// Opens the store.
+pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+    create_root(root)?;
     Store::open(root).map_err(|error| {
         Failure::user(format!("cannot open the store in {}", root.display())).because(&error)
     })
@@ -96,25 +100,25 @@ pub(crate) fn run_host(
         apt_settings,
         proxies: jettison_build::proxies(build_args),
         resources: jettison_sandbox::Resources::UNLIMITED,
+        certificates: None,
     })
 }
 
 /// A build's inputs, read.
 pub(crate) struct Inputs {
     pub(crate) context: BuildContext,
-    /// Where the Dockerfile is, and its ignore file if it can have one.
-    pub(crate) location: Location,
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) lower: LowerRequest,
     pub(crate) cache: CacheUse,
     pub(crate) created: Option<String>,
-    /// What was unpacked for the context is removed with it.
-    _opened: OpenedContext,
 }
 
-/// Reads what `args` name: a directory and a Dockerfile of this host.
-pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<Inputs, Failure> {
+/// Reads what `args` name, which has to be a directory.
+pub(crate) fn inputs(
+    args: &InputArgs,
+    surroundings: &Surroundings,
+) -> Result<(Inputs, PathBuf), Failure> {
     if !args.context.is_dir() {
         let message = format!(
             "build context {} is not a directory",
@@ -122,56 +126,40 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         );
         return Err(Failure::user(message));
     }
-    let file = args.file.as_ref().map(|file| file.to_string_lossy());
-    let request = ContextRequest {
-        context: &args.context.to_string_lossy(),
-        file: file.as_deref(),
-        keep_git_dir: false,
-        owners: Owners::Squash,
+    let dockerfile = match &args.file {
+        Some(file) => file.clone(),
+        None => in_directory(&args.context),
     };
-    let mut sources = ContextSources {
-        remotes: &NoRemotes,
-        stdin: &mut io::stdin(),
-        // Nothing is unpacked.
-        root: Path::new(""),
+    let location = Location {
+        dockerfile: dockerfile.clone(),
+        context: Some(args.context.clone()),
     };
-    inputs_of(open(&request, &mut sources)?, args, surroundings)
+    let source = location.read()?;
+    let context = BuildContext::open(&args.context, &dockerfile)
+        .map_err(|error| build_failure(&error, &source))?;
+    let inputs = inputs_of(args, (context, source), &args.context, surroundings)?;
+    Ok((inputs, dockerfile))
 }
 
-/// Reads the rest of what `args` name.
+/// A build's inputs, from a context and a Dockerfile that have been read. Settings are in the directory `dir`.
 pub(crate) fn inputs_of(
-    opened: OpenedContext,
     args: &InputArgs,
+    (context, source): (BuildContext, Source),
+    dir: &Path,
     surroundings: &Surroundings,
 ) -> Result<Inputs, Failure> {
-    let context = opened
-        .build_context()
-        .map_err(|error| build_failure(&error, &opened.source))?;
-    let settings = Settings::read(&opened.root, surroundings.user_settings().as_deref())?;
+    let settings = Settings::read(dir, surroundings.user_settings().as_deref())?;
     let created = created(surroundings)?;
-    let lower = LowerRequest {
-        target: None,
-        build_args: build_args(&args.build_args, surroundings),
-        architecture: Surroundings::architecture(),
-        limits: RunLimits::default(),
-    };
+    let mut lower = LowerRequest::on(Platform::new("linux", &Surroundings::architecture()));
+    lower.build_args = build_args(&args.build_args, surroundings);
     let cache = if args.no_cache {
         CacheUse::Ignore
     } else {
         CacheUse::Use
     };
-    let is_hosts = opened.kind == ContextKind::Directory;
     Ok(Inputs {
         context,
-        location: Location {
-            dockerfile: match &opened.dockerfile {
-                Some(path) => path.clone(),
-                None => PathBuf::from(&opened.source.path),
-            },
-            context: is_hosts.then(|| opened.root.clone()),
-        },
-        source: opened.source.clone(),
-        _opened: opened,
+        source,
         settings,
         lower,
         cache,

@@ -1,152 +1,110 @@
-//! Builds from every kind of build context: each gives the same image.
+//! Build contexts that are no directories: standard input, archives, files by HTTP, repositories.
 
-use std::process::{Command, Stdio};
-use std::{fs, io::Write};
+use std::collections::BTreeMap;
+use std::fs::File;
 
-use jettison_testkit::{GitProject, Outcome, Scratch, WebAnswer, WebServer, git_answer};
+use expect_test::expect;
+use jettison_testkit::{FileServer, Outcome, Scratch};
 
 use crate::PROGRAM;
+use crate::builds::check_build;
 use crate::shared::namespaces_work;
 
-const DOCKERFILE: &str = "FROM scratch\nCOPY . /all/\n";
+const DOCKERFILE: &str = "FROM scratch\nCOPY data /\nCMD [\"x\"]\n";
 
-/// The time of all files.
-const TIME: u32 = 1_000_000_000;
-
-/// A directory `app`, a tar of it, and a repository of it.
-fn world() -> Scratch {
+/// A directory `app` with a Dockerfile and a file, and `app.tar` of both.
+fn app() -> Scratch {
     let scratch = Scratch::new(PROGRAM);
     scratch
         .write("app/Dockerfile", DOCKERFILE)
-        .write("app/a", "a")
-        .write("app/d/b", "b");
-    let touch = "find app -exec touch -h -d @1000000000 {} + && chmod -R u=rwX,go=rX app";
-    run(scratch.tool("sh", &["-c", touch]));
-    let tar = "tar --sort=name --owner=0 --group=0 --numeric-owner -C app -cf app.tar .";
-    run(scratch.tool("sh", &["-c", tar]));
-    let project = GitProject::new(&scratch.dir().join("served/app.git"));
-    project.write("Dockerfile", DOCKERFILE);
-    project.write("a", "a");
-    project.write("d/b", "b");
-    project.commit(TIME);
+        .write("app/data", "text");
+    scratch
+        .outcome(&mut scratch.tool(
+            "tar",
+            &["-C", "app", "-cf", "app.tar", "Dockerfile", "data"],
+        ))
+        .succeeded();
     scratch
 }
 
-#[track_caller]
-fn run(mut command: Command) {
-    let output = command.output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-}
-
-/// Serves what is in `served`, and the tar.
-fn serve(scratch: &Scratch) -> WebServer {
-    let dir = scratch.dir().to_path_buf();
-    WebServer::start(move |request, _| match request.path.as_str() {
-        "/app.tar" => WebAnswer::file(fs::read(dir.join("app.tar")).unwrap()),
-        "/Dockerfile" => WebAnswer::file("FROM scratch\nCOPY context /\n"),
-        _ => git_answer(&dir.join("served"), request),
-    })
-}
-
-/// Runs the program with something on standard input.
-fn fed(scratch: &Scratch, arguments: &[&str], stdin: &[u8]) -> Outcome {
-    let path = scratch.dir().join("stdin");
-    fs::File::create(&path).unwrap().write_all(stdin).unwrap();
-    let mut command = scratch.command(arguments);
-    command.stdin(Stdio::from(fs::File::open(path).unwrap()));
-    scratch.outcome(&mut command)
-}
-
-/// The ID of the image that is built, whatever it is called in outcomes.
-#[track_caller]
-fn id(scratch: &Scratch, arguments: &[&str], stdin: &[u8]) -> String {
-    let all = [&["build", "-q", "--no-cache", "--iidfile=iid"], arguments].concat();
-    let outcome = fed(scratch, &all, stdin).to_string();
-    assert!(outcome.starts_with("exit: 0"), "{arguments:?}: {outcome}");
-    scratch.read("iid")
+/// Runs the program with a file as its standard input.
+fn with_stdin(scratch: &Scratch, path: &str, arguments: &[&str]) -> Outcome {
+    let file = File::open(scratch.dir().join(path)).expect("the test has written it");
+    scratch.outcome(scratch.command(arguments).stdin(file))
 }
 
 #[test]
-fn every_kind_of_context_gives_the_same_image() {
+fn a_dockerfile_comes_on_standard_input() {
     if !namespaces_work() {
         return;
     }
-    let scratch = world();
-    let server = serve(&scratch);
-    let tar = fs::read(scratch.dir().join("app.tar")).unwrap();
-    let expected = id(&scratch, &["app"], b"");
-    let ways: [(&[&str], &[u8]); 8] = [
-        (&["app", "-f", "-"], DOCKERFILE.as_bytes()),
-        (&["-"], &tar),
-        (&["-", "-f", "./Dockerfile"], &tar),
-        (&["app.tar"], b""),
-        (&[&server.url("/app.tar")], b""),
-        (&[&server.url("/app.git")], b""),
-        (&[&server.url("/app.git#main")], b""),
-        (&[&server.url("/app.git"), "-f", "-"], DOCKERFILE.as_bytes()),
-    ];
-    for (arguments, stdin) in ways {
-        assert_eq!(id(&scratch, arguments, stdin), expected, "{arguments:?}");
-    }
-    let left = fs::read_dir(scratch.root().join("unpacked")).unwrap();
-    assert_eq!(left.count(), 1, "only the lock stays");
+    let scratch = app();
+    let plain = scratch.jettison(&["build", "-q", "app"]).succeeded();
+    let arguments = ["build", "-q", "-f", "-", "app"];
+    let piped = with_stdin(&scratch, "app/Dockerfile", &arguments).succeeded();
+    assert_eq!(piped.stdout, plain.stdout);
+    scratch.write("alone", "FROM scratch\nCMD [\"x\"]\n");
+    let alone = with_stdin(&scratch, "alone", &["build", "-q", "-"]).succeeded();
+    assert!(alone.stdout.starts_with("sha256:"), "{alone}");
+    let copies = with_stdin(&scratch, "app/Dockerfile", &["build", "-"]);
+    assert_eq!(copies.code, 2, "{copies}");
 }
 
 #[test]
-fn a_dockerfile_alone_is_built_with_nothing_or_with_itself() {
+fn a_context_comes_on_standard_input_in_a_file_or_by_http() {
     if !namespaces_work() {
         return;
     }
-    let scratch = world();
-    let server = serve(&scratch);
-    id(&scratch, &["-"], b"FROM scratch\nENV A=1\n");
-    id(&scratch, &[&server.url("/Dockerfile")], b"");
-    let outcome = fed(
+    let scratch = app();
+    let plain = scratch.jettison(&["build", "-q", "app"]).succeeded();
+    let piped = with_stdin(&scratch, "app.tar", &["build", "-q", "-"]).succeeded();
+    assert_eq!(piped.stdout, plain.stdout);
+    let file = scratch.jettison(&["build", "-q", "app.tar"]).succeeded();
+    assert_eq!(file.stdout, plain.stdout);
+    let archive = std::fs::read(scratch.dir().join("app.tar")).unwrap();
+    let server = FileServer::start(BTreeMap::from([("/app.tar".to_string(), archive)]));
+    let fetched = scratch
+        .jettison(&["build", "-q", &server.url("/app.tar")])
+        .succeeded();
+    assert_eq!(fetched.stdout, plain.stdout);
+    let left = std::fs::read_dir(scratch.root().join("contexts")).unwrap();
+    let left: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["lock"], "what was unpacked is gone");
+}
+
+#[test]
+fn a_call_answers_for_every_context() {
+    let scratch = app();
+    for arguments in [
+        ["build", "--call=targets", "app"].as_slice(),
+        &["build", "--call=targets", "app.tar"],
+    ] {
+        let outcome = scratch.jettison(arguments).succeeded();
+        assert!(outcome.stdout.starts_with("TARGET"), "{outcome}");
+    }
+    let piped = with_stdin(&scratch, "app/Dockerfile", &["build", "--check", "-"]);
+    assert!(piped.stdout.contains("Check complete"), "{piped}");
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_said_before_anything_is_built() {
+    let scratch = app();
+    check_build(
         &scratch,
-        &["build", "-"],
-        DOCKERFILE.replace('.', "a").as_bytes(),
+        &["build", "app", "--secret", "id=token,src=nowhere"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: cannot use the secret `id=token,src=nowhere`: cannot read nowhere: No such file or directory (os error 2)
+        "#]],
     );
-    let outcome = outcome.to_string();
-    assert!(outcome.starts_with("exit: 2"), "{outcome}");
-    assert!(
-        outcome.contains("-:2:1") && outcome.contains("not found"),
-        "{outcome}"
+    check_build(
+        &scratch,
+        &["build", "app", "--ssh", "default"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: cannot use the SSH agent `default`: there is no agent: SSH_AUTH_SOCK is not set
+        "#]],
     );
-}
-
-#[test]
-fn what_is_no_context_is_the_users_mistake_and_a_missing_git_is_the_hosts() {
-    if !namespaces_work() {
-        return;
-    }
-    let scratch = world();
-    let said = |outcome: Outcome, exit: &str, text: &str| {
-        let outcome = outcome.to_string();
-        let is_so = outcome.starts_with(&format!("exit: {exit}\n")) && outcome.contains(text);
-        assert!(is_so, "{outcome}");
-    };
-    let fails = |context: &str, text: &str| {
-        said(scratch.jettison(&["build", context]), "2", text);
-    };
-    fails(
-        "nowhere",
-        "unable to prepare context: path \"nowhere\" not found",
-    );
-    fails("app/a", "neither a directory nor an archive");
-    fails(
-        "http://127.0.0.1:1/x",
-        "cannot download http://127.0.0.1:1/x",
-    );
-    fails("git://127.0.0.1:1/x?y=1", "unexpected query \"y\"");
-    let both = ["build", "-", "-f", "-"];
-    said(fed(&scratch, &both, b""), "2", "can't use stdin for both");
-    said(
-        fed(&scratch, &["build", "-"], b""),
-        "2",
-        "standard input is empty",
-    );
-    let mut command = scratch.command(&["build", "git://127.0.0.1:1/x"]);
-    let outcome = scratch.outcome(command.env("PATH", "/nonexistent"));
-    said(outcome, "3", "`git` is not installed");
 }

@@ -8,8 +8,10 @@
 
 mod archive;
 mod arrows;
+mod build_contexts;
 mod build_options;
 mod builds;
+mod caches;
 mod calculator;
 mod call;
 mod candidates;

@@ -1,0 +1,141 @@
+//! Steps that copy files and make directories.
+
+use std::path::PathBuf;
+
+use crate::build::step::{StepRun, located, with_causes};
+use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
+use crate::error::BuildError;
+use crate::exec::{
+    Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
+};
+use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, WorkdirDefinition};
+use crate::snapshot::{Active, Snapshot};
+
+impl StepRun<'_> {
+    /// The key's text; for a copy from another step also the definition key that stands for it,
+    /// and whether that was known.
+    pub(crate) fn copy_key(
+        &self,
+        step: &Step,
+        copy: &CopyDefinition,
+    ) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
+        let key_of = |input| self.input_key(input);
+        let alias = match copy.from {
+            CopyFrom::Context | CopyFrom::Named(_) => None,
+            CopyFrom::Input(_) => Some(definition_key(step, &key_of).key()),
+        };
+        if let Some(alias) = alias
+            && let Some(text) = self.known_alias(&alias)
+        {
+            return Ok((Some((alias, true)), text));
+        }
+        let parent = self.input_key(step.parent);
+        self.with_sources(step, copy, Purpose::Key, |work| {
+            let contents = work.contents()?;
+            let alias = alias.map(|alias| (alias, false));
+            Ok((alias, with_contents(copy, &parent, &contents)))
+        })
+    }
+
+    pub(crate) fn copy(
+        &self,
+        step: &Step,
+        copy: &CopyDefinition,
+        lowers: &[PathBuf],
+        active: &Snapshot<Active>,
+    ) -> Result<(), BuildError> {
+        let below = merged(lowers)?;
+        self.with_sources(step, copy, Purpose::Copy, |work| {
+            let changes = work.onto(&below)?;
+            write(&changes, active)
+        })
+    }
+
+    pub(crate) fn workdir(
+        &self,
+        step: &Step,
+        definition: &WorkdirDefinition,
+        lowers: &[PathBuf],
+        active: &Snapshot<Active>,
+    ) -> Result<(), BuildError> {
+        let below = merged(lowers)?;
+        workdir(definition, &below)
+            .and_then(|changes| write(&changes, active))
+            .map_err(|failure| copy_error(step, &failure))
+    }
+
+    /// Finds the sources of a copy and gives them to `use_them`.
+    fn with_sources<T>(
+        &self,
+        step: &Step,
+        copy: &CopyDefinition,
+        purpose: Purpose,
+        use_them: impl FnOnce(&CopyWork<'_>) -> Result<T, CopyFailure>,
+    ) -> Result<T, BuildError> {
+        let stage;
+        let source = match &copy.from {
+            CopyFrom::Context => self.contexts.main()?,
+            CopyFrom::Named(name) => self.contexts.named(name)?,
+            CopyFrom::Input(input) => {
+                stage = merged(&self.lowers_of(*input)?)?;
+                Source::Files(&stage)
+            }
+        };
+        self.fetch_sources(copy, purpose)
+            .and_then(|fetched| use_them(&CopyWork::prepare(copy, source, &fetched)?))
+            .map_err(|failure| copy_error(step, &failure))
+    }
+
+    /// Fetches those sources that are addresses.
+    fn fetch_sources(
+        &self,
+        copy: &CopyDefinition,
+        purpose: Purpose,
+    ) -> Result<Vec<Fetched>, CopyFailure> {
+        let remotes = self.request.remotes;
+        let mut fetched = Vec::new();
+        for item in &copy.sources {
+            match item {
+                CopyItem::Path(_) | CopyItem::Text { .. } => {}
+                CopyItem::File(request) => {
+                    let file = remotes.file(request);
+                    let failed = |error| CopyFailure::Fetch(request.url.clone(), error);
+                    fetched.push(Fetched::File(file.map_err(failed)?));
+                }
+                CopyItem::Git(request) => {
+                    let failed = |error| CopyFailure::Fetch(request.remote.clone(), error);
+                    fetched.push(match purpose {
+                        Purpose::Key => Fetched::Commit(remotes.commit(request).map_err(failed)?),
+                        Purpose::Copy => Fetched::Git(remotes.git(request).map_err(failed)?),
+                    });
+                }
+            }
+        }
+        Ok(fetched)
+    }
+}
+
+/// What sources are found for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Key,
+    Copy,
+}
+
+fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
+    let root = lowers.first().cloned().unwrap_or_default();
+    Merged::open(lowers).map_err(|source| BuildError::io("open", &root, source))
+}
+
+fn write(changes: &Changes, active: &Snapshot<Active>) -> Result<(), CopyFailure> {
+    let upper = active.fs();
+    let outputs = Outputs {
+        upper: Some((&upper, Owners::Exact)),
+        layer: None,
+    };
+    changes.write(outputs).map(drop)
+}
+
+fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
+    located(step, with_causes(failure))
+}
