@@ -19,3 +19,4 @@ pub(crate) use crate::remote::context::{
     ContextKind, ContextRequest, ContextSources, OpenedContext, open,
 };
 pub(crate) use crate::remote::hosts::HostRemotes;
+pub(crate) use crate::remote::temporary::TemporaryDir;
