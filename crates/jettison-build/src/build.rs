@@ -3,6 +3,7 @@
 //! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
 //! that are not the image's own are not written at all.
 
+mod copying;
 mod layers;
 mod lineage;
 mod schedule;

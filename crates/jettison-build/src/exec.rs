@@ -2,13 +2,17 @@
 
 mod attributes;
 mod copy;
-mod owner;
-mod pattern;
+mod files;
+mod merged;
+mod plain;
 mod run;
-mod select;
 
 pub(crate) use crate::exec::attributes::attribute_lines;
-pub(crate) use crate::exec::copy::{CopyFailure, copy_files, make_workdir};
+pub(crate) use crate::exec::copy::{
+    Changes, CopyFailure, CopyWork, Fetched, NoDigests, Outputs, Owners, Source, workdir,
+};
+pub(crate) use crate::exec::files::{Files, LastLink, Lookup, resolve};
+pub(crate) use crate::exec::merged::Merged;
+pub(crate) use crate::exec::plain::PlainFiles;
 pub use crate::exec::run::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
 pub(crate) use crate::exec::run::{RunError, RunSurroundings, run_command};
-pub(crate) use crate::exec::select::{SelectError, Selection, Source, digest_lines, select};

@@ -19,6 +19,7 @@ mod overlay;
 mod probe;
 mod sandbox;
 mod seccomp;
+mod signals;
 mod spawn;
 mod stub;
 mod system;
@@ -37,6 +38,7 @@ pub use crate::sandbox::{
     Input, KernelDirectories, MissingCwd, Network, OutputMode, Rootfs, Sandbox, SandboxError,
     Security, Terminal, Upper,
 };
+pub use crate::signals::HeldSignals;
 pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};
 pub use rustix::process::Signal;

@@ -1,6 +1,6 @@
 //! One step: from the cache, or executed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jettison_oci::{ChainId, ExportError, unpack_layer};
@@ -12,21 +12,13 @@ use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
     CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
-    with_contents,
 };
 use crate::error::BuildError;
 use crate::event::{Event, Reporter};
-use crate::exec::{
-    CopyFailure, RunError, RunSurroundings, SelectError, Selection, Source, copy_files,
-    digest_lines, make_workdir, run_command, select,
-};
+use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
-use crate::plan::{
-    CopyDefinition, CopyFrom, CopyItem, Definition, Input, Plan, RunDefinition, Step, StepId,
-    WorkdirDefinition,
-};
+use crate::plan::{Definition, Input, Plan, RunDefinition, Step, StepId};
 use crate::snapshot::{Active, ResultName, Snapshot};
-use crate::tree::Tree;
 
 /// What a step came to.
 #[derive(Clone, Debug)]
@@ -327,7 +319,7 @@ impl StepRun<'_> {
     }
 
     /// The content key's text that a definition key is known to stand for.
-    fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
+    pub(crate) fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
         if self.request.cache == CacheUse::Ignore {
             return None;
         }
@@ -343,43 +335,14 @@ impl StepRun<'_> {
 
     /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
     fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
-        let key_of = |input| self.input_key(input);
         let Definition::Copy(copy) = &step.definition else {
+            let key_of = |input| self.input_key(input);
             return Ok((None, definition_key(step, &key_of)));
         };
-        let CopyFrom::Input(input) = copy.from else {
-            let source = self.context_source()?;
-            let selection = select_sources(step, &source, copy)?;
-            return Ok((None, self.content_key(step, copy, &source, &selection)?));
-        };
-        let alias = definition_key(step, &key_of).key();
-        if let Some(text) = self.known_alias(&alias) {
-            return Ok((Some((alias, true)), text));
-        }
-        let lowers = self.lowers_of(input)?;
-        let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
-            .map_err(BuildError::Mount)?;
-        let source = stage_source(&mount.path())?;
-        let selection = select_sources(step, &source, copy)?;
-        Ok((
-            Some((alias, false)),
-            self.content_key(step, copy, &source, &selection)?,
-        ))
+        self.copy_key(step, copy)
     }
 
-    fn content_key(
-        &self,
-        step: &Step,
-        copy: &CopyDefinition,
-        source: &Source<'_>,
-        selection: &Selection,
-    ) -> Result<KeyText, BuildError> {
-        let contents =
-            digest_lines(source, selection).map_err(|error| select_error(step, error))?;
-        Ok(with_contents(copy, &self.input_key(step.parent), &contents))
-    }
-
-    fn input_key(&self, input: Input) -> String {
+    pub(crate) fn input_key(&self, input: Input) -> String {
         match input {
             Input::Scratch => "scratch".to_string(),
             Input::Base(base) => {
@@ -396,17 +359,6 @@ impl StepRun<'_> {
                 None => format!("step {}", id.0),
             },
         }
-    }
-
-    fn context_source(&self) -> Result<Source<'_>, BuildError> {
-        let context = self.request.context;
-        let tree = Tree::open(context.root())
-            .map_err(|source| BuildError::io("open", context.root(), source))?;
-        Ok(Source {
-            tree,
-            ignore: context.ignore(),
-            keeps_owners: false,
-        })
     }
 
     fn execute(
@@ -490,56 +442,6 @@ impl StepRun<'_> {
             outcome,
         })
     }
-
-    fn copy(
-        &self,
-        step: &Step,
-        copy: &CopyDefinition,
-        lowers: &[PathBuf],
-        active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
-        let target = self.target(lowers, active)?;
-        let copied = match copy.from {
-            CopyFrom::Context | CopyFrom::Named(_) => {
-                let source = self.context_source()?;
-                let selection = select_sources(step, &source, copy)?;
-                copy_files(&source, &selection, &target.tree, copy)
-            }
-            CopyFrom::Input(input) => {
-                let lowers = self.lowers_of(input)?;
-                let mount = jettison_sandbox::mount_overlay(self.engine.entered, &lowers, None)
-                    .map_err(BuildError::Mount)?;
-                let source = stage_source(&mount.path())?;
-                let selection = select_sources(step, &source, copy)?;
-                copy_files(&source, &selection, &target.tree, copy)
-            }
-        };
-        copied.map_err(|failure| copy_error(step, &failure))
-    }
-
-    fn workdir(
-        &self,
-        step: &Step,
-        workdir: &WorkdirDefinition,
-        lowers: &[PathBuf],
-        active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
-        let target = self.target(lowers, active)?;
-        make_workdir(&target.tree, workdir).map_err(|failure| copy_error(step, &failure))
-    }
-
-    fn target(&self, lowers: &[PathBuf], active: &Snapshot<Active>) -> Result<Target, BuildError> {
-        let (upper, work) = (active.fs(), active.work());
-        let mount =
-            jettison_sandbox::mount_overlay(self.engine.entered, lowers, Some((&upper, &work)))
-                .map_err(BuildError::Mount)?;
-        let path = mount.path();
-        let tree = Tree::open(&path).map_err(|source| BuildError::io("open", &path, source))?;
-        Ok(Target {
-            tree,
-            _mount: mount,
-        })
-    }
 }
 
 /// The name of a step's snapshot. What a command makes may be something else each time, and what is copied may not.
@@ -562,53 +464,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A mounted file system to be written to. The tree is closed before the mount is undone.
-struct Target {
-    tree: Tree,
-    _mount: jettison_sandbox::OverlayMount,
-}
-
-fn stage_source(path: &Path) -> Result<Source<'static>, BuildError> {
-    let tree = Tree::open(path).map_err(|source| BuildError::io("open", path, source))?;
-    Ok(Source {
-        tree,
-        ignore: None,
-        keeps_owners: true,
-    })
-}
-
-fn select_sources(
-    step: &Step,
-    source: &Source<'_>,
-    copy: &CopyDefinition,
-) -> Result<Selection, BuildError> {
-    let mut patterns = Vec::new();
-    for item in &copy.sources {
-        let CopyItem::Path(path) = item else {
-            let message = "sources that are not paths are not supported yet";
-            return Err(located(step, message.to_string()));
-        };
-        patterns.push(path.clone());
-    }
-    select(source, &patterns).map_err(|error| select_error(step, error))
-}
-
-fn select_error(step: &Step, error: SelectError) -> BuildError {
-    let message = match error {
-        SelectError::Missing(message) => format!("failed to compute cache key: {message}"),
-        SelectError::Io(path, error) => format!("cannot read {}: {error}", path.display()),
-    };
-    located(step, message)
-}
-
-fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
-    located(
-        step,
-        format!("cannot copy {}: {}", failure.path.display(), failure.source),
-    )
-}
-
-fn located(step: &Step, message: String) -> BuildError {
+pub(crate) fn located(step: &Step, message: String) -> BuildError {
     BuildError::Copy(Located {
         line: step.hints.line,
         column: 1,

@@ -10,11 +10,11 @@ use crate::cache_mounts::{CacheDirectory, Seed};
 use crate::error::BuildError;
 use crate::exec::run::agent::Agent;
 use crate::exec::run::command::{RunError, RunSurroundings};
+use crate::exec::{LastLink, Merged, resolve};
 use crate::plan::{
     CacheSharing, Input, MountAttributes, RunDefinition, RunMount, RunMountKind, RunScriptFile,
 };
 use crate::snapshot::{Active, Snapshot};
-use crate::tree::Tree;
 
 /// Where a here-document with a `#!` line of its own is (BuildKit: `dispatchRun`, dockerfile2llb/convert.go).
 const SCRIPTS: &str = "/dev/pipes/";
@@ -311,7 +311,8 @@ fn take_caches(
                 let root = mount_overlay(surroundings.entered, lowers, None)
                     .map_err(|error| RunError::Build(BuildError::Mount(error)))?;
                 let source = Path::new(source);
-                let real = Tree::open(&root.path()).and_then(|tree| tree.real(source));
+                let real = Merged::open(lowers)
+                    .and_then(|files| resolve(&files, source, LastLink::Followed));
                 let real =
                     real.map_err(|error| RunError::Build(BuildError::io("find", source, error)))?;
                 let real = real.strip_prefix("/").unwrap_or(&real);

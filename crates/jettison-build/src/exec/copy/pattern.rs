@@ -1,5 +1,7 @@
 //! The patterns of COPY's sources: Go's `filepath.Match`.
 
+use std::path::Path;
+
 /// Whether `name`, one path component, matches `pattern`. A malformed pattern matches nothing.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
@@ -34,9 +36,18 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Whether a path component is a pattern.
-pub(crate) fn is_pattern(component: &str) -> bool {
-    component.contains(['*', '?', '[', '\\'])
+/// Whether a path has characters that make a pattern of it; a backslash takes that from the next one.
+pub(crate) fn is_pattern(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' | '?' | '[' => return true,
+            '\\' => drop(characters.next()),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The position after the pattern's element at `p` if that matches `c`.

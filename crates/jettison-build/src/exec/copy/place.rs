@@ -1,0 +1,212 @@
+//! Putting sources where they belong, by the rules of BuildKit's copier (tonistiigi/fsutil, copy/copy.go).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::exec::copy::CopyFailure;
+use crate::exec::copy::changes::Draft;
+use crate::exec::copy::mode::ModeRule;
+use crate::exec::copy::owner::Owner;
+use crate::exec::copy::select::{Found, Selected};
+use crate::exec::files::{FileKind, LastLink, Lookup, Meta, Node, Origin, clean, resolve, shown};
+
+const ROOT: Owner = Owner { uid: 0, gid: 0 };
+
+/// A copy in the making.
+#[derive(Debug)]
+pub(crate) struct Placer<'a> {
+    pub(crate) draft: Draft<'a>,
+    /// Whose the copies become; if nobody is named, those of the files' owners.
+    pub(crate) owner: Option<Owner>,
+    pub(crate) mode: ModeRule,
+}
+
+impl Placer<'_> {
+    /// Copies one source to `destination`, an absolute path.
+    pub(crate) fn place(
+        &mut self,
+        selected: &Selected,
+        destination: &str,
+    ) -> Result<(), CopyFailure> {
+        let path = Path::new(destination);
+        let is_dir = destination.ends_with('/') || destination.ends_with("/.");
+        let directory = match path.parent() {
+            Some(parent) if !is_dir => parent,
+            Some(_) | None => path,
+        };
+        let directory = self.real(directory)?;
+        self.make_directories(&directory, self.mode.of_parents())?;
+        let mut target = self.real(path)?;
+        let existing = self.node(&target)?;
+        let is_existing_dir = existing.as_ref().is_some_and(|node| node.meta.is_dir());
+        if selected.node.meta.is_dir() {
+            // A directory that does not give its contents is the top of its tree, and has no name to be called by.
+            let is_made = existing.is_none() && selected.gives_contents;
+            let first = if is_made {
+                Some(target.as_path())
+            } else {
+                target.parent()
+            };
+            if let Some(first) = first {
+                self.make_directories(first, self.mode.of_parents())?;
+            }
+            return self.directory(selected, &target);
+        }
+        if is_existing_dir && let Some(name) = selected.named.file_name() {
+            target.push(name);
+        }
+        if let Some(parent) = target.parent() {
+            self.make_directories(parent, self.mode.of_parents())?;
+        }
+        let mut links = BTreeMap::new();
+        let digest = selected.digest.get();
+        self.file(&selected.node, digest, &target, &mut links)
+    }
+
+    /// Makes `path`, which has no links in it, and the directories that it is in, of the owner that was asked for.
+    pub(crate) fn make_directories(&mut self, path: &Path, mode: u32) -> Result<(), CopyFailure> {
+        let mut missing = Vec::new();
+        for at in path.ancestors() {
+            match self.node(at)? {
+                Some(node) if node.meta.is_dir() => break,
+                Some(_) => {
+                    let message = format!("mkdir {}: not a directory", shown(at));
+                    return Err(CopyFailure::Refused(message));
+                }
+                None => missing.push(at),
+            }
+        }
+        let Owner { uid, gid } = self.owner.unwrap_or(ROOT);
+        for path in missing.into_iter().rev() {
+            let meta = Meta::new(FileKind::Directory, mode);
+            let node = Node {
+                meta: Meta { uid, gid, ..meta },
+                origin: Origin::Text(Arc::default()),
+                xattrs: Some(Arc::default()),
+            };
+            self.draft
+                .make_directory(path, node)
+                .map_err(write_error(path))?;
+        }
+        Ok(())
+    }
+
+    /// Copies what is in a directory into `target`.
+    fn directory(&mut self, selected: &Selected, target: &Path) -> Result<(), CopyFailure> {
+        match self.node(target)? {
+            None => {
+                let node = self.copy_of(&selected.node);
+                self.draft
+                    .make_directory(target, node)
+                    .map_err(write_error(target))?;
+            }
+            Some(node) if node.meta.is_dir() => {
+                // It keeps what it has. BuildKit gives it the source's time (fsutil: `restoreFileTimestamp`), but the time of the
+                // context's top is no more than when something beside the copied files was last made or removed there.
+                let directory = self.draft.directory_mut(target);
+                drop(directory.map_err(write_error(target))?);
+            }
+            Some(_) => return Err(not_a_directory(target)),
+        }
+        // The first copy of every file that has several names.
+        let mut links = BTreeMap::new();
+        for found in &selected.found {
+            let target = target.join(&found.relative);
+            if found.node.meta.is_dir() {
+                self.inner_directory(found, &target)?;
+            } else {
+                self.file(&found.node, found.digest.get(), &target, &mut links)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn inner_directory(&mut self, found: &Found, target: &Path) -> Result<(), CopyFailure> {
+        let node = self.copy_of(&found.node);
+        match self.node(target)? {
+            None => self.draft.make_directory(target, node),
+            Some(existing) if existing.meta.is_dir() => {
+                let directory = self.draft.directory_mut(target);
+                directory.map(|directory| {
+                    let Some(directory) = directory else { return };
+                    if found.is_wanted {
+                        directory.node = node;
+                    } else {
+                        directory.node.meta.mode = found.node.meta.mode;
+                    }
+                })
+            }
+            Some(_) => return Err(not_a_directory(target)),
+        }
+        .map_err(write_error(target))
+    }
+
+    /// Copies anything but a directory to `target`, whose directory exists.
+    fn file(
+        &mut self,
+        node: &Node,
+        digest: Option<jettison_oci::Digest>,
+        target: &Path,
+        links: &mut BTreeMap<(u64, u64), usize>,
+    ) -> Result<(), CopyFailure> {
+        let existing = self.node(target)?;
+        if existing.is_some_and(|existing| existing.meta.is_dir()) {
+            let message = format!("cannot replace to directory {} with file", shown(target));
+            return Err(CopyFailure::Refused(message));
+        }
+        let has_names = node.meta.n_names > 1 && node.meta.kind == FileKind::File;
+        let number = match links.get(&node.meta.inode) {
+            Some(number) if has_names => *number,
+            _ => {
+                let copy = self.copy_of(node);
+                let number = self.draft.add(copy, digest);
+                if has_names {
+                    links.insert(node.meta.inode, number);
+                }
+                number
+            }
+        };
+        self.draft.name(target, number).map_err(write_error(target))
+    }
+
+    /// The copy of a file: with the owner and the mode that were asked for.
+    fn copy_of(&self, node: &Node) -> Node {
+        let mut copy = node.clone();
+        if let Some(Owner { uid, gid }) = self.owner {
+            (copy.meta.uid, copy.meta.gid) = (uid, gid);
+        }
+        copy.meta.mode = match node.meta.kind {
+            FileKind::Symlink => 0o777,
+            FileKind::Directory
+            | FileKind::File
+            | FileKind::Fifo
+            | FileKind::CharDevice
+            | FileKind::BlockDevice
+            | FileKind::Socket => self.mode.apply(node.meta.mode, node.meta.is_dir()),
+        };
+        copy
+    }
+
+    pub(crate) fn node(&self, path: &Path) -> Result<Option<Node>, CopyFailure> {
+        self.draft.node(path).map_err(write_error(path))
+    }
+
+    /// Where `path` leads to.
+    pub(crate) fn real(&self, path: &Path) -> Result<PathBuf, CopyFailure> {
+        let path = clean(path);
+        resolve(&self.draft, &path, LastLink::Followed).map_err(write_error(&path))
+    }
+}
+
+fn not_a_directory(path: &Path) -> CopyFailure {
+    CopyFailure::Refused(format!("cannot copy to non-directory: {}", shown(path)))
+}
+
+pub(crate) fn write_error(path: &Path) -> impl FnOnce(io::Error) -> CopyFailure + '_ {
+    move |source| CopyFailure::Write {
+        path: path.to_path_buf(),
+        source,
+    }
+}

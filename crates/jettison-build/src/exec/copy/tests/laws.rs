@@ -1,0 +1,131 @@
+//! Laws of writing changes.
+
+use jettison_oci::{Compression, Layer, LayerOptions, LayerWriter, Store, write_layer};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::{World, run};
+use crate::exec::copy::changes::Changes;
+use crate::exec::copy::{NoDigests, Outputs, Owners};
+
+const OPTIONS: LayerOptions = LayerOptions {
+    compression: Compression::STORE,
+    clamp_mtime: None,
+};
+
+/// Writes changes in all ways, and says what the layer is.
+fn layer_of(world: &World, changes: &Changes, lowers: &[PathBuf]) -> Layer {
+    let store = Store::open(&world.path("store")).unwrap();
+    let upper = |name: &str| {
+        let upper = world.path(name);
+        if upper.exists() {
+            fs::remove_dir_all(&upper).unwrap();
+        }
+        fs::create_dir(&upper).unwrap();
+        upper
+    };
+    let write = |upper: Option<&Path>, layer: Option<&mut LayerWriter>| {
+        let outputs = Outputs {
+            upper: upper.map(|path| (path, Owners::Exact)),
+            layer,
+        };
+        changes.write(outputs, &NoDigests).unwrap();
+    };
+    let alone = upper("alone");
+    write(Some(&alone), None);
+    let from_upper = write_layer(&store, &alone, lowers, &OPTIONS).unwrap();
+
+    assert_eq!(streamed(world, changes), from_upper);
+
+    let beside = upper("beside");
+    let mut layer = LayerWriter::new(&store, &OPTIONS).unwrap();
+    write(Some(&beside), Some(&mut layer));
+    assert_eq!(layer.finish().unwrap(), from_upper);
+    assert_eq!(
+        write_layer(&store, &beside, lowers, &OPTIONS).unwrap(),
+        from_upper
+    );
+    from_upper
+}
+
+/// The layer without an upper directory.
+fn streamed(world: &World, changes: &Changes) -> Layer {
+    let store = Store::open(&world.path("store")).unwrap();
+    let mut layer = LayerWriter::new(&store, &OPTIONS).unwrap();
+    let outputs = Outputs {
+        upper: None,
+        layer: Some(&mut layer),
+    };
+    changes.write(outputs, &NoDigests).unwrap();
+    layer.finish().unwrap()
+}
+
+#[test]
+fn a_layer_is_the_same_however_it_is_written() {
+    if !rustix::process::getuid().is_root() {
+        // Files of the stage can only be given to root by root.
+        return;
+    }
+    let world = World::new();
+    world.write("context/big/zeros", &"0".repeat(3 << 20));
+    fs::hard_link(
+        world.path("context/big/zeros"),
+        world.path("context/big/more"),
+    )
+    .unwrap();
+    // More than one chunk of them.
+    for number in 0..600 {
+        world.write(&format!("context/many/{}/{number}", number % 7), "text");
+    }
+    symlink("far", world.path("context/many/link")).unwrap();
+    assert!(run("mkfifo", &[&world.path("context/many/fifo")]));
+    for instruction in [
+        "COPY . /srv",
+        "COPY d a.txt /srv/old/",
+        "COPY --chmod=4710 --chown=app:staff d big /link/made/",
+        "COPY --from=stage / /copy/",
+        "COPY --link d /srv",
+        "COPY --link a.txt /srv",
+        "COPY nothing* /srv",
+    ] {
+        let changes = world.copy(instruction).unwrap();
+        let lowers = match instruction.contains("--link") {
+            true => Vec::new(),
+            false => world.lowers().to_vec(),
+        };
+        let first = layer_of(&world, &changes, &lowers);
+        let again = world.copy(instruction).unwrap();
+        assert_eq!(first, streamed(&world, &again), "{instruction}");
+    }
+}
+
+#[test]
+fn a_linked_layer_does_not_depend_on_what_is_below() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let world = World::new();
+    let on_stage = world.copy("COPY --link d /link/x/").unwrap();
+    let on_nothing = world.copy("COPY --link --on=scratch d /link/x/").unwrap();
+    assert_eq!(
+        layer_of(&world, &on_stage, &[]),
+        layer_of(&world, &on_nothing, &[])
+    );
+}
+
+#[test]
+fn a_file_that_is_swapped_for_a_link_is_not_followed() {
+    let world = World::new();
+    let changes = world.copy("COPY --on=scratch d /x").unwrap();
+    fs::remove_file(world.path("context/d/c.txt")).unwrap();
+    symlink("/etc/passwd", world.path("context/d/c.txt")).unwrap();
+    let upper = world.path("upper");
+    fs::create_dir(&upper).unwrap();
+    let outputs = Outputs {
+        upper: Some((&upper, Owners::Squashed)),
+        layer: None,
+    };
+    let failure = changes.write(outputs, &NoDigests).unwrap_err();
+    assert_eq!(failure.to_string(), "cannot read /d/c.txt");
+}
