@@ -10,6 +10,7 @@
 
 mod cgroup;
 mod child;
+mod emulator;
 mod enter;
 mod forker;
 mod id_map;
@@ -29,6 +30,7 @@ mod wire;
 
 pub use crate::cgroup::Resources;
 pub use crate::child::{Child, ChildPipe, ExecFailure, Exit, Output, Status};
+pub use crate::emulator::{Emulator, emulators};
 pub use crate::enter::{EnterError, EnterOptions, Entered, IdChoice, IdMapKind, enter};
 pub use crate::init::init_if_asked;
 pub use crate::mount::{MemoryFile, Mount, MountKind};
