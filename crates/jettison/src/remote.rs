@@ -9,6 +9,13 @@ mod git;
 mod hosts;
 mod http_date;
 mod lock;
+mod named;
 mod record;
 mod temporary;
 mod transfer;
+
+pub(crate) use crate::remote::agent::Reach;
+pub(crate) use crate::remote::context::{
+    ContextKind, ContextRequest, ContextSources, OpenedContext, open,
+};
+pub(crate) use crate::remote::hosts::HostRemotes;

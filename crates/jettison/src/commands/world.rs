@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost, RunLimits};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
+use jettison_dockerfile::Platform;
 use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
@@ -37,13 +38,18 @@ pub(crate) fn root(global: &Global, surroundings: &Surroundings) -> Result<PathB
         .map_err(|error| Failure::user(format!("cannot use {}", root.display())).because(&error))
 }
 
-/// Opens the store.
-pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+/// Makes the directory that everything is kept in.
+pub(crate) fn create_root(root: &Path) -> Result<(), Failure> {
     fs::create_dir_all(root).map_err(|error| {
         Failure::user(format!("cannot create {}", root.display()))
             .because(&error)
             .hint("give another directory with --root")
-    })?;
+    })
+}
+
+/// Opens the store.
+pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+    create_root(root)?;
     Store::open(root).map_err(|error| {
         Failure::user(format!("cannot open the store in {}", root.display())).because(&error)
     })
@@ -101,7 +107,6 @@ pub(crate) fn run_host(
 /// A build's inputs, read.
 pub(crate) struct Inputs {
     pub(crate) context: BuildContext,
-    pub(crate) dockerfile: PathBuf,
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) lower: LowerRequest,
@@ -109,8 +114,11 @@ pub(crate) struct Inputs {
     pub(crate) created: Option<String>,
 }
 
-/// Reads what `args` name.
-pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<Inputs, Failure> {
+/// Reads what `args` name, which has to be a directory.
+pub(crate) fn inputs(
+    args: &InputArgs,
+    surroundings: &Surroundings,
+) -> Result<(Inputs, PathBuf), Failure> {
     if !args.context.is_dir() {
         let message = format!(
             "build context {} is not a directory",
@@ -129,14 +137,21 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     let source = location.read()?;
     let context = BuildContext::open(&args.context, &dockerfile)
         .map_err(|error| build_failure(&error, &source))?;
-    let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
+    let inputs = inputs_of(args, (context, source), &args.context, surroundings)?;
+    Ok((inputs, dockerfile))
+}
+
+/// A build's inputs, from a context and a Dockerfile that have been read. Settings are in the directory `dir`.
+pub(crate) fn inputs_of(
+    args: &InputArgs,
+    (context, source): (BuildContext, Source),
+    dir: &Path,
+    surroundings: &Surroundings,
+) -> Result<Inputs, Failure> {
+    let settings = Settings::read(dir, surroundings.user_settings().as_deref())?;
     let created = created(surroundings)?;
-    let lower = LowerRequest {
-        target: None,
-        build_args: build_args(&args.build_args, surroundings),
-        architecture: Surroundings::architecture(),
-        limits: RunLimits::default(),
-    };
+    let mut lower = LowerRequest::on(Platform::new("linux", &Surroundings::architecture()));
+    lower.build_args = build_args(&args.build_args, surroundings);
     let cache = if args.no_cache {
         CacheUse::Ignore
     } else {
@@ -144,7 +159,6 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     };
     Ok(Inputs {
         context,
-        dockerfile,
         source,
         settings,
         lower,

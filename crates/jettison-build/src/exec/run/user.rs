@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jettison_sandbox::{ResolvedUser, UserError, resolve_user};
 
 use crate::error::BuildError;
-use crate::exec::files::{FileKind, LastLink, Lookup, resolve};
+use crate::exec::files::{FileKind, Lookup, resolve};
 use crate::exec::merged::Merged;
 
 const PASSWD_LIMIT: u64 = 10 << 20;
@@ -26,7 +26,7 @@ pub(super) fn find_user(
 pub(super) fn text_of(lowers: &[PathBuf], path: &Path, limit: u64) -> Result<String, BuildError> {
     let read = || -> io::Result<String> {
         let merged = Merged::open(lowers)?;
-        let real = resolve(&merged, path, LastLink::Followed)?;
+        let real = resolve(&merged, path)?;
         let node = merged.node(&real)?;
         let Some(node) = node.filter(|node| node.meta.kind == FileKind::File) else {
             return Ok(String::new());

@@ -1,6 +1,7 @@
 //! What a builder made of a case, in lines that can be compared.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use serde_json::Value;
 
@@ -57,20 +58,20 @@ impl Answer {
             }
             let link =
                 (first != path && node.kind != NodeKind::Directory).then_some(first.as_str());
-            let line = Line {
+            let file = Line {
                 text: describe(node, link),
                 time: (link.is_none() && node.time < CLOCK).then_some(node.time),
                 is_slight: same == Some((true, false)),
             };
-            files.insert(shown(path, node), line);
+            files.insert(shown(path, node), file);
         }
         for path in base.keys().filter(|path| !found.tree.contains_key(*path)) {
-            let line = Line {
+            let file = Line {
                 text: "removed".to_owned(),
                 time: None,
                 is_slight: false,
             };
-            files.insert(path.clone(), line);
+            files.insert(path.clone(), file);
         }
         let head = head(&found.config);
         Answer::Image { head, files }
@@ -79,8 +80,8 @@ impl Answer {
     /// The lines; times only where the lines of `like` have some.
     pub(crate) fn render(&self, like: Option<&str>) -> String {
         match self {
-            Answer::Error { line, text } => match line {
-                Some(line) => format!("error in line {line}: {text}\n"),
+            Answer::Error { line: place, text } => match place {
+                Some(number) => format!("error in line {number}: {text}\n"),
                 None => format!("error: {text}\n"),
             },
             Answer::Image { head, files } => {
@@ -111,7 +112,7 @@ impl Line {
         };
         let prefix = format!("{path} ");
         match like.lines().find(|line| line.starts_with(&prefix)) {
-            Some(line) if is_timed(line) => Some(timed.unwrap_or(plain)),
+            Some(other) if is_timed(other) => Some(timed.unwrap_or(plain)),
             Some(_) => Some(plain),
             None => (!self.is_slight).then_some(plain),
         }
@@ -171,7 +172,7 @@ fn describe(node: &Node, link: Option<&str>) -> String {
             .copied()
             .flat_map(std::ascii::escape_default)
             .collect();
-        text.push_str(&format!(" {name}=\"{}\"", String::from_utf8_lossy(&value)));
+        write!(text, " {name}=\"{}\"", String::from_utf8_lossy(&value)).unwrap();
     }
     text
 }
@@ -184,7 +185,7 @@ fn escape(text: &str) -> String {
             '\t' => escaped.push_str("\\t"),
             '\r' => escaped.push_str("\\r"),
             '\\' => escaped.push_str("\\\\"),
-            c if c.is_control() => escaped.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() => write!(escaped, "\\x{:02x}", u32::from(c)).unwrap(),
             c => escaped.push(c),
         }
     }
@@ -212,7 +213,7 @@ fn head(config: &Value) -> Vec<String> {
         let mut line = format!("history {}", escape(by));
         let comment = entry["comment"].as_str();
         if comment != Some("buildkit.dockerfile.v0") && by != "base" {
-            line.push_str(&format!(" | comment {comment:?}"));
+            write!(line, " | comment {comment:?}").unwrap();
         }
         if entry["empty_layer"].as_bool() == Some(true) {
             line.push_str(" | no layer");

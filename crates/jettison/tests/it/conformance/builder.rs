@@ -19,6 +19,8 @@ pub(crate) enum Builder<'a> {
     JettisonOf(&'a TemporaryUser),
     /// `buildctl`, with the address of a daemon.
     BuildKit { program: PathBuf, address: String },
+    /// `buildah`, as root.
+    Buildah,
 }
 
 /// What a builder left.
@@ -38,10 +40,12 @@ impl Builder<'_> {
             Builder::Jettison => scratch.command(&[]),
             Builder::JettisonOf(user) => as_user(scratch, user),
             Builder::BuildKit { program, .. } => scratch.tool(program, &[]),
+            Builder::Buildah => buildah(scratch),
         };
         let arguments = match self {
             Builder::Jettison | Builder::JettisonOf(_) => docker_arguments(case, scene),
             Builder::BuildKit { address, .. } => buildctl_arguments(case, scene, address),
+            Builder::Buildah => buildah_arguments(case, scene),
         };
         command.args(arguments);
         for (name, value) in &case.arguments {
@@ -54,13 +58,26 @@ impl Builder<'_> {
         }
         let outcome = scratch.outcome(&mut command);
         if outcome.code == 0 {
+            if matches!(self, Builder::Buildah) {
+                let mut push = buildah(scratch);
+                push.args(["push", "-q", "--disable-compression", "image"]);
+                scratch.outcome(push.arg("oci:out/layout")).succeeded();
+            }
             return Left::Layout(layout);
         }
         let (line, text) = match self {
             Builder::Jettison | Builder::JettisonOf(_) => {
-                (jettison_line(&outcome.stderr), outcome.stderr)
+                let start = outcome.stderr.find("error:").unwrap_or(0);
+                let text = outcome.stderr[start..]
+                    .trim_start_matches("error: ")
+                    .to_owned();
+                (jettison_line(&text), text)
             }
             Builder::BuildKit { .. } => buildctl_error(&outcome.stderr),
+            Builder::Buildah => {
+                let last = outcome.stderr.trim_end().rsplit('\n').next();
+                (None, last.unwrap_or_default().to_owned())
+            }
         };
         let text = scene.without_places(&text).trim().to_owned();
         Left::Error { line, text }
@@ -75,6 +92,51 @@ fn as_user(scratch: &Scratch, user: &TemporaryUser) -> Command {
     command
 }
 
+/// `buildah` with its images in the scratch directory.
+fn buildah(scratch: &Scratch) -> Command {
+    let places = [
+        "--root",
+        "storage",
+        "--runroot",
+        "state",
+        "--storage-driver",
+        "overlay",
+    ];
+    scratch.tool("buildah", &places)
+}
+
+/// Puts the base images where buildah looks for them.
+fn import_images(case: &Case, scene: &Scene) {
+    let dir = scene.dir().display();
+    let images = scene.images.iter();
+    for image in images.filter(|image| case.mentions(&image.name)) {
+        let from = format!("oci:{}", image.directory.display());
+        let name = format!("docker.io/library/{}", image.name);
+        let to = format!("containers-storage:[overlay@{dir}/storage+{dir}/state]{name}");
+        let mut copy = scene.scratch.tool("skopeo", &["copy", "-q", &from, &to]);
+        scene.scratch.outcome(&mut copy).succeeded();
+    }
+}
+
+fn buildah_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
+    import_images(case, scene);
+    let mut arguments = vec!["bud".to_owned()];
+    let mut push = |words: [&str; 2]| arguments.extend(words.map(str::to_owned));
+    push(["--isolation", "chroot"]);
+    push(["--identity-label=false", "--layers"]);
+    push(["--tag", "image"]);
+    push(["--pull-never", "-q"]);
+    for (option, value) in case.arguments.iter().filter(|(option, _)| option != "env") {
+        let value = scene.expanded(value.as_deref().unwrap_or_default());
+        match option.as_str() {
+            "--file" => push(["--file", &format!("context/{value}")]),
+            option => push([option, &value]),
+        }
+    }
+    arguments.push("context".to_owned());
+    arguments.into_iter().map(OsString::from).collect()
+}
+
 /// As `docker build` would be called.
 fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ["build", "--progress", "plain", "context"]
@@ -83,7 +145,7 @@ fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
     let mut push = |words: [&str; 2]| arguments.extend(words.map(OsString::from));
     push(["-o", "type=oci,tar=false,dest=out/layout"]);
     let images = scene.images.iter();
-    for image in images.filter(|image| case.dockerfile.contains(&image.name)) {
+    for image in images.filter(|image| case.mentions(&image.name)) {
         let value = format!(
             "{}=oci-layout://{}@{}",
             image.name,
@@ -118,16 +180,14 @@ fn buildctl_arguments(case: &Case, scene: &Scene, address: &str) -> Vec<OsString
         "--no-cache",
         "--frontend",
         "dockerfile.v0",
-        "--local",
-        "context=context",
-        "--local",
-        "dockerfile=context",
         "--output",
         "type=oci,tar=false,compression=uncompressed,dest=out/layout",
     ]
     .map(str::to_owned)
     .into();
     let mut push = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
+    push("--local", "context=context".to_owned());
+    push("--local", "dockerfile=context".to_owned());
     for image in &scene.images {
         let layout = layout_name(&image.name);
         push(
@@ -149,7 +209,11 @@ fn buildctl_arguments(case: &Case, scene: &Scene, address: &str) -> Vec<OsString
             "--target" => push("--opt", format!("target={value}")),
             "--platform" => push("--opt", format!("platform={value}")),
             "--network" => push("--opt", format!("force-network-mode={value}")),
-            "--shm-size" => push("--opt", format!("shm-size={value}")),
+            // `docker build` turns the unit into bytes.
+            "--shm-size" => push(
+                "--opt",
+                format!("shm-size={}", value.replace('m', "048576")),
+            ),
             "--ulimit" => push("--opt", format!("ulimit={value}")),
             "--add-host" => push(
                 "--opt",
@@ -196,6 +260,9 @@ fn jettison_line(stderr: &str) -> Option<usize> {
     parts.next()?.parse().ok()
 }
 
+/// What comes before the name of a snapshot of the daemon's.
+const CHECKSUM: &str = "failed to calculate checksum of ref ";
+
 /// The line that `buildctl` shows above the excerpt of the Dockerfile, and its error.
 fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
     let lines: Vec<&str> = stderr.lines().collect();
@@ -208,7 +275,8 @@ fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
         .rfind("\nerror: ")
         .map_or(0, |at| at + "\nerror: ".len());
     let mut text = stderr[start..].replacen("failed to solve: ", "", 1);
-    const CHECKSUM: &str = "failed to calculate checksum of ref ";
+    // Said or not, as the race between two messages ends.
+    text = text.replacen("failed to run Build function: ", "", 1);
     if let Some(at) = text.find(CHECKSUM) {
         let end = text[at + CHECKSUM.len()..]
             .find(": ")

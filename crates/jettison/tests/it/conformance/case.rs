@@ -17,6 +17,7 @@
 //! -- ours --                  the text of our error where it differs on purpose
 //! ```
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -129,6 +130,18 @@ impl Case {
             .filter(move |section| section.kind == kind)
     }
 
+    /// Whether the case may need the base image `name`.
+    pub(crate) fn mentions(&self, name: &str) -> bool {
+        let in_images = self
+            .of(Kind::Image)
+            .any(|image| image.settings.contains(name));
+        let in_files = self
+            .of(Kind::Files)
+            .flat_map(|section| &section.files)
+            .any(|file| file.path.ends_with("ockerfile"));
+        self.dockerfile.contains(name) || in_images || in_files
+    }
+
     /// Writes `answer` into the case's file.
     pub(crate) fn record(&self, answer: &str) {
         let text = fs::read_to_string(&self.path).unwrap();
@@ -136,7 +149,7 @@ impl Case {
         for (head, body) in split(&text) {
             if head != "answer" {
                 if !head.is_empty() {
-                    kept.push_str(&format!("-- {head} --\n"));
+                    writeln!(kept, "-- {head} --").unwrap();
                 }
                 kept.push_str(&body);
             }

@@ -14,7 +14,7 @@
 //! Directories above a file need no line.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
@@ -147,10 +147,13 @@ pub(crate) fn place(directory: &Path, files: &[FileLine], owners: Owners) {
             make_directory(&above);
         }
         create(directory, &path, file);
-        if owners == Owners::Theirs {
-            let id = |id: u64| u32::try_from(id).ok();
-            std::os::unix::fs::lchown(&path, id(file.uid), id(file.gid)).unwrap();
-        }
+        let id = |id: u64| u32::try_from(id).ok();
+        let owner = match owners {
+            Owners::Theirs => (id(file.uid), id(file.gid)),
+            Owners::Of(user) => (Some(user), Some(user)),
+            Owners::Callers => (None, None),
+        };
+        lchown(&path, owner.0, owner.1).unwrap();
         if !matches!(file.content, Content::Symlink(_)) {
             fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
         }
@@ -179,6 +182,8 @@ pub(crate) fn place(directory: &Path, files: &[FileLine], owners: Owners) {
 pub(crate) enum Owners {
     /// Whose their lines say. Only root can.
     Theirs,
+    /// A user's. Only root can.
+    Of(u32),
     /// The caller's.
     Callers,
 }
@@ -216,25 +221,16 @@ fn create(directory: &Path, path: &Path, file: &FileLine) {
 }
 
 fn set_time(path: &Path, seconds: i64) {
+    // Layers have no fractions of seconds.
     let time = Timespec {
         tv_sec: seconds,
-        tv_nsec: 0,
+        tv_nsec: 987_654_321,
     };
     let times = Timestamps {
         last_access: time,
         last_modification: time,
     };
     rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
-}
-
-/// Gives all below `directory` to a user.
-pub(crate) fn give(directory: &Path, user: u32) {
-    let given = std::process::Command::new("chown")
-        .args(["--recursive", "--no-dereference", &format!("{user}:{user}")])
-        .arg(directory)
-        .status();
-    assert!(given.unwrap().success());
-    chown(directory, Some(user), Some(user)).unwrap();
 }
 
 /// `files` as a tar.

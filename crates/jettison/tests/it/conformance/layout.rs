@@ -49,7 +49,7 @@ pub(crate) fn read_layout(directory: &Path) -> Found {
         manifest = blob(directory, &manifest["manifests"][0]);
     }
     let mut reading = Reading::default();
-    for layer in manifest["layers"].as_array().unwrap() {
+    for layer in manifest["layers"].as_array().into_iter().flatten() {
         reading.apply(&uncompressed(&blob_path(directory, layer)));
     }
     Found {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,7 +14,7 @@ use jettison_oci::Digest;
 use jettison_testkit::{FileServer, Scratch};
 
 use super::case::{Case, Kind, Section};
-use super::files::{Content, FileLine, Owners, give, place, tar_of};
+use super::files::{Content, FileLine, Owners, place, tar_of};
 use super::image::write_image;
 use crate::PROGRAM;
 use crate::users::TemporaryUser;
@@ -53,10 +53,10 @@ impl Scene {
     /// Makes all that `case` asks for; with `user` it belongs to that user.
     pub(crate) fn new(case: &Case, user: Option<&TemporaryUser>) -> Scene {
         let scratch = Scratch::new(PROGRAM);
-        let owners = if crate::shared::runs_as_root() {
-            Owners::Theirs
-        } else {
-            Owners::Callers
+        let owners = match user {
+            Some(user) => Owners::Of(user.id),
+            None if crate::shared::runs_as_root() => Owners::Theirs,
+            None => Owners::Callers,
         };
         fs::create_dir(scratch.dir().join("out")).unwrap();
         let mut scene = Scene {
@@ -82,7 +82,9 @@ impl Scene {
         if let Some(user) = user {
             let program = scene.dir().join("jettison");
             fs::copy(PROGRAM, &program).unwrap();
-            give(scene.dir(), user.id);
+            for path in ["", "out", "home"] {
+                chown(scene.dir().join(path), Some(user.id), Some(user.id)).unwrap();
+            }
         }
         fs::set_permissions(scene.dir(), fs::Permissions::from_mode(0o755)).unwrap();
         scene
@@ -155,9 +157,9 @@ impl Scene {
                 served.insert(path, bytes);
             }
         }
-        let server = FileServer::with_headers(served, headers);
-        self.macros.push(("{HTTP}".to_owned(), server.url("")));
-        self.http = Some(server);
+        let http = FileServer::with_headers(served, headers);
+        self.macros.push(("{HTTP}".to_owned(), http.url("")));
+        self.http = Some(http);
     }
 
     fn add_repository(&mut self, section: &Section) {
