@@ -20,3 +20,4 @@ pub(crate) use crate::remote::context::{
 };
 pub(crate) use crate::remote::hosts::HostRemotes;
 pub(crate) use crate::remote::named::{LayoutReference, NamedContext, NamedFiles, named_contexts};
+pub(crate) use crate::remote::temporary::TemporaryDir;

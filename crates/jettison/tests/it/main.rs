@@ -8,6 +8,7 @@
 
 mod archive;
 mod arrows;
+mod build_contexts;
 mod build_options;
 mod builds;
 mod caches;

@@ -41,19 +41,19 @@ pub(in crate::commands) fn secrets(
     if agents.is_empty() && needs_agent && surroundings.variables.contains_key("SSH_AUTH_SOCK") {
         agents.push("default".to_string());
     }
-    let dir = root.join(format!("agents.{}", std::process::id()));
     HostSecrets::of(
         &args.commands.secrets,
         &agents,
         &surroundings.variables,
-        &dir,
+        root,
     )
 }
 
 /// How servers are reached: by the proxies of the environment, or those that build arguments name.
 pub(in crate::commands) fn reach(args: &BuildArgs, surroundings: &Surroundings) -> Reach {
     let mut variables = surroundings.variables.clone();
-    variables.extend(world::build_args(&args.input.build_args, surroundings));
+    let build_args = world::build_args(&args.input.build_args, surroundings);
+    variables.extend(jettison_build::proxies(&build_args));
     let file = args.commands.ca.as_deref().filter(|ca| *ca != HOST);
     Reach {
         variables,
