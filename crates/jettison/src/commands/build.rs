@@ -3,7 +3,6 @@
 mod caches;
 mod execution;
 mod export;
-mod files;
 mod metadata;
 mod named;
 mod options;
