@@ -3,6 +3,7 @@
 //! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
 //! that are not the image's own are not written at all.
 
+mod contexts;
 mod copying;
 mod layers;
 mod lineage;
@@ -20,7 +21,9 @@ use jettison_oci::{
     StoreLock,
 };
 use jettison_sandbox::Entered;
+use serde_json::Value;
 
+use crate::build::contexts::Contexts;
 use crate::build::layers::{LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
@@ -66,8 +69,8 @@ pub struct BuildRequest<'a> {
     pub lower: LowerRequest,
     /// Whether results of earlier builds are used.
     pub cache: CacheUse,
-    /// The time that the image says it was made at, in RFC 3339. Without it, the newest
-    /// base image's time: the clock never enters an image.
+    /// The time that the image says it was made at, in RFC 3339, if the Dockerfile does not say. Without it, the
+    /// newest base image's time: the clock never enters an image.
     pub created: Option<String>,
     /// What is kept of the steps' results.
     pub keep: Keep,
@@ -235,6 +238,7 @@ impl<'a> Engine<'a> {
         let lineage = Lineage::open(&self.cache, request);
         let schedule = Schedule::new(plan, request.jobs);
         let (queue, jobs) = LayerQueue::new(plan, request.keep);
+        let contexts = Contexts::new(self, request);
         let run = StepRun {
             engine: self,
             plan,
@@ -243,6 +247,7 @@ impl<'a> Engine<'a> {
             layers: &queue,
             lineage: &lineage,
             schedule: &schedule,
+            contexts: &contexts,
         };
         let (ran, written) = std::thread::scope(|scope| {
             let writer = scope.spawn(|| write_layers(self, jobs, &queue));
@@ -252,6 +257,7 @@ impl<'a> Engine<'a> {
             (ran, written)
         });
         // What was found is worth knowing to the next build, even if this one failed.
+        contexts.save();
         lineage.save(&self.cache, plan, &schedule)?;
         let mut written = match written {
             Ok(written) => written?,
@@ -310,16 +316,18 @@ impl<'a> Engine<'a> {
             }
         }
         let created = created(plan, request);
+        let target = &plan.target;
+        let platform = target.platform.clone();
         let config = ImageConfig {
             created: Some(created.clone()),
-            architecture: request.lower.architecture.clone(),
-            os: "linux".to_string(),
-            variant: base.and_then(|image| image.config().variant.clone()),
-            author: base.and_then(|image| image.config().author.clone()),
-            config: plan.target.config.clone(),
+            author: target.author.clone(),
+            architecture: platform.architecture,
+            os: platform.os,
+            variant: Some(platform.variant).filter(|variant| !variant.is_empty()),
+            config: target.config.clone(),
             rootfs: RootFs::new(diff_ids),
-            history: dated(&plan.target.history, &created),
-            ..ImageConfig::default()
+            history: dated(&target.history, &created),
+            extra: system_members(platform.os_version, platform.os_features),
         };
         Image::new(config, layers).map_err(BuildError::Image)
     }
@@ -356,18 +364,46 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// The image's time: what was asked for, else the newest base's, else 1970.
+/// What a configuration says of its operating system besides the name.
+fn system_members(version: String, features: Vec<String>) -> BTreeMap<String, Value> {
+    let version = (!version.is_empty()).then(|| ("os.version".to_owned(), version.into()));
+    let features = (!features.is_empty()).then(|| ("os.features".to_owned(), features.into()));
+    version.into_iter().chain(features).collect()
+}
+
+/// The image's time: what the Dockerfile or the request says, else the newest base's, else 1970.
 fn created(plan: &Plan, request: &BuildRequest<'_>) -> String {
     let newest = plan
         .bases
         .iter()
         .filter_map(|base| base.image.config().created.clone())
         .max();
-    request
-        .created
-        .clone()
+    let epoch = plan.epoch.and_then(|seconds| u64::try_from(seconds).ok());
+    epoch
+        .map(timestamp)
+        .or_else(|| request.created.clone())
         .or(newest)
-        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
+        .unwrap_or_else(|| timestamp(0))
+}
+
+/// Seconds since 1970 as RFC 3339 has it.
+pub fn timestamp(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March, so that a leap day is a year's last (Hinnant: chrono-compatible date algorithms).
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = era * 400 + year + next;
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// The history with a time in every entry that has none.
@@ -383,4 +419,24 @@ fn dated(history: &[HistoryEntry], created: &str) -> Vec<HistoryEntry> {
             },
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(timestamp(seconds), expected);
+        }
+    }
 }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{IgnoreFile, ignore_file_names};
 
+pub(crate) use crate::context::attributes::attributes_digest;
 pub use crate::context::contents::Contents;
 pub use crate::context::digest::DigestRules;
 pub use crate::context::entries::{Entries, Entry, EntryKind};

@@ -9,10 +9,8 @@ mod run;
 
 pub(crate) use crate::exec::attributes::attribute_lines;
 pub(crate) use crate::exec::copy::{
-    Changes, CopyFailure, CopyWork, Fetched, NoDigests, Outputs, Owners, Source, workdir,
+    Changes, CopyFailure, CopyWork, Fetched, Outputs, Owners, Source, workdir,
 };
-pub(crate) use crate::exec::files::{Files, LastLink, Lookup, resolve};
 pub(crate) use crate::exec::merged::Merged;
-pub(crate) use crate::exec::plain::PlainFiles;
 pub use crate::exec::run::{ImageProcess, RunHost, image_sandbox};
 pub(crate) use crate::exec::run::{RunError, RunSurroundings, run_command};

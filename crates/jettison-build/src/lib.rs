@@ -21,7 +21,7 @@ mod secrets;
 mod snapshot;
 mod tree;
 
-pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord};
+pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord, timestamp};
 pub use crate::cache::{FileChange, FoundStep, KeyChange, KeyPart, StepLayout, StepSource};
 pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::{
@@ -31,11 +31,15 @@ pub use crate::context::{
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
-pub use crate::lower::{Bases, DEFAULT_PATH, Located, LowerError, LowerRequest, lower, proxies};
+pub use crate::lower::{
+    Bases, DEFAULT_PATH, Entitlement, Located, LowerError, LowerRequest, NamedContext, lower,
+    proxies,
+};
 pub use crate::plan::{
-    Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, Hints, Input,
-    MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits, RunMount,
-    RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId, WorkdirDefinition,
+    Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource,
+    Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits,
+    RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
+    WorkdirDefinition,
 };
 pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
 pub use crate::remotes::{

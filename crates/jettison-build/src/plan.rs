@@ -1,5 +1,9 @@
 //! A plan: the steps of a build with their inputs, before anything runs.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jettison_dockerfile::Platform;
 use jettison_oci::{HistoryEntry, Image, RunConfig};
 
 use crate::remotes::{FileRequest, GitRequest};
@@ -330,6 +334,34 @@ pub struct Plan {
     pub bases: Vec<PlannedBase>,
     /// What the target stage becomes.
     pub target: PlannedImage,
+    /// The stages whose commands and copies are executed even if their results are known.
+    pub uncached_stages: BTreeSet<usize>,
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970: the time of the image and of all that is new in its history.
+    pub epoch: Option<i64>,
+}
+
+/// What `SOURCE_DATE_EPOCH` takes its time from if it is not a number (BuildKit: dockerfile2llb/epoch.go).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EpochSource {
+    /// The build context.
+    Context,
+    /// The named context of this name.
+    Named(String),
+    /// A file on the network.
+    File(FileRequest),
+    /// A Git repository.
+    Git(GitRequest),
+}
+
+impl fmt::Display for EpochSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EpochSource::Context => f.write_str("the build context"),
+            EpochSource::Named(name) => write!(f, "the named context `{name}`"),
+            EpochSource::File(file) => write!(f, "{}", file.url),
+            EpochSource::Git(git) => write!(f, "{}", git.remote),
+        }
+    }
 }
 
 /// A base image and the name that the Dockerfile has for it.
@@ -337,6 +369,8 @@ pub struct Plan {
 pub struct PlannedBase {
     /// The name in `FROM` or `COPY --from`, expanded.
     pub name: String,
+    /// The platform that it was asked for.
+    pub platform: Platform,
     /// The image.
     pub image: Image,
 }
@@ -346,6 +380,10 @@ pub struct PlannedBase {
 pub struct PlannedImage {
     /// The file system.
     pub result: Input,
+    /// The platform that it says it is for.
+    pub platform: Platform,
+    /// Who made it.
+    pub author: Option<String>,
     /// The execution parameters.
     pub config: RunConfig,
     /// One entry for each instruction; those without `empty_layer` have a step.

@@ -21,6 +21,7 @@ use crate::evaluate::place::Place;
 use crate::evaluate::words::{Late, Site, Words};
 use crate::instruction::{InstructionKind, OnbuildInstruction};
 use crate::parser::Parse;
+use crate::platform::Platform;
 use crate::scope::{KnownImage, Scope};
 use crate::stage::{SourceName, Stage, StageGraph};
 use crate::text::TextRange;
@@ -50,13 +51,19 @@ impl std::fmt::Debug for Given<'_> {
 ///
 /// See <https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope>.
 pub fn platform_args(os: &str, architecture: &str) -> BTreeMap<String, String> {
+    let platform = Platform::new(os, architecture);
+    platform_args_of(&platform, &platform)
+}
+
+/// The same for a build on one platform and for another (BuildKit: `defaultArgs`, dockerfile2llb/platform.go).
+pub fn platform_args_of(target: &Platform, build: &Platform) -> BTreeMap<String, String> {
     let mut args = BTreeMap::new();
-    for side in ["TARGET", "BUILD"] {
-        args.insert(format!("{side}PLATFORM"), format!("{os}/{architecture}"));
-        args.insert(format!("{side}OS"), os.to_owned());
-        args.insert(format!("{side}OSVERSION"), String::new());
-        args.insert(format!("{side}ARCH"), architecture.to_owned());
-        args.insert(format!("{side}VARIANT"), String::new());
+    for (side, platform) in [("TARGET", target), ("BUILD", build)] {
+        args.insert(format!("{side}PLATFORM"), platform.to_string());
+        args.insert(format!("{side}OS"), platform.os.clone());
+        args.insert(format!("{side}OSVERSION"), platform.os_version.clone());
+        args.insert(format!("{side}ARCH"), platform.architecture.clone());
+        args.insert(format!("{side}VARIANT"), platform.variant.clone());
     }
     args.insert("TARGETSTAGE".to_owned(), "default".to_owned());
     args

@@ -22,7 +22,7 @@ use crate::source_text::SourceText;
 use crate::text::{TextRange, upper};
 use crate::word::Word;
 
-pub(crate) use crate::instruction::device::is_boolean;
+pub(crate) use crate::instruction::device::{is_boolean, is_true};
 pub(crate) use crate::instruction::mount::comma_separated;
 
 pub use crate::instruction::command::CommandForm;

@@ -48,7 +48,7 @@ pub use crate::directive::Directive;
 pub use crate::edit::{ApplyError, Edit, EditSet, OverlappingEdits, apply};
 pub use crate::evaluate::{
     BaseImage, BuildTarget, Evaluated, Evaluation, Given, StageEvaluation, Triggered,
-    UnsetVariable, evaluate, evaluate_target, platform_args,
+    UnsetVariable, evaluate, evaluate_target, platform_args, platform_args_of,
 };
 pub use crate::expand::{
     ExpandError, Expansion, expand, expand_heredoc, expand_heredoc_with_matches,
@@ -69,7 +69,11 @@ pub use crate::keyword::{Keyword, UnknownKeyword};
 pub use crate::meaning::{Meaning, meaning};
 pub use crate::outline::{Outline, OutlineArg, OutlineMount, Target, outline, targets};
 pub use crate::parser::{Parse, parse};
-pub use crate::refusal::SourceAddress;
+pub use crate::platform::{Platform, PlatformError};
+pub use crate::refusal::{
+    MountKind, MountSharing, MountValues, SourceAddress, digest_problem, exposed_ports,
+    is_owner_by_name, is_signal, mode_problem, mount_values, reference_problem,
+};
 pub use crate::scope::{KnownImage, Scope, WorkingDirectory};
 pub use crate::shell::{
     Assignment, CompoundCommand, Connector, ExpansionKind, HeredocBody, Nesting, OpaqueScript,

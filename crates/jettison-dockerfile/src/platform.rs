@@ -2,16 +2,31 @@
 //!
 //! The rules are those of containerd/platforms: `Parse`, `Normalize` and `FormatAll`, platforms.go.
 
+use std::fmt;
+
 use crate::quote::quoted;
 
-/// A platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Platform {
-    pub(crate) os: String,
-    /// What stands in parentheses after the operating system, parentheses included.
-    os_version: String,
-    pub(crate) architecture: String,
-    variant: String,
+/// An operating system and a processor architecture, in Go's words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Platform {
+    /// The operating system, such as `linux`.
+    pub os: String,
+    /// Its version as it is written; mostly empty.
+    pub os_version: String,
+    /// What it has to offer besides; mostly nothing.
+    pub os_features: Vec<String>,
+    /// The architecture, such as `amd64`.
+    pub architecture: String,
+    /// The variant of the architecture, such as `v7`; mostly empty.
+    pub variant: String,
+}
+
+/// Why a text is no platform, in containerd's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PlatformError {
+    /// The words.
+    pub message: String,
 }
 
 /// What an operating system must match, as messages show it.
@@ -72,15 +87,31 @@ const ARCHITECTURES: [&str; 24] = [
 ];
 
 impl Platform {
-    /// Reads a platform; `host` is the architecture of one that names only an operating system. The error is in
-    /// containerd's words.
-    pub(crate) fn parse(text: &str, host: &str) -> Result<Platform, String> {
+    /// A platform without a variant.
+    pub fn new(os: &str, architecture: &str) -> Platform {
+        Platform {
+            os: os.to_owned(),
+            os_version: String::new(),
+            os_features: Vec::new(),
+            architecture: architecture.to_owned(),
+            variant: String::new(),
+        }
+    }
+
+    /// Reads a platform; `host` is the architecture of one that names only an operating system.
+    pub fn parse(text: &str, host: &str) -> Result<Platform, PlatformError> {
+        Platform::read(text, host).map_err(|message| PlatformError { message })
+    }
+
+    fn read(text: &str, host: &str) -> Result<Platform, String> {
         let whole = quoted(text);
         if text.contains('*') {
             return Err(format!("{whole}: wildcards not yet supported: {INVALID}"));
         }
         let parts: Vec<&str> = text.splitn(4, '/').collect();
-        let (os, os_version) = operating_system(parts[0], &whole)?;
+        let (os, options) = operating_system(parts[0], &whole)?;
+        let mut options = options.into_iter();
+        let os_version = options.next().unwrap_or_default();
         if let Some(part) = parts[1..].iter().find(|part| !is_specifier(part)) {
             return Err(format!(
                 "{} is an invalid component of {whole}: platform specifier component must match {}: {INVALID}",
@@ -110,9 +141,22 @@ impl Platform {
         Ok(Platform {
             os,
             os_version,
+            os_features: options.collect(),
             architecture,
             variant,
         })
+    }
+
+    /// The same in the usual words: `arm64` has no variant `v8`, `arm` without one is `v7` (containerd: `Normalize`).
+    #[must_use]
+    pub fn normalized(&self) -> Platform {
+        let (architecture, variant) = normal_architecture(&self.architecture, &self.variant);
+        Platform {
+            os: normal_system(&self.os),
+            architecture,
+            variant,
+            ..self.clone()
+        }
     }
 
     /// Says whether two platforms differ in what makes an image run or not.
@@ -120,21 +164,32 @@ impl Platform {
         (&self.os, &self.architecture) != (&other.os, &other.architecture)
     }
 
-    /// The platform as it is shown.
+    /// The platform in the usual words, as it is shown.
     pub(crate) fn shown(&self) -> String {
-        let (architecture, variant) = normal_architecture(&self.architecture, &self.variant);
-        let parts = [architecture, variant];
-        let mut shown = format!("{}{}", self.os, self.os_version);
-        for part in parts.iter().filter(|part| !part.is_empty()) {
-            shown.push('/');
-            shown.push_str(part);
+        self.normalized().to_string()
+    }
+}
+
+/// `os[(version[+feature…])]/architecture[/variant]` (containerd: `FormatAll`).
+impl fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.os)?;
+        if !self.os_version.is_empty() || !self.os_features.is_empty() {
+            let features = self.os_features.iter().map(|feature| format!("+{feature}"));
+            let features: String = features.collect();
+            write!(formatter, "({}{features})", self.os_version)?;
         }
-        shown
+        for part in [&self.architecture, &self.variant] {
+            if !part.is_empty() {
+                write!(formatter, "/{part}")?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// Splits the operating system from what is in parentheses after it: a version, and features with a plus each.
-fn operating_system(part: &str, whole: &str) -> Result<(String, String), String> {
+fn operating_system(part: &str, whole: &str) -> Result<(String, Vec<String>), String> {
     let (name, version) = match part.find('(') {
         Some(open) => part.split_at(open),
         None => (part, ""),
@@ -177,11 +232,18 @@ fn operating_system(part: &str, whole: &str) -> Result<(String, String), String>
             ),
         });
     }
-    let name = match name.to_lowercase() {
+    let options = options.unwrap_or_default();
+    Ok((
+        normal_system(name),
+        options.into_iter().map(str::to_owned).collect(),
+    ))
+}
+
+fn normal_system(name: &str) -> String {
+    match name.to_lowercase() {
         name if name == "macos" => "darwin".to_owned(),
         name => name,
-    };
-    Ok((name, version.to_owned()))
+    }
 }
 
 /// The first `%` that two hexadecimal digits do not follow, with what does (Go: `url.PathUnescape`).

@@ -12,16 +12,18 @@ mod reference;
 mod signal;
 
 pub use crate::refusal::address::SourceAddress;
-pub(crate) use crate::refusal::digest::digest_problem;
-pub(crate) use crate::refusal::mode::mode_problem;
+pub use crate::refusal::digest::digest_problem;
+pub use crate::refusal::mode::mode_problem;
 pub(crate) use crate::refusal::mount::{Field, Mount, read_mount};
+pub use crate::refusal::mount::{MountKind, MountSharing, MountValues, mount_values};
+pub use crate::refusal::port::exposed_ports;
 pub(crate) use crate::refusal::port::port_problem;
-pub(crate) use crate::refusal::reference::reference_problem;
-pub(crate) use crate::refusal::signal::is_signal;
+pub use crate::refusal::reference::reference_problem;
+pub use crate::refusal::signal::is_signal;
 
 /// Says whether `user[:group]` has a name in it that somebody would have to look up (BuildKit: `chownByName`,
 /// `dockerfile2llb/convert_copy.go`; `parseUID`, client/llb/fileop.go).
-pub(crate) fn is_owner_by_name(owner: &str) -> bool {
+pub fn is_owner_by_name(owner: &str) -> bool {
     let is_name = |part: &str| !part.is_empty() && part != "root" && part.parse::<i32>().is_err();
     owner.splitn(2, ':').any(is_name)
 }

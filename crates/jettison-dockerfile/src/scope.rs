@@ -142,7 +142,7 @@ struct Variable {
 
 impl Scope {
     /// The scope without any variables, which is the one before the first stage.
-    pub(crate) fn global() -> Scope {
+    pub fn global() -> Scope {
         Scope {
             knows_base_env: true,
             working_dir: WorkingDirectory::Absolute("/".to_owned()),
@@ -279,7 +279,8 @@ impl Scope {
         self.working_dir = self.working_dir.join(path);
     }
 
-    pub(crate) fn set_env(&mut self, name: &str, value: &str) {
+    /// Sets a variable of the environment that the image gets.
+    pub fn set_env(&mut self, name: &str, value: &str) {
         self.show(name, value);
         let known = self.env.get(name).map(|variable| variable.time);
         let variable = Variable {
@@ -290,7 +291,7 @@ impl Scope {
     }
 
     /// Declares an argument; a later declaration without a value does not take an earlier value away.
-    pub(crate) fn declare(&mut self, argument: &ArgDeclaration, value: Option<&str>) {
+    pub fn declare(&mut self, argument: &ArgDeclaration, value: Option<&str>) {
         let name = argument.name.as_str();
         if let Some(value) = value.filter(|_| !HIDDEN_ARGS.contains(&name)) {
             self.show(name, value);

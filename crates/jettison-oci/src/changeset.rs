@@ -11,6 +11,7 @@ mod lowers;
 mod measure;
 mod pipe;
 mod read;
+mod retime;
 mod root;
 mod stream;
 mod unpack;
@@ -18,11 +19,11 @@ mod upper;
 mod write;
 mod xattr;
 
-pub(crate) use crate::changeset::entry::each_entry;
-pub use crate::changeset::entry::{Entry, EntryKind};
+pub use crate::changeset::entry::{Entry, EntryContent, EntryKind, each_entry};
 pub(crate) use crate::changeset::header::{BLOCK, Header, Kind};
 pub use crate::changeset::measure::measure_layer;
 pub(crate) use crate::changeset::measure::recompress;
+pub(crate) use crate::changeset::retime::retime;
 pub use crate::changeset::stream::LayerWriter;
 pub use crate::changeset::unpack::{
     Devices, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts, unpack_layer,

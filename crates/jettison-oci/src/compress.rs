@@ -1,19 +1,16 @@
 //! Compression of layers.
 
+mod blocks;
+mod codec;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use flate2::bufread::MultiGzDecoder;
-use flate2::write::GzEncoder;
-use zstd::stream::raw::CParameter;
 
+use crate::compress::blocks::Blocks;
+use crate::compress::codec::Format;
 use crate::media_type::MediaType;
 
-/// Threads that one zstd stream is compressed with. Their number does not change the output.
-const ZSTD_WORKERS: u32 = 2;
-/// What one of these threads gets at once; their buffers are a small multiple of it.
-const ZSTD_JOB_SIZE: u32 = 2 << 20;
-/// Deflate gets its input in pieces of this size.
-const GZIP_PIECE: usize = 64 << 10;
 /// Decoders get their input in pieces of this size.
 const INPUT_SIZE: usize = 128 << 10;
 
@@ -24,12 +21,12 @@ pub enum Compression {
     None,
     /// With gzip.
     Gzip {
-        /// 1 (fast) to 9 (small); larger numbers mean 9.
+        /// 0 (only packed up), 1 (fast) to 9 (small); larger numbers mean 9.
         level: u32,
     },
     /// With zstd.
     Zstd {
-        /// 1 (fast) to 19 (small); zstd takes numbers beyond its range as the nearest in it.
+        /// 1 (fast) to 19 (small); larger numbers mean 19. Negative ones are faster still.
         level: i32,
     },
 }
@@ -51,48 +48,30 @@ impl Compression {
 }
 
 /// Compresses what is written to it, the same bytes always to the same bytes.
+#[derive(Debug)]
 pub(crate) enum Encoder<W: Write> {
     None(W),
-    Gzip {
-        encoder: GzEncoder<W>,
-        pending: Vec<u8>,
-    },
-    Zstd(zstd::Encoder<'static, W>),
+    Blocks(Blocks<W>),
 }
 
 impl<W: Write> Encoder<W> {
-    pub(crate) fn new(writer: W, compression: Compression) -> io::Result<Encoder<W>> {
-        Ok(match compression {
+    pub(crate) fn new(writer: W, compression: Compression) -> Encoder<W> {
+        match compression {
             Compression::None => Encoder::None(writer),
             Compression::Gzip { level } => {
-                let level = flate2::Compression::new(level.min(9));
-                let pending = Vec::with_capacity(GZIP_PIECE);
-                Encoder::Gzip {
-                    encoder: GzEncoder::new(writer, level),
-                    pending,
-                }
+                Encoder::Blocks(Blocks::new(writer, Format::Gzip(level)))
             }
             Compression::Zstd { level } => {
-                let mut encoder = zstd::Encoder::new(writer, level)?;
-                encoder.multithread(ZSTD_WORKERS)?;
-                encoder.set_parameter(CParameter::JobSize(ZSTD_JOB_SIZE))?;
-                Encoder::Zstd(encoder)
+                Encoder::Blocks(Blocks::new(writer, Format::Zstd(level)))
             }
-        })
+        }
     }
 
     /// Writes what is still held back and returns the writer.
     pub(crate) fn finish(self) -> io::Result<W> {
         match self {
             Encoder::None(writer) => Ok(writer),
-            Encoder::Gzip {
-                mut encoder,
-                pending,
-            } => {
-                encoder.write_all(&pending)?;
-                encoder.finish()
-            }
-            Encoder::Zstd(encoder) => encoder.finish(),
+            Encoder::Blocks(blocks) => blocks.finish(),
         }
     }
 }
@@ -101,25 +80,14 @@ impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Encoder::None(writer) => writer.write(bytes),
-            // The output of deflate depends on how its input is cut, so that is always cut alike.
-            Encoder::Gzip { encoder, pending } => {
-                let fitting = bytes.len().min(GZIP_PIECE - pending.len());
-                pending.extend_from_slice(&bytes[..fitting]);
-                if pending.len() == GZIP_PIECE {
-                    encoder.write_all(pending)?;
-                    pending.clear();
-                }
-                Ok(fitting)
-            }
-            Encoder::Zstd(encoder) => encoder.write(bytes),
+            Encoder::Blocks(blocks) => blocks.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Encoder::None(writer) => writer.flush(),
-            Encoder::Gzip { encoder, .. } => encoder.get_mut().flush(),
-            Encoder::Zstd(encoder) => encoder.flush(),
+            Encoder::Blocks(blocks) => blocks.flush(),
         }
     }
 }
@@ -165,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn compress(bytes: &[u8], piece: usize, compression: Compression) -> Vec<u8> {
-        let mut encoder = Encoder::new(Vec::new(), compression).unwrap();
+        let mut encoder = Encoder::new(Vec::new(), compression);
         for piece in bytes.chunks(piece) {
             encoder.write_all(piece).unwrap();
         }

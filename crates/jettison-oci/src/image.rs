@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::ImageConfig;
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Platform};
 use crate::digest::{DiffId, Digest, ImageId, ManifestDigest};
 use crate::manifest::Manifest;
 use crate::media_type::MediaType;
@@ -184,6 +184,24 @@ impl Image {
     /// The layers, bottom first.
     pub fn layers(&self) -> &[Layer] {
         &self.inner.layers
+    }
+
+    /// What the configuration says that the image runs on.
+    pub fn platform(&self) -> Platform {
+        let config = self.config();
+        let member = |name: &str| {
+            let value = config.extra.get(name)?;
+            Some((name.to_owned(), value.clone()))
+        };
+        Platform {
+            architecture: config.architecture.clone(),
+            os: config.os.clone(),
+            variant: config.variant.clone(),
+            extra: ["os.version", "os.features"]
+                .into_iter()
+                .filter_map(member)
+                .collect(),
+        }
     }
 
     /// The OCI manifest of this image.

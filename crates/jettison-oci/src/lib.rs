@@ -14,13 +14,14 @@ mod manifest;
 mod media_type;
 mod reference;
 mod store;
+mod time;
 mod wire;
 
 pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
-    Devices, Entry, EntryKind, LayerError, LayerOptions, LayerWriter, Owners, Placement,
-    UnpackOptions, UnpackSummary, Whiteouts, Xattrs, measure_layer, unpack_layer,
-    unpack_layer_over, unpack_tar, write_layer,
+    Devices, Entry, EntryContent, EntryKind, LayerError, LayerOptions, LayerWriter, Owners,
+    Placement, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry, measure_layer,
+    unpack_layer, unpack_layer_over, unpack_tar, write_layer,
 };
 pub use crate::compress::Compression;
 pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
@@ -29,7 +30,11 @@ pub use crate::digest::{
     ChainId, DiffId, Digest, DigestParseError, Hasher, ImageId, ManifestDigest,
 };
 pub use crate::image::{Image, ImageError, Layer};
-pub use crate::layout::{Destination, ExportError, ExportOptions, export_image, import_layout};
+pub use crate::layout::{
+    Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
+    ExportSettings, Exported, ExportedImage, MediaTypes, Recompression, Sink, Timestamps, export,
+    export_image, import_layout,
+};
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};

@@ -137,6 +137,20 @@ impl MediaType {
             other => other.clone(),
         }
     }
+
+    /// Docker's media type for the same bytes, where it has one.
+    #[must_use]
+    pub fn to_docker(&self) -> MediaType {
+        match self {
+            MediaType::OciManifest => MediaType::DockerManifest,
+            MediaType::OciIndex => MediaType::DockerManifestList,
+            MediaType::OciConfig => MediaType::DockerConfig,
+            MediaType::OciLayerTar => MediaType::DockerLayerTar,
+            MediaType::OciLayerTarGzip => MediaType::DockerLayerTarGzip,
+            MediaType::OciLayerTarZstd => MediaType::DockerLayerTarZstd,
+            other => other.clone(),
+        }
+    }
 }
 
 impl From<&str> for MediaType {
@@ -194,6 +208,8 @@ mod tests {
             assert_eq!(twin.is_index(), media_type.is_index(), "{name}");
             assert_eq!(twin.is_config(), media_type.is_config(), "{name}");
             assert_eq!(twin.is_layer(), media_type.is_layer(), "{name}");
+            assert_eq!(twin.to_docker().to_oci(), twin, "{name}");
+            assert_eq!(media_type.to_docker(), twin.to_docker(), "{name}");
         }
     }
 }

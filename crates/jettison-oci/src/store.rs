@@ -23,7 +23,7 @@ mod index;
 pub use crate::store::blob::{BlobReader, BlobWriter};
 pub use crate::store::collect::StoredBlob;
 pub use crate::store::index::TaggedImage;
-pub(crate) use crate::store::index::{IMAGE_NAME, REF_NAME, manifest_descriptor};
+pub(crate) use crate::store::index::{CREATED, IMAGE_NAME, REF_NAME};
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -210,15 +210,14 @@ impl Store {
         open_lock(self.root(), name)
     }
 
-    /// An empty file in `tmp/` that vanishes unless it is given a name.
-    fn temporary(&self) -> Result<NamedTempFile, StoreError> {
-        temporary_in(&self.root().join("tmp"))
+    /// The directory for files that are being written.
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.root().join("tmp")
     }
 
-    /// An empty file without a name, for data that lives as long as it is used.
-    pub(crate) fn scratch_file(&self) -> Result<File, StoreError> {
-        let directory = self.root().join("tmp");
-        tempfile::tempfile_in(&directory).map_err(io_error("create a file in", &directory))
+    /// An empty file in `tmp/` that vanishes unless it is given a name.
+    fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+        temporary_in(&self.tmp())
     }
 
     /// Makes `path` a file that holds `bytes`, at once and for good.

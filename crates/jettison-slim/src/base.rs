@@ -6,6 +6,6 @@ mod system;
 mod unpack;
 
 pub use crate::base::assemble::{
-    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference, timestamp,
+    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
 };
 pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};

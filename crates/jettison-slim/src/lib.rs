@@ -12,9 +12,11 @@ mod rootfs;
 mod verify;
 
 pub use crate::audit::{Audit, AuditError, audit};
+pub use jettison_build::timestamp;
+
 pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
-    Downloads, assemble, base_reference, timestamp,
+    Downloads, assemble, base_reference,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

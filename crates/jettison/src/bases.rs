@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::{Bases, Engine};
 use jettison_debian::{AptSource, Architecture, Keyring};
+use jettison_dockerfile::Platform;
 use jettison_oci::{Image, Reference};
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
@@ -15,6 +16,7 @@ use crate::cli::InputArgs;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::settings::Settings;
+use crate::surroundings::Surroundings;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -34,7 +36,10 @@ pub(crate) struct SettingsBases<'a> {
 }
 
 impl Bases for SettingsBases<'_> {
-    fn base(&self, name: &str) -> Result<Image, BoxError> {
+    fn base(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
+        if platform.architecture != Surroundings::architecture() {
+            return Err(format!("bases for {platform} are not supported yet").into());
+        }
         if let Some(image) = self.known.borrow().get(name) {
             return Ok(image.clone());
         }

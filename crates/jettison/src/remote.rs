@@ -9,6 +9,7 @@ mod git;
 mod hosts;
 mod http_date;
 mod lock;
+mod named;
 mod record;
 mod temporary;
 mod transfer;

@@ -1,19 +1,19 @@
 //! Steps that copy files and make directories.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::build::step::{StepRun, located};
+use crate::build::step::{StepRun, located, with_causes};
 use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
 use crate::error::BuildError;
 use crate::exec::{
-    Changes, CopyFailure, CopyWork, Files, LastLink, Lookup, Merged, NoDigests, Outputs, Owners,
-    PlainFiles, Source, resolve, workdir,
+    Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
 };
 use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, WorkdirDefinition};
 use crate::snapshot::{Active, Snapshot};
 
 impl StepRun<'_> {
-    /// The key's text; for a copy from another step also the definition key that stands for it.
+    /// The key's text; for a copy from another step also the definition key that stands for it,
+    /// and whether that was known.
     pub(crate) fn copy_key(
         &self,
         step: &Step,
@@ -30,8 +30,8 @@ impl StepRun<'_> {
             return Ok((Some((alias, true)), text));
         }
         let parent = self.input_key(step.parent);
-        self.with_sources(step, copy, |work| {
-            let contents = work.contents(&NoDigests)?;
+        self.with_sources(step, copy, Purpose::Key, |work| {
+            let contents = work.contents()?;
             let alias = alias.map(|alias| (alias, false));
             Ok((alias, with_contents(copy, &parent, &contents)))
         })
@@ -45,7 +45,7 @@ impl StepRun<'_> {
         active: &Snapshot<Active>,
     ) -> Result<(), BuildError> {
         let below = merged(lowers)?;
-        self.with_sources(step, copy, |work| {
+        self.with_sources(step, copy, Purpose::Copy, |work| {
             let changes = work.onto(&below)?;
             write(&changes, active)
         })
@@ -64,49 +64,62 @@ impl StepRun<'_> {
             .map_err(|failure| copy_error(step, &failure))
     }
 
-    /// Whether there is a `path` in the file system of `lowers`.
-    pub(crate) fn has(&self, lowers: &[PathBuf], path: &str) -> Result<bool, BuildError> {
-        let merged = merged(lowers)?;
-        let found = resolve(&merged, Path::new(path), LastLink::Followed)
-            .and_then(|real| merged.node(&real));
-        let root = lowers.first().cloned().unwrap_or_default();
-        let found = found.map_err(|source| BuildError::io("look into", &root, source))?;
-        Ok(found.is_some())
-    }
-
     /// Finds the sources of a copy and gives them to `use_them`.
     fn with_sources<T>(
         &self,
         step: &Step,
         copy: &CopyDefinition,
+        purpose: Purpose,
         use_them: impl FnOnce(&CopyWork<'_>) -> Result<T, CopyFailure>,
     ) -> Result<T, BuildError> {
-        let is_remote = |item: &CopyItem| matches!(item, CopyItem::File(_) | CopyItem::Git(_));
-        if copy.sources.iter().any(is_remote) {
-            let message = "sources on the network are not supported yet";
-            return Err(located(step, message.to_string()));
-        }
-        let context = self.request.context;
-        let (stage, plain);
-        let (files, keeps_owners): (&dyn Files, bool) = match copy.from {
-            CopyFrom::Context | CopyFrom::Named(_) => {
-                plain = PlainFiles::open(context.root(), context.ignore())
-                    .map_err(|source| BuildError::io("open", context.root(), source))?;
-                (&plain, false)
-            }
+        let stage;
+        let source = match &copy.from {
+            CopyFrom::Context => self.contexts.main()?,
+            CopyFrom::Named(name) => self.contexts.named(name)?,
             CopyFrom::Input(input) => {
-                stage = merged(&self.lowers_of(input)?)?;
-                (&stage, true)
+                stage = merged(&self.lowers_of(*input)?)?;
+                Source::Files(&stage)
             }
         };
-        let source = Source {
-            files,
-            keeps_owners,
-        };
-        CopyWork::prepare(copy, source, &[])
-            .and_then(|work| use_them(&work))
+        self.fetch_sources(copy, purpose)
+            .and_then(|fetched| use_them(&CopyWork::prepare(copy, source, &fetched)?))
             .map_err(|failure| copy_error(step, &failure))
     }
+
+    /// Fetches those sources that are addresses.
+    fn fetch_sources(
+        &self,
+        copy: &CopyDefinition,
+        purpose: Purpose,
+    ) -> Result<Vec<Fetched>, CopyFailure> {
+        let remotes = self.request.remotes;
+        let mut fetched = Vec::new();
+        for item in &copy.sources {
+            match item {
+                CopyItem::Path(_) | CopyItem::Text { .. } => {}
+                CopyItem::File(request) => {
+                    let file = remotes.file(request);
+                    let failed = |error| CopyFailure::Fetch(request.url.clone(), error);
+                    fetched.push(Fetched::File(file.map_err(failed)?));
+                }
+                CopyItem::Git(request) => {
+                    let failed = |error| CopyFailure::Fetch(request.remote.clone(), error);
+                    fetched.push(match purpose {
+                        Purpose::Key => Fetched::Commit(remotes.commit(request).map_err(failed)?),
+                        Purpose::Copy => Fetched::Git(remotes.git(request).map_err(failed)?),
+                    });
+                }
+            }
+        }
+        Ok(fetched)
+    }
+}
+
+/// What sources are found for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Key,
+    Copy,
 }
 
 fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
@@ -120,15 +133,9 @@ fn write(changes: &Changes, active: &Snapshot<Active>) -> Result<(), CopyFailure
         upper: Some((&upper, Owners::Exact)),
         layer: None,
     };
-    changes.write(outputs, &NoDigests).map(drop)
+    changes.write(outputs).map(drop)
 }
 
 fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
-    let mut message = failure.to_string();
-    let mut cause = std::error::Error::source(failure);
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-    located(step, message)
+    located(step, with_causes(failure))
 }

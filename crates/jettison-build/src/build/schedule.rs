@@ -198,9 +198,13 @@ mod tests {
             bases: Vec::new(),
             target: PlannedImage {
                 result: Input::Scratch,
+                platform: jettison_dockerfile::Platform::new("linux", "amd64"),
+                author: None,
                 config: jettison_oci::RunConfig::default(),
                 history: Vec::new(),
             },
+            uncached_stages: BTreeSet::new(),
+            epoch: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jettison_oci::{ChainId, ExportError, unpack_layer};
 use jettison_sandbox::Status;
 
+use crate::build::contexts::Contexts;
 use crate::build::layers::{LayerJob, LayerQueue};
 use crate::build::lineage::Lineage;
 use crate::build::schedule::Schedule;
@@ -45,6 +46,7 @@ pub(crate) struct StepRun<'a> {
     pub(crate) layers: &'a LayerQueue,
     pub(crate) lineage: &'a Lineage,
     pub(crate) schedule: &'a Schedule<'a>,
+    pub(crate) contexts: &'a Contexts<'a>,
 }
 
 /// What a command used.
@@ -453,7 +455,7 @@ fn result_name(step: &Step, key: &CacheKey) -> ResultName {
 }
 
 /// An error and what it came from, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

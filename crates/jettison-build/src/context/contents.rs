@@ -175,7 +175,7 @@ fn read_file(
                 // It is only advice.
                 rustix::fs::fadvise(&open.file, 0, None, Advice::Sequential).unwrap_or_default();
             }
-            let digest = hash(&mut open.file, buffer)?;
+            let digest = hash(&mut open.file, identity.size, buffer)?;
             drop(alone);
             let attributes = attributes_digest(&open.file)?;
             let content = Content { digest, attributes };
@@ -193,12 +193,21 @@ fn read_file(
     })
 }
 
-fn hash(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<Digest> {
+/// The digest of a file's bytes, of which there are `size` unless it grows: what it has more is looked for only if that many
+/// did not end with a short read, for a file that changes is read again.
+fn hash(file: &mut impl Read, size: u64, buffer: &mut [u8]) -> io::Result<Digest> {
     let mut hasher = Hasher::new();
+    let mut n_read = 0;
     loop {
         match file.read(buffer) {
             Ok(0) => return Ok(hasher.finish()),
-            Ok(length) => hasher.update(&buffer[..length]),
+            Ok(length) => {
+                hasher.update(&buffer[..length]);
+                n_read += length as u64;
+                if n_read == size && length < buffer.len() {
+                    return Ok(hasher.finish());
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -327,7 +327,7 @@ impl<'a> Entry<'a> {
     }
 
     /// What a directory's extended attributes hash to, if it has some that belong to its content.
-    pub(super) fn directory_attributes(&self) -> Option<Digest> {
+    pub(crate) fn directory_attributes(&self) -> Option<Digest> {
         if self.kind() != EntryKind::Directory {
             return None;
         }

@@ -14,14 +14,14 @@
 //! read is seen when the kernel writes that page back. Git assumes the same.
 //!
 //! **What is kept.** An entry that no build has looked at for the last `MOST_SAVES` saves is dropped, and so are the oldest as
-//! long as there are more unseen than seen. Two builds at once: each adds to what is there when it saves; what the other writes
+//! long as there are more unseen than seen, and than 200,000. Two builds at once: each adds to what is there when it saves; what the other writes
 //! in that moment is lost, and read again. The file appears by rename; one that is cut, or of another version, or not ours, is
 //! an empty index. Nothing is synchronized: a file that a power failure has cut does not add up.
 
 mod format;
+mod fresh;
 mod network;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
@@ -34,7 +34,8 @@ use std::time::SystemTime;
 use jettison_oci::Digest;
 
 use crate::context::identity::{FileIdentity, FileTime, Precision};
-use crate::context::index::format::{Loaded, Record};
+use crate::context::index::format::Loaded;
+use crate::context::index::fresh::{Fresh, Record};
 use crate::context::index::network::precision;
 
 /// As many saves an entry outlives without being looked at.
@@ -57,7 +58,7 @@ pub struct ContentIndex {
     device: u64,
     precision: Precision,
     loaded: Loaded,
-    fresh: Mutex<BTreeMap<(u64, u64), Record>>,
+    fresh: Mutex<Fresh>,
 }
 
 impl ContentIndex {
@@ -79,8 +80,8 @@ impl ContentIndex {
     pub fn get(&self, identity: &FileIdentity) -> Option<Content> {
         let identity = self.relative(identity);
         let lock = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = lock.get(&(identity.device, identity.inode)) {
-            return (record.identity == identity).then_some(record.content);
+        if let Some(record) = lock.get((identity.device, identity.inode)) {
+            return (record.identity == identity).then(|| record.content());
         }
         drop(lock);
         self.loaded.find(&identity)
@@ -99,15 +100,14 @@ impl ContentIndex {
             return;
         }
         let identity = self.relative(identity);
-        let record = Record { identity, content };
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        fresh.insert((identity.device, identity.inode), record);
+        fresh.insert(Record::new(identity, content));
     }
 
     /// Writes what is new.
     pub fn save(&self) -> io::Result<()> {
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-        if fresh.is_empty() {
+        if fresh.n_records() == 0 {
             return Ok(());
         }
         let is_same = fs::metadata(&self.path)
@@ -128,3 +128,6 @@ impl ContentIndex {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

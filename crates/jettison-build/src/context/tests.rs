@@ -1,5 +1,8 @@
 //! Laws of the context: what its digest depends on, and what it does not.
 
+mod hostile;
+mod laws;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -250,4 +253,77 @@ fn names_need_not_be_text() {
     "]]
     .assert_eq(&world.listing(""));
     world.digest();
+}
+
+#[test]
+fn attributes_are_part_of_the_content() {
+    let world = World::new(&["dir/file"]);
+    let set = |path: &str, value: &str| {
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(world.path(path), "user.test", value.as_bytes(), flags)
+    };
+    let before = world.digest();
+    if set("dir/file", "1").is_err() {
+        // Not on this file system.
+        return;
+    }
+    let mut digests = vec![before.as_it_is, world.digest().as_it_is];
+    // Once from the file, and once from the index.
+    assert_eq!(digests[1], world.digest().as_it_is);
+    set("dir/file", "2").unwrap();
+    digests.push(world.digest().as_it_is);
+    set("dir", "2").unwrap();
+    digests.push(world.digest().as_it_is);
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 4);
+}
+
+#[test]
+fn what_is_not_copied_is_of_no_matter() {
+    let digest = |files: &[&str]| {
+        let world = World::new(files);
+        let context = world.context();
+        let tree = ContextTree::open(&context).unwrap();
+        let entries = tree.walk(Path::new("")).unwrap().unwrap();
+        let index = ContentIndex::open(world.dir.path(), context.root(), tree.root()).unwrap();
+        let mut contents = Contents::known(&entries, &index);
+        let is_copied = |_: &Entry<'_>, path: &[u8]| !path.ends_with(b".log");
+        let unknown = contents.unknown(&entries);
+        let wanted = |file: &usize| !entries.get(*file).name().as_bytes().ends_with(b".log");
+        let wanted: Vec<usize> = unknown.into_iter().filter(wanted).collect();
+        contents.read(&tree, &entries, &wanted, &index).unwrap();
+        let rules = DigestRules {
+            mode: &|_, mode| mode,
+            keeps_owners: false,
+            is_copied: &is_copied,
+        };
+        entries.digest(&contents, &rules)
+    };
+    assert!(digest(&["a/b"]).is_some());
+    assert_eq!(digest(&["a/b"]), digest(&["a/b", "a/c.log", "x.log"]));
+}
+
+#[test]
+fn only_a_directory_of_the_client_has_an_ignore_file() {
+    let world = World::new(&["a", "b"]);
+    fs::write(world.path(".dockerignore"), "a").unwrap();
+    fs::write(world.path("Own.dockerignore"), "b").unwrap();
+    let root = world.path("");
+    let names = |context: BuildContext| {
+        let tree = ContextTree::open(&context).unwrap();
+        let names = tree.names(Path::new("")).unwrap();
+        names.join(OsStr::new(" ")).into_string().unwrap()
+    };
+    let open = |dockerfile: &str| BuildContext::open(&root, &world.path(dockerfile)).unwrap();
+    assert_eq!(
+        names(open("Dockerfile")),
+        ".dockerignore Own.dockerignore b"
+    );
+    assert_eq!(names(open("Own")), ".dockerignore Own.dockerignore a");
+    let other = BuildContext::named(&root).unwrap();
+    assert_eq!(names(other), ".dockerignore Own.dockerignore b");
+    let unpacked = BuildContext::unfiltered(&root).unwrap();
+    assert_eq!(names(unpacked), ".dockerignore Own.dockerignore a b");
+    assert!(BuildContext::unfiltered(&world.path("a")).is_err());
 }

@@ -16,6 +16,7 @@ mod pattern;
 mod place;
 mod rules;
 mod select;
+mod walked;
 mod write;
 
 #[cfg(test)]
@@ -24,30 +25,34 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jettison_oci::LayerError;
+
+use crate::context::ContextError;
 use crate::exec::copy::changes::Draft;
 use crate::exec::copy::mode::ModeRule;
 use crate::exec::copy::owner::{has_names, owner};
 use crate::exec::copy::place::{Placer, write_error};
 use crate::exec::copy::rules::SourceRules;
-use crate::exec::copy::select::{KnownDigest, Selected, all, select};
+use crate::exec::copy::select::{Inside, Selected, all, select};
 use crate::exec::files::{FileKind, Meta, Node};
 use crate::exec::merged::Merged;
 use crate::exec::plain::PlainFiles;
 use crate::plan::{Archives, CopyDefinition, CopyItem, WorkdirDefinition};
-use crate::remotes::{Checkout, RemoteFile};
+use crate::remotes::{Checkout, GitCommit, RemoteError, RemoteFile};
 
 pub(crate) use crate::exec::copy::changes::Changes;
-pub(crate) use crate::exec::copy::contents::NoDigests;
 pub(crate) use crate::exec::copy::select::Source;
 pub(crate) use crate::exec::copy::write::{Outputs, Owners};
 
 /// Why something could not be copied. The messages are BuildKit's where it has one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyFailure {
-    #[error("failed to compute cache key: {0}: not found")]
+    #[error("failed to compute cache key: \"{0}\": not found")]
     Missing(String),
-    #[error("failed to compute cache key: {0}: excluded by the ignore file")]
-    Ignored(String),
+    #[error("failed to compute cache key: {0}")]
+    Context(ContextError),
+    #[error("cannot fetch {0}")]
+    Fetch(String, #[source] RemoteError),
     /// The instruction asks for something that there is not.
     #[error("{0}")]
     Invalid(String),
@@ -59,7 +64,7 @@ pub(crate) enum CopyFailure {
     #[error("cannot copy to /{}", .path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write the layer")]
-    Layer(#[source] jettison_oci::LayerError),
+    Layer(#[source] LayerError),
 }
 
 /// What was fetched for one of a copy's sources.
@@ -67,6 +72,8 @@ pub(crate) enum CopyFailure {
 pub(crate) enum Fetched {
     File(RemoteFile),
     Git(Checkout),
+    /// The commit alone, which is enough for a key and for nothing else.
+    Commit(GitCommit),
 }
 
 /// A copy whose sources have been found.
@@ -74,15 +81,15 @@ pub(crate) enum Fetched {
 pub(crate) struct CopyWork<'a> {
     definition: &'a CopyDefinition,
     mode: ModeRule,
+    source: Source<'a>,
     selected: Vec<Selected>,
-    keeps_owners: bool,
 }
 
 impl<'a> CopyWork<'a> {
     /// Finds the sources of a copy. `fetched` has what the network gave for those that are addresses, in their order.
     pub(crate) fn prepare(
         definition: &'a CopyDefinition,
-        source: Source<'_>,
+        source: Source<'a>,
         fetched: &[Fetched],
     ) -> Result<CopyWork<'a>, CopyFailure> {
         let chown = definition.chown.as_deref().unwrap_or_default();
@@ -127,8 +134,8 @@ impl<'a> CopyWork<'a> {
         Ok(CopyWork {
             definition,
             mode,
+            source,
             selected,
-            keeps_owners: source.keeps_owners,
         })
     }
 
@@ -176,10 +183,10 @@ fn single(name: &Path, node: Node) -> Selected {
     Selected {
         named: name.to_path_buf(),
         node,
-        found: Vec::new(),
+        inside: Inside::Found(Vec::new()),
         gives_contents: false,
         unpacks: false,
-        digest: KnownDigest::default(),
+        key: None,
     }
 }
 
@@ -210,18 +217,23 @@ fn remote_source(
                 xattrs: Some(std::sync::Arc::default()),
                 ..node
             };
-            let selected = single(Path::new(&file_name(&request.url)), node);
-            selected.digest.set(file.digest);
+            let name = file_name(&request.url);
+            let key = format!("file {name:?} {}\n", file.digest);
             Ok(Selected {
                 unpacks,
-                ..selected
+                key: Some(key),
+                ..single(Path::new(&name), node)
             })
         }
         (CopyItem::Git(_), Fetched::Git(checkout)) => {
             let files = PlainFiles::open(&checkout.dir, None).map_err(read_error(&checkout.dir))?;
-            all(Source {
-                files: &files,
-                keeps_owners: false,
+            all(&files)
+        }
+        (CopyItem::Git(_), Fetched::Commit(commit)) => {
+            let GitCommit { reference, commit } = commit;
+            Ok(Selected {
+                key: Some(format!("git {commit:?} {reference:?}\n")),
+                ..single(Path::new(""), Node::of_text(b"", 0))
             })
         }
         _ => Err(not_fetched(item)),

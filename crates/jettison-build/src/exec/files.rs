@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::context::{Entry, EntryKind, FileIdentity, FileTime};
 use crate::exec::attributes;
 
 /// As many links as BuildKit follows in one path (containerd/continuity, fs/path.go: `walkLink`).
@@ -46,6 +47,8 @@ pub(crate) struct Meta {
     pub(crate) gid: u32,
     /// Seconds since 1970, and nanoseconds.
     pub(crate) mtime: (i64, u32),
+    /// When anything of it was changed, as the disk says.
+    pub(crate) ctime: (i64, u32),
     /// The size of a regular file in bytes.
     pub(crate) size: u64,
     /// The numbers of a device, major and minor.
@@ -87,11 +90,6 @@ pub(crate) trait Lookup: Debug + Sync {
 pub(crate) trait Files: Lookup {
     /// What is in the directory `path`, sorted by the bytes of the names.
     fn list(&self, path: &Path) -> io::Result<Vec<(OsString, Node)>>;
-
-    /// Whether there is something at `path` that is not to be seen.
-    fn is_left_out(&self, _path: &Path) -> bool {
-        false
-    }
 }
 
 /// A directory that nothing is opened outside of.
@@ -174,6 +172,10 @@ impl Meta {
                 stat.st_mtime,
                 u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
             ),
+            ctime: (
+                stat.st_ctime,
+                u32::try_from(stat.st_ctime_nsec).unwrap_or_default(),
+            ),
             size,
             device: (
                 rustix::fs::major(stat.st_rdev),
@@ -192,10 +194,60 @@ impl Meta {
             uid: 0,
             gid: 0,
             mtime: (0, 0),
+            ctime: (0, 0),
             size: 0,
             device: (0, 0),
             inode: (0, 0),
             n_names: 1,
+        }
+    }
+
+    /// What a walk through the context has found.
+    pub(crate) fn of_entry(entry: &Entry<'_>) -> Meta {
+        let kind = match entry.kind() {
+            EntryKind::Directory => FileKind::Directory,
+            EntryKind::File => FileKind::File,
+            EntryKind::Link => FileKind::Symlink,
+            EntryKind::Fifo => FileKind::Fifo,
+            EntryKind::CharacterDevice => FileKind::CharDevice,
+            EntryKind::BlockDevice => FileKind::BlockDevice,
+        };
+        let identity = entry.identity();
+        let device = entry.device_number().unwrap_or_default();
+        Meta {
+            kind,
+            mode: entry.mode(),
+            uid: 0,
+            gid: 0,
+            mtime: (identity.mtime.seconds, identity.mtime.nanoseconds),
+            ctime: (identity.ctime.seconds, identity.ctime.nanoseconds),
+            size: match kind {
+                FileKind::File => entry.size(),
+                FileKind::Directory
+                | FileKind::Symlink
+                | FileKind::Fifo
+                | FileKind::CharDevice
+                | FileKind::BlockDevice
+                | FileKind::Socket => 0,
+            },
+            device: (rustix::fs::major(device), rustix::fs::minor(device)),
+            inode: (identity.device, identity.inode),
+            n_names: 1 + u64::from(entry.has_other_names()),
+        }
+    }
+
+    /// What a regular file on disk is known by.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        let time = |(seconds, nanoseconds)| FileTime {
+            seconds,
+            nanoseconds,
+        };
+        FileIdentity {
+            device: self.inode.0,
+            inode: self.inode.1,
+            size: self.size,
+            mtime: time(self.mtime),
+            ctime: time(self.ctime),
         }
     }
 
@@ -335,9 +387,9 @@ impl Read for Content {
     }
 }
 
-/// Where `path` leads to with every symbolic link followed, or all but the last. It need not exist: what is missing is taken for
+/// Where `path` leads to with every symbolic link followed. It need not exist: what is missing is taken for
 /// no link (containerd/continuity, fs/path.go: `RootPath`).
-pub(crate) fn resolve(files: &dyn Lookup, path: &Path, last: LastLink) -> io::Result<PathBuf> {
+pub(crate) fn resolve(files: &dyn Lookup, path: &Path) -> io::Result<PathBuf> {
     let mut real = PathBuf::new();
     // What is still to be looked at, the last first.
     let mut rest = names_of(path);
@@ -348,9 +400,8 @@ pub(crate) fn resolve(files: &dyn Lookup, path: &Path, last: LastLink) -> io::Re
             continue;
         }
         let at = real.join(&name);
-        let is_followed = !rest.is_empty() || last == LastLink::Followed;
         match files.node(&at)? {
-            Some(node) if node.meta.kind == FileKind::Symlink && is_followed => {
+            Some(node) if node.meta.kind == FileKind::Symlink => {
                 n_links += 1;
                 if n_links > MOST_LINKS {
                     return Err(io::Error::other("too many links"));
@@ -365,13 +416,6 @@ pub(crate) fn resolve(files: &dyn Lookup, path: &Path, last: LastLink) -> io::Re
         }
     }
     Ok(real)
-}
-
-/// What becomes of a symbolic link at the end of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LastLink {
-    Followed,
-    Kept,
 }
 
 /// The names in a path, the last first.

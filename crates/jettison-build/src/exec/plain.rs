@@ -67,10 +67,6 @@ impl Files for PlainFiles<'_> {
         }
         Ok(listed)
     }
-
-    fn is_left_out(&self, path: &Path) -> bool {
-        matches!(self.root.stat(path), Ok(Some(_)))
-    }
 }
 
 /// The file, or an empty one for a socket (fsutil, copy/copy_nowindows.go: `copyDevice`).

@@ -1,15 +1,22 @@
-//! Instructions that change the image's configuration and no file.
+//! Instructions that change the image's configuration and no file, and `WORKDIR`.
 
-use std::collections::BTreeSet;
-
-use jettison_dockerfile::{CommandForm, Instruction, InstructionKind, KeyValue, SourceText};
+use jettison_dockerfile::{
+    ArgDeclaration, CommandForm, Instruction, InstructionKind, KeyValue, SourceText, exposed_ports,
+    is_signal,
+};
 use jettison_oci::HistoryEntry;
 
+use crate::lower::health;
+use crate::lower::path;
 use crate::lower::quote::quoted_list;
 use crate::lower::{LowerError, Lowering, Place, StageState};
+use crate::plan::{Definition, WorkdirDefinition};
 
 /// The shell of shell-form commands where no `SHELL` was given.
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// What an instruction says in the history, if it is there.
+type Note = Result<Option<String>, LowerError>;
 
 impl Lowering<'_> {
     pub(super) fn instruction(
@@ -20,159 +27,214 @@ impl Lowering<'_> {
     ) -> Result<(), LowerError> {
         match &instruction.kind {
             InstructionKind::Run(run) => self.run(state, instruction, run, place),
-            InstructionKind::Copy(copy) => self.copy(state, instruction, copy, place),
+            InstructionKind::Copy(copy) | InstructionKind::Add(copy) => {
+                self.copy(state, instruction, copy, place)
+            }
             InstructionKind::Workdir(path) => self.workdir(state, instruction, path, place),
-            InstructionKind::Env(pairs) => self.env(state, instruction, pairs),
-            InstructionKind::Label(pairs) => self.label(state, instruction, pairs),
-            InstructionKind::Arg(arguments) => {
-                let mut shown = vec!["ARG".to_string()];
-                for argument in arguments {
-                    let declared = state
-                        .scope
-                        .declare(argument, self.request, self.parse.escape())
-                        .map_err(|e| self.error(instruction, &e))?;
-                    shown.push(declared);
-                }
-                state.note(shown.join(" "));
-                Ok(())
-            }
-            InstructionKind::Cmd(form) => {
-                let argv = command(state, form);
-                state.note(format!("CMD {}", quoted_list(&argv)));
-                state.config.cmd = Some(argv);
-                state.config.args_escaped = true;
-                state.cmd_was_set = true;
-                Ok(())
-            }
-            InstructionKind::Entrypoint(form) => {
-                let argv = command(state, form);
-                state.note(format!("ENTRYPOINT {}", quoted_list(&argv)));
-                state.config.entrypoint = Some(argv);
-                // A CMD of the base belonged to the base's entry point.
-                if !state.cmd_was_set {
-                    state.config.cmd = None;
-                }
-                Ok(())
-            }
-            InstructionKind::Expose(ports) => self.expose(state, instruction, ports),
-            InstructionKind::User(user) => {
-                let user = self.expand(state, instruction, user)?;
-                state.note(format!("USER {user}"));
-                state.config.user = user;
-                Ok(())
-            }
             InstructionKind::From(_)
-            | InstructionKind::Add(_)
+            | InstructionKind::Cmd(_)
+            | InstructionKind::Entrypoint(_)
+            | InstructionKind::Label(_)
+            | InstructionKind::Env(_)
+            | InstructionKind::Arg(_)
+            | InstructionKind::Expose(_)
             | InstructionKind::Volume(_)
+            | InstructionKind::User(_)
             | InstructionKind::Shell(_)
             | InstructionKind::Stopsignal(_)
             | InstructionKind::Healthcheck(_)
             | InstructionKind::Onbuild(_)
-            | InstructionKind::Maintainer(_) => {
-                let message = format!("{} is not supported yet", instruction.keyword);
-                Err(self.error(instruction, &message))
-            }
-            InstructionKind::Unknown | InstructionKind::Invalid => {
-                Err(self.error(instruction, "this instruction could not be understood"))
+            | InstructionKind::Maintainer(_)
+            | InstructionKind::Unknown
+            | InstructionKind::Invalid => {
+                if let Some(created_by) = self.configure(state, &instruction.kind, place)? {
+                    state.history.push(history_entry(created_by, true));
+                }
+                Ok(())
             }
         }
     }
 
-    pub(super) fn expand(
-        &self,
-        state: &StageState,
-        instruction: &Instruction,
-        word: &str,
-    ) -> Result<String, LowerError> {
-        state
-            .scope
-            .expand(word, self.parse.escape())
-            .map_err(|e| self.error(instruction, &e))
+    /// Changes the configuration.
+    fn configure(&self, state: &mut StageState, kind: &InstructionKind, place: Place<'_>) -> Note {
+        match kind {
+            InstructionKind::Env(pairs) => self.env(state, pairs, place),
+            InstructionKind::Label(pairs) => self.label(state, pairs, place),
+            InstructionKind::Arg(declarations) => self.arg(state, declarations, place),
+            InstructionKind::Cmd(form) => {
+                let argv = command(state, form);
+                let note = format!("CMD {}", quoted_list(&argv));
+                state.config.cmd = some(argv);
+                state.config.args_escaped = true;
+                state.cmd_was_set = true;
+                Ok(Some(note))
+            }
+            InstructionKind::Entrypoint(form) => {
+                let argv = command(state, form);
+                let note = format!("ENTRYPOINT {}", quoted_list(&argv));
+                state.config.entrypoint = some(argv);
+                // A CMD of the base belonged to the base's entry point.
+                if !state.cmd_was_set {
+                    state.config.cmd = None;
+                }
+                Ok(Some(note))
+            }
+            InstructionKind::Expose(ports) => self.expose(state, ports, place),
+            InstructionKind::Volume(paths) => self.volume(state, paths, place),
+            InstructionKind::User(user) => {
+                state.config.user = self.expand(state, place, user)?;
+                Ok(Some(format!("USER {}", state.config.user)))
+            }
+            InstructionKind::Shell(shell) => {
+                state.config.shell = some(shell.clone());
+                Ok(Some(format!("SHELL [{}]", shell.join(" "))))
+            }
+            InstructionKind::Stopsignal(signal) => {
+                let signal = self.expand(state, place, signal)?;
+                if !is_signal(&signal) {
+                    return Err(self.error(place, &format!("invalid signal: {signal}")));
+                }
+                let note = format!("STOPSIGNAL {signal}");
+                state.config.stop_signal = Some(signal);
+                Ok(Some(note))
+            }
+            InstructionKind::Healthcheck(check) => {
+                state.config.healthcheck = Some(health::config(check));
+                Ok(Some(health::shown(check)))
+            }
+            InstructionKind::Onbuild(onbuild) => {
+                state.config.on_build.push(onbuild.expression.clone());
+                Ok(None)
+            }
+            InstructionKind::Maintainer(maintainer) => {
+                state.author = some(maintainer.to_string());
+                Ok(Some(format!("MAINTAINER {maintainer}")))
+            }
+            InstructionKind::From(_)
+            | InstructionKind::Run(_)
+            | InstructionKind::Copy(_)
+            | InstructionKind::Add(_)
+            | InstructionKind::Workdir(_)
+            | InstructionKind::Unknown
+            | InstructionKind::Invalid => {
+                Err(self.error(place, "this instruction could not be understood"))
+            }
+        }
     }
 
-    fn env(
-        &self,
-        state: &mut StageState,
-        instruction: &Instruction,
-        pairs: &[KeyValue],
-    ) -> Result<(), LowerError> {
+    fn env(&self, state: &mut StageState, pairs: &[KeyValue], place: Place<'_>) -> Note {
         // Every pair sees the values from before the instruction.
-        let mut shown = vec!["ENV".to_string()];
-        let mut new = Vec::new();
-        for pair in pairs {
-            let key = self.key(state, instruction, &pair.key)?;
-            let value = self.expand(state, instruction, &pair.value)?;
-            shown.push(format!("{key}={value}"));
-            new.push((key, value));
+        let pairs = self.pairs(state, pairs, place)?;
+        for (key, value) in &pairs {
+            set_variable(&mut state.config.env, key, value);
+            state.scope.set_env(key, value);
         }
-        for (key, value) in new {
-            set_variable(&mut state.config.env, &key, &value);
-            state.scope.set(&key, &value);
-        }
-        state.note(shown.join(" "));
-        Ok(())
+        Ok(Some(note("ENV", &pairs)))
     }
 
-    /// A name that is being set; it cannot be blank.
-    fn key(
+    fn label(&self, state: &mut StageState, pairs: &[KeyValue], place: Place<'_>) -> Note {
+        let pairs = self.pairs(state, pairs, place)?;
+        let note = note("LABEL", &pairs);
+        state.config.labels.extend(pairs);
+        Ok(Some(note))
+    }
+
+    fn pairs(
         &self,
         state: &StageState,
-        instruction: &Instruction,
-        word: &str,
-    ) -> Result<String, LowerError> {
-        let key = self.expand(state, instruction, word)?;
-        if key.is_empty() {
-            let message = format!("{} names can not be blank", instruction.keyword);
-            return Err(self.error(instruction, &message));
-        }
-        Ok(key)
-    }
-
-    fn label(
-        &self,
-        state: &mut StageState,
-        instruction: &Instruction,
         pairs: &[KeyValue],
-    ) -> Result<(), LowerError> {
-        let mut shown = vec!["LABEL".to_string()];
-        for pair in pairs {
-            let key = self.key(state, instruction, &pair.key)?;
-            let value = self.expand(state, instruction, &pair.value)?;
-            shown.push(format!("{key}={value}"));
-            state.config.labels.insert(key, value);
-        }
-        state.note(shown.join(" "));
-        Ok(())
+        place: Place<'_>,
+    ) -> Result<Vec<(String, String)>, LowerError> {
+        let expanded = pairs.iter().map(|pair| {
+            let key = self.expand(state, place, &pair.key)?;
+            Ok((key, self.expand(state, place, &pair.value)?))
+        });
+        expanded.collect()
     }
 
-    fn expose(
+    fn arg(
         &self,
         state: &mut StageState,
-        instruction: &Instruction,
-        ports: &[SourceText],
-    ) -> Result<(), LowerError> {
-        let mut all = BTreeSet::new();
-        for word in ports {
-            let words = state
-                .scope
-                .expand_words(word, self.parse.escape())
-                .map_err(|e| self.error(instruction, &e))?;
-            for word in words {
-                all.extend(exposed_ports(&word).map_err(|e| self.error(instruction, &e))?);
-            }
+        declarations: &[ArgDeclaration],
+        place: Place<'_>,
+    ) -> Note {
+        let mut shown = vec!["ARG".to_string()];
+        for declaration in declarations {
+            let value = self
+                .arguments
+                .value(declaration, &state.scope, self.parse.escape())
+                .map_err(|message| self.error(place, &message))?;
+            shown.push(match &value {
+                Some(value) => format!("{}={value}", declaration.name),
+                None => declaration.name.to_string(),
+            });
+            state.scope.declare(declaration, value.as_deref());
         }
-        let shown: Vec<&str> = all.iter().map(String::as_str).collect();
-        state.note(format!("EXPOSE [{}]", shown.join(" ")));
-        state.config.exposed_ports.append(&mut all);
+        Ok(Some(shown.join(" ")))
+    }
+
+    fn expose(&self, state: &mut StageState, ports: &[SourceText], place: Place<'_>) -> Note {
+        let mut words = Vec::new();
+        for port in ports {
+            words.extend(self.expand_words(state, place, port)?);
+        }
+        let mut exposed = Vec::new();
+        for word in &words {
+            exposed.extend(exposed_ports(word).map_err(|message| self.error(place, &message))?);
+        }
+        let note = format!("EXPOSE [{}]", exposed.join(" "));
+        state.config.exposed_ports.extend(exposed);
+        Ok(Some(note))
+    }
+
+    fn volume(&self, state: &mut StageState, paths: &[SourceText], place: Place<'_>) -> Note {
+        let mut volumes = Vec::new();
+        for path in paths {
+            volumes.push(self.expand(state, place, path)?);
+        }
+        if volumes.iter().any(String::is_empty) {
+            let message = "VOLUME specified can not be an empty string";
+            return Err(self.error(place, message));
+        }
+        let note = format!("VOLUME [{}]", volumes.join(" "));
+        state.config.volumes.extend(volumes);
+        Ok(Some(note))
+    }
+
+    fn workdir(
+        &mut self,
+        state: &mut StageState,
+        instruction: &Instruction,
+        written: &str,
+        place: Place<'_>,
+    ) -> Result<(), LowerError> {
+        let written = self.expand(state, place, written)?;
+        let directory = path::working_dir(&state.config.working_dir, &written);
+        state.config.working_dir.clone_from(&directory);
+        let created_by = format!("WORKDIR {directory}");
+        if directory == "/" {
+            state.history.push(history_entry(created_by, true));
+            return Ok(());
+        }
+        let definition = WorkdirDefinition {
+            path: path::clean(&directory),
+            user: state.config.user.clone(),
+        };
+        let step = (Definition::Workdir(definition), created_by);
+        self.push(state, instruction, place, step);
         Ok(())
     }
 }
 
-impl StageState {
-    /// Adds a history entry for an instruction that makes no layer.
-    pub(super) fn note(&mut self, created_by: String) {
-        self.history.push(history_entry(created_by, true));
-    }
+/// Nothing, if there is nothing in it: an empty list is not written into a configuration.
+fn some<T: Default + PartialEq>(value: T) -> Option<T> {
+    (value != T::default()).then_some(value)
+}
+
+fn note(keyword: &str, pairs: &[(String, String)]) -> String {
+    let mut words = vec![keyword.to_owned()];
+    words.extend(pairs.iter().map(|(key, value)| format!("{key}={value}")));
+    words.join(" ")
 }
 
 /// A history entry as BuildKit writes it; the time is filled in when the image is made.
@@ -186,7 +248,7 @@ pub(super) fn history_entry(created_by: String, empty_layer: bool) -> HistoryEnt
 }
 
 /// The command line that a form stands for.
-pub(super) fn command(state: &StageState, form: &CommandForm) -> Vec<String> {
+fn command(state: &StageState, form: &CommandForm) -> Vec<String> {
     match form {
         CommandForm::Exec(argv) => argv.clone(),
         CommandForm::Shell(text) => in_shell(state, text),
@@ -205,77 +267,23 @@ pub(super) fn in_shell(state: &StageState, text: &str) -> Vec<String> {
 
 fn set_variable(env: &mut Vec<String>, key: &str, value: &str) {
     let pair = format!("{key}={value}");
-    let prefix = format!("{key}=");
-    match env.iter_mut().find(|known| known.starts_with(&prefix)) {
+    let is_it = |known: &&mut String| known.split('=').next() == Some(key);
+    match env.iter_mut().find(is_it) {
         Some(slot) => *slot = pair,
         None => env.push(pair),
     }
 }
 
-/// The `port/protocol` keys of one word such as `80`, `53/udp` or `8000-8010/tcp`.
-fn exposed_ports(word: &str) -> Result<Vec<String>, String> {
-    let (range, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
-    let protocol = protocol.to_ascii_lowercase();
-    if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
-        return Err(format!("invalid proto: {protocol}"));
-    }
-    // `ip:host:container` is accepted by BuildKit; only the container's port counts.
-    let range = range.rsplit(':').next().unwrap_or(range);
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let number = |text: &str| {
-        text.parse::<u16>()
-            .map_err(|_| format!("invalid containerPort: {word}"))
-    };
-    let (first, last) = (number(first)?, number(last)?);
-    if first > last {
-        return Err(format!("invalid containerPort: {word}"));
-    }
-    Ok((first..=last)
-        .map(|port| format!("{port}/{protocol}"))
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expect_test::{Expect, expect};
-
-    #[track_caller]
-    fn check(word: &str, expected: Expect) {
-        expected.assert_eq(&match exposed_ports(word) {
-            Ok(ports) => ports.join(" "),
-            Err(error) => format!("error: {error}"),
-        });
-    }
-
-    #[test]
-    fn a_port_without_a_protocol_is_tcp() {
-        check("80", expect!["80/tcp"]);
-    }
-
-    #[test]
-    fn a_range_is_one_key_for_each_port() {
-        check("8000-8002/UDP", expect!["8000/udp 8001/udp 8002/udp"]);
-    }
-
-    #[test]
-    fn an_address_before_the_port_is_dropped() {
-        check("127.0.0.1:80:8080", expect!["8080/tcp"]);
-    }
-
-    #[test]
-    fn what_is_not_a_port_is_an_error() {
-        check("http", expect!["error: invalid containerPort: http"]);
-        check("99999", expect!["error: invalid containerPort: 99999"]);
-        check("9-1", expect!["error: invalid containerPort: 9-1"]);
-        check("80/icmp", expect!["error: invalid proto: icmp"]);
-    }
 
     #[test]
     fn setting_a_variable_again_keeps_its_place() {
-        let mut env = vec!["A=1".to_string(), "AB=2".to_string()];
+        let mut env = vec!["A=1".to_string(), "AB=2".to_string(), "B".to_string()];
         set_variable(&mut env, "A", "3");
         set_variable(&mut env, "C", "4");
-        assert_eq!(env, ["A=3", "AB=2", "C=4"]);
+        set_variable(&mut env, "B", "5");
+        assert_eq!(env, ["A=3", "AB=2", "B=5", "C=4"]);
     }
 }

@@ -1,30 +1,33 @@
 //! What is true of the plan of every Dockerfile.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jettison_dockerfile::parse;
-use jettison_oci::{Image, ImageConfig};
 use proptest::prelude::*;
+use serde_json::json;
 
-use crate::lower::{Bases, LowerRequest, lower};
-use crate::plan::{CopyFrom, Definition, Input, Plan};
-
-/// Every name is that of an empty image.
-struct Anything;
-
-impl Bases for Anything {
-    fn base(&self, _name: &str) -> Result<Image, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Image::new(ImageConfig::default(), Vec::new())?)
-    }
-}
+use crate::lower::dump::{Images, with_args};
+use crate::lower::{LowerRequest, lower};
+use crate::plan::{CopyFrom, Definition, Input, Plan, RunMountKind};
 
 fn request(target: Option<String>) -> LowerRequest {
     LowerRequest {
         target,
-        build_args: BTreeMap::from([("A".to_string(), "$B'\"\\".to_string())]),
-        architecture: "amd64".to_string(),
-        limits: crate::plan::RunLimits::default(),
+        ..with_args(&[("A", "$B'\"\\")])
     }
+}
+
+/// Images of which one has triggers.
+fn images() -> Images<'static> {
+    static KNOWN: LazyLock<[(&str, serde_json::Value); 1]> = LazyLock::new(|| {
+        let triggers = [
+            "COPY --from=one a b",
+            "RUN --mount=from=two,target=/m x",
+            "ENV A=3",
+        ];
+        [("busy", json!({ "OnBuild": triggers, "Cmd": ["c"] }))]
+    });
+    Images(&*KNOWN)
 }
 
 /// Words that mean something somewhere, and some that mean nothing.
@@ -62,6 +65,20 @@ fn word() -> impl Strategy<Value = String> {
             "--chmod=99999",
             "--platform=$A",
             "--mount=type=bind",
+            "--mount=type=cache,target=$A",
+            "--mount=type=secret,id=a,env=B",
+            "--mount=type=ssh",
+            "--mount=type=tmpfs,size=1g,target=t",
+            "--link",
+            "--parents",
+            "--security=insecure",
+            "--checksum=sha256:0",
+            "--interval=1s",
+            "NONE",
+            "CMD",
+            "https://a/b.git#c:d",
+            "http://a/b",
+            "SIGTERM",
             "--network=none",
             "80",
             "1-65535/udp",
@@ -96,6 +113,12 @@ fn line() -> impl Strategy<Value = String> {
         "# escape=`",
         "ADD",
         "ONBUILD",
+        "VOLUME",
+        "SHELL",
+        "STOPSIGNAL",
+        "HEALTHCHECK",
+        "MAINTAINER",
+        "ONBUILD COPY",
         "",
     ]);
     let words = prop::collection::vec(word(), 0..5);
@@ -113,6 +136,20 @@ fn sound_text() -> impl Strategy<Value = String> {
         "FROM one AS two",
         "FROM scratch",
         "FROM $A",
+        "FROM busy AS two",
+        "FROM busy",
+        "ONBUILD RUN --mount=target=m y",
+        "ONBUILD ARG B=4",
+        "ADD a https://a/b https://a/c.git /",
+        "COPY <<E /\n$A\nE",
+        "RUN <<E\n#!/bin/x\nE",
+        "RUN --mount=from=one,target=m --mount=type=cache,target=c x",
+        "RUN --mount=target=/m,source=s x",
+        "HEALTHCHECK --interval=1h CMD x",
+        "SHELL [\"a\", \"b\"]",
+        "USER $A",
+        "VOLUME /$A",
+        "ENTRYPOINT [\"x\"]",
         "RUN x",
         "WORKDIR a",
         "WORKDIR ../..",
@@ -138,6 +175,25 @@ fn check(plan: &Plan) {
                 inputs.push(input);
             }
         }
+        if let Definition::Run(run) = &step.definition {
+            assert!(run.working_dir.starts_with('/'));
+            for mount in &run.mounts {
+                assert!(
+                    mount
+                        .target
+                        .as_ref()
+                        .is_none_or(|path| path.starts_with('/'))
+                );
+                match mount.kind {
+                    RunMountKind::Bind { from, .. } | RunMountKind::Cache { from, .. } => {
+                        inputs.push(from);
+                    }
+                    RunMountKind::Tmpfs { .. }
+                    | RunMountKind::Secret { .. }
+                    | RunMountKind::Ssh { .. } => {}
+                }
+            }
+        }
         for input in inputs {
             match input {
                 Input::Step(id) => assert!(id.0 < index),
@@ -158,21 +214,21 @@ fn check(plan: &Plan) {
 proptest! {
     #[test]
     fn lowering_takes_any_text(text in text(), target in prop::option::of(word())) {
-        if let Ok(plan) = lower(&parse(&text), &request(target), &Anything) {
+        if let Ok(plan) = lower(&parse(&text), &request(target), &images()) {
             check(&plan);
         }
     }
 
     #[test]
     fn a_step_comes_after_its_inputs_and_has_its_history(text in sound_text()) {
-        if let Ok(plan) = lower(&parse(&text), &request(None), &Anything) {
+        if let Ok(plan) = lower(&parse(&text), &request(None), &images()) {
             check(&plan);
         }
     }
 
     #[test]
     fn the_same_text_gives_the_same_plan(text in sound_text()) {
-        let plan = || format!("{:?}", lower(&parse(&text), &request(None), &Anything));
+        let plan = || format!("{:?}", lower(&parse(&text), &request(None), &images()));
         prop_assert_eq!(plan(), plan());
     }
 }

@@ -8,7 +8,7 @@ pub(super) fn quoted_list(words: &[String]) -> String {
     format!("[{}]", words.join(" "))
 }
 
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let mut text = String::from("\"");
     for c in word.chars() {
         match c {

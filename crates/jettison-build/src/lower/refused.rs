@@ -1,18 +1,21 @@
 //! What is refused before anything is lowered.
 
-use std::collections::BTreeMap;
-
 use expect_test::{Expect, expect};
-use jettison_dockerfile::parse;
+use jettison_dockerfile::{Platform, parse};
 use jettison_oci::Image;
 
+use crate::lower::dump::with_args;
 use crate::lower::{Bases, LowerError, LowerRequest, lower};
 
 /// No image may be asked for.
 struct Nothing;
 
 impl Bases for Nothing {
-    fn base(&self, name: &str) -> Result<Image, Box<dyn std::error::Error + Send + Sync>> {
+    fn base(
+        &self,
+        name: &str,
+        _: &Platform,
+    ) -> Result<Image, Box<dyn std::error::Error + Send + Sync>> {
         Err(format!("there is no {name}").into())
     }
 }
@@ -20,18 +23,15 @@ impl Bases for Nothing {
 /// Shows the errors with the text that each is about.
 #[track_caller]
 fn check(text: &str, target: Option<&str>, args: &[(&str, &str)], expected: Expect) {
-    let pair = |(name, value): &(&str, &str)| ((*name).to_string(), (*value).to_string());
     let request = LowerRequest {
         target: target.map(str::to_string),
-        build_args: args.iter().map(pair).collect::<BTreeMap<_, _>>(),
-        architecture: "amd64".to_string(),
-        limits: crate::plan::RunLimits::default(),
+        ..with_args(args)
     };
     let error = lower(&parse(text), &request, &Nothing).unwrap_err();
     let places = match error {
         LowerError::Syntax(places) => places,
         LowerError::Instruction(place) => vec![place],
-        LowerError::Base { .. } | LowerError::NoTarget(_) => {
+        LowerError::Base { .. } | LowerError::NoTarget(_) | LowerError::Epoch { .. } => {
             expected.assert_eq(&error.to_string());
             return;
         }
@@ -94,7 +94,7 @@ fn stages_that_are_not_needed_may_be_wrong() {
         text,
         Some("c"),
         &[],
-        expect!["target stage `c` could not be found"],
+        expect![[r#"target stage "c" could not be found"#]],
     );
 }
 

@@ -10,8 +10,9 @@ use std::sync::Mutex;
 
 use jettison_build::{
     Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Keep,
-    LowerRequest, Reporter, RunHost, RunLimits, StepLayout, StepSource,
+    LowerRequest, Reporter, RunHost, StepLayout, StepSource,
 };
+use jettison_dockerfile::Platform;
 use jettison_oci::{
     ArtifactLayout, Compression, Image, ImageConfig, LayerOptions, RootFs, RunConfig, Store,
     write_layer,
@@ -132,8 +133,7 @@ impl Scene {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                     .collect(),
-                architecture: "amd64".to_owned(),
-                limits: RunLimits::default(),
+                ..LowerRequest::on(Platform::new("linux", "amd64"))
             };
             let sources: Vec<StepLayout> = wishes
                 .cache_from
@@ -294,7 +294,7 @@ impl Images {
 }
 
 impl Bases for Images {
-    fn base(&self, name: &str) -> Result<Image, Box<dyn Error + Send + Sync>> {
+    fn base(&self, name: &str, _: &Platform) -> Result<Image, Box<dyn Error + Send + Sync>> {
         self.0
             .get(name)
             .cloned()

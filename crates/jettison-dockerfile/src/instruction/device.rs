@@ -41,6 +41,11 @@ pub(super) fn check_device(device: &str, place: &TextRange) -> Option<Diagnostic
     None
 }
 
+/// Says whether Go's `strconv.ParseBool` reads a text as true.
+pub(crate) fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")
+}
+
 /// Says whether Go's `strconv.ParseBool` reads a text.
 pub(crate) fn is_boolean(text: &str) -> bool {
     matches!(

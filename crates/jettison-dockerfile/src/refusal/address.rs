@@ -51,7 +51,7 @@ impl SourceAddress {
     }
 
     /// Says whether a source is one that `--checksum` can be given for.
-    pub(crate) fn takes_checksum(&self) -> bool {
+    pub fn takes_checksum(&self) -> bool {
         match self {
             SourceAddress::Path { looks_like_git } => *looks_like_git,
             SourceAddress::Broken { is_url, .. } => *is_url,

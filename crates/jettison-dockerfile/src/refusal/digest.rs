@@ -1,7 +1,7 @@
 //! Digests: an algorithm, a colon, and hexadecimal digits.
 
 /// Says what is wrong with a digest (opencontainers/go-digest: `Validate`, digest.go and algorithm.go).
-pub(crate) fn digest_problem(digest: &str) -> Option<&'static str> {
+pub fn digest_problem(digest: &str) -> Option<&'static str> {
     const FORM: &str = "invalid checksum digest format";
     let Some((algorithm, encoded)) = digest.split_once(':') else {
         return Some(FORM);

@@ -1,7 +1,7 @@
 //! The mode in `--chmod`: octal, or symbolic as for chmod(1).
 
 /// Says what is wrong with a mode (BuildKit: `dispatchCopy`, `dockerfile2llb/convert_copy.go`).
-pub(crate) fn mode_problem(mode: &str) -> Option<String> {
+pub fn mode_problem(mode: &str) -> Option<String> {
     if mode.is_empty() {
         return None;
     }

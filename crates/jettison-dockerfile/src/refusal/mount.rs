@@ -2,6 +2,7 @@
 //! `instructions/commands_runmount.go`).
 
 mod size;
+mod values;
 
 use crate::diagnostic::Diagnostic;
 use crate::instruction::is_boolean;
@@ -9,6 +10,8 @@ use crate::quote::quoted;
 use crate::refusal::mount::size::is_size;
 use crate::scope::WorkingDirectory;
 use crate::text::{TextRange, lower};
+
+pub use crate::refusal::mount::values::{MountKind, MountSharing, MountValues, mount_values};
 
 const KEYS: [&str; 19] = [
     "type",

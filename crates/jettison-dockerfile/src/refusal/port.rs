@@ -5,6 +5,24 @@ use std::net::IpAddr;
 use crate::quote::quoted;
 use crate::text::lower;
 
+/// The ports that a word of `EXPOSE` exposes, each as `80/tcp`; an error is in BuildKit's words.
+pub fn exposed_ports(port: &str) -> Result<Vec<String>, String> {
+    if let Some(problem) = port_problem(port) {
+        return Err(problem);
+    }
+    let container = port.rsplit(':').next().unwrap_or_default();
+    let (ports, protocol) = container.split_once('/').unwrap_or((container, ""));
+    let protocol = match lower(protocol) {
+        protocol if protocol.is_empty() => "tcp".to_owned(),
+        protocol => protocol,
+    };
+    let Some((first, last)) = range(ports) else {
+        return Err(format!("invalid containerPort: {ports}"));
+    };
+    let ports = (first..=last).map(|port| format!("{port}/{protocol}"));
+    Ok(ports.collect())
+}
+
 /// Says what is wrong with a port (BuildKit: `parsePort`, `dockerfile2llb/convert_expose.go`).
 pub(crate) fn port_problem(port: &str) -> Option<String> {
     let mut parts = port.rsplitn(3, ':');
@@ -81,6 +99,25 @@ mod tests {
     #[track_caller]
     fn check(port: &str, expected: Option<&str>) {
         assert_eq!(port_problem(port).as_deref(), expected, "{port}");
+    }
+
+    #[test]
+    fn a_range_exposes_each_of_its_ports() {
+        for (word, expected) in [
+            ("80", "80/tcp"),
+            ("80/", "80/tcp"),
+            ("8000-8002/UDP", "8000/udp 8001/udp 8002/udp"),
+            ("127.0.0.1:80:8080", "8080/tcp"),
+            ("+080", "80/tcp"),
+        ] {
+            assert_eq!(
+                exposed_ports(word).map(|ports| ports.join(" ")).as_deref(),
+                Ok(expected),
+                "{word}"
+            );
+        }
+        let problem = "invalid containerPort: 9-1".to_owned();
+        assert_eq!(exposed_ports("9-1"), Err(problem));
     }
 
     #[test]

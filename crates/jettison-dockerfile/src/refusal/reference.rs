@@ -19,7 +19,7 @@ const SCHEMES: [&str; 4] = [
 const MAX_PATH: usize = 255;
 
 /// Says why a text cannot be the name of an image, in the words of distribution/reference.
-pub(crate) fn reference_problem(text: &str) -> Option<String> {
+pub fn reference_problem(text: &str) -> Option<String> {
     if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
         return None;
     }

@@ -9,7 +9,7 @@ const NAMES: [&str; 36] = [
 ];
 
 /// Says whether Linux has a signal (moby/sys: `ParseSignal`, signal/signal.go).
-pub(crate) fn is_signal(signal: &str) -> bool {
+pub fn is_signal(signal: &str) -> bool {
     if let Ok(number) = signal.parse::<i64>() {
         return number != 0;
     }

@@ -258,12 +258,7 @@ impl StageGraph {
 
     /// What BuildKit says of a stage that an instruction of the stage at `index` names, if that is not among the first
     /// `n_built` stages.
-    pub(crate) fn late_problem(
-        &self,
-        name: &SourceName,
-        index: usize,
-        n_built: usize,
-    ) -> Option<String> {
+    pub fn late_problem(&self, name: &SourceName, index: usize, n_built: usize) -> Option<String> {
         let source = self.source(name).ok().flatten()?;
         if source.index < n_built || source.is_replaced {
             return None;
@@ -313,7 +308,7 @@ pub enum SourceName {
 
 impl SourceName {
     /// What an instruction says that it takes files from.
-    pub(crate) fn of(kind: &InstructionKind) -> Vec<SourceName> {
+    pub fn of(kind: &InstructionKind) -> Vec<SourceName> {
         match kind {
             InstructionKind::Copy(copy) => copy
                 .from
@@ -349,7 +344,7 @@ impl SourceName {
 
     /// What a mount says that it takes files from: `scratch` if it says nothing, which may be a stage (BuildKit:
     /// `detectRunMount`, `dockerfile2llb/convert_runmount.go`). A mount that cannot be read takes nothing.
-    pub(crate) fn of_mount(mount: &str) -> Option<SourceName> {
+    pub fn of_mount(mount: &str) -> Option<SourceName> {
         let fields = mount_fields(mount).ok()?;
         let value = |keys: &[&str]| {
             let is_meant = |field: &&MountField| keys.contains(&field.key.as_str());
@@ -365,7 +360,8 @@ impl SourceName {
     }
 
     /// The same where a mount's target is another text.
-    pub(crate) fn mounted_at(self, target: &str) -> SourceName {
+    #[must_use]
+    pub fn mounted_at(self, target: &str) -> SourceName {
         match self {
             SourceName::Copy(name) => SourceName::Copy(name),
             SourceName::Mount { from, .. } => SourceName::Mount {
@@ -376,7 +372,7 @@ impl SourceName {
     }
 
     /// The name itself.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match self {
             SourceName::Copy(name) | SourceName::Mount { from: name, .. } => name,
         }

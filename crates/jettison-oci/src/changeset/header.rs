@@ -170,7 +170,7 @@ impl Block {
 }
 
 /// The extended header that says `records` about `name`; nothing if there are none.
-fn extended(name: &[u8], records: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+pub(crate) fn extended(name: &[u8], records: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
     if records.is_empty() {
         return Vec::new();
     }

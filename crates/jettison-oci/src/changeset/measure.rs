@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::changeset::LayerError;
 use crate::changeset::entry::{EntryKind, WHITEOUT, each_entry};
-use crate::changeset::read::with_tar;
+use crate::changeset::read::{with_blob, with_tar};
 use crate::compress::{Compression, Encoder};
 use crate::descriptor::Descriptor;
 use crate::digest::DiffId;
@@ -51,13 +51,22 @@ pub(crate) fn recompress<W: Write>(
     compression: Compression,
     writer: W,
 ) -> Result<W, LayerError> {
-    with_tar(store, &layer.blob, &layer.diff_id, |tar| {
+    // The blob is checked as it is read, and that it holds this tar was checked when the layer was made or imported.
+    with_blob(store, &layer.blob, |tar| {
         let write_error = |source: io::Error| LayerError::Stream {
             action: "write",
             source,
         };
-        let mut encoder = Encoder::new(writer, compression).map_err(write_error)?;
-        io::copy(tar, &mut encoder).map_err(write_error)?;
+        let mut encoder = Encoder::new(writer, compression);
+        loop {
+            let chunk = tar.chunk().map_err(write_error)?;
+            let length = chunk.len();
+            if length == 0 {
+                break;
+            }
+            encoder.write_all(chunk).map_err(write_error)?;
+            tar.consume(length);
+        }
         encoder.finish().map_err(write_error)
     })
 }

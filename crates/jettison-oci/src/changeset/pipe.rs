@@ -13,7 +13,8 @@ pub(crate) fn pipe() -> (PipeWriter, PipeReader) {
     let (sender, receiver) = sync_channel(DEPTH);
     let (give_back, spare) = sync_channel(DEPTH + 2);
     let writer = PipeWriter {
-        buffer: Vec::with_capacity(CHUNK),
+        buffer: Vec::new(),
+        filled: 0,
         sender,
         spare,
     };
@@ -37,12 +38,32 @@ enum Message {
 /// The end that is written to. It must be finished; dropped, it makes the reader fail.
 #[derive(Debug)]
 pub(crate) struct PipeWriter {
+    // All of it is initialized; what is behind `filled` is free.
     buffer: Vec<u8>,
+    filled: usize,
     sender: SyncSender<Message>,
     spare: Receiver<Vec<u8>>,
 }
 
 impl PipeWriter {
+    /// Room for what comes next, which is never empty.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if self.buffer.is_empty() {
+            self.buffer = self.spare.try_recv().unwrap_or_default();
+            self.buffer.resize(CHUNK, 0);
+        }
+        &mut self.buffer[self.filled..]
+    }
+
+    /// Takes the first `length` bytes of the room for written.
+    pub(crate) fn commit(&mut self, length: usize) -> io::Result<()> {
+        self.filled = self.buffer.len().min(self.filled + length);
+        if self.filled == self.buffer.len() {
+            self.send()?;
+        }
+        Ok(())
+    }
+
     /// Sends what is still held back, and the end.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.send()?;
@@ -50,12 +71,12 @@ impl PipeWriter {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let mut next = self
-            .spare
-            .try_recv()
-            .unwrap_or_else(|_| Vec::with_capacity(CHUNK));
-        next.clear();
-        let full = std::mem::replace(&mut self.buffer, next);
+        let mut full = std::mem::take(&mut self.buffer);
+        full.truncate(self.filled);
+        self.filled = 0;
+        if full.is_empty() {
+            return Ok(());
+        }
         self.sender
             .send(Message::Chunk(full))
             .map_err(|_| reader_gone())
@@ -68,11 +89,10 @@ fn reader_gone() -> io::Error {
 
 impl Write for PipeWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let fitting = bytes.len().min(CHUNK - self.buffer.len());
-        self.buffer.extend_from_slice(&bytes[..fitting]);
-        if self.buffer.len() == CHUNK {
-            self.send()?;
-        }
+        let space = self.space();
+        let fitting = bytes.len().min(space.len());
+        space[..fitting].copy_from_slice(&bytes[..fitting]);
+        self.commit(fitting)?;
         Ok(fitting)
     }
 

@@ -10,14 +10,39 @@ use crate::descriptor::Descriptor;
 use crate::digest::{DiffId, Hasher};
 use crate::store::Store;
 
-/// How many bytes are read at once.
-const READ_SIZE: usize = 128 << 10;
-
 /// Gives the tar of a layer blob to `consume`, and checks blob and tar against their digests.
 pub(crate) fn with_tar<T>(
     store: &Store,
     blob: &Descriptor,
     expected: &DiffId,
+    consume: impl FnOnce(&mut PipeReader) -> Result<T, LayerError>,
+) -> Result<T, LayerError> {
+    let mut hasher = Hasher::new();
+    let value = decoded(store, blob, |tar| hasher.update(tar), consume)?;
+    let actual = DiffId(hasher.finish());
+    if actual == *expected {
+        return Ok(value);
+    }
+    Err(LayerError::DiffId {
+        expected: *expected,
+        actual,
+    })
+}
+
+/// Gives the tar of a layer blob to `consume`, and checks the blob against its digest.
+pub(crate) fn with_blob<T>(
+    store: &Store,
+    blob: &Descriptor,
+    consume: impl FnOnce(&mut PipeReader) -> Result<T, LayerError>,
+) -> Result<T, LayerError> {
+    decoded(store, blob, |_| (), consume)
+}
+
+/// Uncompresses in a thread, which shows all to `watch`, what `consume` reads.
+fn decoded<T>(
+    store: &Store,
+    blob: &Descriptor,
+    watch: impl FnMut(&[u8]) + Send,
     consume: impl FnOnce(&mut PipeReader) -> Result<T, LayerError>,
 ) -> Result<T, LayerError> {
     if !blob.media_type.is_layer() {
@@ -26,7 +51,7 @@ pub(crate) fn with_tar<T>(
     }
     let (writer, mut reader) = pipe();
     let (decoded, consumed) = std::thread::scope(|scope| {
-        let decoder = scope.spawn(|| decode(store, blob, writer));
+        let decoder = scope.spawn(|| decode(store, blob, watch, writer));
         let consumed = consume(&mut reader).and_then(|value| {
             drain(&mut reader)?;
             Ok(value)
@@ -37,21 +62,21 @@ pub(crate) fn with_tar<T>(
             consumed,
         )
     });
-    let decoded = match decoded {
+    let is_complete = match decoded {
         // The decoder only noticed that nobody reads any more.
         Err(LayerError::Stream { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
-            None
+            false
         }
-        decoded => Some(decoded?),
+        decoded => {
+            decoded?;
+            true
+        }
     };
     let value = consumed?;
-    match decoded {
-        Some(actual) if actual == *expected => Ok(value),
-        Some(actual) => Err(LayerError::DiffId {
-            expected: *expected,
-            actual,
-        }),
-        None => Err(read_error(io::ErrorKind::BrokenPipe.into())),
+    if is_complete {
+        Ok(value)
+    } else {
+        Err(read_error(io::ErrorKind::BrokenPipe.into()))
     }
 }
 
@@ -66,28 +91,30 @@ fn drain(reader: &mut PipeReader) -> Result<(), LayerError> {
     }
 }
 
-/// Writes the uncompressed blob to the pipe, and returns the digest of that.
-fn decode(store: &Store, blob: &Descriptor, mut pipe: PipeWriter) -> Result<DiffId, LayerError> {
+/// Writes the uncompressed blob to the pipe.
+fn decode(
+    store: &Store,
+    blob: &Descriptor,
+    mut watch: impl FnMut(&[u8]),
+    mut pipe: PipeWriter,
+) -> Result<(), LayerError> {
     let mut blob = store.open_blob(&blob.digest).map_err(blob_error("read"))?;
     let mut decoder = Decoder::new(&mut blob).map_err(read_error)?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; READ_SIZE];
     loop {
-        let n_read = match decoder.read(&mut buffer) {
+        let n_read = match decoder.read(pipe.space()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.map_err(read_error)?,
         };
         if n_read == 0 {
             break;
         }
-        hasher.update(&buffer[..n_read]);
-        io::Write::write_all(&mut pipe, &buffer[..n_read]).map_err(read_error)?;
+        watch(&pipe.space()[..n_read]);
+        pipe.commit(n_read).map_err(read_error)?;
     }
     drop(decoder);
     // The decoder may have stopped before the end of the blob, where its digest is checked.
     io::copy(&mut blob, &mut io::sink()).map_err(read_error)?;
-    pipe.finish().map_err(read_error)?;
-    Ok(DiffId(hasher.finish()))
+    pipe.finish().map_err(read_error)
 }
 
 fn read_error(source: io::Error) -> LayerError {

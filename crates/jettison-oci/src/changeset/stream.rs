@@ -1,19 +1,16 @@
 //! Writes a layer entry by entry: hashing and compressing while entries still come.
 
 use std::io::{self, Read, Write};
-use std::panic::resume_unwind;
-use std::thread::JoinHandle;
 
 use crate::changeset::entry::{Entry, EntryKind, WHITEOUT, safe_path};
 use crate::changeset::header::{BLOCK, Header, Kind};
-use crate::changeset::pipe::{PipeReader, PipeWriter, pipe};
 use crate::changeset::root::to_path;
 use crate::changeset::write::LayerOptions;
 use crate::changeset::xattr::{self, Xattrs};
 use crate::changeset::{LayerError, blob_error};
-use crate::compress::{Compression, Encoder};
+use crate::compress::Encoder;
 use crate::descriptor::Descriptor;
-use crate::digest::{DiffId, Digest, Hasher};
+use crate::digest::{DiffId, Hasher};
 use crate::image::Layer;
 use crate::store::{BlobWriter, Store};
 
@@ -42,9 +39,7 @@ const READ_SIZE: usize = 256 << 10;
 #[derive(Debug)]
 pub struct LayerWriter {
     options: LayerOptions,
-    // Taken when the layer is finished or given up.
-    pipe: Option<PipeWriter>,
-    compressor: Option<JoinHandle<Result<(Digest, u64), LayerError>>>,
+    blob: Encoder<BlobWriter>,
     hasher: Hasher,
     /// The name of the last entry, as it is in the archive.
     last: Vec<u8>,
@@ -59,16 +54,9 @@ impl LayerWriter {
     /// Starts a layer without entries.
     pub fn new(store: &Store, options: &LayerOptions) -> Result<LayerWriter, LayerError> {
         let blob = store.blob_writer().map_err(blob_error("write"))?;
-        let (writer, reader) = pipe();
-        let compression = options.compression;
-        let compressor = std::thread::Builder::new()
-            .name("compress".to_owned())
-            .spawn(move || compress(reader, blob, compression))
-            .map_err(stream_error)?;
         Ok(LayerWriter {
             options: options.clone(),
-            pipe: Some(writer),
-            compressor: Some(compressor),
+            blob: Encoder::new(blob, options.compression),
             hasher: Hasher::new(),
             last: Vec::new(),
             content: (0, 0),
@@ -143,28 +131,19 @@ impl LayerWriter {
 
     /// Ends the layer and stores its blob.
     pub fn finish(mut self) -> Result<Layer, LayerError> {
-        if let Err(error) = self.end() {
-            return Err(self.give_up(error));
+        if self.content.0 > 0 {
+            return Err(self.changed());
         }
-        let stopped = || Err(stream_error(io::ErrorKind::BrokenPipe.into()));
-        let (digest, size) = self.stop().unwrap_or_else(stopped)?;
+        // Two empty blocks end an archive.
+        self.raw(&[0; 2 * BLOCK]).map_err(stream_error)?;
+        let blob = self.blob.finish().map_err(stream_error)?;
+        let (digest, size) = blob.finish().map_err(blob_error("write"))?;
         Ok(Layer {
-            diff_id: DiffId(std::mem::take(&mut self.hasher).finish()),
+            diff_id: DiffId(self.hasher.finish()),
             blob: Descriptor::new(self.options.compression.media_type(), digest, size),
             unpacked_size: self.unpacked_size,
             files: self.files,
         })
-    }
-
-    /// What went wrong, if `error` only says that the compressor has stopped.
-    pub(crate) fn give_up(mut self, error: LayerError) -> LayerError {
-        if !is_broken_pipe(&error) {
-            return error;
-        }
-        match self.stop() {
-            Some(Err(cause)) => cause,
-            Some(Ok(_)) | None => error,
-        }
     }
 
     /// Adds the whiteout that is called `name` in the archive.
@@ -198,34 +177,8 @@ impl LayerWriter {
         Ok(())
     }
 
-    /// Writes what ends an archive: two empty blocks.
-    fn end(&mut self) -> Result<(), LayerError> {
-        if self.content.0 > 0 {
-            return Err(self.changed());
-        }
-        self.raw(&[0; 2 * BLOCK]).map_err(stream_error)?;
-        match self.pipe.take() {
-            Some(pipe) => pipe.finish().map_err(stream_error),
-            None => Ok(()),
-        }
-    }
-
-    /// Closes the pipe, if it is not at its end, and waits for the compressor.
-    fn stop(&mut self) -> Option<Result<(Digest, u64), LayerError>> {
-        drop(self.pipe.take());
-        let compressor = self.compressor.take()?;
-        Some(
-            compressor
-                .join()
-                .unwrap_or_else(|panic| resume_unwind(panic)),
-        )
-    }
-
     fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(pipe) = &mut self.pipe else {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        };
-        pipe.write_all(bytes)?;
+        self.blob.write_all(bytes)?;
         self.hasher.update(bytes);
         Ok(())
     }
@@ -259,36 +212,6 @@ impl Write for LayerWriter {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-impl Drop for LayerWriter {
-    fn drop(&mut self) {
-        drop(self.pipe.take());
-        // The compressor has nothing to say that anyone would hear, but its file should be gone.
-        if let Some(compressor) = self.compressor.take() {
-            drop(compressor.join());
-        }
-    }
-}
-
-/// Compresses what comes through the pipe into the blob.
-fn compress(
-    mut pipe: PipeReader,
-    blob: BlobWriter,
-    compression: Compression,
-) -> Result<(Digest, u64), LayerError> {
-    let mut encoder = Encoder::new(blob, compression).map_err(stream_error)?;
-    loop {
-        let chunk = pipe.chunk().map_err(stream_error)?;
-        if chunk.is_empty() {
-            break;
-        }
-        encoder.write_all(chunk).map_err(stream_error)?;
-        let length = chunk.len();
-        pipe.consume(length);
-    }
-    let blob = encoder.finish().map_err(stream_error)?;
-    blob.finish().map_err(blob_error("write"))
 }
 
 /// The header of `entry`.
@@ -387,8 +310,4 @@ fn read_error(source: io::Error) -> LayerError {
         action: "read the content of a file for a",
         source,
     }
-}
-
-fn is_broken_pipe(error: &LayerError) -> bool {
-    matches!(error, LayerError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
 }

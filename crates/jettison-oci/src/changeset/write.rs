@@ -33,8 +33,6 @@ pub fn write_layer(
     let root = Root::open(upper)?;
     let lowers = Lowers::open(lowers)?;
     let mut layer = LayerWriter::new(store, options)?;
-    match write_changes(&root, &lowers, &mut layer) {
-        Ok(()) => layer.finish(),
-        Err(error) => Err(layer.give_up(error)),
-    }
+    write_changes(&root, &lowers, &mut layer)?;
+    layer.finish()
 }

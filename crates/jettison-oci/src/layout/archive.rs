@@ -1,27 +1,51 @@
 //! Image layouts as tar files.
 
 use std::io::{self, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::changeset::{BLOCK, Header, Kind};
 use crate::layout::directory::write_file;
-use crate::layout::{Export, ExportError, io_error};
+use crate::layout::export::{Exported, Sink};
+use crate::layout::prepare::Prepared;
+use crate::layout::{ExportError, io_error};
 use crate::manifest::ImageIndex;
 use crate::store::{OCI_LAYOUT, Store};
 
-/// Writes `export` as a tar file at `path`.
-pub(super) fn write(store: &Store, export: Export, path: &Path) -> Result<(), ExportError> {
+/// Writes `prepared` as a tar file.
+pub(super) fn write(
+    store: &Store,
+    prepared: Prepared,
+    sink: Sink<'_>,
+) -> Result<Exported, ExportError> {
+    let exported = prepared.exported.clone();
+    write_to(sink, |writer, path| entries(store, prepared, path, writer))?;
+    Ok(exported)
+}
+
+/// Lets `write` write to where `sink` says; it also gets a name for that.
+pub(crate) fn write_to(
+    sink: Sink<'_>,
+    write: impl FnOnce(&mut dyn Write, &Path) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let path = match &sink {
+        Sink::File(path) => path.clone(),
+        Sink::Stream(_) => PathBuf::from("the output"),
+    };
     let mut failure = None;
-    let written = write_file(path, |file| {
-        let mut tar = BufWriter::with_capacity(128 << 10, file);
-        match entries(store, export, path, &mut tar) {
-            Ok(()) => tar.flush(),
+    let buffered = |inner: &mut dyn Write| {
+        let mut writer = BufWriter::with_capacity(128 << 10, inner);
+        match write(&mut writer, &path) {
+            Ok(()) => writer.flush(),
             Err(error) => {
                 failure = Some(error);
                 Err(io::ErrorKind::Other.into())
             }
         }
-    });
+    };
+    let written = match sink {
+        Sink::File(path) => write_file(&path, |file| buffered(file)),
+        Sink::Stream(stream) => buffered(stream).map_err(io_error("write", &path)),
+    };
     match failure {
         Some(error) => Err(error),
         None => written,
@@ -29,17 +53,12 @@ pub(super) fn write(store: &Store, export: Export, path: &Path) -> Result<(), Ex
 }
 
 /// Writes all entries, sorted by name.
-fn entries<W: Write>(
+fn entries(
     store: &Store,
-    export: Export,
+    prepared: Prepared,
     path: &Path,
-    tar: &mut W,
+    tar: &mut dyn Write,
 ) -> Result<(), ExportError> {
-    let Export {
-        manifest,
-        blobs,
-        docker_manifest,
-    } = export;
     for directory in ["blobs/", "blobs/sha256/"] {
         let header = Header::new(directory.as_bytes().to_vec(), Kind::Directory);
         let header = Header {
@@ -49,18 +68,20 @@ fn entries<W: Write>(
         tar.write_all(&header.to_bytes())
             .map_err(io_error("write", path))?;
     }
-    for (digest, mut blob) in blobs {
+    for (digest, mut blob) in prepared.blobs {
         let size = blob.size();
         let name = format!("blobs/sha256/{}", digest.hex());
         let mut content = blob.open(store, &digest)?;
         entry(tar, &name, size, &mut content).map_err(io_error("write", path))?;
     }
-    let index = ImageIndex::new(vec![manifest]).to_json();
+    let index = ImageIndex::new(prepared.entries).to_json();
+    let docker_manifest = prepared.docker_manifest;
     for (name, bytes) in [
-        ("index.json", index.as_slice()),
-        ("manifest.json", &docker_manifest),
-        ("oci-layout", OCI_LAYOUT),
+        ("index.json", Some(index.as_slice())),
+        ("manifest.json", docker_manifest.as_deref()),
+        ("oci-layout", Some(OCI_LAYOUT)),
     ] {
+        let Some(bytes) = bytes else { continue };
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         entry(tar, name, size, &mut &bytes[..]).map_err(io_error("write", path))?;
     }
@@ -69,7 +90,7 @@ fn entries<W: Write>(
 }
 
 /// Writes a file of exactly `size` bytes.
-fn entry<W: Write>(tar: &mut W, name: &str, size: u64, content: &mut dyn Read) -> io::Result<()> {
+fn entry(tar: &mut dyn Write, name: &str, size: u64, content: &mut dyn Read) -> io::Result<()> {
     let header = Header::new(name.as_bytes().to_vec(), Kind::File);
     tar.write_all(
         &Header {

@@ -2,18 +2,26 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::layout::{Export, ExportError, io_error, store_error};
+use crate::descriptor::Descriptor;
+use crate::layout::prepare::{Blob, Prepared};
+use crate::layout::{ExportError, Exported, io_error, store_error};
 use crate::manifest::ImageIndex;
-use crate::store::{OCI_LAYOUT, REF_NAME, Store, temporary_in};
+use crate::store::{IMAGE_NAME, OCI_LAYOUT, REF_NAME, Store, temporary_in};
 
-/// Writes `export` into the layout at `path`, or makes one there.
-pub(super) fn write(store: &Store, export: Export, path: &Path) -> Result<(), ExportError> {
+/// Writes what `prepare` makes into the layout at `path`, or makes one there.
+///
+/// `prepare` gets a directory for files that are of use in the layout.
+pub(super) fn write(
+    store: &Store,
+    path: &Path,
+    prepare: impl FnOnce(&Path) -> Result<Prepared, ExportError>,
+) -> Result<Exported, ExportError> {
     let is_empty = match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return create(store, export, path);
+            return create(store, path, prepare);
         }
         Err(error) => return Err(io_error("list", path)(error)),
     };
@@ -22,25 +30,31 @@ pub(super) fn write(store: &Store, export: Export, path: &Path) -> Result<(), Ex
             path: path.to_owned(),
         });
     }
+    let prepared = prepare(&blobs_in(path)?)?;
     // Two programs that add to one layout must not lose each other's images.
     let lock = File::open(path).map_err(io_error("open", path))?;
     lock.lock().map_err(io_error("lock", path))?;
-    add(store, export, path)
+    add(store, prepared, path)
 }
 
 /// Makes a layout beside `path` and gives it its name when it is complete.
-fn create(store: &Store, export: Export, path: &Path) -> Result<(), ExportError> {
+fn create(
+    store: &Store,
+    path: &Path,
+    prepare: impl FnOnce(&Path) -> Result<Prepared, ExportError>,
+) -> Result<Exported, ExportError> {
     let parent = parent(path);
     let temporary = tempfile::Builder::new()
         .prefix(".jettison-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .tempdir_in(parent)
         .map_err(io_error("create a directory in", parent))?;
-    add(store, export, temporary.path())?;
+    let prepared = prepare(&blobs_in(temporary.path())?)?;
+    let exported = add(store, prepared, temporary.path())?;
     fs::rename(temporary.path(), path).map_err(io_error("create", path))?;
     // It has another name now, under which it must stay.
     let _renamed = temporary.keep();
-    Ok(())
+    Ok(exported)
 }
 
 /// The directory that `path` is in.
@@ -51,18 +65,28 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-fn add(store: &Store, export: Export, path: &Path) -> Result<(), ExportError> {
+/// The directory of a layout's blobs, which is made if it is not there.
+fn blobs_in(path: &Path) -> Result<PathBuf, ExportError> {
     let blobs = path.join("blobs/sha256");
     fs::create_dir_all(&blobs).map_err(io_error("create", &blobs))?;
-    let Export {
-        manifest,
-        blobs: sources,
-        docker_manifest: _,
-    } = export;
-    for (digest, mut source) in sources {
-        let blob = blobs.join(digest.hex());
-        let mut source = source.open(store, &digest)?;
-        write_file(&blob, |file| io::copy(&mut source, file).map(drop))?;
+    Ok(blobs)
+}
+
+fn add(store: &Store, prepared: Prepared, path: &Path) -> Result<Exported, ExportError> {
+    let blobs = blobs_in(path)?;
+    for (digest, blob) in prepared.blobs {
+        let target = blobs.join(digest.hex());
+        match blob {
+            // It is in the right directory already.
+            Blob::File(file, _) => {
+                let persisted = file.persist(&target);
+                persisted.map_err(|error| io_error("replace", &target)(error.error))?;
+            }
+            mut other => {
+                let mut source = other.open(store, &digest)?;
+                write_file(&target, |file| io::copy(&mut source, file).map(drop))?;
+            }
+        }
     }
     write_file(&path.join("oci-layout"), |file| file.write_all(OCI_LAYOUT))?;
     let index_path = path.join("index.json");
@@ -74,15 +98,22 @@ fn add(store: &Store, export: Export, path: &Path) -> Result<(), ExportError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => ImageIndex::new(Vec::new()),
         Err(error) => return Err(io_error("read", &index_path)(error)),
     };
-    let name = manifest.annotations.get(REF_NAME).cloned();
-    index
-        .manifests
-        .retain(|entry| match entry.annotations.get(REF_NAME) {
-            None => name.is_some() || entry.digest != manifest.digest,
-            other => other != name.as_ref(),
-        });
-    index.manifests.push(manifest);
-    write_file(&index_path, |file| file.write_all(&index.to_json()))
+    index.manifests.retain(|old| {
+        let is_replaced = |new: &Descriptor| match name_of(old) {
+            None => name_of(new).is_none() && old.digest == new.digest,
+            name => name == name_of(new),
+        };
+        !prepared.entries.iter().any(is_replaced)
+    });
+    index.manifests.extend(prepared.entries);
+    write_file(&index_path, |file| file.write_all(&index.to_json()))?;
+    Ok(prepared.exported)
+}
+
+/// The name that an entry of an index has.
+fn name_of(entry: &Descriptor) -> Option<&String> {
+    let annotation = |name| entry.annotations.get(name);
+    annotation(IMAGE_NAME).or(annotation(REF_NAME))
 }
 
 /// Makes `path` a file that holds what `write` writes, whole or not at all. A symlink stays one, and what is no regular
@@ -103,7 +134,6 @@ pub(super) fn write_file(
     }
     let mut file = temporary_in(parent(path)).map_err(store_error("write"))?;
     write(file.as_file_mut()).map_err(io_error("write", path))?;
-    file.as_file().sync_all().map_err(io_error("write", path))?;
     file.persist(path)
         .map_err(|error| io_error("replace", path)(error.error))?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use crate::descriptor::{Descriptor, Platform};
+use crate::descriptor::Descriptor;
 use crate::digest::{Digest, ImageId, ManifestDigest};
 use crate::image::Image;
 use crate::manifest::{ImageIndex, Manifest};
@@ -262,20 +262,10 @@ fn index_entry(manifest: &ManifestDigest, size: u64, image: &Image) -> Descripto
 }
 
 /// An index's descriptor of `image`, as every tool writes it.
-pub(crate) fn manifest_descriptor(
-    manifest: &ManifestDigest,
-    size: u64,
-    image: &Image,
-) -> Descriptor {
-    let config = image.config();
+fn manifest_descriptor(manifest: &ManifestDigest, size: u64, image: &Image) -> Descriptor {
     let mut descriptor = Descriptor::new(MediaType::OciManifest, manifest.0, size);
-    descriptor.platform = Some(Platform {
-        architecture: config.architecture.clone(),
-        os: config.os.clone(),
-        variant: config.variant.clone(),
-        extra: std::collections::BTreeMap::new(),
-    });
-    if let Some(created) = &config.created {
+    descriptor.platform = Some(image.platform());
+    if let Some(created) = &image.config().created {
         descriptor
             .annotations
             .insert(CREATED.to_owned(), created.clone());

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod archives;
+mod exports;
 mod layers;
 mod layouts;
 mod scratch;

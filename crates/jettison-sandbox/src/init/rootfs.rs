@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags, move_mount, unmount};
 
@@ -251,6 +251,18 @@ impl<'a> Tree<'a> {
         if !vanishes && is_stub {
             wire::send_report(self.socket, &Report::Stubs(vec![stub]), None)
                 .map_err(Failure::at("report the mount point", &path))?;
+        }
+        if !is_stub {
+            // It stays, and nothing of the clock does.
+            let epoch = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            let times = Timestamps {
+                last_access: epoch,
+                last_modification: epoch,
+            };
+            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(fail)?;
         }
         stub::set_times(parent, &times).map_err(fail)?;
         if kind == TargetKind::WorkingDirectory {

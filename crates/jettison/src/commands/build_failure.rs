@@ -49,6 +49,7 @@ fn lower_failure(error: &LowerError, source: &Source) -> Failure {
                 &causes(cause.as_ref()),
             )
         }
+        LowerError::Epoch { .. } => Failure::user(error.to_string()).because(error),
         LowerError::NoTarget(_) => Failure::user(format!("{}: {error}", source.path)),
     }
 }

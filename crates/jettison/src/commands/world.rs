@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost, RunLimits};
+use jettison_build::{BuildContext, CacheUse, LowerRequest, RunHost};
+use jettison_dockerfile::Platform;
 use jettison_oci::{Reference, Store};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
@@ -130,12 +131,8 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
         .map_err(|error| build_failure(&error, &source))?;
     let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
     let created = created(surroundings)?;
-    let lower = LowerRequest {
-        target: None,
-        build_args: build_args(&args.build_args, surroundings),
-        architecture: Surroundings::architecture(),
-        limits: RunLimits::default(),
-    };
+    let mut lower = LowerRequest::on(Platform::new("linux", &Surroundings::architecture()));
+    lower.build_args = build_args(&args.build_args, surroundings);
     let cache = if args.no_cache {
         CacheUse::Ignore
     } else {

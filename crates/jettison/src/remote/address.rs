@@ -61,6 +61,10 @@ pub(crate) fn redacted(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else {
         return address.to_owned();
     };
+    let scheme_in_small = scheme.to_ascii_lowercase();
+    if !["http", "https", "git", "ssh"].contains(&scheme_in_small.as_str()) {
+        return address.to_owned();
+    }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at(end);
     match authority.rsplit_once('@') {
@@ -165,6 +169,7 @@ mod tests {
             ("https://token@a", "https://xxxxx@a"),
             ("https://a/b@c", "https://a/b@c"),
             ("git@a:b", "git@a:b"),
+            ("oci-layout://a@b", "oci-layout://a@b"),
         ] {
             assert_eq!(redacted(address), shown);
         }

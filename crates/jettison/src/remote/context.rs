@@ -7,9 +7,10 @@ use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use jettison_build::{
-    BuildContext, BuildError, FileRequest, GitMtime, GitRequest, RemoteError, Remotes,
+    BuildContext, BuildError, FileRequest, GitMtime, GitRequest, RemoteError, RemoteFile, Remotes,
 };
 use jettison_dockerfile::GitReference;
 use jettison_oci::Owners;
@@ -22,7 +23,7 @@ use crate::remote::temporary::TemporaryDir;
 use crate::source::{STDIN, Source};
 
 /// The name that a downloaded file has in its context, as BuildKit calls it.
-const DOWNLOADED: &str = "context";
+pub(crate) const DOWNLOADED: &str = "context";
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug)]
@@ -276,16 +277,7 @@ fn find_at_url(url: &str, owners: Owners, sources: &ContextSources<'_>) -> Resul
         )?;
         return Ok(archive(root, temporary, downloaded.last_modified));
     }
-    make_dir(&root)?;
-    let only = root.join(DOWNLOADED);
-    let time = u64::try_from(downloaded.last_modified.unwrap_or_default()).unwrap_or_default();
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(time);
-    fs::copy(&downloaded.path, &only)
-        .and_then(|_| fs::set_permissions(&only, fs::Permissions::from_mode(0o600)))
-        .and_then(|()| File::options().write(true).open(&only)?.set_modified(time))
-        .map_err(|error| {
-            Failure::user(format!("cannot write {}", only.display())).because(&error)
-        })?;
+    copy_of_download(&downloaded, &root, DOWNLOADED)?;
     Ok(Found {
         root,
         kind: ContextKind::File,
@@ -314,6 +306,23 @@ fn find_in_repository(
         temporary: None,
         usual: DockerfileAt::InsideDefault,
     })
+}
+
+/// Makes `dir` with a copy of a downloaded file in it.
+pub(crate) fn copy_of_download(
+    downloaded: &RemoteFile,
+    dir: &Path,
+    name: &str,
+) -> Result<(), Failure> {
+    make_dir(dir)?;
+    let path = dir.join(name);
+    let time = u64::try_from(downloaded.last_modified.unwrap_or_default()).unwrap_or_default();
+    let time = UNIX_EPOCH + Duration::from_secs(time);
+    // BuildKit: `save`, source/http.
+    fs::copy(&downloaded.path, &path)
+        .and_then(|_| fs::set_permissions(&path, fs::Permissions::from_mode(0o600)))
+        .and_then(|()| File::options().write(true).open(&path)?.set_modified(time))
+        .map_err(|error| Failure::user(format!("cannot write {}", path.display())).because(&error))
 }
 
 fn archive(root: PathBuf, temporary: TemporaryDir, time: Option<i64>) -> Found {
@@ -363,7 +372,7 @@ fn unpack_to(
 }
 
 /// Why something remote could not be had.
-fn of_remote(message: &str, error: &RemoteError) -> Failure {
+pub(crate) fn of_remote(message: &str, error: &RemoteError) -> Failure {
     if is_hosts_fault(error.as_ref()) {
         Failure::host(message)
             .because(error.as_ref())

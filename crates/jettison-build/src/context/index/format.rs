@@ -12,7 +12,6 @@
 //!
 //! Numbers are little-endian. All parts are a multiple of eight bytes long.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::iter::Peekable;
@@ -24,6 +23,7 @@ use jettison_oci::Digest;
 
 use crate::cache::new_file;
 use crate::context::identity::{FileIdentity, FileTime};
+use crate::context::index::fresh::{Fresh, Record};
 use crate::context::index::{Content, MOST_SAVES};
 
 const MAGIC: &[u8; 16] = b"jettison index 1";
@@ -31,15 +31,8 @@ const HEADER: usize = 24;
 const RECORD: usize = 88;
 const ATTRIBUTES: usize = 32;
 const FOOTER: usize = 24;
-/// As many entries are kept unseen however few are seen.
-const FEW: usize = 4096;
-
-/// A file and what it holds. The device number is relative to the context's.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    pub(super) identity: FileIdentity,
-    pub(super) content: Content,
-}
+/// As many entries are kept unseen however few are seen: another Dockerfile of the same context may need them.
+pub(super) const FEW: usize = 200_000;
 
 /// An index that was read, or an empty one.
 #[derive(Debug, Default)]
@@ -128,13 +121,10 @@ impl Loaded {
             let is_it = word(&self.bytes, at + 8) == identity.inode
                 && word(&self.bytes, at) == identity.device;
             if is_it {
-                let Record {
-                    identity: found,
-                    content,
-                } = self.record(index)?;
-                let is_same = found == *identity;
+                let found = self.record(index)?;
+                let is_same = found.identity == *identity;
                 self.seen[index].fetch_or(is_same, Ordering::Relaxed);
-                return is_same.then_some(content);
+                return is_same.then(|| found.content());
             }
             slot = (slot + 1) & mask;
         }
@@ -169,7 +159,7 @@ impl Loaded {
             digest: digest(&self.bytes, at + 48),
             attributes,
         };
-        Some(Record { identity, content })
+        Some(Record::new(identity, content))
     }
 
     fn number(&self) -> u64 {
@@ -204,16 +194,13 @@ impl Loaded {
 type Records<'a> = Peekable<Box<dyn Iterator<Item = (Record, u64)> + 'a>>;
 
 /// Writes an index of what was loaded, by us and by others since, and of what is new, which wins.
-pub(super) fn write(
-    path: &Path,
-    loaded: [Option<&Loaded>; 2],
-    fresh: &BTreeMap<(u64, u64), Record>,
-) -> io::Result<()> {
+pub(super) fn write(path: &Path, loaded: [Option<&Loaded>; 2], fresh: &Fresh) -> io::Result<()> {
     let former = loaded.iter().flatten().map(|loaded| loaded.number());
     let now = former.max().unwrap_or(0) + 1;
-    let limit = limit(loaded, now, fresh.len());
+    let limit = limit(loaded, now, fresh.n_records());
     let mut sources: Vec<Records<'_>> = Vec::new();
-    let new: Box<dyn Iterator<Item = _>> = Box::new(fresh.values().map(|record| (*record, 0)));
+    let fresh = fresh.sorted().into_iter();
+    let new: Box<dyn Iterator<Item = _>> = Box::new(fresh.map(|record| (record.clone(), 0)));
     sources.push(new.peekable());
     for loaded in loaded.into_iter().flatten() {
         let kept: Box<dyn Iterator<Item = _>> = Box::new(loaded.younger(limit, now));
@@ -236,19 +223,25 @@ pub(super) fn write(
     written
 }
 
-/// The age from which on records are dropped: what has not been seen for long, and the oldest as long as there are more
-/// unseen than seen.
+/// The age from which on records are dropped.
 fn limit(loaded: [Option<&Loaded>; 2], now: u64, n_fresh: usize) -> u64 {
-    let mut by_age = vec![0_usize; MOST_SAVES as usize + 2];
+    let mut by_age = [0_usize; MOST_SAVES as usize + 2];
+    by_age[0] = n_fresh;
     for loaded in loaded.into_iter().flatten() {
         for index in 0..loaded.n_records {
             let age = usize::try_from(loaded.age(index, now)).unwrap_or(usize::MAX);
             by_age[age.min(MOST_SAVES as usize + 1)] += 1;
         }
     }
-    let mut room = (by_age[0] + n_fresh).max(FEW);
+    limit_of(&by_age)
+}
+
+/// The age from which on records are dropped, of which there are so many of each age: what has not been seen for long, and
+/// the oldest as long as there are more unseen than seen and than a few.
+pub(super) fn limit_of(by_age: &[usize; MOST_SAVES as usize + 2]) -> u64 {
+    let mut room = by_age[0].max(FEW);
     let mut limit = 1;
-    for n_records in &by_age[1..=MOST_SAVES as usize] {
+    for n_records in &by_age[1..MOST_SAVES as usize] {
         let Some(rest) = room.checked_sub(*n_records) else {
             break;
         };
@@ -260,15 +253,12 @@ fn limit(loaded: [Option<&Loaded>; 2], now: u64, n_fresh: usize) -> u64 {
 
 /// The next record in the order of keys: of those with the same key the youngest, and of these the first source's.
 fn next(sources: &mut [Records<'_>]) -> Option<(Record, u64)> {
-    let key = |record: &Record| (record.identity.device, record.identity.inode);
     let peeked = sources.iter_mut().filter_map(Peekable::peek);
-    let (_, _, least) = peeked
-        .map(|(record, age)| (key(record), *age, *record))
-        .min_by_key(|(key, age, _)| (*key, *age))?;
-    let mut found = None;
+    let least = peeked.map(|(record, _)| record.key()).min()?;
+    let mut found: Option<(Record, u64)> = None;
     for source in sources {
-        if let Some((record, age)) = source.next_if(|(record, _)| key(record) == key(&least))
-            && found.is_none_or(|(_, least)| age < least)
+        if let Some((record, age)) = source.next_if(|(record, _)| record.key() == least)
+            && found.as_ref().is_none_or(|(_, least)| age < *least)
         {
             found = Some((record, age));
         }
@@ -289,8 +279,8 @@ impl Output {
         let mut n_records = 0_u64;
         while let Some((record, age)) = next(&mut sources) {
             n_records += 1;
-            attributes.extend(record.content.attributes);
-            let attributes = match record.content.attributes {
+            attributes.extend(record.attributes.as_deref());
+            let attributes = match record.attributes {
                 Some(_) => u32::try_from(attributes.len()).map_err(io::Error::other)?,
                 None => 0,
             };
@@ -321,7 +311,8 @@ impl Output {
                     mtime,
                     ctime,
                 },
-            content,
+            digest,
+            attributes: _,
         } = record;
         let mut bytes = [0; RECORD];
         let numbers = [
@@ -336,7 +327,7 @@ impl Output {
         }
         bytes[40..44].copy_from_slice(&mtime.nanoseconds.to_le_bytes());
         bytes[44..48].copy_from_slice(&ctime.nanoseconds.to_le_bytes());
-        bytes[48..80].copy_from_slice(content.digest.bytes());
+        bytes[48..80].copy_from_slice(digest.bytes());
         bytes[80..84].copy_from_slice(&seen.to_le_bytes());
         bytes[84..88].copy_from_slice(&attributes.to_le_bytes());
         self.put(&bytes)
@@ -372,7 +363,8 @@ fn mix(word: u64) -> u64 {
     word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn hash(device: u64, inode: u64) -> usize {
+/// Spreads the keys of files.
+pub(super) fn hash(device: u64, inode: u64) -> usize {
     (mix(inode ^ device.rotate_left(32)) >> 20) as usize
 }
 

@@ -9,8 +9,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jettison_oci::Digest;
-
 use crate::exec::files::{Files, Lookup, Node, bytes};
 use crate::exec::merged::Merged;
 
@@ -23,7 +21,7 @@ pub(crate) struct Changes {
     // Invariant: every directory of a key but the top is a key too. The key of a directory ends in a slash, so that
     // the keys are in the order of a layer's entries.
     entries: BTreeMap<Vec<u8>, Change>,
-    files: Vec<ChangedFile>,
+    files: Vec<Node>,
     number: u64,
 }
 
@@ -54,14 +52,6 @@ pub(crate) enum Below {
     Hidden(Vec<OsString>),
 }
 
-/// A file of the changes, which may have several names.
-#[derive(Clone, Debug)]
-pub(crate) struct ChangedFile {
-    pub(crate) node: Node,
-    /// The digest of its content, if it is known.
-    pub(crate) digest: Option<Digest>,
-}
-
 impl Changes {
     fn new() -> Changes {
         Changes {
@@ -79,7 +69,7 @@ impl Changes {
     }
 
     /// The file of a number.
-    pub(crate) fn file(&self, number: usize) -> &ChangedFile {
+    pub(crate) fn file(&self, number: usize) -> &Node {
         &self.files[number]
     }
 
@@ -135,7 +125,7 @@ impl Changes {
         match change {
             Change::Directory(directory) => directory.node.clone(),
             Change::File(number) => {
-                let mut node = self.files[*number].node.clone();
+                let mut node = self.files[*number].clone();
                 let number = u64::try_from(*number).unwrap_or(u64::MAX);
                 node.meta.inode = (u64::MAX - self.number, number);
                 node
@@ -164,15 +154,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds a file without a name.
-    pub(crate) fn add(&mut self, node: Node, digest: Option<Digest>) -> usize {
-        let mut file = ChangedFile { node, digest };
-        file.node.meta.n_names = 0;
-        self.changes.files.push(file);
+    pub(crate) fn add(&mut self, mut node: Node) -> usize {
+        node.meta.n_names = 0;
+        self.changes.files.push(node);
         self.changes.files.len() - 1
     }
 
     /// The file of a number, to be changed.
-    pub(crate) fn file_mut(&mut self, number: usize) -> &mut ChangedFile {
+    pub(crate) fn file_mut(&mut self, number: usize) -> &mut Node {
         &mut self.changes.files[number]
     }
 
@@ -183,7 +172,7 @@ impl<'a> Draft<'a> {
         }
         match self.node(path)? {
             Some(node) if !node.meta.is_dir() => {
-                let number = self.add(node, None);
+                let number = self.add(node);
                 self.name(path, number)?;
                 Ok(Some(number))
             }
@@ -195,7 +184,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn name(&mut self, path: &Path, number: usize) -> io::Result<()> {
         self.keep_parents(path)?;
         self.remove(path);
-        self.changes.files[number].node.meta.n_names += 1;
+        self.changes.files[number].meta.n_names += 1;
         let key = bytes(path).to_vec();
         self.changes.entries.insert(key, Change::File(number));
         Ok(())
@@ -281,7 +270,7 @@ impl<'a> Draft<'a> {
 
     fn forget(&mut self, key: &[u8]) {
         if let Some(Change::File(number)) = self.changes.entries.remove(key) {
-            self.changes.files[number].node.meta.n_names -= 1;
+            self.changes.files[number].meta.n_names -= 1;
         }
     }
 

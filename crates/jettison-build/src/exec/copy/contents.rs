@@ -2,198 +2,283 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use jettison_oci::{Digest, Hasher};
 
+use crate::context::{Content, ContentIndex, Contents, ContextTree, attributes_digest};
+use crate::exec::attributes;
 use crate::exec::copy::mode::ModeRule;
-use crate::exec::copy::select::KnownDigest;
-use crate::exec::copy::{CopyFailure, CopyWork};
-use crate::exec::files::{FileKind, Node, bytes};
+use crate::exec::copy::select::{Inside, Selected};
+use crate::exec::copy::walked::{Walked, context_error};
+use crate::exec::copy::write::n_threads;
+use crate::exec::copy::{CopyFailure, CopyWork, Source};
+use crate::exec::files::{self, FileKind, Meta, Node, bytes};
 
 /// How many bytes of a file are read at once.
 const READ_SIZE: usize = 256 << 10;
 /// How many files a thread takes at once.
 const CHUNK: usize = 64;
 
-/// Digests of files that were read before.
-pub(crate) trait Digests: Sync {
-    /// The digest of a file, if it is known and the file has not changed since.
-    fn known(&self, node: &Node) -> Option<Digest>;
-
-    /// Tells the digest of a file that has been read.
-    fn learned(&self, node: &Node, digest: Digest);
-}
-
-/// Nothing was read before.
-#[derive(Debug)]
-pub(crate) struct NoDigests;
-
-impl Digests for NoDigests {
-    fn known(&self, _node: &Node) -> Option<Digest> {
-        None
-    }
-
-    fn learned(&self, _node: &Node, _digest: Digest) {}
+/// What is said of one file.
+struct Line<'a> {
+    name: &'a [u8],
+    meta: &'a Meta,
+    /// A regular file's, or the attributes of a directory.
+    content: Option<Content>,
+    attributes: Option<Digest>,
+    target: &'a [u8],
 }
 
 impl CopyWork<'_> {
     /// One line for each source and each file below it: name, kind, mode and owner as far as the copy's depend on them, the target
-    /// of a link or the digest of the content, and a line for each extended attribute.
+    /// of a link or the digest of the content, and a line for the extended attributes.
     ///
-    /// Files whose digests are not known are read, by as many threads as there are processors.
-    pub(crate) fn contents(&self, digests: &dyn Digests) -> Result<String, CopyFailure> {
-        self.find_digests(digests)?;
+    /// Files whose digests are not known are read, by several threads.
+    pub(crate) fn contents(&self) -> Result<String, CopyFailure> {
         let mut text = String::new();
         for selected in &self.selected {
-            let name = selected.named.file_name().unwrap_or_default();
-            if selected.node.meta.is_dir() {
-                text.push_str("source directory\n");
+            if let Some(key) = &selected.key {
+                text.push_str(key);
+            } else if let (Inside::Context(walked), Source::Context { tree, index, .. }) =
+                (&selected.inside, self.source)
+            {
+                self.context_lines(selected, walked, (tree, index), &mut text)?;
             } else {
-                self.lines(
-                    Path::new(name),
-                    (&selected.node, &selected.digest),
-                    &mut text,
-                )?;
-            }
-            for found in &selected.found {
-                if !found.is_wanted {
-                    let (name, mode) = (quoted(&found.relative), found.node.meta.mode);
-                    line(&mut text, format_args!("above {name} {mode:o}"));
-                }
-                self.lines(&found.relative, (&found.node, &found.digest), &mut text)?;
+                self.file_lines(selected, &mut text)?;
             }
         }
         Ok(text)
     }
 
-    /// Reads the files whose digests are not known.
-    fn find_digests(&self, digests: &dyn Digests) -> Result<(), CopyFailure> {
-        let tops = self.selected.iter().map(|top| (&top.node, &top.digest));
-        let inner = self.selected.iter().flat_map(|top| &top.found);
-        let inner = inner.map(|found| (&found.node, &found.digest));
-        let unknown: Vec<(&Node, &KnownDigest)> = tops
-            .chain(inner)
-            .filter(|(node, known)| node.meta.kind == FileKind::File && known.get().is_none())
-            .filter(|(node, known)| match digests.known(node) {
-                Some(digest) => {
-                    known.set(digest);
-                    false
-                }
-                None => true,
-            })
-            .collect();
-        let chunks: Vec<_> = unknown.chunks(CHUNK).collect();
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<(), CopyFailure> {
-            let mut buffer = vec![0; READ_SIZE];
-            while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                for (node, known) in *chunk {
-                    let digest = digest_of(node, &mut buffer)?;
-                    known.set(digest);
-                    digests.learned(node, digest);
-                }
+    fn context_lines(
+        &self,
+        selected: &Selected,
+        walked: &Walked,
+        (tree, index): (&ContextTree<'_>, &ContentIndex),
+        text: &mut String,
+    ) -> Result<(), CopyFailure> {
+        let entries = &walked.entries;
+        let mut contents = Contents::known(entries, index);
+        let mut unknown = contents.unknown(entries);
+        unknown.retain(|number| walked.is_copied(*number));
+        contents
+            .read(tree, entries, &unknown, index)
+            .map_err(context_error)?;
+        walked.each(|entry, path, is_wanted| {
+            let meta = Meta::of_entry(&entry);
+            let name = if path.is_empty() && meta.is_dir() {
+                text.push_str("source directory\n");
+                return Ok(());
+            } else if path.is_empty() {
+                selected.named.file_name().unwrap_or_default().as_bytes()
+            } else {
+                path
+            };
+            if !is_wanted {
+                above(name, &meta, text);
             }
+            let line = Line {
+                name,
+                meta: &meta,
+                content: contents.get(entry.index()),
+                attributes: entry.directory_attributes(),
+                target: entry.target().as_bytes(),
+            };
+            self.line(&line, text);
             Ok(())
-        };
-        let n_threads = super::write::n_threads().min(chunks.len());
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
-            let mut result = work();
-            for other in others {
-                let joined = other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                result = result.and(joined);
-            }
-            result
         })
     }
 
-    fn lines(
-        &self,
-        name: &Path,
-        (node, digest): (&Node, &KnownDigest),
-        text: &mut String,
-    ) -> Result<(), CopyFailure> {
-        let failed = |source| read_error(node, source);
-        let name = quoted(name);
-        let attributes = self.attributes(node);
-        match node.meta.kind {
-            FileKind::Directory => line(text, format_args!("dir {name}{attributes}")),
-            FileKind::File => {
-                let digest = digest.get().map(|digest| digest.to_string());
-                let digest = digest.unwrap_or_default();
-                line(text, format_args!("file {name}{attributes} {digest}"));
-            }
-            FileKind::Symlink => {
-                let target = node.target().map_err(failed)?;
-                let target = target.escape_ascii();
-                line(text, format_args!("link {name}{attributes} \"{target}\""));
-            }
-            kind @ (FileKind::Fifo
-            | FileKind::CharDevice
-            | FileKind::BlockDevice
-            | FileKind::Socket) => {
-                let (major, minor) = node.meta.device;
-                line(
-                    text,
-                    format_args!("{kind:?} {name}{attributes} {major}:{minor}"),
-                );
-            }
+    fn file_lines(&self, selected: &Selected, text: &mut String) -> Result<(), CopyFailure> {
+        let mut nodes = vec![(
+            Path::new(selected.named.file_name().unwrap_or_default()),
+            &selected.node,
+            true,
+        )];
+        if let Inside::Found(found) = &selected.inside {
+            let found = found.iter();
+            nodes.extend(
+                found.map(|found| (found.relative.as_path(), &found.node, found.is_wanted)),
+            );
         }
-        let xattrs = match node.meta.kind {
-            FileKind::Directory => node.read_xattrs(None),
-            FileKind::File if node.xattrs.is_none() => node
-                .open()
-                .and_then(|opened| node.read_xattrs(Some(&opened))),
-            FileKind::File => node.read_xattrs(None),
-            FileKind::Symlink
-            | FileKind::Fifo
-            | FileKind::CharDevice
-            | FileKind::BlockDevice
-            | FileKind::Socket => return Ok(()),
+        let index = match self.source {
+            Source::Context { index, .. } => Some(index),
+            Source::Files(_) => None,
         };
-        for (name, value) in xattrs.map_err(failed)?.iter() {
-            let (name, value) = (name.escape_ascii(), value.escape_ascii());
-            line(text, format_args!("attribute \"{name}\" \"{value}\""));
+        let contents = read_all(&nodes, index)?;
+        for (number, ((path, node, is_wanted), content)) in nodes.iter().zip(contents).enumerate() {
+            let failed = |source| read_error(node, source);
+            if number == 0 && node.meta.is_dir() {
+                text.push_str("source directory\n");
+                continue;
+            }
+            if !is_wanted {
+                above(bytes(path), &node.meta, text);
+            }
+            let is_dir = node.meta.is_dir();
+            let attributes = match is_dir {
+                true => digest_of_attributes(node).map_err(failed)?,
+                false => None,
+            };
+            let target = match node.meta.kind {
+                FileKind::Symlink => node.target().map_err(failed)?,
+                FileKind::Directory
+                | FileKind::File
+                | FileKind::Fifo
+                | FileKind::CharDevice
+                | FileKind::BlockDevice
+                | FileKind::Socket => Vec::new(),
+            };
+            let line = Line {
+                name: bytes(path),
+                meta: &node.meta,
+                content,
+                attributes,
+                target: &target,
+            };
+            self.line(&line, text);
         }
         Ok(())
     }
 
-    /// Mode and owner, where the copy's are not given by the instruction.
-    fn attributes(&self, node: &Node) -> String {
-        let mut text = String::new();
+    fn line(&self, line: &Line<'_>, text: &mut String) {
+        let name = line.name.escape_ascii();
+        let kind = match line.meta.kind {
+            FileKind::Directory => "dir",
+            FileKind::File | FileKind::Socket => "file",
+            FileKind::Symlink => "link",
+            FileKind::Fifo => "fifo",
+            FileKind::CharDevice => "char",
+            FileKind::BlockDevice => "block",
+        };
+        write_to(text, format_args!("{kind} \"{name}\""));
+        // Mode and owner, where the copy's are not given by the instruction.
         match self.mode {
             ModeRule::Octal(_) => {}
             ModeRule::Kept | ModeRule::Symbolic(_) => {
-                write_to(&mut text, format_args!(" {:o}", node.meta.mode));
+                write_to(text, format_args!(" {:o}", line.meta.mode));
             }
         }
-        if self.keeps_owners && self.definition.chown.is_none() {
-            write_to(
-                &mut text,
-                format_args!(" {}:{}", node.meta.uid, node.meta.gid),
-            );
+        if self.keeps_owners() {
+            write_to(text, format_args!(" {}:{}", line.meta.uid, line.meta.gid));
         }
-        text
+        match line.meta.kind {
+            FileKind::Symlink => {
+                write_to(text, format_args!(" \"{}\"", line.target.escape_ascii()));
+            }
+            FileKind::CharDevice | FileKind::BlockDevice => {
+                let (major, minor) = line.meta.device;
+                write_to(text, format_args!(" {major}:{minor}"));
+            }
+            FileKind::Directory | FileKind::File | FileKind::Fifo | FileKind::Socket => {}
+        }
+        if let Some(content) = line.content {
+            write_to(text, format_args!(" {}", content.digest));
+        }
+        let attributes = line
+            .content
+            .map_or(line.attributes, |content| content.attributes);
+        text.push('\n');
+        if let Some(attributes) = attributes {
+            write_to(text, format_args!("attributes \"{name}\" {attributes}\n"));
+        }
+    }
+
+    fn keeps_owners(&self) -> bool {
+        match self.source {
+            Source::Context { .. } => false,
+            Source::Files(_) => self.definition.chown.is_none(),
+        }
     }
 }
 
-fn digest_of(node: &Node, buffer: &mut [u8]) -> Result<Digest, CopyFailure> {
-    let mut hasher = Hasher::new();
-    let read = node.open().and_then(|opened| {
-        let mut content = opened.content.take(opened.size);
-        loop {
-            match content.read(buffer)? {
-                0 => return Ok(()),
-                length => hasher.update(&buffer[..length]),
+/// A directory that is only on the way to something keeps its mode where it is made, and gives it to one that is there.
+fn above(name: &[u8], meta: &Meta, text: &mut String) {
+    let (name, mode) = (name.escape_ascii(), meta.mode);
+    write_to(text, format_args!("above \"{name}\" {mode:o}\n"));
+}
+
+/// What the regular files among `nodes` hold.
+fn read_all(
+    nodes: &[(&Path, &Node, bool)],
+    index: Option<&ContentIndex>,
+) -> Result<Vec<Option<Content>>, CopyFailure> {
+    let mut contents = vec![None; nodes.len()];
+    let mut unknown = Vec::new();
+    for (number, (_, node, _)) in nodes.iter().enumerate() {
+        if node.meta.kind == FileKind::File {
+            let known = index.and_then(|index| index.get(&node.meta.identity()));
+            match known {
+                Some(content) => contents[number] = Some(content),
+                None => unknown.push(number),
             }
         }
-    });
-    read.map_err(|source| read_error(node, source))?;
-    Ok(hasher.finish())
+    }
+    let chunks: Vec<&[usize]> = unknown.chunks(CHUNK).collect();
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(&mut contents);
+    let work = || -> Result<(), CopyFailure> {
+        let mut buffer = vec![0; READ_SIZE];
+        while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for &number in *chunk {
+                let (_, node, _) = nodes[number];
+                let now = SystemTime::now();
+                let content = read(node, &mut buffer).map_err(|error| read_error(node, error))?;
+                if let (Some(index), files::Origin::Disk(..)) = (index, &node.origin) {
+                    index.record(&node.meta.identity(), content, now);
+                }
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                results[number] = Some(content);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let n_others = n_threads().min(chunks.len()).saturating_sub(1);
+        let others: Vec<_> = (0..n_others).map(|_| scope.spawn(work)).collect();
+        let mut result = work();
+        for other in others {
+            let joined = other.join();
+            result = result.and(joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        result
+    })?;
+    Ok(contents)
+}
+
+fn read(node: &Node, buffer: &mut [u8]) -> std::io::Result<Content> {
+    let mut hasher = Hasher::new();
+    let mut opened = node.open()?;
+    let mut left = opened.size;
+    while left > 0 {
+        let wanted = usize::try_from(left).unwrap_or(READ_SIZE).min(buffer.len());
+        match opened.content.read(&mut buffer[..wanted])? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            length => {
+                hasher.update(&buffer[..length]);
+                left -= u64::try_from(length).unwrap_or(left);
+            }
+        }
+    }
+    let attributes = match &opened.content {
+        files::Content::File(file) if node.xattrs.is_none() => attributes_digest(file)?,
+        files::Content::File(_) | files::Content::Text(..) | files::Content::Piece { .. } => None,
+    };
+    let digest = hasher.finish();
+    Ok(Content { digest, attributes })
+}
+
+/// The digest of a directory's extended attributes, if it has some.
+fn digest_of_attributes(node: &Node) -> std::io::Result<Option<Digest>> {
+    let xattrs = node.read_xattrs(None)?;
+    let lines: Vec<String> = attributes::lines(&xattrs).collect();
+    Ok((!lines.is_empty()).then(|| Digest::of(lines.join("\n").as_bytes())))
 }
 
 fn read_error(node: &Node, source: std::io::Error) -> CopyFailure {
@@ -201,16 +286,6 @@ fn read_error(node: &Node, source: std::io::Error) -> CopyFailure {
         path: node.shown(),
         source,
     }
-}
-
-/// A path in quotes, so that no path can look like more than one.
-fn quoted(path: &Path) -> String {
-    format!("\"{}\"", bytes(path).escape_ascii())
-}
-
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    write_to(text, arguments);
-    text.push('\n');
 }
 
 fn write_to(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::exec::files::{FileKind, LastLink, Lookup, resolve};
+use crate::exec::files::{FileKind, Lookup, resolve};
 
 const PASSWD_LIMIT: u64 = 10 << 20;
 
@@ -47,7 +47,7 @@ fn number(text: &str) -> Option<u32> {
 
 /// The two numbers after the password of `name`'s line; nothing if there is no line or no file.
 fn entry(target: &dyn Lookup, file: &str, name: &str) -> io::Result<Option<(u32, u32)>> {
-    let real = resolve(target, Path::new(file), LastLink::Followed)?;
+    let real = resolve(target, Path::new(file))?;
     let Some(node) = target.node(&real)? else {
         return Ok(None);
     };

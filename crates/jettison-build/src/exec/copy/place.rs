@@ -9,8 +9,8 @@ use crate::exec::copy::CopyFailure;
 use crate::exec::copy::changes::Draft;
 use crate::exec::copy::mode::ModeRule;
 use crate::exec::copy::owner::Owner;
-use crate::exec::copy::select::{Found, Selected};
-use crate::exec::files::{FileKind, LastLink, Lookup, Meta, Node, Origin, clean, resolve, shown};
+use crate::exec::copy::select::{Inner, Selected};
+use crate::exec::files::{FileKind, Lookup, Meta, Node, Origin, clean, resolve, shown};
 
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
@@ -61,8 +61,7 @@ impl Placer<'_> {
             self.make_directories(parent, self.mode.of_parents())?;
         }
         let mut links = BTreeMap::new();
-        let digest = selected.digest.get();
-        self.file(&selected.node, digest, &target, &mut links)
+        self.file(&selected.node, &target, &mut links)
     }
 
     /// Makes `path`, which has no links in it, and the directories that it is in, of the owner that was asked for.
@@ -112,19 +111,18 @@ impl Placer<'_> {
         }
         // The first copy of every file that has several names.
         let mut links = BTreeMap::new();
-        for found in &selected.found {
-            let target = target.join(&found.relative);
+        selected.inside.each(|found| {
+            let target = target.join(found.relative);
             if found.node.meta.is_dir() {
-                self.inner_directory(found, &target)?;
+                self.inner_directory(found, &target)
             } else {
-                self.file(&found.node, found.digest.get(), &target, &mut links)?;
+                self.file(found.node, &target, &mut links)
             }
-        }
-        Ok(())
+        })
     }
 
-    fn inner_directory(&mut self, found: &Found, target: &Path) -> Result<(), CopyFailure> {
-        let node = self.copy_of(&found.node);
+    fn inner_directory(&mut self, found: Inner<'_>, target: &Path) -> Result<(), CopyFailure> {
+        let node = self.copy_of(found.node);
         match self.node(target)? {
             None => self.draft.make_directory(target, node),
             Some(existing) if existing.meta.is_dir() => {
@@ -147,7 +145,6 @@ impl Placer<'_> {
     fn file(
         &mut self,
         node: &Node,
-        digest: Option<jettison_oci::Digest>,
         target: &Path,
         links: &mut BTreeMap<(u64, u64), usize>,
     ) -> Result<(), CopyFailure> {
@@ -161,7 +158,7 @@ impl Placer<'_> {
             Some(number) if has_names => *number,
             _ => {
                 let copy = self.copy_of(node);
-                let number = self.draft.add(copy, digest);
+                let number = self.draft.add(copy);
                 if has_names {
                     links.insert(node.meta.inode, number);
                 }
@@ -196,7 +193,7 @@ impl Placer<'_> {
     /// Where `path` leads to.
     pub(crate) fn real(&self, path: &Path) -> Result<PathBuf, CopyFailure> {
         let path = clean(path);
-        resolve(&self.draft, &path, LastLink::Followed).map_err(write_error(&path))
+        resolve(&self.draft, &path).map_err(write_error(&path))
     }
 }
 

@@ -29,6 +29,10 @@ impl SourceRules {
         })
     }
 
+    pub(crate) fn keeps_parents(&self) -> bool {
+        self.keeps_parents
+    }
+
     /// The directory that a source's text says to start from, and what of it is wanted.
     ///
     /// With `--parents` that is what is before the first `/./`, else the top; the rest is a pattern (BuildKit: `dispatchCopy`,

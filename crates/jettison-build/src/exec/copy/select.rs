@@ -1,23 +1,31 @@
 //! Finding the sources of a copy and what is below them.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use jettison_dockerfile::IgnoreFile;
-use jettison_oci::Digest;
 
+use crate::context::{BuildContext, ContentIndex, ContextTree};
 use crate::exec::copy::CopyFailure;
 use crate::exec::copy::pattern::{is_pattern, matches};
 use crate::exec::copy::rules::SourceRules;
-use crate::exec::files::{FileKind, Files, LastLink, Node, clean, resolve, shown};
+use crate::exec::copy::walked::{Walked, select_in_context};
+use crate::exec::files::{FileKind, Files, Node, clean, resolve, shown};
+use crate::exec::plain::PlainFiles;
 
 /// Where a copy's paths are.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source<'a> {
-    pub(crate) files: &'a dyn Files,
-    /// Whether owners are kept; the context's files belong to root.
-    pub(crate) keeps_owners: bool,
+pub(crate) enum Source<'a> {
+    /// In a build context, whose files belong to root.
+    Context {
+        context: &'a BuildContext,
+        tree: &'a ContextTree<'a>,
+        index: &'a ContentIndex,
+    },
+    /// In another file system.
+    Files(&'a dyn Files),
 }
 
 /// One source, with all that is below it and is to be copied.
@@ -27,14 +35,23 @@ pub(crate) struct Selected {
     pub(crate) named: PathBuf,
     /// What that leads to.
     pub(crate) node: Node,
-    /// What is in it if it is a directory, each directory before what is in it.
-    pub(crate) found: Vec<Found>,
+    /// What is in it if it is a directory.
+    pub(crate) inside: Inside,
     /// Whether a directory gives what is in it to a directory that is made for it, and not itself.
     pub(crate) gives_contents: bool,
     /// Whether it is unpacked if it is an archive.
     pub(crate) unpacks: bool,
-    /// The digest of its content, if it is a file and the digest is known.
-    pub(crate) digest: KnownDigest,
+    /// What a cache key says of it, if that is not what is in it.
+    pub(crate) key: Option<String>,
+}
+
+/// What is below a source.
+#[derive(Debug)]
+pub(crate) enum Inside {
+    /// Each directory before what is in it.
+    Found(Vec<Found>),
+    /// A part of a context; of it, what is said to be wanted.
+    Context(Walked),
 }
 
 /// Something below a copied directory.
@@ -45,20 +62,42 @@ pub(crate) struct Found {
     pub(crate) node: Node,
     /// Whether it is wanted itself, and not only as the directory of something that is.
     pub(crate) is_wanted: bool,
-    pub(crate) digest: KnownDigest,
 }
 
-/// A digest that is found out when it is needed.
-#[derive(Debug, Default)]
-pub(crate) struct KnownDigest(Mutex<Option<Digest>>);
+/// The same, wherever it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inner<'a> {
+    pub(crate) relative: &'a Path,
+    pub(crate) node: &'a Node,
+    pub(crate) is_wanted: bool,
+}
 
-impl KnownDigest {
-    pub(crate) fn get(&self) -> Option<Digest> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set(&self, digest: Digest) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+impl Inside {
+    /// Calls `see` with everything, each directory before what is in it.
+    pub(crate) fn each(
+        &self,
+        mut see: impl FnMut(Inner<'_>) -> Result<(), CopyFailure>,
+    ) -> Result<(), CopyFailure> {
+        match self {
+            Inside::Found(found) => found.iter().try_for_each(|found| {
+                see(Inner {
+                    relative: &found.relative,
+                    node: &found.node,
+                    is_wanted: found.is_wanted,
+                })
+            }),
+            Inside::Context(walked) => walked.each(|entry, path, is_wanted| {
+                if path.is_empty() {
+                    return Ok(());
+                }
+                let node = walked.node(&entry);
+                see(Inner {
+                    relative: Path::new(OsStr::from_bytes(path)),
+                    node: &node,
+                    is_wanted,
+                })
+            }),
+        }
     }
 }
 
@@ -69,61 +108,79 @@ pub(crate) fn select(
     rules: &SourceRules,
 ) -> Result<Vec<Selected>, CopyFailure> {
     let (top, wanted) = rules.split(text)?;
+    match source {
+        Source::Context { tree, context, .. } if !rules.keeps_parents() => {
+            select_in_context(context, tree, &top, wanted)
+        }
+        Source::Context { context, .. } => {
+            let plain = PlainFiles::open(context.root(), context.ignore());
+            let plain = plain.map_err(read_error(context.root()))?;
+            select_files(&plain, &top, &wanted, Owned::ByRoot)
+        }
+        Source::Files(files) => select_files(files, &top, &wanted, Owned::AsTheyAre),
+    }
+}
+
+/// Whose the copies are if nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owned {
+    ByRoot,
+    AsTheyAre,
+}
+
+fn select_files(
+    files: &dyn Files,
+    top: &str,
+    wanted: &Wanted,
+    owned: Owned,
+) -> Result<Vec<Selected>, CopyFailure> {
     if let Some(required) = &wanted.required {
         // Links are not followed here, and the top itself is never found (observed).
-        let found = source.files.node(required).map_err(read_error(required))?;
+        let found = files.node(required).map_err(read_error(required))?;
         let is_top = wanted.only_below.as_deref() == Some(Path::new(""));
         if found.is_none() || is_top {
             return Err(missing(required));
         }
     }
-    let cleaned = clean(Path::new(&top));
+    let cleaned = clean(Path::new(top));
     let paths = if is_pattern(&cleaned) {
-        expand(source, &cleaned)?
+        expand(files, &cleaned)?
     } else {
         vec![cleaned]
     };
     let mut selected = Vec::new();
     for named in paths {
-        let real = resolve(source.files, &named, LastLink::Followed).map_err(read_error(&named))?;
-        let Some(node) = source.files.node(&real).map_err(read_error(&real))? else {
-            let is_ignored = [&named, &real]
-                .iter()
-                .any(|path| source.files.is_left_out(path));
-            return Err(match is_ignored {
-                true => CopyFailure::Ignored(shown(&named)),
-                false => missing(&named),
-            });
-        };
+        let real = resolve(files, &named).map_err(read_error(&named))?;
+        let node = files.node(&real).map_err(read_error(&real))?;
+        let node = node.ok_or_else(|| missing(&named))?;
         let found = match node.meta.is_dir() {
-            true => walk(source, &real, &wanted)?,
+            true => walk((files, owned), &real, wanted)?,
             false => Vec::new(),
         };
-        let node = owned(source, node);
         selected.push(Selected {
             named,
-            node,
-            found,
+            node: owned.node(node),
+            inside: Inside::Found(found),
             gives_contents: true,
             unpacks: false,
-            digest: KnownDigest::default(),
+            key: None,
         });
     }
     Ok(selected)
 }
 
-/// All that is in a source's top.
-pub(crate) fn all(source: Source<'_>) -> Result<Selected, CopyFailure> {
+/// All files of a checkout.
+pub(crate) fn all(files: &dyn Files) -> Result<Selected, CopyFailure> {
     let top = Path::new("");
-    let node = source.files.node(top).map_err(read_error(top))?;
-    let node = owned(source, node.ok_or_else(|| missing(top))?);
+    let node = files.node(top).map_err(read_error(top))?;
+    let found = walk((files, Owned::ByRoot), top, &Wanted::default())?;
     Ok(Selected {
         named: top.to_path_buf(),
-        node,
-        found: walk(source, top, &Wanted::default())?,
+        node: Owned::ByRoot.node(node.ok_or_else(|| missing(top))?),
+        inside: Inside::Found(found),
         gives_contents: false,
         unpacks: false,
-        digest: KnownDigest::default(),
+        key: None,
     })
 }
 
@@ -141,7 +198,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn is_included(&self, path: &Path) -> bool {
+    pub(super) fn is_included(&self, path: &Path) -> bool {
         let path = path.to_string_lossy();
         let is_excluded = self
             .excluded
@@ -170,20 +227,25 @@ impl Wanted {
 }
 
 /// What is to be copied of the contents of the directory `real`.
-fn walk(source: Source<'_>, real: &Path, wanted: &Wanted) -> Result<Vec<Found>, CopyFailure> {
+fn walk(
+    source: (&dyn Files, Owned),
+    real: &Path,
+    wanted: &Wanted,
+) -> Result<Vec<Found>, CopyFailure> {
     let mut found = Vec::new();
     walk_below(source, (real, Path::new("")), wanted, &mut found)?;
     Ok(found)
 }
 
 fn walk_below(
-    source: Source<'_>,
+    source: (&dyn Files, Owned),
     (real, below): (&Path, &Path),
     wanted: &Wanted,
     found: &mut Vec<Found>,
 ) -> Result<(), CopyFailure> {
     let path = real.join(below);
-    let listed = source.files.list(&path).map_err(read_error(&path))?;
+    let (files, owned) = source;
+    let listed = files.list(&path).map_err(read_error(&path))?;
     for (name, node) in listed {
         let relative = below.join(&name);
         let is_wanted = wanted.is_included(&relative);
@@ -195,9 +257,8 @@ fn walk_below(
                 let before = found.len();
                 found.push(Found {
                     relative: relative.clone(),
-                    node: owned(source, node),
+                    node: owned.node(node),
                     is_wanted,
-                    digest: KnownDigest::default(),
                 });
                 walk_below(source, (real, &relative), wanted, found)?;
                 if !is_wanted && found.len() == before + 1 {
@@ -214,9 +275,8 @@ fn walk_below(
                 if is_wanted {
                     found.push(Found {
                         relative,
-                        node: owned(source, node),
+                        node: owned.node(node),
                         is_wanted,
-                        digest: KnownDigest::default(),
                     });
                 }
             }
@@ -225,18 +285,31 @@ fn walk_below(
     Ok(())
 }
 
-/// The file with the owner that its copy gets if nothing else is said.
-fn owned(source: Source<'_>, mut node: Node) -> Node {
-    if !source.keeps_owners {
-        (node.meta.uid, node.meta.gid) = (0, 0);
+impl Owned {
+    fn node(self, mut node: Node) -> Node {
+        if self == Owned::ByRoot {
+            (node.meta.uid, node.meta.gid) = (0, 0);
+        }
+        node
     }
-    node
 }
 
 /// The paths that match a pattern, sorted. Links are followed before the first name that has a special character and
 /// not after it (fsutil, copy/copy.go: `ResolveWildcards`).
-fn expand(source: Source<'_>, pattern: &Path) -> Result<Vec<PathBuf>, CopyFailure> {
-    let files = source.files;
+fn expand(files: &dyn Files, pattern: &Path) -> Result<Vec<PathBuf>, CopyFailure> {
+    let (start, special) = split_pattern(pattern);
+    let real = resolve(files, &start).map_err(read_error(&start))?;
+    let node = files.node(&real).map_err(read_error(&real))?;
+    if node.is_none() {
+        return Err(missing(&start));
+    }
+    let mut paths = Vec::new();
+    expand_below(files, &real, &special, &mut paths)?;
+    Ok(paths)
+}
+
+/// What of a pattern has no special characters, up to the first name that has some, and the rest.
+pub(super) fn split_pattern(pattern: &Path) -> (PathBuf, Vec<String>) {
     let parts: Vec<String> = pattern
         .components()
         .map(|part| part.as_os_str().to_string_lossy().into_owned())
@@ -246,15 +319,7 @@ fn expand(source: Source<'_>, pattern: &Path) -> Result<Vec<PathBuf>, CopyFailur
         .take_while(|part| !is_pattern(Path::new(part)))
         .count();
     let (plain, special) = parts.split_at(n_plain);
-    let start: PathBuf = plain.iter().collect();
-    let real = resolve(files, &start, LastLink::Followed).map_err(read_error(&start))?;
-    let node = files.node(&real).map_err(read_error(&real))?;
-    if node.is_none() {
-        return Err(missing(&start));
-    }
-    let mut paths = Vec::new();
-    expand_below(files, &real, special, &mut paths)?;
-    Ok(paths)
+    (plain.iter().collect(), special.to_vec())
 }
 
 fn expand_below(
@@ -279,11 +344,11 @@ fn expand_below(
     Ok(())
 }
 
-fn missing(path: &Path) -> CopyFailure {
+pub(super) fn missing(path: &Path) -> CopyFailure {
     CopyFailure::Missing(shown(path))
 }
 
-fn read_error(path: &Path) -> impl Fn(io::Error) -> CopyFailure + '_ {
+pub(super) fn read_error(path: &Path) -> impl Fn(io::Error) -> CopyFailure + '_ {
     move |source| CopyFailure::Read {
         path: path.to_path_buf(),
         source,

@@ -11,13 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use expect_test::Expect;
-use jettison_dockerfile::IgnoreFile;
 
+use crate::context::{BuildContext, ContentIndex, ContextTree};
 use crate::exec::copy::changes::{Below, Change, Changes, path_of};
-use crate::exec::copy::{CopyFailure, CopyWork, NoDigests, Source};
+use crate::exec::copy::{CopyFailure, CopyWork, Source};
 use crate::exec::files::{FileKind, Meta};
 use crate::exec::merged::Merged;
-use crate::exec::plain::PlainFiles;
 use crate::plan::{Archives, Chmod, CopyDefinition, CopyFrom, CopyItem, Input};
 
 /// A context and a stage with two layers.
@@ -91,27 +90,21 @@ impl World {
     /// What an instruction such as `COPY --from=stage a /b` changes in the stage, or on nothing if it says `--on=scratch`.
     fn copy(&self, instruction: &str) -> Result<Changes, CopyFailure> {
         let (definition, is_on_scratch) = parse(instruction);
-        let (stage, plain);
-        let ignore = fs::read_to_string(self.path("ignore")).unwrap_or_default();
-        let ignore = IgnoreFile::parse(&ignore).unwrap();
+        let stage = self.below();
+        // The ignore file is not in the context.
+        let context = BuildContext::open(&self.path("context"), &self.path("Dockerfile")).unwrap();
+        let tree = ContextTree::open(&context).unwrap();
+        let index = ContentIndex::open(&self.path("store"), context.root(), tree.root()).unwrap();
         let source = match definition.from {
-            CopyFrom::Context | CopyFrom::Named(_) => {
-                plain = PlainFiles::open(&self.path("context"), Some(&ignore)).unwrap();
-                Source {
-                    files: &plain,
-                    keeps_owners: false,
-                }
-            }
-            CopyFrom::Input(_) => {
-                stage = self.below();
-                Source {
-                    files: &stage,
-                    keeps_owners: true,
-                }
-            }
+            CopyFrom::Context | CopyFrom::Named(_) => Source::Context {
+                context: &context,
+                tree: &tree,
+                index: &index,
+            },
+            CopyFrom::Input(_) => Source::Files(&stage),
         };
         let work = CopyWork::prepare(&definition, source, &[])?;
-        work.contents(&NoDigests)?;
+        work.contents()?;
         if is_on_scratch {
             work.onto(&Merged::default())
         } else {
@@ -123,7 +116,11 @@ impl World {
     fn check(&self, instruction: &str, expected: Expect) {
         expected.assert_eq(&match self.copy(instruction) {
             Ok(changes) => listing(&changes),
-            Err(failure) => format!("error: {failure}\n"),
+            Err(failure) => {
+                let cause = std::error::Error::source(&failure);
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                format!("error: {failure}{cause}\n")
+            }
         });
     }
 }
@@ -191,7 +188,7 @@ fn listing(changes: &Changes) -> String {
                 (&directory.node.meta, format!("/{hidden}"))
             }
             Change::File(number) => {
-                let node = &changes.file(*number).node;
+                let node = changes.file(*number);
                 let rest = match names.get(number) {
                     Some(first) => format!(" = {first}"),
                     None if node.meta.kind == FileKind::Symlink => {

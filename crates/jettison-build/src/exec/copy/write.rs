@@ -12,11 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use jettison_oci::{Digest, Entry, EntryKind, Hasher, LayerWriter};
+use jettison_oci::{Entry, EntryKind, LayerWriter};
 
 use crate::exec::copy::CopyFailure;
-use crate::exec::copy::changes::{Below, Change, ChangedDirectory, ChangedFile, Changes, path_of};
-use crate::exec::copy::contents::Digests;
+use crate::exec::copy::changes::{Below, Change, ChangedDirectory, Changes, path_of};
 use crate::exec::copy::place::write_error;
 use crate::exec::copy::write::upper::Upper;
 use crate::exec::files::{Content, FileKind, Meta, Node, Opened, Xattrs};
@@ -57,9 +56,9 @@ pub(crate) fn n_threads() -> usize {
 enum Item<'a> {
     Directory(&'a ChangedDirectory),
     /// The first name of a file.
-    File(&'a ChangedFile),
+    File(&'a Node),
     /// Another name of the file that is called so first.
-    HardLink(&'a ChangedFile, &'a [u8]),
+    HardLink(&'a Node, &'a [u8]),
     /// A name that is gone.
     Whiteout,
 }
@@ -82,12 +81,8 @@ enum LoadedContent {
 type Chunk = Result<Vec<Loaded>, CopyFailure>;
 
 impl Changes {
-    /// Writes the changes; `digests` is told what was found out about files that were read.
-    pub(crate) fn write(
-        &self,
-        outputs: Outputs<'_>,
-        digests: &dyn Digests,
-    ) -> Result<Written, CopyFailure> {
+    /// Writes the changes.
+    pub(crate) fn write(&self, outputs: Outputs<'_>) -> Result<Written, CopyFailure> {
         let upper = match outputs.upper {
             Some((path, owners)) => Some(Upper::open(path, owners)?),
             None => None,
@@ -95,7 +90,6 @@ impl Changes {
         let items = self.items();
         let work = Work {
             upper: upper.as_ref(),
-            digests,
             chunks: chunks(&items),
             has_layer: outputs.layer.is_some(),
         };
@@ -180,10 +174,10 @@ fn chunks<'a, 'b>(items: &'b [(Vec<u8>, Item<'a>)]) -> Vec<&'b [(Vec<u8>, Item<'
             chunks.push(&items[start..index]);
             (start, n_bytes) = (index, 0);
         }
-        if let Item::File(file) = item
-            && file.node.meta.size <= SMALL
+        if let Item::File(node) = item
+            && node.meta.size <= SMALL
         {
-            n_bytes += file.node.meta.size;
+            n_bytes += node.meta.size;
         }
     }
     chunks.push(&items[start..]);
@@ -193,7 +187,6 @@ fn chunks<'a, 'b>(items: &'b [(Vec<u8>, Item<'a>)]) -> Vec<&'b [(Vec<u8>, Item<'
 /// What the threads share.
 struct Work<'w> {
     upper: Option<&'w Upper>,
-    digests: &'w dyn Digests,
     chunks: Vec<&'w [(Vec<u8>, Item<'w>)]>,
     has_layer: bool,
 }
@@ -276,7 +269,7 @@ impl Work<'_> {
             xattrs,
             content: LoadedContent::None,
         };
-        let file = match item {
+        let node = match item {
             Item::Directory(directory) if self.has_layer => {
                 let xattrs = directory.node.read_xattrs(None);
                 return Ok(nothing(xattrs.map_err(read_error(&directory.node))?));
@@ -284,11 +277,10 @@ impl Work<'_> {
             Item::Directory(_) | Item::HardLink(..) | Item::Whiteout => {
                 return Ok(nothing(Arc::default()));
             }
-            Item::File(file) => file,
+            Item::File(node) => node,
         };
-        let node = &file.node;
         match node.meta.kind {
-            FileKind::File => self.load_file(path, file, buffer),
+            FileKind::File => self.load_file(path, node, buffer),
             FileKind::Symlink => {
                 let target = node.target().map_err(read_error(node))?;
                 if let Some(upper) = self.upper {
@@ -315,10 +307,9 @@ impl Work<'_> {
     fn load_file(
         &self,
         path: &Path,
-        file: &ChangedFile,
+        node: &Node,
         buffer: &mut Vec<u8>,
     ) -> Result<Loaded, CopyFailure> {
-        let node = &file.node;
         let mut opened = node.open().map_err(read_error(node))?;
         let xattrs = node.read_xattrs(Some(&opened)).map_err(read_error(node))?;
         if opened.size > SMALL {
@@ -326,7 +317,7 @@ impl Work<'_> {
                 let content = LoadedContent::Open(opened);
                 return Ok(Loaded { xattrs, content });
             }
-            self.stream(path, file, opened, &xattrs, None)?;
+            self.stream(path, node, opened, &xattrs, None)?;
             let content = LoadedContent::None;
             return Ok(Loaded { xattrs, content });
         }
@@ -336,9 +327,6 @@ impl Work<'_> {
             .content
             .read_exact(buffer)
             .map_err(read_error(node))?;
-        if file.digest.is_none() {
-            self.digests.learned(node, Digest::of(buffer));
-        }
         if let Some(upper) = self.upper {
             let mut made = upper.create(path)?;
             made.write_all(buffer).map_err(write_error(path))?;
@@ -355,26 +343,22 @@ impl Work<'_> {
     fn stream(
         &self,
         path: &Path,
-        file: &ChangedFile,
+        node: &Node,
         opened: Opened,
         xattrs: &Xattrs,
         mut layer: Option<&mut LayerWriter>,
     ) -> Result<(), CopyFailure> {
-        let node = &file.node;
         let mut made = match self.upper {
             Some(upper) => Some(upper.create(path)?),
             None => None,
         };
-        if let (None, Some(_), Content::File(source), Some(made)) =
-            (&layer, &file.digest, &opened.content, &mut made)
-        {
+        if let (None, Content::File(source), Some(made)) = (&layer, &opened.content, &mut made) {
             // The kernel copies, or has both files share their blocks.
             let copied = io::copy(&mut source.take(opened.size), made);
             if copied.map_err(write_error(path))? != opened.size {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
             }
         } else {
-            let mut hasher = Hasher::new();
             let mut content = opened.content.take(opened.size);
             let mut buffer = vec![0; READ_SIZE];
             let mut left = opened.size;
@@ -385,9 +369,6 @@ impl Work<'_> {
                     break;
                 }
                 left -= u64::try_from(length).unwrap_or(left);
-                if file.digest.is_none() {
-                    hasher.update(bytes);
-                }
                 if let Some(made) = &mut made {
                     made.write_all(bytes).map_err(write_error(path))?;
                 }
@@ -397,9 +378,6 @@ impl Work<'_> {
             }
             if left > 0 {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
-            }
-            if file.digest.is_none() {
-                self.digests.learned(node, hasher.finish());
             }
         }
         match (self.upper, &made) {
@@ -432,13 +410,12 @@ impl Work<'_> {
                 let entry = entry(path, kind, &directory.node.meta, &loaded.xattrs);
                 layer.entry(&entry).map_err(failed)
             }
-            (Item::HardLink(file, first), _) => {
+            (Item::HardLink(node, first), _) => {
                 let kind = EntryKind::HardLink(first.to_vec());
-                let entry = entry(path, kind, &file.node.meta, &Xattrs::new());
+                let entry = entry(path, kind, &node.meta, &Xattrs::new());
                 layer.entry(&entry).map_err(failed)
             }
-            (Item::File(file), content) => {
-                let node = &file.node;
+            (Item::File(node), content) => {
                 let kind = kind_of(&node.meta, &content);
                 let mut entry = entry(path, kind, &node.meta, &loaded.xattrs);
                 match (&entry.kind, content) {
@@ -452,7 +429,7 @@ impl Work<'_> {
                         entry.size = opened.size;
                         layer.entry(&entry).map_err(failed)?;
                         let path = path_of(path);
-                        self.stream(&path, file, opened, &loaded.xattrs, Some(layer))
+                        self.stream(&path, node, opened, &loaded.xattrs, Some(layer))
                     }
                     (_, _) => layer.entry(&entry).map_err(failed),
                 }

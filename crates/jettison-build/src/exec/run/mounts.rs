@@ -8,9 +8,10 @@ use jettison_sandbox::{MemoryFile, Mount, MountKind, Upper, mount_overlay};
 
 use crate::cache_mounts::{CacheDirectory, Seed};
 use crate::error::BuildError;
+use crate::exec::Merged;
+use crate::exec::files::resolve;
 use crate::exec::run::agent::Agent;
 use crate::exec::run::command::{RunError, RunSurroundings};
-use crate::exec::{LastLink, Merged, resolve};
 use crate::plan::{
     CacheSharing, Input, MountAttributes, RunDefinition, RunMount, RunMountKind, RunScriptFile,
 };
@@ -311,8 +312,7 @@ fn take_caches(
                 let root = mount_overlay(surroundings.entered, lowers, None)
                     .map_err(|error| RunError::Build(BuildError::Mount(error)))?;
                 let source = Path::new(source);
-                let real = Merged::open(lowers)
-                    .and_then(|files| resolve(&files, source, LastLink::Followed));
+                let real = Merged::open(lowers).and_then(|files| resolve(&files, source));
                 let real =
                     real.map_err(|error| RunError::Build(BuildError::io("find", source, error)))?;
                 let real = real.strip_prefix("/").unwrap_or(&real);

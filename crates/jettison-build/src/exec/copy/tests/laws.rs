@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{World, run};
 use crate::exec::copy::changes::Changes;
-use crate::exec::copy::{NoDigests, Outputs, Owners};
+use crate::exec::copy::{Outputs, Owners};
 
 const OPTIONS: LayerOptions = LayerOptions {
     compression: Compression::STORE,
@@ -30,7 +30,7 @@ fn layer_of(world: &World, changes: &Changes, lowers: &[PathBuf]) -> Layer {
             upper: upper.map(|path| (path, Owners::Exact)),
             layer,
         };
-        changes.write(outputs, &NoDigests).unwrap();
+        changes.write(outputs).unwrap();
     };
     let alone = upper("alone");
     write(Some(&alone), None);
@@ -57,7 +57,7 @@ fn streamed(world: &World, changes: &Changes) -> Layer {
         upper: None,
         layer: Some(&mut layer),
     };
-    changes.write(outputs, &NoDigests).unwrap();
+    changes.write(outputs).unwrap();
     layer.finish().unwrap()
 }
 
@@ -126,6 +126,6 @@ fn a_file_that_is_swapped_for_a_link_is_not_followed() {
         upper: Some((&upper, Owners::Squashed)),
         layer: None,
     };
-    let failure = changes.write(outputs, &NoDigests).unwrap_err();
+    let failure = changes.write(outputs).unwrap_err();
     assert_eq!(failure.to_string(), "cannot read /d/c.txt");
 }

@@ -1,0 +1,86 @@
+//! The build contexts as one build sees them: each is walked once, and what its files hash to is remembered.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use crate::build::{BuildRequest, Engine};
+use crate::context::{BuildContext, ContentIndex, ContextTree};
+use crate::error::BuildError;
+use crate::exec::Source;
+
+/// The contexts of one build, opened when they are needed.
+pub(crate) struct Contexts<'a> {
+    engine: &'a Engine<'a>,
+    main: Context<'a>,
+    named: BTreeMap<&'a str, Context<'a>>,
+}
+
+struct Context<'a> {
+    context: &'a BuildContext,
+    opened: OnceLock<(ContextTree<'a>, ContentIndex)>,
+}
+
+impl<'a> Contexts<'a> {
+    pub(crate) fn new(engine: &'a Engine<'a>, request: &'a BuildRequest<'a>) -> Contexts<'a> {
+        let named = request.named.iter();
+        Contexts {
+            engine,
+            main: Context::new(request.context),
+            named: named
+                .map(|(name, context)| (name.as_str(), Context::new(context)))
+                .collect(),
+        }
+    }
+
+    /// The build context.
+    pub(crate) fn main(&self) -> Result<Source<'_>, BuildError> {
+        self.main.source(self.engine)
+    }
+
+    /// The named context `name`.
+    pub(crate) fn named(&self, name: &str) -> Result<Source<'_>, BuildError> {
+        match self.named.get(name) {
+            Some(context) => context.source(self.engine),
+            None => Err(BuildError::Internal(
+                "a plan has a context that the request has not",
+            )),
+        }
+    }
+
+    /// Keeps what was found out. That it cannot be kept costs the next build time and nothing else.
+    pub(crate) fn save(&self) {
+        for context in self.named.values().chain([&self.main]) {
+            if let Some((_, index)) = context.opened.get() {
+                index.save().unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    fn new(context: &'a BuildContext) -> Context<'a> {
+        Context {
+            context,
+            opened: OnceLock::new(),
+        }
+    }
+
+    fn source(&self, engine: &Engine<'_>) -> Result<Source<'_>, BuildError> {
+        let root = self.context.root();
+        let failed = |source| BuildError::io("open", root, source);
+        let (tree, index) = match self.opened.get() {
+            Some(opened) => opened,
+            None => {
+                let tree = ContextTree::open(self.context).map_err(failed)?;
+                let index = ContentIndex::open(engine.store.root(), root, tree.root());
+                let index = index.map_err(failed)?;
+                self.opened.get_or_init(|| (tree, index))
+            }
+        };
+        Ok(Source::Context {
+            context: self.context,
+            tree,
+            index,
+        })
+    }
+}
