@@ -30,7 +30,7 @@ pub use crate::context::{
 };
 pub use crate::error::BuildError;
 pub use crate::event::{Event, Reporter, Silent};
-pub use crate::exec::{ImageProcess, RunHost, image_sandbox};
+pub use crate::exec::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
 pub use crate::lower::{
     Bases, DEFAULT_PATH, Entitlement, Located, LowerError, LowerRequest, NamedContext, lower,
     proxies,

@@ -11,11 +11,13 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork};
+pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
 pub(crate) use crate::cli::input::InputArgs;
-pub(crate) use crate::cli::values::{ExtraHosts, Field, Resources, fields};
+pub(crate) use crate::cli::values::{
+    CacheExport, CacheImport, CacheMode, ExtraHosts, Field, fields, switch,
+};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]
@@ -106,14 +108,20 @@ pub(crate) fn parse() -> Cli {
 
 /// The command line, with docker's switches in `build`.
 fn command() -> clap::Command {
-    Cli::command().mut_subcommands(|command| {
-        if command.get_name() != "build" {
-            return command;
-        }
-        command.mut_args(|arg| match arg.get_action() {
+    Cli::command().mut_subcommands(|command| match command.get_name() {
+        "build" => command.mut_args(|arg| match arg.get_action() {
             ArgAction::SetTrue => truth(arg),
             _ => arg,
-        })
+        }),
+        "optimize" => command
+            .mut_arg("context", |arg| {
+                arg.value_name("PATH")
+                    .help("The build context: a directory")
+            })
+            .mut_arg("file", |arg| {
+                arg.help("The Dockerfile [default: PATH/Dockerfile]")
+            }),
+        _ => command,
     })
 }
 

@@ -17,7 +17,6 @@ mod progress;
 #[expect(dead_code, reason = "the commands are about to use it")]
 mod remote;
 mod report;
-#[expect(dead_code, reason = "the commands are about to use it")]
 mod secrets;
 mod selection;
 mod settings;

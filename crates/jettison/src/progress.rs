@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use jettison_build::{Event, Reporter};
 
 use crate::cli::ProgressKind;
+use crate::printable::one_line;
 use crate::progress::json::Json;
 use crate::progress::plain::Plain;
 pub(crate) use crate::progress::steps::Reasons;
@@ -191,6 +192,11 @@ impl Reporter for Progress {
             }
         }
     }
+}
+
+/// A warning as people read it.
+fn warning(text: &str) -> String {
+    format!("warning: {}", one_line(text))
 }
 
 /// A duration as people read it.

@@ -13,3 +13,10 @@ mod named;
 mod record;
 mod temporary;
 mod transfer;
+
+pub(crate) use crate::remote::agent::Reach;
+pub(crate) use crate::remote::context::{
+    ContextKind, ContextRequest, ContextSources, OpenedContext, open,
+};
+pub(crate) use crate::remote::hosts::HostRemotes;
+pub(crate) use crate::remote::temporary::TemporaryDir;

@@ -1,6 +1,7 @@
 //! Running commands: a RUN's, and an image's own.
 
 mod agent;
+mod certificates;
 mod command;
 mod host;
 mod image;
@@ -8,6 +9,7 @@ mod mounts;
 mod names;
 mod user;
 
+pub use crate::exec::run::certificates::{Certificates, CertificatesError};
 pub(crate) use crate::exec::run::command::{RunError, RunSurroundings, run_command};
 pub use crate::exec::run::host::RunHost;
 pub use crate::exec::run::image::{ImageProcess, image_sandbox};

@@ -121,6 +121,7 @@ impl Scene {
             apt_settings: None,
             proxies: Vec::new(),
             resources: jettison_sandbox::Resources::UNLIMITED,
+            certificates: None,
         };
         let recorder = Recorder::default();
         let result = (|| {

@@ -137,6 +137,18 @@ pub(super) struct Tree<'a> {
     socket: BorrowedFd<'a>,
 }
 
+/// The times of what is made to stay.
+const EPOCH: Timestamps = {
+    const ZERO: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    Timestamps {
+        last_access: ZERO,
+        last_modification: ZERO,
+    }
+};
+
 /// Linux gives up after as many.
 const MAX_SYMLINKS: usize = 40;
 
@@ -252,19 +264,12 @@ impl<'a> Tree<'a> {
             wire::send_report(self.socket, &Report::Stubs(vec![stub]), None)
                 .map_err(Failure::at("report the mount point", &path))?;
         }
-        if !is_stub {
-            // It stays, and nothing of the clock does.
-            let epoch = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            let times = Timestamps {
-                last_access: epoch,
-                last_modification: epoch,
-            };
-            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(fail)?;
-        }
         stub::set_times(parent, &times).map_err(fail)?;
+        if !is_stub {
+            // What stays must not say when it was made.
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::utimensat(parent, name, &EPOCH, flags).map_err(fail)?;
+        }
         if kind == TargetKind::WorkingDirectory {
             let owner = (Uid::from_raw(self.spec.uid), Gid::from_raw(self.spec.gid));
             let flags = AtFlags::SYMLINK_NOFOLLOW;

@@ -7,8 +7,8 @@ use clap::Args;
 /// Where a build's inputs are.
 #[derive(Debug, Args)]
 pub(crate) struct InputArgs {
-    /// The build context: a directory
-    #[arg(default_value = ".", value_name = "PATH")]
+    /// The build context: a directory, an archive, the address of a Git repository or of a file, or `-`, standard input
+    #[arg(default_value = ".", value_name = "PATH | URL | -")]
     pub(crate) context: PathBuf,
     /// The Dockerfile [default: PATH/Dockerfile]; `-` reads standard input
     #[arg(short, long, value_name = "FILE")]

@@ -15,13 +15,15 @@ mod ulimit;
 
 pub(crate) use crate::cli::values::annotation::{Annotations, annotations};
 pub(crate) use crate::cli::values::attestation::{Attestation, attestation, attestation_of};
-pub(crate) use crate::cli::values::cache::{CacheExport, CacheImport, cache_export, cache_import};
+pub(crate) use crate::cli::values::cache::{
+    CacheExport, CacheImport, CacheMode, cache_export, cache_import,
+};
 pub(crate) use crate::cli::values::duration::duration;
 pub(crate) use crate::cli::values::entitlement::{Entitlement, entitlement};
 pub(crate) use crate::cli::values::fields::{Field, fields};
 pub(crate) use crate::cli::values::host::{ExtraHosts, extra_hosts};
 pub(crate) use crate::cli::values::pair::{Pair, pair};
-pub(crate) use crate::cli::values::resource::{Resource, Resources, resource};
+pub(crate) use crate::cli::values::resource::{Resource, resource};
 pub(crate) use crate::cli::values::size::size;
 pub(crate) use crate::cli::values::switch::switch;
 pub(crate) use crate::cli::values::ulimit::{Ulimit, ulimit};

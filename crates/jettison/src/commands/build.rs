@@ -1,26 +1,29 @@
 //! `jettison build`
 
+mod caches;
 mod metadata;
 mod options;
+pub(super) mod outside;
 mod results;
 mod table;
 
 use std::process::ExitCode;
 
-use jettison_build::{BuildRequest, Built, Engine};
-use jettison_oci::{Image, Reference, Store};
+use jettison_build::{BuildRequest, Built, Engine, RunHost};
+use jettison_oci::{Image, Owners, Reference, Store};
 
 use crate::bases::SettingsBases;
 use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
 use crate::commands::build::results::Results;
 use crate::commands::build_failure::build_failure;
-use crate::commands::dockerfile::Location;
 use crate::commands::world::Inputs;
 use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
 use crate::progress::{Progress, Reasons};
+use crate::remote::{HostRemotes, OpenedContext};
+use crate::secrets::HostSecrets;
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -35,32 +38,45 @@ pub(crate) fn run(
             output.note(Look::Note, &format!("note: {note}"));
         }
     }
+    let root = world::root(global, surroundings)?;
+    let secrets = outside::secrets(args, surroundings, &root)?;
+    let reach = outside::reach(args, surroundings);
+    let remotes = HostRemotes::new(&root, &reach, &secrets);
+    let open = |owners| outside::context(args, &remotes, &root, owners);
     if let Some(call) = call_of(args) {
-        return call::run(call, args, surroundings, output);
+        return call::run(call, (args, &open(Owners::Squash)?), surroundings, output);
     }
     options::refuse_unbuilt(args)?;
     let results = Results::of(args)?;
-    let mut inputs = world::inputs(&args.input, surroundings)?;
-    options::add(args, &mut inputs.lower);
-    results.check(&inputs.dockerfile)?;
-    let n_warnings = call::warnings_before_build(
-        &Location {
-            dockerfile: inputs.dockerfile.clone(),
-            context: Some(args.input.context.clone()),
-        },
-        &inputs.source,
-        args,
-        surroundings,
-    )?;
-    let root = world::root(global, surroundings)?;
+    let prepare = |opened| prepare(args, &results, opened, surroundings);
+    let prepared = if outside::is_elsewhere(args) {
+        None
+    } else {
+        Some(prepare(open(Owners::Squash)?)?)
+    };
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
+    let prepared = match prepared {
+        Some(prepared) => prepared,
+        // Only here can files of archives belong to others.
+        None => prepare(open(outside::owners(&entered))?)?,
+    };
+    let inputs = &prepared.inputs;
     let store = world::store(&root)?;
-    let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
+    let host = RunHost {
+        resources: options::resources(&args.commands),
+        ..world::run_host(&root, &entered, &inputs.lower.build_args)?
+    };
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
-    let built = build(&engine, &inputs, args, progress, surroundings.now)?;
+    let outside = Outside {
+        remotes: &remotes,
+        secrets: &secrets,
+        now: surroundings.now,
+    };
+    let built = build(&engine, inputs, (args, progress), &outside)?;
     results.write(&store, &built)?;
+    caches::write(&engine, &built, &args.cache.cache_to, output)?;
     if shows_steps(progress) {
         for line in table::table(&built) {
             output.note(Look::Plain, &line);
@@ -71,8 +87,8 @@ pub(crate) fn run(
         for tag in &results.tags {
             output.note(Look::Note, &format!("named {}", tag.familiar()));
         }
-        if n_warnings > 0 {
-            note_warnings(n_warnings, &inputs.source.path, output);
+        if prepared.n_warnings > 0 {
+            note_warnings(prepared.n_warnings, &inputs.source.path, output);
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -94,12 +110,48 @@ fn shows_steps(progress: ProgressKind) -> bool {
     }
 }
 
+/// A context that has been opened, and what was read in it.
+struct Prepared {
+    inputs: Inputs,
+    n_warnings: usize,
+    /// What was unpacked for the build lasts as long as it.
+    _opened: OpenedContext,
+}
+
+fn prepare(
+    args: &BuildArgs,
+    results: &Results<'_>,
+    opened: OpenedContext,
+    surroundings: &Surroundings,
+) -> Result<Prepared, Failure> {
+    let location = outside::location(&opened);
+    results.check(&location.dockerfile)?;
+    let context = opened
+        .build_context()
+        .map_err(|error| build_failure(&error, &opened.source))?;
+    let read = (context, opened.source.clone());
+    let mut inputs = world::inputs_of(&args.input, read, &opened.root, surroundings)?;
+    options::add(args, &mut inputs.lower);
+    let n_warnings = call::warnings_before_build(&location, &inputs.source, args, surroundings)?;
+    Ok(Prepared {
+        inputs,
+        n_warnings,
+        _opened: opened,
+    })
+}
+
+/// What a build takes from outside.
+struct Outside<'a> {
+    remotes: &'a HostRemotes<'a>,
+    secrets: &'a HostSecrets,
+    now: u64,
+}
+
 fn build(
     engine: &Engine<'_>,
     inputs: &Inputs,
-    args: &BuildArgs,
-    progress: ProgressKind,
-    now: u64,
+    (args, progress): (&BuildArgs, ProgressKind),
+    outside: &Outside<'_>,
 ) -> Result<Built, Failure> {
     let reasons = if args.cache.explain {
         Reasons::Told
@@ -107,8 +159,19 @@ fn build(
         Reasons::Untold
     };
     let progress = Progress::new(progress, reasons);
-    let bases = SettingsBases::new(engine, &progress, &inputs.settings, &args.input, now);
+    let bases = SettingsBases::new(
+        engine,
+        &progress,
+        &inputs.settings,
+        &args.input,
+        outside.now,
+    );
+    let layouts = caches::open(&args.cache.cache_from, &progress);
     let request = BuildRequest {
+        remotes: outside.remotes,
+        secrets: outside.secrets,
+        cache_from: caches::sources(&layouts),
+        keep: caches::keep(&args.cache.cache_to),
         cache: inputs.cache,
         created: inputs.created.clone(),
         jobs: args.commands.jobs.map(usize::from),

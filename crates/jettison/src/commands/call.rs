@@ -16,13 +16,13 @@ use jettison_dockerfile::{
 
 use crate::cli::{BuildArgs, CallMethod, CallRequest};
 use crate::commands::dockerfile::{
-    CheckRequest, FailsBuild, Ignore, Location, Read, WithoutTarget, all_args, check_text,
-    in_directory, read,
+    CheckRequest, FailsBuild, Ignore, Location, Read, WithoutTarget, all_args, check_text, read,
 };
-use crate::commands::world;
+use crate::commands::{build::outside, world};
 use crate::drawing::{Drawing, draw_all};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::remote::OpenedContext;
 use crate::report::Checked;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
@@ -30,31 +30,19 @@ use crate::surroundings::Surroundings;
 /// Answers a call. Nothing is built, and no image is needed.
 pub(super) fn run(
     call: CallRequest,
-    args: &BuildArgs,
+    (args, opened): (&BuildArgs, &OpenedContext),
     surroundings: &Surroundings,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
-    let context = &args.input.context;
-    if !context.is_dir() {
-        let message = format!("build context {} is not a directory", context.display());
-        return Err(Failure::user(message));
-    }
-    let location = Location {
-        dockerfile: args
-            .input
-            .file
-            .clone()
-            .unwrap_or_else(|| in_directory(context)),
-        context: Some(context.clone()),
-    };
-    let source = location.read()?;
+    let location = outside::location(opened);
+    let source = opened.source.clone();
     if call.method == CallMethod::Check {
         let ignore = ignore_file(&location)?;
         let build_args = world::build_args(&args.input.build_args, surroundings);
         let rules = buildkit_rules();
         let request = CheckRequest {
             without_target: WithoutTarget::AllStages,
-            ..buildkit_request(args, &rules, &build_args, ignore.as_ref())
+            ..buildkit_request(args, &rules, &build_args, known(&location, ignore.as_ref()))
         };
         let (checked, _) = check_text(source, &request)?;
         return print_findings(call, &checked, &location.dockerfile, output);
@@ -153,12 +141,21 @@ fn ignore_file(location: &Location) -> Result<Option<IgnoreFile>, Failure> {
     }
 }
 
+/// What is known of the ignore file: nothing if the context is not at hand.
+fn known<'a>(location: &Location, ignore: Option<&'a IgnoreFile>) -> Ignore<'a> {
+    match ignore {
+        Some(ignore) => Ignore::Present(ignore),
+        None if location.context.is_none() => Ignore::Unknown,
+        None => Ignore::Absent,
+    }
+}
+
 /// What BuildKit's checks look at.
 fn buildkit_request<'a>(
     args: &'a BuildArgs,
     rules: &'a [&'static Rule],
     build_args: &'a BTreeMap<String, String>,
-    ignore: Option<&'a IgnoreFile>,
+    ignore: Ignore<'a>,
 ) -> CheckRequest<'a> {
     CheckRequest {
         rules,
@@ -166,7 +163,7 @@ fn buildkit_request<'a>(
         target: args.image.target.as_deref(),
         without_target: WithoutTarget::LastStage,
         images: &|_| None,
-        ignore: ignore.map_or(Ignore::Absent, Ignore::Present),
+        ignore,
     }
 }
 
@@ -180,7 +177,8 @@ pub(super) fn warnings_before_build(
     let ignore = ignore_file(location)?;
     let build_args = world::build_args(&args.input.build_args, surroundings);
     let rules = buildkit_rules();
-    let request = buildkit_request(args, &rules, &build_args, ignore.as_ref());
+    let ignore = known(location, ignore.as_ref());
+    let request = buildkit_request(args, &rules, &build_args, ignore);
     let (checked, fails_build) = check_text(source.clone(), &request)?;
     if checked.first_error.is_some() {
         // The build is going to say so, better.

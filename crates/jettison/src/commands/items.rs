@@ -16,6 +16,7 @@ const LIMIT: usize = 60;
 /// One entry as `docker buildx du --format json` has it, and its size and time in numbers.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_excessive_bools, reason = "buildx has these keys")]
 struct Listed<'a> {
     #[serde(rename = "ID")]
     id: &'a str,

@@ -31,15 +31,12 @@ pub(crate) fn run(
     surroundings: &Surroundings,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
-    let inputs = world::inputs(&args.input, surroundings)?;
+    let (inputs, dockerfile) = world::inputs(&args.input, surroundings)?;
     let (original, optimized) = names(args)?;
     let (probes, source) = probes(args, &inputs.settings.probes)?;
-    let written = args
-        .write
-        .clone()
-        .unwrap_or_else(|| beside(&inputs.dockerfile));
+    let written = args.write.clone().unwrap_or_else(|| beside(&dockerfile));
     for path in args.report.iter().chain([&written]) {
-        check_destination(path, &inputs.dockerfile)?;
+        check_destination(path, &dockerfile)?;
     }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
@@ -51,7 +48,7 @@ pub(crate) fn run(
     let watcher = Watcher {
         progress: Progress::new(global.progress, Reasons::Untold),
         output: Mutex::new(Output::new()),
-        file: inputs.dockerfile.clone(),
+        file: dockerfile.clone(),
         written: written.clone(),
     };
     let bases = SettingsBases::new(
@@ -85,7 +82,7 @@ pub(crate) fn run(
         let reason = result.reason.clone().unwrap_or_default();
         return Err(Failure::no(format!(
             "{}: nothing smaller behaves the same: {reason}",
-            inputs.dockerfile.display()
+            dockerfile.display()
         ))
         .hint("nothing was written"));
     };

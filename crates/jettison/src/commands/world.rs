@@ -38,13 +38,18 @@ pub(crate) fn root(global: &Global, surroundings: &Surroundings) -> Result<PathB
         .map_err(|error| Failure::user(format!("cannot use {}", root.display())).because(&error))
 }
 
-/// Opens the store.
-pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+/// Makes the directory that everything is kept in.
+pub(crate) fn create_root(root: &Path) -> Result<(), Failure> {
     fs::create_dir_all(root).map_err(|error| {
         Failure::user(format!("cannot create {}", root.display()))
             .because(&error)
             .hint("give another directory with --root")
-    })?;
+    })
+}
+
+/// Opens the store.
+pub(crate) fn store(root: &Path) -> Result<Store, Failure> {
+    create_root(root)?;
     Store::open(root).map_err(|error| {
         Failure::user(format!("cannot open the store in {}", root.display())).because(&error)
     })
@@ -95,13 +100,13 @@ pub(crate) fn run_host(
         apt_settings,
         proxies: jettison_build::proxies(build_args),
         resources: jettison_sandbox::Resources::UNLIMITED,
+        certificates: None,
     })
 }
 
 /// A build's inputs, read.
 pub(crate) struct Inputs {
     pub(crate) context: BuildContext,
-    pub(crate) dockerfile: PathBuf,
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) lower: LowerRequest,
@@ -109,8 +114,11 @@ pub(crate) struct Inputs {
     pub(crate) created: Option<String>,
 }
 
-/// Reads what `args` name.
-pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<Inputs, Failure> {
+/// Reads what `args` name, which has to be a directory.
+pub(crate) fn inputs(
+    args: &InputArgs,
+    surroundings: &Surroundings,
+) -> Result<(Inputs, PathBuf), Failure> {
     if !args.context.is_dir() {
         let message = format!(
             "build context {} is not a directory",
@@ -129,7 +137,18 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     let source = location.read()?;
     let context = BuildContext::open(&args.context, &dockerfile)
         .map_err(|error| build_failure(&error, &source))?;
-    let settings = Settings::read(&args.context, surroundings.user_settings().as_deref())?;
+    let inputs = inputs_of(args, (context, source), &args.context, surroundings)?;
+    Ok((inputs, dockerfile))
+}
+
+/// A build's inputs, from a context and a Dockerfile that have been read. Settings are in the directory `dir`.
+pub(crate) fn inputs_of(
+    args: &InputArgs,
+    (context, source): (BuildContext, Source),
+    dir: &Path,
+    surroundings: &Surroundings,
+) -> Result<Inputs, Failure> {
+    let settings = Settings::read(dir, surroundings.user_settings().as_deref())?;
     let created = created(surroundings)?;
     let mut lower = LowerRequest::on(Platform::new("linux", &Surroundings::architecture()));
     lower.build_args = build_args(&args.build_args, surroundings);
@@ -140,7 +159,6 @@ pub(crate) fn inputs(args: &InputArgs, surroundings: &Surroundings) -> Result<In
     };
     Ok(Inputs {
         context,
-        dockerfile,
         source,
         settings,
         lower,

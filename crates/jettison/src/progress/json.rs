@@ -38,12 +38,13 @@ struct Status<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     logs: Option<[Log<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    warnings: Option<[Warned; 1]>,
+    warnings: Option<[Warning; 1]>,
 }
 
 #[derive(Debug, Serialize)]
-struct Warned {
+struct Warning {
     level: u8,
+    /// The text in Base64.
     short: String,
 }
 
@@ -182,7 +183,7 @@ impl Json {
                 }]);
             }
             Event::Warning { text } => {
-                status.warnings = Some([Warned {
+                status.warnings = Some([Warning {
                     level: 1,
                     short: base64(text.as_bytes()),
                 }]);
@@ -321,6 +322,7 @@ mod tests {
                 step: 1,
                 elapsed: Duration::from_secs(1),
             },
+            Event::Warning { text: "foo" },
             Event::TaskStarted { title: "download" },
             Event::TaskProgress { done: 5, total: 10 },
             Event::TaskFinished {
@@ -342,6 +344,7 @@ mod tests {
             {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]"}]}
             {"logs":[{"vertex":"[SECOND]","stream":1,"data":"G1sySmhpCg==","timestamp":"[NOW]"}]}
             {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]","completed":"[NOW]"}]}
+            {"warnings":[{"level":1,"short":"Zm9v"}]}
             {"statuses":[{"id":"download","current":0,"timestamp":"[NOW]","started":"[NOW]"}]}
             {"statuses":[{"id":"download","total":10,"current":5,"timestamp":"[NOW]","started":"[NOW]"}]}
             {"statuses":[{"id":"download","current":0,"timestamp":"[NOW]","started":"[NOW]","completed":"[NOW]"}]}

@@ -19,9 +19,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 
-use crate::printable::printable;
-use crate::progress::seconds;
 use crate::progress::steps::{StepState, StepView, Steps};
+use crate::progress::{seconds, warning};
 
 const DIM: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();
@@ -48,14 +47,14 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    /// Prints what is no step: tasks, once they are done.
+    /// Prints what is no step: warnings, and tasks once they are done.
     pub(super) fn event(&mut self, event: &Event<'_>) {
         match event {
+            Event::Warning { text } => self.note(&warning(text)),
             Event::TaskFinished { title, elapsed } => {
                 let time = seconds(*elapsed);
                 self.note(&format!("   {title} {DIM}{time}{DIM:#}"));
             }
-            Event::Warning { text } => self.note(&printable(&format!("warning: {text}"))),
             Event::StepStarted { .. }
             | Event::StepCached { .. }
             | Event::StepOutput { .. }

@@ -16,9 +16,8 @@ use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 use jettison_slim::size_text;
 
-use crate::printable::printable;
-use crate::progress::seconds;
 use crate::progress::steps::{StepState, StepView, Steps};
+use crate::progress::{seconds, warning};
 
 const DIM: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();
@@ -66,10 +65,7 @@ impl Live {
                 }
             }
             Event::StepStarted { .. } => {}
-            Event::Warning { text } => {
-                let line = format!("warning: {text}");
-                self.kept.push(printable(&line).into_owned());
-            }
+            Event::Warning { text } => self.kept.push(warning(text)),
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
                     title: (*title).to_string(),

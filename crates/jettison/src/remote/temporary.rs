@@ -1,8 +1,8 @@
 //! Directories that last as long as a command.
 //!
 //! ```text
-//! <root>/tmp/<number>.<number>    one of them; locked by the process that made it
-//! <root>/tmp/lock                 held while one is made, or removed because its process is gone
+//! <root>/contexts/<number>.<number>    one of them; locked by the process that made it
+//! <root>/contexts/lock                 held while one is made, or removed because its process is gone
 //! ```
 
 use std::fs::{self, DirBuilder, File};
@@ -30,7 +30,7 @@ impl TemporaryDir {
     /// Makes an empty directory below `root`, which only this user can see, and removes those of processes that are
     /// gone.
     pub(crate) fn create(root: &Path) -> io::Result<TemporaryDir> {
-        let parent = root.join("tmp");
+        let parent = root.join("contexts");
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -105,7 +105,7 @@ mod tests {
         let other = TemporaryDir::create(root.path()).unwrap();
         let path = dir.path().to_path_buf();
         fs::create_dir_all(path.join("closed/more")).unwrap();
-        fs::set_permissions(path.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
         drop(dir);
         assert!(!path.exists());
         assert!(other.path().exists());
@@ -115,7 +115,7 @@ mod tests {
     fn what_a_killed_process_left_is_removed_and_what_is_in_use_is_not() {
         let root = tempfile::tempdir().unwrap();
         let dir = TemporaryDir::create(root.path()).unwrap();
-        let left = root.path().join("tmp/1.0");
+        let left = root.path().join("contexts/1.0");
         fs::create_dir(&left).unwrap();
         let other = TemporaryDir::create(root.path()).unwrap();
         assert!(!left.exists());

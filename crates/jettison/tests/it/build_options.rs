@@ -310,3 +310,27 @@ fn values_of_lists_are_shown_as_well() {
     "#]],
     );
 }
+
+#[test]
+fn every_option_is_in_the_guide() {
+    let guide = include_str!("../../../../docs/build.md");
+    for command in ["build", "du", "prune"] {
+        let help = Scratch::new(PROGRAM).jettison(&[command, "--help"]).stdout;
+        let words = help.lines().filter_map(|line| {
+            let option = line
+                .trim_start()
+                .trim_start_matches(|c: char| c.is_ascii_uppercase());
+            let start = option.find("--").filter(|start| *start <= 4)?;
+            let end = option[start + 2..].find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            Some(&option[start..end.map_or(option.len(), |end| start + 2 + end)])
+        });
+        for option in words.filter(|option| {
+            !["--help", "--root", "--file", "--format", "--verbose"].contains(option)
+        }) {
+            assert!(
+                guide.contains(option),
+                "{command} {option} is not in docs/build.md"
+            );
+        }
+    }
+}

@@ -34,10 +34,10 @@ fn a_missing_context_is_the_users_mistake() {
     Scratch::new(PROGRAM).check(
         &["build", "nowhere"],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: build context nowhere is not a directory
-    "#]],
+            exit: 2
+            --- stderr ---
+            error: unable to prepare context: path "nowhere" not found
+        "#]],
     );
 }
 
@@ -52,7 +52,7 @@ fn an_option_that_does_not_exist_is_named() {
 
               tip: a similar argument exists: '--squash'
 
-            Usage: jettison build --squash[=<BOOL>] [PATH]
+            Usage: jettison build --squash[=<BOOL>] [PATH | URL | -]
 
             For more information, try '--help'.
         "#]],

@@ -8,8 +8,10 @@
 
 mod archive;
 mod arrows;
+mod build_contexts;
 mod build_options;
 mod builds;
+mod caches;
 mod calculator;
 mod call;
 mod candidates;
@@ -17,6 +19,7 @@ mod check;
 mod check_formats;
 mod cli;
 mod conformance;
+mod contexts;
 mod files;
 mod interop;
 mod progress;

@@ -12,6 +12,7 @@ use jettison_sandbox::{
 
 use crate::cache_mounts::CacheMounts;
 use crate::error::BuildError;
+use crate::exec::run::certificates::Variable;
 use crate::exec::run::host::RunHost;
 use crate::exec::run::mounts::prepare;
 use crate::exec::run::names::{self, HOSTNAME, Loopback};
@@ -60,15 +61,23 @@ pub(crate) fn run_command(
     active: &Snapshot<Active>,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, RunError> {
-    let found = find_user(surroundings.entered, lowers, &definition.user);
+    let found = find_user(lowers, &definition.user);
     let ResolvedUser { user, home } = found
         .map_err(RunError::Build)?
         .map_err(|error| RunError::User(error.to_string()))?;
     let mut prepared = prepare(surroundings, definition)?;
     let mut mounts = name_mounts(surroundings.host, definition);
     mounts.extend(surroundings.host.apt_mount(lowers));
-    mounts.append(&mut prepared.mounts);
     let mut env = Variables(definition.env.clone());
+    if let Some(certificates) = &surroundings.host.certificates {
+        let lent = certificates.lend(lowers);
+        let (mount, variables) = lent.map_err(RunError::Build)?;
+        mounts.push(mount);
+        for (name, variable) in variables {
+            env.adapt(&name, variable);
+        }
+    }
+    mounts.append(&mut prepared.mounts);
     if let Some(socket) = &prepared.agent {
         env.set_default("SSH_AUTH_SOCK", socket);
     }
@@ -196,6 +205,19 @@ impl Variables {
     fn set_default(&mut self, name: &str, value: &str) {
         if self.get(name).is_none() {
             self.set(name, value);
+        }
+    }
+
+    fn adapt(&mut self, name: &str, variable: Variable) {
+        match variable {
+            Variable::Default(value) => self.set_default(name, &value),
+            Variable::Appended(addition) => {
+                let value = match self.get(name) {
+                    Some(value) if !value.is_empty() => format!("{value} {addition}"),
+                    _ => addition,
+                };
+                self.set(name, &value);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::exec::run::certificates::Certificates;
 use jettison_sandbox::{Mount, MountKind, Network, Resources};
 
 /// What the host lends to commands. None of it is in a key or in an image's history.
@@ -18,6 +19,8 @@ pub struct RunHost {
     pub proxies: Vec<(String, String)>,
     /// Limits for each command.
     pub resources: Resources,
+    /// Certificates of authorities that commands trust besides those of their image.
+    pub certificates: Option<Certificates>,
 }
 
 impl RunHost {

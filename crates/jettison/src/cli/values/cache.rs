@@ -8,12 +8,8 @@ use crate::cli::values::switch::switch;
 /// Where results of builds on other machines come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CacheImport {
-    /// A directory that `--cache-to` wrote.
+    /// A directory that `--cache-to` wrote. What was written with any tag is found.
     pub(crate) src: PathBuf,
-    /// The tag in it.
-    pub(crate) tag: Option<String>,
-    /// The digest in it, in place of a tag.
-    pub(crate) digest: Option<String>,
 }
 
 /// Where results go that builds on other machines may use.
@@ -39,21 +35,18 @@ pub(crate) enum CacheMode {
     Max,
 }
 
-/// Reads `type=local,src=DIR[,tag=TAG][,digest=DIGEST]`.
+/// Reads `type=local,src=DIR[,tag=TAG]`.
 pub(crate) fn cache_import(text: &str) -> Result<CacheImport, String> {
-    let (mut src, mut tag, mut digest) = (None, None, None);
+    let mut src = None;
     for (key, value) in attributes(text)? {
         match key.as_str() {
             "src" => src = Some(path(&key, &value)?),
-            "tag" => tag = Some(value),
-            "digest" => digest = Some(value),
-            _ => return Err(unknown(&key, "src, tag and digest")),
+            "tag" => {}
+            _ => return Err(unknown(&key, "src and tag")),
         }
     }
     Ok(CacheImport {
         src: src.ok_or("`src` is missing: the directory that `--cache-to` wrote")?,
-        tag,
-        digest,
     })
 }
 
@@ -145,12 +138,7 @@ mod tests {
     #[track_caller]
     fn check_import(text: &str, expected: Expect) {
         expected.assert_eq(&match cache_import(text) {
-            Ok(import) => format!(
-                "{} {:?} {:?}",
-                import.src.display(),
-                import.tag,
-                import.digest
-            ),
+            Ok(import) => import.src.display().to_string(),
             Err(problem) => problem,
         });
     }
@@ -172,10 +160,10 @@ mod tests {
 
     #[test]
     fn a_cache_comes_from_a_directory() {
-        check_import("type=local,src=a", expect!["a None None"]);
+        check_import("type=local,src=a", expect!["a"]);
         check_import(
             "type=oci-layout,src=a,tag=t,digest=sha256:0",
-            expect![[r#"a Some("t") Some("sha256:0")"#]],
+            expect!["`digest` is not supported: there are src and tag"],
         );
         check_import(
             "type=local",
@@ -183,7 +171,7 @@ mod tests {
         );
         check_import(
             "type=local,src=a,ref=b",
-            expect!["`ref` is not supported: there are src, tag and digest"],
+            expect!["`ref` is not supported: there are src and tag"],
         );
         check_import("src=a", expect!["`type` is missing: take type=local"]);
     }

@@ -1,5 +1,7 @@
 //! `--resource memory=2g`: what one command of a build may use at most.
 
+use jettison_sandbox::Resources;
+
 use crate::cli::values::size::size;
 
 /// One limit.
@@ -7,55 +9,41 @@ use crate::cli::values::size::size;
 pub(crate) enum Resource {
     /// Bytes of memory.
     Memory(u64),
-    /// Memory and swap together.
-    MemorySwap(MemorySwap),
+    /// Bytes of memory and swap space together; -1 is no limit.
+    MemorySwap(i64),
     /// A weight; 1024 is usual.
     CpuShares(u64),
     /// Microseconds of a scheduling period.
     CpuPeriod(u64),
     /// Microseconds of processor time in each period.
-    CpuQuota(u64),
+    CpuQuota(i64),
     /// Processors, such as `0-3,5`.
     CpusetCpus(String),
     /// Memory nodes, such as `0,1`.
     CpusetMems(String),
 }
 
-/// How much memory and swap there is together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MemorySwap {
-    Bytes(u64),
-    Unlimited,
-}
-
-/// What the commands of a build may use; a limit that is given twice counts as it was given last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Resources {
-    pub(crate) memory: Option<u64>,
-    pub(crate) memory_swap: Option<MemorySwap>,
-    pub(crate) cpu_shares: Option<u64>,
-    pub(crate) cpu_period: Option<u64>,
-    pub(crate) cpu_quota: Option<u64>,
-    pub(crate) cpuset_cpus: Option<String>,
-    pub(crate) cpuset_mems: Option<String>,
-}
-
-impl Resources {
-    /// Adds limits. One of 0, or an empty one, takes back what was said before (buildx: `addResourceLimits`,
-    /// build/utils.go).
-    pub(crate) fn add(&mut self, resource: &Resource) {
-        let number = |number: u64| Some(number).filter(|number| *number > 0);
+impl Resource {
+    /// Puts the limit into `limits`. One of 0, or an empty one, takes back what was said before (buildx:
+    /// `addResourceLimits`, build/utils.go).
+    pub(crate) fn limit(&self, limits: &mut Resources) {
         let list = |list: &String| Some(list.clone()).filter(|list| !list.is_empty());
-        match resource {
-            Resource::Memory(bytes) => self.memory = number(*bytes),
-            Resource::MemorySwap(swap) => {
-                self.memory_swap = Some(*swap).filter(|swap| *swap != MemorySwap::Bytes(0));
+        match self {
+            Resource::Memory(bytes) => limits.memory = Some(*bytes).filter(|bytes| *bytes > 0),
+            Resource::MemorySwap(bytes) => {
+                limits.memory_swap = Some(*bytes).filter(|bytes| *bytes != 0);
             }
-            Resource::CpuShares(shares) => self.cpu_shares = number(*shares),
-            Resource::CpuPeriod(period) => self.cpu_period = number(*period),
-            Resource::CpuQuota(quota) => self.cpu_quota = number(*quota),
-            Resource::CpusetCpus(cpus) => self.cpuset_cpus = list(cpus),
-            Resource::CpusetMems(mems) => self.cpuset_mems = list(mems),
+            Resource::CpuShares(shares) => {
+                limits.cpu_shares = Some(*shares).filter(|shares| *shares > 0);
+            }
+            Resource::CpuPeriod(period) => {
+                limits.cpu_period = Some(*period).filter(|period| *period > 0);
+            }
+            Resource::CpuQuota(quota) => {
+                limits.cpu_quota = Some(*quota).filter(|quota| *quota > 0);
+            }
+            Resource::CpusetCpus(cpus) => limits.cpuset_cpus = list(cpus),
+            Resource::CpusetMems(mems) => limits.cpuset_mems = list(mems),
         }
     }
 }
@@ -76,11 +64,11 @@ pub(crate) fn resource(text: &str) -> Result<Resource, String> {
     };
     Ok(match name {
         "memory" => Resource::Memory(size(value)?),
-        "memory-swap" if value == "-1" => Resource::MemorySwap(MemorySwap::Unlimited),
-        "memory-swap" => Resource::MemorySwap(MemorySwap::Bytes(size(value)?)),
+        "memory-swap" if value == "-1" => Resource::MemorySwap(-1),
+        "memory-swap" => Resource::MemorySwap(i64::try_from(size(value)?).unwrap_or(i64::MAX)),
         "cpu-shares" => Resource::CpuShares(number()?),
         "cpu-period" => Resource::CpuPeriod(number()?),
-        "cpu-quota" => Resource::CpuQuota(number()?),
+        "cpu-quota" => Resource::CpuQuota(i64::try_from(number()?).unwrap_or(i64::MAX)),
         "cpuset-cpus" => Resource::CpusetCpus(list()?),
         "cpuset-mems" => Resource::CpusetMems(list()?),
         _ => {
@@ -110,14 +98,8 @@ mod tests {
     fn limits_have_dockers_names() {
         let cases = [
             ("memory=2g", Resource::Memory(2 << 30)),
-            (
-                "memory-swap=-1",
-                Resource::MemorySwap(MemorySwap::Unlimited),
-            ),
-            (
-                "memory-swap=1m",
-                Resource::MemorySwap(MemorySwap::Bytes(1 << 20)),
-            ),
+            ("memory-swap=-1", Resource::MemorySwap(-1)),
+            ("memory-swap=1m", Resource::MemorySwap(1 << 20)),
             ("cpu-shares=512", Resource::CpuShares(512)),
             (" cpu-period = 100000 ", Resource::CpuPeriod(100_000)),
             ("cpu-quota=50000", Resource::CpuQuota(50_000)),
@@ -150,9 +132,9 @@ mod tests {
 
     #[test]
     fn the_last_limit_counts_and_nothing_takes_it_back() {
-        let mut resources = Resources::default();
+        let mut resources = Resources::UNLIMITED;
         for text in ["memory=1g", "memory=2g", "cpu-shares=5", "cpu-shares=0"] {
-            resources.add(&resource(text).unwrap());
+            resource(text).unwrap().limit(&mut resources);
         }
         assert_eq!(resources.memory, Some(2 << 30));
         assert_eq!(resources.cpu_shares, None);

@@ -1,8 +1,11 @@
 //! What the command line says about a build, as the engine takes it.
 
-use jettison_build::LowerRequest;
+use std::path::PathBuf;
 
-use crate::cli::{BuildArgs, ExtraHosts, Resources};
+use jettison_build::LowerRequest;
+use jettison_sandbox::Resources;
+
+use crate::cli::{BuildArgs, BuildNetwork, CommandArgs, ExtraHosts};
 use crate::failure::Failure;
 
 /// Adds what commands are given to `lower`.
@@ -25,12 +28,12 @@ pub(super) fn add(args: &BuildArgs, lower: &mut LowerRequest) {
 
 /// What commands may use at most. `--resource` goes before the older options (buildx: `legacyResourceValue`,
 /// commands/build.go).
-pub(super) fn resources(args: &BuildArgs) -> Resources {
-    let mut resources = Resources::default();
-    let older = args.commands.old_resources.resources();
-    for resource in older.chain(&args.commands.resources) {
-        resources.add(resource);
+pub(super) fn resources(args: &CommandArgs) -> Resources {
+    let mut resources = Resources::UNLIMITED;
+    for resource in args.old_resources.resources().chain(&args.resources) {
+        resource.limit(&mut resources);
     }
+    resources.parent = args.cgroup_parent.as_ref().map(PathBuf::from);
     resources
 }
 
@@ -43,21 +46,13 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
         ("--label", !args.image.labels.is_empty()),
         ("--annotation", !args.image.annotations.is_empty()),
         ("--no-cache-filter", !args.cache.no_cache_filter.is_empty()),
-        ("--cache-from", !args.cache.cache_from.is_empty()),
-        ("--cache-to", !args.cache.cache_to.is_empty()),
-        ("--secret", !commands.secrets.is_empty()),
-        ("--ssh", !commands.ssh.is_empty()),
-        ("--ca", commands.ca.is_some()),
         (
-            "--network",
-            commands.network != crate::cli::BuildNetwork::Default,
+            "--cache-to mounts=true",
+            args.cache.cache_to.iter().any(|export| export.has_mounts),
         ),
-        ("--add-host", !commands.add_hosts.is_empty()),
+        ("--ca", commands.ca.is_some()),
+        ("--network none", commands.network == BuildNetwork::None),
         ("--allow", !commands.allow.is_empty()),
-        ("--shm-size", commands.shm_size.is_some()),
-        ("--ulimit", !commands.ulimits.is_empty()),
-        ("--resource", resources(args) != Resources::default()),
-        ("--cgroup-parent", commands.cgroup_parent.is_some()),
         ("--shell-on-failure", commands.shell_on_failure),
     ];
     match options.iter().find(|(_, is_given)| *is_given) {

@@ -1,0 +1,117 @@
+//! What a build takes from outside: its context, the network, secrets.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jettison_dockerfile::GitReference;
+use jettison_oci::Owners;
+use jettison_sandbox::{Entered, IdMapKind};
+
+use crate::cli::BuildArgs;
+use crate::commands::dockerfile::Location;
+use crate::commands::world;
+use crate::failure::Failure;
+use crate::remote::{
+    ContextKind, ContextRequest, ContextSources, HostRemotes, OpenedContext, Reach, open,
+};
+use crate::secrets::HostSecrets;
+use crate::source::STDIN;
+use crate::surroundings::Surroundings;
+
+/// The build argument that keeps a repository's `.git` in the context.
+const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+
+/// The secrets and agents that the command line names.
+pub(in crate::commands) fn secrets(
+    args: &BuildArgs,
+    surroundings: &Surroundings,
+    root: &Path,
+) -> Result<HostSecrets, Failure> {
+    let mut agents = args.commands.ssh.clone();
+    // A context that is fetched by SSH needs the agent (buildx: `IsGitSSH`, util/buildflags).
+    let context = args.input.context.to_string_lossy();
+    let needs_agent = context.starts_with("git@") || context.starts_with("ssh://");
+    if agents.is_empty() && needs_agent && surroundings.variables.contains_key("SSH_AUTH_SOCK") {
+        agents.push("default".to_string());
+    }
+    HostSecrets::of(
+        &args.commands.secrets,
+        &agents,
+        &surroundings.variables,
+        root,
+    )
+}
+
+/// How servers are reached: by the proxies of the environment, or those that build arguments name.
+pub(in crate::commands) fn reach(args: &BuildArgs, surroundings: &Surroundings) -> Reach {
+    let mut variables = surroundings.variables.clone();
+    let build_args = world::build_args(&args.input.build_args, surroundings);
+    variables.extend(jettison_build::proxies(&build_args));
+    Reach {
+        variables,
+        ca: None,
+    }
+}
+
+/// Says whether the context is one that has to be fetched or unpacked.
+pub(in crate::commands) fn is_elsewhere(args: &BuildArgs) -> bool {
+    let path = &args.input.context;
+    let text = path.to_string_lossy();
+    let is_url = ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    !path.is_dir()
+        && (text == STDIN || is_url || path.is_file() || GitReference::parse(&text).is_some())
+}
+
+/// Opens the context and reads the Dockerfile.
+pub(in crate::commands) fn context(
+    args: &BuildArgs,
+    remotes: &HostRemotes<'_>,
+    root: &Path,
+    owners: Owners,
+) -> Result<OpenedContext, Failure> {
+    if is_elsewhere(args) {
+        world::create_root(root)?;
+    }
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let context = text(&args.input.context);
+    let file = args.input.file.as_deref().map(text);
+    let keeps = args.input.build_args.iter().find_map(|argument| {
+        let value = argument.strip_prefix(KEEP_GIT_DIR)?.strip_prefix('=')?;
+        crate::cli::switch(value).ok()
+    });
+    let request = ContextRequest {
+        context: &context,
+        file: file.as_deref(),
+        keep_git_dir: keeps.unwrap_or(false),
+        owners,
+    };
+    let mut stdin = io::stdin().lock();
+    let mut sources = ContextSources {
+        remotes,
+        stdin: &mut stdin,
+        root,
+    };
+    open(&request, &mut sources)
+}
+
+/// Whose the files of an archive become.
+pub(in crate::commands) fn owners(entered: &Entered) -> Owners {
+    match entered.ids {
+        IdMapKind::SingleId => Owners::Squash,
+        IdMapKind::Root | IdMapKind::SubordinateIds { .. } => Owners::Preserve,
+    }
+}
+
+/// Where the Dockerfile and its ignore file are.
+pub(in crate::commands) fn location(opened: &OpenedContext) -> Location {
+    let is_directory = opened.kind == ContextKind::Directory;
+    Location {
+        dockerfile: opened
+            .dockerfile
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(&opened.source.path)),
+        context: is_directory.then(|| opened.root.clone()),
+    }
+}
