@@ -93,11 +93,10 @@ impl Live {
 
     /// Draws what runs, below what has been kept.
     pub(super) fn redraw(&mut self, steps: &Steps, now: Instant) {
-        let size = rustix::termios::tcgetwinsize(io::stderr());
-        let (width, height) = size.map_or((80, 24), |size| (size.ws_col.max(20), size.ws_row));
-        let lines = self.region(steps, now, usize::from(width));
+        let (width, height) = size();
+        let lines = self.region(steps, now, width);
         // What scrolled away could not be taken back.
-        let room = usize::from(height).saturating_sub(2).max(1);
+        let room = height.saturating_sub(2).max(1);
         let shown = &lines[..lines.len().min(room)];
         self.draw(shown);
     }
@@ -186,6 +185,17 @@ impl Live {
         stderr.write_all(drawing.as_bytes()).unwrap_or_default();
         stderr.flush().unwrap_or_default();
     }
+}
+
+/// How many columns and lines the terminal has. Some do not know: they count as the usual ones.
+fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    let (width, height) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    let usual = |number: u16, usual: usize| match number {
+        0 => usual,
+        number => usize::from(number),
+    };
+    (usual(width, 80).max(20), usual(height, 24))
 }
 
 fn time(elapsed: Duration) -> String {
