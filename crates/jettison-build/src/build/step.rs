@@ -399,6 +399,7 @@ impl StepRun<'_> {
             cache_mounts: &self.engine.cache_mounts,
             snapshots: &self.engine.snapshots,
             lowers_of: &|input| self.lowers_of(input),
+            is_cancelled: &|| self.schedule.has_failed(),
         };
         let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {

@@ -36,6 +36,8 @@ pub(crate) struct Wishes {
     pub(crate) build_args: Vec<(&'static str, &'static str)>,
     pub(crate) without_cache: bool,
     pub(crate) keeps_little: bool,
+    /// Executes independent steps at once.
+    pub(crate) runs_at_once: bool,
     /// Layouts of steps to take results from.
     pub(crate) cache_from: Vec<PathBuf>,
     /// A layout to put steps into.
@@ -157,7 +159,7 @@ impl Scene {
                     Keep::Everything
                 },
                 // The order of events is part of what tests expect.
-                jobs: Some(1),
+                jobs: (!wishes.runs_at_once).then_some(1),
                 ..BuildRequest::new(dockerfile, &context, lower)
             };
             let built = engine.build(&request, &bases, &recorder)?;
