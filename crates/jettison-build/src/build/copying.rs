@@ -91,13 +91,10 @@ impl StepRun<'_> {
                 (Owners::Exact, self.layers.wants(id))
             }
         };
-        let mut layer = match is_layer_needed {
-            true => {
-                let layer = LayerWriter::new(self.engine.store, &LAYER_OPTIONS);
-                Some(layer.map_err(CopyFailure::Layer)?)
-            }
-            false => None,
-        };
+        let mut layer = is_layer_needed
+            .then(|| LayerWriter::new(self.engine.store, &LAYER_OPTIONS))
+            .transpose()
+            .map_err(CopyFailure::Layer)?;
         let upper = active.fs();
         changes.write(Outputs {
             upper: self.needs_files(id).then_some((&upper, owners)),
