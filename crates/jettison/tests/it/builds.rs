@@ -62,13 +62,13 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [files 2/2] COPY data/ /srv/
+            #1 [files 1/1] COPY data/ /srv/
             #1 DONE [TIME]
 
-            #2 [stage-1 2/3] WORKDIR /srv
+            #2 [stage-1 1/2] WORKDIR /srv
             #2 DONE [TIME]
 
-            #3 [stage-1 3/3] COPY --from=files /srv/ ./
+            #3 [stage-1 2/2] COPY --from=files /srv/ ./
             #3 DONE [TIME]
 
             [TABLE]
@@ -83,13 +83,13 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [files 2/2] COPY data/ /srv/
+            #1 [files 1/1] COPY data/ /srv/
             #1 CACHED
 
-            #2 [stage-1 2/3] WORKDIR /srv
+            #2 [stage-1 1/2] WORKDIR /srv
             #2 CACHED
 
-            #3 [stage-1 3/3] COPY --from=files /srv/ ./
+            #3 [stage-1 2/2] COPY --from=files /srv/ ./
             #3 CACHED
 
             [TABLE]

@@ -5,7 +5,8 @@
 
 mod upper;
 
-use std::io::{self, Read, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -372,7 +373,7 @@ impl Work<'_> {
                 }
                 left -= u64::try_from(bytes.len()).unwrap_or(left);
                 if let Some(made) = &mut made {
-                    made.write_all(bytes).map_err(write_error(path))?;
+                    write_or_skip(made, bytes).map_err(write_error(path))?;
                 }
                 if let Some(layer) = &mut layer {
                     layer.write_all(bytes).map_err(write_error(path))?;
@@ -380,6 +381,9 @@ impl Work<'_> {
             }
             if left > 0 {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if let Some(made) = &made {
+                made.set_len(opened.size).map_err(write_error(path))?;
             }
         }
         opened.check().map_err(read_error(node))?;
@@ -438,6 +442,15 @@ impl Work<'_> {
                 }
             }
         }
+    }
+}
+
+/// Writes a piece of a large file, or leaves a hole if it is zeros.
+fn write_or_skip(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        file.seek_relative(i64::try_from(bytes.len()).unwrap_or_default())
+    } else {
+        file.write_all(bytes)
     }
 }
 

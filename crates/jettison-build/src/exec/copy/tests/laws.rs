@@ -80,6 +80,18 @@ fn a_layer_is_the_same_however_it_is_written() {
     }
     symlink("far", world.path("context/many/link")).unwrap();
     assert!(run("mkfifo", &[&world.path("context/many/fifo")]));
+    world.write("2/srv/x/sub/deep", "");
+    super::archives::tar(
+        &world,
+        "a.tar",
+        &[
+            ("x", b'0', 0o644, "x"),
+            ("x", b'5', 0o755, ""),
+            ("x/large", b'0', 0o644, &"0".repeat(2 << 20)),
+            ("x/new", b'1', 0o644, "x/large"),
+            ("keep", b'2', 0o777, "x"),
+        ],
+    );
     for instruction in [
         "COPY . /srv",
         "COPY d a.txt /srv/old/",
@@ -88,6 +100,7 @@ fn a_layer_is_the_same_however_it_is_written() {
         "COPY --link d /srv",
         "COPY --link a.txt /srv",
         "COPY nothing* /srv",
+        "ADD a.tar /srv",
     ] {
         let changes = world.copy(instruction).unwrap();
         let lowers = match instruction.contains("--link") {
