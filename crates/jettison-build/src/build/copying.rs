@@ -171,5 +171,9 @@ fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
 }
 
 fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
-    located(step, with_causes(failure))
+    let mut error = located(step, with_causes(failure));
+    if let (BuildError::Copy(located), CopyFailure::Context(context)) = (&mut error, failure) {
+        located.hints.extend(context.hint().map(str::to_owned));
+    }
+    error
 }

@@ -344,26 +344,26 @@ fn ignored_files_do_not_exist() {
     world.check(
         "COPY --on=scratch b.go /",
         expect![[r#"
-            error: failed to compute cache key: "/b.go": not found: the ignore file leaves it out
+            error: failed to compute cache key: "/b.go": not found: excluded by the ignore file
         "#]],
     );
     world.check(
         "COPY --on=scratch d/l /",
         expect![[r#"
-            error: failed to compute cache key: "/d/l": not found: the ignore file leaves it out
+            error: failed to compute cache key: "/d/l": not found: excluded by the ignore file
         "#]],
     );
     symlink("b.go", world.path("context/lb")).unwrap();
     world.check(
         "COPY --on=scratch lb /",
         expect![[r#"
-            error: failed to compute cache key: "/lb": not found: the ignore file leaves it out
+            error: failed to compute cache key: "/lb": not found: excluded by the ignore file
         "#]],
     );
     world.check(
         "COPY --on=scratch *b* /",
         expect![[r#"
-            error: failed to compute cache key: "/lb": not found: the ignore file leaves it out
+            error: failed to compute cache key: "/lb": not found: excluded by the ignore file
         "#]],
     );
 }
