@@ -22,7 +22,7 @@ pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
     Devices, Entry, EntryContent, EntryKind, LayerError, LayerOptions, LayerWriter, Owners,
     Placement, TarFile, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry, measure_layer,
-    unpack_layer, unpack_layer_as, unpack_layer_over, unpack_tar, write_layer,
+    unpack_layer, unpack_layer_as, unpack_layer_over, unpack_layers, unpack_tar, write_layer,
 };
 pub use crate::compress::Compression;
 pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
