@@ -33,8 +33,8 @@ pub use crate::digest::{
 pub use crate::image::{Image, ImageError, Layer};
 pub use crate::layout::{
     Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
-    ExportSettings, Exported, ExportedImage, MediaTypes, Recompression, Sink, Timestamps, export,
-    export_image, import_layout,
+    ExportSettings, Exported, ExportedImage, MediaTypes, PlatformAnnotations, Recompression, Sink,
+    Timestamps, export, export_image, import_layout,
 };
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
