@@ -11,6 +11,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 use crate::cgroup::Cgroup;
 use crate::forker::Supervisor;
 use crate::sandbox::{Rootfs, SandboxError, Upper};
+use crate::signals::HeldSignals;
 use crate::stub;
 use crate::wire::{Report, Stub, receive_report};
 
@@ -208,6 +209,40 @@ impl Child {
             ran_out_of_memory,
             exec_failure: self.exec_failure.take(),
         })
+    }
+
+    /// As [`Child::wait`], and passes on the signals that this process gets meanwhile. As the first process of its
+    /// namespace the program does not notice those that it has no handler for; so the third that asks it to end kills it
+    /// (docker: `ForwardAllSignals` and the client's own three, cli/command/container/run.go).
+    pub fn wait_passing_on(mut self, signals: &HeldSignals) -> Result<Exit, SandboxError> {
+        const PATIENCE: usize = 3;
+        let mut n_ending = 0;
+        self.pipes = Pipes::default();
+        while let (None, Some(socket)) = (&self.exited, &self.socket) {
+            let mut fds = [
+                PollFd::new(socket, PollFlags::IN),
+                PollFd::new(signals, PollFlags::IN),
+            ];
+            let failed = |source: io::Error| SandboxError::Start {
+                action: "wait for a signal",
+                source,
+            };
+            rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None))
+                .map_err(|error| failed(error.into()))?;
+            let [report, signal] = fds.map(|fd| !fd.revents().is_empty());
+            if signal && let Some(signal) = signals.next().map_err(failed)? {
+                n_ending += usize::from([Signal::INT, Signal::TERM].contains(&signal));
+                self.signal(if n_ending < PATIENCE {
+                    signal
+                } else {
+                    Signal::KILL
+                });
+            }
+            if report {
+                self.follow()?;
+            }
+        }
+        self.wait()
     }
 
     /// Reads the pipes to their ends, and waits for the end of the process. More than 64 MiB in one of them is an

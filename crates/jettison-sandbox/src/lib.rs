@@ -10,6 +10,7 @@
 
 mod cgroup;
 mod child;
+mod emulator;
 mod enter;
 mod forker;
 mod id_map;
@@ -19,6 +20,7 @@ mod overlay;
 mod probe;
 mod sandbox;
 mod seccomp;
+mod signals;
 mod spawn;
 mod stub;
 mod system;
@@ -28,6 +30,7 @@ mod wire;
 
 pub use crate::cgroup::Resources;
 pub use crate::child::{Child, ChildPipe, ExecFailure, Exit, Output, Status};
+pub use crate::emulator::{Emulator, emulators};
 pub use crate::enter::{EnterError, EnterOptions, Entered, IdChoice, IdMapKind, enter};
 pub use crate::init::init_if_asked;
 pub use crate::mount::{MemoryFile, Mount, MountKind};
@@ -37,6 +40,7 @@ pub use crate::sandbox::{
     Input, KernelDirectories, MissingCwd, Network, OutputMode, Rootfs, Sandbox, SandboxError,
     Security, Terminal, Upper,
 };
+pub use crate::signals::HeldSignals;
 pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};
 pub use rustix::process::Signal;

@@ -2,6 +2,8 @@
 //!
 //! The process is this program, started again under the name [`PROBE_NAME`]. It writes the facts as JSON.
 
+mod extras;
+
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
@@ -67,6 +69,8 @@ enum Subject {
     PidNamespace,
     NetworkNamespace,
     Ptrace,
+    ControlGroups,
+    OtherProcessors,
 }
 
 impl Subject {
@@ -81,6 +85,8 @@ impl Subject {
             Subject::PidNamespace => "PID namespace",
             Subject::NetworkNamespace => "network namespace",
             Subject::Ptrace => "ptrace",
+            Subject::ControlGroups => "control groups",
+            Subject::OtherProcessors => "other processors",
         }
     }
 }
@@ -198,6 +204,8 @@ fn try_inside(entered: &Entered) -> Vec<Finding> {
         pid_namespace(),
         network_namespace(),
         ptrace(),
+        extras::control_groups(),
+        extras::other_processors(),
     ]
 }
 

@@ -218,6 +218,54 @@ pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> io::R
     }
 }
 
+fn set_of(signals: &[Signal]) -> libc::sigset_t {
+    // SAFETY: all fields are integers, for which zero is a value.
+    #[expect(unsafe_code, reason = "libc has no constructor for the structure")]
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    for signal in signals {
+        // SAFETY: the pointer is to a live set.
+        #[expect(unsafe_code, reason = "rustix has no signal sets")]
+        unsafe {
+            libc::sigaddset(&raw mut set, signal.as_raw());
+        }
+    }
+    set
+}
+
+fn change_mask(how: c_int, signals: &[Signal]) -> io::Result<()> {
+    let set = set_of(signals);
+    // SAFETY: the pointer is to a live set, and the former one is not asked for.
+    #[expect(unsafe_code, reason = "rustix has no signal masks")]
+    let error = unsafe { libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut()) };
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(error))
+    }
+}
+
+/// Lets `signals` wait from now on, in this thread and those that it starts.
+pub(crate) fn block_signals(signals: &[Signal]) -> io::Result<()> {
+    change_mask(libc::SIG_BLOCK, signals)
+}
+
+/// Lets no signal wait any more.
+pub(crate) fn unblock_all_signals() -> io::Result<()> {
+    change_mask(libc::SIG_SETMASK, &[])
+}
+
+/// A descriptor from which those of `signals` that wait can be read.
+pub(crate) fn signal_fd(signals: &[Signal]) -> io::Result<OwnedFd> {
+    let set = set_of(signals);
+    // SAFETY: the pointer is to a live set.
+    #[expect(unsafe_code, reason = "rustix has no signalfd")]
+    let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC) };
+    check(fd.into())?;
+    // SAFETY: the descriptor is open and nobody else has it.
+    #[expect(unsafe_code, reason = "the descriptor comes from libc")]
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Brings up the loopback interface of this process's network namespace.
 pub(crate) fn bring_up_loopback() -> io::Result<()> {
     // SAFETY: the call takes no pointers.

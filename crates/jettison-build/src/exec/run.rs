@@ -5,7 +5,6 @@ mod certificates;
 mod command;
 mod host;
 mod image;
-mod layers;
 mod mounts;
 mod names;
 mod user;

@@ -108,14 +108,14 @@ fn create_namespaces(spec: &Spec) -> Result<(), Failure> {
     system::unshare(namespaces).map_err(Failure::of("create namespaces"))
 }
 
-/// Undoes what the supervisor, the Rust runtime and whoever started the caller have ignored.
+/// Undoes what the supervisor, the Rust runtime and whoever started the caller have ignored or blocked.
 fn reset_signals() -> Result<(), Failure> {
     let signals = (1..32).filter_map(Signal::from_named_raw);
     for signal in signals.filter(|signal| ![Signal::KILL, Signal::STOP].contains(signal)) {
         system::set_disposition(signal, Disposition::Default)
             .map_err(Failure::of("reset a signal"))?;
     }
-    Ok(())
+    system::unblock_all_signals().map_err(Failure::of("unblock the signals"))
 }
 
 /// Gives PID 1 a session of its own, or the foreground of the terminal. (The supervisor, and so PID 1, ignores the

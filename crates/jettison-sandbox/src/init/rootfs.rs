@@ -264,18 +264,6 @@ impl<'a> Tree<'a> {
             wire::send_report(self.socket, &Report::Stubs(vec![stub]), None)
                 .map_err(Failure::at("report the mount point", &path))?;
         }
-        if !is_stub {
-            // It stays, and nothing of the clock does.
-            let epoch = Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            };
-            let times = Timestamps {
-                last_access: epoch,
-                last_modification: epoch,
-            };
-            rustix::fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(fail)?;
-        }
         stub::set_times(parent, &times).map_err(fail)?;
         if !is_stub {
             // What stays must not say when it was made.

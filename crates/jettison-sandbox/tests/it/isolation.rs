@@ -185,6 +185,8 @@ fn everything_of_the_host_that_was_tried_works(_world: &World) {
             "PID namespace",
             "network namespace",
             "ptrace",
+            "control groups",
+            "other processors",
         ]
     );
     // The tests run, so what they need is there.

@@ -24,6 +24,7 @@ fn main() {
     let code = match words.as_slice() {
         ["--inside", what] => inside::answer(what),
         ["--caller", marker] => processes::be_a_caller(marker),
+        ["--passing-on", script] => processes::be_a_caller_that_passes_on(script),
         ["--world", name, filter] => runner::run_world(name, filter),
         _ => {
             let filter = words.iter().find(|word| !word.starts_with('-'));

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jettison_sandbox::{
-    EnterOptions, IdChoice, Input, OutputMode, SandboxError, Signal, Status, Terminal, enter,
+    EnterOptions, HeldSignals, IdChoice, Input, OutputMode, SandboxError, Signal, Status, Terminal,
+    enter,
 };
 
 use crate::runner::Test;
@@ -32,6 +33,9 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     dropping_the_child_kills_its_children,
     killing_the_caller_kills_all,
     killing_the_supervisor_kills_the_program,
+    a_killed_forker_is_replaced,
+    signals_are_passed_on,
+    who_ignores_three_signals_is_killed,
     resources_are_measured,
     an_inherited_terminal_that_is_none_is_fine,
     sixty_sandboxes_take_little_time,
@@ -273,6 +277,88 @@ fn killing_the_supervisor_kills_the_program(world: &World) {
     );
     assert!(matches!(child.wait(), Err(SandboxError::Lost)));
     wait_until("the program is gone", || !is_running(&marker));
+}
+
+/// The process IDs of those whose parent is `pid`.
+fn children_of(pid: u32) -> Vec<u32> {
+    let list = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(list).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
+}
+
+fn a_killed_forker_is_replaced(world: &World) {
+    let (scene, marker) = (Scene::new(), marker(5));
+    let child = scene
+        .sandbox(&format!("sleep {marker} & wait"))
+        .spawn(&world.entered)
+        .unwrap();
+    wait_until("the program runs", || is_running(&marker));
+    let forkers = children_of(std::process::id());
+    assert_eq!(forkers.len(), 1);
+    assert!(
+        Command::new("kill")
+            .args(["-9", &forkers[0].to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    // What runs goes on, and others can be started.
+    assert_eq!(say(world, "echo on"), "on\n");
+    assert!(is_running(&marker));
+    drop(child);
+    assert!(!is_running(&marker));
+}
+
+/// Another caller of the library, which passes on the signals that it gets.
+pub(crate) fn be_a_caller_that_passes_on(script: &str) -> i32 {
+    let entered = enter(&EnterOptions {
+        ids: IdChoice::Single,
+    })
+    .unwrap();
+    let signals = HeldSignals::hold().unwrap();
+    let scene = Scene::new();
+    let mut sandbox = scene.sandbox(script);
+    sandbox.output = OutputMode::Inherit;
+    let child = sandbox.spawn(&entered).unwrap();
+    match child.wait_passing_on(&signals).unwrap().status {
+        Status::Code(code) => code,
+        Status::Signal(signal) => 128 + signal,
+        Status::TimedOut => 0,
+    }
+}
+
+/// Starts a program that says when it is ready, signals the caller, and gives the caller's exit code.
+fn signal_a_caller(script: &str, signals: &[&str]) -> Option<i32> {
+    let mut caller = Command::new("/proc/self/exe")
+        .args(["--passing-on", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    caller.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    for signal in signals {
+        let pid = caller.id().to_string();
+        Command::new("kill")
+            .args([*signal, pid.as_str()])
+            .status()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    caller.wait().unwrap().code()
+}
+
+fn signals_are_passed_on(_world: &World) {
+    for (signal, name) in [("-TERM", "TERM"), ("-INT", "INT"), ("-USR1", "USR1")] {
+        let script = format!("trap 'exit 7' {name}; echo r; while :; do sleep 0.01; done");
+        assert_eq!(signal_a_caller(&script, &[signal]), Some(7), "{name}");
+    }
+}
+
+fn who_ignores_three_signals_is_killed(_world: &World) {
+    let script = "echo r; while :; do sleep 0.01; done";
+    let signals = ["-TERM"; 3];
+    assert_eq!(signal_a_caller(script, &signals), Some(128 + 9));
 }
 
 fn resources_are_measured(world: &World) {

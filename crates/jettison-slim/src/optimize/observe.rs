@@ -32,14 +32,8 @@ pub fn observe(
         network: Network::None,
         time_limit: Some(probe.time_limit),
     };
-    let mut sandbox = image_sandbox(
-        engine.entered,
-        engine.host,
-        image.config(),
-        &lowers,
-        &process,
-    )
-    .map_err(ProbeError::Image)?;
+    let mut sandbox =
+        image_sandbox(engine.host, image.config(), &lowers, &process).map_err(ProbeError::Image)?;
     let active = engine.snapshots().prepare().map_err(ProbeError::Image)?;
     sandbox.rootfs.upper = Some(Upper {
         dir: active.fs(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use jettison_build::{Engine, ImageProcess, image_sandbox};
 use jettison_oci::{Image, Store};
-use jettison_sandbox::{Input, Network, OutputMode, Status, Terminal};
+use jettison_sandbox::{HeldSignals, Input, Network, OutputMode, Status, Terminal};
 
 use crate::cli::{Global, NetworkKind, RunArgs};
 use crate::commands::build_failure::build_failure;
@@ -24,6 +24,8 @@ pub(crate) fn run(
     };
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
+    let signals = HeldSignals::hold()
+        .map_err(|error| Failure::host("cannot pass on signals").because(&error))?;
     let store = world::store(&root)?;
     let image = find(&store, name)?;
     let host = world::run_host(&root, &entered, &std::collections::BTreeMap::new())?;
@@ -75,15 +77,15 @@ pub(crate) fn run(
         },
         time_limit: None,
     };
-    let sandbox = image_sandbox(&entered, &host, image.config(), &lowers, &process)
-        .map_err(|error| failed(&error))?;
+    let sandbox =
+        image_sandbox(&host, image.config(), &lowers, &process).map_err(|error| failed(&error))?;
     let start = |error: &jettison_sandbox::SandboxError| {
         Failure::host(format!("cannot run {name}")).because(error)
     };
     let exit = sandbox
         .spawn(&entered)
         .map_err(|error| start(&error))?
-        .wait()
+        .wait_passing_on(&signals)
         .map_err(|error| start(&error))?;
     if let Some(failure) = &exit.exec_failure {
         let reason = std::io::Error::from_raw_os_error(failure.errno);

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use jettison_sandbox::{Entered, MemoryFile, Mount, MountKind};
+use jettison_sandbox::{MemoryFile, Mount, MountKind};
 use sha1::{Digest as _, Sha1};
 
 use crate::error::BuildError;
-use crate::exec::run::layers::text_of;
+use crate::exec::run::user::text_of;
 
 /// Below `/dev`, which is a mount itself, so that no mount point is made in the image; and not below `/run` or `/tmp`,
 /// which commands empty.
@@ -137,12 +137,11 @@ impl Certificates {
     /// The mount for a command on `lowers`, and the variables that lead to it.
     pub(super) fn lend(
         &self,
-        entered: &Entered,
         lowers: &[PathBuf],
     ) -> Result<(Mount, Vec<(String, Variable)>), BuildError> {
         let mut own = String::new();
         for bundle in BUNDLES {
-            own = text_of(entered, lowers, Path::new(bundle), LIMIT)?;
+            own = text_of(lowers, Path::new(bundle), LIMIT)?;
             if !own.is_empty() {
                 break;
             }

@@ -61,7 +61,7 @@ pub(crate) fn run_command(
     active: &Snapshot<Active>,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, RunError> {
-    let found = find_user(surroundings.entered, lowers, &definition.user);
+    let found = find_user(lowers, &definition.user);
     let ResolvedUser { user, home } = found
         .map_err(RunError::Build)?
         .map_err(|error| RunError::User(error.to_string()))?;
@@ -70,7 +70,7 @@ pub(crate) fn run_command(
     mounts.extend(surroundings.host.apt_mount(lowers));
     let mut env = Variables(definition.env.clone());
     if let Some(certificates) = &surroundings.host.certificates {
-        let lent = certificates.lend(surroundings.entered, lowers);
+        let lent = certificates.lend(lowers);
         let (mount, variables) = lent.map_err(RunError::Build)?;
         mounts.push(mount);
         for (name, variable) in variables {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jettison_oci::ImageConfig;
 use jettison_sandbox::{
-    Entered, Input, KernelDirectories, MissingCwd, Network, OutputMode, ResolvedUser, Rootfs,
-    Sandbox, Security, Terminal,
+    Input, KernelDirectories, MissingCwd, Network, OutputMode, ResolvedUser, Rootfs, Sandbox,
+    Security, Terminal,
 };
 
 use crate::error::BuildError;
@@ -52,7 +52,6 @@ fn command_line(config: &ImageConfig, process: &ImageProcess) -> Vec<String> {
 
 /// A sandbox that runs an image's program on `lowers`. What the program writes is thrown away.
 pub fn image_sandbox(
-    entered: &Entered,
     host: &RunHost,
     config: &ImageConfig,
     lowers: &[PathBuf],
@@ -62,7 +61,7 @@ pub fn image_sandbox(
     if argv.is_empty() {
         return Err(BuildError::NoCommand);
     }
-    let found = find_user(entered, lowers, &config.config.user)?;
+    let found = find_user(lowers, &config.config.user)?;
     let ResolvedUser { user, home } = found.map_err(|error| BuildError::User {
         user: config.config.user.clone(),
         reason: error.to_string(),
