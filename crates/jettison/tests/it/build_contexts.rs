@@ -146,6 +146,13 @@ fn what_is_no_context_is_the_users_mistake_and_a_missing_git_is_the_hosts() {
     let mut command = scratch.command(&["build", "git://127.0.0.1:1/x"]);
     let outcome = scratch.outcome(command.env("PATH", "/nonexistent"));
     said(outcome, "3", "`git` is not installed");
+    scratch.write(
+        "add/Dockerfile",
+        "FROM scratch\nADD git://127.0.0.1:1/x /\n",
+    );
+    let mut command = scratch.command(&["build", "add"]);
+    let outcome = scratch.outcome(command.env("PATH", "/nonexistent"));
+    said(outcome, "3", "`git` is not installed");
 }
 
 #[test]
@@ -169,10 +176,10 @@ fn files_of_archives_keep_their_owners_whatever_packs_them() {
         let id = id(&scratch, &out, &output.stdout);
         assert_eq!(*last.get_or_insert_with(|| id.clone()), id, "{packing}");
     }
-    let list = "for blob in out/blobs/sha256/*; do tar tvf $blob --numeric-owner; done";
-    let output = scratch.tool("sh", &["-c", list]).output().unwrap();
-    let list = String::from_utf8_lossy(&output.stdout);
-    let owner = list
+    let listing = "for blob in out/blobs/sha256/*; do tar tvf $blob --numeric-owner; done";
+    let output = scratch.tool("sh", &["-c", listing]).output().unwrap();
+    let listed = String::from_utf8_lossy(&output.stdout);
+    let owner = listed
         .lines()
         .find(|line| line.ends_with("all/a"))
         .and_then(|line| line.split_whitespace().nth(1));
@@ -180,5 +187,5 @@ fn files_of_archives_keep_their_owners_whatever_packs_them() {
         jettison_testkit::skip("only one user ID can be used");
         return;
     }
-    assert_eq!(owner, Some("1000/2000"), "{list}");
+    assert_eq!(owner, Some("1000/2000"), "{listed}");
 }
