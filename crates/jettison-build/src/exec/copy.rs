@@ -45,6 +45,18 @@ pub(crate) use crate::exec::copy::changes::Changes;
 pub(crate) use crate::exec::copy::select::Source;
 pub(crate) use crate::exec::copy::write::{Outputs, Owners};
 
+/// An address as it may be shown.
+fn without_credentials(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://xxxxx@{host}{path}"),
+        None => address.to_owned(),
+    }
+}
+
 /// Why something could not be copied. The messages are BuildKit's where it has one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyFailure {
@@ -52,7 +64,7 @@ pub(crate) enum CopyFailure {
     Missing(String),
     #[error("failed to compute cache key: {0}")]
     Context(ContextError),
-    #[error("cannot fetch {0}")]
+    #[error("cannot fetch {}", without_credentials(.0))]
     Fetch(String, #[source] RemoteError),
     /// The instruction asks for something that there is not.
     #[error("{0}")]
