@@ -71,6 +71,7 @@ pub fn lower(parse: &Parse, request: &LowerRequest, bases: &dyn Bases) -> Result
         copied: Vec::new(),
         done: BTreeMap::new(),
         position: 0,
+        names_images: source::names_images(parse, &graph),
     };
     lowering.take_epoch()?;
     lowering.stages(target)?;
@@ -94,6 +95,8 @@ struct Lowering<'a> {
     done: BTreeMap<usize, StageState>,
     /// How many steps the stage under construction has.
     position: usize,
+    /// Whether an instruction names an image to take files from.
+    names_images: bool,
 }
 
 /// A stage as far as it has been lowered.

@@ -7,10 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
-
-/// As many links as the kernel follows in one path.
-const MOST_LINKS: usize = 40;
+use rustix::fs::{Mode, OFlags, ResolveFlags, Stat};
 
 /// A directory that is treated as `/`: absolute symbolic links and `..` stay inside.
 #[derive(Debug)]
@@ -63,75 +60,6 @@ impl Tree {
         file.take(limit).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
-
-    /// Where `path` leads to: the same file with no symbolic link on the way or at the end.
-    pub(crate) fn real(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut walk = Walk::new(path);
-        while let Some(name) = walk.next() {
-            let dir = self.resolve(&walk.at, OFlags::PATH | OFlags::DIRECTORY)?;
-            match stat_at(&dir, Path::new(&name))? {
-                Some(stat) if kind(&stat) == FileType::Symlink => walk.follow(&dir, &name)?,
-                Some(_) => walk.at.push(name),
-                None => return Err(io::ErrorKind::NotFound.into()),
-            }
-        }
-        Ok(walk.at)
-    }
-}
-
-/// A path on the way to having no symbolic links.
-struct Walk {
-    /// What has none any more.
-    at: PathBuf,
-    /// What is still to be looked at, the last first.
-    rest: Vec<OsString>,
-    n_links: usize,
-}
-
-impl Walk {
-    fn new(path: &Path) -> Walk {
-        let mut walk = Walk {
-            at: PathBuf::from("/"),
-            rest: Vec::new(),
-            n_links: 0,
-        };
-        walk.push(path);
-        walk
-    }
-
-    fn push(&mut self, path: &Path) {
-        let names = path.components().rev().filter_map(|part| match part {
-            Component::Normal(name) => Some(name.to_os_string()),
-            Component::ParentDir => Some(OsString::from("..")),
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-        });
-        self.rest.extend(names);
-    }
-
-    /// The next name below `at`; `..` is gone up at once, and stays below the root.
-    fn next(&mut self) -> Option<OsString> {
-        loop {
-            let name = self.rest.pop()?;
-            if name != ".." {
-                return Some(name);
-            }
-            self.at.pop();
-        }
-    }
-
-    fn follow(&mut self, dir: &OwnedFd, name: &OsString) -> io::Result<()> {
-        self.n_links += 1;
-        if self.n_links > MOST_LINKS {
-            return Err(rustix::io::Errno::LOOP.into());
-        }
-        let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
-        let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-        if target.is_absolute() {
-            self.at = PathBuf::from("/");
-        }
-        self.push(&target);
-        Ok(())
-    }
 }
 
 /// Whether a path leads to nothing, or through something that is not a directory.
@@ -154,15 +82,6 @@ pub(crate) fn names(dir: impl AsFd) -> io::Result<Vec<OsString>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// Metadata of `name` in `dir`, symbolic links not followed; `None` if there is no such name.
-fn stat_at(dir: impl AsFd, name: &Path) -> io::Result<Option<Stat>> {
-    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 pub(crate) fn kind(stat: &Stat) -> rustix::fs::FileType {

@@ -5,6 +5,7 @@
 //! whole seconds, owners are numbers, and extended headers are written only for what ustar cannot
 //! say. The same upper always gives the same bytes.
 
+mod archive;
 mod entry;
 mod header;
 mod lowers;
@@ -16,19 +17,25 @@ mod root;
 mod stream;
 mod unpack;
 mod upper;
+mod whiteout;
 mod write;
 mod xattr;
 
+pub use crate::changeset::archive::TarFile;
 pub use crate::changeset::entry::{Entry, EntryContent, EntryKind, each_entry};
 pub(crate) use crate::changeset::header::{BLOCK, Header, Kind};
 pub use crate::changeset::measure::measure_layer;
 pub(crate) use crate::changeset::measure::recompress;
+pub(crate) use crate::changeset::pipe::{PipeWriter, pipe};
+pub(crate) use crate::changeset::read::with_blob;
 pub(crate) use crate::changeset::retime::retime;
 pub use crate::changeset::stream::LayerWriter;
+pub(crate) use crate::changeset::stream::header_of;
 pub use crate::changeset::unpack::{
     Devices, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts, unpack_layer,
-    unpack_layer_over, unpack_tar,
+    unpack_layer_as, unpack_layer_over, unpack_tar,
 };
+pub(crate) use crate::changeset::whiteout::Whiteout;
 pub use crate::changeset::write::{LayerOptions, write_layer};
 pub use crate::changeset::xattr::Xattrs;
 

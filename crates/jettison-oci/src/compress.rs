@@ -5,7 +5,9 @@ mod codec;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
 use crate::compress::blocks::Blocks;
 use crate::compress::codec::Format;
@@ -13,6 +15,8 @@ use crate::media_type::MediaType;
 
 /// Decoders get their input in pieces of this size.
 const INPUT_SIZE: usize = 128 << 10;
+/// How much memory an xz stream may ask for: `xz -9` needs a third of it. Zstd's own limit is of that order too.
+const XZ_MEMORY_KIB: u32 = 192 << 10;
 
 /// How a layer's tar is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +38,10 @@ pub enum Compression {
 impl Compression {
     /// What a store uses: fast, and smaller than gzip.
     pub const STORE: Compression = Compression::Zstd { level: 2 };
-    /// What every tool can read.
-    pub const INTEROPERABLE: Compression = Compression::Gzip { level: 6 };
+    /// What every tool can read: about as small as gzip's own default, in less than half the time.
+    pub const INTEROPERABLE: Compression = Compression::Gzip { level: 3 };
+    /// What tools of today can read: smaller, and faster to make and to read.
+    pub const MODERN: Compression = Compression::Zstd { level: 3 };
 
     /// The media type of a layer that is compressed so.
     pub fn media_type(self) -> MediaType {
@@ -96,19 +102,31 @@ impl<W: Write> Write for Encoder<W> {
 pub(crate) enum Decoder<R: Read> {
     None(BufReader<R>),
     Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    Bzip2(Box<MultiBzDecoder<BufReader<R>>>),
+    Xz(Box<XzReader<BufReader<R>>>),
     Zstd(zstd::Decoder<'static, BufReader<R>>),
 }
 
 impl<R: Read> Decoder<R> {
-    /// Looks at the first bytes, since media types are not always true.
+    /// Looks at the first bytes, since media types and names of files are not always true.
+    ///
+    /// What begins in no known way is taken as it is (moby: `Detect`, go-archive/compression).
     pub(crate) fn new(reader: R) -> io::Result<Decoder<R>> {
         let mut reader = BufReader::with_capacity(INPUT_SIZE, reader);
         let start = reader.fill_buf()?;
         // The second form is a skippable frame, which some writers begin with.
         let is_zstd = start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-            || (start.len() >= 4 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]);
-        Ok(if start.starts_with(&[0x1f, 0x8b]) {
+            || (start.len() >= 8 && start[0] & 0xf0 == 0x50 && start[1..4] == [0x2a, 0x4d, 0x18]);
+        Ok(if start.starts_with(&[0x1f, 0x8b, 0x08]) {
             Decoder::Gzip(Box::new(MultiGzDecoder::new(reader)))
+        } else if start.starts_with(b"BZh") {
+            Decoder::Bzip2(Box::new(MultiBzDecoder::new(reader)))
+        } else if start.starts_with(b"\xfd7zXZ\0") {
+            Decoder::Xz(Box::new(XzReader::new_mem_limit(
+                reader,
+                true,
+                XZ_MEMORY_KIB,
+            )))
         } else if is_zstd {
             Decoder::Zstd(zstd::Decoder::with_buffer(reader)?)
         } else {
@@ -119,9 +137,15 @@ impl<R: Read> Decoder<R> {
 
 impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // The decoder of xz would take this for the end of a block.
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         match self {
             Decoder::None(reader) => reader.read(buffer),
             Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Bzip2(decoder) => decoder.read(buffer),
+            Decoder::Xz(decoder) => decoder.read(buffer),
             Decoder::Zstd(decoder) => decoder.read(buffer),
         }
     }

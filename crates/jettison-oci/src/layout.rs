@@ -13,6 +13,7 @@ mod export;
 mod import;
 mod prepare;
 
+pub(crate) use crate::layout::archive::write_to;
 pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
     MediaTypes, Recompression, Sink, Timestamps, export,
@@ -96,6 +97,25 @@ pub enum ExportError {
     Broken {
         /// In which way.
         reason: String,
+    },
+    /// The layers do not make a root filesystem, or it cannot be written.
+    #[error("cannot write the root filesystem")]
+    Rootfs {
+        /// What is wrong.
+        source: Box<LayerError>,
+    },
+    /// Two platforms have a file of the same name, and no directories of their own.
+    #[error(
+        "cannot overwrite {} from {first} with {second} when split option is disabled",
+        .path.display()
+    )]
+    Overwritten {
+        /// The file.
+        path: PathBuf,
+        /// The platform that has it.
+        first: String,
+        /// The other platform that has it.
+        second: String,
     },
     /// What is asked for cannot be written in this form.
     #[error("{reason}")]

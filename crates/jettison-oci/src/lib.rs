@@ -13,6 +13,7 @@ mod layout;
 mod manifest;
 mod media_type;
 mod reference;
+mod rootfs;
 mod store;
 mod time;
 mod wire;
@@ -20,8 +21,8 @@ mod wire;
 pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
     Devices, Entry, EntryContent, EntryKind, LayerError, LayerOptions, LayerWriter, Owners,
-    Placement, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry, measure_layer,
-    unpack_layer, unpack_layer_over, unpack_tar, write_layer,
+    Placement, TarFile, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry, measure_layer,
+    unpack_layer, unpack_layer_as, unpack_layer_over, unpack_tar, write_layer,
 };
 pub use crate::compress::Compression;
 pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
@@ -38,6 +39,10 @@ pub use crate::layout::{
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
+pub use crate::rootfs::{
+    LocalMode, RootfsImage, RootfsSettings, export_rootfs_directory, export_rootfs_tar,
+    platform_directory,
+};
 pub use crate::store::{
     BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, StoredBlob,
     TaggedImage,

@@ -11,7 +11,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jettison_build::{RemoteError, Secrets};
 
 use crate::failure::Failure;
+use crate::remote::TemporaryDir;
 use crate::secrets::agent::{Signer, serve};
 use crate::secrets::forward::Forward;
 use crate::secrets::spec::SecretSource;
@@ -31,9 +32,17 @@ pub(crate) struct HostSecrets {
     sources: BTreeMap<String, SecretSource>,
     variables: BTreeMap<String, String>,
     agents: BTreeMap<String, Arc<dyn Signer>>,
-    /// Where sockets are made; it is ours alone.
-    dir: PathBuf,
-    sockets: Mutex<BTreeMap<String, PathBuf>>,
+    /// The directory for everything.
+    root: PathBuf,
+    sockets: Mutex<Sockets>,
+}
+
+/// The sockets that have been made.
+#[derive(Default)]
+struct Sockets {
+    paths: BTreeMap<String, PathBuf>,
+    /// Where they are; it is ours alone.
+    dir: Option<TemporaryDir>,
 }
 
 impl fmt::Debug for HostSecrets {
@@ -46,13 +55,13 @@ impl fmt::Debug for HostSecrets {
 }
 
 impl HostSecrets {
-    /// Reads the values of `--secret` and `--ssh`, and looks whether what they name is there. Sockets will be made in
-    /// `dir`, which must not be there yet.
+    /// Reads the values of `--secret` and `--ssh`, and looks whether what they name is there. Sockets will be made
+    /// below `root`.
     pub(crate) fn of(
         secrets: &[String],
         agents: &[String],
         variables: &BTreeMap<String, String>,
-        dir: &Path,
+        root: &Path,
     ) -> Result<HostSecrets, Failure> {
         let mut sources = BTreeMap::new();
         for text in secrets.iter().filter(|text| !text.is_empty()) {
@@ -78,29 +87,24 @@ impl HostSecrets {
             sources,
             variables: variables.clone(),
             agents: signers,
-            dir: dir.to_path_buf(),
+            root: root.to_path_buf(),
             sockets: Mutex::default(),
         })
     }
 
     /// Makes the socket of an agent.
-    fn open(&self, id: &str, signer: &Arc<dyn Signer>, number: usize) -> io::Result<PathBuf> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)?;
-        let name = format!("agent.{number}");
+    fn open(&self, sockets: &mut Sockets, signer: &Arc<dyn Signer>) -> io::Result<PathBuf> {
+        let dir = match sockets.dir.take() {
+            Some(dir) => dir,
+            None => TemporaryDir::create(&self.root)?,
+        };
+        let dir = sockets.dir.insert(dir);
+        let name = format!("agent.{}", sockets.paths.len());
         // The path of a socket may have 107 bytes, and ours can have more.
-        let dir = File::open(&self.dir)?;
-        let short = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
-        let listener = UnixListener::bind(short).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot serve the agent {id}: {error}"),
-            )
-        })?;
-        serve(listener, Arc::clone(signer));
-        Ok(self.dir.join(name))
+        let opened = File::open(dir.path())?;
+        let short = format!("/proc/self/fd/{}/{name}", opened.as_raw_fd());
+        serve(UnixListener::bind(short)?, Arc::clone(signer));
+        Ok(dir.path().join(name))
     }
 }
 
@@ -131,19 +135,14 @@ impl Secrets for HostSecrets {
             return Ok(None);
         };
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(path) = sockets.get(id) {
+        if let Some(path) = sockets.paths.get(id) {
             return Ok(Some(path.clone()));
         }
-        let path = self.open(id, signer, sockets.len())?;
-        sockets.insert(id.to_owned(), path.clone());
+        let path = self
+            .open(&mut sockets, signer)
+            .map_err(|error| format!("cannot serve the SSH agent {id}: {error}"))?;
+        sockets.paths.insert(id.to_owned(), path.clone());
         Ok(Some(path))
-    }
-}
-
-impl Drop for HostSecrets {
-    fn drop(&mut self) {
-        // A socket that stays leads nowhere.
-        fs::remove_dir_all(&self.dir).unwrap_or_default();
     }
 }
 
@@ -221,7 +220,7 @@ mod tests {
             ),
         ]
         .into();
-        HostSecrets::of(secrets, agents, &variables, &dir.path().join("sockets"))
+        HostSecrets::of(secrets, agents, &variables, &dir.path().join("root"))
             .map_err(|failure| failure.lines()[0].1.to_owned())
     }
 
@@ -316,12 +315,11 @@ mod tests {
             dir.path().join("host").display().to_string(),
         )]
         .into();
-        let sockets = long.join("sockets");
-        let secrets = HostSecrets::of(&[], &["a".to_owned()], &variables, &sockets).unwrap();
+        let secrets = HostSecrets::of(&[], &["a".to_owned()], &variables, &long).unwrap();
         let socket = secrets.ssh_agent("a").unwrap().unwrap();
         assert!(socket.exists());
         drop(secrets);
-        assert!(!sockets.exists());
+        assert!(!socket.exists());
     }
 
     #[test]

@@ -37,14 +37,12 @@ impl<'a> Contexts<'a> {
         self.main.source(self.engine)
     }
 
-    /// The named context `name`.
-    pub(crate) fn named(&self, name: &str) -> Result<Source<'_>, BuildError> {
-        match self.named.get(name) {
-            Some(context) => context.source(self.engine),
-            None => Err(BuildError::Internal(
-                "a plan has a context that the request has not",
-            )),
-        }
+    /// The named context `name`, if it is a directory.
+    pub(crate) fn named(&self, name: &str) -> Result<Option<Source<'_>>, BuildError> {
+        let context = self.named.get(name);
+        context
+            .map(|context| context.source(self.engine))
+            .transpose()
     }
 
     /// Keeps what was found out. That it cannot be kept costs the next build time and nothing else.

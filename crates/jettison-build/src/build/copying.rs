@@ -46,7 +46,7 @@ impl StepRun<'_> {
     ) -> Result<(), BuildError> {
         let below = merged(lowers)?;
         self.with_sources(step, copy, Purpose::Copy, |work| {
-            let changes = work.onto(&below)?;
+            let changes = work.onto(&below, &active.work())?;
             write(&changes, active)
         })
     }
@@ -75,7 +75,10 @@ impl StepRun<'_> {
         let stage;
         let source = match &copy.from {
             CopyFrom::Context => self.contexts.main()?,
-            CopyFrom::Named(name) => self.contexts.named(name)?,
+            CopyFrom::Named(name) => self.contexts.named(name)?.ok_or_else(|| {
+                let message = format!("the named context `{name}` is not a directory");
+                located(step, message)
+            })?,
             CopyFrom::Input(input) => {
                 stage = merged(&self.lowers_of(*input)?)?;
                 Source::Files(&stage)

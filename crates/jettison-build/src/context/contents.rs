@@ -12,6 +12,7 @@ use rustix::fs::Advice;
 use crate::context::attributes::attributes_digest;
 use crate::context::entries::{Entries, Entry, EntryKind};
 use crate::context::error::ContextError;
+use crate::context::identity::FileTime;
 use crate::context::index::{Content, ContentIndex};
 use crate::context::tree::ContextTree;
 
@@ -164,9 +165,16 @@ fn read_file(
     (large, buffer): (&Mutex<()>, &mut Vec<u8>),
 ) -> Result<Content, ContextError> {
     for _ in 0..MOST_ATTEMPTS {
-        let now = SystemTime::now();
+        let mut now = SystemTime::now();
         let mut open = tree.open_file(entry)?;
-        let identity = open.identity();
+        let mut identity = open.identity();
+        if let Some(wait) = identity.settles_in(FileTime::of(now)) {
+            // What is read now could be changed again without a trace, after its digest has become part of a key.
+            std::thread::sleep(wait);
+            now = SystemTime::now();
+            open = tree.open_file(entry)?;
+            identity = open.identity();
+        }
         let mut read = || {
             let is_large = identity.size >= LARGE;
             let alone = is_large.then(|| large.lock().unwrap_or_else(PoisonError::into_inner));

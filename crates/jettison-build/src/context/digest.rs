@@ -81,7 +81,8 @@ impl Encoder<'_> {
         let kind = entry.kind();
         self.bytes.push(match kind {
             EntryKind::Directory => b'd',
-            EntryKind::File => b'f',
+            EntryKind::File | EntryKind::Socket => b'f',
+
             EntryKind::Link => b'l',
             EntryKind::Fifo => b'p',
             EntryKind::CharacterDevice => b'c',
@@ -102,6 +103,11 @@ impl Encoder<'_> {
                 self.twin(entry);
             }
             EntryKind::Link => self.text(entry.target().as_bytes()),
+            EntryKind::Socket => {
+                self.bytes.extend(Digest::of(b"").bytes());
+                // Neither attributes nor a twin.
+                self.bytes.extend([0, 0]);
+            }
             EntryKind::Fifo => {}
             EntryKind::CharacterDevice | EntryKind::BlockDevice => {
                 let number = entry.device_number().unwrap_or_default();

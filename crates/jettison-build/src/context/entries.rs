@@ -3,6 +3,7 @@
 //! Invariant of a table: the nodes are in the order of a walk that lists a directory's names by their bytes and goes
 //! into each directory at once, so that everything below a node stands right behind it, up to the node's `end`.
 
+use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,16 @@ use crate::context::identity::{FileIdentity, FileTime};
 pub struct Entries {
     table: Arc<Table>,
     first: usize,
+}
+
+/// What a walk knows of a path.
+#[derive(Debug)]
+pub(super) enum Walked {
+    /// It has not come by there.
+    Elsewhere,
+    /// The context has nothing there.
+    Nothing,
+    Found(Entries),
 }
 
 /// What one walk has found.
@@ -60,7 +71,7 @@ pub(super) struct Node {
     pub(super) has_other_names: bool,
 }
 
-/// What something in the context is. Sockets are never in it.
+/// What something in the context is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntryKind {
     /// A directory.
@@ -75,10 +86,12 @@ pub enum EntryKind {
     CharacterDevice,
     /// A block device.
     BlockDevice,
+    /// A socket, which is copied as an empty file (fsutil: `mkstat`, stat.go).
+    Socket,
 }
 
 impl EntryKind {
-    /// `None` for a socket, or what the kernel has not told.
+    /// `None` if the kernel has not told.
     pub fn of(kind: FileType) -> Option<EntryKind> {
         Some(match kind {
             FileType::Directory => EntryKind::Directory,
@@ -87,7 +100,8 @@ impl EntryKind {
             FileType::Fifo => EntryKind::Fifo,
             FileType::CharacterDevice => EntryKind::CharacterDevice,
             FileType::BlockDevice => EntryKind::BlockDevice,
-            FileType::Socket | FileType::Unknown => return None,
+            FileType::Socket => EntryKind::Socket,
+            FileType::Unknown => return None,
         })
     }
 }
@@ -174,11 +188,25 @@ impl Table {
     fn find(&self, path: &Path) -> Option<usize> {
         let mut at = 0;
         for name in path {
-            at = self
-                .children(at)
-                .find(|child| self.name(*child) == name.as_bytes())?;
+            at = self.child(at, name.as_bytes())?;
         }
         Some(at)
+    }
+
+    fn child(&self, parent: usize, name: &[u8]) -> Option<usize> {
+        let (mut low, mut high) = (parent + 1, self.nodes[parent].end as usize);
+        while low < high {
+            let mut child = low.midpoint(high);
+            while self.nodes[child].parent as usize != parent {
+                child = self.nodes[child].parent as usize;
+            }
+            match self.name(child).cmp(name) {
+                Ordering::Less => low = self.nodes[child].end as usize,
+                Ordering::Equal => return Some(child),
+                Ordering::Greater => high = child,
+            }
+        }
+        None
     }
 
     fn children(&self, parent: usize) -> impl Iterator<Item = usize> {
@@ -199,11 +227,27 @@ impl Entries {
     }
 
     /// What `path`, below the context's root, is in these entries.
-    pub(super) fn at(&self, path: &Path) -> Option<Entries> {
+    pub(super) fn at(&self, path: &Path) -> Walked {
         let base = Path::new(OsStr::from_bytes(&self.table.base));
-        let first = self.table.find(path.strip_prefix(base).ok()?)?;
-        let table = Arc::clone(&self.table);
-        Some(Entries { table, first })
+        let Ok(below) = path.strip_prefix(base) else {
+            return Walked::Elsewhere;
+        };
+        match self.table.find(below) {
+            Some(first) => Walked::Found(Entries {
+                table: Arc::clone(&self.table),
+                first,
+            }),
+            None => Walked::Nothing,
+        }
+    }
+
+    /// What is in the first entry itself.
+    pub(super) fn children(&self) -> impl Iterator<Item = Entries> {
+        let children = self.table.children(self.first);
+        children.map(|first| Entries {
+            table: Arc::clone(&self.table),
+            first,
+        })
     }
 
     /// How many there are, the first included.
@@ -321,7 +365,8 @@ impl<'a> Entry<'a> {
             | EntryKind::File
             | EntryKind::Fifo
             | EntryKind::CharacterDevice
-            | EntryKind::BlockDevice => None,
+            | EntryKind::BlockDevice
+            | EntryKind::Socket => None,
         };
         OsStr::from_bytes(target.map_or(&[], |target| target))
     }

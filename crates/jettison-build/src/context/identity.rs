@@ -31,6 +31,9 @@ pub struct FileIdentity {
     pub ctime: FileTime,
 }
 
+/// As long it takes until a change is told from the one before, at most. A tick is 10 ms (`HZ` is 100 or more).
+const SETTLING: Duration = Duration::from_millis(20);
+
 /// How exact the times of a file system are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
@@ -99,12 +102,18 @@ impl FileIdentity {
     pub fn is_settled(&self, read: FileTime, precision: Precision) -> bool {
         let counts_seconds = self.ctime.nanoseconds == 0 && self.mtime.nanoseconds == 0;
         let margin = match precision {
-            // A tick is 10 ms at most (`HZ` is 100 or more).
-            Precision::Fine if !counts_seconds => Duration::from_millis(50),
+            Precision::Fine if !counts_seconds => SETTLING,
             // FAT counts two seconds.
             Precision::Fine | Precision::Coarse => Duration::from_secs(3),
         };
         self.ctime.max(self.mtime_if_past(read)).after(margin) < read
+    }
+
+    /// How long to wait until the file is settled, if that is not long: it was changed just now.
+    pub(super) fn settles_in(&self, now: FileTime) -> Option<Duration> {
+        let is_soon =
+            self.ctime.after(SETTLING) >= now && self.ctime <= now && self.ctime.nanoseconds != 0;
+        is_soon.then_some(SETTLING + Duration::from_millis(1))
     }
 
     /// The file's time of modification, unless somebody has set it into the future, which says nothing.
@@ -145,15 +154,15 @@ mod tests {
     #[test]
     fn a_file_that_was_read_in_the_tick_of_its_change_is_not_settled() {
         let changed = time(100, 990);
-        check(changed, changed, time(101, 39), [false, false]);
-        check(changed, changed, time(101, 41), [true, false]);
+        check(changed, changed, time(101, 9), [false, false]);
+        check(changed, changed, time(101, 11), [true, false]);
         check(changed, changed, time(103, 991), [true, true]);
         check(changed, changed, time(99, 0), [false, false]);
     }
 
     #[test]
     fn a_time_that_was_set_does_not_hide_a_change() {
-        check(time(5, 1), time(100, 1), time(100, 20), [false, false]);
+        check(time(5, 1), time(100, 1), time(100, 15), [false, false]);
         check(time(9_999, 1), time(100, 1), time(200, 0), [true, true]);
         check(time(199, 999), time(100, 1), time(200, 0), [false, false]);
     }

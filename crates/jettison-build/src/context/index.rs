@@ -88,8 +88,8 @@ impl ContentIndex {
     }
 
     /// Remembers what a file with this identity holds, which was read at `read` or after it, and whose identity was the same
-    /// after that. Does nothing if a change could have gone unseen.
-    pub fn record(&self, identity: &FileIdentity, content: Content, read: SystemTime) {
+    /// after that. Does nothing and says `false` if a change could have gone unseen.
+    pub fn record(&self, identity: &FileIdentity, content: Content, read: SystemTime) -> bool {
         let precision = if identity.device == self.device {
             self.precision
         } else {
@@ -97,11 +97,12 @@ impl ContentIndex {
             Precision::Coarse
         };
         if !identity.is_settled(FileTime::of(read), precision) {
-            return;
+            return false;
         }
         let identity = self.relative(identity);
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         fresh.insert(Record::new(identity, content));
+        true
     }
 
     /// Writes what is new.

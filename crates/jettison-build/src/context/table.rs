@@ -76,7 +76,8 @@ pub(super) fn assemble(
             EntryKind::File
             | EntryKind::Fifo
             | EntryKind::CharacterDevice
-            | EntryKind::BlockDevice => table.push(child, name, parent),
+            | EntryKind::BlockDevice
+            | EntryKind::Socket => table.push(child, name, parent),
         }
         open.push(directory);
     }

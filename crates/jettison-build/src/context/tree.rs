@@ -13,7 +13,7 @@ use rustix::fs::{Mode, OFlags, Stat};
 
 use crate::context::BuildContext;
 use crate::context::entries::Node;
-use crate::context::entries::{Entries, Entry, EntryKind, Table};
+use crate::context::entries::{Entries, Entry, EntryKind, Table, Walked};
 use crate::context::error::ContextError;
 use crate::context::identity::FileIdentity;
 use crate::context::open::open_below;
@@ -52,6 +52,11 @@ impl<'a> ContextTree<'a> {
         })
     }
 
+    /// What was opened.
+    pub fn context(&self) -> &'a BuildContext {
+        self.context
+    }
+
     /// The context's directory.
     pub fn root(&self) -> &OwnedFd {
         &self.root
@@ -60,19 +65,40 @@ impl<'a> ContextTree<'a> {
     /// What is at `path` and below it, no link followed; `None` if the context has nothing there.
     pub fn walk(&self, path: &Path) -> Result<Option<Entries>, ContextError> {
         let path = clean(path);
-        let lock = || self.walked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().iter().find_map(|entries| entries.at(&path)) {
-            return Ok(Some(known));
+        match self.walked(&path) {
+            Walked::Found(entries) => return Ok(Some(entries)),
+            Walked::Nothing => return Ok(None),
+            Walked::Elsewhere => {}
         }
         let Some(table) = self.table(&path)? else {
             return Ok(None);
         };
         let entries = Entries::of(Arc::new(table));
-        let mut walked = lock();
+        let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
         // What is part of it is found in it from now on.
         walked.retain(|known| !known.root().context_path().starts_with(&path));
         walked.push(entries.clone());
         Ok(Some(entries))
+    }
+
+    /// What walks have found at a clean path.
+    pub(super) fn walked(&self, path: &Path) -> Walked {
+        let walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = walked.iter().map(|entries| entries.at(path));
+        known
+            .find(|known| !matches!(known, Walked::Elsewhere))
+            .unwrap_or(Walked::Elsewhere)
+    }
+
+    /// What is at a clean path, which no walk has come by.
+    pub(super) fn stat(&self, path: &Path) -> Result<Option<(EntryKind, Stat)>, ContextError> {
+        let Some((kind, stat, ignore)) = self.look(path)? else {
+            return Ok(None);
+        };
+        if ignore.is_some_and(|ignore| ignore.is_ignored()) && self.walk(path)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some((kind, stat)))
     }
 
     fn table(&self, path: &Path) -> Result<Option<Table>, ContextError> {
@@ -86,7 +112,8 @@ impl<'a> ContextTree<'a> {
                 | EntryKind::File
                 | EntryKind::Fifo
                 | EntryKind::CharacterDevice
-                | EntryKind::BlockDevice => None,
+                | EntryKind::BlockDevice
+                | EntryKind::Socket => None,
             };
             return Ok(Some(Table::of_file(path, Node::new(kind, &stat), target)));
         }
@@ -137,7 +164,8 @@ impl<'a> ContextTree<'a> {
             | EntryKind::Link
             | EntryKind::Fifo
             | EntryKind::CharacterDevice
-            | EntryKind::BlockDevice => (!at.leaves_out(&name)).then_some((kind, stat, None)),
+            | EntryKind::BlockDevice
+            | EntryKind::Socket => (!at.leaves_out(&name)).then_some((kind, stat, None)),
         })
     }
 
@@ -184,7 +212,8 @@ impl<'a> ContextTree<'a> {
                 EntryKind::File
                 | EntryKind::Fifo
                 | EntryKind::CharacterDevice
-                | EntryKind::BlockDevice => {
+                | EntryKind::BlockDevice
+                | EntryKind::Socket => {
                     if !rest.is_empty() {
                         return Err(not_found());
                     }

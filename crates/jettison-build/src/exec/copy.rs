@@ -16,6 +16,7 @@ mod pattern;
 mod place;
 mod rules;
 mod select;
+mod unpack;
 mod walked;
 mod write;
 
@@ -63,6 +64,8 @@ pub(crate) enum CopyFailure {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot copy to /{}", .path.display())]
     Write { path: PathBuf, source: io::Error },
+    #[error("cannot unpack the archive")]
+    Archive(#[source] LayerError),
     #[error("cannot write the layer")]
     Layer(#[source] LayerError),
 }
@@ -139,8 +142,9 @@ impl<'a> CopyWork<'a> {
         })
     }
 
-    /// What the copy changes on top of `below`. With `--link` that is not looked at.
-    pub(crate) fn onto(&self, below: &Merged) -> Result<Changes, CopyFailure> {
+    /// What the copy changes on top of `below`. With `--link` that is not looked at. What archives hold is kept in files without
+    /// names in the directory `scratch` as long as the changes live.
+    pub(crate) fn onto(&self, below: &Merged, scratch: &Path) -> Result<Changes, CopyFailure> {
         let nothing = Merged::default();
         // A mode takes the independence away (BuildKit: `dispatchCopy`).
         let is_linked = self.definition.is_linked && self.definition.chmod.is_none();
@@ -155,7 +159,7 @@ impl<'a> CopyWork<'a> {
             mode: self.mode.clone(),
         };
         for selected in &self.selected {
-            placer.place(selected, &self.definition.destination)?;
+            placer.place(selected, &self.definition.destination, scratch)?;
         }
         Ok(placer.draft.finish())
     }
@@ -174,7 +178,7 @@ pub(crate) fn workdir(
         mode: ModeRule::Kept,
     };
     let real = placer.real(path)?;
-    placer.make_directories(&real, 0o755)?;
+    placer.make_directories(&real, 0o755, Some(owner))?;
     Ok(placer.draft.finish())
 }
 

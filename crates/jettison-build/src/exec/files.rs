@@ -62,12 +62,21 @@ pub(crate) struct Meta {
 /// Where the content of a file, or the target of a symbolic link, is.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// In a directory on disk, at this path without symbolic links, as the file of these numbers.
-    Disk(Arc<Root>, PathBuf, (u64, u64)),
+    /// In a directory on disk, at this path without symbolic links, as this file.
+    Disk(Arc<Root>, PathBuf, Expected),
     /// Here.
     Text(Arc<[u8]>),
     /// In a piece of a file, from this position on.
     Piece(Arc<File>, u64),
+}
+
+/// What a file on disk must be when it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// The numbers of the disk and of the file.
+    inode: (u64, u64),
+    /// When anything of it was changed, if it must not change any more: a key may already say what it holds.
+    ctime: Option<(i64, u32)>,
 }
 
 /// A file.
@@ -206,7 +215,7 @@ impl Meta {
     pub(crate) fn of_entry(entry: &Entry<'_>) -> Meta {
         let kind = match entry.kind() {
             EntryKind::Directory => FileKind::Directory,
-            EntryKind::File => FileKind::File,
+            EntryKind::File | EntryKind::Socket => FileKind::File,
             EntryKind::Link => FileKind::Symlink,
             EntryKind::Fifo => FileKind::Fifo,
             EntryKind::CharacterDevice => FileKind::CharDevice,
@@ -222,6 +231,7 @@ impl Meta {
             mtime: (identity.mtime.seconds, identity.mtime.nanoseconds),
             ctime: (identity.ctime.seconds, identity.ctime.nanoseconds),
             size: match kind {
+                FileKind::File if entry.kind() == EntryKind::Socket => 0,
                 FileKind::File => entry.size(),
                 FileKind::Directory
                 | FileKind::Symlink
@@ -257,10 +267,30 @@ impl Meta {
 }
 
 impl Node {
+    /// What a context has at `path` below `root`, which must stay as it is.
+    pub(crate) fn in_context(root: &Arc<Root>, path: PathBuf, meta: Meta) -> Node {
+        let expected = Expected {
+            inode: meta.inode,
+            ctime: Some(meta.ctime),
+        };
+        Node {
+            origin: Origin::Disk(Arc::clone(root), path, expected),
+            meta,
+            xattrs: None,
+        }
+    }
+
     /// What is at `path` below `root`.
     pub(crate) fn on_disk(root: &Arc<Root>, path: PathBuf, meta: Meta) -> Node {
         Node {
-            origin: Origin::Disk(Arc::clone(root), path, meta.inode),
+            origin: Origin::Disk(
+                Arc::clone(root),
+                path,
+                Expected {
+                    inode: meta.inode,
+                    ctime: None,
+                },
+            ),
             meta,
             xattrs: None,
         }
@@ -302,21 +332,24 @@ impl Node {
     /// Opens a regular file. Gives its content, which has exactly the size that is given too.
     pub(crate) fn open(&self) -> io::Result<Opened> {
         match &self.origin {
-            Origin::Disk(root, path, inode) => {
+            Origin::Disk(root, path, expected) => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
                 let handle = root.exact(path, flags)?;
                 let meta = Meta::of(&rustix::fs::fstat(&handle)?);
-                if meta.kind != FileKind::File || meta.inode != *inode {
-                    return Err(io::Error::other("it was replaced while it was copied"));
+                let is_same = expected.ctime.is_none_or(|ctime| ctime == meta.ctime);
+                if meta.kind != FileKind::File || meta.inode != expected.inode || !is_same {
+                    return Err(was_changed());
                 }
                 Ok(Opened {
                     size: meta.size,
                     content: Content::File(File::from(handle)),
+                    ctime: expected.ctime,
                 })
             }
             Origin::Text(text) => Ok(Opened {
                 size: self.meta.size,
                 content: Content::Text(Arc::clone(text), 0),
+                ctime: None,
             }),
             Origin::Piece(file, start) => Ok(Opened {
                 size: self.meta.size,
@@ -325,6 +358,7 @@ impl Node {
                     at: *start,
                     end: start.saturating_add(self.meta.size),
                 },
+                ctime: None,
             }),
         }
     }
@@ -356,6 +390,28 @@ pub(crate) struct Opened {
     /// How many bytes it has.
     pub(crate) size: u64,
     pub(crate) content: Content,
+    /// When anything of it was changed, if it must not change any more.
+    ctime: Option<(i64, u32)>,
+}
+
+impl Opened {
+    /// Fails if the file was changed while it was read and must not be.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let (Content::File(file), Some(ctime)) = (&self.content, self.ctime) else {
+            return Ok(());
+        };
+        if Meta::of(&rustix::fs::fstat(file)?).ctime == ctime {
+            Ok(())
+        } else {
+            Err(was_changed())
+        }
+    }
+}
+
+fn was_changed() -> io::Error {
+    io::Error::other(
+        "it was changed while the build was reading it; build again when nothing writes to it, or leave it out with `.dockerignore`",
+    )
 }
 
 /// The content of a regular file.

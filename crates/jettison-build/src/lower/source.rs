@@ -1,6 +1,8 @@
 //! What instructions take files from: stages, images, named contexts and the build context.
 
-use jettison_dockerfile::{Instruction, Platform, SourceName, reference_problem};
+use jettison_dockerfile::{
+    Instruction, Parse, Platform, SourceName, StageGraph, reference_problem,
+};
 
 use crate::lower::config::history_entry;
 use crate::lower::path::literal;
@@ -11,6 +13,16 @@ use crate::plan::{
     Archives, CopyDefinition, CopyFrom, CopyItem, Definition, Hints, Input, PlannedBase, Step,
     StepId,
 };
+
+/// Says whether an instruction of any stage takes files from what is no stage.
+pub(super) fn names_images(parse: &Parse, graph: &StageGraph) -> bool {
+    let names = parse
+        .instructions()
+        .iter()
+        .flat_map(|instruction| SourceName::of(&instruction.kind));
+    let mut sources = names.map(|name| graph.source(&name));
+    sources.any(|source| matches!(source, Ok(None)))
+}
 
 impl Lowering<'_> {
     /// The position of an image in the plan; asks for it on first use.
@@ -154,13 +166,7 @@ impl Lowering<'_> {
     ) {
         self.position += 1;
         let parent = self.input(&state.files, place);
-        let stages = &self.graph.stages;
-        let (position, total) = (self.position, place.total);
-        let label = match (&stages[place.stage].name, stages.len()) {
-            (Some(name), _) => format!("{name} {position}/{total}"),
-            (None, 1) => format!("{position}/{total}"),
-            (None, _) => format!("stage-{} {position}/{total}", place.stage),
-        };
+        let label = self.shown_position(place);
         let onbuild = if place.is_trigger { "ONBUILD " } else { "" };
         let text = one_line(instruction);
         let step = self.add(Step {
@@ -175,6 +181,18 @@ impl Lowering<'_> {
         });
         state.files = Files::Input(Input::Step(step));
         state.history.push(history_entry(created_by, false));
+    }
+
+    /// `build 2/5`; a stage that is the only file system of all has no name (BuildKit: `prefixCommand`).
+    fn shown_position(&self, place: Place<'_>) -> String {
+        let (position, total) = (self.position, place.total);
+        let width = total.to_string().len();
+        let of_total = format!("{position:>width$}/{total}");
+        let stage = &self.graph.stages[place.stage];
+        if self.graph.stages.len() > 1 || self.names_images {
+            return format!("{} {of_total}", stage.label());
+        }
+        of_total
     }
 
     fn add(&mut self, step: Step) -> StepId {

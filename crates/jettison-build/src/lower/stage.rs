@@ -88,8 +88,8 @@ struct Start {
     state: StageState,
     /// The triggers that run first.
     triggers: Vec<String>,
-    /// Whether its image counts among its steps.
-    is_counted: bool,
+    /// How many steps its base counts for, and how many of these are shown: an image is, a directory is not.
+    origin_steps: (usize, usize),
 }
 
 /// What a `FROM` names.
@@ -130,8 +130,9 @@ impl Lowering<'_> {
         start.state.settle();
         let own = &self.parse.instructions()[stage.instructions.clone()];
         let n_own = own.iter().filter(|i| makes_a_step(&i.kind)).count();
-        place.total = usize::from(start.is_counted) + n_own + start.triggers.len();
-        self.position = usize::from(start.is_counted);
+        let (n_counted, position) = start.origin_steps;
+        place.total = n_counted + n_own + start.triggers.len();
+        self.position = position;
         for trigger in &start.triggers {
             self.trigger(&mut start.state, trigger, place)?;
         }
@@ -193,7 +194,7 @@ impl Lowering<'_> {
         let on_nothing = |state: StageState| Start {
             state,
             triggers: Vec::new(),
-            is_counted: false,
+            origin_steps: (0, 0),
         };
         match self.origin(stage, place)? {
             Origin::Stage(earlier) => {
@@ -203,7 +204,7 @@ impl Lowering<'_> {
                 let input = self.input(&below.files, place);
                 Ok(Start {
                     triggers: self.own_triggers(&self.graph.stages[earlier]),
-                    is_counted: false,
+                    origin_steps: (0, 0),
                     state: StageState {
                         files: Files::Input(input),
                         cmd_was_set: false,
@@ -214,10 +215,14 @@ impl Lowering<'_> {
             Origin::Scratch(platform) => Ok(on_nothing(StageState::scratch(&platform))),
             Origin::Directory(context, platform) => {
                 let input = self.input(&Files::Directory(context), place);
-                Ok(on_nothing(StageState {
+                let start = on_nothing(StageState {
                     files: Files::Input(input),
                     ..StageState::scratch(&platform)
-                }))
+                });
+                Ok(Start {
+                    origin_steps: (1, 0),
+                    ..start
+                })
             }
             Origin::Image(base, platform) => {
                 let mut on = StageState::on(base, &self.plan_bases[base].image, platform);
@@ -225,7 +230,7 @@ impl Lowering<'_> {
                 Ok(Start {
                     state: on,
                     triggers,
-                    is_counted: true,
+                    origin_steps: (1, 1),
                 })
             }
         }

@@ -53,7 +53,7 @@ fn platform_arguments_have_to_be_declared(entered: &Entered) {
     let text = "FROM base AS one-amd64\nRUN echo \"<$TARGETARCH>\" > /out\n\
         FROM one-${TARGETARCH} AS Last\nARG TARGETARCH TARGETSTAGE\n\
         RUN echo \"$TARGETARCH $TARGETSTAGE\" >> /out\n";
-    check(entered, text, &Wishes::default(), "<>\namd64 default");
+    check(entered, text, &Wishes::default(), "<>\namd64 last");
     let wishes = Wishes {
         target: Some("last"),
         ..Wishes::default()

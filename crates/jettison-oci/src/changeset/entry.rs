@@ -8,7 +8,7 @@ mod extension;
 mod sparse;
 
 pub(crate) use crate::changeset::entry::block::{
-    archive_error, padding, read_extension, read_header,
+    archive_error, natural, padding, read_extension, read_header,
 };
 pub(crate) use crate::changeset::entry::extension::Extension;
 
@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use crate::changeset::LayerError;
 use crate::changeset::entry::block::{skip, until_nul};
 use crate::changeset::entry::sparse::SparseMap;
+use crate::changeset::header::SIZE;
 use crate::changeset::root::to_path;
 use crate::changeset::xattr::Xattrs;
 
@@ -99,7 +100,7 @@ pub fn each_entry<R: Read>(
     let mut extension = Extension::default();
     while let Some(header) = read_header(&mut reader)? {
         let flag = header.entry_type().as_byte();
-        let size = header.entry_size().map_err(archive_error)?;
+        let size = natural(&header, SIZE)?;
         match flag {
             b'x' => extension.add_records(&read_extension(&mut reader, size)?)?,
             b'L' => extension.name = Some(until_nul(read_extension(&mut reader, size)?)),
@@ -184,6 +185,10 @@ impl Read for EntryContent<'_> {
             return Ok(hole);
         }
         let want = fitting(self.data());
+        // Not every reader takes kindly to be asked for nothing.
+        if want == 0 {
+            return Ok(0);
+        }
         let n_read = self.reader.read(&mut buffer[..want])?;
         self.stored_left -= n_read as u64;
         self.place += n_read as u64;
@@ -202,16 +207,24 @@ impl fmt::Debug for EntryContent<'_> {
 }
 
 /// `name` without its needless parts, if it cannot lead out of a directory.
+///
+/// `..` takes back the part before it, as in Go's `filepath.Clean`, by which moby and containerd read names. At the
+/// start of an absolute name it means nothing, as it does in the file system.
 pub(crate) fn safe_path(name: &[u8]) -> Result<Vec<u8>, LayerError> {
+    let is_unsafe = || LayerError::UnsafeName {
+        path: to_path(name),
+    };
     let mut path = Vec::with_capacity(name.len());
     for part in name.split(|&byte| byte == b'/') {
         match part {
             b"" | b"." => {}
-            part if part == b".." || part.contains(&0) => {
-                return Err(LayerError::UnsafeName {
-                    path: to_path(name),
-                });
+            b".." if !path.is_empty() => {
+                let last = path.iter().rposition(|&byte| byte == b'/');
+                path.truncate(last.unwrap_or_default());
             }
+            b".." if name.starts_with(b"/") => {}
+            b".." => return Err(is_unsafe()),
+            part if part.contains(&0) => return Err(is_unsafe()),
             part => {
                 if !path.is_empty() {
                     path.push(b'/');
@@ -241,8 +254,12 @@ mod tests {
             ("./usr//bin/.", Some("usr/bin")),
             ("/etc/passwd", Some("etc/passwd")),
             ("./", Some("")),
-            ("a/../b", None),
+            ("a/../b", Some("b")),
+            ("a/b/../../c/..", Some("")),
+            ("/../../a", Some("a")),
             ("..", None),
+            ("a/../../b", None),
+            ("./..", None),
             ("a\0b", None),
             ("...", Some("...")),
         ] {

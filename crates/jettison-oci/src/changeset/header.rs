@@ -107,19 +107,19 @@ impl Header {
 }
 
 /// A field of the header: where it starts and how long it is.
-type Field = (usize, usize);
+pub(crate) type Field = (usize, usize);
 const NAME: Field = (0, 100);
-const MODE: Field = (100, 8);
-const UID: Field = (108, 8);
-const GID: Field = (116, 8);
-const SIZE: Field = (124, 12);
-const MTIME: Field = (136, 12);
-const CHECKSUM: Field = (148, 8);
+pub(crate) const MODE: Field = (100, 8);
+pub(crate) const UID: Field = (108, 8);
+pub(crate) const GID: Field = (116, 8);
+pub(crate) const SIZE: Field = (124, 12);
+pub(crate) const MTIME: Field = (136, 12);
+pub(crate) const CHECKSUM: Field = (148, 8);
 const KIND: usize = 156;
 const LINK: Field = (157, 100);
 const MAGIC: Field = (257, 8);
-const DEVICE_MAJOR: Field = (329, 8);
-const DEVICE_MINOR: Field = (337, 8);
+pub(crate) const DEVICE_MAJOR: Field = (329, 8);
+pub(crate) const DEVICE_MINOR: Field = (337, 8);
 const PREFIX: Field = (345, 155);
 
 /// A header block.

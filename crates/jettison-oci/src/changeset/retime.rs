@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 
 use crate::changeset::LayerError;
 use crate::changeset::entry::{
-    Extension, archive_error, each_entry, padding, read_extension, read_header,
+    Extension, archive_error, each_entry, natural, padding, read_extension, read_header,
 };
-use crate::changeset::header::{BLOCK, extended};
+use crate::changeset::header::{BLOCK, SIZE, extended};
 use crate::changeset::read::with_blob;
 use crate::compress::{Compression, Encoder};
 use crate::digest::{DiffId, Hasher};
@@ -50,7 +50,7 @@ fn clamp(reader: &mut dyn Read, epoch: i64, writer: &mut dyn Write) -> Result<()
     let mut reader = reader;
     let mut extension = Extension::default();
     while let Some(mut header) = read_header(&mut reader)? {
-        let size = header.entry_size().map_err(archive_error)?;
+        let size = natural(&header, SIZE)?;
         match header.entry_type().as_byte() {
             b'x' => {
                 let content = read_extension(&mut reader, size)?;

@@ -215,7 +215,7 @@ impl Write for LayerWriter {
 }
 
 /// The header of `entry`.
-fn header_of(entry: &Entry) -> Result<Header, LayerError> {
+pub(crate) fn header_of(entry: &Entry) -> Result<Header, LayerError> {
     let Entry {
         path,
         kind,

@@ -33,6 +33,9 @@ pub enum Owners {
     Preserve,
     /// Those of the process.
     Squash,
+    /// The users and groups that the archive says where they exist in this user namespace, and those of the process
+    /// elsewhere, without set-user-ID and set-group-ID bits then. [`UnpackSummary::squashed`] says how often.
+    WhereMapped,
 }
 
 /// What is done with device nodes.
@@ -42,6 +45,8 @@ pub enum Devices {
     Refuse,
     /// They are made, which takes real privileges.
     Create,
+    /// They are left out, as moby does it in a user namespace.
+    Skip,
 }
 
 /// Says where an entry goes: its path in the archive (without `./`) to a path in the directory, or
@@ -88,6 +93,8 @@ pub struct UnpackSummary {
     pub directories: u64,
     /// The number of removed names, opaque directories included.
     pub whiteouts: u64,
+    /// The number of files and directories whose owners are not those that the archive says, if that is permitted.
+    pub squashed: u64,
 }
 
 /// Unpacks `layer` into `directory` in the format of an overlay upper.
@@ -106,10 +113,25 @@ pub fn unpack_layer_over(
     lowers: &[PathBuf],
     directory: &Path,
 ) -> Result<(), LayerError> {
+    unpack_layer_as(store, layer, lowers, directory, Owners::Preserve)?;
+    Ok(())
+}
+
+/// Unpacks `layer` as [`unpack_layer_over`] does, with owners as `owners` says.
+///
+/// In a user namespace with one ID only [`Owners::WhereMapped`] and [`Owners::Squash`] are possible: everything belongs
+/// to that ID then, and a program that looks at owners, or gives a file away, finds that out.
+pub fn unpack_layer_as(
+    store: &Store,
+    layer: &Layer,
+    lowers: &[PathBuf],
+    directory: &Path,
+    owners: Owners,
+) -> Result<UnpackSummary, LayerError> {
     let options = UnpackOptions {
         whiteouts: Whiteouts::Overlay,
         keep_directory_symlinks: false,
-        owners: Owners::Preserve,
+        owners,
         devices: Devices::Refuse,
         place: None,
     };
@@ -117,8 +139,7 @@ pub fn unpack_layer_over(
     let lowers = Lowers::open(lowers)?;
     with_tar(store, &layer.blob, &layer.diff_id, |tar| {
         unpack(tar, &root, &lowers, &options)
-    })?;
-    Ok(())
+    })
 }
 
 /// Unpacks the tar that `reader` gives into `directory`.

@@ -375,6 +375,7 @@ fn the_caller_says_where_entries_go() {
         unpacked_size: 13,
         directories: 0,
         whiteouts: 0,
+        squashed: 0,
     };
     assert_eq!(summary, Some(expected));
 }

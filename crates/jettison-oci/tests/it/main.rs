@@ -5,8 +5,11 @@
 
 mod archives;
 mod exports;
+mod interop;
 mod layers;
 mod layouts;
+mod rootfs;
 mod scratch;
 mod store;
 mod streams;
+mod tar_files;

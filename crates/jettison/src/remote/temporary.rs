@@ -105,7 +105,7 @@ mod tests {
         let other = TemporaryDir::create(root.path()).unwrap();
         let path = dir.path().to_path_buf();
         fs::create_dir_all(path.join("closed/more")).unwrap();
-        fs::set_permissions(path.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("closed"), fs::Permissions::from_mode(0o0)).unwrap();
         drop(dir);
         assert!(!path.exists());
         assert!(other.path().exists());

@@ -8,6 +8,7 @@
 
 mod archive;
 mod arrows;
+mod build_contexts;
 mod build_options;
 mod builds;
 mod caches;
@@ -21,6 +22,7 @@ mod conformance;
 mod contexts;
 mod files;
 mod interop;
+mod outputs;
 mod progress;
 mod pruning;
 mod shared;

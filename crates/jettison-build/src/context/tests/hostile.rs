@@ -72,9 +72,10 @@ fn pipes_and_sockets_are_never_opened() {
         Directory 
         File file
         Fifo pipe
+        Socket socket
     "]]
     .assert_eq(&world.listing(""));
-    assert_eq!(world.listing("socket"), "nothing");
+    assert_eq!(world.listing("socket"), "Socket \n");
     world.digest();
 }
 

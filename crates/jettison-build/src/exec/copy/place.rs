@@ -9,10 +9,10 @@ use crate::exec::copy::CopyFailure;
 use crate::exec::copy::changes::Draft;
 use crate::exec::copy::mode::ModeRule;
 use crate::exec::copy::owner::Owner;
-use crate::exec::copy::select::{Inner, Selected};
+use crate::exec::copy::select::{Inner, Selected, read_error};
 use crate::exec::files::{FileKind, Lookup, Meta, Node, Origin, clean, resolve, shown};
 
-const ROOT: Owner = Owner { uid: 0, gid: 0 };
+pub(super) const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 /// A copy in the making.
 #[derive(Debug)]
@@ -24,20 +24,28 @@ pub(crate) struct Placer<'a> {
 }
 
 impl Placer<'_> {
-    /// Copies one source to `destination`, an absolute path.
+    /// Copies one source to `destination`, an absolute path. What is unpacked is kept in a file below `scratch`.
     pub(crate) fn place(
         &mut self,
         selected: &Selected,
         destination: &str,
+        scratch: &Path,
     ) -> Result<(), CopyFailure> {
         let path = Path::new(destination);
+        if selected.unpacks && selected.node.meta.kind == FileKind::File {
+            let opened = selected.node.open();
+            let opened = opened.map_err(read_error(&selected.node.shown()))?;
+            if self.unpack(opened, path, scratch)? {
+                return Ok(());
+            }
+        }
         let is_dir = destination.ends_with('/') || destination.ends_with("/.");
         let directory = match path.parent() {
             Some(parent) if !is_dir => parent,
             Some(_) | None => path,
         };
         let directory = self.real(directory)?;
-        self.make_directories(&directory, self.mode.of_parents())?;
+        self.make_directories(&directory, self.mode.of_parents(), self.owner)?;
         let mut target = self.real(path)?;
         let existing = self.node(&target)?;
         let is_existing_dir = existing.as_ref().is_some_and(|node| node.meta.is_dir());
@@ -50,7 +58,7 @@ impl Placer<'_> {
                 target.parent()
             };
             if let Some(first) = first {
-                self.make_directories(first, self.mode.of_parents())?;
+                self.make_directories(first, self.mode.of_parents(), self.owner)?;
             }
             return self.directory(selected, &target);
         }
@@ -58,14 +66,19 @@ impl Placer<'_> {
             target.push(name);
         }
         if let Some(parent) = target.parent() {
-            self.make_directories(parent, self.mode.of_parents())?;
+            self.make_directories(parent, self.mode.of_parents(), self.owner)?;
         }
         let mut links = BTreeMap::new();
         self.file(&selected.node, &target, &mut links)
     }
 
-    /// Makes `path`, which has no links in it, and the directories that it is in, of the owner that was asked for.
-    pub(crate) fn make_directories(&mut self, path: &Path, mode: u32) -> Result<(), CopyFailure> {
+    /// Makes `path`, which has no links in it, and the directories that it is in, as directories of `owner` or root.
+    pub(crate) fn make_directories(
+        &mut self,
+        path: &Path,
+        mode: u32,
+        owner: Option<Owner>,
+    ) -> Result<(), CopyFailure> {
         let mut missing = Vec::new();
         for at in path.ancestors() {
             match self.node(at)? {
@@ -77,7 +90,7 @@ impl Placer<'_> {
                 None => missing.push(at),
             }
         }
-        let Owner { uid, gid } = self.owner.unwrap_or(ROOT);
+        let Owner { uid, gid } = owner.unwrap_or(ROOT);
         for path in missing.into_iter().rev() {
             let meta = Meta::new(FileKind::Directory, mode);
             let node = Node {

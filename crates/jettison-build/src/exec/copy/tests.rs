@@ -1,5 +1,6 @@
 //! Copies from a directory and from layers, without writing them, and the laws of writing them.
 
+mod archives;
 mod laws;
 mod sources;
 mod targets;
@@ -106,9 +107,9 @@ impl World {
         let work = CopyWork::prepare(&definition, source, &[])?;
         work.contents()?;
         if is_on_scratch {
-            work.onto(&Merged::default())
+            work.onto(&Merged::default(), self.dir.path())
         } else {
-            work.onto(&self.below())
+            work.onto(&self.below(), self.dir.path())
         }
     }
 
@@ -168,7 +169,10 @@ fn parse(instruction: &str) -> (CopyDefinition, bool) {
         }),
         keeps_parents: first("parents").is_some(),
         is_linked: first("link").is_some(),
-        archives: Archives::Kept,
+        archives: match instruction.starts_with("ADD") {
+            true => Archives::LocalUnpacked,
+            false => Archives::Kept,
+        },
     };
     (definition, first("on").is_some())
 }

@@ -77,7 +77,13 @@ fn node(root: &Arc<Root>, entry: &Entry<'_>) -> Node {
             xattrs: None,
         };
     }
-    Node::on_disk(root, entry.context_path(), meta)
+    if entry.kind() == EntryKind::Socket {
+        return Node {
+            meta,
+            ..Node::of_text(b"", 0)
+        };
+    }
+    Node::in_context(root, entry.context_path(), meta)
 }
 
 /// What is copied of `entries` if `excluded` is not.

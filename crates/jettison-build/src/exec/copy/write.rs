@@ -5,7 +5,8 @@
 
 mod upper;
 
-use std::io::{self, Read, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -326,6 +327,7 @@ impl Work<'_> {
         opened
             .content
             .read_exact(buffer)
+            .and_then(|()| opened.check())
             .map_err(read_error(node))?;
         if let Some(upper) = self.upper {
             let mut made = upper.create(path)?;
@@ -348,6 +350,7 @@ impl Work<'_> {
         xattrs: &Xattrs,
         mut layer: Option<&mut LayerWriter>,
     ) -> Result<(), CopyFailure> {
+        let mut opened = opened;
         let mut made = match self.upper {
             Some(upper) => Some(upper.create(path)?),
             None => None,
@@ -359,18 +362,18 @@ impl Work<'_> {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
             }
         } else {
-            let mut content = opened.content.take(opened.size);
             let mut buffer = vec![0; READ_SIZE];
             let mut left = opened.size;
-            loop {
-                let length = content.read(&mut buffer).map_err(read_error(node))?;
-                let bytes = &buffer[..length];
+            while left > 0 {
+                let wanted = usize::try_from(left).map_or(READ_SIZE, |left| left.min(READ_SIZE));
+                let read = opened.content.read(&mut buffer[..wanted]);
+                let bytes = &buffer[..read.map_err(read_error(node))?];
                 if bytes.is_empty() {
                     break;
                 }
-                left -= u64::try_from(length).unwrap_or(left);
+                left -= u64::try_from(bytes.len()).unwrap_or(left);
                 if let Some(made) = &mut made {
-                    made.write_all(bytes).map_err(write_error(path))?;
+                    write_or_skip(made, bytes).map_err(write_error(path))?;
                 }
                 if let Some(layer) = &mut layer {
                     layer.write_all(bytes).map_err(write_error(path))?;
@@ -379,7 +382,11 @@ impl Work<'_> {
             if left > 0 {
                 return Err(read_error(node)(io::ErrorKind::UnexpectedEof.into()));
             }
+            if let Some(made) = &made {
+                made.set_len(opened.size).map_err(write_error(path))?;
+            }
         }
+        opened.check().map_err(read_error(node))?;
         match (self.upper, &made) {
             (Some(upper), Some(made)) => upper.dress_file(path, made, &node.meta, xattrs),
             _ => Ok(()),
@@ -435,6 +442,15 @@ impl Work<'_> {
                 }
             }
         }
+    }
+}
+
+/// Writes a piece of a large file, or leaves a hole if it is zeros.
+fn write_or_skip(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        file.seek_relative(i64::try_from(bytes.len()).unwrap_or_default())
+    } else {
+        file.write_all(bytes)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Extended headers: what they say about the entry behind them.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::Read;
 
 use crate::changeset::LayerError;
-use crate::changeset::entry::block::{archive_error, damaged};
+use crate::changeset::entry::block::{damaged, natural, number};
 use crate::changeset::entry::sparse::{Form, SparseMap};
 use crate::changeset::entry::{Entry, EntryKind, safe_path};
+use crate::changeset::header::{DEVICE_MAJOR, DEVICE_MINOR, Field, GID, MODE, MTIME, SIZE, UID};
 use crate::changeset::root::to_path;
 use crate::changeset::xattr::Xattrs;
 
@@ -91,14 +92,25 @@ impl Extension {
     }
 
     /// A number in the extended header, else the one in the header itself.
-    fn number(&self, key: &str, header: io::Result<u64>) -> Result<u64, LayerError> {
+    fn number(&self, key: &str, header: &tar::Header, field: Field) -> Result<u64, LayerError> {
+        match self.said(key)? {
+            Some(number) => Ok(number),
+            None => natural(header, field),
+        }
+    }
+
+    /// A number in the extended header.
+    fn said(&self, key: &str) -> Result<Option<u64>, LayerError> {
         let Some(value) = self.value(key) else {
-            return header.map_err(archive_error);
+            return Ok(None);
         };
         let number = str::from_utf8(value)
             .ok()
             .and_then(|text| text.parse().ok());
-        number.ok_or_else(|| damaged("an extended header has a number that is none"))
+        match number {
+            Some(number) => Ok(Some(number)),
+            None => Err(damaged("an extended header has a number that is none")),
+        }
     }
 
     /// How holes are described, if there are any.
@@ -109,12 +121,11 @@ impl Extension {
         if !self.records.keys().any(|key| key.starts_with(SPARSE)) {
             return Ok(None);
         }
-        let zero = || Ok(0);
-        if self.number("GNU.sparse.major", zero())? == 1 {
-            let size = self.number("GNU.sparse.realsize", header.entry_size())?;
+        if self.said("GNU.sparse.major")? == Some(1) {
+            let size = self.number("GNU.sparse.realsize", header, SIZE)?;
             return Ok(Some(Form::InContent { size }));
         }
-        let size = self.number("GNU.sparse.size", header.entry_size())?;
+        let size = self.number("GNU.sparse.size", header, SIZE)?;
         let numbers = match self.value("GNU.sparse.map") {
             Some(map) => map
                 .split(|&byte| byte == b',')
@@ -131,16 +142,17 @@ impl Extension {
         let name = said.map(<[u8]>::to_vec).or_else(|| self.name.clone());
         let name = name.unwrap_or_else(|| header.path_bytes().into_owned());
         let kind = self.kind(header, &name)?;
-        let header_mtime = || -> Result<_, LayerError> {
-            let mtime = header.mtime().map_err(archive_error)?;
-            Ok((i64::try_from(mtime).unwrap_or(i64::MAX), 0))
+        let mtime = match self.mtime()? {
+            Some(mtime) => mtime,
+            None => (number(header, MTIME)?, 0),
         };
+        let mode = natural(header, MODE)? & 0o7777;
         let mut entry = Entry {
             path: safe_path(&name)?,
-            mode: header.mode().map_err(archive_error)? & 0o7777,
-            uid: owner(self.number("uid", header.uid())?)?,
-            gid: owner(self.number("gid", header.gid())?)?,
-            mtime: self.mtime()?.map_or_else(header_mtime, Ok)?,
+            mode: u32::try_from(mode).unwrap_or_default(),
+            uid: owner(self.number("uid", header, UID)?)?,
+            gid: owner(self.number("gid", header, GID)?)?,
+            mtime,
             size: 0,
             kind,
             xattrs: Xattrs::new(),
@@ -148,7 +160,7 @@ impl Extension {
         // Other kinds have no content, whatever their headers say.
         let mut form = None;
         if entry.kind == EntryKind::File {
-            entry.size = self.number("size", header.entry_size())?;
+            entry.size = self.number("size", header, SIZE)?;
             form = self.form(header)?;
         }
         for (key, value) in self.records {
@@ -165,10 +177,12 @@ impl Extension {
     }
 
     fn kind(&self, header: &tar::Header, name: &[u8]) -> Result<EntryKind, LayerError> {
-        let number = |value: io::Result<Option<u32>>| value.map_err(archive_error);
         let device = || {
-            let major = number(header.device_major())?.unwrap_or_default();
-            Ok((major, number(header.device_minor())?.unwrap_or_default()))
+            let part = |field| {
+                let number = natural(header, field)?;
+                u32::try_from(number).map_err(|_| damaged("a device has a number that is none"))
+            };
+            Ok((part(DEVICE_MAJOR)?, part(DEVICE_MINOR)?))
         };
         let link = || {
             let link = self

@@ -6,7 +6,7 @@
 use std::io::Read;
 
 use crate::changeset::LayerError;
-use crate::changeset::entry::block::{LARGEST_EXTENSION, archive_error, damaged};
+use crate::changeset::entry::block::{LARGEST_EXTENSION, archive_error, damaged, parse_number};
 use crate::changeset::header::BLOCK;
 
 /// How many pieces a file may have.
@@ -145,20 +145,9 @@ fn add_pieces(fields: &[u8], pieces: &mut Vec<(u64, u64)>) -> Result<(), LayerEr
     Ok(())
 }
 
-/// A number in a header: octal digits, or binary behind a set bit.
 fn field(field: &[u8]) -> Result<u64, LayerError> {
-    if let [first, rest @ ..] = field
-        && first & 0x80 != 0
-    {
-        let start = u64::from(first & 0x7f);
-        return rest.iter().try_fold(start, |number, &byte| {
-            let shifted = number.checked_mul(256).ok_or_else(wrong)?;
-            Ok(shifted + u64::from(byte))
-        });
-    }
-    let text = str::from_utf8(field).map_err(|_| wrong())?;
-    let digits = text.trim_matches([' ', '\0']);
-    u64::from_str_radix(digits, 8).map_err(|_| wrong())
+    let number = parse_number(field).and_then(|number| u64::try_from(number).ok());
+    number.ok_or_else(wrong)
 }
 
 /// The pieces that stand before the content as lines of decimal digits, and how long that is.

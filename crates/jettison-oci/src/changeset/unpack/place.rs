@@ -1,26 +1,22 @@
 //! Puts entries where they belong.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::changeset::LayerError;
-use crate::changeset::entry::{Entry, EntryKind, WHITEOUT};
+use crate::changeset::entry::{Entry, EntryContent, EntryKind, WHITEOUT};
 use crate::changeset::lowers::Lowers;
 use crate::changeset::root::{Root, is_whiteout, remove_tree, stat, to_path};
 use crate::changeset::unpack::tree::{Attributes, Tree, split};
 use crate::changeset::unpack::{Devices, UnpackOptions, UnpackSummary, Whiteouts};
+use crate::changeset::whiteout::{AUFS, OPAQUE};
 
 /// How many bytes are copied at once.
 const COPY_SIZE: usize = 128 << 10;
-/// The name of the whiteout for all that is below a directory.
-const OPAQUE: &[u8] = b".wh..wh..opq";
-/// What the names of notes start with that AUFS once left in layers.
-const AUFS: &[u8] = b".wh..wh.";
-
 pub(crate) struct Unpacker<'u> {
     root: &'u Root,
     options: &'u UnpackOptions<'u>,
@@ -50,7 +46,7 @@ impl<'u> Unpacker<'u> {
     pub(crate) fn entry(
         &mut self,
         entry: &Entry,
-        content: &mut dyn Read,
+        content: &mut EntryContent<'_>,
     ) -> Result<(), LayerError> {
         if entry.path.is_empty() {
             return self.top(entry);
@@ -65,7 +61,13 @@ impl<'u> Unpacker<'u> {
             self.summary.directories += 1;
             return self.tree.directory(&entry.path, &parent, attributes);
         }
-        if self.keeps_directory(entry, &parent, name)? {
+        let is_device = matches!(
+            entry.kind,
+            EntryKind::CharDevice(..) | EntryKind::BlockDevice(..)
+        );
+        if is_device && self.options.devices == Devices::Skip
+            || self.keeps_directory(entry, &parent, name)?
+        {
             return Ok(());
         }
         self.summary.files += 1;
@@ -73,18 +75,10 @@ impl<'u> Unpacker<'u> {
             EntryKind::File => {
                 self.summary.unpacked_size = self.summary.unpacked_size.saturating_add(entry.size);
                 let handle = self.create(&entry.path, &parent, || create_file(&parent, name))?;
-                self.copy(
-                    entry,
-                    content,
-                    &mut File::from(
-                        handle
-                            .try_clone()
-                            .map_err(self.root.error("open", &entry.path))?,
-                    ),
-                )?;
-                return attributes
-                    .set(&handle, self.options.owners)
-                    .map_err(self.root.error("set the attributes of", &entry.path));
+                let mut file = File::from(handle);
+                self.copy(entry, content, &mut file)?;
+                let is_owned = attributes.set(&file, self.options.owners);
+                return self.count_owner(entry, is_owned);
             }
             EntryKind::HardLink(target) => return self.hard_link(entry, &parent, target),
             EntryKind::Symlink(target) => self.create(&entry.path, &parent, || {
@@ -100,15 +94,27 @@ impl<'u> Unpacker<'u> {
             EntryKind::Directory => {}
         }
         let is_symlink = matches!(entry.kind, EntryKind::Symlink(_));
-        attributes
-            .set_at(&parent, name, self.options.owners, is_symlink)
-            .map_err(self.root.error("set the attributes of", &entry.path))
+        let is_owned = attributes.set_at(&parent, name, self.options.owners, is_symlink);
+        self.count_owner(entry, is_owned)
     }
 
     /// Sets the attributes of all directories, which must wait until nothing is made in them.
     pub(crate) fn finish(self) -> Result<UnpackSummary, LayerError> {
-        self.tree.finish()?;
-        Ok(self.summary)
+        let squashed = self.summary.squashed + self.tree.finish()?;
+        Ok(UnpackSummary {
+            squashed,
+            ..self.summary
+        })
+    }
+
+    fn count_owner(
+        &mut self,
+        entry: &Entry,
+        is_owned: Result<bool, Errno>,
+    ) -> Result<(), LayerError> {
+        let is_owned = is_owned.map_err(self.root.error("set the attributes of", &entry.path))?;
+        self.summary.squashed += u64::from(!is_owned);
+        Ok(())
     }
 
     /// The entry for the directory itself.
@@ -165,23 +171,34 @@ impl<'u> Unpacker<'u> {
     fn copy(
         &mut self,
         entry: &Entry,
-        content: &mut dyn Read,
+        content: &mut EntryContent<'_>,
         file: &mut File,
     ) -> Result<(), LayerError> {
-        let mut copied = 0_u64;
+        let mut place = 0_u64;
         loop {
+            let hole = content.skip_hole();
+            if hole > 0 {
+                place = place.saturating_add(hole);
+                file.seek(SeekFrom::Start(place))
+                    .map_err(self.root.error("write", &entry.path))?;
+            }
             let n_read = match content.read(&mut self.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read.map_err(|source| LayerError::Archive { source })?,
             };
             if n_read == 0 {
+                // The file ends with a hole.
+                if hole > 0 {
+                    file.set_len(place)
+                        .map_err(self.root.error("write", &entry.path))?;
+                }
                 break;
             }
             file.write_all(&self.buffer[..n_read])
                 .map_err(self.root.error("write", &entry.path))?;
-            copied = copied.saturating_add(u64::try_from(n_read).unwrap_or(u64::MAX));
+            place = place.saturating_add(u64::try_from(n_read).unwrap_or(u64::MAX));
         }
-        if copied == entry.size {
+        if place == entry.size {
             Ok(())
         } else {
             Err(LayerError::Truncated {

@@ -63,17 +63,21 @@ impl Attributes {
         }
     }
 
-    /// Sets them on an open file. The owner is first, since a change of it clears the others.
-    pub(crate) fn set(&self, file: impl AsFd, owners: Owners) -> Result<(), Errno> {
-        if owners == Owners::Preserve {
-            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-            rustix::fs::fchown(&file, Some(uid), Some(gid))?;
-        }
+    /// Sets them on an open file, and says whether the owner is the right one. The owner is first, since a change of it
+    /// clears the others.
+    pub(crate) fn set(&self, file: impl AsFd, owners: Owners) -> Result<bool, Errno> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let is_owned = owned(owners, || rustix::fs::fchown(&file, Some(uid), Some(gid)))?;
         for (name, value) in &self.xattrs {
-            rustix::fs::fsetxattr(&file, name.as_slice(), value, XattrFlags::empty())?;
+            match rustix::fs::fsetxattr(&file, name.as_slice(), value, XattrFlags::empty()) {
+                // As moby does it, where not all can be as the archive says.
+                Err(Errno::PERM | Errno::OPNOTSUPP) if owners != Owners::Preserve => {}
+                set => set?,
+            }
         }
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(self.mode))?;
-        rustix::fs::futimens(&file, &self.times())
+        rustix::fs::fchmod(&file, self.permissions(owners, is_owned))?;
+        rustix::fs::futimens(&file, &self.times())?;
+        Ok(is_owned)
     }
 
     /// Sets them on a file that cannot be opened, and that was made just now.
@@ -83,17 +87,25 @@ impl Attributes {
         name: &[u8],
         owners: Owners,
         is_symlink: bool,
-    ) -> Result<(), Errno> {
+    ) -> Result<bool, Errno> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        if owners == Owners::Preserve {
-            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-            rustix::fs::chownat(&directory, name, Some(uid), Some(gid), flags)?;
-        }
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let is_owned = owned(owners, || {
+            rustix::fs::chownat(&directory, name, Some(uid), Some(gid), flags)
+        })?;
         if !is_symlink {
-            let mode = Mode::from_raw_mode(self.mode);
+            let mode = self.permissions(owners, is_owned);
             rustix::fs::chmodat(&directory, name, mode, AtFlags::empty())?;
         }
-        rustix::fs::utimensat(directory, name, &self.times(), flags)
+        rustix::fs::utimensat(directory, name, &self.times(), flags)?;
+        Ok(is_owned)
+    }
+
+    /// The mode. A program must not run as a user that it was not meant for.
+    fn permissions(&self, owners: Owners, is_owned: bool) -> Mode {
+        let is_squashed = owners == Owners::WhereMapped && !is_owned;
+        let dropped = if is_squashed { 0o6000 } else { 0 };
+        Mode::from_raw_mode(self.mode & !dropped)
     }
 
     fn times(&self) -> Timestamps {
@@ -105,6 +117,19 @@ impl Attributes {
             last_access: time,
             last_modification: time,
         }
+    }
+}
+
+/// Calls `change_owner` where `owners` asks for it, and says whether the owner is the one that was asked for.
+fn owned(owners: Owners, change_owner: impl FnOnce() -> Result<(), Errno>) -> Result<bool, Errno> {
+    match owners {
+        Owners::Preserve => change_owner().map(|()| true),
+        Owners::Squash => Ok(true),
+        // An ID that the namespace does not have is invalid; another user's is not permitted.
+        Owners::WhereMapped => match change_owner() {
+            Err(Errno::INVAL | Errno::PERM) => Ok(false),
+            changed => changed.map(|()| true),
+        },
     }
 }
 
@@ -276,20 +301,23 @@ impl<'t> Tree<'t> {
             .retain(|directory, _| directory != path && !directory.starts_with(&below));
     }
 
-    /// Sets the attributes of the directories, those in others first.
-    pub(crate) fn finish(self) -> Result<(), LayerError> {
+    /// Sets the attributes of the directories, those in others first, and says how many have other owners.
+    pub(crate) fn finish(self) -> Result<u64, LayerError> {
+        let mut squashed = 0;
         for (path, attributes) in self.later.iter().rev() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
             match self.root.open_inside(path, flags) {
-                Ok(handle) => attributes
-                    .set(handle, self.options.owners)
-                    .map_err(self.root.error("set the attributes of", path))?,
+                Ok(handle) => {
+                    let is_owned = attributes.set(handle, self.options.owners);
+                    let is_owned = is_owned.map_err(self.root.error("set the attributes of", path));
+                    squashed += u64::from(!is_owned?);
+                }
                 // A later entry has replaced it.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                 Err(error) => return Err(self.root.error("open directory", path)(error)),
             }
         }
-        Ok(())
+        Ok(squashed)
     }
 }
 

@@ -186,7 +186,7 @@ fn check(context: &str, file: Option<&str>, stdin: &[u8], expected: Expect) {
         }
     };
     expected.assert_eq(&text.replace(&dir, "DIR"));
-    let left = fs::read_dir(world.path().join("root/tmp")).map_or(0, Iterator::count);
+    let left = fs::read_dir(world.path().join("root/contexts")).map_or(0, Iterator::count);
     assert!(left <= 1, "only the lock stays");
 }
 
@@ -496,9 +496,9 @@ fn archives_stay_in_their_directory_and_are_removed() {
         assert_eq!(opened.source.text, "FROM hostile");
     }
     assert!(!world.path().join("root/x").exists());
-    assert!(!world.path().join("root/tmp/x").exists());
+    assert!(!world.path().join("root/contexts/x").exists());
     drop(opened);
-    let left: Vec<_> = fs::read_dir(world.path().join("root/tmp"))
+    let left: Vec<_> = fs::read_dir(world.path().join("root/contexts"))
         .unwrap()
         .collect();
     assert_eq!(left.len(), 1, "{left:?}");

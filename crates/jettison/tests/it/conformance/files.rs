@@ -7,6 +7,7 @@
 //! 0777 link -> a.txt              a symbolic link
 //! 0644 other == a.txt             a hard link
 //! 0644 pipe fifo                  a named pipe
+//! 0644 name socket                a socket (on disk)
 //! 0644 null char 1,3              a device (in images and archives)
 //! 0644,uid=5,gid=6,time=99,user.x=y a.txt
 //! ```
@@ -44,6 +45,7 @@ pub(crate) enum Content {
     Symlink(String),
     HardLink(String),
     Fifo,
+    Socket,
     Char(u32, u32),
 }
 
@@ -96,6 +98,7 @@ fn parse_line(line: &str) -> Option<FileLine> {
             Content::Char(major.parse().ok()?, minor.parse().ok()?)
         }
         (Some(b"fifo"), None) => Content::Fifo,
+        (Some(b"socket"), None) => Content::Socket,
         (Some(bytes), _) => Content::File(bytes.to_vec()),
     };
     Some(file)
@@ -216,6 +219,10 @@ fn create(directory: &Path, path: &Path, file: &FileLine) {
         Content::Fifo => {
             rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         }
+        Content::Socket => {
+            rustix::fs::mknodat(CWD, path, FileType::Socket, Mode::from_raw_mode(0o600), 0)
+                .unwrap();
+        }
         Content::Char(..) => panic!("{}: devices are for images and archives", file.path),
     }
 }
@@ -280,6 +287,7 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, file: &FileLine) {
             header.as_old_mut().linkname[..target.len()].copy_from_slice(target.as_bytes());
         }
         Content::Fifo => header.set_entry_type(tar::EntryType::Fifo),
+        Content::Socket => panic!("{}: archives have no sockets", file.path),
         Content::Char(major, minor) => {
             header.set_entry_type(tar::EntryType::Char);
             header.set_device_major(*major).unwrap();

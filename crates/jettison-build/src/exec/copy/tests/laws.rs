@@ -80,6 +80,18 @@ fn a_layer_is_the_same_however_it_is_written() {
     }
     symlink("far", world.path("context/many/link")).unwrap();
     assert!(run("mkfifo", &[&world.path("context/many/fifo")]));
+    world.write("2/srv/x/sub/deep", "");
+    super::archives::tar(
+        &world,
+        "a.tar",
+        &[
+            ("x", b'0', 0o644, "x"),
+            ("x", b'5', 0o755, ""),
+            ("x/large", b'0', 0o644, &"0".repeat(2 << 20)),
+            ("x/new", b'1', 0o644, "x/large"),
+            ("keep", b'2', 0o777, "x"),
+        ],
+    );
     for instruction in [
         "COPY . /srv",
         "COPY d a.txt /srv/old/",
@@ -88,6 +100,7 @@ fn a_layer_is_the_same_however_it_is_written() {
         "COPY --link d /srv",
         "COPY --link a.txt /srv",
         "COPY nothing* /srv",
+        "ADD a.tar /srv",
     ] {
         let changes = world.copy(instruction).unwrap();
         let lowers = match instruction.contains("--link") {
@@ -128,4 +141,35 @@ fn a_file_that_is_swapped_for_a_link_is_not_followed() {
     };
     let failure = changes.write(outputs).unwrap_err();
     assert_eq!(failure.to_string(), "cannot read /d/c.txt");
+}
+
+#[test]
+fn a_file_of_a_context_that_changes_after_its_key_was_made_is_not_copied() {
+    let world = World::new();
+    // One that is read as a whole, and one that is not.
+    for (number, size) in [3, 2 << 20].into_iter().enumerate() {
+        world.write("context/d/c.txt", &"c".repeat(size));
+        let file = world.path("context/d/c.txt");
+        let modified = fs::metadata(&file).unwrap().modified().unwrap();
+        let changes = world.copy("COPY --on=scratch d /x").unwrap();
+        // Longer than a tick of the clock.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&file, "d".repeat(size)).unwrap();
+        let opened = fs::File::options().append(true).open(&file).unwrap();
+        opened.set_modified(modified).unwrap();
+        let upper = world.path(&format!("upper-{number}"));
+        fs::create_dir(&upper).unwrap();
+        let outputs = Outputs {
+            upper: Some((&upper, Owners::Squashed)),
+            layer: None,
+        };
+        let failure = changes.write(outputs).unwrap_err();
+        let cause = std::error::Error::source(&failure).unwrap();
+        assert_eq!(failure.to_string(), "cannot read /d/c.txt");
+        assert!(
+            cause
+                .to_string()
+                .starts_with("it was changed while the build was reading it")
+        );
+    }
 }
