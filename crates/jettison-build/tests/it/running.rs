@@ -110,7 +110,7 @@ fn proxies_are_seen_and_not_remembered(entered: &Entered) {
     let config = format!("{:?}", done.result.unwrap().image.config());
     assert!(!config.contains("secret-proxy"), "{config}");
     // With another proxy the result is the same.
-    wishes.proxies[0].1 = "other".to_owned();
+    "other".clone_into(&mut wishes.proxies[0].1);
     let again = scene.build_as(entered, dockerfile, &wishes);
     assert_eq!(again.output, "");
 }
@@ -320,7 +320,7 @@ fn limits_are_kept(entered: &Entered) {
         .find(|line| line.contains(" /dev/shm "))
         .unwrap();
     assert!(shm.contains("size=1024k"), "{shm}");
-    wishes.limits.ulimits[0].0 = "nonsense".to_owned();
+    "nonsense".clone_into(&mut wishes.limits.ulimits[0].0);
     let error = scene
         .build_as(entered, &dockerfile, &wishes)
         .result
