@@ -259,6 +259,7 @@ impl Reporter for Recorder {
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
             Event::StepFinished { .. }
+            | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }
             | Event::TaskFinished { .. } => {}
