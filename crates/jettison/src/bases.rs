@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use jettison_build::{Bases, Engine};
 use jettison_debian::{AptSource, Architecture, Keyring};
 use jettison_dockerfile::Platform;
-use jettison_oci::{Image, Reference};
+use jettison_oci::{Image, Reference, import_layout};
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
 use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
+use crate::remote::LayoutReference;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -33,17 +34,19 @@ pub(crate) struct SettingsBases<'a> {
     /// What names stood for when they were first asked for: one command sees one image, so that
     /// an original and its candidate have the same base.
     known: RefCell<BTreeMap<String, Image>>,
+    /// Images of layouts that the command line names.
+    layouts: BTreeMap<String, LayoutReference>,
 }
 
 impl Bases for SettingsBases<'_> {
     fn base(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
-        if platform.architecture != Surroundings::architecture() {
-            return Err(format!("bases for {platform} are not supported yet").into());
+        if let Some(layout) = self.layouts.get(name) {
+            return self.layout(layout, platform);
         }
         if let Some(image) = self.known.borrow().get(name) {
             return Ok(image.clone());
         }
-        let image = self.find(name)?;
+        let image = self.find(name, platform)?;
         self.known
             .borrow_mut()
             .insert(name.to_string(), image.clone());
@@ -52,7 +55,37 @@ impl Bases for SettingsBases<'_> {
 }
 
 impl SettingsBases<'_> {
-    fn find(&self, name: &str) -> Result<Image, BoxError> {
+    /// The image of a layout that has the name or digest, and the architecture.
+    fn layout(&self, layout: &LayoutReference, platform: &Platform) -> Result<Image, BoxError> {
+        let images = import_layout(self.engine.store, &layout.path)?;
+        let has_tag = |name: &Option<String>| match (&layout.tag, name) {
+            (None, _) => true,
+            (Some(tag), Some(name)) => {
+                name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag)
+            }
+            // A layout of one image needs no name.
+            (Some(tag), None) => tag == "latest" && images.len() == 1,
+        };
+        let is_meant = |(name, image): &&(Option<String>, Image)| {
+            let digest = image.manifest_digest().0;
+            has_tag(name)
+                && layout.digest.is_none_or(|wanted| wanted == digest)
+                && image.config().architecture == platform.architecture
+        };
+        match images.iter().find(is_meant) {
+            Some((_, image)) => Ok(image.clone()),
+            None => Err(format!(
+                "the layout {} has no such image for {platform}",
+                layout.path.display()
+            )
+            .into()),
+        }
+    }
+
+    fn find(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
+        if platform.architecture != Surroundings::architecture() {
+            return Err(format!("bases for {platform} are not supported yet").into());
+        }
         if let Some(address) = self.settings.bases.get(name) {
             if address.starts_with("debian://") {
                 return self.debian(&address.parse()?);
@@ -91,7 +124,16 @@ impl<'a> SettingsBases<'a> {
             now,
             pull: input.pull,
             known: RefCell::default(),
+            layouts: BTreeMap::new(),
         }
+    }
+
+    /// The same, and images of layouts by name.
+    pub(crate) fn with_layouts(
+        self,
+        layouts: BTreeMap<String, LayoutReference>,
+    ) -> SettingsBases<'a> {
+        SettingsBases { layouts, ..self }
     }
 
     fn debian(&self, base: &DebianBase) -> Result<Image, BoxError> {

@@ -19,4 +19,5 @@ pub(crate) use crate::remote::context::{
     ContextKind, ContextRequest, ContextSources, OpenedContext, open,
 };
 pub(crate) use crate::remote::hosts::HostRemotes;
+pub(crate) use crate::remote::named::{LayoutReference, NamedContext, NamedFiles, named_contexts};
 pub(crate) use crate::remote::temporary::TemporaryDir;

@@ -8,9 +8,9 @@ use crate::cli::check::{CallRequest, call_request};
 use crate::cli::docker::DockerArgs;
 use crate::cli::input::InputArgs;
 use crate::cli::values::{
-    Annotations, CacheExport, CacheImport, Entitlement, ExtraHosts, Pair, Resource, Ulimit,
-    annotations, cache_export, cache_import, entitlement, extra_hosts, pair, resource, size,
-    ulimit,
+    Annotations, CacheExport, CacheImport, Entitlement, ExtraHosts, OutputSpec, Pair, Resource,
+    Ulimit, annotations, cache_export, cache_import, entitlement, extra_hosts, output, pair,
+    resource, size, ulimit,
 };
 
 #[derive(Debug, Args)]
@@ -77,8 +77,8 @@ pub(crate) struct ImageArgs {
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// Write the result out: DIR, `-` for a tar, or type=oci|docker|tar|local|image|cacheonly,dest=PATH
-    #[arg(short, long = "output", value_name = "SPEC")]
-    pub(crate) outputs: Vec<String>,
+    #[arg(short, long = "output", value_name = "SPEC", value_parser = output)]
+    pub(crate) outputs: Vec<OutputSpec>,
     /// Write the image ID to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,

@@ -7,13 +7,16 @@ mod duration;
 mod entitlement;
 mod fields;
 mod host;
+mod output;
 mod pair;
 mod resource;
 mod size;
 mod switch;
 mod ulimit;
 
-pub(crate) use crate::cli::values::annotation::{Annotations, annotations};
+pub(crate) use crate::cli::values::annotation::{
+    Annotation, AnnotationLevel, Annotations, annotations,
+};
 pub(crate) use crate::cli::values::attestation::{Attestation, attestation, attestation_of};
 pub(crate) use crate::cli::values::cache::{
     CacheExport, CacheImport, CacheMode, cache_export, cache_import,
@@ -22,6 +25,9 @@ pub(crate) use crate::cli::values::duration::duration;
 pub(crate) use crate::cli::values::entitlement::{Entitlement, entitlement};
 pub(crate) use crate::cli::values::fields::{Field, fields};
 pub(crate) use crate::cli::values::host::{ExtraHosts, extra_hosts};
+pub(crate) use crate::cli::values::output::{
+    CompressionKind, FileDest, ImageAttributes, OutputKind, OutputSpec, output,
+};
 pub(crate) use crate::cli::values::pair::{Pair, pair};
 pub(crate) use crate::cli::values::resource::{Resource, resource};
 pub(crate) use crate::cli::values::size::size;

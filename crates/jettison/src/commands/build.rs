@@ -1,29 +1,32 @@
 //! `jettison build`
 
 mod caches;
+mod execution;
+mod export;
+mod files;
 mod metadata;
+mod named;
 mod options;
 pub(super) mod outside;
+mod platforms;
 mod results;
 mod table;
 
 use std::process::ExitCode;
 
-use jettison_build::{BuildRequest, Built, Engine, RunHost};
+use jettison_build::{Engine, RunHost};
 use jettison_oci::{Image, Owners, Reference, Store};
 
-use crate::bases::SettingsBases;
 use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
-use crate::commands::build::results::Results;
+use crate::commands::build::execution::{Build, prepare};
+use crate::commands::build::named::Named;
+use crate::commands::build::results::{Results, Written};
 use crate::commands::build_failure::build_failure;
-use crate::commands::world::Inputs;
 use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::progress::{Progress, Reasons};
-use crate::remote::{HostRemotes, OpenedContext};
-use crate::secrets::HostSecrets;
+use crate::remote::HostRemotes;
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -41,6 +44,7 @@ pub(crate) fn run(
     let root = world::root(global, surroundings)?;
     let secrets = outside::secrets(args, surroundings, &root)?;
     let reach = outside::reach(args, surroundings);
+    let certificates = outside::certificates(args, &reach)?;
     let remotes = HostRemotes::new(&root, &reach, &secrets);
     let open = |owners| outside::context(args, &remotes, &root, owners);
     if let Some(call) = call_of(args) {
@@ -48,6 +52,8 @@ pub(crate) fn run(
     }
     options::refuse_unbuilt(args)?;
     let results = Results::of(args)?;
+    let platforms = platforms::wanted(args)?;
+    let mut named = Named::of(args)?;
     let prepare = |opened| prepare(args, &results, opened, surroundings);
     let prepared = if outside::is_elsewhere(args) {
         None
@@ -56,33 +62,44 @@ pub(crate) fn run(
     };
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
-    let prepared = match prepared {
+    let mut prepared = match prepared {
         Some(prepared) => prepared,
         // Only here can files of archives belong to others.
         None => prepare(open(outside::owners(&entered))?)?,
     };
+    named.open(&remotes, &root, &mut prepared.inputs.lower)?;
     let inputs = &prepared.inputs;
     let store = world::store(&root)?;
     let host = RunHost {
         resources: options::resources(&args.commands),
+        certificates,
         ..world::run_host(&root, &entered, &inputs.lower.build_args)?
     };
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
-    let outside = Outside {
+    let work = Build {
+        engine: &engine,
+        inputs,
+        args,
+        progress,
+        named: &named,
         remotes: &remotes,
         secrets: &secrets,
         now: surroundings.now,
     };
-    let built = build(&engine, inputs, (args, progress), &outside)?;
-    results.write(&store, &built)?;
-    caches::write(&engine, &built, &args.cache.cache_to, output)?;
-    if shows_steps(progress) {
-        for line in table::table(&built) {
-            output.note(Look::Plain, &line);
+    let built = work.all(&platforms)?;
+    let written = results.write(&engine, &built)?;
+    for built in &built {
+        caches::write(&engine, built, &args.cache.cache_to, output)?;
+        if shows_steps(progress) {
+            for line in table::table(built) {
+                output.note(Look::Plain, &line);
+            }
+        }
+        if written == Written::Elsewhere {
+            output.line(&built.image.id().0.to_string());
         }
     }
-    output.line(&built.image.id().0.to_string());
     if progress != ProgressKind::Quiet {
         for tag in &results.tags {
             output.note(Look::Note, &format!("named {}", tag.familiar()));
@@ -108,79 +125,6 @@ fn shows_steps(progress: ProgressKind) -> bool {
         ProgressKind::Auto | ProgressKind::Tty | ProgressKind::Plain => true,
         ProgressKind::Quiet | ProgressKind::None | ProgressKind::Rawjson => false,
     }
-}
-
-/// A context that has been opened, and what was read in it.
-struct Prepared {
-    inputs: Inputs,
-    n_warnings: usize,
-    /// What was unpacked for the build lasts as long as it.
-    _opened: OpenedContext,
-}
-
-fn prepare(
-    args: &BuildArgs,
-    results: &Results<'_>,
-    opened: OpenedContext,
-    surroundings: &Surroundings,
-) -> Result<Prepared, Failure> {
-    let location = outside::location(&opened);
-    results.check(&location.dockerfile)?;
-    let context = opened
-        .build_context()
-        .map_err(|error| build_failure(&error, &opened.source))?;
-    let read = (context, opened.source.clone());
-    let mut inputs = world::inputs_of(&args.input, read, &opened.root, surroundings)?;
-    options::add(args, &mut inputs.lower);
-    let n_warnings = call::warnings_before_build(&location, &inputs.source, args, surroundings)?;
-    Ok(Prepared {
-        inputs,
-        n_warnings,
-        _opened: opened,
-    })
-}
-
-/// What a build takes from outside.
-struct Outside<'a> {
-    remotes: &'a HostRemotes<'a>,
-    secrets: &'a HostSecrets,
-    now: u64,
-}
-
-fn build(
-    engine: &Engine<'_>,
-    inputs: &Inputs,
-    (args, progress): (&BuildArgs, ProgressKind),
-    outside: &Outside<'_>,
-) -> Result<Built, Failure> {
-    let reasons = if args.cache.explain {
-        Reasons::Told
-    } else {
-        Reasons::Untold
-    };
-    let progress = Progress::new(progress, reasons);
-    let bases = SettingsBases::new(
-        engine,
-        &progress,
-        &inputs.settings,
-        &args.input,
-        outside.now,
-    );
-    let layouts = caches::open(&args.cache.cache_from, &progress);
-    let request = BuildRequest {
-        remotes: outside.remotes,
-        secrets: outside.secrets,
-        cache_from: caches::sources(&layouts),
-        keep: caches::keep(&args.cache.cache_to),
-        cache: inputs.cache,
-        created: inputs.created.clone(),
-        jobs: args.commands.jobs.map(usize::from),
-        ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
-    };
-    engine.build(&request, &bases, &progress).map_err(|error| {
-        progress.fail(&error.to_string());
-        build_failure(&error, &inputs.source)
-    })
 }
 
 /// What is to be printed in place of a build, if anything is.

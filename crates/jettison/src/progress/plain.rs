@@ -175,7 +175,7 @@ mod tests {
             plain.event(event);
             plain.show(&mut steps, now);
         }
-        plain.fail(&mut steps, start + Duration::from_secs(60));
+        plain.fail(&mut steps, start + Duration::from_mins(1));
         let text = String::from_utf8_lossy(&plain.stream).into_owned();
         expected.assert_eq(&anstream::adapter::strip_str(&text).to_string());
     }

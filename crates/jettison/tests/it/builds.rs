@@ -62,13 +62,13 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [files 2/2] COPY data/ /srv/
+            #1 [files 1/1] COPY data/ /srv/
             #1 DONE [TIME]
 
-            #2 [stage-1 2/3] WORKDIR /srv
+            #2 [stage-1 1/2] WORKDIR /srv
             #2 DONE [TIME]
 
-            #3 [stage-1 3/3] COPY --from=files /srv/ ./
+            #3 [stage-1 2/2] COPY --from=files /srv/ ./
             #3 DONE [TIME]
 
             [TABLE]
@@ -83,13 +83,13 @@ fn a_build_shows_its_steps_and_the_second_takes_them_from_the_cache() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [files 2/2] COPY data/ /srv/
+            #1 [files 1/1] COPY data/ /srv/
             #1 CACHED
 
-            #2 [stage-1 2/3] WORKDIR /srv
+            #2 [stage-1 1/2] WORKDIR /srv
             #2 CACHED
 
-            #3 [stage-1 3/3] COPY --from=files /srv/ ./
+            #3 [stage-1 2/2] COPY --from=files /srv/ ./
             #3 CACHED
 
             [TABLE]
@@ -267,7 +267,7 @@ fn what_is_ignored_is_not_in_the_context() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: failed to compute cache key: data/one: excluded by the ignore file
+            error: failed to compute cache key: /data/one: excluded by the ignore file
              --> app/Dockerfile:2:1
               |
             2 | COPY data/one /

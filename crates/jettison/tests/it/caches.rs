@@ -39,10 +39,10 @@ fn results_are_used_on_another_machine() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [files 2/2] COPY data /one
+            #1 [files 1/1] COPY data /one
             #1 CACHED
 
-            #2 [stage-1 2/2] COPY --from=files /one /two
+            #2 [stage-1 1/1] COPY --from=files /one /two
             #2 CACHED
 
             [TABLE]
@@ -88,19 +88,19 @@ fn a_cache_that_is_not_there_is_said_and_does_not_stop_a_build() {
         &scratch,
         &arguments,
         expect![[r#"
-        exit: 0
-        --- stdout ---
-        [ID]
-        --- stderr ---
-        warning: --cache-from nowhere is not used: nowhere is not an image layout
-        #1 [files 2/2] COPY data /one
-        #1 DONE [TIME]
+            exit: 0
+            --- stdout ---
+            [ID]
+            --- stderr ---
+            warning: --cache-from nowhere is not used: nowhere is not an image layout
+            #1 [files 1/1] COPY data /one
+            #1 DONE [TIME]
 
-        #2 [stage-1 2/2] COPY --from=files /one /two
-        #2 DONE [TIME]
+            #2 [stage-1 1/1] COPY --from=files /one /two
+            #2 DONE [TIME]
 
-        [TABLE]
-    "#]],
+            [TABLE]
+        "#]],
     );
 }
 

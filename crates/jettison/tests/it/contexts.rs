@@ -108,3 +108,28 @@ fn a_secret_that_is_not_there_is_said_before_anything_is_built() {
         "#]],
     );
 }
+
+#[test]
+fn certificates_that_are_none_are_said_before_anything_is_built() {
+    let scratch = app();
+    check_build(
+        &scratch,
+        &["build", "app", "--ca", "app/data"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: cannot use the certificates in app/data
+              cause: there is no `-----BEGIN CERTIFICATE-----` in it
+        "#]],
+    );
+    check_build(
+        &scratch,
+        &["build", "app", "--ca", "nowhere"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: cannot read nowhere
+              cause: No such file or directory (os error 2)
+        "#]],
+    );
+}

@@ -22,6 +22,7 @@ mod conformance;
 mod contexts;
 mod files;
 mod interop;
+mod outputs;
 mod progress;
 mod pruning;
 mod shared;

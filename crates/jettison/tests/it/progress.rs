@@ -36,11 +36,11 @@ fn a_build_explains_why_its_steps_run() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [2/3] COPY one /
+            #1 [1/2] COPY one /
             #1 because no earlier build had such a step
             #1 DONE [TIME]
 
-            #2 [3/3] COPY --chown=0 two /
+            #2 [2/2] COPY --chown=0 two /
             #2 because no earlier build had such a step
             #2 DONE [TIME]
 
@@ -56,10 +56,10 @@ fn a_build_explains_why_its_steps_run() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [2/3] COPY one /
+            #1 [1/2] COPY one /
             #1 CACHED
 
-            #2 [3/3] COPY --chown=0 two /
+            #2 [2/2] COPY --chown=0 two /
             #2 because `two` changed
             #2 DONE [TIME]
 
@@ -78,10 +78,10 @@ fn a_build_explains_why_its_steps_run() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [2/3] COPY one /
+            #1 [1/2] COPY one /
             #1 CACHED
 
-            #2 [3/3] COPY --chown=5 two /
+            #2 [2/2] COPY --chown=5 two /
             #2 because `--chown` was "0" and is "5"
             #2 DONE [TIME]
 
@@ -97,11 +97,11 @@ fn a_build_explains_why_its_steps_run() {
             --- stdout ---
             [ID]
             --- stderr ---
-            #1 [2/3] COPY one /
+            #1 [1/2] COPY one /
             #1 because the cache was not asked
             #1 DONE [TIME]
 
-            #2 [3/3] COPY --chown=5 two /
+            #2 [2/2] COPY --chown=5 two /
             #2 because the cache was not asked
             #2 DONE [TIME]
 
@@ -131,18 +131,18 @@ fn raw_json_has_a_vertex_for_each_step() {
     assert_eq!(
         events(&first.stderr),
         [
-            "\"[2/3] COPY one /\" false null",
-            "\"[2/3] COPY one /\" true null",
-            "\"[3/3] COPY --chown=0 two /\" false null",
-            "\"[3/3] COPY --chown=0 two /\" true null",
+            "\"[1/2] COPY one /\" false null",
+            "\"[1/2] COPY one /\" true null",
+            "\"[2/2] COPY --chown=0 two /\" false null",
+            "\"[2/2] COPY --chown=0 two /\" true null",
         ]
     );
     let second = scratch.jettison(&arguments).succeeded();
     assert_eq!(
         events(&second.stderr),
         [
-            "\"[2/3] COPY one /\" true true",
-            "\"[3/3] COPY --chown=0 two /\" true true",
+            "\"[1/2] COPY one /\" true true",
+            "\"[2/2] COPY --chown=0 two /\" true true",
         ]
     );
 }
@@ -193,7 +193,7 @@ fn the_metadata_has_buildxs_keys_and_each_steps_figures() {
         .as_array()
         .expect("steps are a list");
     let titles: Vec<&Value> = steps.iter().map(|step| &step["title"]).collect();
-    assert_eq!(titles, ["[2/3] COPY one /", "[3/3] COPY --chown=0 two /"]);
+    assert_eq!(titles, ["[1/2] COPY one /", "[2/2] COPY --chown=0 two /"]);
     assert_eq!(steps[0]["cached"], false);
     assert_eq!(steps[0]["layer"]["addedBytes"], 6);
     assert!(steps[0]["seconds"].is_f64());

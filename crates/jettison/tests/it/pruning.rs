@@ -88,7 +88,7 @@ fn steps_are_listed_by_their_instructions() {
     assert_eq!(old.stdout.lines().count(), 2, "{old}");
     let pretty = scratch.jettison(&["du", "--verbose"]).succeeded().stdout;
     assert!(
-        pretty.contains("Description:  [2/2] COPY data /data"),
+        pretty.contains("Description:  [1/1] COPY data /data"),
         "{pretty}"
     );
 }

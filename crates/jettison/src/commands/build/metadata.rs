@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jettison_build::Built;
-use jettison_oci::{Image, Reference};
+use jettison_oci::{Descriptor as WrittenDescriptor, Image, MediaType, Reference};
 use serde::Serialize;
 
 use crate::explanation::explanation;
@@ -26,9 +26,9 @@ struct Metadata<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Descriptor {
-    media_type: &'static str,
+    media_type: String,
     digest: String,
-    size: usize,
+    size: u64,
     annotations: BTreeMap<&'static str, String>,
     platform: Platform,
 }
@@ -69,32 +69,45 @@ struct StepLayer {
     files: u64,
 }
 
-/// The metadata of a build whose image has these names.
-pub(super) fn metadata(built: &Built, names: &[Reference]) -> String {
-    let image = &built.image;
+/// The metadata of builds, `main` before the others, whose image has these names, and was written out with a descriptor.
+pub(super) fn metadata(
+    builds: &[Built],
+    main: &Built,
+    names: &[Reference],
+    written: Option<WrittenDescriptor>,
+) -> String {
+    let image = &main.image;
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let metadata = Metadata {
         config_digest: image.id().0.to_string(),
-        descriptor: descriptor(image),
-        digest: image.manifest_digest().0.to_string(),
+        digest: written.as_ref().map_or_else(
+            || image.manifest_digest().0.to_string(),
+            |written| written.digest.to_string(),
+        ),
+        descriptor: descriptor(image, written),
         name: names.join(","),
-        steps: steps(built),
+        steps: builds.iter().flat_map(steps).collect(),
     };
     // Strings, numbers and maps of strings are always written.
     let json = serde_json::to_string_pretty(&metadata).unwrap_or_default();
     printable_json(&format!("{json}\n"))
 }
 
-fn descriptor(image: &Image) -> Descriptor {
+/// The descriptor of what was written out, else of the image in the store.
+fn descriptor(image: &Image, written: Option<WrittenDescriptor>) -> Descriptor {
     let config = image.config();
     let mut annotations = BTreeMap::from([("config.digest", image.id().0.to_string())]);
     if let Some(created) = &config.created {
         annotations.insert("org.opencontainers.image.created", created.clone());
     }
+    let written = written.unwrap_or_else(|| {
+        let size = u64::try_from(image.manifest().to_json().len()).unwrap_or(u64::MAX);
+        WrittenDescriptor::new(MediaType::OciManifest, image.manifest_digest().0, size)
+    });
     Descriptor {
-        media_type: "application/vnd.oci.image.manifest.v1+json",
-        digest: image.manifest_digest().0.to_string(),
-        size: image.manifest().to_json().len(),
+        media_type: written.media_type.to_string(),
+        digest: written.digest.to_string(),
+        size: written.size,
         annotations,
         platform: Platform {
             architecture: config.architecture.clone(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jettison_build::{Certificates, CertificatesError};
 use jettison_dockerfile::GitReference;
 use jettison_oci::Owners;
 use jettison_sandbox::{Entered, IdMapKind};
@@ -17,9 +18,15 @@ use crate::remote::{
 use crate::secrets::HostSecrets;
 use crate::source::STDIN;
 use crate::surroundings::Surroundings;
+use crate::text_file;
 
 /// The build argument that keeps a repository's `.git` in the context.
 const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+
+/// What `--ca` calls the host's own certificates.
+const HOST: &str = "host";
+/// The largest file of certificates that is read.
+const CERTIFICATES_LIMIT: u64 = 10 << 20;
 
 /// The secrets and agents that the command line names.
 pub(in crate::commands) fn secrets(
@@ -47,10 +54,32 @@ pub(in crate::commands) fn reach(args: &BuildArgs, surroundings: &Surroundings) 
     let mut variables = surroundings.variables.clone();
     let build_args = world::build_args(&args.input.build_args, surroundings);
     variables.extend(jettison_build::proxies(&build_args));
+    let file = args.commands.ca.as_deref().filter(|ca| *ca != HOST);
     Reach {
         variables,
-        ca: None,
+        ca: file.map(PathBuf::from),
     }
+}
+
+/// The certificates that commands trust besides those of their images.
+pub(in crate::commands) fn certificates(
+    args: &BuildArgs,
+    reach: &Reach,
+) -> Result<Option<Certificates>, Failure> {
+    let Some(ca) = args.commands.ca.as_deref() else {
+        return Ok(None);
+    };
+    let path = match ca {
+        HOST => reach.host_bundle().ok_or_else(|| {
+            Failure::host("this host has no file of certificates")
+                .hint("install ca-certificates, or give a file: --ca FILE")
+        })?,
+        file => PathBuf::from(file),
+    };
+    let text = text_file::read(&path, CERTIFICATES_LIMIT)?;
+    text.parse().map(Some).map_err(|error: CertificatesError| {
+        Failure::user(format!("cannot use the certificates in {}", path.display())).because(&error)
+    })
 }
 
 /// Says whether the context is one that has to be fetched or unpacked.

@@ -1,48 +1,101 @@
-//! What becomes of an image that was built: its names, and the files that are written.
+//! What becomes of images that were built: their names, and the files that are written.
 
+use std::fs::{self, File};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use jettison_build::Built;
-use jettison_oci::{
-    Compression, Destination, ExportOptions, Image, Reference, Store, export_image,
-};
+use jettison_build::{Built, Engine};
+use jettison_oci::{Exported, Reference};
 
-use crate::cli::BuildArgs;
-use crate::commands::build::{metadata, tag};
+use crate::cli::{Annotation, BuildArgs, Entitlement, FileDest, OutputKind, OutputSpec};
+use crate::commands::build::export::{self, Export};
+use crate::commands::build::{files, metadata, tag};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::text_file::{check_destination, write};
-
-/// The gzip level of exported layers, as docker's.
-const GZIP_LEVEL: u32 = 6;
 
 /// What is asked for.
 #[derive(Debug)]
 pub(super) struct Results<'a> {
     pub(super) tags: Vec<Reference>,
-    destinations: Vec<Destination>,
+    outputs: &'a [OutputSpec],
+    annotations: Vec<Annotation>,
     iidfile: Option<&'a Path>,
     metadata_file: Option<&'a Path>,
 }
 
-impl Results<'_> {
+/// Where results have gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Standard output is taken.
+    Stdout,
+    Elsewhere,
+}
+
+impl<'a> Results<'a> {
     /// Reads what the command line asks for.
-    pub(super) fn of(args: &BuildArgs) -> Result<Results<'_>, Failure> {
-        let tags = args.image.tags.iter().map(|tag| world::reference(tag));
-        let outputs = args.output.outputs.iter();
-        Ok(Results {
-            tags: tags.collect::<Result<_, _>>()?,
-            destinations: outputs
-                .map(|spec| destination(spec))
+    pub(super) fn of(args: &'a BuildArgs) -> Result<Results<'a>, Failure> {
+        let outputs = args.output.outputs.as_slice();
+        let names = outputs.iter().filter_map(|output| match output.kind {
+            OutputKind::Image => Some(&output.attributes.names),
+            OutputKind::Local { .. }
+            | OutputKind::Tar(_)
+            | OutputKind::OciArchive(_)
+            | OutputKind::OciLayout(_)
+            | OutputKind::Docker(_)
+            | OutputKind::CacheOnly => None,
+        });
+        let tags = args.image.tags.iter().chain(names.flatten());
+        let annotations = args.image.annotations.iter();
+        let results = Results {
+            tags: tags
+                .map(|tag| world::reference(tag))
                 .collect::<Result<_, _>>()?,
+            outputs,
+            annotations: annotations.flat_map(|list| list.0.clone()).collect(),
             iidfile: args.output.iidfile.as_deref(),
             metadata_file: args.output.metadata_file.as_deref(),
-        })
+        };
+        results.check_outputs(args)?;
+        Ok(results)
+    }
+
+    fn check_outputs(&self, args: &BuildArgs) -> Result<(), Failure> {
+        let to_stdout = |output: &&OutputSpec| file_dest(output) == Some(&FileDest::Stdout);
+        if self.outputs.iter().filter(to_stdout).count() > 1 {
+            return Err(Failure::user("only one output can go to standard output"));
+        }
+        if self.outputs.iter().any(|output| to_stdout(&output)) && io::stdout().is_terminal() {
+            return Err(Failure::user("an archive is not written to a terminal")
+                .hint("give a file with `dest=FILE`, or redirect standard output"));
+        }
+        let deletes = self.outputs.iter().any(|output| match output.kind {
+            OutputKind::Local { deletes, .. } => deletes,
+            OutputKind::Tar(_)
+            | OutputKind::OciArchive(_)
+            | OutputKind::OciLayout(_)
+            | OutputKind::Docker(_)
+            | OutputKind::Image
+            | OutputKind::CacheOnly => false,
+        });
+        if deletes && !args.commands.allow.contains(&Entitlement::LocalDelete) {
+            return Err(
+                Failure::user("mode=delete removes files, which has to be allowed")
+                    .hint("add `--allow buildx.local.delete`"),
+            );
+        }
+        Ok(())
     }
 
     /// Says early what cannot be written.
     pub(super) fn check(&self, dockerfile: &Path) -> Result<(), Failure> {
-        let archives = self.destinations.iter().filter_map(file_of);
+        let archives = self
+            .outputs
+            .iter()
+            .filter_map(|output| match file_dest(output) {
+                Some(FileDest::Path(path)) => Some(path.as_path()),
+                Some(FileDest::Stdout) | None => None,
+            });
         for path in archives.chain(self.iidfile).chain(self.metadata_file) {
             check_destination(path, dockerfile)?;
         }
@@ -50,101 +103,136 @@ impl Results<'_> {
     }
 
     /// Names the image, and writes everything.
-    pub(super) fn write(&self, store: &Store, built: &Built) -> Result<(), Failure> {
-        tag(store, &self.tags, &built.image)?;
-        for destination in &self.destinations {
-            write_out(store, &built.image, destination, self.tags.first())?;
+    pub(super) fn write(&self, engine: &Engine<'_>, builds: &[Built]) -> Result<Written, Failure> {
+        let Some(main) = builds
+            .iter()
+            .find(|built| is_hosts(built))
+            .or(builds.first())
+        else {
+            return Ok(Written::Elsewhere);
+        };
+        let is_kept = |output: &OutputSpec| output.kind != OutputKind::CacheOnly;
+        if self.outputs.is_empty() || self.outputs.iter().any(is_kept) {
+            // A name stands for one image: of several platforms' that of this host.
+            tag(engine.store, &self.tags, &main.image)?;
+        }
+        let mut exported: Option<Exported> = None;
+        let mut written = Written::Elsewhere;
+        for output in self.outputs {
+            if file_dest(output) == Some(&FileDest::Stdout) {
+                written = Written::Stdout;
+            }
+            let done = self.write_one(engine, builds, output)?;
+            exported = exported.or(done);
         }
         if let Some(path) = self.iidfile {
-            write(path, &built.image.id().0.to_string())?;
+            let id = match &exported {
+                Some(exported) if builds.len() > 1 => exported.descriptor.digest,
+                Some(_) | None => main.image.id().0,
+            };
+            write(path, &id.to_string())?;
         }
         if let Some(path) = self.metadata_file {
-            write(path, &metadata::metadata(built, &self.tags))?;
+            let descriptor = exported.map(|exported| exported.descriptor);
+            write(
+                path,
+                &metadata::metadata(builds, main, &self.tags, descriptor),
+            )?;
         }
-        Ok(())
+        Ok(written)
     }
-}
 
-/// The one file that a destination is, if it is one.
-fn file_of(destination: &Destination) -> Option<&Path> {
-    match destination {
-        Destination::Archive(path) => Some(path),
-        Destination::Layout(_) => None,
-    }
-}
-
-fn write_out(
-    store: &Store,
-    image: &Image,
-    destination: &Destination,
-    reference: Option<&Reference>,
-) -> Result<(), Failure> {
-    let options = ExportOptions {
-        compression: Compression::Gzip { level: GZIP_LEVEL },
-        reference: reference.cloned(),
-    };
-    export_image(store, image, destination, &options)
-        .map_err(|error| Failure::user("cannot write the image out").because(&error))?;
-    Ok(())
-}
-
-/// Reads `type=oci,dest=FILE` or `type=oci,tar=false,dest=DIR`.
-fn destination(spec: &str) -> Result<Destination, Failure> {
-    let fail = |problem: &str| {
-        Failure::user(format!("cannot understand output `{spec}`: {problem}"))
-            .hint("write type=oci,dest=FILE for an archive, or type=oci,tar=false,dest=DIR for a directory")
-    };
-    let (mut kind, mut dest, mut tar) = (None, None, true);
-    for pair in spec.split(',') {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(fail(&format!("`{pair}` is not `key=value`")));
+    fn write_one(
+        &self,
+        engine: &Engine<'_>,
+        builds: &[Built],
+        output: &OutputSpec,
+    ) -> Result<Option<Exported>, Failure> {
+        let export = Export {
+            store: engine.store,
+            builds,
+            tags: &self.tags,
+            annotations: &self.annotations,
+            attributes: &output.attributes,
         };
-        match (key, value) {
-            ("type", value) => kind = Some(value),
-            ("dest", "-") => return Err(fail("standard output is not supported yet")),
-            ("dest", value) if !value.is_empty() => dest = Some(PathBuf::from(value)),
-            ("tar", "true" | "false") => tar = value == "true",
-            _ => return Err(fail(&format!("`{pair}` is not supported"))),
+        match &output.kind {
+            OutputKind::Image | OutputKind::CacheOnly => Ok(None),
+            OutputKind::OciLayout(path) => export.layout(path).map(Some),
+            OutputKind::OciArchive(dest) => export.archive(dest, export::Kind::Oci).map(Some),
+            OutputKind::Docker(dest) => export.archive(dest, export::Kind::Docker).map(Some),
+            OutputKind::Tar(dest) => {
+                let [built] = builds else {
+                    return Err(Failure::user(
+                        "type=tar takes one platform: take type=local",
+                    ));
+                };
+                match dest {
+                    FileDest::Stdout => {
+                        let mut stdout = io::stdout().lock();
+                        files::write_tar(engine, &built.image, None, &mut stdout)?;
+                    }
+                    FileDest::Path(path) => write_file(path, |file| {
+                        files::write_tar(engine, &built.image, None, file)
+                    })?,
+                }
+                Ok(None)
+            }
+            OutputKind::Local {
+                dest,
+                deletes,
+                splits,
+            } => {
+                if *deletes {
+                    files::empty(dest)?;
+                }
+                for built in builds {
+                    let dir = if splits.unwrap_or(builds.len() > 1) {
+                        dest.join(export::platform(built).to_string().replace('/', "_"))
+                    } else {
+                        dest.clone()
+                    };
+                    files::write_directory(engine, &built.image, &dir, None)?;
+                }
+                Ok(None)
+            }
         }
-    }
-    match (kind, dest) {
-        (Some("oci"), Some(path)) if tar => Ok(Destination::Archive(path)),
-        (Some("oci"), Some(path)) => Ok(Destination::Layout(path)),
-        (Some("oci"), None) => Err(fail("`dest` is missing")),
-        (Some(other), _) => Err(fail(&format!("type `{other}` is not supported yet"))),
-        (None, _) => Err(fail("`type` is missing")),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    #[test]
-    fn an_archive_is_the_default_of_oci() {
-        assert!(
-            matches!(destination("type=oci,dest=x.tar"), Ok(Destination::Archive(path)) if path == Path::new("x.tar"))
-        );
-        assert!(
-            matches!(destination("type=oci,tar=false,dest=x"), Ok(Destination::Layout(path)) if path == Path::new("x"))
-        );
+/// Writes a file by rename.
+fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let fail = |error: io::Error| {
+        Failure::user(format!("cannot write {}", path.display())).because(&error)
+    };
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary: PathBuf = path.with_file_name(name);
+    let mut file = File::create(&temporary).map_err(fail)?;
+    let written = write(&mut file).and_then(|()| fs::rename(&temporary, path).map_err(fail));
+    if written.is_err() {
+        // What is left of it is of no use.
+        fs::remove_file(&temporary).unwrap_or_default();
     }
+    written
+}
 
-    #[test]
-    fn outputs_that_are_not_known_are_refused() {
-        for spec in [
-            "",
-            "x.tar",
-            "type=oci",
-            "type=docker,dest=x",
-            "dest=x",
-            "type=oci,dest=",
-            "type=oci,dest=x,push=true",
-            "type=oci,tar=maybe,dest=x",
-        ] {
-            assert!(destination(spec).is_err(), "{spec}");
+/// Says whether an image is for this host.
+fn is_hosts(built: &Built) -> bool {
+    built.image.config().architecture == crate::surroundings::Surroundings::architecture()
+}
+
+/// The one file that an output is, if it is one.
+fn file_dest(output: &OutputSpec) -> Option<&FileDest> {
+    match &output.kind {
+        OutputKind::Tar(dest) | OutputKind::OciArchive(dest) | OutputKind::Docker(dest) => {
+            Some(dest)
         }
+        OutputKind::Local { .. }
+        | OutputKind::OciLayout(_)
+        | OutputKind::Image
+        | OutputKind::CacheOnly => None,
     }
 }

@@ -108,11 +108,11 @@ mod tests {
             ],
         ];
         let rows = rows.map(|row| row.map(str::to_string));
-        expect![[r#"
+        expect![[r"
             STEP                        TIME     CPU  MEMORY   ADDED
             [2/3] RUN make            12.3 s  40.1 s  1.2 GB  3.4 MB
             [3/3] COPY a b  cached      3 ms                     6 B
-            2 steps         1 cached  12.3 s  40.1 s  1.2 GB  3.4 MB"#]]
+            2 steps         1 cached  12.3 s  40.1 s  1.2 GB  3.4 MB"]]
         .assert_eq(&aligned(&rows).join("\n"));
     }
 }

@@ -1,0 +1,110 @@
+//! A build itself: everything read, given to the engine.
+
+use jettison_build::{BuildRequest, Built, Engine};
+use jettison_dockerfile::Platform;
+
+use crate::bases::SettingsBases;
+use crate::cli::{BuildArgs, ProgressKind};
+use crate::commands::build::named::Named;
+use crate::commands::build::results::Results;
+use crate::commands::build::{caches, options, outside};
+use crate::commands::build_failure::build_failure;
+use crate::commands::call;
+use crate::commands::world::{self, Inputs};
+use crate::failure::Failure;
+use crate::progress::{Progress, Reasons};
+use crate::remote::{HostRemotes, OpenedContext};
+use crate::secrets::HostSecrets;
+use crate::surroundings::Surroundings;
+
+/// A context that has been opened, and what was read in it.
+pub(super) struct Prepared {
+    pub(super) inputs: Inputs,
+    pub(super) n_warnings: usize,
+    /// What was unpacked for the build lasts as long as it.
+    _opened: OpenedContext,
+}
+
+/// Reads what an opened context has, and says what is wrong with it.
+pub(super) fn prepare(
+    args: &BuildArgs,
+    results: &Results<'_>,
+    opened: OpenedContext,
+    surroundings: &Surroundings,
+) -> Result<Prepared, Failure> {
+    let location = outside::location(&opened);
+    results.check(&location.dockerfile)?;
+    let context = opened
+        .build_context()
+        .map_err(|error| build_failure(&error, &opened.source))?;
+    let read = (context, opened.source.clone());
+    let mut inputs = world::inputs_of(&args.input, read, &opened.root, surroundings)?;
+    options::add(args, &mut inputs.lower);
+    let n_warnings = call::warnings_before_build(&location, &inputs.source, args, surroundings)?;
+    Ok(Prepared {
+        inputs,
+        n_warnings,
+        _opened: opened,
+    })
+}
+
+/// What a build has.
+pub(super) struct Build<'a> {
+    pub(super) engine: &'a Engine<'a>,
+    pub(super) inputs: &'a Inputs,
+    pub(super) args: &'a BuildArgs,
+    pub(super) progress: ProgressKind,
+    pub(super) named: &'a Named,
+    pub(super) remotes: &'a HostRemotes<'a>,
+    pub(super) secrets: &'a HostSecrets,
+    pub(super) now: u64,
+}
+
+impl Build<'_> {
+    /// Builds for each platform, or for none in particular.
+    pub(super) fn all(&self, platforms: &[Platform]) -> Result<Vec<Built>, Failure> {
+        if platforms.is_empty() {
+            return Ok(vec![self.one(None)?]);
+        }
+        let platforms = platforms.iter().cloned().map(Some);
+        platforms.map(|platform| self.one(platform)).collect()
+    }
+
+    fn one(&self, platform: Option<Platform>) -> Result<Built, Failure> {
+        let Build { inputs, args, .. } = self;
+        let reasons = if args.cache.explain {
+            Reasons::Told
+        } else {
+            Reasons::Untold
+        };
+        let progress = Progress::new(self.progress, reasons);
+        let bases = SettingsBases::new(
+            self.engine,
+            &progress,
+            &inputs.settings,
+            &args.input,
+            self.now,
+        )
+        .with_layouts(self.named.layouts());
+        let layouts = caches::open(&args.cache.cache_from, &progress);
+        let mut lower = inputs.lower.clone();
+        lower.target_platform = platform;
+        let request = BuildRequest {
+            named: self.named.directories(),
+            remotes: self.remotes,
+            secrets: self.secrets,
+            cache_from: caches::sources(&layouts),
+            keep: caches::keep(&args.cache.cache_to),
+            cache: inputs.cache,
+            created: inputs.created.clone(),
+            jobs: args.commands.jobs.map(usize::from),
+            ..BuildRequest::new(&inputs.source.text, &inputs.context, lower)
+        };
+        self.engine
+            .build(&request, &bases, &progress)
+            .map_err(|error| {
+                progress.fail(&error.to_string());
+                build_failure(&error, &inputs.source)
+            })
+    }
+}

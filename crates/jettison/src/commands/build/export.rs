@@ -1,0 +1,168 @@
+//! Images out of the store, with the attributes of an output.
+
+use std::io;
+use std::path::Path;
+
+use jettison_build::Built;
+use jettison_dockerfile::Platform;
+use jettison_oci::{
+    Annotations, Compression, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported,
+    MediaTypes, Recompression, Reference, Sink, Store, Timestamps,
+};
+
+use crate::cli::{Annotation, AnnotationLevel, CompressionKind, FileDest, ImageAttributes};
+use crate::commands::world;
+use crate::failure::Failure;
+use crate::surroundings::Surroundings;
+
+/// The zstd level of exported layers, if none is asked for.
+const ZSTD_LEVEL: i32 = 3;
+/// The gzip level of exported layers, if none is asked for, as docker's.
+const GZIP_LEVEL: u32 = 6;
+
+/// What is written, and how.
+#[derive(Debug)]
+pub(super) struct Export<'a> {
+    pub(super) store: &'a Store,
+    /// One for each platform.
+    pub(super) builds: &'a [Built],
+    pub(super) tags: &'a [Reference],
+    pub(super) annotations: &'a [Annotation],
+    pub(super) attributes: &'a ImageAttributes,
+}
+
+/// The kinds of archives.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Oci,
+    Docker,
+}
+
+impl Export<'_> {
+    /// Writes a directory.
+    pub(super) fn layout(&self, path: &Path) -> Result<Exported, Failure> {
+        self.write(ExportFormat::Layout(path.to_path_buf()))
+    }
+
+    /// Writes a tar.
+    pub(super) fn archive(&self, dest: &FileDest, kind: Kind) -> Result<Exported, Failure> {
+        let mut stdout = io::stdout().lock();
+        let sink = match dest {
+            FileDest::Stdout => Sink::Stream(&mut stdout),
+            FileDest::Path(path) => Sink::File(path.clone()),
+        };
+        self.write(match kind {
+            Kind::Oci => ExportFormat::OciArchive(sink),
+            Kind::Docker => ExportFormat::DockerArchive(sink),
+        })
+    }
+
+    fn write(&self, format: ExportFormat<'_>) -> Result<Exported, Failure> {
+        let settings = self.settings()?;
+        jettison_oci::export(self.store, &self.content(), &settings, format)
+            .map_err(|error| Failure::user("cannot write the image out").because(&error))
+    }
+
+    fn content(&self) -> ExportContent {
+        let mut images: Vec<ExportImage> = self.builds.iter().map(export_image).collect();
+        match images.pop() {
+            Some(only) if images.is_empty() => ExportContent::Image(only),
+            last => ExportContent::Index(images.into_iter().chain(last).collect()),
+        }
+    }
+
+    fn settings(&self) -> Result<ExportSettings, Failure> {
+        let attributes = self.attributes;
+        let own = attributes.names.iter().map(|name| world::reference(name));
+        let own: Vec<Reference> = own.collect::<Result<_, _>>()?;
+        let names = if own.is_empty() {
+            self.tags.to_vec()
+        } else {
+            own
+        };
+        let level = attributes.level;
+        let compression = match attributes.compression {
+            Some(CompressionKind::Uncompressed) => Compression::None,
+            Some(CompressionKind::Zstd) => Compression::Zstd {
+                level: level.unwrap_or(ZSTD_LEVEL),
+            },
+            Some(CompressionKind::Gzip) | None => Compression::Gzip {
+                level: level
+                    .and_then(|level| u32::try_from(level).ok())
+                    .unwrap_or(GZIP_LEVEL),
+            },
+        };
+        Ok(ExportSettings {
+            names,
+            compression,
+            recompression: if attributes.forces_compression {
+                Recompression::All
+            } else {
+                Recompression::Different
+            },
+            media_types: if attributes.has_docker_types {
+                MediaTypes::Docker
+            } else {
+                MediaTypes::Oci
+            },
+            annotations: self.all_annotations()?,
+            timestamps: self.timestamps()?,
+        })
+    }
+
+    fn timestamps(&self) -> Result<Timestamps, Failure> {
+        let planned = self.builds.iter().find_map(|built| built.plan.epoch);
+        match (
+            self.attributes.epoch.or(planned),
+            self.attributes.rewrites_times,
+        ) {
+            (Some(epoch), true) => Ok(Timestamps::ClampAll(epoch)),
+            (Some(epoch), false) => Ok(Timestamps::ClampConfig(epoch)),
+            (None, false) => Ok(Timestamps::Keep),
+            (None, true) => Err(Failure::user("rewrite-timestamp=true needs a time")
+                .hint("set SOURCE_DATE_EPOCH, or `--build-arg SOURCE_DATE_EPOCH=SECONDS`")),
+        }
+    }
+
+    /// The annotations of the command line, and those of the output on top.
+    fn all_annotations(&self) -> Result<Annotations, Failure> {
+        let mut all = Annotations::default();
+        for annotation in self.annotations.iter().chain(&self.attributes.annotations) {
+            if let Some(wanted) = &annotation.platform {
+                let wanted = Platform::parse(wanted, &Surroundings::architecture())
+                    .map_err(|error| Failure::user("cannot annotate").because(&error))?
+                    .normalized();
+                let [built] = self.builds else {
+                    return Err(Failure::user(format!(
+                        "annotations of one platform alone ([{wanted}]) are not supported for several"
+                    )));
+                };
+                if platform(built) != wanted {
+                    continue;
+                }
+            }
+            let place = match annotation.level {
+                AnnotationLevel::Manifest => &mut all.manifest,
+                AnnotationLevel::ManifestDescriptor => &mut all.manifest_descriptor,
+                AnnotationLevel::Index => &mut all.index,
+                AnnotationLevel::IndexDescriptor => &mut all.index_descriptor,
+            };
+            place.insert(annotation.key.clone(), annotation.value.clone());
+        }
+        Ok(all)
+    }
+}
+
+/// The platform of an image.
+pub(super) fn platform(built: &Built) -> Platform {
+    built.plan.target.platform.clone().normalized()
+}
+
+fn export_image(built: &Built) -> ExportImage {
+    let (base, _) = built.plan.chain(built.plan.target.result);
+    ExportImage {
+        image: built.image.clone(),
+        base: base.map(|index| built.plan.bases[index].image.clone()),
+        platform: None,
+    }
+}
