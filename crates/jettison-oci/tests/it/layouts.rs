@@ -6,7 +6,7 @@ use std::path::Path;
 use expect_test::expect;
 use jettison_oci::{
     Compression, Destination, Digest, ExportError, ExportOptions, Image, MediaType, Reference,
-    export_image, import_layout,
+    export_image, import_from_layout, import_layout,
 };
 
 use crate::scratch::{Scratch, chain, files, image_of, listing};
@@ -139,7 +139,7 @@ fn a_layout_that_exists_is_added_to() {
         (&one, Some("app:1")),
         (&two, Some("app:2")),
         (&two, Some("app:1")),
-        (&one, None),
+        (&two, None),
         (&one, None),
     ] {
         export_image(&scratch.store, image, &destination, &options(name)).unwrap();
@@ -155,7 +155,7 @@ fn a_layout_that_exists_is_added_to() {
         [
             (Some("docker.io/library/app:2"), two.id()),
             (Some("docker.io/library/app:1"), two.id()),
-            (None, one.id())
+            (Some("latest"), one.id())
         ]
     );
 }
@@ -267,6 +267,14 @@ fn indexes_in_indexes_are_followed_and_attestations_are_not() {
     assert_eq!(imported.len(), 1);
     assert_eq!(imported[0].0.as_deref(), Some("latest"));
     assert_eq!(imported[0].1.id(), image.id());
+    // An index is named by its digest as a manifest is.
+    let by_digest = import_from_layout(&there.store, &layout, &digest).unwrap();
+    assert_eq!(by_digest, imported);
+    let other = Digest::of(b"not there");
+    assert_eq!(
+        import_from_layout(&there.store, &layout, &other).unwrap(),
+        []
+    );
 }
 
 #[test]
