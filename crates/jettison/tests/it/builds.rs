@@ -272,7 +272,8 @@ fn what_is_ignored_is_not_in_the_context() {
               |
             2 | COPY data/one /
               | ^^^^^^^^^^^^^^^
-            hint: take it back in with a line that begins with `!` at the end of the ignore file
+              |
+              = help: take it back in with a line that begins with `!` at the end of the ignore file
         "#]],
     );
 }

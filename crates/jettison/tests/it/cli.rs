@@ -184,7 +184,7 @@ fn a_misspelt_setting_is_shown_with_its_line() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `check`, `probes`
+            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `build`, `check`, `probes`
         "#]],
     );
 }
