@@ -79,14 +79,15 @@ impl<'a> Context<'a> {
             };
             return Ok(Source::Files(plain));
         }
-        let (tree, index) = match self.opened.get() {
-            Some(opened) => opened,
-            None => {
-                let tree = ContextTree::open(self.context).map_err(failed)?;
-                let index = ContentIndex::open(engine.store.root(), root, tree.root());
-                let index = index.map_err(failed)?;
-                self.opened.get_or_init(|| (tree, index))
-            }
+        if self.opened.get().is_none() {
+            let tree = ContextTree::open(self.context).map_err(failed)?;
+            let index = ContentIndex::open(engine.store.root(), root, tree.root());
+            let opened = (tree, index.map_err(failed)?);
+            // If another thread was faster, its tree is as good.
+            drop(self.opened.set(opened));
+        }
+        let Some((tree, index)) = self.opened.get() else {
+            return Err(BuildError::Internal("a context was not opened"));
         };
         Ok(Source::Context {
             context: self.context,
