@@ -18,7 +18,7 @@ pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
     MediaTypes, PlatformAnnotations, Recompression, Sink, Timestamps, export,
 };
-pub use crate::layout::import::import_layout;
+pub use crate::layout::import::{import_from_layout, import_layout};
 
 use std::io;
 use std::path::{Path, PathBuf};

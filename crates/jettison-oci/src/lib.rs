@@ -34,7 +34,7 @@ pub use crate::image::{Image, ImageError, Layer};
 pub use crate::layout::{
     Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
     ExportSettings, Exported, ExportedImage, MediaTypes, PlatformAnnotations, Recompression, Sink,
-    Timestamps, export, export_image, import_layout,
+    Timestamps, export, export_image, import_from_layout, import_layout,
 };
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;

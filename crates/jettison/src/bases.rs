@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jettison_build::{Bases, Engine};
 use jettison_debian::{AptSource, Architecture, Keyring};
 use jettison_dockerfile::Platform;
-use jettison_oci::{Image, Reference, import_layout};
+use jettison_oci::{Image, Reference, import_from_layout, import_layout};
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
 use crate::archives::{archives, host_sources};
@@ -57,7 +57,11 @@ impl Bases for SettingsBases<'_> {
 impl SettingsBases<'_> {
     /// The image of a layout that has the name or digest, and the architecture.
     fn layout(&self, layout: &LayoutReference, platform: &Platform) -> Result<Image, BoxError> {
-        let images = import_layout(self.engine.store, &layout.path)?;
+        // A manifest may be written otherwise in the store, and a digest may be an index's.
+        let images = match &layout.digest {
+            Some(digest) => import_from_layout(self.engine.store, &layout.path, digest)?,
+            None => import_layout(self.engine.store, &layout.path)?,
+        };
         let has_tag = |name: &Option<String>| match (&layout.tag, name) {
             (None, _) => true,
             (Some(tag), Some(name)) => {
@@ -67,9 +71,7 @@ impl SettingsBases<'_> {
             (Some(tag), None) => tag == "latest" && images.len() == 1,
         };
         let is_meant = |(name, image): &&(Option<String>, Image)| {
-            let digest = image.manifest_digest().0;
-            has_tag(name)
-                && layout.digest.is_none_or(|wanted| wanted == digest)
+            (layout.digest.is_some() || has_tag(name))
                 && image.config().architecture == platform.architecture
         };
         match images.iter().find(is_meant) {

@@ -115,6 +115,10 @@ impl StepRun<'_> {
             Err(error) => {
                 // What cannot be removed now is removed with the engine; the step's error counts.
                 snapshots.discard(active).unwrap_or_default();
+                self.reporter.event(Event::StepFailed {
+                    step: id.0,
+                    error: &error.to_string(),
+                });
                 return Err(error);
             }
         };

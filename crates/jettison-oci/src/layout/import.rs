@@ -24,6 +24,24 @@ pub fn import_layout(
     store: &Store,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
+    import(store, path, None)
+}
+
+/// Reads from the OCI layout at `path`, as [`import_layout`] does, the image whose manifest has the digest `wanted`, or
+/// all images of the index that has it.
+pub fn import_from_layout(
+    store: &Store,
+    path: &Path,
+    wanted: &Digest,
+) -> Result<Vec<(Option<String>, Image)>, ExportError> {
+    import(store, path, Some(wanted))
+}
+
+fn import(
+    store: &Store,
+    path: &Path,
+    wanted: Option<&Digest>,
+) -> Result<Vec<(Option<String>, Image)>, ExportError> {
     let metadata = fs::metadata(path).map_err(io_error("open", path))?;
     let (index, directory) = if metadata.is_dir() {
         (directory_index(path)?, Some(path.to_owned()))
@@ -41,7 +59,7 @@ pub fn import_layout(
             .annotations
             .get(IMAGE_NAME)
             .or(entry.annotations.get(REF_NAME));
-        import.entry(entry, name, DEEPEST)?;
+        import.entry(entry, name, (DEEPEST, wanted))?;
     }
     Ok(import.images)
 }
@@ -151,14 +169,19 @@ struct Import<'i> {
 }
 
 impl Import<'_> {
-    /// Reads what an index lists: an image, or another index.
+    /// Reads what an index lists: an image, or another index, in which there may be `depth` more. What is not `wanted`
+    /// and has nothing of that digest is left out.
     fn entry(
         &mut self,
         entry: &Descriptor,
         name: Option<&String>,
-        depth: usize,
+        (depth, wanted): (usize, Option<&Digest>),
     ) -> Result<(), ExportError> {
         if !is_image(entry) {
+            return Ok(());
+        }
+        let wanted = wanted.filter(|wanted| **wanted != entry.digest);
+        if wanted.is_some() && entry.media_type.is_manifest() {
             return Ok(());
         }
         if depth == 0 {
@@ -176,7 +199,7 @@ impl Import<'_> {
         let what = format!("index {}", entry.digest);
         let index = ImageIndex::from_json(&json).map_err(json_error(&what))?;
         for entry in &index.manifests {
-            self.entry(entry, name, depth - 1)?;
+            self.entry(entry, name, (depth - 1, wanted))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use expect_test::expect;
 use jettison_oci::{
     Compression, Destination, Digest, ExportError, ExportOptions, Image, MediaType, Reference,
-    export_image, import_layout,
+    export_image, import_from_layout, import_layout,
 };
 
 use crate::scratch::{Scratch, chain, files, image_of, listing};
@@ -267,6 +267,14 @@ fn indexes_in_indexes_are_followed_and_attestations_are_not() {
     assert_eq!(imported.len(), 1);
     assert_eq!(imported[0].0.as_deref(), Some("latest"));
     assert_eq!(imported[0].1.id(), image.id());
+    // An index is named by its digest as a manifest is.
+    let by_digest = import_from_layout(&there.store, &layout, &digest).unwrap();
+    assert_eq!(by_digest, imported);
+    let other = Digest::of(b"not there");
+    assert_eq!(
+        import_from_layout(&there.store, &layout, &other).unwrap(),
+        []
+    );
 }
 
 #[test]

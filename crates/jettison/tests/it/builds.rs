@@ -239,7 +239,7 @@ fn a_missing_source_is_shown_with_its_line_and_nothing_is_named() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: failed to compute cache key: /nothing: not found
+            error: failed to compute cache key: "/nothing": not found
              --> app/Dockerfile:2:1
               |
             2 | COPY nothing /

@@ -63,10 +63,10 @@ pub(in crate::commands) fn reach(args: &BuildArgs, surroundings: &Surroundings) 
 
 /// The certificates that commands trust besides those of their images.
 pub(in crate::commands) fn certificates(
-    args: &BuildArgs,
+    ca: Option<&str>,
     reach: &Reach,
 ) -> Result<Option<Certificates>, Failure> {
-    let Some(ca) = args.commands.ca.as_deref() else {
+    let Some(ca) = ca else {
         return Ok(None);
     };
     let path = match ca {

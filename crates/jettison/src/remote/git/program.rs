@@ -13,7 +13,8 @@ use std::thread;
 
 use jettison_build::{RemoteError, Secrets};
 
-use crate::remote::address::{base64, redacted};
+use crate::base64::base64;
+use crate::remote::address::redacted;
 use crate::remote::agent::{Patience, Reach};
 
 /// Protocols that lead to other machines.

@@ -283,16 +283,24 @@ fn buildctl_error(stderr: &str) -> (Option<usize>, String) {
             .map_or(at, |end| at + CHECKSUM.len() + end + 2);
         text.replace_range(at..end, "");
     }
-    // Where the daemon keeps its files is its own.
-    while let Some(at) = text.find("/cachemounts/buildkit") {
-        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
-        let end = text[at + 1..]
-            .match_indices('/')
-            .nth(1)
-            .map_or(text.len(), |(end, _)| at + 1 + end);
-        text.replace_range(start..end, "");
-    }
-    (line, text)
+    (line, without_daemon_places(&text))
+}
+
+/// `text` without the daemon's own directories, in which it has the files of steps.
+fn without_daemon_places(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let (mark, parts) = if word.contains("/cachemounts/buildkit") {
+            ("/cachemounts/", 1)
+        } else {
+            ("/snapshots/snapshots/", 2)
+        };
+        let Some(at) = word.find(mark) else {
+            return word.to_owned();
+        };
+        let inner: Vec<&str> = word[at + mark.len()..].split('/').skip(parts).collect();
+        format!("/{}", inner.join("/"))
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Where `buildctl` is, if this run records.

@@ -116,6 +116,8 @@ fn compared(text: &str) -> Vec<&str> {
         // Histories are each builder's own, and buildah's images never say `ArgsEscaped`.
         "history ",
         "config ArgsEscaped",
+        // An image from `scratch` says so in BuildKit's only.
+        "config WorkingDir \"/\"",
         // What buildah mounts leaves an empty file behind.
         "/etc/hostname ",
         "/etc/hosts ",
