@@ -104,7 +104,12 @@ impl Build<'_> {
             .build(&request, &bases, &progress)
             .map_err(|error| {
                 progress.fail(&error.to_string());
-                build_failure(&error, &inputs.source)
+                let failure = build_failure(&error, &inputs.source);
+                if self.remotes.lacks_git() {
+                    failure.of_host().hint("install git")
+                } else {
+                    failure
+                }
             })
     }
 }

@@ -129,7 +129,9 @@ pub(in crate::commands) fn context(
 pub(in crate::commands) fn owners(entered: &Entered) -> Owners {
     match entered.ids {
         IdMapKind::SingleId => Owners::Squash,
-        IdMapKind::Root | IdMapKind::SubordinateIds { .. } => Owners::Preserve,
+        IdMapKind::Root => Owners::Preserve,
+        // An archive can name IDs that nobody was given.
+        IdMapKind::SubordinateIds { .. } => Owners::WhereMapped,
     }
 }
 
