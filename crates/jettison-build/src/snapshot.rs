@@ -55,6 +55,15 @@ pub(crate) enum ResultName {
     Unique(String),
 }
 
+impl ResultName {
+    /// The name, or what it begins with.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            ResultName::OfContent(name) | ResultName::Unique(name) => name,
+        }
+    }
+}
+
 /// 16 digits that nobody has had yet.
 fn unique() -> Result<String, BuildError> {
     let mut bytes = [0; 8];

@@ -33,7 +33,7 @@ pub use crate::changeset::stream::LayerWriter;
 pub(crate) use crate::changeset::stream::header_of;
 pub use crate::changeset::unpack::{
     Devices, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts, unpack_layer,
-    unpack_layer_as, unpack_layer_over, unpack_tar,
+    unpack_layer_as, unpack_layer_over, unpack_layers, unpack_tar,
 };
 pub(crate) use crate::changeset::whiteout::Whiteout;
 pub use crate::changeset::write::{LayerOptions, write_layer};

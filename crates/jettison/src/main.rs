@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod archives;
+mod base64;
 mod bases;
 mod cli;
 mod commands;

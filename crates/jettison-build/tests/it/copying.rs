@@ -169,7 +169,7 @@ fn what_the_ignore_file_takes_back_is_copied(entered: &Entered) {
     symlink("a.txt", scene.context("keep")).unwrap();
     let done = scene.build_as(entered, "FROM scratch\nCOPY keep /\n", &Wishes::default());
     expect![[
-        r#"line 2: failed to compute cache key: "/keep": not found: the ignore file leaves it out"#
+        r#"line 2: failed to compute cache key: "/keep": not found: excluded by the ignore file"#
     ]]
     .assert_eq(&done.result.unwrap_err().to_string());
 }

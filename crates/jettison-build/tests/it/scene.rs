@@ -36,6 +36,8 @@ pub(crate) struct Wishes {
     pub(crate) build_args: Vec<(&'static str, &'static str)>,
     pub(crate) without_cache: bool,
     pub(crate) keeps_little: bool,
+    /// Executes independent steps at once.
+    pub(crate) runs_at_once: bool,
     pub(crate) secrets: Option<Arc<dyn Secrets + Send>>,
     pub(crate) limits: RunLimits,
     pub(crate) proxies: Vec<(String, String)>,
@@ -162,7 +164,7 @@ impl Scene {
                     Keep::Everything
                 },
                 // The order of events is part of what tests expect.
-                jobs: Some(1),
+                jobs: (!wishes.runs_at_once).then_some(1),
                 secrets: match &wishes.secrets {
                     Some(secrets) => &**secrets,
                     None => &NoSecrets,
@@ -257,6 +259,7 @@ impl Reporter for Recorder {
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
             Event::StepFinished { .. }
+            | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }
             | Event::TaskFinished { .. } => {}

@@ -118,7 +118,7 @@ impl Placer<'_> {
                 // It keeps what it has. BuildKit gives it the source's time (fsutil: `restoreFileTimestamp`), but the time of the
                 // context's top is no more than when something beside the copied files was last made or removed there.
                 let directory = self.draft.directory_mut(target);
-                drop(directory.map_err(write_error(target))?);
+                directory.map_err(write_error(target))?;
             }
             Some(_) => return Err(not_a_directory(target)),
         }

@@ -87,6 +87,8 @@ impl Build<'_> {
         )
         .with_layouts(self.named.layouts());
         let layouts = caches::open(&args.cache.cache_from, &progress);
+        let settings = inputs.settings.build.jobs.map(u16::from);
+        let jobs = args.commands.jobs.or(settings);
         let mut lower = inputs.lower.clone();
         lower.target_platform = platform;
         let request = BuildRequest {
@@ -97,14 +99,19 @@ impl Build<'_> {
             keep: caches::keep(&args.cache.cache_to),
             cache: inputs.cache,
             created: inputs.created.clone(),
-            jobs: args.commands.jobs.map(usize::from),
+            jobs: jobs.map(usize::from),
             ..BuildRequest::new(&inputs.source.text, &inputs.context, lower)
         };
         self.engine
             .build(&request, &bases, &progress)
             .map_err(|error| {
-                progress.fail(&error.to_string());
-                build_failure(&error, &inputs.source)
+                progress.fail();
+                let failure = build_failure(&error, &inputs.source);
+                if self.remotes.lacks_git() {
+                    failure.of_host().hint("install git")
+                } else {
+                    failure
+                }
             })
     }
 }
