@@ -100,11 +100,8 @@ fn describe(call: CallRequest) -> String {
     if call.is_json {
         return json::methods(&methods);
     }
-    let mut text = format!("{:20} VERSION DESCRIPTION\n", "NAME");
-    for (name, description) in methods {
-        text += &format!("{name:20} 1.0.0   {description}\n");
-    }
-    text
+    let rows = methods.map(|(name, description)| format!("{name:20} 1.0.0   {description}\n"));
+    format!("{:20} VERSION DESCRIPTION\n", "NAME") + &rows.concat()
 }
 
 fn print_outline(call: CallRequest, outline: &Outline, source: &Source) -> String {

@@ -228,7 +228,7 @@ mod tests {
                 (50, started(2, "RUN c")),
                 (60, failed(0)),
             ],
-            expect![[r#"
+            expect![[r"
                 #1 RUN a
                 #1 0.010 a 1
                 #1 ...
@@ -248,7 +248,7 @@ mod tests {
                 a 1
                 a 2
                 ------
-            "#]],
+            "]],
         );
     }
 
@@ -269,7 +269,7 @@ mod tests {
                 (12_400, wrote(2, b"no\n")),
                 (12_500, failed(2)),
             ],
-            expect![[r#"
+            expect![[r"
                 #1 [1/3] COPY a b
                 #1 CACHED
 
@@ -282,7 +282,7 @@ mod tests {
                 #3 [3/3] RUN false
                 #3 0.054 no
                 #3 ERROR: it did not complete successfully
-            "#]],
+            "]],
         );
     }
 

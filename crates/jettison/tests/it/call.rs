@@ -478,6 +478,10 @@ fn the_methods_are_listed() {
             subrequests.describe 1.0.0   List available subrequest types
         "#]],
     );
+}
+
+#[test]
+fn the_methods_as_json_have_buildkits_keys() {
     check_call(
         "FROM scratch\n",
         &["--call", "subrequests.describe,format=json"],
