@@ -15,7 +15,6 @@ mod network;
 mod output;
 mod printable;
 mod progress;
-#[expect(dead_code, reason = "the commands are about to use it")]
 mod remote;
 mod report;
 mod secrets;

@@ -5,8 +5,8 @@
 //!                       └─ contents: what the cache key needs
 //! ```
 //!
-//! Times never come from the clock: copied files keep theirs, directories that are made on the way are from 1970, and existing
-//! directories keep the time that they had.
+//! Times never come from the clock: copied files keep theirs, a directory that is given what is in another one gets that one's,
+//! directories that are made on the way are from 1970, and other directories keep the time that they had.
 
 mod changes;
 mod contents;

@@ -82,6 +82,7 @@ pub(crate) fn run(
     let work = Build {
         engine: &engine,
         inputs,
+        opened: &prepared.opened,
         args,
         progress,
         named: &named,

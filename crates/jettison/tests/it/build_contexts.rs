@@ -189,3 +189,19 @@ fn files_of_archives_keep_their_owners_whatever_packs_them() {
     }
     assert_eq!(owner, Some("1000/2000"), "{listed}");
 }
+
+#[test]
+fn the_time_of_a_commit_can_be_that_of_the_image() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = world();
+    let server = serve(&scratch);
+    let url = server.url("/app.git");
+    let epoch = |value: &str| {
+        let argument = format!("SOURCE_DATE_EPOCH={value}");
+        id(&scratch, &[&url, "--build-arg", &argument], b"")
+    };
+    assert_eq!(epoch("context"), epoch("1000000000"));
+    assert_ne!(epoch("context"), epoch("1000000001"));
+}
