@@ -115,10 +115,13 @@ impl StepRun<'_> {
             Err(error) => {
                 // What cannot be removed now is removed with the engine; the step's error counts.
                 snapshots.discard(active).unwrap_or_default();
-                self.reporter.event(Event::StepFailed {
-                    step: id.0,
-                    error: &error.to_string(),
-                });
+                // Commands that are ended because another step failed have not failed themselves.
+                if !self.schedule.has_failed() {
+                    self.reporter.event(Event::StepFailed {
+                        step: id.0,
+                        error: &error.to_string(),
+                    });
+                }
                 return Err(error);
             }
         };
