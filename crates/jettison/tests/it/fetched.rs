@@ -71,8 +71,8 @@ fn a_repository_costs_one_listing_when_it_is_built_again() {
     let project = GitProject::new(&projects.path().join("main.git"));
     project.write("a", "1");
     project.commit(1_000_000_000);
-    let served = projects.path().to_path_buf();
-    let server = WebServer::start(move |request, _| git_answer(&served, request));
+    let dir = projects.path().to_path_buf();
+    let server = WebServer::start(move |request, _| git_answer(&dir, request));
     let scratch = world(&server.url("/main.git"));
     let first = build(&scratch, &[]);
     let asked = server.requests().len();
