@@ -254,7 +254,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Forgets the changes at `path` and below it.
-    fn remove(&mut self, path: &Path) {
+    pub(crate) fn remove(&mut self, path: &Path) {
         self.forget(bytes(path));
         let start = directory_key(path);
         if !self.changes.entries.contains_key(&start) {

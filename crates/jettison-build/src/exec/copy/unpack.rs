@@ -1,8 +1,10 @@
 //! Unpacking archives where they belong, by the rules of moby/go-archive (`Unpack`, archive.go), which BuildKit calls with the
 //! destination as its root: symbolic links mean there what they would mean if it were `/`.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -131,9 +133,14 @@ impl Placer<'_> {
             // The destination itself keeps what it has.
             return Ok(());
         };
-        let parent = self.inside(root, path.parent().unwrap_or(Path::new("")))?;
+        let parent = self.parent(root, &path)?;
         self.make_directories(&parent, 0o755, Some(ROOT))?;
         let target = parent.join(name);
+        if let Some(gone) = name.as_bytes().strip_prefix(b".wh.") {
+            // In a layer it would say that the other file is gone, and in BuildKit's it does.
+            self.draft.remove(&parent.join(OsStr::from_bytes(gone)));
+            return Ok(());
+        }
         let failed = write_error(&target);
         let node = |meta: Meta, origin| Node {
             meta,
@@ -215,6 +222,23 @@ impl Placer<'_> {
         (file.meta.mode, file.meta.mtime) = (mode, meta.mtime);
         (file.meta.uid, file.meta.gid) = (meta.uid, meta.gid);
         self.draft.name(target, number).map_err(write_error(target))
+    }
+
+    /// The directory of `path`, which has no links in it then. It is made if it is missing, but not where a link leads to
+    /// nothing (moby/go-archive: `createImpliedDirectories`).
+    fn parent(&self, root: &Path, path: &Path) -> Result<PathBuf, CopyFailure> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let real = self.inside(root, parent)?;
+        if let (Some(above), Some(name)) = (parent.parent(), parent.file_name())
+            && self.node(&real)?.is_none()
+        {
+            let named = self.inside(root, above)?.join(name);
+            if self.node(&named)?.is_some() {
+                let message = format!("open {}: no such file or directory", shown(path));
+                return Err(CopyFailure::Refused(message));
+            }
+        }
+        Ok(real)
     }
 
     /// Where a path of the archive is, which has no links in it then.

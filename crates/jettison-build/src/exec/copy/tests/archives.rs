@@ -200,6 +200,7 @@ fn nothing_leads_out_of_the_destination() {
         "a.tar",
         &[
             ("/abs/f", b'0', 0o644, ""),
+            ("etc", b'5', 0o755, ""),
             ("out/f", b'0', 0o644, ""),
             ("up/g", b'0', 0o644, ""),
             ("own", b'2', 0o777, "/etc"),
@@ -209,15 +210,15 @@ fn nothing_leads_out_of_the_destination() {
     world.check(
         "ADD a.tar /srv",
         expect![[r"
-        0755 /srv/
-        0755 /srv/abs/
-        0644 5:6 /srv/abs/f
-        0755 /srv/etc/
-        0644 5:6 /srv/etc/f
-        0644 5:6 /srv/etc/h
-        0644 5:6 /srv/g
-        0777 5:6 /srv/own -> /etc
-    "]],
+            0755 /srv/
+            0755 /srv/abs/
+            0644 5:6 /srv/abs/f
+            0755 5:6 /srv/etc/
+            0644 5:6 /srv/etc/f
+            0644 5:6 /srv/etc/h
+            0644 5:6 /srv/g
+            0777 5:6 /srv/own -> /etc
+        "]],
     );
     tar(&world, "b.tar", &[("../evil", b'0', 0o644, "")]);
     world.check(
@@ -239,6 +240,32 @@ fn nothing_leads_out_of_the_destination() {
         "ADD d.tar /srv",
         expect![[r"
         error: cannot copy to /l: too many links
+    "]],
+    );
+}
+
+#[test]
+fn a_link_to_nothing_is_not_made_something() {
+    let world = World::new();
+    let entries = [("l", b'2', 0o777, "../tmp"), ("l/f", b'0', 0o644, "")];
+    tar(&world, "a.tar", &entries);
+    world.check(
+        "ADD --on=scratch a.tar /x",
+        expect![[r"
+        error: open /l/f: no such file or directory
+    "]],
+    );
+    let entries = [
+        ("f", b'0', 0o644, ""),
+        ("g", b'0', 0o644, ""),
+        (".wh.g", b'0', 0o644, ""),
+    ];
+    tar(&world, "b.tar", &entries);
+    world.check(
+        "ADD --on=scratch b.tar /x",
+        expect![[r"
+        0755 /x/
+        0644 5:6 /x/f
     "]],
     );
 }
