@@ -7,6 +7,7 @@ mod contexts;
 mod copying;
 mod layers;
 mod lineage;
+mod overwritten;
 mod schedule;
 mod step;
 
@@ -17,8 +18,8 @@ use std::time::Duration;
 
 use jettison_dockerfile::parse;
 use jettison_oci::{
-    ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, RootFs, Store,
-    StoreLock,
+    ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs,
+    Store, StoreLock, layer_entries,
 };
 use jettison_sandbox::Entered;
 use serde_json::Value;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use crate::build::contexts::Contexts;
 use crate::build::layers::{LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
+use crate::build::overwritten::Overwritten;
 use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
 use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
@@ -172,6 +174,9 @@ pub struct StepRecord {
     pub files: PathBuf,
     /// Why it was executed; nothing if it was not.
     pub change: Option<KeyChange>,
+    /// How many bytes of its layer later steps of the image overwrite or delete; nothing if that was not looked at,
+    /// because nothing was executed.
+    pub overwritten: Option<u64>,
     key: CacheKey,
     alias: Option<CacheKey>,
     entry: CacheEntry,
@@ -223,7 +228,8 @@ impl<'a> Engine<'a> {
         reporter: &dyn Reporter,
     ) -> Result<Built, BuildError> {
         let plan = lower(&parse(request.dockerfile), &request.lower, bases)?;
-        let steps = self.execute(&plan, request, reporter)?;
+        let mut steps = self.execute(&plan, request, reporter)?;
+        self.note_overwritten(&plan, &mut steps)?;
         let image = self.image(&plan, &steps, request)?;
         self.store.put_image(&image).map_err(BuildError::Store)?;
         Ok(Built { image, plan, steps })
@@ -283,6 +289,7 @@ impl<'a> Engine<'a> {
                     Keep::Image => self.snapshots.path_of(&result.entry.snapshot),
                 },
                 change: result.change.clone(),
+                overwritten: None,
                 entry,
             });
         }
@@ -335,6 +342,35 @@ impl<'a> Engine<'a> {
     fn snapshot_at(&self, files: &std::path::Path) -> Option<Snapshot<Committed>> {
         let name = files.parent()?.file_name()?.to_str()?;
         self.snapshots.get(name)
+    }
+
+    /// Finds what of each layer of the image later ones hide, if any of them is new.
+    fn note_overwritten(&self, plan: &Plan, steps: &mut [StepRecord]) -> Result<(), BuildError> {
+        let (_, chain) = plan.chain(plan.target.result);
+        if chain.iter().all(|id| steps[id.0].cached) {
+            return Ok(());
+        }
+        let mut overwritten = Overwritten::default();
+        for StepId(index) in &chain {
+            let step = &steps[*index];
+            if step.files.is_dir() {
+                overwritten
+                    .directory(*index, &step.files)
+                    .map_err(|source| BuildError::io("list", &step.files, source))?;
+            } else if let Some(layer) = &step.layer {
+                let listed = layer_entries(self.store, layer, &mut |entry| match entry {
+                    LayerEntry::File { path, size } => overwritten.file(*index, path, size),
+                    LayerEntry::Removed { path } => overwritten.remove(path),
+                    LayerEntry::Emptied { path } => overwritten.remove_below(path),
+                });
+                listed.map_err(BuildError::Layer)?;
+            }
+        }
+        let lost = overwritten.into_lost();
+        for StepId(index) in chain {
+            steps[index].overwritten = Some(lost.get(&index).copied().unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// Puts the steps of a finished build into an image layout, in the place of those of an earlier build called `tag`.

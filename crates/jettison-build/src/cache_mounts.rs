@@ -266,7 +266,9 @@ fn make(dir: &Path, key: &str, seed: &Seed<'_>) -> io::Result<PathBuf> {
         Seed::Copy(source) => copy_tree(source, &root)?,
     }
     let used = numbers(dir)?;
-    let free = (0..).find(|number| !used.contains(number)).unwrap_or(0);
+    let free = (0..=u64::MAX)
+        .find(|number| !used.contains(number))
+        .unwrap_or(0);
     let made = dir.join(free.to_string());
     fs::rename(&new, &made)?;
     Ok(made)

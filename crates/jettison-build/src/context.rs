@@ -38,6 +38,7 @@ use crate::error::BuildError;
 pub struct BuildContext {
     root: PathBuf,
     ignore: Option<IgnoreFile>,
+    keeps_owners: bool,
 }
 
 impl BuildContext {
@@ -72,6 +73,16 @@ impl BuildContext {
         Ok(BuildContext {
             root: path,
             ignore: None,
+            keeps_owners: false,
+        })
+    }
+
+    /// The same for what was unpacked from an archive: files keep their owners when they are copied. Only those of a
+    /// directory that the client has become root's (BuildKit: `NewSolveOpt`, client/solve.go).
+    pub fn unpacked(root: &Path) -> Result<BuildContext, BuildError> {
+        Ok(BuildContext {
+            keeps_owners: true,
+            ..BuildContext::unfiltered(root)?
         })
     }
 
@@ -98,6 +109,11 @@ impl BuildContext {
     /// The directory, absolute.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether copies of its files belong to whom they belong there.
+    pub(crate) fn keeps_owners(&self) -> bool {
+        self.keeps_owners
     }
 
     pub(crate) fn ignore(&self) -> Option<&IgnoreFile> {

@@ -43,6 +43,13 @@ pub enum Event<'a> {
         /// Wall time of its execution.
         elapsed: Duration,
     },
+    /// A step failed, and the build with it. Others may still run.
+    StepFailed {
+        /// The step's number in the plan.
+        step: usize,
+        /// Why, in one line.
+        error: &'a str,
+    },
     /// Something went wrong that the build can do without.
     Warning {
         /// What, in one line.

@@ -12,5 +12,6 @@ pub(crate) use crate::exec::copy::{
     Changes, CopyFailure, CopyWork, Fetched, Outputs, Owners, Source, workdir,
 };
 pub(crate) use crate::exec::merged::Merged;
+pub(crate) use crate::exec::plain::PlainFiles;
 pub use crate::exec::run::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
 pub(crate) use crate::exec::run::{RunError, RunSurroundings, run_command};

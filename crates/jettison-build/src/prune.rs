@@ -236,16 +236,21 @@ impl<'a> Inventory<'a> {
         Ok(images.into_iter().map(item).collect())
     }
 
-    /// What is directly in a directory, or in its directory `sha256`.
+    /// What is directly in a directory, or in those of its directories that hold many such things. Locks stay, for
+    /// somebody may hold them, and so does what is small and says how things are to be had again.
     fn files(&self, folder: &str, kind: ItemKind) -> Result<Vec<StoreItem>, BuildError> {
         let mut items = Vec::new();
         for path in disk::entries(&self.store.root().join(folder))? {
-            let inner = if path.ends_with("sha256") {
+            let is = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
+            let inner = if is(&["sha256", "mirrors", "checkouts"]) {
                 disk::entries(&path)?
+            } else if is(&["urls", "partial", "known_hosts", "trusted.pem"]) {
+                Vec::new()
             } else {
                 vec![path]
             };
-            for path in inner {
+            let is_lock = |path: &PathBuf| path.extension().is_some_and(|end| end == "lock");
+            for path in inner.into_iter().filter(|path| !is_lock(path)) {
                 let relative = path.strip_prefix(self.store.root()).unwrap_or(&path);
                 let name = relative.display().to_string();
                 items.push(StoreItem {

@@ -22,7 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jettison_oci::{ChainId, DiffId, Image, Store, unpack_layer};
+use jettison_oci::{ChainId, DiffId, Image, Owners, Store, unpack_layers};
 
 use crate::error::BuildError;
 use crate::snapshot::owner::Owner;
@@ -53,6 +53,15 @@ pub(crate) enum ResultName {
     OfContent(String),
     /// By this and something that no other snapshot of any store has.
     Unique(String),
+}
+
+impl ResultName {
+    /// The name, or what it begins with.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            ResultName::OfContent(name) | ResultName::Unique(name) => name,
+        }
+    }
 }
 
 /// 16 digits that nobody has had yet.
@@ -261,28 +270,36 @@ impl Snapshots {
             .map_err(|source| BuildError::io("write", &path, source))
     }
 
-    /// The directories of an image's layers, top first. Layers that are not on disk are unpacked.
+    /// The directories of an image's layers, top first. Layers that are not on disk are unpacked, several at a time.
     pub fn of_image(&self, store: &Store, image: &Image) -> Result<Vec<PathBuf>, BuildError> {
-        let mut dirs = Vec::new();
+        let mut chains = Vec::new();
+        let mut missing = Vec::new();
+        let mut layers = Vec::new();
         let mut diff_ids: Vec<DiffId> = Vec::new();
         for layer in image.layers() {
             diff_ids.push(layer.diff_id);
             let Some(chain) = ChainId::of(&diff_ids) else {
                 continue;
             };
-            let path = self.chain_path(&chain);
-            if !path.join("fs").is_dir() {
+            if !self.chain_path(&chain).join("fs").is_dir() {
                 let active = self.prepare()?;
-                unpack_layer(store, layer, &active.fs()).map_err(BuildError::Layer)?;
-                let name = layer_snapshot_name(&chain);
-                let snapshot = self.commit(active, &name)?;
-                self.name_chain(&chain, &snapshot)?;
+                layers.push((layer.clone(), active.fs()));
+                missing.push((chain, active));
             }
+            chains.push(chain);
+        }
+        unpack_layers(store, &layers, Owners::Preserve).map_err(BuildError::Layer)?;
+        for (chain, active) in missing {
+            let snapshot = self.commit(active, &layer_snapshot_name(&chain))?;
+            self.name_chain(&chain, &snapshot)?;
+        }
+        let mut dirs = Vec::new();
+        for chain in chains.iter().rev() {
+            let path = self.chain_path(chain);
             let real = fs::canonicalize(path.join("fs"))
                 .map_err(|source| BuildError::io("find", &path, source))?;
             dirs.push(real);
         }
-        dirs.reverse();
         Ok(dirs)
     }
 

@@ -24,8 +24,8 @@ mod xattr;
 pub use crate::changeset::archive::TarFile;
 pub use crate::changeset::entry::{Entry, EntryContent, EntryKind, each_entry};
 pub(crate) use crate::changeset::header::{BLOCK, Header, Kind};
-pub use crate::changeset::measure::measure_layer;
 pub(crate) use crate::changeset::measure::recompress;
+pub use crate::changeset::measure::{LayerEntry, layer_entries, measure_layer};
 pub(crate) use crate::changeset::pipe::{PipeWriter, pipe};
 pub(crate) use crate::changeset::read::with_blob;
 pub(crate) use crate::changeset::retime::retime;
@@ -33,7 +33,7 @@ pub use crate::changeset::stream::LayerWriter;
 pub(crate) use crate::changeset::stream::header_of;
 pub use crate::changeset::unpack::{
     Devices, Owners, Placement, UnpackOptions, UnpackSummary, Whiteouts, unpack_layer,
-    unpack_layer_as, unpack_layer_over, unpack_tar,
+    unpack_layer_as, unpack_layer_over, unpack_layers, unpack_tar,
 };
 pub(crate) use crate::changeset::whiteout::Whiteout;
 pub use crate::changeset::write::{LayerOptions, write_layer};

@@ -170,8 +170,11 @@ mod tests {
         Ok(uncompressed)
     }
 
-    const ALL: [Compression; 4] = [
+    const ALL: [Compression; 7] = [
         Compression::None,
+        Compression::Gzip { level: 0 },
+        Compression::Gzip { level: 3 },
+        Compression::Zstd { level: -5 },
         Compression::Gzip { level: 6 },
         Compression::Zstd { level: 1 },
         Compression::STORE,

@@ -63,3 +63,14 @@ pub struct Platform {
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
 }
+
+impl Platform {
+    /// The platform as the command line has it: `linux/arm/v7`.
+    pub fn id(&self) -> String {
+        let id = format!("{}/{}", self.os, self.architecture);
+        match &self.variant {
+            Some(variant) => format!("{id}/{variant}"),
+            None => id,
+        }
+    }
+}

@@ -16,7 +16,7 @@ mod prepare;
 pub(crate) use crate::layout::archive::write_to;
 pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
-    MediaTypes, Recompression, Sink, Timestamps, export,
+    MediaTypes, PlatformAnnotations, Recompression, Sink, Timestamps, export,
 };
 pub use crate::layout::import::{import_from_layout, import_layout};
 
@@ -116,6 +116,12 @@ pub enum ExportError {
         first: String,
         /// The other platform that has it.
         second: String,
+    },
+    /// Something is said about a platform that is not written out.
+    #[error("invalid annotation: no platform {platform} found in source")]
+    NoSuchPlatform {
+        /// The platform.
+        platform: String,
     },
     /// What is asked for cannot be written in this form.
     #[error("{reason}")]

@@ -20,9 +20,10 @@ mod wire;
 
 pub use crate::artifacts::ArtifactLayout;
 pub use crate::changeset::{
-    Devices, Entry, EntryContent, EntryKind, LayerError, LayerOptions, LayerWriter, Owners,
-    Placement, TarFile, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry, measure_layer,
-    unpack_layer, unpack_layer_as, unpack_layer_over, unpack_tar, write_layer,
+    Devices, Entry, EntryContent, EntryKind, LayerEntry, LayerError, LayerOptions, LayerWriter,
+    Owners, Placement, TarFile, UnpackOptions, UnpackSummary, Whiteouts, Xattrs, each_entry,
+    layer_entries, measure_layer, unpack_layer, unpack_layer_as, unpack_layer_over, unpack_layers,
+    unpack_tar, write_layer,
 };
 pub use crate::compress::Compression;
 pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
@@ -33,8 +34,8 @@ pub use crate::digest::{
 pub use crate::image::{Image, ImageError, Layer};
 pub use crate::layout::{
     Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
-    ExportSettings, Exported, ExportedImage, MediaTypes, Recompression, Sink, Timestamps, export,
-    export_image, import_from_layout, import_layout,
+    ExportSettings, Exported, ExportedImage, MediaTypes, PlatformAnnotations, Recompression, Sink,
+    Timestamps, export, export_image, import_from_layout, import_layout,
 };
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;

@@ -52,15 +52,7 @@ pub enum LocalMode {
 /// The directory that BuildKit gives a platform of its own: `linux_arm64`.
 pub fn platform_directory(platform: &Platform) -> String {
     // BuildKit: `PlatformIDToPath`, exporter/local/platform.go.
-    platform_id(platform).replace(['/', '\\', ':'], "_")
-}
-
-fn platform_id(platform: &Platform) -> String {
-    let id = format!("{}/{}", platform.os, platform.architecture);
-    match &platform.variant {
-        Some(variant) => format!("{id}/{variant}"),
-        None => id,
-    }
+    platform.id().replace(['/', '\\', ':'], "_")
 }
 
 /// Writes the root filesystems of `images` as one tar file.
@@ -151,7 +143,7 @@ impl<'r> Rootfs<'r> {
                 None => Vec::new(),
             };
             if images.len() > 1 && directory.is_none() {
-                let name = platform_id(&image.platform());
+                let name = image.platform().id();
                 claim(&mut owners, &tree, &name)?;
             }
             parts.push((image.layers(), prefix, tree));

@@ -1,4 +1,4 @@
-//! Whether programs for other processors can run: what is registered with binfmt_misc.
+//! Whether programs for other processors can run: what is registered with `binfmt_misc`.
 //!
 //! See <https://docs.kernel.org/admin-guide/binfmt-misc.html>.
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{Bases, Engine};
+use jettison_build::{Bases, Engine, EpochSource, Remotes};
 use jettison_debian::{AptSource, Architecture, Keyring};
 use jettison_dockerfile::Platform;
 use jettison_oci::{Image, Reference, import_from_layout, import_layout};
@@ -36,6 +36,8 @@ pub(crate) struct SettingsBases<'a> {
     known: RefCell<BTreeMap<String, Image>>,
     /// Images of layouts that the command line names.
     layouts: BTreeMap<String, LayoutReference>,
+    /// The time of the build context, and who knows those of other things.
+    times: Option<(Option<i64>, &'a dyn Remotes)>,
 }
 
 impl Bases for SettingsBases<'_> {
@@ -51,6 +53,23 @@ impl Bases for SettingsBases<'_> {
             .borrow_mut()
             .insert(name.to_string(), image.clone());
         Ok(image)
+    }
+
+    fn epoch(&self, source: &EpochSource) -> Result<Option<i64>, BoxError> {
+        match (source, self.times) {
+            // That of a directory is no time in particular (BuildKit: `ResolveMainContextSourceDateEpoch`).
+            (EpochSource::Context, Some((time, _))) => Ok(time),
+            (EpochSource::File(request), Some((_, remotes))) => {
+                Ok(remotes.file(request)?.last_modified)
+            }
+            (EpochSource::Git(request), Some((_, remotes))) => {
+                Ok(Some(remotes.git(request)?.commit_time))
+            }
+            (EpochSource::Named(_), _) | (_, None) => Err(format!(
+                "SOURCE_DATE_EPOCH cannot be taken from {source} yet: give a number"
+            )
+            .into()),
+        }
     }
 }
 
@@ -127,6 +146,19 @@ impl<'a> SettingsBases<'a> {
             pull: input.pull,
             known: RefCell::default(),
             layouts: BTreeMap::new(),
+            times: None,
+        }
+    }
+
+    /// The same, and times that `SOURCE_DATE_EPOCH` can be taken from.
+    pub(crate) fn with_times(
+        self,
+        context: Option<i64>,
+        remotes: &'a dyn Remotes,
+    ) -> SettingsBases<'a> {
+        SettingsBases {
+            times: Some((context, remotes)),
+            ..self
         }
     }
 

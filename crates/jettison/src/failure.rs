@@ -56,6 +56,12 @@ impl Failure {
         self
     }
 
+    /// Blames this host.
+    pub(crate) fn of_host(mut self) -> Failure {
+        self.kind = Kind::Host;
+        self
+    }
+
     /// Says which file it is about.
     pub(crate) fn in_file(mut self, path: &Path) -> Failure {
         self.message = format!("{}: {}", path.display(), self.message);

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod archives;
+mod base64;
 mod bases;
 mod cli;
 mod commands;
@@ -14,7 +15,6 @@ mod network;
 mod output;
 mod printable;
 mod progress;
-#[expect(dead_code, reason = "the commands are about to use it")]
 mod remote;
 mod report;
 mod secrets;

@@ -1,4 +1,4 @@
-//! The only place that opens sockets: files over HTTP, and the cache of downloads.
+//! Debian's files over HTTP, and the cache of packages. What Dockerfiles name is fetched in `remote`.
 //!
 //! ```text
 //! downloads/sha256/<digest>    a file, by what it contains; it appears by rename

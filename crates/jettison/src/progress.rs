@@ -88,13 +88,13 @@ impl Progress {
     }
 
     /// Prints how it ended for the steps that were running, and the end of their output if it has not been shown.
-    pub(crate) fn fail(&self, error: &str) {
+    pub(crate) fn fail(&self) {
         let mut state = self.shared.lock();
         let State { view, steps, .. } = &mut *state;
         match view {
             View::Live(live) => live.fail(steps, Instant::now()),
             View::Plain(plain) => plain.fail(steps, Instant::now()),
-            View::Json(json) => json.fail(error, Instant::now()),
+            View::Json(json) => json.fail(Instant::now()),
             View::Nothing => {}
         }
     }

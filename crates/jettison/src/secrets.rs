@@ -4,6 +4,7 @@
 
 mod agent;
 mod forward;
+mod keys;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::failure::Failure;
 use crate::remote::TemporaryDir;
 use crate::secrets::agent::{Signer, serve};
 use crate::secrets::forward::Forward;
+use crate::secrets::keys::Keys;
 use crate::secrets::spec::SecretSource;
 
 /// The largest secret in bytes (BuildKit: `MaxSecretSize`).
@@ -194,7 +196,7 @@ fn signer(
             let socket = std::path::absolute(socket).unwrap_or_else(|_| (*socket).clone());
             Ok(Arc::new(Forward { socket }))
         }
-        [] => Err("keys in files are not supported yet: add them to an agent".to_owned()),
+        [] => Ok(Arc::new(Keys::read(paths)?)),
         [_] => Err("invalid combination of keys and sockets".to_owned()),
         [_, _, ..] => Err("only single socket allowed".to_owned()),
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,6 +31,18 @@ pub(crate) struct Settings {
     pub(crate) probes: Vec<Probe>,
     /// Which rules check Dockerfiles.
     pub(crate) check: CheckSettings,
+    /// How images are built.
+    pub(crate) build: BuildSettings,
+}
+
+/// How images are built, where the command line says nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BuildSettings {
+    /// As `--ca`.
+    pub(crate) ca: Option<String>,
+    /// As `--jobs`.
+    pub(crate) jobs: Option<NonZeroU16>,
 }
 
 /// Which rules check Dockerfiles.
@@ -49,6 +62,8 @@ struct File {
     bases: BTreeMap<String, String>,
     #[serde(default)]
     debian: Debian,
+    #[serde(default)]
+    build: BuildSettings,
     #[serde(default)]
     check: CheckSettings,
     #[serde(default)]
@@ -111,6 +126,8 @@ impl Settings {
             .debian
             .security_archive
             .or(self.security_archive.take());
+        self.build.ca = file.build.ca.or(self.build.ca.take());
+        self.build.jobs = file.build.jobs.or(self.build.jobs);
         for name in file.check.select.iter().chain(&file.check.ignore) {
             check_name(name).map_err(|failure| failure.in_file(path))?;
         }
@@ -210,6 +227,15 @@ mod tests {
                 error: jettison.toml: there is no rule called `MaintainerDepreciated`
                 hint: did you mean `MaintainerDeprecated`?
                 hint: `jettison check --list-rules` lists rules and categories; `buildkit` and `all` are groups"]],
+        );
+    }
+
+    #[test]
+    fn a_build_has_at_least_one_job() {
+        check("[build]\nca = \"host\"\njobs = 2\n", expect!["{} 0 probes"]);
+        check(
+            "[build]\njobs = 0\n",
+            expect!["error: jettison.toml:2: invalid value: integer `0`, expected a nonzero u16"],
         );
     }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use crate::build::{BuildRequest, Engine};
 use crate::context::{BuildContext, ContentIndex, ContextTree};
 use crate::error::BuildError;
-use crate::exec::Source;
+use crate::exec::{PlainFiles, Source};
 
 /// The contexts of one build, opened when they are needed.
 pub(crate) struct Contexts<'a> {
@@ -18,6 +18,8 @@ pub(crate) struct Contexts<'a> {
 struct Context<'a> {
     context: &'a BuildContext,
     opened: OnceLock<(ContextTree<'a>, ContentIndex)>,
+    /// The files of one that was unpacked; they are as new as the build.
+    plain: OnceLock<PlainFiles<'a>>,
 }
 
 impl<'a> Contexts<'a> {
@@ -60,20 +62,32 @@ impl<'a> Context<'a> {
         Context {
             context,
             opened: OnceLock::new(),
+            plain: OnceLock::new(),
         }
     }
 
     fn source(&self, engine: &Engine<'_>) -> Result<Source<'_>, BuildError> {
         let root = self.context.root();
         let failed = |source| BuildError::io("open", root, source);
-        let (tree, index) = match self.opened.get() {
-            Some(opened) => opened,
-            None => {
-                let tree = ContextTree::open(self.context).map_err(failed)?;
-                let index = ContentIndex::open(engine.store.root(), root, tree.root());
-                let index = index.map_err(failed)?;
-                self.opened.get_or_init(|| (tree, index))
-            }
+        if self.context.keeps_owners() {
+            let plain = match self.plain.get() {
+                Some(plain) => plain,
+                None => {
+                    let plain = PlainFiles::open(root, None).map_err(failed)?;
+                    self.plain.get_or_init(|| plain)
+                }
+            };
+            return Ok(Source::Files(plain));
+        }
+        if self.opened.get().is_none() {
+            let tree = ContextTree::open(self.context).map_err(failed)?;
+            let index = ContentIndex::open(engine.store.root(), root, tree.root());
+            let opened = (tree, index.map_err(failed)?);
+            // If another thread was faster, its tree is as good.
+            drop(self.opened.set(opened));
+        }
+        let Some((tree, index)) = self.opened.get() else {
+            return Err(BuildError::Internal("a context was not opened"));
         };
         Ok(Source::Context {
             context: self.context,

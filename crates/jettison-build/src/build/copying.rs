@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
+use jettison_oci::{Layer, LayerWriter};
+use jettison_sandbox::IdMapKind;
+
+use crate::build::Keep;
+use crate::build::layers::LAYER_OPTIONS;
 use crate::build::step::{StepRun, located, with_causes};
 use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
 use crate::error::BuildError;
 use crate::exec::{
     Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
 };
-use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, WorkdirDefinition};
+use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, StepId, WorkdirDefinition};
 use crate::snapshot::{Active, Snapshot};
 
 impl StepRun<'_> {
@@ -39,29 +44,64 @@ impl StepRun<'_> {
 
     pub(crate) fn copy(
         &self,
-        step: &Step,
+        (id, step): (StepId, &Step),
         copy: &CopyDefinition,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Option<Layer>, BuildError> {
         let below = merged(lowers)?;
         self.with_sources(step, copy, Purpose::Copy, |work| {
             let changes = work.onto(&below, &active.work())?;
-            write(&changes, active)
+            self.write(id, &changes, active)
         })
     }
 
     pub(crate) fn workdir(
         &self,
-        step: &Step,
+        (id, step): (StepId, &Step),
         definition: &WorkdirDefinition,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Option<Layer>, BuildError> {
         let below = merged(lowers)?;
         workdir(definition, &below)
-            .and_then(|changes| write(&changes, active))
+            .and_then(|changes| self.write(id, &changes, active))
             .map_err(|failure| copy_error(step, &failure))
+    }
+
+    /// Whether somebody needs the files of a step in a directory, and not only its layer.
+    pub(crate) fn needs_files(&self, id: StepId) -> bool {
+        let is_input = |step: &Step| step.inputs().contains(&id);
+        self.request.keep != Keep::Image
+            || !self.layers.wants(id)
+            || self.plan.steps.iter().any(is_input)
+    }
+
+    /// Writes changes in the forms that are needed, reading every file once. Gives the layer if that is one.
+    fn write(
+        &self,
+        id: StepId,
+        changes: &Changes,
+        active: &Snapshot<Active>,
+    ) -> Result<Option<Layer>, CopyFailure> {
+        // Where files cannot be given to others, the layer alone says whose they are.
+        let (owners, is_layer_needed) = match self.engine.entered.ids {
+            IdMapKind::SingleId => (Owners::Squashed, true),
+            IdMapKind::Root | IdMapKind::SubordinateIds { .. } => {
+                (Owners::Exact, self.layers.wants(id))
+            }
+        };
+        let mut layer = is_layer_needed
+            .then(|| LayerWriter::new(self.engine.store, &LAYER_OPTIONS))
+            .transpose()
+            .map_err(CopyFailure::Layer)?;
+        let upper = active.fs();
+        changes.write(Outputs {
+            upper: self.needs_files(id).then_some((&upper, owners)),
+            layer: layer.as_mut(),
+        })?;
+        let layer = layer.map(LayerWriter::finish).transpose();
+        layer.map_err(CopyFailure::Layer)
     }
 
     /// Finds the sources of a copy and gives them to `use_them`.
@@ -130,15 +170,10 @@ fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
     Merged::open(lowers).map_err(|source| BuildError::io("open", &root, source))
 }
 
-fn write(changes: &Changes, active: &Snapshot<Active>) -> Result<(), CopyFailure> {
-    let upper = active.fs();
-    let outputs = Outputs {
-        upper: Some((&upper, Owners::Exact)),
-        layer: None,
-    };
-    changes.write(outputs).map(drop)
-}
-
 fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
-    located(step, with_causes(failure))
+    let mut error = located(step, with_causes(failure));
+    if let (BuildError::Copy(located), CopyFailure::Context(context)) = (&mut error, failure) {
+        located.hints.extend(context.hint().map(str::to_owned));
+    }
+    error
 }

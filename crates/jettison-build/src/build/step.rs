@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jettison_oci::{ChainId, ExportError, unpack_layer};
+use jettison_oci::{ChainId, ExportError, Layer, unpack_layer};
 use jettison_sandbox::Status;
 
 use crate::build::contexts::Contexts;
@@ -110,19 +110,29 @@ impl StepRun<'_> {
         let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
         let active = snapshots.prepare()?;
-        let usage = match self.execute(id, step, &lowers, &active) {
-            Ok(usage) => usage,
+        let (usage, layer) = match self.execute(id, step, &lowers, &active) {
+            Ok(executed) => executed,
             Err(error) => {
                 // What cannot be removed now is removed with the engine; the step's error counts.
                 snapshots.discard(active).unwrap_or_default();
+                self.reporter.event(Event::StepFailed {
+                    step: id.0,
+                    error: &error.to_string(),
+                });
                 return Err(error);
             }
         };
-        let snapshot = snapshots.commit_as(active, &result_name(step, &key))?;
+        let name = result_name(step, &key);
+        let snapshot = if layer.is_some() && !self.needs_files(id) {
+            snapshots.discard(active)?;
+            name.text().to_owned()
+        } else {
+            snapshots.commit_as(active, &name)?.name().to_string()
+        };
         let elapsed = start.elapsed();
         let entry = CacheEntry {
-            snapshot: snapshot.name().to_string(),
-            layer: None,
+            snapshot,
+            layer,
             elapsed,
             processor_time: usage.processor_time,
             peak_memory: usage.peak_memory,
@@ -134,12 +144,12 @@ impl StepRun<'_> {
             step: id.0,
             elapsed,
         });
-        if self.layers.wants(id) {
+        if self.layers.wants(id) && entry.layer.is_none() {
             self.layers.send(LayerJob {
                 step: id,
                 key,
                 entry: entry.clone(),
-                upper: snapshot.fs(),
+                upper: snapshots.path_of(&entry.snapshot),
                 lowers,
             })?;
         }
@@ -369,13 +379,16 @@ impl StepRun<'_> {
         step: &Step,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<Usage, BuildError> {
-        match &step.definition {
-            Definition::Run(run) => return self.run((id, step), run, lowers, active),
-            Definition::Copy(copy) => self.copy(step, copy, lowers, active)?,
-            Definition::Workdir(workdir) => self.workdir(step, workdir, lowers, active)?,
-        }
-        Ok(Usage::default())
+    ) -> Result<(Usage, Option<Layer>), BuildError> {
+        let layer = match &step.definition {
+            Definition::Run(run) => {
+                let usage = self.run((id, step), run, lowers, active)?;
+                return Ok((usage, None));
+            }
+            Definition::Copy(copy) => self.copy((id, step), copy, lowers, active)?,
+            Definition::Workdir(workdir) => self.workdir((id, step), workdir, lowers, active)?,
+        };
+        Ok((Usage::default(), layer))
     }
 
     fn run(
@@ -399,6 +412,7 @@ impl StepRun<'_> {
             cache_mounts: &self.engine.cache_mounts,
             snapshots: &self.engine.snapshots,
             lowers_of: &|input| self.lowers_of(input),
+            is_cancelled: &|| self.schedule.has_failed(),
         };
         let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {

@@ -208,16 +208,6 @@ impl Table {
         }
         None
     }
-
-    fn children(&self, parent: usize) -> impl Iterator<Item = usize> {
-        let end = self.nodes[parent].end as usize;
-        let mut next = parent + 1;
-        std::iter::from_fn(move || {
-            let child = (next < end).then_some(next)?;
-            next = self.nodes[child].end as usize;
-            Some(child)
-        })
-    }
 }
 
 impl Entries {
@@ -239,15 +229,6 @@ impl Entries {
             }),
             None => Walked::Nothing,
         }
-    }
-
-    /// What is in the first entry itself.
-    pub(super) fn children(&self) -> impl Iterator<Item = Entries> {
-        let children = self.table.children(self.first);
-        children.map(|first| Entries {
-            table: Arc::clone(&self.table),
-            first,
-        })
     }
 
     /// How many there are, the first included.

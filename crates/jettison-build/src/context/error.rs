@@ -13,7 +13,7 @@ pub enum ContextError {
         path: PathBuf,
     },
     /// The ignore file leaves it out, or what it leads to.
-    #[error("\"/{}\": not found: the ignore file leaves it out", .path.display())]
+    #[error("\"/{}\": not found: excluded by the ignore file", .path.display())]
     LeftOut {
         /// The file.
         path: PathBuf,
@@ -63,9 +63,9 @@ impl ContextError {
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            ContextError::LeftOut { .. } => {
-                Some("take it back in with a line that begins with `!`, at the end of the file")
-            }
+            ContextError::LeftOut { .. } => Some(
+                "take it back in with a line that begins with `!` at the end of the ignore file",
+            ),
             ContextError::Vanished { .. } | ContextError::Changed { .. } => Some(
                 "build again when nothing writes to the context, or leave the file out with `.dockerignore`",
             ),

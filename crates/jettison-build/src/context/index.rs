@@ -14,7 +14,8 @@
 //! read is seen when the kernel writes that page back. Git assumes the same.
 //!
 //! **What is kept.** An entry that no build has looked at for the last `MOST_SAVES` saves is dropped, and so are the oldest as
-//! long as there are more unseen than seen, and than 200,000. Two builds at once: each adds to what is there when it saves; what the other writes
+//! long as there are more unseen than seen, and than 200,000. An index that has not been written for 60 days goes, and the
+//! oldest if there are more than 64. Two builds at once: each adds to what is there when it saves; what the other writes
 //! in that moment is lost, and read again. The file appears by rename; one that is cut, or of another version, or not ours, is
 //! an empty index. Nothing is synchronized: a file that a power failure has cut does not add up.
 
@@ -29,7 +30,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jettison_oci::Digest;
 
@@ -40,6 +41,10 @@ use crate::context::index::network::precision;
 
 /// As many saves an entry outlives without being looked at.
 const MOST_SAVES: u32 = 64;
+
+/// As many contexts' indexes are kept.
+const MOST_INDEXES: usize = 64;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of a file's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +119,39 @@ impl ContentIndex {
         let is_same = fs::metadata(&self.path)
             .is_ok_and(|metadata| Some((metadata.dev(), metadata.ino())) == self.loaded.file);
         let theirs = (!is_same).then(|| Loaded::read(&self.path));
-        format::write(&self.path, [Some(&self.loaded), theirs.as_ref()], &fresh)
+        format::write(&self.path, [Some(&self.loaded), theirs.as_ref()], &fresh)?;
+        self.tidy(SystemTime::now())
+    }
+
+    /// Removes the indexes of other contexts that nobody has written to for long, the oldest of many, and what a killed process
+    /// has left.
+    fn tidy(&self, now: SystemTime) -> io::Result<()> {
+        let mut indexes = Vec::new();
+        let Some(folder) = self.path.parent() else {
+            return Ok(());
+        };
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else {
+                // Somebody else was faster.
+                continue;
+            };
+            let is_temporary = entry.file_name().as_bytes().starts_with(b".");
+            let longest = if is_temporary { DAY } else { DAY * 60 };
+            let is_old = now.duration_since(modified).is_ok_and(|age| age > longest);
+            if is_old && path != self.path {
+                fs::remove_file(&path).unwrap_or_default();
+            } else if !is_temporary && path != self.path {
+                indexes.push((modified, path));
+            }
+        }
+        indexes.sort();
+        let n_more = (indexes.len() + 1).saturating_sub(MOST_INDEXES);
+        for (_, path) in &indexes[..n_more.min(indexes.len())] {
+            fs::remove_file(path).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// The identity with a device number that is the same after the next mount.

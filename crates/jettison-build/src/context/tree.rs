@@ -90,17 +90,6 @@ impl<'a> ContextTree<'a> {
             .unwrap_or(Walked::Elsewhere)
     }
 
-    /// What is at a clean path, which no walk has come by.
-    pub(super) fn stat(&self, path: &Path) -> Result<Option<(EntryKind, Stat)>, ContextError> {
-        let Some((kind, stat, ignore)) = self.look(path)? else {
-            return Ok(None);
-        };
-        if ignore.is_some_and(|ignore| ignore.is_ignored()) && self.walk(path)?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some((kind, stat)))
-    }
-
     fn table(&self, path: &Path) -> Result<Option<Table>, ContextError> {
         let Some((kind, stat, ignore)) = self.look(path)? else {
             return Ok(None);

@@ -5,8 +5,8 @@
 //!                       └─ contents: what the cache key needs
 //! ```
 //!
-//! Times never come from the clock: copied files keep theirs, directories that are made on the way are from 1970, and existing
-//! directories keep the time that they had.
+//! Times never come from the clock: copied files keep theirs, a directory that is given what is in another one gets that one's,
+//! directories that are made on the way are from 1970, and other directories keep the time that they had.
 
 mod changes;
 mod contents;
@@ -45,6 +45,18 @@ pub(crate) use crate::exec::copy::changes::Changes;
 pub(crate) use crate::exec::copy::select::Source;
 pub(crate) use crate::exec::copy::write::{Outputs, Owners};
 
+/// An address as it may be shown.
+fn without_credentials(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return address.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://xxxxx@{host}{path}"),
+        None => address.to_owned(),
+    }
+}
+
 /// Why something could not be copied. The messages are BuildKit's where it has one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyFailure {
@@ -52,7 +64,7 @@ pub(crate) enum CopyFailure {
     Missing(String),
     #[error("failed to compute cache key: {0}")]
     Context(ContextError),
-    #[error("cannot fetch {0}")]
+    #[error("cannot fetch {}", without_credentials(.0))]
     Fetch(String, #[source] RemoteError),
     /// The instruction asks for something that there is not.
     #[error("{0}")]
@@ -244,7 +256,7 @@ fn remote_source(
     }
 }
 
-/// The name of a downloaded file: the last of its URL's path (BuildKit: `dispatchCopy`, dockerfile2llb/convert_copy.go).
+/// The name of a downloaded file: the last of its URL's path (BuildKit: `dispatchCopy`).
 fn file_name(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
@@ -266,15 +278,12 @@ fn decoded(path: &str) -> String {
             .get(..2)
             .and_then(|digits| std::str::from_utf8(digits).ok());
         let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (first, escaped) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let (b'%', Some(byte)) = (first, escaped) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()

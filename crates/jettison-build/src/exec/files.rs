@@ -55,7 +55,7 @@ pub(crate) struct Meta {
     pub(crate) device: (u32, u32),
     /// What is the same for all names of one file: the numbers of the disk and of the file.
     pub(crate) inode: (u64, u64),
-    /// How many names the file has.
+    /// How many names the file has; 2 stands for more.
     pub(crate) n_names: u64,
 }
 
@@ -191,7 +191,7 @@ impl Meta {
                 rustix::fs::minor(stat.st_rdev),
             ),
             inode: (stat.st_dev, stat.st_ino),
-            n_names: u64::from(stat.st_nlink),
+            n_names: if stat.st_nlink > 1 { 2 } else { 1 },
         }
     }
 

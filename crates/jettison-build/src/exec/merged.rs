@@ -25,6 +25,13 @@ pub(crate) enum MergedLayer {
     /// An overlay upper directory.
     Disk(Arc<Root>),
     /// What will become one.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "steps on top of a copy still want its files on disk"
+        )
+    )]
     Planned(Arc<Changes>),
 }
 

@@ -69,7 +69,7 @@ impl Files for PlainFiles<'_> {
     }
 }
 
-/// The file, or an empty one for a socket (fsutil, copy/copy_nowindows.go: `copyDevice`).
+/// The file, or an empty one for a socket (fsutil: `copyDevice`).
 fn stub(node: Node) -> Node {
     match node.meta.kind {
         FileKind::Socket => Node {

@@ -258,12 +258,9 @@ fn the_time_of_an_image_may_be_given() {
 fn steps_are_counted() {
     let many = format!("FROM a\n{}", "RUN x\n".repeat(9));
     let plan = dumped(&many, &request(), &Images(&[]));
-    let titles: Vec<&str> = plan
-        .lines()
-        .filter(|line| line.contains("   line"))
-        .collect();
-    expect![[r"
-           line 2: [ 2/10] RUN x
-           line 10: [10/10] RUN x"]]
-    .assert_eq(&format!("{}\n{}", titles[0], titles[8]));
+    let titles: Vec<&str> = plan.lines().map(str::trim).collect();
+    let titles = titles.iter().filter(|line| line.starts_with("line"));
+    let titles: Vec<&str> = titles.copied().collect();
+    assert_eq!(titles[0], "line 2: [ 2/10] RUN x");
+    assert_eq!(titles[8], "line 10: [10/10] RUN x");
 }

@@ -35,9 +35,9 @@ fn a_new_directory_is_roots_and_from_1970(entered: &Entered) {
         entered,
         "COPY sub /new/place",
         expect![[r"
-        755 0:0 0 /new/
-        755 0:0 0 /new/place/
-        644 0:0 1000000000 /new/place/c.txt"]],
+            755 0:0 0 /new/
+            755 0:0 1000000000 /new/place/
+            644 0:0 1000000000 /new/place/c.txt"]],
     );
     check(
         entered,
@@ -127,10 +127,10 @@ fn patterns_and_stages_are_sources(entered: &Entered) {
         entered,
         "COPY *.txt s?b/ /all/",
         expect![[r"
-        755 0:0 0 /all/
-        644 0:0 1000000000 /all/a.txt
-        644 0:0 1000000000 /all/b.txt
-        644 0:0 1000000000 /all/c.txt"]],
+            755 0:0 1000000000 /all/
+            644 0:0 1000000000 /all/a.txt
+            644 0:0 1000000000 /all/b.txt
+            644 0:0 1000000000 /all/c.txt"]],
     );
     check(
         entered,
@@ -169,7 +169,7 @@ fn what_the_ignore_file_takes_back_is_copied(entered: &Entered) {
     symlink("a.txt", scene.context("keep")).unwrap();
     let done = scene.build_as(entered, "FROM scratch\nCOPY keep /\n", &Wishes::default());
     expect![[
-        r#"line 2: failed to compute cache key: "/keep": not found: the ignore file leaves it out"#
+        r#"line 2: failed to compute cache key: "/keep": not found: excluded by the ignore file"#
     ]]
     .assert_eq(&done.result.unwrap_err().to_string());
 }

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     output_is_complete_without_a_last_line_break,
     steps_before_a_failure_stay_in_the_cache,
     a_full_disk_is_an_error_and_loses_nothing,
+    a_failure_ends_what_else_runs,
 ];
 
 fn a_failed_command_is_named_with_its_line_and_exit_code(entered: &Entered) {
@@ -102,4 +103,18 @@ fn a_full_disk_is_an_error_and_loses_nothing(entered: &Entered) {
     assert_eq!(after.steps, ["cached [2/2] COPY a.txt /"]);
     assert_eq!(after.result.unwrap().image.id(), before.image.id());
     rustix::mount::unmount(scene.store(), rustix::mount::UnmountFlags::DETACH).unwrap();
+}
+
+fn a_failure_ends_what_else_runs(entered: &Entered) {
+    let scene = Scene::new();
+    let wishes = Wishes {
+        runs_at_once: true,
+        ..Wishes::default()
+    };
+    // It would never end by itself.
+    let text = "FROM base AS endless\nRUN while :; do :; done\nFROM base AS failing\nRUN exit 3\n\
+        FROM scratch\nCOPY --from=endless /etc /\nCOPY --from=failing /etc /\n";
+    let done = scene.build_as(entered, text, &wishes);
+    let error = done.result.unwrap_err().to_string();
+    assert!(error.contains("exit code: 3"), "{error}");
 }

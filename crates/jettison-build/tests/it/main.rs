@@ -16,6 +16,7 @@ mod processes;
 mod pruning;
 mod reproducible;
 mod runner;
+mod running;
 mod scene;
 mod travel;
 

@@ -55,10 +55,10 @@ fn neither_umask_nor_the_times_of_directories_above_matter(entered: &Entered) {
 fn only_the_kernels_mount_points_stay(entered: &Entered) {
     let scene = Scene::new();
     let built = scene.build(entered, "FROM base\nRUN true\nRUN echo x > /tmp/x\n");
-    expect![[r#"
+    expect![[r"
         755 0:0 0 /dev/
         755 0:0 0 /proc/
-        755 0:0 0 /sys/"#]]
+        755 0:0 0 /sys/"]]
     .assert_eq(&listing(&built.steps[0].files));
     let names: Vec<String> = listing(&built.steps[1].files)
         .lines()

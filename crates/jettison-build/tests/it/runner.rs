@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::{
-    arguments, caching, copying, failures, instructions, processes, pruning, reproducible, travel,
+    arguments, caching, copying, failures, instructions, processes, pruning, reproducible, running,
+    travel,
 };
 
 /// A test: its name, and what it does.
@@ -19,7 +20,7 @@ macro_rules! tests {
     };
 }
 
-const SUBJECTS: [(&str, &[Test]); 9] = [
+const SUBJECTS: [(&str, &[Test]); 10] = [
     ("arguments", arguments::TESTS),
     ("caching", caching::TESTS),
     ("copying", copying::TESTS),
@@ -28,6 +29,7 @@ const SUBJECTS: [(&str, &[Test]); 9] = [
     ("processes", processes::TESTS),
     ("pruning", pruning::TESTS),
     ("reproducible", reproducible::TESTS),
+    ("running", running::TESTS),
     ("travel", travel::TESTS),
 ];
 

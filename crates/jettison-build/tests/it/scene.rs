@@ -6,11 +6,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use jettison_build::{
-    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Keep,
-    LowerRequest, Reporter, RunHost, StepLayout, StepSource,
+    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Certificates, Engine, Event,
+    Keep, LowerRequest, NoSecrets, Reporter, RunHost, RunLimits, Secrets, StepLayout, StepSource,
 };
 use jettison_dockerfile::Platform;
 use jettison_oci::{
@@ -36,6 +36,12 @@ pub(crate) struct Wishes {
     pub(crate) build_args: Vec<(&'static str, &'static str)>,
     pub(crate) without_cache: bool,
     pub(crate) keeps_little: bool,
+    /// Executes independent steps at once.
+    pub(crate) runs_at_once: bool,
+    pub(crate) secrets: Option<Arc<dyn Secrets + Send>>,
+    pub(crate) limits: RunLimits,
+    pub(crate) proxies: Vec<(String, String)>,
+    pub(crate) certificates: Option<Certificates>,
     /// Layouts of steps to take results from.
     pub(crate) cache_from: Vec<PathBuf>,
     /// A layout to put steps into.
@@ -119,9 +125,9 @@ impl Scene {
             resolv_conf: empty_file(&self.root.join("resolv.conf")),
             hosts: empty_file(&self.root.join("hosts")),
             apt_settings: None,
-            proxies: Vec::new(),
+            proxies: wishes.proxies.clone(),
             resources: jettison_sandbox::Resources::UNLIMITED,
-            certificates: None,
+            certificates: wishes.certificates.clone(),
         };
         let recorder = Recorder::default();
         let result = (|| {
@@ -134,6 +140,7 @@ impl Scene {
                     .iter()
                     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                     .collect(),
+                limits: wishes.limits.clone(),
                 ..LowerRequest::on(Platform::new("linux", "amd64"))
             };
             let sources: Vec<StepLayout> = wishes
@@ -157,7 +164,11 @@ impl Scene {
                     Keep::Everything
                 },
                 // The order of events is part of what tests expect.
-                jobs: Some(1),
+                jobs: (!wishes.runs_at_once).then_some(1),
+                secrets: match &wishes.secrets {
+                    Some(secrets) => &**secrets,
+                    None => &NoSecrets,
+                },
                 ..BuildRequest::new(dockerfile, &context, lower)
             };
             let built = engine.build(&request, &bases, &recorder)?;
@@ -183,8 +194,11 @@ pub(crate) fn age(path: &Path) {
     fs::File::open(path).unwrap().set_times(times).unwrap();
 }
 
+/// The file at `path`, which is empty if the test has not made it.
 fn empty_file(path: &Path) -> PathBuf {
-    fs::write(path, "").unwrap();
+    if !path.exists() {
+        fs::write(path, "").unwrap();
+    }
     path.to_path_buf()
 }
 
@@ -245,6 +259,7 @@ impl Reporter for Recorder {
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
             Event::StepFinished { .. }
+            | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }
             | Event::TaskFinished { .. } => {}

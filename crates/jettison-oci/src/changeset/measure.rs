@@ -44,6 +44,64 @@ pub fn measure_layer(
     })
 }
 
+/// Something in a layer, by its path without a slash at the start or the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerEntry<'a> {
+    /// Anything but a directory, and the size of its content.
+    File {
+        /// Its path.
+        path: &'a [u8],
+        /// The size of a regular file in bytes, else 0.
+        size: u64,
+    },
+    /// A whiteout: what lower layers have at the path is gone.
+    Removed {
+        /// The path.
+        path: &'a [u8],
+    },
+    /// An opaque whiteout: what lower layers have in the directory is gone.
+    Emptied {
+        /// The directory.
+        path: &'a [u8],
+    },
+}
+
+/// Tells `see` what is in a layer, in its order, without unpacking it.
+pub fn layer_entries(
+    store: &Store,
+    layer: &Layer,
+    see: &mut dyn FnMut(LayerEntry<'_>),
+) -> Result<(), LayerError> {
+    with_blob(store, &layer.blob, |tar| {
+        each_entry(tar, |entry, _| {
+            let path = entry.path.strip_suffix(b"/").unwrap_or(&entry.path);
+            let split = path.iter().rposition(|&byte| byte == b'/');
+            let (parent, name) = match split {
+                Some(slash) => (&path[..slash], &path[slash + 1..]),
+                None => (&b""[..], path),
+            };
+            if name == b".wh..wh..opq" {
+                see(LayerEntry::Emptied { path: parent });
+            } else if let Some(name) = name.strip_prefix(WHITEOUT) {
+                let removed = if parent.is_empty() {
+                    name.to_vec()
+                } else {
+                    [parent, b"/", name].concat()
+                };
+                see(LayerEntry::Removed { path: &removed });
+            } else if entry.kind != EntryKind::Directory {
+                let size = if entry.kind == EntryKind::File {
+                    entry.size
+                } else {
+                    0
+                };
+                see(LayerEntry::File { path, size });
+            }
+            Ok(())
+        })
+    })
+}
+
 /// Writes the tar of `layer` to `writer`, compressed anew.
 pub(crate) fn recompress<W: Write>(
     store: &Store,

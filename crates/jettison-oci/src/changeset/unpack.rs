@@ -1,7 +1,10 @@
 //! Unpacks archives into a directory that they cannot lead out of.
 
+mod many;
 mod place;
 mod tree;
+
+pub use crate::changeset::unpack::many::unpack_layers;
 
 use std::fmt;
 use std::io::Read;

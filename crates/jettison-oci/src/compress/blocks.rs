@@ -18,6 +18,7 @@ use crate::compress::codec::{Codec, Format};
 pub(crate) struct Blocks<W: Write> {
     writer: W,
     format: Format,
+    n_threads: usize,
     /// What came since the last cut.
     pending: Vec<u8>,
     /// Where blocks are compressed, once there is a second one.
@@ -30,9 +31,15 @@ pub(crate) struct Blocks<W: Write> {
 
 impl<W: Write> Blocks<W> {
     pub(crate) fn new(writer: W, format: Format) -> Blocks<W> {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Blocks::with_threads(writer, format, cores.min(format.most_threads()))
+    }
+
+    fn with_threads(writer: W, format: Format, n_threads: usize) -> Blocks<W> {
         Blocks {
             writer,
             format,
+            n_threads,
             pending: Vec::new(),
             pool: None,
             under_way: VecDeque::new(),
@@ -61,11 +68,10 @@ impl<W: Write> Blocks<W> {
     /// Passes the block on that is complete.
     fn submit(&mut self) -> io::Result<()> {
         if self.pool.is_none() {
-            self.pool = Some(Pool::new(self.format)?);
+            self.pool = Some(Pool::new(self.format, self.n_threads)?);
         }
-        let n_threads = self.pool.as_ref().map_or(1, Pool::n_threads);
         // One more for each thread, so that none has to wait for this one.
-        if self.under_way.len() >= 2 * n_threads {
+        if self.under_way.len() >= 2 * self.n_threads {
             self.collect()?;
         }
         let Block { input, output } = self.spare.pop().unwrap_or_default();
@@ -126,9 +132,7 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(format: Format) -> io::Result<Pool> {
-        let cores = available_parallelism().map_or(1, usize::from);
-        let n_threads = cores.min(format.most_threads());
+    fn new(format: Format, n_threads: usize) -> io::Result<Pool> {
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
         let mut pool = Pool {
@@ -144,10 +148,6 @@ impl Pool {
             pool.threads.push(thread);
         }
         Ok(pool)
-    }
-
-    fn n_threads(&self) -> usize {
-        self.threads.len()
     }
 
     fn submit(&self, block: Block) -> io::Result<Receiver<io::Result<Block>>> {
@@ -187,4 +187,48 @@ fn stopped() -> io::Error {
         io::ErrorKind::BrokenPipe,
         "a compressing thread has stopped",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_threads_does_not_change_the_output() {
+        let text: Vec<u8> = (0..2_000_000_u32)
+            .flat_map(|number| (number / 3).wrapping_mul(2_654_435_761).to_le_bytes())
+            .collect();
+        for format in [Format::Gzip(1), Format::Zstd(1)] {
+            let compressed = |n_threads| {
+                let mut blocks = Blocks::with_threads(Vec::new(), format, n_threads);
+                blocks.write_all(&text).unwrap();
+                blocks.finish().unwrap()
+            };
+            let expected = compressed(1);
+            for n_threads in [2, 5] {
+                assert!(compressed(n_threads) == expected, "{format:?} {n_threads}");
+            }
+        }
+    }
+
+    /// A disk that is full.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_writer_that_fails_stops_everything() {
+        let mut blocks = Blocks::with_threads(Full, Format::Gzip(1), 2);
+        let zeros = vec![0; 1 << 20];
+        let failed = (0..1000).find_map(|_| blocks.write_all(&zeros).err());
+        assert_eq!(failed.unwrap().kind(), io::ErrorKind::StorageFull);
+    }
 }

@@ -34,7 +34,8 @@ impl Format {
     pub(crate) fn most_threads(self) -> usize {
         match self {
             Format::Gzip(_) => 16,
-            Format::Zstd(..=9) => 6,
+            Format::Zstd(..=4) => 6,
+            Format::Zstd(5..=9) => 3,
             Format::Zstd(10..) => 2,
         }
     }

@@ -98,22 +98,23 @@ fn add(store: &Store, prepared: Prepared, path: &Path) -> Result<Exported, Expor
         Err(error) if error.kind() == io::ErrorKind::NotFound => ImageIndex::new(Vec::new()),
         Err(error) => return Err(io_error("read", &index_path)(error)),
     };
-    index.manifests.retain(|old| {
-        let is_replaced = |new: &Descriptor| match name_of(old) {
-            None => name_of(new).is_none() && old.digest == new.digest,
-            name => name == name_of(new),
-        };
-        !prepared.entries.iter().any(is_replaced)
-    });
-    index.manifests.extend(prepared.entries);
+    let mut entries = prepared.entries;
+    for entry in &mut entries {
+        // An image without a name is the directory's newest (BuildKit: `solve`, client/solve.go).
+        let name = entry.annotations.entry(REF_NAME.to_owned());
+        name.or_insert_with(|| "latest".to_owned());
+    }
+    let is_replaced = |old: &Descriptor| entries.iter().any(|new| name_of(new) == name_of(old));
+    index.manifests.retain(|old| !is_replaced(old));
+    index.manifests.extend(entries);
     write_file(&index_path, |file| file.write_all(&index.to_json()))?;
     Ok(prepared.exported)
 }
 
-/// The name that an entry of an index has.
-fn name_of(entry: &Descriptor) -> Option<&String> {
+/// The name that an entry of an index has, short and in full (BuildKit: `insertDesc`, client/ociindex/ociindex.go).
+fn name_of(entry: &Descriptor) -> (Option<&String>, Option<&String>) {
     let annotation = |name| entry.annotations.get(name);
-    annotation(IMAGE_NAME).or(annotation(REF_NAME))
+    (annotation(REF_NAME), annotation(IMAGE_NAME))
 }
 
 /// Makes `path` a file that holds what `write` writes, whole or not at all. A symlink stays one, and what is no regular

@@ -25,6 +25,14 @@ pub struct ExportImage {
     pub platform: Option<Platform>,
 }
 
+impl ExportImage {
+    /// What the descriptor says that it runs on.
+    pub(super) fn platform(&self) -> Platform {
+        let image = || self.image.platform();
+        self.platform.clone().unwrap_or_else(image)
+    }
+}
+
 /// What is written out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExportContent {
@@ -64,7 +72,7 @@ pub enum Timestamps {
 }
 
 /// What is said about the parts of an export, by key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Annotations {
     /// In each manifest.
     pub manifest: BTreeMap<String, String>,
@@ -74,11 +82,47 @@ pub struct Annotations {
     pub index: BTreeMap<String, String>,
     /// In the layout, on the index of images.
     pub index_descriptor: BTreeMap<String, String>,
+    /// What is said about single platforms.
+    pub platforms: Vec<PlatformAnnotations>,
+}
+
+/// What is said about the image of one platform, by key, beside what is said about all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlatformAnnotations {
+    /// The platform, as the image's descriptor says it.
+    pub platform: Platform,
+    /// In the manifest.
+    pub manifest: BTreeMap<String, String>,
+    /// In the index, on the manifest.
+    pub manifest_descriptor: BTreeMap<String, String>,
 }
 
 impl Annotations {
     fn is_empty(&self) -> bool {
         *self == Annotations::default()
+    }
+
+    /// What is said in the manifest for `platform`.
+    pub(super) fn of_manifest(&self, platform: &Platform) -> BTreeMap<String, String> {
+        let mut annotations = self.manifest.clone();
+        for own in self.of_platform(platform) {
+            annotations.extend(own.manifest.clone());
+        }
+        annotations
+    }
+
+    /// What is said on the manifest for `platform`.
+    pub(super) fn of_descriptor(&self, platform: &Platform) -> BTreeMap<String, String> {
+        let mut annotations = self.manifest_descriptor.clone();
+        for own in self.of_platform(platform) {
+            annotations.extend(own.manifest_descriptor.clone());
+        }
+        annotations
+    }
+
+    fn of_platform(&self, platform: &Platform) -> impl Iterator<Item = &PlatformAnnotations> {
+        let own = self.platforms.iter();
+        own.filter(|own| is_same(&own.platform, platform))
     }
 }
 
@@ -165,6 +209,11 @@ pub fn export(
     }
 }
 
+/// Whether two platforms are the same as far as images are chosen by them.
+fn is_same(one: &Platform, other: &Platform) -> bool {
+    (&one.os, &one.architecture, &one.variant) == (&other.os, &other.architecture, &other.variant)
+}
+
 /// Refuses what cannot be said in the form that is asked for, in BuildKit's words where it has some.
 fn check(
     content: &ExportContent,
@@ -176,6 +225,18 @@ fn check(
     // BuildKit: `Commit`, exporter/containerimage/writer.go, and `Export`, exporter/oci/export.go.
     if settings.media_types == MediaTypes::Docker && !annotations.is_empty() {
         return refuse("cannot export annotations with \"oci-mediatypes=false\"");
+    }
+    let images = match content {
+        ExportContent::Image(image) => std::slice::from_ref(image),
+        ExportContent::Index(images) => images,
+    };
+    for own in &annotations.platforms {
+        let is_exported = |image: &ExportImage| is_same(&own.platform, &image.platform());
+        if !images.iter().any(is_exported) {
+            return Err(ExportError::NoSuchPlatform {
+                platform: own.platform.id(),
+            });
+        }
     }
     match content {
         ExportContent::Image(_) => {

@@ -66,10 +66,10 @@ impl Prepared {
             }
         };
         let annotations = match content {
-            ExportContent::Image(_) => &settings.annotations.manifest_descriptor,
-            ExportContent::Index(_) => &settings.annotations.index_descriptor,
+            ExportContent::Image(image) => settings.annotations.of_descriptor(&image.platform()),
+            ExportContent::Index(_) => settings.annotations.index_descriptor.clone(),
         };
-        descriptor.annotations.extend(annotations.clone());
+        descriptor.annotations.extend(annotations);
         Ok(Prepared {
             entries: named(&descriptor, &settings.names),
             exported: Exported { descriptor, images },
@@ -156,7 +156,7 @@ impl Preparation<'_> {
         }
         let config_json = self.config_json(&export.image, base.map(Image::config), &layers);
         let image = Image::from_config_json(config_json, layers).map_err(broken)?;
-        let written = self.manifest(&image, export.platform.clone());
+        let written = self.manifest(&image, export.platform());
         Ok((image, written))
     }
 
@@ -178,7 +178,7 @@ impl Preparation<'_> {
     }
 
     /// Makes the manifest and the configuration blobs.
-    fn manifest(&mut self, image: &Image, platform: Option<Platform>) -> ExportedImage {
+    fn manifest(&mut self, image: &Image, platform: Platform) -> ExportedImage {
         let media_types = self.settings.media_types;
         let config_json = image.config_json();
         let config = Descriptor::new(
@@ -196,14 +196,14 @@ impl Preparation<'_> {
         });
         let mut manifest = Manifest::new(config.clone(), layers.collect());
         manifest.media_type = Some(media_types.of(&MediaType::OciManifest));
-        manifest.annotations = self.settings.annotations.manifest.clone();
+        manifest.annotations = self.settings.annotations.of_manifest(&platform);
         self.put(image.id().0, config_json.to_vec());
         let json = manifest.to_json();
         let (digest, size) = (Digest::of(&json), length(&json));
         self.put(digest, json);
         let media_type = media_types.of(&MediaType::OciManifest);
         let mut descriptor = Descriptor::new(media_type, digest, size);
-        descriptor.platform = Some(platform.unwrap_or_else(|| image.platform()));
+        descriptor.platform = Some(platform);
         if let Some(created) = &image.config().created {
             let created = (CREATED.to_owned(), created.clone());
             descriptor.annotations.extend([created]);
@@ -220,7 +220,9 @@ impl Preparation<'_> {
         let annotations = &self.settings.annotations;
         let manifests = images.iter().map(|image| {
             let mut manifest = image.manifest.clone();
-            manifest.annotations = annotations.manifest_descriptor.clone();
+            let own = manifest.platform.as_ref();
+            manifest.annotations =
+                own.map_or_else(BTreeMap::new, |own| annotations.of_descriptor(own));
             manifest
         });
         let mut index = ImageIndex::new(manifests.collect());

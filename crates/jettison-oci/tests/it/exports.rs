@@ -7,8 +7,8 @@ use expect_test::{Expect, expect};
 use jettison_oci::{
     Annotations, Compression, Digest, ExportContent, ExportError, ExportFormat, ExportImage,
     ExportSettings, Exported, HistoryEntry, Image, ImageConfig, LayerOptions, Manifest, MediaType,
-    MediaTypes, Platform, Recompression, RootFs, Sink, Timestamps, export, import_layout,
-    write_layer,
+    MediaTypes, Platform, PlatformAnnotations, Recompression, RootFs, Sink, Timestamps, export,
+    import_layout, write_layer,
 };
 
 use crate::scratch::{Scratch, chain, image_of, listing};
@@ -144,7 +144,7 @@ fn an_index_has_an_image_for_each_platform_and_shared_layers_once() {
         ..arm.platform()
     };
     let arm = ExportImage {
-        platform: Some(v7),
+        platform: Some(v7.clone()),
         ..only(&arm)
     };
     let content = ExportContent::Index(vec![only(&amd64), arm]);
@@ -155,13 +155,22 @@ fn an_index_has_an_image_for_each_platform_and_shared_layers_once() {
         manifest_descriptor: say("manifest-descriptor"),
         index: say("index"),
         index_descriptor: say("index-descriptor"),
+        platforms: vec![PlatformAnnotations {
+            platform: v7,
+            manifest: say("arm"),
+            manifest_descriptor: say("arm"),
+        }],
     };
     let (exported, files) = archive(&scratch, &content, &settings);
     expect![[r#"{"manifests":[{"annotations":{"index-descriptor":"yes","io.containerd.image.name":"docker.io/library/app:latest","org.opencontainers.image.created":"2026-01-02T03:04:05Z","org.opencontainers.image.ref.name":"latest"},"digest":"…","mediaType":"application/vnd.oci.image.index.v1+json","size":0}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#]]
     .assert_eq(&shape(&files["index.json"]));
-    expect![[r#"{"annotations":{"index":"yes"},"manifests":[{"annotations":{"manifest-descriptor":"yes"},"digest":"…","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":0},{"annotations":{"manifest-descriptor":"yes"},"digest":"…","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"arm","os":"linux","variant":"v7"},"size":0}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#]]
+    expect![[r#"{"annotations":{"index":"yes"},"manifests":[{"annotations":{"manifest-descriptor":"yes"},"digest":"…","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":0},{"annotations":{"arm":"yes","manifest-descriptor":"yes"},"digest":"…","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"arm","os":"linux","variant":"v7"},"size":0}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#]]
     .assert_eq(&shape(blob(&files, &exported.descriptor.digest)));
     assert_eq!(manifest(&files, &exported).annotations, say("manifest"));
+    let arm = Manifest::from_json(blob(&files, &exported.images[1].manifest.digest)).unwrap();
+    let mut both = say("manifest");
+    both.extend(say("arm"));
+    assert_eq!(arm.annotations, both);
     // Two manifests, two configurations, one layer, one index.
     let blobs = files.keys().filter(|name| name.len() > 64).count();
     assert_eq!(blobs, 6);
@@ -202,6 +211,28 @@ fn what_a_form_cannot_say_is_refused() {
         |image| ExportContent::Index(vec![image]),
         &settings(&[]),
         expect!["docker exporter does not currently support exporting manifest lists"],
+    );
+}
+
+#[test]
+fn what_is_said_about_a_platform_that_is_not_there_is_refused() {
+    let scratch = Scratch::new();
+    let image = scratch.image("content");
+    let mut settings = settings(&[]);
+    settings.annotations.platforms = vec![PlatformAnnotations {
+        platform: Platform {
+            architecture: "riscv64".to_owned(),
+            ..image.platform()
+        },
+        manifest: BTreeMap::new(),
+        manifest_descriptor: BTreeMap::new(),
+    }];
+    let content = ExportContent::Image(only(&image));
+    let format = ExportFormat::Layout(scratch.path("out"));
+    let error = export(&scratch.store, &content, &settings, format).unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "invalid annotation: no platform linux/riscv64 found in source"
     );
 }
 

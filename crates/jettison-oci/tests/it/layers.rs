@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
 use jettison_oci::{
-    BlobSync, Compression, LayerError, LayerOptions, Store, StoreOptions, measure_layer,
-    unpack_layer, unpack_layer_over, write_layer,
+    BlobSync, Compression, LayerError, LayerOptions, Owners, Store, StoreOptions, measure_layer,
+    unpack_layer, unpack_layer_over, unpack_layers, write_layer,
 };
 
 use crate::scratch::{Scratch, has_overlay_features, listing, make_opaque, make_whiteout, tree};
@@ -86,6 +86,36 @@ fn unpacking_gives_the_layer_that_was_written() {
         tree(&upper).replace("0755 special socket\n", "")
     );
     assert_eq!(scratch.layer(&unpacked, &[]), layer);
+}
+
+#[test]
+fn several_layers_are_unpacked_at_once_each_where_it_belongs() {
+    let scratch = Scratch::new();
+    let layers: Vec<_> = (0..9)
+        .map(|number| {
+            let upper = scratch.dir(&format!("upper-{number}"));
+            write(upper.join(format!("file-{number}")), "content");
+            let unpacked = scratch.dir(&format!("unpacked-{number}"));
+            (scratch.layer(&upper, &[]), unpacked)
+        })
+        .collect();
+    let summary = unpack_layers(&scratch.store, &layers, Owners::Preserve).unwrap();
+    assert_eq!((summary.files, summary.unpacked_size), (9, 9 * 7));
+    for (number, (_, unpacked)) in layers.iter().enumerate() {
+        assert_eq!(
+            tree(unpacked),
+            tree(&scratch.path(&format!("upper-{number}")))
+        );
+    }
+    for missing in [7, 4] {
+        let digest = layers[missing].0.blob.digest;
+        scratch.store.remove_blob(&digest).unwrap();
+    }
+    assert!(unpack_layers(&scratch.store, &layers, Owners::Preserve).is_err());
+    assert_eq!(
+        unpack_layers(&scratch.store, &[], Owners::Preserve).unwrap(),
+        jettison_oci::UnpackSummary::default()
+    );
 }
 
 #[test]

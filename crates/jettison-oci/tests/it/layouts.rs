@@ -139,7 +139,7 @@ fn a_layout_that_exists_is_added_to() {
         (&one, Some("app:1")),
         (&two, Some("app:2")),
         (&two, Some("app:1")),
-        (&one, None),
+        (&two, None),
         (&one, None),
     ] {
         export_image(&scratch.store, image, &destination, &options(name)).unwrap();
@@ -155,7 +155,7 @@ fn a_layout_that_exists_is_added_to() {
         [
             (Some("docker.io/library/app:2"), two.id()),
             (Some("docker.io/library/app:1"), two.id()),
-            (None, one.id())
+            (Some("latest"), one.id())
         ]
     );
 }

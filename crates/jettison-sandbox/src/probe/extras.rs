@@ -1,5 +1,7 @@
 //! What is good to have: limits for what commands use, and programs for other processors.
 
+use rustix::fs::StatVfsMountFlags;
+
 use super::{Finding, Subject, limited, ok};
 use crate::cgroup::{Cgroup, Controller, Resources, Version, hierarchy};
 use crate::emulator::{emulators, has_registry};
@@ -41,12 +43,20 @@ pub(super) fn control_groups() -> Finding {
 }
 
 fn advice() -> &'static str {
-    match hierarchy(Controller::Memory).map(|hierarchy| hierarchy.version) {
+    let hierarchy = hierarchy(Controller::Memory);
+    let is_read_only = hierarchy.as_ref().is_ok_and(|hierarchy| {
+        let facts = rustix::fs::statvfs(&hierarchy.own);
+        facts.is_ok_and(|facts| facts.f_flag.contains(StatVfsMountFlags::RDONLY))
+    });
+    if is_read_only {
+        return "in a container, mount /sys/fs/cgroup writable";
+    }
+    match hierarchy.map(|hierarchy| hierarchy.version) {
         Ok(Version::One) => {
             "run as root, or let the host use control groups of version 2 (systemd.unified_cgroup_hierarchy=1)"
         }
         Ok(Version::Two) => "start it with `systemd-run --user --scope -p Delegate=yes`",
-        Err(_) => "mount /sys/fs/cgroup; in a container, writable",
+        Err(_) => "mount /sys/fs/cgroup",
     }
 }
 

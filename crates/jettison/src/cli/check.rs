@@ -81,6 +81,8 @@ pub(crate) enum CallMethod {
     Check,
     Outline,
     Targets,
+    /// The methods that there are.
+    Describe,
 }
 
 /// Reads `METHOD[,format=text|json]`, as buildx does (`ParseCallFunc`, util/buildflags/call.go).
@@ -106,7 +108,8 @@ fn method(name: &str) -> Result<CallMethod, String> {
         "check" | "lint" => Ok(CallMethod::Check),
         "outline" => Ok(CallMethod::Outline),
         "targets" => Ok(CallMethod::Targets),
-        _ => Err("take build, check, outline or targets".to_string()),
+        "subrequests.describe" => Ok(CallMethod::Describe),
+        _ => Err("take build, check, outline, targets or subrequests.describe".to_string()),
     }
 }
 

@@ -3,7 +3,6 @@
 mod caches;
 mod execution;
 mod export;
-mod files;
 mod metadata;
 mod named;
 mod options;
@@ -44,7 +43,7 @@ pub(crate) fn run(
     let root = world::root(global, surroundings)?;
     let secrets = outside::secrets(args, surroundings, &root)?;
     let reach = outside::reach(args, surroundings);
-    let certificates = outside::certificates(args, &reach)?;
+    let certificates = outside::certificates(args.commands.ca.as_deref(), &reach)?;
     let remotes = HostRemotes::new(&root, &reach, &secrets);
     let open = |owners| outside::context(args, &remotes, &root, owners);
     if let Some(call) = call_of(args) {
@@ -72,7 +71,10 @@ pub(crate) fn run(
     let store = world::store(&root)?;
     let host = RunHost {
         resources: options::resources(&args.commands),
-        certificates,
+        certificates: match certificates {
+            Some(certificates) => Some(certificates),
+            None => outside::certificates(inputs.settings.build.ca.as_deref(), &reach)?,
+        },
         ..world::run_host(&root, &entered, &inputs.lower.build_args)?
     };
     let engine = Engine::open(&store, &entered, &host)
@@ -80,6 +82,7 @@ pub(crate) fn run(
     let work = Build {
         engine: &engine,
         inputs,
+        opened: &prepared.opened,
         args,
         progress,
         named: &named,

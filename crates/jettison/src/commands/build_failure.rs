@@ -18,7 +18,13 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
             outcome,
         } => {
             let message = format!("`{command}` did not complete successfully: {outcome}");
-            at_line(Failure::no(""), source, *line, &message, &[])
+            let drawing = Drawing {
+                message: &message,
+                range: instruction_range(source, *line),
+                hints: &what_to_do(outcome),
+                ..Drawing::default()
+            };
+            Failure::no("").drawn(draw_all(source, &[drawing]))
         }
         BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
         BuildError::Lower(lower) => lower_failure(lower, source),
@@ -29,6 +35,22 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
         }
         other => Failure::user(other.to_string()).because(other),
     }
+}
+
+/// What to do about a command that ended so, where that can be told.
+fn what_to_do(outcome: &str) -> Vec<String> {
+    let hint = if outcome.ends_with("the limit of memory was reached") {
+        "give it more with `--memory`"
+    } else if outcome.starts_with("exit code: 127") {
+        "a program was not found: it is not installed at this point, or not in PATH"
+    } else if outcome.starts_with("exit code: 126") {
+        "a program could not be started: it has no right to be executed, or is for another platform"
+    } else if outcome.starts_with("exit code: 137") || outcome.starts_with("killed by signal 9") {
+        "it was killed, perhaps because memory ran out"
+    } else {
+        return Vec::new();
+    };
+    vec![hint.to_string()]
 }
 
 fn lower_failure(error: &LowerError, source: &Source) -> Failure {
@@ -108,4 +130,34 @@ fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
         next = error.source();
     }
     causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_told_is_told() {
+        for (outcome, begins) in [
+            ("exit code: 127", Some("a program was not found")),
+            (
+                "exit code: 126 (exec x: Permission denied)",
+                Some("a program could not"),
+            ),
+            (
+                "exit code: 137: the limit of memory was reached",
+                Some("give it more"),
+            ),
+            ("killed by signal 9", Some("it was killed")),
+            ("exit code: 1", None),
+            ("exit code: 12", None),
+        ] {
+            let hints = what_to_do(outcome);
+            let is_right = match begins {
+                Some(begins) => hints.len() == 1 && hints[0].starts_with(begins),
+                None => hints.is_empty(),
+            };
+            assert!(is_right, "{outcome}: {hints:?}");
+        }
+    }
 }

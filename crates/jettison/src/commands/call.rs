@@ -36,6 +36,10 @@ pub(super) fn run(
 ) -> Result<ExitCode, Failure> {
     let location = outside::location(opened);
     let source = opened.source.clone();
+    if call.method == CallMethod::Describe {
+        output.raw(&describe(call));
+        return Ok(ExitCode::SUCCESS);
+    }
     if call.method == CallMethod::Check {
         let ignore = ignore_file(&location)?;
         let build_args = world::build_args(&args.input.build_args, surroundings);
@@ -77,10 +81,27 @@ pub(super) fn run(
             print_outline(call, &outline, &source)
         }
         CallMethod::Targets => print_targets(call, &targets(&read.parse, &read.graph), &source),
-        CallMethod::Build | CallMethod::Check => String::new(),
+        CallMethod::Describe | CallMethod::Build | CallMethod::Check => String::new(),
     };
     output.raw(&text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The methods that there are (BuildKit: frontend/subrequests, `describe` in frontend/dockerui/requests.go).
+fn describe(call: CallRequest) -> String {
+    let methods = [
+        (
+            "outline",
+            "List all parameters current build target supports",
+        ),
+        ("targets", "List all targets current build supports"),
+        ("subrequests.describe", "List available subrequest types"),
+    ];
+    if call.is_json {
+        return json::methods(&methods);
+    }
+    let rows = methods.map(|(name, description)| format!("{name:20} 1.0.0   {description}\n"));
+    format!("{:20} VERSION DESCRIPTION\n", "NAME") + &rows.concat()
 }
 
 fn print_outline(call: CallRequest, outline: &Outline, source: &Source) -> String {

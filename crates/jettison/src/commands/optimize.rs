@@ -71,7 +71,7 @@ pub(crate) fn run(
         optimized_name: &optimized.familiar(),
     };
     let result = optimize(&engine, &bases, &request, &watcher).map_err(|error| {
-        watcher.progress.fail(&error.to_string());
+        watcher.progress.fail();
         failure(&error, &inputs.source, &written)
     })?;
     build::tag(&store, std::slice::from_ref(&original), &result.original)?;

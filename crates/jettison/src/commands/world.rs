@@ -22,6 +22,9 @@ use crate::surroundings::Surroundings;
 /// The largest Dockerfile that is read.
 pub(crate) const DOCKERFILE_LIMIT: u64 = 64 << 20;
 
+/// The variable, and build argument, with the time of what is built.
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// apt's own user does not exist where only one user ID is mapped.
 const APT_SINGLE_ID: &str = "APT::Sandbox::User \"root\";\n";
 
@@ -152,6 +155,11 @@ pub(crate) fn inputs_of(
     let created = created(surroundings)?;
     let mut lower = LowerRequest::on(Platform::new("linux", &Surroundings::architecture()));
     lower.build_args = build_args(&args.build_args, surroundings);
+    // buildx passes it on so, unless it is given otherwise (`toSolveOpt`, build/opt.go).
+    if let Some(epoch) = surroundings.variables.get(SOURCE_DATE_EPOCH) {
+        let given = lower.build_args.entry(SOURCE_DATE_EPOCH.to_string());
+        given.or_insert_with(|| epoch.clone());
+    }
     let cache = if args.no_cache {
         CacheUse::Ignore
     } else {
@@ -191,7 +199,7 @@ pub(super) fn build_args(
 
 /// The time in `SOURCE_DATE_EPOCH`.
 fn created(surroundings: &Surroundings) -> Result<Option<String>, Failure> {
-    let Some(text) = surroundings.variables.get("SOURCE_DATE_EPOCH") else {
+    let Some(text) = surroundings.variables.get(SOURCE_DATE_EPOCH) else {
         return Ok(None);
     };
     match text.parse::<u64>() {

@@ -9,6 +9,7 @@ use jettison_oci::Digest;
 use jettison_slim::timestamp;
 use serde::Serialize;
 
+use crate::base64::base64;
 use crate::printable::printable_json;
 
 /// Prints events as JSON.
@@ -118,13 +119,14 @@ impl Json {
     }
 
     /// Prints how it ended for those that were running.
-    pub(super) fn fail(&mut self, error: &str, now: Instant) {
+    pub(super) fn fail(&mut self, now: Instant) {
         let time = self.time(now);
         let mut failed = Vec::new();
         for vertex in self.vertexes.iter_mut().flatten() {
             if vertex.completed.is_none() {
                 vertex.completed = Some(time.clone());
-                vertex.error = Some(error.to_string());
+                // BuildKit's word for it (Go: `context.Canceled`).
+                vertex.error = Some("context canceled".to_string());
                 failed.push(vertex.clone());
             }
         }
@@ -171,6 +173,14 @@ impl Json {
             }
             Event::StepFinished { step, .. } => {
                 let begun = self.vertex(*step)?.clone();
+                vertex = [self.complete(*step, begun, time)];
+                status.vertexes = &vertex;
+            }
+            Event::StepFailed { step, error } => {
+                let begun = Vertex {
+                    error: Some((*error).to_string()),
+                    ..self.vertex(*step)?.clone()
+                };
                 vertex = [self.complete(*step, begun, time)];
                 status.vertexes = &vertex;
             }
@@ -258,45 +268,10 @@ fn work(task: &Task, (current, total): (u64, u64), timestamp: String) -> Work {
     }
 }
 
-/// Bytes in the usual alphabet of Base64, with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let index = (bits >> (18 - 6 * place)) & 63;
-            // Three bytes are four letters, two are three, one is two.
-            let is_there = place <= chunk.len();
-            text.push(if is_there {
-                char::from(ALPHABET[index as usize])
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use jettison_build::KeyChange;
-
-    #[test]
-    fn bytes_are_written_as_base64() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
-    }
 
     #[test]
     fn events_have_buildkits_keys() {

@@ -59,6 +59,7 @@ impl<W: Write> Plain<W> {
             | Event::StepCached { .. }
             | Event::StepOutput { .. }
             | Event::StepFinished { .. }
+            | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. } => {}
         }
@@ -100,10 +101,19 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    /// Prints how it ended for those that were running.
+    /// Prints how it ended for those that were running, and again the output that other steps' lines stand between.
     pub(super) fn fail(&mut self, steps: &mut Steps, now: Instant) {
-        steps.fail(now);
+        steps.cancel(now);
         self.show(steps, now);
+        let is_torn = |view: &&StepView| view.is_torn && view.state == StepState::Failed;
+        for view in steps.0.values().filter(is_torn) {
+            self.line("------");
+            self.line(&format!(" > {}:", view.title));
+            for line in &view.tail {
+                self.line(line);
+            }
+            self.line("------");
+        }
     }
 
     /// Prints all that there is of one step.
@@ -111,6 +121,8 @@ impl<W: Write> Plain<W> {
         let shown = number + 1;
         if self.current != Some(number) {
             self.leave();
+            view.is_torn |= view.is_begun;
+            view.is_begun = true;
             if self.has_printed {
                 self.line("");
             }
@@ -136,7 +148,8 @@ impl<W: Write> Plain<W> {
             StepState::Runs => return,
             StepState::Cached => "CACHED".to_string(),
             StepState::Done(elapsed) => format!("DONE {:.1}s", elapsed.as_secs_f64()),
-            StepState::Failed => format!("{RED}ERROR{RED:#}"),
+            StepState::Failed => format!("{RED}ERROR{RED:#}: {}", view.error),
+            StepState::Canceled => "CANCELED".to_string(),
         };
         self.line(&format!("{CYAN}#{shown}{CYAN:#} {end}"));
         view.is_closed = true;
@@ -197,6 +210,48 @@ mod tests {
         Event::StepFinished { step, elapsed }
     }
 
+    fn failed(step: usize) -> Event<'static> {
+        let error = "it did not complete successfully";
+        Event::StepFailed { step, error }
+    }
+
+    #[test]
+    fn output_of_a_failed_step_is_printed_in_one_piece() {
+        check(
+            &[
+                (0, started(0, "RUN a")),
+                (0, started(1, "RUN b")),
+                (10, wrote(0, b"a 1\n")),
+                (20, wrote(1, b"b 1\n")),
+                (30, finished(1, 30)),
+                (40, wrote(0, b"a 2\n")),
+                (50, started(2, "RUN c")),
+                (60, failed(0)),
+            ],
+            expect![[r"
+                #1 RUN a
+                #1 0.010 a 1
+                #1 ...
+
+                #2 RUN b
+                #2 0.020 b 1
+                #2 DONE 0.0s
+
+                #1 RUN a
+                #1 0.040 a 2
+                #1 ERROR: it did not complete successfully
+
+                #3 RUN c
+                #3 CANCELED
+                ------
+                 > RUN a:
+                a 1
+                a 2
+                ------
+            "]],
+        );
+    }
+
     #[test]
     fn steps_are_printed_as_docker_prints_them() {
         let cached = Event::StepCached {
@@ -212,6 +267,7 @@ mod tests {
                 (12_345, finished(1, 12_344)),
                 (12_346, started(2, "[3/3] RUN false")),
                 (12_400, wrote(2, b"no\n")),
+                (12_500, failed(2)),
             ],
             expect![[r"
                 #1 [1/3] COPY a b
@@ -225,7 +281,7 @@ mod tests {
 
                 #3 [3/3] RUN false
                 #3 0.054 no
-                #3 ERROR
+                #3 ERROR: it did not complete successfully
             "]],
         );
     }

@@ -31,6 +31,8 @@ pub(super) struct StepView {
     pub(super) reason: Option<String>,
     started: Instant,
     pub(super) state: StepState,
+    /// Why it failed.
+    pub(super) error: String,
     open: OpenLine,
     /// Lines that have not been shown, each with the time since the start.
     pub(super) pending: Vec<(Duration, String)>,
@@ -38,6 +40,10 @@ pub(super) struct StepView {
     pub(super) pending_since: Option<Instant>,
     /// The last lines, whether they were shown or not.
     pub(super) tail: Vec<String>,
+    /// Whether anything of it has been shown.
+    pub(super) is_begun: bool,
+    /// Whether lines of other steps stand between its own.
+    pub(super) is_torn: bool,
     /// Whether all that there is has been shown.
     pub(super) is_closed: bool,
 }
@@ -49,6 +55,8 @@ pub(super) enum StepState {
     Cached,
     Done(Duration),
     Failed,
+    /// It was running when another step failed.
+    Canceled,
 }
 
 impl Steps {
@@ -85,6 +93,14 @@ impl Steps {
                     view.state = StepState::Done(*elapsed);
                 }
             }
+            Event::StepFailed { step, error } => {
+                if let Some(view) = self.0.get_mut(step) {
+                    let rest = view.open.rest();
+                    view.add(rest, now);
+                    view.state = StepState::Failed;
+                    view.error = one_line(error);
+                }
+            }
             Event::Warning { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }
@@ -100,13 +116,13 @@ impl Steps {
             .map(|(number, view)| (*number, view))
     }
 
-    /// Marks what runs as failed, and closes its last line.
-    pub(super) fn fail(&mut self, now: Instant) {
+    /// Ends what still runs, and closes its last line.
+    pub(super) fn cancel(&mut self, now: Instant) {
         for view in self.0.values_mut() {
             if view.state == StepState::Runs {
                 let rest = view.open.rest();
                 view.add(rest, now);
-                view.state = StepState::Failed;
+                view.state = StepState::Canceled;
             }
         }
     }
@@ -119,10 +135,13 @@ impl StepView {
             reason: None,
             started: now,
             state,
+            error: String::new(),
             open: OpenLine::default(),
             pending: Vec::new(),
             pending_since: None,
             tail: Vec::new(),
+            is_begun: false,
+            is_torn: false,
             is_closed: false,
         }
     }

@@ -64,7 +64,7 @@ impl Live {
                     view.pending.clear();
                 }
             }
-            Event::StepStarted { .. } => {}
+            Event::StepStarted { .. } | Event::StepFailed { .. } => {}
             Event::Warning { text } => self.kept.push(warning(text)),
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
@@ -93,11 +93,10 @@ impl Live {
 
     /// Draws what runs, below what has been kept.
     pub(super) fn redraw(&mut self, steps: &Steps, now: Instant) {
-        let size = rustix::termios::tcgetwinsize(io::stderr());
-        let (width, height) = size.map_or((80, 24), |size| (size.ws_col.max(20), size.ws_row));
-        let lines = self.region(steps, now, usize::from(width));
+        let (width, height) = size();
+        let lines = self.region(steps, now, width);
         // What scrolled away could not be taken back.
-        let room = usize::from(height).saturating_sub(2).max(1);
+        let room = height.saturating_sub(2).max(1);
         let shown = &lines[..lines.len().min(room)];
         self.draw(shown);
     }
@@ -109,10 +108,10 @@ impl Live {
 
     /// Shows how it ended for those that were running.
     pub(super) fn fail(&mut self, steps: &mut Steps, now: Instant) {
-        steps.fail(now);
-        for view in steps.0.values_mut() {
-            if view.state == StepState::Failed && !view.is_closed {
-                self.close(view);
+        steps.cancel(now);
+        for view in steps.0.values_mut().filter(|view| !view.is_closed) {
+            self.close(view);
+            if view.state == StepState::Failed {
                 for line in &view.tail {
                     self.kept.push(format!("{DIM} => => {line}{DIM:#}"));
                 }
@@ -130,6 +129,7 @@ impl Live {
                 format!("{CYAN} =>{CYAN:#} {title} {DIM}{}{DIM:#}", time(elapsed))
             }
             StepState::Failed => format!("{RED} => ERROR{RED:#} {title}"),
+            StepState::Canceled => format!("{DIM} => CANCELED {title}{DIM:#}"),
             StepState::Runs => return,
         });
         if let Some(reason) = &view.reason {
@@ -185,6 +185,17 @@ impl Live {
         stderr.write_all(drawing.as_bytes()).unwrap_or_default();
         stderr.flush().unwrap_or_default();
     }
+}
+
+/// How many columns and lines the terminal has. Some do not know: they count as the usual ones.
+fn size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(io::stderr());
+    let (width, height) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    let usual = |number: u16, usual: usize| match number {
+        0 => usual,
+        number => usize::from(number),
+    };
+    (usual(width, 80).max(20), usual(height, 24))
 }
 
 fn time(elapsed: Duration) -> String {

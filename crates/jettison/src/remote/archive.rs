@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use jettison_oci::{Devices, LayerError, Owners, UnpackOptions, Whiteouts, unpack_tar};
+use jettison_oci::{Devices, LayerError, Owners, TarFile, UnpackOptions, Whiteouts};
 
 /// How many bytes of a file tell whether it is an archive.
 pub(crate) const HEADER: usize = 1024;
@@ -11,34 +11,13 @@ pub(crate) const HEADER: usize = 1024;
 /// The size of a block of a tar.
 const BLOCK: usize = 512;
 
-/// How an archive is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
-    Plain,
-    Gzip,
-    Bzip2,
-    Xz,
-    Zstd,
-}
-
-/// Says what kind of archive begins with `header`, if it is one (BuildKit: `IsArchive`, util/archiveutil).
-pub(crate) fn packing(header: &[u8]) -> Option<Packing> {
-    let magics: [(&[u8], Packing); 4] = [
-        (b"BZh", Packing::Bzip2),
-        (b"\x1f\x8b\x08", Packing::Gzip),
-        (b"\xfd7zXZ\0", Packing::Xz),
-        (b"\x28\xb5\x2f\xfd", Packing::Zstd),
-    ];
-    for (magic, packing) in magics {
-        if header.starts_with(magic) {
-            return Some(packing);
-        }
-    }
-    // A frame that is to be skipped is a frame as well.
-    if header.len() >= 8 && header[0] & 0xf0 == 0x50 && header[1..4] == [0x2a, 0x4d, 0x18] {
-        return Some(Packing::Zstd);
-    }
-    is_tar(header).then_some(Packing::Plain)
+/// Says whether a file that begins with `header` is an archive (BuildKit: `IsArchive`, util/archiveutil).
+pub(crate) fn is_archive(header: &[u8]) -> bool {
+    let magics: [&[u8]; 4] = [b"BZh", b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
+    // A frame of zstd that is to be skipped is a frame as well.
+    let is_skippable =
+        header.len() >= 8 && header[0] & 0xf0 == 0x50 && header[1..4] == [0x2a, 0x4d, 0x18];
+    magics.iter().any(|magic| header.starts_with(magic)) || is_skippable || is_tar(header)
 }
 
 /// Says whether the first block has the sum that it says it has.
@@ -68,12 +47,7 @@ fn is_tar(header: &[u8]) -> bool {
 }
 
 /// Unpacks the archive that `reader` gives into `dir`.
-pub(crate) fn unpack(
-    reader: impl Read,
-    packing: Packing,
-    dir: &Path,
-    owners: Owners,
-) -> Result<(), LayerError> {
+pub(crate) fn unpack(reader: impl Read, dir: &Path, owners: Owners) -> Result<(), LayerError> {
     let options = UnpackOptions {
         whiteouts: Whiteouts::Literal,
         keep_directory_symlinks: false,
@@ -81,17 +55,14 @@ pub(crate) fn unpack(
         devices: Devices::Refuse,
         place: None,
     };
-    let unsupported = || LayerError::Stream {
+    let tar = TarFile::open(reader).ok_or_else(|| LayerError::Stream {
         action: "unpack",
         source: io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!("archives that are packed with {packing:?} are not supported yet"),
+            io::ErrorKind::InvalidData,
+            "it begins like an archive, and there is no tar file in it",
         ),
-    };
-    match packing {
-        Packing::Plain => unpack_tar(reader, dir, &options).map(drop),
-        Packing::Gzip | Packing::Bzip2 | Packing::Xz | Packing::Zstd => Err(unsupported()),
-    }
+    })?;
+    tar.unpack(dir, &options).map(drop)
 }
 
 #[cfg(test)]
@@ -104,20 +75,20 @@ mod tests {
         tar[0] = b'a';
         tar[148..155].copy_from_slice(b"000541\0");
         for (header, expected) in [
-            (&b"FROM scratch\n"[..], None),
-            (b"", None),
-            (&[0; HEADER], None),
-            (b"BZh9", Some(Packing::Bzip2)),
-            (b"\x1f\x8b\x08\0", Some(Packing::Gzip)),
-            (b"\x1f\x8b\x07\0", None),
-            (b"\xfd7zXZ\0", Some(Packing::Xz)),
-            (b"\x28\xb5\x2f\xfd", Some(Packing::Zstd)),
-            (b"\x53\x2a\x4d\x18\0\0\0\0", Some(Packing::Zstd)),
-            (b"\x53\x2a\x4d\x18", None),
-            (&tar, Some(Packing::Plain)),
-            (&tar[..500], None),
+            (&b"FROM scratch\n"[..], false),
+            (b"", false),
+            (&[0; HEADER], false),
+            (b"BZh9", true),
+            (b"\x1f\x8b\x08\0", true),
+            (b"\x1f\x8b\x07\0", false),
+            (b"\xfd7zXZ\0", true),
+            (b"\x28\xb5\x2f\xfd", true),
+            (b"\x53\x2a\x4d\x18\0\0\0\0", true),
+            (b"\x53\x2a\x4d\x18", false),
+            (&tar, true),
+            (&tar[..500], false),
         ] {
-            assert_eq!(packing(header), expected, "{header:?}");
+            assert_eq!(is_archive(header), expected, "{header:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ use jettison_dockerfile::GitReference;
 use jettison_oci::Owners;
 
 use crate::failure::Failure;
-use crate::remote::archive::{HEADER, Packing, packing, unpack};
+use crate::remote::archive::{HEADER, is_archive, unpack};
 use crate::remote::context::dockerfile::DockerfileAt;
 use crate::remote::hosts::is_hosts_fault;
 use crate::remote::temporary::TemporaryDir;
@@ -78,17 +78,6 @@ pub(crate) enum ContextKind {
 }
 
 impl OpenedContext {
-    /// Whether files keep their owners when they are copied (BuildKit resets those of directories of the client only).
-    pub(crate) fn keeps_owners(&self) -> bool {
-        match self.kind {
-            ContextKind::Archive => true,
-            ContextKind::Directory
-            | ContextKind::Nothing
-            | ContextKind::Repository
-            | ContextKind::File => false,
-        }
-    }
-
     /// The context as the engine takes it.
     pub(crate) fn build_context(&self) -> Result<BuildContext, BuildError> {
         match (self.kind, &self.dockerfile) {
@@ -96,13 +85,10 @@ impl OpenedContext {
                 BuildContext::open(&self.root, dockerfile)
             }
             (ContextKind::Directory, None) => BuildContext::named(&self.root),
-            (
-                ContextKind::Nothing
-                | ContextKind::Archive
-                | ContextKind::Repository
-                | ContextKind::File,
-                _,
-            ) => BuildContext::unfiltered(&self.root),
+            (ContextKind::Archive, _) => BuildContext::unpacked(&self.root),
+            (ContextKind::Nothing | ContextKind::Repository | ContextKind::File, _) => {
+                BuildContext::unfiltered(&self.root)
+            }
         }
     }
 }
@@ -194,11 +180,11 @@ fn find_in_stdin(
         let text = "invalid argument: can't use stdin for both build context and dockerfile";
         return Err(Failure::user(text));
     }
-    let (header, packing) = peek(sources.stdin)
+    let (header, is_archive) = peek(sources.stdin)
         .map_err(|error| Failure::user("cannot read standard input").because(&error))?;
     let temporary = temporary(sources.root)?;
     let root = temporary.path().join("context");
-    let Some(packing) = packing else {
+    if !is_archive {
         if header.is_empty() {
             return Err(Failure::user("standard input is empty")
                 .hint("give a Dockerfile on it, or an archive with one in it"));
@@ -216,9 +202,9 @@ fn find_in_stdin(
             temporary: Some(temporary),
             usual: DockerfileAt::StdinAfter(header),
         });
-    };
+    }
     let reader = Cursor::new(header).chain(&mut *sources.stdin);
-    unpack_to(reader, packing, &root, request.owners, "standard input")?;
+    unpack_to(reader, &root, request.owners, "standard input")?;
     Ok(archive(root, temporary, None))
 }
 
@@ -230,24 +216,18 @@ fn find_in_file(
     let name = path.display().to_string();
     let fail = |error: &std::io::Error| Failure::user(format!("cannot read {name}")).because(error);
     let mut file = File::open(path).map_err(|error| fail(&error))?;
-    let (header, packing) = peek(&mut file).map_err(|error| fail(&error))?;
-    let Some(packing) = packing else {
+    let (header, is_archive) = peek(&mut file).map_err(|error| fail(&error))?;
+    if !is_archive {
         return Err(Failure::user(format!(
             "the build context {name} is neither a directory nor an archive"
         ))
         .hint(format!(
             "to build a Dockerfile of another name: -f {name} DIRECTORY"
         )));
-    };
+    }
     let temporary = temporary(sources.root)?;
     let root = temporary.path().join("context");
-    unpack_to(
-        Cursor::new(header).chain(file),
-        packing,
-        &root,
-        owners,
-        &name,
-    )?;
+    unpack_to(Cursor::new(header).chain(file), &root, owners, &name)?;
     Ok(archive(root, temporary, None))
 }
 
@@ -263,18 +243,12 @@ fn find_at_url(url: &str, owners: Owners, sources: &ContextSources<'_>) -> Resul
     let name = downloaded.path.display();
     let fail = |error: &std::io::Error| Failure::user(format!("cannot read {name}")).because(error);
     let mut file = File::open(&downloaded.path).map_err(|error| fail(&error))?;
-    let (header, packing) = peek(&mut file).map_err(|error| fail(&error))?;
+    let (header, is_archive) = peek(&mut file).map_err(|error| fail(&error))?;
     let temporary = temporary(sources.root)?;
     let root = temporary.path().join("context");
-    if let Some(packing) = packing {
+    if is_archive {
         let shown = crate::remote::address::redacted(url);
-        unpack_to(
-            Cursor::new(header).chain(file),
-            packing,
-            &root,
-            owners,
-            &shown,
-        )?;
+        unpack_to(Cursor::new(header).chain(file), &root, owners, &shown)?;
         return Ok(archive(root, temporary, downloaded.last_modified));
     }
     copy_of_download(&downloaded, &root, DOWNLOADED)?;
@@ -335,12 +309,12 @@ fn archive(root: PathBuf, temporary: TemporaryDir, time: Option<i64>) -> Found {
     }
 }
 
-/// The first bytes, and what they say about the rest.
-fn peek(reader: &mut dyn Read) -> std::io::Result<(Vec<u8>, Option<Packing>)> {
+/// The first bytes, and whether they are those of an archive.
+fn peek(reader: &mut dyn Read) -> std::io::Result<(Vec<u8>, bool)> {
     let mut header = Vec::new();
     reader.take(HEADER as u64).read_to_end(&mut header)?;
-    let packing = packing(&header);
-    Ok((header, packing))
+    let is_archive = is_archive(&header);
+    Ok((header, is_archive))
 }
 
 fn temporary(root: &Path) -> Result<TemporaryDir, Failure> {
@@ -359,15 +333,9 @@ fn make_dir(dir: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::user(format!("cannot create {}", dir.display())).because(&error))
 }
 
-fn unpack_to(
-    reader: impl Read,
-    packing: Packing,
-    dir: &Path,
-    owners: Owners,
-    name: &str,
-) -> Result<(), Failure> {
+fn unpack_to(reader: impl Read, dir: &Path, owners: Owners, name: &str) -> Result<(), Failure> {
     make_dir(dir)?;
-    unpack(reader, packing, dir, owners)
+    unpack(reader, dir, owners)
         .map_err(|error| Failure::user(format!("cannot unpack {name}")).because(&error))
 }
 

@@ -268,8 +268,24 @@ impl<'a> Downloads<'a> {
         Ok(address.authorization())
     }
 
+    /// Removes records of files that somebody removed. Whoever asks their URLs now waits for the locks.
+    fn forget_lost(&self) {
+        let Ok(entries) = fs::read_dir(self.dir.join("urls")) else {
+            return;
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.extension().is_none()
+                && Record::read(&path).is_some_and(|record| !self.kept(&record.digest).exists())
+                && let Some(_lock) = try_lock(&path.with_extension("lock"))
+            {
+                fs::remove_file(&path).unwrap_or_default();
+            }
+        }
+    }
+
     /// Removes what a process left that was killed. What cannot be removed does no harm.
     fn remove_leftovers(&self) {
+        self.forget_lost();
         let Ok(entries) = fs::read_dir(self.dir.join("partial")) else {
             return;
         };

@@ -148,6 +148,7 @@ impl<'a> Repositories<'a> {
             .join("checkouts")
             .join(checkout::key(request, &resolved));
         if let Some(checkout) = checkout::known(&dir) {
+            checkout::touch(&dir);
             return Ok(checkout);
         }
         let program = self.program(request)?;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jettison_build::{
@@ -10,7 +11,7 @@ use jettison_build::{
 
 use crate::remote::agent::{Patience, Reach};
 use crate::remote::download::Downloads;
-use crate::remote::git::{Repositories, lacks_git};
+use crate::remote::git::{GitError, Repositories, lacks_git};
 
 /// Fetches to below a root. Nothing is touched before something is asked for.
 pub(crate) struct HostRemotes<'a> {
@@ -20,6 +21,7 @@ pub(crate) struct HostRemotes<'a> {
     downloads: OnceLock<Downloads<'a>>,
     repositories: OnceLock<Repositories<'a>>,
     opening: Mutex<()>,
+    lacks_git: AtomicBool,
 }
 
 impl<'a> HostRemotes<'a> {
@@ -32,6 +34,18 @@ impl<'a> HostRemotes<'a> {
             downloads: OnceLock::new(),
             repositories: OnceLock::new(),
             opening: Mutex::new(()),
+            lacks_git: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether something could not be fetched because this host has no `git`.
+    pub(crate) fn lacks_git(&self) -> bool {
+        self.lacks_git.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, error: &GitError) {
+        if lacks_git(error) {
+            self.lacks_git.store(true, Ordering::Relaxed);
         }
     }
 
@@ -65,11 +79,13 @@ impl Remotes for HostRemotes<'_> {
     }
 
     fn commit(&self, request: &GitRequest) -> Result<GitCommit, RemoteError> {
-        Ok(self.repositories()?.commit(request)?)
+        let commit = self.repositories()?.commit(request);
+        Ok(commit.inspect_err(|error| self.note(error))?)
     }
 
     fn git(&self, request: &GitRequest) -> Result<Checkout, RemoteError> {
-        Ok(self.repositories()?.files(request)?)
+        let checkout = self.repositories()?.files(request);
+        Ok(checkout.inspect_err(|error| self.note(error))?)
     }
 }
 

@@ -146,4 +146,62 @@ fn what_is_no_context_is_the_users_mistake_and_a_missing_git_is_the_hosts() {
     let mut command = scratch.command(&["build", "git://127.0.0.1:1/x"]);
     let outcome = scratch.outcome(command.env("PATH", "/nonexistent"));
     said(outcome, "3", "`git` is not installed");
+    scratch.write(
+        "add/Dockerfile",
+        "FROM scratch\nADD git://127.0.0.1:1/x /\n",
+    );
+    let mut command = scratch.command(&["build", "add"]);
+    let outcome = scratch.outcome(command.env("PATH", "/nonexistent"));
+    said(outcome, "3", "`git` is not installed");
+}
+
+#[test]
+fn files_of_archives_keep_their_owners_whatever_packs_them() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = world();
+    let mut last = None;
+    for packing in ["--no-auto-compress", "--gzip", "--bzip2", "--xz", "--zstd"] {
+        let tar = "tar --owner=1000 --group=2000 -C app -c . ";
+        let output = scratch
+            .tool("sh", &["-c", &format!("{tar} {packing}")])
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            jettison_testkit::skip(&format!("there is no program for tar {packing}"));
+            continue;
+        }
+        let out = ["-o", "type=oci,tar=false,dest=out", "-"];
+        let id = id(&scratch, &out, &output.stdout);
+        assert_eq!(*last.get_or_insert_with(|| id.clone()), id, "{packing}");
+    }
+    let listing = "for blob in out/blobs/sha256/*; do tar tvf $blob --numeric-owner; done";
+    let output = scratch.tool("sh", &["-c", listing]).output().unwrap();
+    let listed = String::from_utf8_lossy(&output.stdout);
+    let owner = listed
+        .lines()
+        .find(|line| line.ends_with("all/a"))
+        .and_then(|line| line.split_whitespace().nth(1));
+    if owner == Some("0/0") {
+        jettison_testkit::skip("only one user ID can be used");
+        return;
+    }
+    assert_eq!(owner, Some("1000/2000"), "{listed}");
+}
+
+#[test]
+fn the_time_of_a_commit_can_be_that_of_the_image() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = world();
+    let server = serve(&scratch);
+    let url = server.url("/app.git");
+    let epoch = |value: &str| {
+        let argument = format!("SOURCE_DATE_EPOCH={value}");
+        id(&scratch, &[&url, "--build-arg", &argument], b"")
+    };
+    assert_eq!(epoch("context"), epoch("1000000000"));
+    assert_ne!(epoch("context"), epoch("1000000001"));
 }

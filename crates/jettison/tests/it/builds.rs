@@ -239,7 +239,7 @@ fn a_missing_source_is_shown_with_its_line_and_nothing_is_named() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: failed to compute cache key: /nothing: not found
+            error: failed to compute cache key: "/nothing": not found
              --> app/Dockerfile:2:1
               |
             2 | COPY nothing /
@@ -267,11 +267,12 @@ fn what_is_ignored_is_not_in_the_context() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: failed to compute cache key: /data/one: excluded by the ignore file
+            error: failed to compute cache key: "/data/one": not found: excluded by the ignore file
              --> app/Dockerfile:2:1
               |
             2 | COPY data/one /
               | ^^^^^^^^^^^^^^^
+            hint: take it back in with a line that begins with `!` at the end of the ignore file
         "#]],
     );
 }

@@ -422,12 +422,12 @@ fn a_call_that_does_not_exist_is_refused() {
         "FROM scratch\n",
         &["--call", "chek"],
         expect![[r#"
-        exit: 2
-        --- stderr ---
-        error: invalid value 'chek' for '--call <METHOD>': take build, check, outline or targets
+            exit: 2
+            --- stderr ---
+            error: invalid value 'chek' for '--call <METHOD>': take build, check, outline, targets or subrequests.describe
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
 }
 
@@ -461,5 +461,97 @@ fn findings_fail_a_build_that_asks_for_it() {
         error: app/Dockerfile: lint violation found for rules: MaintainerDeprecated
         hint: `jettison check` shows what is found; `# check=error=true` makes it fail the build
     "#]],
+    );
+}
+
+#[test]
+fn the_methods_are_listed() {
+    check_call(
+        "FROM scratch\n",
+        &["--call", "subrequests.describe"],
+        expect![[r#"
+            exit: 0
+            --- stdout ---
+            NAME                 VERSION DESCRIPTION
+            outline              1.0.0   List all parameters current build target supports
+            targets              1.0.0   List all targets current build supports
+            subrequests.describe 1.0.0   List available subrequest types
+        "#]],
+    );
+}
+
+#[test]
+fn the_methods_as_json_have_buildkits_keys() {
+    check_call(
+        "FROM scratch\n",
+        &["--call", "subrequests.describe,format=json"],
+        expect![[r#"
+            exit: 0
+            --- stdout ---
+            [
+              {
+                "name": "frontend.outline",
+                "version": "1.0.0",
+                "type": "rpc",
+                "description": "List all parameters current build target supports",
+                "opts": [
+                  {
+                    "name": "target",
+                    "description": "Target build stage"
+                  }
+                ],
+                "inputs": null,
+                "metadata": [
+                  {
+                    "name": "result.json",
+                    "description": ""
+                  },
+                  {
+                    "name": "result.txt",
+                    "description": ""
+                  }
+                ],
+                "refs": null
+              },
+              {
+                "name": "frontend.targets",
+                "version": "1.0.0",
+                "type": "rpc",
+                "description": "List all targets current build supports",
+                "opts": [],
+                "inputs": null,
+                "metadata": [
+                  {
+                    "name": "result.json",
+                    "description": ""
+                  },
+                  {
+                    "name": "result.txt",
+                    "description": ""
+                  }
+                ],
+                "refs": null
+              },
+              {
+                "name": "frontend.subrequests.describe",
+                "version": "1.0.0",
+                "type": "rpc",
+                "description": "List available subrequest types",
+                "opts": null,
+                "inputs": null,
+                "metadata": [
+                  {
+                    "name": "result.json",
+                    "description": ""
+                  },
+                  {
+                    "name": "result.txt",
+                    "description": ""
+                  }
+                ],
+                "refs": null
+              }
+            ]
+        "#]],
     );
 }

@@ -21,7 +21,16 @@ fn app() -> Scratch {
     scratch
         .outcome(&mut scratch.tool(
             "tar",
-            &["-C", "app", "-cf", "app.tar", "Dockerfile", "data"],
+            &[
+                "--owner=0",
+                "--group=0",
+                "-C",
+                "app",
+                "-cf",
+                "app.tar",
+                "Dockerfile",
+                "data",
+            ],
         ))
         .succeeded();
     scratch

@@ -20,6 +20,7 @@ mod check_formats;
 mod cli;
 mod conformance;
 mod contexts;
+mod fetched;
 mod files;
 mod interop;
 mod outputs;

@@ -90,8 +90,8 @@ fn files_are_written_as_a_tar() {
     };
     expect![[r#"
         srv/
-        srv/one
         srv/sub/
+        srv/one
         srv/sub/two
     "#]]
     .assert_eq(&list("file.tar"));

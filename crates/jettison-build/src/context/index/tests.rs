@@ -1,7 +1,5 @@
 //! The index remembers what it was told, and nothing else, whatever becomes of its file.
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -225,6 +223,37 @@ fn contexts_do_not_share_an_index() {
     let dir = fs::File::open(world.dir.path()).unwrap();
     let other = ContentIndex::open(world.dir.path(), Path::new("/other"), dir).unwrap();
     assert_eq!(other.get(&identity(1)), None);
+}
+
+#[test]
+fn indexes_of_contexts_that_nobody_builds_are_removed() {
+    let world = World::new();
+    world.save(1..3);
+    let folder = world.file().parent().unwrap().to_path_buf();
+    let make = |name: &str, days: u32| {
+        let file = fs::File::create(folder.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - DAY * days).unwrap();
+    };
+    let names = || {
+        let files = fs::read_dir(&folder).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.len() < 64).collect();
+        names.sort();
+        names
+    };
+    for (name, days) in [("old", 61), ("new", 59), (".left", 2), (".writing", 0)] {
+        make(name, days);
+    }
+    world.save(3..4);
+    assert_eq!(names(), [".writing", "new"]);
+    for number in 0..70 {
+        make(&format!("{number:02}"), number % 50);
+    }
+    world.save(4..5);
+    let kept = names();
+    assert_eq!(kept.len(), MOST_INDEXES);
+    assert!(kept.contains(&".writing".to_owned()) && !kept.contains(&"new".to_owned()));
+    assert_eq!(world.known(0..9), [1, 2, 3, 4]);
 }
 
 proptest! {

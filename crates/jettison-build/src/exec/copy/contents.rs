@@ -121,10 +121,10 @@ impl CopyWork<'_> {
             if !is_wanted {
                 above(bytes(path), &node.meta, text);
             }
-            let is_dir = node.meta.is_dir();
-            let attributes = match is_dir {
-                true => digest_of_attributes(node).map_err(failed)?,
-                false => None,
+            let attributes = if node.meta.is_dir() {
+                digest_of_attributes(node).map_err(failed)?
+            } else {
+                None
             };
             let target = match node.meta.kind {
                 FileKind::Symlink => node.target().map_err(failed)?,

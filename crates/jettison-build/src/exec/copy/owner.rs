@@ -16,7 +16,7 @@ pub(crate) struct Owner {
 
 /// The owner that `--chown` or `USER` names: a user, a colon, a group, each by name or number, each may
 /// be missing. Names are those of the target's own `/etc/passwd` and `/etc/group`; who is in neither is root, and
-/// a user's number is also the group's (BuildKit: `readUser`, solver/llbsolver/ops/user_linux.go).
+/// a user's number is also the group's (BuildKit: `readUser`, `ops/user_linux.go`).
 pub(crate) fn owner(target: &dyn Lookup, text: &str) -> io::Result<Owner> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));
     let (uid, own_group) = match number(user) {

@@ -115,10 +115,15 @@ impl Placer<'_> {
                     .map_err(write_error(target))?;
             }
             Some(node) if node.meta.is_dir() => {
-                // It keeps what it has. BuildKit gives it the source's time (fsutil: `restoreFileTimestamp`), but the time of the
-                // context's top is no more than when something beside the copied files was last made or removed there.
+                // It keeps all but its time (fsutil: `restoreFileTimestamp`). The top of a context or a stage has no time of
+                // its own: the context's says no more than when something was last made or removed beside the copied files.
                 let directory = self.draft.directory_mut(target);
-                drop(directory.map_err(write_error(target))?);
+                let directory = directory.map_err(write_error(target))?;
+                if let Some(directory) = directory
+                    && !is_top(&selected.node)
+                {
+                    directory.node.meta.mtime = selected.node.meta.mtime;
+                }
             }
             Some(_) => return Err(not_a_directory(target)),
         }
@@ -207,6 +212,14 @@ impl Placer<'_> {
     pub(crate) fn real(&self, path: &Path) -> Result<PathBuf, CopyFailure> {
         let path = clean(path);
         resolve(&self.draft, &path).map_err(write_error(&path))
+    }
+}
+
+/// Whether a directory is the top of its tree.
+fn is_top(node: &Node) -> bool {
+    match &node.origin {
+        Origin::Disk(_, path, _) => path.as_os_str().is_empty(),
+        Origin::Text(_) | Origin::Piece(..) => true,
     }
 }
 

@@ -36,7 +36,7 @@ impl SourceRules {
     /// The directory that a source's text says to start from, and what of it is wanted.
     ///
     /// With `--parents` that is what is before the first `/./`, else the top; the rest is a pattern (BuildKit: `dispatchCopy`,
-    /// dockerfile2llb/convert_copy.go).
+    /// `dockerfile2llb/convert_copy.go`).
     pub(crate) fn split(&self, text: &str) -> Result<(String, Wanted), CopyFailure> {
         let excluded = self.excluded.clone();
         if !self.keeps_parents {
@@ -67,9 +67,9 @@ fn matcher(patterns: &[String]) -> Result<IgnoreFile, CopyFailure> {
         .iter()
         .map(|pattern| pattern.trim())
         .filter(|pattern| !pattern.starts_with('/') && !pattern.starts_with("!/"))
-        .map(|pattern| match pattern.starts_with('#') {
-            true => format!("./{pattern}"),
-            false => pattern.to_owned(),
+        .map(|pattern| {
+            let is_comment = pattern.starts_with('#');
+            format!("{}{pattern}", if is_comment { "./" } else { "" })
         })
         .collect();
     IgnoreFile::parse(&lines.join("\n")).map_err(|error| CopyFailure::Invalid(error.to_string()))

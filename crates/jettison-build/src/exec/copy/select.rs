@@ -153,9 +153,10 @@ fn select_files(
         let real = resolve(files, &named).map_err(read_error(&named))?;
         let node = files.node(&real).map_err(read_error(&real))?;
         let node = node.ok_or_else(|| missing(&named))?;
-        let found = match node.meta.is_dir() {
-            true => walk((files, owned), &real, wanted)?,
-            false => Vec::new(),
+        let found = if node.meta.is_dir() {
+            walk((files, owned), &real, wanted)?
+        } else {
+            Vec::new()
         };
         selected.push(Selected {
             named,

@@ -6,6 +6,7 @@ mod sources;
 mod targets;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -169,9 +170,10 @@ fn parse(instruction: &str) -> (CopyDefinition, bool) {
         }),
         keeps_parents: first("parents").is_some(),
         is_linked: first("link").is_some(),
-        archives: match instruction.starts_with("ADD") {
-            true => Archives::LocalUnpacked,
-            false => Archives::Kept,
+        archives: if instruction.starts_with("ADD") {
+            Archives::LocalUnpacked
+        } else {
+            Archives::Kept
         },
     };
     (definition, first("on").is_some())
@@ -205,11 +207,8 @@ fn listing(changes: &Changes) -> String {
                 (&node.meta, rest)
             }
         };
-        text.push_str(&format!(
-            "{:04o} {}/{path}{rest}\n",
-            meta.mode,
-            owner_of(meta)
-        ));
+        let owner = owner_of(meta);
+        writeln!(text, "{:04o} {owner}/{path}{rest}", meta.mode).unwrap();
     }
     text
 }

@@ -318,7 +318,7 @@ impl Work<'_> {
                 let content = LoadedContent::Open(opened);
                 return Ok(Loaded { xattrs, content });
             }
-            self.stream(path, node, opened, &xattrs, None)?;
+            self.stream(path, node, (opened, &xattrs), None)?;
             let content = LoadedContent::None;
             return Ok(Loaded { xattrs, content });
         }
@@ -334,9 +334,10 @@ impl Work<'_> {
             made.write_all(buffer).map_err(write_error(path))?;
             upper.dress_file(path, &made, &node.meta, &xattrs)?;
         }
-        let content = match self.has_layer {
-            true => LoadedContent::Bytes(std::mem::take(buffer)),
-            false => LoadedContent::None,
+        let content = if self.has_layer {
+            LoadedContent::Bytes(std::mem::take(buffer))
+        } else {
+            LoadedContent::None
         };
         Ok(Loaded { xattrs, content })
     }
@@ -346,8 +347,7 @@ impl Work<'_> {
         &self,
         path: &Path,
         node: &Node,
-        opened: Opened,
-        xattrs: &Xattrs,
+        (opened, xattrs): (Opened, &Xattrs),
         mut layer: Option<&mut LayerWriter>,
     ) -> Result<(), CopyFailure> {
         let mut opened = opened;
@@ -436,7 +436,7 @@ impl Work<'_> {
                         entry.size = opened.size;
                         layer.entry(&entry).map_err(failed)?;
                         let path = path_of(path);
-                        self.stream(&path, node, opened, &loaded.xattrs, Some(layer))
+                        self.stream(&path, node, (opened, &loaded.xattrs), Some(layer))
                     }
                     (_, _) => layer.entry(&entry).map_err(failed),
                 }

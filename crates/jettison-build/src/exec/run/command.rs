@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use jettison_sandbox::{
     Entered, Exit, Input as StandardInput, KernelDirectories, MemoryFile, MissingCwd, Mount,
-    MountKind, Network, OutputMode, ResolvedUser, Rootfs, Sandbox, SandboxError, Security,
+    MountKind, Network, OutputMode, ResolvedUser, Rootfs, Sandbox, SandboxError, Security, Signal,
     Terminal, Ulimit, Upper,
 };
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cache_mounts::CacheMounts;
 use crate::error::BuildError;
@@ -32,6 +34,8 @@ pub(crate) struct RunSurroundings<'a> {
     pub(crate) snapshots: &'a Snapshots,
     /// The directories of a file system, top first.
     pub(crate) lowers_of: &'a dyn Fn(Input) -> Result<Vec<PathBuf>, BuildError>,
+    /// Whether nobody wants the result any more, because another step has failed.
+    pub(crate) is_cancelled: &'a dyn Fn() -> bool,
 }
 
 impl fmt::Debug for RunSurroundings<'_> {
@@ -120,7 +124,7 @@ pub(crate) fn run_command(
         resources: surroundings.host.resources.clone(),
         kernel_directories: KernelDirectories::Kept,
     };
-    let exit = follow(&sandbox, surroundings.entered, output);
+    let exit = follow(&sandbox, surroundings, output);
     let finished = prepared.finish(surroundings);
     let exit = exit.map_err(RunError::Sandbox)?;
     finished.map_err(RunError::Build)?;
@@ -168,16 +172,29 @@ fn ulimits(definition: &RunDefinition) -> Result<Vec<Ulimit>, RunError> {
     definition.limits.ulimits.iter().map(limit).collect()
 }
 
+/// So often is it asked whether the result is still wanted.
+const CANCEL_INTERVAL: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
 /// Starts the process and hands on what it writes, to its end.
 fn follow(
     sandbox: &Sandbox,
-    entered: &Entered,
+    surroundings: &RunSurroundings<'_>,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, SandboxError> {
-    let mut child = sandbox.spawn(entered)?;
+    let mut child = sandbox.spawn(surroundings.entered)?;
     if let Some(mut pipe) = child.stdout() {
         let mut buffer = vec![0; 16 << 10];
         loop {
+            let mut ready = [PollFd::new(&pipe, PollFlags::IN)];
+            if let Ok(0) = poll(&mut ready, Some(&CANCEL_INTERVAL)) {
+                if (surroundings.is_cancelled)() {
+                    child.signal(Signal::KILL);
+                }
+                continue;
+            }
             match pipe.read(&mut buffer) {
                 Ok(length @ 1..) => output(&buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

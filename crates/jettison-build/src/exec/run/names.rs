@@ -100,11 +100,10 @@ impl<'a> Resolver<'a> {
         if self.servers.is_empty() {
             self.servers = PUBLIC.map(str::to_owned).to_vec();
         }
-        let mut text: String = self
-            .servers
-            .iter()
-            .map(|server| format!("nameserver {server}\n"))
-            .collect();
+        let mut text = String::new();
+        for server in &self.servers {
+            let _ok = writeln!(text, "nameserver {server}");
+        }
         for (keyword, values) in [("search", &self.search), ("options", &self.options)] {
             if !values.is_empty() {
                 let _ok = writeln!(text, "{keyword} {}", values.join(" "));

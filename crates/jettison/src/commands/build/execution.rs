@@ -22,7 +22,7 @@ pub(super) struct Prepared {
     pub(super) inputs: Inputs,
     pub(super) n_warnings: usize,
     /// What was unpacked for the build lasts as long as it.
-    _opened: OpenedContext,
+    pub(super) opened: OpenedContext,
 }
 
 /// Reads what an opened context has, and says what is wrong with it.
@@ -44,7 +44,7 @@ pub(super) fn prepare(
     Ok(Prepared {
         inputs,
         n_warnings,
-        _opened: opened,
+        opened,
     })
 }
 
@@ -52,6 +52,7 @@ pub(super) fn prepare(
 pub(super) struct Build<'a> {
     pub(super) engine: &'a Engine<'a>,
     pub(super) inputs: &'a Inputs,
+    pub(super) opened: &'a OpenedContext,
     pub(super) args: &'a BuildArgs,
     pub(super) progress: ProgressKind,
     pub(super) named: &'a Named,
@@ -85,8 +86,11 @@ impl Build<'_> {
             &args.input,
             self.now,
         )
-        .with_layouts(self.named.layouts());
+        .with_layouts(self.named.layouts())
+        .with_times(self.opened.time, self.remotes);
         let layouts = caches::open(&args.cache.cache_from, &progress);
+        let settings = inputs.settings.build.jobs.map(u16::from);
+        let jobs = args.commands.jobs.or(settings);
         let mut lower = inputs.lower.clone();
         lower.target_platform = platform;
         let request = BuildRequest {
@@ -97,14 +101,19 @@ impl Build<'_> {
             keep: caches::keep(&args.cache.cache_to),
             cache: inputs.cache,
             created: inputs.created.clone(),
-            jobs: args.commands.jobs.map(usize::from),
+            jobs: jobs.map(usize::from),
             ..BuildRequest::new(&inputs.source.text, &inputs.context, lower)
         };
         self.engine
             .build(&request, &bases, &progress)
             .map_err(|error| {
-                progress.fail(&error.to_string());
-                build_failure(&error, &inputs.source)
+                progress.fail();
+                let failure = build_failure(&error, &inputs.source);
+                if self.remotes.lacks_git() {
+                    failure.of_host().hint("install git")
+                } else {
+                    failure
+                }
             })
     }
 }

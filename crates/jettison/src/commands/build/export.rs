@@ -6,8 +6,9 @@ use std::path::Path;
 use jettison_build::Built;
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Annotations, Compression, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported,
-    MediaTypes, Recompression, Reference, Sink, Store, Timestamps,
+    Annotations, Compression, ExportContent, ExportError, ExportFormat, ExportImage,
+    ExportSettings, Exported, MediaTypes, Recompression, Reference, RootfsImage, RootfsSettings,
+    Sink, Store, Timestamps,
 };
 
 use crate::cli::{Annotation, AnnotationLevel, CompressionKind, FileDest, ImageAttributes};
@@ -17,8 +18,6 @@ use crate::surroundings::Surroundings;
 
 /// The zstd level of exported layers, if none is asked for.
 const ZSTD_LEVEL: i32 = 3;
-/// The gzip level of exported layers, if none is asked for, as docker's.
-const GZIP_LEVEL: u32 = 6;
 
 /// What is written, and how.
 #[derive(Debug)]
@@ -41,26 +40,39 @@ pub(super) enum Kind {
 impl Export<'_> {
     /// Writes a directory.
     pub(super) fn layout(&self, path: &Path) -> Result<Exported, Failure> {
-        self.write(ExportFormat::Layout(path.to_path_buf()))
+        let format = ExportFormat::Layout(path.to_path_buf());
+        jettison_oci::export(self.store, &self.content(), &self.settings()?, format)
+            .map_err(|error| Failure::user("cannot write the image out").because(&error))
     }
 
     /// Writes a tar.
     pub(super) fn archive(&self, dest: &FileDest, kind: Kind) -> Result<Exported, Failure> {
-        let mut stdout = io::stdout().lock();
-        let sink = match dest {
-            FileDest::Stdout => Sink::Stream(&mut stdout),
-            FileDest::Path(path) => Sink::File(path.clone()),
-        };
-        self.write(match kind {
-            Kind::Oci => ExportFormat::OciArchive(sink),
-            Kind::Docker => ExportFormat::DockerArchive(sink),
+        let settings = self.settings()?;
+        to_sink(dest, |sink| {
+            let format = match kind {
+                Kind::Oci => ExportFormat::OciArchive(sink),
+                Kind::Docker => ExportFormat::DockerArchive(sink),
+            };
+            jettison_oci::export(self.store, &self.content(), &settings, format)
         })
     }
 
-    fn write(&self, format: ExportFormat<'_>) -> Result<Exported, Failure> {
-        let settings = self.settings()?;
-        jettison_oci::export(self.store, &self.content(), &settings, format)
-            .map_err(|error| Failure::user("cannot write the image out").because(&error))
+    /// The images as their files are written: each in a directory of its own if there are several, or if that is asked
+    /// for.
+    pub(super) fn rootfs(&self, splits: Option<bool>) -> Vec<RootfsImage> {
+        let splits = splits.unwrap_or(self.builds.len() > 1);
+        let images = self.builds.iter().map(|built| RootfsImage {
+            image: built.image.clone(),
+            directory: splits.then(|| directory(&platform(built))),
+        });
+        images.collect()
+    }
+
+    /// With `SOURCE_DATE_EPOCH` all files have that time.
+    pub(super) fn rootfs_settings(&self) -> RootfsSettings {
+        RootfsSettings {
+            mtime: self.builds.iter().find_map(|built| built.plan.epoch),
+        }
     }
 
     fn content(&self) -> ExportContent {
@@ -86,11 +98,12 @@ impl Export<'_> {
             Some(CompressionKind::Zstd) => Compression::Zstd {
                 level: level.unwrap_or(ZSTD_LEVEL),
             },
-            Some(CompressionKind::Gzip) | None => Compression::Gzip {
-                level: level
-                    .and_then(|level| u32::try_from(level).ok())
-                    .unwrap_or(GZIP_LEVEL),
-            },
+            Some(CompressionKind::Gzip) | None => {
+                match level.and_then(|level| u32::try_from(level).ok()) {
+                    Some(level) => Compression::Gzip { level },
+                    None => Compression::INTEROPERABLE,
+                }
+            }
         };
         Ok(ExportSettings {
             names,
@@ -151,6 +164,24 @@ impl Export<'_> {
         }
         Ok(all)
     }
+}
+
+/// Gives the place for a file to what writes it.
+pub(super) fn to_sink<T>(
+    dest: &FileDest,
+    write: impl FnOnce(Sink<'_>) -> Result<T, ExportError>,
+) -> Result<T, Failure> {
+    let mut stdout = io::stdout().lock();
+    let sink = match dest {
+        FileDest::Stdout => Sink::Stream(&mut stdout),
+        FileDest::Path(path) => Sink::File(path.clone()),
+    };
+    write(sink).map_err(|error| Failure::user("cannot write the image out").because(&error))
+}
+
+/// The directory of a platform's files (BuildKit: `platforms.FormatAll`, with `_` for `/`).
+fn directory(platform: &Platform) -> String {
+    platform.to_string().replace('/', "_")
 }
 
 /// The platform of an image.

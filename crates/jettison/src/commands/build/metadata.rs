@@ -67,6 +67,9 @@ struct StepLayer {
     diff_id: String,
     added_bytes: u64,
     files: u64,
+    /// What of it later steps overwrite or delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden_bytes: Option<u64>,
 }
 
 /// The metadata of builds, `main` before the others, whose image has these names, and was written out with a descriptor.
@@ -133,6 +136,7 @@ fn steps(built: &Built) -> Vec<Step<'_>> {
                 diff_id: layer.diff_id.0.to_string(),
                 added_bytes: layer.unpacked_size,
                 files: layer.files,
+                hidden_bytes: record.overwritten,
             }),
         })
         .collect()

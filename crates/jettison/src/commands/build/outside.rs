@@ -63,10 +63,10 @@ pub(in crate::commands) fn reach(args: &BuildArgs, surroundings: &Surroundings) 
 
 /// The certificates that commands trust besides those of their images.
 pub(in crate::commands) fn certificates(
-    args: &BuildArgs,
+    ca: Option<&str>,
     reach: &Reach,
 ) -> Result<Option<Certificates>, Failure> {
-    let Some(ca) = args.commands.ca.as_deref() else {
+    let Some(ca) = ca else {
         return Ok(None);
     };
     let path = match ca {
@@ -129,7 +129,9 @@ pub(in crate::commands) fn context(
 pub(in crate::commands) fn owners(entered: &Entered) -> Owners {
     match entered.ids {
         IdMapKind::SingleId => Owners::Squash,
-        IdMapKind::Root | IdMapKind::SubordinateIds { .. } => Owners::Preserve,
+        IdMapKind::Root => Owners::Preserve,
+        // An archive can name IDs that nobody was given.
+        IdMapKind::SubordinateIds { .. } => Owners::WhereMapped,
     }
 }
 

@@ -1,15 +1,14 @@
 //! What becomes of images that were built: their names, and the files that are written.
 
-use std::fs::{self, File};
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jettison_build::{Built, Engine};
-use jettison_oci::{Exported, Reference};
+use jettison_oci::{Exported, LocalMode, Reference, export_rootfs_directory, export_rootfs_tar};
 
 use crate::cli::{Annotation, BuildArgs, Entitlement, FileDest, OutputKind, OutputSpec};
 use crate::commands::build::export::{self, Export};
-use crate::commands::build::{files, metadata, tag};
+use crate::commands::build::{metadata, tag};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::text_file::{check_destination, write};
@@ -161,20 +160,10 @@ impl<'a> Results<'a> {
             OutputKind::OciArchive(dest) => export.archive(dest, export::Kind::Oci).map(Some),
             OutputKind::Docker(dest) => export.archive(dest, export::Kind::Docker).map(Some),
             OutputKind::Tar(dest) => {
-                let [built] = builds else {
-                    return Err(Failure::user(
-                        "type=tar takes one platform: take type=local",
-                    ));
-                };
-                match dest {
-                    FileDest::Stdout => {
-                        let mut stdout = io::stdout().lock();
-                        files::write_tar(engine, &built.image, None, &mut stdout)?;
-                    }
-                    FileDest::Path(path) => write_file(path, |file| {
-                        files::write_tar(engine, &built.image, None, file)
-                    })?,
-                }
+                let images = export.rootfs(None);
+                export::to_sink(dest, |sink| {
+                    export_rootfs_tar(engine.store, &images, &export.rootfs_settings(), sink)
+                })?;
                 Ok(None)
             }
             OutputKind::Local {
@@ -182,41 +171,20 @@ impl<'a> Results<'a> {
                 deletes,
                 splits,
             } => {
-                if *deletes {
-                    files::empty(dest)?;
-                }
-                for built in builds {
-                    let dir = if splits.unwrap_or(builds.len() > 1) {
-                        dest.join(export::platform(built).to_string().replace('/', "_"))
-                    } else {
-                        dest.clone()
-                    };
-                    files::write_directory(engine, &built.image, &dir, None)?;
-                }
+                let images = export.rootfs(*splits);
+                let mode = if *deletes {
+                    LocalMode::Delete
+                } else {
+                    LocalMode::Copy
+                };
+                let settings = export.rootfs_settings();
+                export_rootfs_directory(engine.store, &images, &settings, dest, mode).map_err(
+                    |error| Failure::user("cannot write the image's files").because(&error),
+                )?;
                 Ok(None)
             }
         }
     }
-}
-
-/// Writes a file by rename.
-fn write_file(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let fail = |error: io::Error| {
-        Failure::user(format!("cannot write {}", path.display())).because(&error)
-    };
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary: PathBuf = path.with_file_name(name);
-    let mut file = File::create(&temporary).map_err(fail)?;
-    let written = write(&mut file).and_then(|()| fs::rename(&temporary, path).map_err(fail));
-    if written.is_err() {
-        // What is left of it is of no use.
-        fs::remove_file(&temporary).unwrap_or_default();
-    }
-    written
 }
 
 /// Says whether an image is for this host.

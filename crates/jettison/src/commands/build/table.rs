@@ -1,4 +1,5 @@
-//! The table after a build: what each step took when it was executed, now or earlier, and what it added to the image.
+//! The table after a build: what each step took when it was executed, now or earlier, and what it added to the
+//! image, and what of that later steps overwrite or delete (`HIDDEN`).
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use crate::progress::seconds;
 const LIMIT: usize = 48;
 
 /// One row; a cell is empty if nothing is known.
-type Row = [String; 6];
+type Row = [String; 7];
 
 /// The table's lines, below an empty one. There are none if the build has no steps.
 pub(super) fn table(built: &Built) -> Vec<String> {
     if built.steps.is_empty() {
         return Vec::new();
     }
-    let heading = ["STEP", "", "TIME", "CPU", "MEMORY", "ADDED"].map(str::to_string);
+    let heading = ["STEP", "", "TIME", "CPU", "MEMORY", "ADDED", "HIDDEN"].map(str::to_string);
     let steps = built.plan.steps.iter().zip(&built.steps);
     let rows = steps.map(|(step, record)| row(&step.hints.title, record));
     let rows: Vec<Row> = [heading]
@@ -49,6 +50,11 @@ fn row(title: &str, record: &StepRecord) -> Row {
             .as_ref()
             .map(|layer| size_text(layer.unpacked_size))
             .unwrap_or_default(),
+        record
+            .overwritten
+            .filter(|bytes| *bytes > 0)
+            .map(size_text)
+            .unwrap_or_default(),
     ]
 }
 
@@ -73,13 +79,17 @@ fn total(steps: &[StepRecord]) -> Row {
         seconds(times.sum::<Duration>()),
         peak.map(size_text).unwrap_or_default(),
         size_text(layers.map(|layer| layer.unpacked_size).sum()),
+        match steps.iter().filter_map(|step| step.overwritten).sum() {
+            0 => String::new(),
+            hidden => size_text(hidden),
+        },
     ]
 }
 
 /// Rows in columns: words to the left, numbers to the right.
 fn aligned(rows: &[Row]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..6).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..7).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Row| {
         let cells = row.iter().zip(&widths).enumerate();
         let cells = cells.map(|(column, (cell, width))| match column {
@@ -98,13 +108,21 @@ mod tests {
 
     #[test]
     fn numbers_stand_below_each_other() {
-        let heading = ["STEP", "", "TIME", "CPU", "MEMORY", "ADDED"];
+        let heading = ["STEP", "", "TIME", "CPU", "MEMORY", "ADDED", "HIDDEN"];
         let rows = [
             heading,
-            ["[2/3] RUN make", "", "12.3 s", "40.1 s", "1.2 GB", "3.4 MB"],
-            ["[3/3] COPY a b", "cached", "3 ms", "", "", "6 B"],
             [
-                "2 steps", "1 cached", "12.3 s", "40.1 s", "1.2 GB", "3.4 MB",
+                "[2/3] RUN make",
+                "",
+                "12.3 s",
+                "40.1 s",
+                "1.2 GB",
+                "3.4 MB",
+                "7 B",
+            ],
+            ["[3/3] COPY a b", "cached", "3 ms", "", "", "6 B", ""],
+            [
+                "2 steps", "1 cached", "12.3 s", "40.1 s", "1.2 GB", "3.4 MB", "7 B",
             ],
         ];
         let rows = rows.map(|row| row.map(str::to_string));

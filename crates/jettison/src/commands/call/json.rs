@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use jettison_dockerfile::{Outline, OutlineMount, Target};
 use serde::Serialize;
 
+use crate::base64::base64;
 use crate::printable::printable_json;
 
 #[derive(Serialize)]
@@ -158,42 +159,41 @@ pub(super) fn pretty(value: &impl Serialize) -> String {
     json + "\n"
 }
 
-/// Bytes as Base64, as in RFC 4648.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            if digit > chunk.len() {
-                text.push('=');
-            } else {
-                let value = bits >> (18 - 6 * digit) & 63;
-                text.push(char::from(DIGITS[value as usize]));
-            }
-        }
-    }
-    text
+#[derive(Serialize)]
+struct MethodJson {
+    name: String,
+    version: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    description: &'static str,
+    opts: Option<Vec<NamedJson>>,
+    inputs: Option<Vec<NamedJson>>,
+    metadata: Vec<NamedJson>,
+    refs: Option<Vec<NamedJson>>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+#[derive(Serialize)]
+struct NamedJson {
+    name: &'static str,
+    description: &'static str,
+}
 
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let cases = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ];
-        for (bytes, expected) in cases {
-            assert_eq!(base64(bytes.as_bytes()), expected, "{bytes}");
-        }
-    }
+/// The methods of `--call`, by name and description.
+pub(super) fn methods(methods: &[(&'static str, &'static str)]) -> String {
+    let named = |name, description| NamedJson { name, description };
+    let list = methods.iter().map(|(name, description)| MethodJson {
+        name: format!("frontend.{name}"),
+        version: "1.0.0",
+        kind: "rpc",
+        description,
+        opts: match *name {
+            "outline" => Some(vec![named("target", "Target build stage")]),
+            "targets" => Some(Vec::new()),
+            _ => None,
+        },
+        inputs: None,
+        metadata: vec![named("result.json", ""), named("result.txt", "")],
+        refs: None,
+    });
+    pretty(&list.collect::<Vec<_>>())
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use jettison_dockerfile::{Finding, parse};
 use serde::Serialize;
 
-use crate::commands::call::json::{LocationJson, base64, location, pretty};
+use crate::base64::base64;
+use crate::commands::call::json::{LocationJson, location, pretty};
 use crate::printable::{one_line, printable};
 use crate::report::Checked;
 

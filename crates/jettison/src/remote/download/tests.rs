@@ -338,6 +338,23 @@ fn a_file_that_was_damaged_here_is_downloaded_again() {
 }
 
 #[test]
+fn a_file_that_was_removed_is_forgotten_and_fetched_again() {
+    let root = tempfile::tempdir().unwrap();
+    let server = WebServer::start(|request, _| WebAnswer::tagged(request, b"abc", "\"v1\""));
+    let file = fetch(&root, &server.url("/"), None).unwrap();
+    fs::remove_file(&file.path).unwrap();
+    fetch(&root, "http://127.0.0.1:1/", None).unwrap_err();
+    let records = || {
+        let entries = fs::read_dir(root.path().join("downloads/urls")).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_none()).count()
+    };
+    assert_eq!(records(), 0);
+    assert_eq!(fetch(&root, &server.url("/"), None).unwrap(), file);
+    assert_eq!(records(), 1);
+}
+
+#[test]
 fn what_a_killed_process_left_is_removed() {
     let root = tempfile::tempdir().unwrap();
     let partial = root.path().join("downloads/partial");

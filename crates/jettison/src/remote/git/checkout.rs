@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use jettison_build::{Checkout, GitMtime, GitRequest, Submodules};
 use jettison_oci::Digest;
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
 use crate::remote::address::redacted;
 use crate::remote::git::GitError;
@@ -54,6 +54,20 @@ pub(crate) fn known(dir: &Path) -> Option<Checkout> {
         commit: commit.to_owned(),
         commit_time: time.parse().ok()?,
     })
+}
+
+/// Notes that a checkout was used, for those who remove what nobody uses.
+pub(crate) fn touch(dir: &Path) {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_NOW,
+    };
+    let times = Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    // It is only older than it could be if that fails.
+    utimensat(CWD, dir, &times, AtFlags::empty()).unwrap_or_default();
 }
 
 /// Where a checkout is made.

@@ -13,7 +13,8 @@ use std::thread;
 
 use jettison_build::{RemoteError, Secrets};
 
-use crate::remote::address::{base64, redacted};
+use crate::base64::base64;
+use crate::remote::address::redacted;
 use crate::remote::agent::{Patience, Reach};
 
 /// Protocols that lead to other machines.
@@ -223,7 +224,13 @@ impl<'a> Program<'a> {
 
     /// What `git` said, in one line and without credentials.
     fn shown(&self, stderr: &str) -> String {
-        let stderr = stderr.replace(self.remote, &redacted(self.remote));
+        let mut stderr = stderr.replace(self.remote, &redacted(self.remote));
+        // It may show them alone, too.
+        let authority = self.remote.split_once("://").map(|(_, rest)| rest);
+        let authority = authority.and_then(|rest| rest.split('/').next());
+        if let Some((credentials, _)) = authority.and_then(|text| text.rsplit_once('@')) {
+            stderr = stderr.replace(&format!("{credentials}@"), "xxxxx@");
+        }
         let lines: Vec<&str> = stderr
             .lines()
             .map(str::trim)

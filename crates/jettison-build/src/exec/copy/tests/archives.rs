@@ -61,7 +61,7 @@ fn archives_are_unpacked_with_their_owners_and_modes() {
     );
     world.check(
         "ADD --on=scratch a.tar /new/place",
-        expect![[r#"
+        expect![[r"
         0755 /new/
         0755 /new/place/
         0666 5:6 /new/place/c
@@ -71,11 +71,11 @@ fn archives_are_unpacked_with_their_owners_and_modes() {
         0755 /new/place/imp/
         0600 5:6 /new/place/imp/f = /new/place/d/h
         0622 5:6 /new/place/p
-    "#]],
+    "]],
     );
     world.check(
         "ADD --on=scratch --chown=7:8 --chmod=600 a.tar /new/place",
-        expect![[r#"
+        expect![[r"
             0755 7:8 /new/
             0755 7:8 /new/place/
             0666 7:8 /new/place/c
@@ -85,31 +85,31 @@ fn archives_are_unpacked_with_their_owners_and_modes() {
             0755 /new/place/imp/
             0600 7:8 /new/place/imp/f = /new/place/d/h
             0622 7:8 /new/place/p
-        "#]],
+        "]],
     );
     world.check(
         "COPY --on=scratch a.tar /new/",
-        expect![[r#"
+        expect![[r"
         0755 /new/
         0644 /new/a.tar
-    "#]],
+    "]],
     );
     world.check(
         "ADD --on=scratch a.txt /new/",
-        expect![[r#"
+        expect![[r"
         0755 /new/
         4755 /new/a.txt
-    "#]],
+    "]],
     );
     world.check(
         "ADD a.tar /etc/passwd",
-        expect![[r#"
+        expect![[r"
         error: mkdir /etc/passwd: not a directory
-    "#]],
+    "]],
     );
     world.check(
         "ADD a.tar /dangling",
-        expect![[r#"
+        expect![[r"
         0755 /far/
         0755 /far/away/
         0666 5:6 /far/away/c
@@ -119,7 +119,7 @@ fn archives_are_unpacked_with_their_owners_and_modes() {
         0755 /far/away/imp/
         0600 5:6 /far/away/imp/f = /far/away/d/h
         0622 5:6 /far/away/p
-    "#]],
+    "]],
     );
 }
 
@@ -144,7 +144,7 @@ fn what_is_there_is_merged_or_replaced() {
     );
     world.check(
         "ADD b.tar /t",
-        expect![[r#"
+        expect![[r"
         0755 /t/
         0755 /t/new/
         0644 5:6 /t/new/z
@@ -152,7 +152,7 @@ fn what_is_there_is_merged_or_replaced() {
         0644 5:6 /t/r/q
         0644 5:6 /t/x
         0711 5:6 /t/y/
-    "#]],
+    "]],
     );
     tar(
         &world,
@@ -176,17 +176,17 @@ fn what_is_there_is_merged_or_replaced() {
     tar(&world, "d.tar", &[("mine", b'1', 0o640, "theirs")]);
     world.check(
         "ADD d.tar /t",
-        expect![[r#"
+        expect![[r"
         0755 /t/
         0640 5:6 /t/mine
         0640 5:6 /t/theirs = /t/mine
-    "#]],
+    "]],
     );
     world.check(
         "ADD d.tar /srv",
-        expect![[r#"
+        expect![[r"
         error: link /theirs /srv/mine: no such file
-    "#]],
+    "]],
     );
 }
 
@@ -208,7 +208,7 @@ fn nothing_leads_out_of_the_destination() {
     );
     world.check(
         "ADD a.tar /srv",
-        expect![[r#"
+        expect![[r"
         0755 /srv/
         0755 /srv/abs/
         0644 5:6 /srv/abs/f
@@ -217,19 +217,19 @@ fn nothing_leads_out_of_the_destination() {
         0644 5:6 /srv/etc/h
         0644 5:6 /srv/g
         0777 5:6 /srv/own -> /etc
-    "#]],
+    "]],
     );
     tar(&world, "b.tar", &[("../evil", b'0', 0o644, "")]);
     world.check(
         "ADD b.tar /srv",
-        expect![[r#"
+        expect![[r"
         error: cannot unpack the archive: the archive has an entry with the unsafe name `../evil`
-    "#]],
+    "]],
     );
     tar(&world, "c.tar", &[("passwd", b'1', 0o644, "../etc/passwd")]);
-    world.check("ADD c.tar /srv", expect![[r#"
+    world.check("ADD c.tar /srv", expect![[r"
         error: cannot unpack the archive: the archive has an entry with the unsafe name `../etc/passwd`
-    "#]]);
+    "]]);
     tar(
         &world,
         "d.tar",
@@ -237,8 +237,8 @@ fn nothing_leads_out_of_the_destination() {
     );
     world.check(
         "ADD d.tar /srv",
-        expect![[r#"
+        expect![[r"
         error: cannot copy to /l: too many links
-    "#]],
+    "]],
     );
 }

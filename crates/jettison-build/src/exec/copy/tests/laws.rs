@@ -2,12 +2,16 @@
 
 use jettison_oci::{Compression, Layer, LayerOptions, LayerWriter, Store, write_layer};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{World, run};
 use crate::exec::copy::changes::Changes;
 use crate::exec::copy::{Outputs, Owners};
+use crate::exec::files::{FileKind, Files, Root};
+use crate::exec::merged::{Merged, MergedLayer};
 
 const OPTIONS: LayerOptions = LayerOptions {
     compression: Compression::STORE,
@@ -103,9 +107,11 @@ fn a_layer_is_the_same_however_it_is_written() {
         "ADD a.tar /srv",
     ] {
         let changes = world.copy(instruction).unwrap();
-        let lowers = match instruction.contains("--link") {
-            true => Vec::new(),
-            false => world.lowers().to_vec(),
+        let is_linked = instruction.contains("--link");
+        let lowers = if is_linked {
+            Vec::new()
+        } else {
+            world.lowers().to_vec()
         };
         let first = layer_of(&world, &changes, &lowers);
         let again = world.copy(instruction).unwrap();
@@ -170,6 +176,85 @@ fn a_file_of_a_context_that_changes_after_its_key_was_made_is_not_copied() {
             cause
                 .to_string()
                 .starts_with("it was changed while the build was reading it")
+        );
+    }
+}
+
+/// Every path below `at`, with what a copy of it would be.
+fn everything(files: &dyn Files, at: &Path, lines: &mut Vec<String>) {
+    for (name, node) in files.list(at).unwrap() {
+        let path = at.join(name);
+        let meta = &node.meta;
+        let text = match meta.kind {
+            FileKind::Symlink => node.target().unwrap(),
+            FileKind::File => {
+                let mut text = Vec::new();
+                node.open().unwrap().content.read_to_end(&mut text).unwrap();
+                text
+            }
+            _ => Vec::new(),
+        };
+        lines.push(format!(
+            "{} {:?} {:o} {} {}:{} {:?}",
+            path.display(),
+            meta.kind,
+            meta.mode,
+            meta.mtime.0,
+            meta.uid,
+            meta.gid,
+            text.escape_ascii().to_string(),
+        ));
+        if meta.is_dir() {
+            everything(files, &path, lines);
+        }
+    }
+}
+
+#[test]
+fn a_planned_layer_is_seen_as_the_written_one() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let world = World::new();
+    world.write("2/srv/x/sub/deep", "");
+    let entries = [
+        ("x", b'0', 0o644, "x"),
+        ("x", b'5', 0o755, ""),
+        ("x/new", b'0', 0o644, "new"),
+        ("x/same", b'1', 0o644, "x/new"),
+    ];
+    super::archives::tar(&world, "a.tar", &entries);
+    for instruction in [
+        "ADD a.tar /srv",
+        "COPY . /link/",
+        "COPY --link d /srv/x",
+        "COPY --chown=app d /srv/old/file/../sub",
+    ] {
+        let changes = world.copy(instruction).unwrap();
+        let upper = world.path("upper");
+        if upper.exists() {
+            fs::remove_dir_all(&upper).unwrap();
+        }
+        fs::create_dir(&upper).unwrap();
+        let outputs = Outputs {
+            upper: Some((&upper, Owners::Exact)),
+            layer: None,
+        };
+        changes.write(outputs).unwrap();
+        let seen = |top: MergedLayer| {
+            let mut layers = vec![top];
+            for lower in world.lowers() {
+                layers.push(MergedLayer::Disk(Arc::new(Root::open(&lower).unwrap())));
+            }
+            let mut lines = Vec::new();
+            everything(&Merged::new(layers), Path::new(""), &mut lines);
+            lines
+        };
+        let written = seen(MergedLayer::Disk(Arc::new(Root::open(&upper).unwrap())));
+        assert_eq!(
+            seen(MergedLayer::Planned(Arc::new(changes))),
+            written,
+            "{instruction}"
         );
     }
 }
