@@ -89,8 +89,23 @@ fn is_same_error(case: &Case, expected: &str, line: Option<usize>, text: &str) -
         .strip_prefix("dockerfile parse error on line ")
         .and_then(|rest| rest.split_once(": "))
         .map_or(said, |(_, said)| said);
+    // How far BuildKit's daemon had come, and its word for a command.
+    let said = [
+        "failed to load cache key: ",
+        "failed to load LLB: ",
+        "process ",
+    ]
+    .iter()
+    .fold(said, |said, prefix| {
+        said.strip_prefix(prefix).unwrap_or(said)
+    });
     let said = case.ours.as_deref().unwrap_or(said);
-    (expected_line.is_none() || line == expected_line) && plain(text).contains(&plain(said))
+    // What is meant perhaps is a hint of its own in ours.
+    let (said, hint) = said.split_once(" (did you mean ").unwrap_or((said, ""));
+    let hint = hint.trim_end().trim_end_matches(')');
+    (expected_line.is_none() || line == expected_line)
+        && plain(text).contains(&plain(said))
+        && plain(text).contains(&plain(hint))
 }
 
 /// `text` without quotes and in one line.
