@@ -86,7 +86,7 @@ pub enum OptimizeError {
         /// The probe's name.
         probe: String,
         /// Why.
-        source: ProbeError,
+        source: Box<ProbeError>,
     },
 }
 
@@ -275,7 +275,7 @@ impl Run<'_> {
             let run = |image: &Image| {
                 observe(self.engine, image, probe).map_err(|source| OptimizeError::Probe {
                     probe: probe.name.clone(),
-                    source,
+                    source: Box::new(source),
                 })
             };
             let (first, small, second) = (run(original)?, run(candidate)?, run(original)?);

@@ -16,7 +16,7 @@ pub(crate) struct Contexts<'a> {
 }
 
 struct Context<'a> {
-    context: &'a BuildContext,
+    files: &'a BuildContext,
     opened: OnceLock<(ContextTree<'a>, ContentIndex)>,
     /// The files of one that was unpacked; they are as new as the build.
     plain: OnceLock<PlainFiles<'a>>,
@@ -60,27 +60,24 @@ impl<'a> Contexts<'a> {
 impl<'a> Context<'a> {
     fn new(context: &'a BuildContext) -> Context<'a> {
         Context {
-            context,
+            files: context,
             opened: OnceLock::new(),
             plain: OnceLock::new(),
         }
     }
 
     fn source(&self, engine: &Engine<'_>) -> Result<Source<'_>, BuildError> {
-        let root = self.context.root();
+        let root = self.files.root();
         let failed = |source| BuildError::io("open", root, source);
-        if self.context.keeps_owners() {
-            let plain = match self.plain.get() {
-                Some(plain) => plain,
-                None => {
-                    let plain = PlainFiles::open(root, None).map_err(failed)?;
-                    self.plain.get_or_init(|| plain)
-                }
-            };
-            return Ok(Source::Files(plain));
+        if self.files.keeps_owners() {
+            if let Some(plain) = self.plain.get() {
+                return Ok(Source::Files(plain));
+            }
+            let plain = PlainFiles::open(root, None).map_err(failed)?;
+            return Ok(Source::Files(self.plain.get_or_init(|| plain)));
         }
         if self.opened.get().is_none() {
-            let tree = ContextTree::open(self.context).map_err(failed)?;
+            let tree = ContextTree::open(self.files).map_err(failed)?;
             let index = ContentIndex::open(engine.store.root(), root, tree.root());
             let opened = (tree, index.map_err(failed)?);
             // If another thread was faster, its tree is as good.
@@ -90,7 +87,7 @@ impl<'a> Context<'a> {
             return Err(BuildError::Internal("a context was not opened"));
         };
         Ok(Source::Context {
-            context: self.context,
+            context: self.files,
             tree,
             index,
         })

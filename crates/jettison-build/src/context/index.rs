@@ -44,7 +44,7 @@ const MOST_SAVES: u32 = 64;
 
 /// As many contexts' indexes are kept.
 const MOST_INDEXES: usize = 64;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What is known of a file's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

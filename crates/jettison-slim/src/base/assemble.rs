@@ -406,15 +406,18 @@ fn run_dpkg(
     let exit = child.wait().map_err(AssembleError::Sandbox)?;
     match exit.status {
         Status::Code(0) => Ok(()),
-        other => {
-            let text = String::from_utf8_lossy(&output);
-            let lines: Vec<&str> = text.lines().collect();
-            let end = lines[lines.len().saturating_sub(30)..].join("\n");
-            Err(AssembleError::Dpkg {
-                outcome: format!("{other:?}"),
-                output: end,
-            })
-        }
+        other => Err(dpkg_error(other, &output)),
+    }
+}
+
+/// How dpkg ended, with the last lines of what it said.
+fn dpkg_error(status: Status, output: &[u8]) -> AssembleError {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines[lines.len().saturating_sub(30)..].join("\n");
+    AssembleError::Dpkg {
+        outcome: format!("{status:?}"),
+        output: end,
     }
 }
 
