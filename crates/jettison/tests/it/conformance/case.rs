@@ -141,7 +141,11 @@ impl Case {
             .any(|file| file.path.ends_with("ockerfile"));
         // A Dockerfile may put the name together from arguments.
         let start = &name[..name.len().min(4)];
-        self.dockerfile.contains(start) || in_images || in_files
+        let in_arguments = self
+            .arguments
+            .iter()
+            .any(|(_, value)| value.as_ref().is_some_and(|value| value.contains(name)));
+        self.dockerfile.contains(start) || in_images || in_files || in_arguments
     }
 
     /// Writes `answer` into the case's file.
