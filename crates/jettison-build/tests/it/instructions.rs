@@ -51,6 +51,7 @@ fn shown(built: &Built) -> String {
     text
 }
 
+#[expect(clippy::too_many_lines, reason = "one image says it all")]
 fn configuration_and_history_are_those_of_buildkit(entered: &Entered) {
     needs_other_ids(entered);
     let scene = Scene::new();

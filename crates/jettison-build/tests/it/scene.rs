@@ -31,6 +31,10 @@ pub(crate) struct Scene {
 
 /// What a test asks for beyond a Dockerfile.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a test wishes for this or that"
+)]
 pub(crate) struct Wishes {
     pub(crate) target: Option<&'static str>,
     pub(crate) build_args: Vec<(&'static str, &'static str)>,

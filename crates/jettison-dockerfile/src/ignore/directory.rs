@@ -1,6 +1,6 @@
 //! Judging what a walk through the context comes to, directory by directory.
 
-use crate::ignore::name::{NameTest, test_in};
+use crate::ignore::name::{NameTest, name_test};
 use crate::ignore::{IgnoreFile, Rule};
 
 /// A directory that a walk is in, and what the rules have said of it.
@@ -87,7 +87,7 @@ impl<'a> IgnoreDirectory<'a> {
         let tests = rules
             .filter(|(index, _)| !matched[*index])
             .filter_map(|(index, rule)| {
-                let name = test_in(&rule.pattern, &path)?;
+                let name = name_test(&rule.pattern, &path)?;
                 Some(Test {
                     rule: index,
                     last: name.last_byte(),

@@ -109,7 +109,7 @@ impl Split {
         })
     }
 
-    fn test_in(&self, directory: &str) -> Option<NameTest<'_>> {
+    fn name_test(&self, directory: &str) -> Option<NameTest<'_>> {
         let is_here = match &self.directory {
             DirectoryPart::Any => !directory.contains('\n'),
             DirectoryPart::Exact(text) => directory == text,
@@ -154,7 +154,7 @@ impl NamePart {
 
 /// What is left of `pattern` for the names in a directory, which is empty or ends with a slash. `None` if no name
 /// matches.
-pub(super) fn test_in<'a>(pattern: &'a Pattern, directory: &str) -> Option<NameTest<'a>> {
+pub(super) fn name_test<'a>(pattern: &'a Pattern, directory: &str) -> Option<NameTest<'a>> {
     match pattern {
         Pattern::Exact(text) => {
             let name = text.strip_prefix(directory)?;
@@ -173,7 +173,7 @@ pub(super) fn test_in<'a>(pattern: &'a Pattern, directory: &str) -> Option<NameT
             let is_whole = end.strip_prefix('/') == Some(directory);
             (directory.ends_with(end) || is_whole).then_some(NameTest::Exact(name))
         }
-        Pattern::Regex(_, Some(split)) => split.test_in(directory),
+        Pattern::Regex(_, Some(split)) => split.name_test(directory),
         Pattern::Regex(regex, None) => Some(NameTest::Path(regex)),
     }
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 
-use crate::progress::steps::{StepState, StepView, Steps};
+use crate::progress::steps::{Shown, StepState, StepView, Steps};
 use crate::progress::{seconds, warning};
 
 const DIM: Style = Style::new().dimmed();
@@ -77,7 +77,8 @@ impl<W: Write> Plain<W> {
         if let Some(view) = self.current.and_then(|number| steps.0.get_mut(&number)) {
             self.print(self.current.unwrap_or_default(), view);
         }
-        let is_over = |view: &StepView| view.state != StepState::Runs && !view.is_closed;
+        let is_over =
+            |view: &StepView| view.state != StepState::Runs && view.shown != Shown::Closed;
         for (number, view) in &mut steps.0 {
             if is_over(view) {
                 self.print(*number, view);
@@ -121,8 +122,8 @@ impl<W: Write> Plain<W> {
         let shown = number + 1;
         if self.current != Some(number) {
             self.leave();
-            view.is_torn |= view.is_begun;
-            view.is_begun = true;
+            view.is_torn |= view.shown == Shown::Begun;
+            view.shown = Shown::Begun;
             if self.has_printed {
                 self.line("");
             }
@@ -152,7 +153,7 @@ impl<W: Write> Plain<W> {
             StepState::Canceled => "CANCELED".to_string(),
         };
         self.line(&format!("{CYAN}#{shown}{CYAN:#} {end}"));
-        view.is_closed = true;
+        view.shown = Shown::Closed;
         self.current = None;
     }
 

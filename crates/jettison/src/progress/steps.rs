@@ -40,12 +40,19 @@ pub(super) struct StepView {
     pub(super) pending_since: Option<Instant>,
     /// The last lines, whether they were shown or not.
     pub(super) tail: Vec<String>,
-    /// Whether anything of it has been shown.
-    pub(super) is_begun: bool,
+    /// How much of it has been shown.
+    pub(super) shown: Shown,
     /// Whether lines of other steps stand between its own.
     pub(super) is_torn: bool,
-    /// Whether all that there is has been shown.
-    pub(super) is_closed: bool,
+}
+
+/// How much of a step has been shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    Begun,
+    /// All that there is.
+    Closed,
 }
 
 /// How far a step is.
@@ -140,9 +147,8 @@ impl StepView {
             pending: Vec::new(),
             pending_since: None,
             tail: Vec::new(),
-            is_begun: false,
+            shown: Shown::Nothing,
             is_torn: false,
-            is_closed: false,
         }
     }
 

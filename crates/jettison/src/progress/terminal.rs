@@ -16,7 +16,7 @@ use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 use jettison_slim::size_text;
 
-use crate::progress::steps::{StepState, StepView, Steps};
+use crate::progress::steps::{Shown, StepState, StepView, Steps};
 use crate::progress::{seconds, warning};
 
 const DIM: Style = Style::new().dimmed();
@@ -109,7 +109,11 @@ impl Live {
     /// Shows how it ended for those that were running.
     pub(super) fn fail(&mut self, steps: &mut Steps, now: Instant) {
         steps.cancel(now);
-        for view in steps.0.values_mut().filter(|view| !view.is_closed) {
+        for view in steps
+            .0
+            .values_mut()
+            .filter(|view| view.shown != Shown::Closed)
+        {
             self.close(view);
             if view.state == StepState::Failed {
                 for line in &view.tail {
@@ -136,7 +140,7 @@ impl Live {
             self.kept
                 .push(format!("{DIM} => => because {reason}{DIM:#}"));
         }
-        view.is_closed = true;
+        view.shown = Shown::Closed;
     }
 
     /// The lines that change.
