@@ -21,7 +21,7 @@ use jettison_oci::{
     ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs,
     Store, StoreLock, layer_entries,
 };
-use jettison_sandbox::Entered;
+use jettison_sandbox::{Entered, IdMapKind};
 use serde_json::Value;
 
 use crate::build::contexts::Contexts;
@@ -82,6 +82,8 @@ pub struct BuildRequest<'a> {
     pub remotes: &'a dyn Remotes,
     /// What commands may see and images must not.
     pub secrets: &'a dyn Secrets,
+    /// Whether the user gets a shell in the file system of a command that failed, on the terminal.
+    pub shell_on_failure: bool,
     /// Where results are looked for that are not in the cache, in this order.
     pub cache_from: Vec<&'a dyn StepSource>,
 }
@@ -105,6 +107,7 @@ impl<'a> BuildRequest<'a> {
             jobs: None,
             remotes: &NoRemotes,
             secrets: &NoSecrets,
+            shell_on_failure: false,
             cache_from: Vec::new(),
         }
     }
@@ -198,6 +201,10 @@ impl<'a> Engine<'a> {
     ) -> Result<Engine<'a>, BuildError> {
         let in_use = store.lock_shared().map_err(BuildError::Store)?;
         let snapshots = Snapshots::open(store.root())?;
+        let snapshots = match entered.ids {
+            IdMapKind::SingleId => snapshots.with_few_ids(),
+            IdMapKind::Root | IdMapKind::SubordinateIds { .. } => snapshots,
+        };
         let cache = Cache::open(store.root())?;
         Ok(Engine {
             store,

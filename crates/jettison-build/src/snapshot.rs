@@ -78,6 +78,8 @@ fn unique() -> Result<String, BuildError> {
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     root: PathBuf,
+    /// Whose the files of unpacked layers become.
+    owners: Owners,
     owner: Arc<Owner>,
 }
 
@@ -91,8 +93,23 @@ impl Snapshots {
             .map_err(|source| BuildError::io("make a directory in", &root, source))?;
         Ok(Snapshots {
             root,
+            owners: Owners::Preserve,
             owner: Arc::new(owner),
         })
+    }
+
+    /// The same where only some owners exist: files of others belong to this process when layers are unpacked.
+    #[must_use]
+    pub(crate) fn with_few_ids(self) -> Snapshots {
+        Snapshots {
+            owners: Owners::WhereMapped,
+            ..self
+        }
+    }
+
+    /// Whose the files of unpacked layers become.
+    pub(crate) fn owners(&self) -> Owners {
+        self.owners
     }
 
     /// Starts a new snapshot.
@@ -288,7 +305,7 @@ impl Snapshots {
             }
             chains.push(chain);
         }
-        unpack_layers(store, &layers, Owners::Preserve).map_err(BuildError::Layer)?;
+        unpack_layers(store, &layers, self.owners).map_err(BuildError::Layer)?;
         for (chain, active) in missing {
             let snapshot = self.commit(active, &layer_snapshot_name(&chain))?;
             self.name_chain(&chain, &snapshot)?;

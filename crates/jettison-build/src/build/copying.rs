@@ -30,7 +30,7 @@ impl StepRun<'_> {
             CopyFrom::Input(_) => Some(definition_key(step, &key_of).key()),
         };
         if let Some(alias) = alias
-            && let Some(text) = self.known_alias(&alias)
+            && let Some(text) = self.known_alias(step, &alias)
         {
             return Ok((Some((alias, true)), text));
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jettison_oci::{ChainId, ExportError, Layer, unpack_layer};
+use jettison_oci::{ChainId, ExportError, Layer, unpack_layer_as};
 use jettison_sandbox::Status;
 
 use crate::build::contexts::Contexts;
@@ -96,9 +96,10 @@ impl StepRun<'_> {
         if self.schedule.has_failed() {
             return Err(BuildError::Internal("the build has failed already"));
         }
-        let change = match self.request.cache {
-            CacheUse::Ignore => not_cached(),
-            CacheUse::Use => self.lineage.explain(cache, step, text),
+        let change = if self.uses_cache(step) {
+            self.lineage.explain(cache, step, text)
+        } else {
+            not_cached()
         };
         let title = &step.hints.title;
         self.reporter.event(Event::StepStarted {
@@ -181,6 +182,7 @@ impl StepRun<'_> {
                 change: None,
                 ..equal.clone()
             },
+            None if !self.uses_cache(step) => return Ok(None),
             None => match self.hit(key).or_else(|| self.found_elsewhere(id, key)) {
                 Some(hit) => hit,
                 None => return Ok(None),
@@ -203,10 +205,13 @@ impl StepRun<'_> {
         Ok(Some(result))
     }
 
+    /// Whether results of earlier builds may stand for a step.
+    fn uses_cache(&self, step: &Step) -> bool {
+        let is_named = self.plan.uncached_stages.contains(&step.hints.stage);
+        self.request.cache == CacheUse::Use && !is_named
+    }
+
     fn hit(&self, key: &CacheKey) -> Option<StepResult> {
-        if self.request.cache == CacheUse::Ignore {
-            return None;
-        }
         let entry = self.engine.cache.get(key)?;
         let is_there =
             self.engine.snapshots.get(&entry.snapshot).is_some() || self.has_layer(&entry);
@@ -227,9 +232,6 @@ impl StepRun<'_> {
     /// What one of the sources has. A layer that is wanted is fetched, and then the step is in the cache; a source that
     /// cannot be read is as good as one that does not have it.
     fn found_elsewhere(&self, id: StepId, key: &CacheKey) -> Option<StepResult> {
-        if self.request.cache == CacheUse::Ignore {
-            return None;
-        }
         for (position, source) in self.request.cache_from.iter().enumerate() {
             let found = match source.find(&key.to_string()) {
                 Ok(Some(found)) => found,
@@ -322,7 +324,8 @@ impl StepRun<'_> {
             }
         }
         let active = snapshots.prepare()?;
-        unpack_layer(store, layer, &active.fs()).map_err(BuildError::Layer)?;
+        let owners = snapshots.owners();
+        unpack_layer_as(store, layer, &[], &active.fs(), owners).map_err(BuildError::Layer)?;
         Ok(snapshots.commit(active, name)?.fs())
     }
 
@@ -334,8 +337,8 @@ impl StepRun<'_> {
     }
 
     /// The content key's text that a definition key is known to stand for.
-    pub(crate) fn known_alias(&self, alias: &CacheKey) -> Option<KeyText> {
-        if self.request.cache == CacheUse::Ignore {
+    pub(crate) fn known_alias(&self, step: &Step, alias: &CacheKey) -> Option<KeyText> {
+        if !self.uses_cache(step) {
             return None;
         }
         let local = self.engine.cache.alias(alias);
@@ -416,6 +419,7 @@ impl StepRun<'_> {
             snapshots: &self.engine.snapshots,
             lowers_of: &|input| self.lowers_of(input),
             is_cancelled: &|| self.schedule.has_failed(),
+            shell: self.request.shell_on_failure,
         };
         let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {

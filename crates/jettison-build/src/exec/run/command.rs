@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jettison_sandbox::{
     Entered, Exit, Input as StandardInput, KernelDirectories, MemoryFile, MissingCwd, Mount,
     MountKind, Network, OutputMode, ResolvedUser, Rootfs, Sandbox, SandboxError, Security, Signal,
-    Terminal, Ulimit, Upper,
+    Status, Terminal, Ulimit, Upper,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +36,8 @@ pub(crate) struct RunSurroundings<'a> {
     pub(crate) lowers_of: &'a dyn Fn(Input) -> Result<Vec<PathBuf>, BuildError>,
     /// Whether nobody wants the result any more, because another step has failed.
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
+    /// Whether the user gets a shell where a command failed.
+    pub(crate) shell: bool,
 }
 
 impl fmt::Debug for RunSurroundings<'_> {
@@ -125,6 +127,10 @@ pub(crate) fn run_command(
         kernel_directories: KernelDirectories::Kept,
     };
     let exit = follow(&sandbox, surroundings, output);
+    let has_failed = |exit: &Exit| exit.status != Status::Code(0);
+    if surroundings.shell && exit.as_ref().is_ok_and(has_failed) {
+        give_shell(&sandbox, surroundings, output);
+    }
     let finished = prepared.finish(surroundings);
     let exit = exit.map_err(RunError::Sandbox)?;
     finished.map_err(RunError::Build)?;
@@ -170,6 +176,34 @@ fn ulimits(definition: &RunDefinition) -> Result<Vec<Ulimit>, RunError> {
         })
     };
     definition.limits.ulimits.iter().map(limit).collect()
+}
+
+/// Runs a shell on the terminal where a command has failed, with its files, mounts and variables. What comes of it does
+/// not count.
+fn give_shell(
+    sandbox: &Sandbox,
+    surroundings: &RunSurroundings<'_>,
+    output: &mut dyn FnMut(&[u8]),
+) {
+    output(b"the command failed: this is a shell in its file system; leave it with `exit`\n");
+    let shell = Sandbox {
+        argv: vec!["/bin/sh".to_owned(), "-i".to_owned()],
+        stdin: StandardInput::Inherit,
+        output: OutputMode::Inherit,
+        terminal: Terminal::Inherit,
+        ..sandbox.clone()
+    };
+    let ended = shell
+        .spawn(surroundings.entered)
+        .and_then(jettison_sandbox::Child::wait);
+    match ended {
+        Ok(Exit {
+            exec_failure: Some(failure),
+            ..
+        }) => output(format!("there is no shell: {failure}\n").as_bytes()),
+        Ok(_) => {}
+        Err(error) => output(format!("there is no shell: {error}\n").as_bytes()),
+    }
 }
 
 /// So often is it asked whether the result is still wanted.

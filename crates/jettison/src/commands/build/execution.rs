@@ -78,7 +78,14 @@ impl Build<'_> {
         } else {
             Reasons::Untold
         };
-        let progress = Progress::new(self.progress, reasons);
+        // What changes on a terminal by itself would disturb the shell.
+        let kind = match self.progress {
+            ProgressKind::Auto | ProgressKind::Tty if args.commands.shell_on_failure => {
+                ProgressKind::Plain
+            }
+            other => other,
+        };
+        let progress = Progress::new(kind, reasons);
         let bases = SettingsBases::new(
             self.engine,
             &progress,
@@ -102,6 +109,7 @@ impl Build<'_> {
             cache: inputs.cache,
             created: inputs.created.clone(),
             jobs: jobs.map(usize::from),
+            shell_on_failure: args.commands.shell_on_failure,
             ..BuildRequest::new(&inputs.source.text, &inputs.context, lower)
         };
         self.engine

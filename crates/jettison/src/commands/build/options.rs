@@ -86,7 +86,6 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
                 .iter()
                 .any(|allowed| matches!(allowed, Allowed::Device(_))),
         ),
-        ("--shell-on-failure", commands.shell_on_failure),
     ];
     match options.iter().find(|(_, is_given)| *is_given) {
         Some((name, _)) => Err(Failure::user(format!("{name} is not supported yet"))),
