@@ -32,8 +32,14 @@ impl<'a> Contexts<'a> {
             return None;
         }
         let name = short(name);
-        let exact = format!("{name}::{}", platform.normalized());
-        self.0.get(&exact).or_else(|| self.0.get(&name)).copied()
+        let platform = platform.normalized();
+        let named = |name: &str| {
+            let exact = self.0.get(&format!("{name}::{platform}"));
+            exact.or_else(|| self.0.get(name)).copied()
+        };
+        // A digest says which image is meant, and a context takes the place of any.
+        let without_digest = name.split_once('@').map(|(name, _)| short(name));
+        named(&name).or_else(|| named(&without_digest?))
     }
 
     /// The same for a name that is no image's.

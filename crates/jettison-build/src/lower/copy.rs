@@ -9,7 +9,7 @@ use jettison_oci::Digest;
 use crate::lower::path;
 use crate::lower::quote::quoted;
 use crate::lower::{Files, LowerError, Lowering, Place, StageState};
-use crate::plan::{Archives, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition};
+use crate::plan::{Archives, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, Input};
 use crate::remotes::{FileRequest, GitRequest};
 
 /// The words of a `COPY` or `ADD`, expanded. What is empty is not there.
@@ -43,6 +43,12 @@ impl Lowering<'_> {
         let refuse = |message: &str| self.error(place, message);
         if let Some(problem) = words.problem(copy) {
             return Err(refuse(&problem));
+        }
+        // There are no files of users yet (BuildKit: `getReaderForUser`, solver/llbsolver/ops/user_linux.go).
+        if matches!(state.files, Files::Input(Input::Scratch))
+            && words.chown.as_deref().is_some_and(is_owner_by_name)
+        {
+            return Err(refuse("failed to load cache key: invalid user index -1"));
         }
         let is_add = matches!(instruction.kind, InstructionKind::Add(_));
         let created_by = words.shown(if is_add { "ADD" } else { "COPY" }, copy);

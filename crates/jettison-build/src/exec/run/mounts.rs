@@ -121,7 +121,12 @@ fn prepare_one(
                 upper,
             }
         }
-        RunMountKind::Cache { is_read_only, .. } => {
+        RunMountKind::Cache {
+            is_read_only,
+            from,
+            source,
+            ..
+        } => {
             let cache = Cache::of(surroundings, &mount.kind)?;
             let directory = cache.and_then(|cache| prepared.caches.get(&cache.key));
             let Some(directory) = directory else {
@@ -129,8 +134,13 @@ fn prepare_one(
                     "a cache mount was not prepared",
                 )));
             };
+            let path = if *from == Input::Scratch {
+                part_of(directory.path(), Path::new(source))?
+            } else {
+                directory.path().to_path_buf()
+            };
             MountKind::Bind {
-                source: directory.path().to_path_buf(),
+                source: path,
                 read_only: *is_read_only,
             }
         }
@@ -143,6 +153,16 @@ fn prepare_one(
         RunMountKind::Ssh { .. } => return agent(surroundings, prepared, mount),
     };
     Ok(mount.target.clone().map(|target| (target, kind)))
+}
+
+/// The directory that `source` is in a cache; links do not lead out of it.
+fn part_of(cache: &Path, source: &Path) -> Result<PathBuf, RunError> {
+    let found = Merged::open(&[cache.to_path_buf()]).and_then(|files| resolve(&files, source));
+    let real = found.map_err(|error| {
+        let path = source.display();
+        RunError::Refused(format!("the cache's {path} cannot be mounted: {error}"))
+    })?;
+    Ok(cache.join(real.strip_prefix("/").unwrap_or(&real)))
 }
 
 fn secret(
