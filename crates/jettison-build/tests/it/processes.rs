@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jettison_oci::Store;
 use jettison_sandbox::Entered;
 
 use crate::runner::{self, Test};
@@ -110,26 +111,45 @@ fn a_killed_build_is_taken_up_where_it_was(entered: &Entered) {
     assert_eq!(left, Vec::<String>::new());
 }
 
+/// How often a build is killed. Each time the next one has to take up what is left.
+const N_KILLS: u64 = 200;
+
 fn a_store_survives_being_killed_at_any_moment(entered: &Entered) {
     let scene = Scene::new();
-    fs::write(scene.context("large"), vec![7; 8 << 20]).unwrap();
-    let text = "FROM base AS one\nCOPY large /\nRUN echo 1 > /one\n\
-        FROM base\nCOPY --from=one /large /one /\nRUN echo 2 > /two\n";
-    scene.build(entered, "FROM base\n");
-    let expected = {
-        let other = Scene::new();
-        fs::copy(scene.context("large"), other.context("large")).unwrap();
-        text_of(&other.build(entered, text), "/two")
+    fs::write(scene.context("large"), vec![7; 2 << 20]).unwrap();
+    let text = |number: u64| {
+        format!(
+            "FROM base AS one\nRUN echo 1 > /kept\nCOPY large /\nRUN echo {number} > /one\n\
+             FROM base\nCOPY --from=one /large /one /\nRUN echo {number} > /two\n"
+        )
     };
-    for milliseconds in [5, 15, 30, 45, 60, 80, 100, 130, 160, 200] {
-        let mut child = start(&scene, text);
-        std::thread::sleep(Duration::from_millis(milliseconds));
+    scene.build(entered, &text(0));
+    let start_of_whole = Instant::now();
+    assert!(start(&scene, &text(1)).wait().unwrap().success());
+    let whole = start_of_whole.elapsed();
+    let mut random = 1_u64;
+    for number in 2..2 + N_KILLS {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let part = u32::try_from(random >> 40).unwrap();
+        let mut child = start(&scene, &text(number));
+        std::thread::sleep(whole * part / (1 << 24));
         child.kill().unwrap();
         child.wait().unwrap();
+        let done = scene.build_as(entered, &text(number), &Wishes::default());
+        assert!(done.steps[0].starts_with("cached"), "{:?}", done.steps);
+        let built = done.result.unwrap();
+        assert_eq!(text_of(&built, "/two"), format!("{number}\n"));
+        assert_eq!(text_of(&built, "/one"), format!("{number}\n"));
     }
-    let built = scene.build(entered, text);
-    assert_eq!(text_of(&built, "/two"), expected);
-    let again = scene.build_as(entered, text, &Wishes::default());
-    assert!(again.steps.iter().all(|step| step.starts_with("cached")));
-    assert_eq!(again.result.unwrap().image.id(), built.image.id());
+    let store = Store::open(&scene.store()).unwrap();
+    for blob in store.blobs().unwrap() {
+        // Verified while it is read.
+        let mut reader = store.open_blob(&blob.digest).unwrap();
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+    }
+    for id in store.image_ids().unwrap() {
+        assert!(store.find_by_id(&id.0.to_string()).unwrap().is_some());
+    }
 }
