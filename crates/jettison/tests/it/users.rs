@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jettison_testkit::{Outcome, Scratch};
@@ -67,12 +67,20 @@ impl Drop for TemporaryUser {
     }
 }
 
+/// Copies the program to where other users may start it.
+///
+/// Another process does it: were the copy open for writing here while another thread forks, nobody could execute it.
+pub(crate) fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(PROGRAM).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
 /// A user's world: the program, a build context and packages that were fetched before.
 fn world_of(user: &TemporaryUser, turn: &mut Turn) -> Scratch {
     let scratch = Scratch::new(PROGRAM);
     fs::set_permissions(scratch.dir(), fs::Permissions::from_mode(0o755)).unwrap();
     // The target directory may be closed to other users.
-    fs::copy(PROGRAM, scratch.dir().join("jettison")).unwrap();
+    copy_program(&scratch.dir().join("jettison"));
     scratch
         .write("app/jettison.toml", SETTINGS)
         .write("app/Dockerfile", DOCKERFILE);

@@ -127,10 +127,10 @@ mod tests {
         ];
         let rows = rows.map(|row| row.map(str::to_string));
         expect![[r"
-            STEP                        TIME     CPU  MEMORY   ADDED
-            [2/3] RUN make            12.3 s  40.1 s  1.2 GB  3.4 MB
+            STEP                        TIME     CPU  MEMORY   ADDED  HIDDEN
+            [2/3] RUN make            12.3 s  40.1 s  1.2 GB  3.4 MB     7 B
             [3/3] COPY a b  cached      3 ms                     6 B
-            2 steps         1 cached  12.3 s  40.1 s  1.2 GB  3.4 MB"]]
+            2 steps         1 cached  12.3 s  40.1 s  1.2 GB  3.4 MB     7 B"]]
         .assert_eq(&aligned(&rows).join("\n"));
     }
 }

@@ -17,7 +17,7 @@ use super::case::{Case, Kind, Section};
 use super::files::{Content, FileLine, Owners, place, tar_of};
 use super::image::write_image;
 use crate::PROGRAM;
-use crate::users::TemporaryUser;
+use crate::users::{TemporaryUser, copy_program};
 
 /// The time of files that the server says a time of, and how it says it.
 const MODIFIED: (i64, &str) = (
@@ -81,7 +81,7 @@ impl Scene {
         }
         if let Some(user) = user {
             let program = scene.dir().join("jettison");
-            fs::copy(PROGRAM, &program).unwrap();
+            copy_program(&program);
             for path in ["", "out", "home"] {
                 chown(scene.dir().join(path), Some(user.id), Some(user.id)).unwrap();
             }
