@@ -38,8 +38,8 @@ pub enum Compression {
 impl Compression {
     /// What a store uses: fast, and smaller than gzip.
     pub const STORE: Compression = Compression::Zstd { level: 2 };
-    /// What every tool can read: about as small as gzip's own default, in less than half the time.
-    pub const INTEROPERABLE: Compression = Compression::Gzip { level: 3 };
+    /// What every tool can read: within 3 % of what gzip's own default makes of `/usr`, in a quarter of the time.
+    pub const INTEROPERABLE: Compression = Compression::Gzip { level: 2 };
     /// What tools of today can read: smaller, and faster to make and to read.
     pub const MODERN: Compression = Compression::Zstd { level: 3 };
 
