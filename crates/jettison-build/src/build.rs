@@ -25,7 +25,7 @@ use jettison_sandbox::{Entered, IdMapKind};
 use serde_json::Value;
 
 use crate::build::contexts::Contexts;
-use crate::build::layers::{LayerQueue, write_layers};
+use crate::build::layers::{Closing, LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
 use crate::build::overwritten::Overwritten;
 use crate::build::schedule::Schedule;
@@ -264,14 +264,19 @@ impl<'a> Engine<'a> {
         };
         let (ran, written) = std::thread::scope(|scope| {
             let writer = scope.spawn(|| write_layers(self, jobs, &queue));
+            // Also when a step panics: the writer would wait for more, and this scope for the writer.
+            let closing = Closing(&queue);
             let ran = schedule.run(&|id| run.step(id));
-            queue.close();
+            drop(closing);
             let written = writer.join();
             (ran, written)
         });
         // What was found is worth knowing to the next build, even if this one failed.
         contexts.save();
-        lineage.save(&self.cache, plan, &schedule)?;
+        // Where it cannot be kept, the next build explains less; a full disk has an error of its own below.
+        lineage
+            .save(&self.cache, plan, &schedule)
+            .unwrap_or_default();
         let mut written = match written {
             Ok(written) => written?,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -74,13 +74,22 @@ impl LayerQueue {
     }
 
     /// Says that nothing more comes.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         drop(
             self.sender
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
+    }
+}
+
+/// Closes a queue when it is dropped.
+pub(crate) struct Closing<'a>(pub(crate) &'a LayerQueue);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
