@@ -31,9 +31,9 @@ pub(crate) struct SettingsBases<'a> {
     now: u64,
     /// Whether bases are assembled even if they are in the store.
     pull: bool,
-    /// What names stood for when they were first asked for: one command sees one image, so that
+    /// What names stood for, for a platform, when they were first asked for: one command sees one image, so that
     /// an original and its candidate have the same base.
-    known: RefCell<BTreeMap<String, Image>>,
+    known: RefCell<BTreeMap<(String, String), Image>>,
     /// Images of layouts that the command line names.
     layouts: BTreeMap<String, LayoutReference>,
     /// The time of the build context, and who knows those of other things.
@@ -45,13 +45,12 @@ impl Bases for SettingsBases<'_> {
         if let Some(layout) = self.layouts.get(name) {
             return self.layout(layout, platform);
         }
-        if let Some(image) = self.known.borrow().get(name) {
+        let key = (name.to_string(), platform.to_string());
+        if let Some(image) = self.known.borrow().get(&key) {
             return Ok(image.clone());
         }
         let image = self.find(name, platform)?;
-        self.known
-            .borrow_mut()
-            .insert(name.to_string(), image.clone());
+        self.known.borrow_mut().insert(key, image.clone());
         Ok(image)
     }
 
@@ -105,7 +104,10 @@ impl SettingsBases<'_> {
 
     fn find(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
         if platform.architecture != Surroundings::architecture() {
-            return Err(format!("bases for {platform} are not supported yet").into());
+            return Err(format!(
+                "bases for {platform} are not supported yet: give the image with --build-context {name}=oci-layout://DIR"
+            )
+            .into());
         }
         if let Some(address) = self.settings.bases.get(name) {
             if address.starts_with("debian://") {

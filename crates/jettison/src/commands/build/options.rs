@@ -88,7 +88,8 @@ pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
         ),
     ];
     match options.iter().find(|(_, is_given)| *is_given) {
-        Some((name, _)) => Err(Failure::user(format!("{name} is not supported yet"))),
+        Some((name, _)) => Err(Failure::user(format!("{name} is not supported yet"))
+            .hint("leave it out: the build does the rest without it")),
         None => Ok(()),
     }
 }
