@@ -23,6 +23,7 @@ mod contexts;
 mod fetched;
 mod files;
 mod interop;
+mod loading;
 mod outputs;
 mod progress;
 mod pruning;
