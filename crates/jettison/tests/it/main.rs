@@ -20,12 +20,14 @@ mod check_formats;
 mod cli;
 mod conformance;
 mod contexts;
+mod everyday;
 mod fetched;
 mod files;
 mod interop;
 mod outputs;
 mod progress;
 mod pruning;
+mod running;
 mod shared;
 mod users;
 
