@@ -20,6 +20,7 @@ mod check_formats;
 mod cli;
 mod conformance;
 mod contexts;
+mod everyday;
 mod fetched;
 mod files;
 mod interop;
@@ -27,6 +28,7 @@ mod loading;
 mod outputs;
 mod progress;
 mod pruning;
+mod running;
 mod shared;
 mod users;
 
