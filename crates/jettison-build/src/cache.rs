@@ -28,8 +28,12 @@ use jettison_oci::{Descriptor, DiffId, Digest, Layer, MediaType};
 pub use crate::cache::change::{FileChange, KeyChange, KeyPart};
 pub(crate) use crate::cache::change::{changed, not_cached};
 pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents};
-pub use crate::cache::travel::{FoundStep, StepLayout, StepSource};
-pub(crate) use crate::cache::travel::{TravelStep, write_steps};
+pub use crate::cache::travel::{
+    ArtifactPlace, FoundMount, FoundStep, MountLayout, MountSource, StepLayout, StepSource,
+};
+pub(crate) use crate::cache::travel::{
+    Journey, MountImports, TravelStep, give, mount_artifact, mount_name, step_name,
+};
 use crate::error::BuildError;
 
 /// What a step left behind.

@@ -16,8 +16,9 @@ pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
 pub(crate) use crate::cli::input::InputArgs;
 pub(crate) use crate::cli::values::{
-    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CompressionKind, Entitlement,
-    ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields, switch,
+    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
+    Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
+    switch,
 };
 
 /// Makes container images small and safe

@@ -7,9 +7,9 @@ use jettison_sandbox::IdMapKind;
 
 use crate::build::Keep;
 use crate::build::layers::LAYER_OPTIONS;
-use crate::build::step::{StepRun, located, with_causes};
+use crate::build::step::{StepRun, located};
 use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
-use crate::error::BuildError;
+use crate::error::{BuildError, with_causes};
 use crate::exec::{
     Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
 };

@@ -101,7 +101,7 @@ pub(crate) struct CacheArgs {
         value_delimiter = ','
     )]
     pub(crate) no_cache_filter: Vec<String>,
-    /// Use results that --cache-to wrote: type=local,src=DIR
+    /// Use results that --cache-to wrote: type=local,src=DIR[,mounts=true]
     #[arg(long, value_name = "SPEC", value_parser = cache_import)]
     pub(crate) cache_from: Vec<CacheImport>,
     /// Write results for other machines: type=local,dest=DIR[,mode=max][,mounts=true]

@@ -12,6 +12,7 @@ use jettison_sandbox::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::cache::MountImports;
 use crate::cache_mounts::CacheMounts;
 use crate::error::BuildError;
 use crate::exec::run::certificates::Variable;
@@ -34,6 +35,10 @@ pub(crate) struct RunSurroundings<'a> {
     pub(crate) snapshots: &'a Snapshots,
     /// The directories of a file system, top first.
     pub(crate) lowers_of: &'a dyn Fn(Input) -> Result<Vec<PathBuf>, BuildError>,
+    /// What a file system is called in keys.
+    pub(crate) key_of: &'a dyn Fn(Input) -> String,
+    /// Where cache mounts that are missing may come from.
+    pub(crate) mount_imports: MountImports<'a>,
     /// Whether nobody wants the result any more, because another step has failed.
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
     /// Whether the user gets a shell where a command failed.
