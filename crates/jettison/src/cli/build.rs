@@ -54,7 +54,7 @@ pub(crate) struct ImageArgs {
         value_delimiter = ','
     )]
     pub(crate) platforms: Vec<String>,
-    /// Give the build more contexts: a directory, an image, an address
+    /// Give the build more contexts: a directory, an image, an address, a stage (target:STAGE)
     #[arg(long = "build-context", value_name = "NAME=VALUE")]
     pub(crate) build_contexts: Vec<String>,
     /// Add a label to the image

@@ -70,7 +70,9 @@ fn lower_failure(error: &LowerError, source: &Source) -> Failure {
             )
         }
         LowerError::Epoch { .. } => Failure::user(error.to_string()).because(error),
-        LowerError::NoTarget(_) => Failure::user(format!("{}: {error}", source.path)),
+        LowerError::NoTarget(_) | LowerError::NoContextStage { .. } => {
+            Failure::user(format!("{}: {error}", source.path))
+        }
     }
 }
 
