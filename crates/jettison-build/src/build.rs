@@ -67,6 +67,9 @@ pub struct BuildRequest<'a> {
     pub dockerfile: &'a str,
     /// The files that `COPY` finds.
     pub context: &'a BuildContext,
+    /// What the context is called from build to build, if it is not always the same directory. Reasons for executing
+    /// steps are found by comparing with the last build of this place.
+    pub place: Option<String>,
     /// The named contexts that are directories.
     pub named: BTreeMap<String, &'a BuildContext>,
     /// Target, arguments and platform.
@@ -103,6 +106,7 @@ impl<'a> BuildRequest<'a> {
         BuildRequest {
             dockerfile,
             context,
+            place: None,
             named: BTreeMap::new(),
             lower,
             cache: CacheUse::Use,

@@ -89,6 +89,8 @@ impl CacheMounts {
 
     /// Takes a directory of the cache `key` into use. If there is none, or none but an empty one that nobody uses, one is
     /// made: of what `imports` have, else from `seed`. Waits as long as it takes if `sharing` says so.
+    ///
+    /// If `imports` say meanwhile that nobody wants it any more, that is an error.
     pub(crate) fn take(
         &self,
         key: &str,
@@ -122,6 +124,9 @@ impl CacheMounts {
             }
             if is_taken && sharing == CacheSharing::Locked {
                 drop(guard);
+                if (imports.is_cancelled)() {
+                    return Err(BuildError::CANCELLED);
+                }
                 thread::sleep(PATIENCE);
                 continue;
             }

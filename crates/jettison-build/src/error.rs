@@ -119,6 +119,9 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Another step has failed, and its error is the one that counts.
+    pub(crate) const CANCELLED: BuildError = BuildError::Internal("the build has failed already");
+
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> BuildError {
         BuildError::Io {
             action,

@@ -90,12 +90,15 @@ impl StepRun<'_> {
     ) -> Result<StepResult, BuildError> {
         let key = text.key();
         let cache = &self.engine.cache;
-        let _lock = cache.lock(&key)?;
+        let has_failed = || self.schedule.has_failed();
+        let Some(_lock) = cache.lock(&key, &has_failed)? else {
+            return Err(BuildError::CANCELLED);
+        };
         if let Some(known) = self.known(id, step, &key)? {
             return Ok(known);
         }
         if self.schedule.has_failed() {
-            return Err(BuildError::Internal("the build has failed already"));
+            return Err(BuildError::CANCELLED);
         }
         let change = if self.uses_cache(step) {
             self.lineage.explain(cache, step, text)
@@ -416,6 +419,7 @@ impl StepRun<'_> {
             mount_imports: MountImports {
                 sources: &self.request.mounts_from,
                 warn: &|place, error| self.warn(place, error),
+                is_cancelled: &|| self.schedule.has_failed(),
             },
             is_cancelled: &|| self.schedule.has_failed(),
             shell: self.request.shell_on_failure,

@@ -53,6 +53,8 @@ pub(crate) struct Wishes {
     pub(crate) cache_to: Option<PathBuf>,
     /// Cache mounts travel with steps.
     pub(crate) with_mounts: bool,
+    /// What the place of the context is called.
+    pub(crate) place: Option<String>,
 }
 
 impl Wishes {
@@ -191,6 +193,7 @@ impl Scene {
                 } else {
                     Keep::Everything
                 },
+                place: wishes.place.clone(),
                 // The order of events is part of what tests expect.
                 jobs: (!wishes.runs_at_once).then_some(1),
                 secrets: match &wishes.secrets {

@@ -145,6 +145,8 @@ pub(crate) struct MountImports<'a> {
     pub(crate) sources: &'a [&'a dyn MountSource],
     /// Takes what went wrong, in a line: the name of the source and why.
     pub(crate) warn: &'a dyn Fn(&str, &(dyn std::error::Error + 'static)),
+    /// Whether nobody wants them any more.
+    pub(crate) is_cancelled: &'a dyn Fn() -> bool,
 }
 
 impl fmt::Debug for MountImports<'_> {
@@ -162,6 +164,7 @@ impl MountImports<'_> {
     pub(crate) const NONE: MountImports<'static> = MountImports {
         sources: &[],
         warn: &|_, _| {},
+        is_cancelled: &|| false,
     };
 
     /// Whether one of the sources has the directory `key`.

@@ -101,6 +101,7 @@ impl Build<'_> {
         let mut lower = inputs.lower.clone();
         lower.target_platform = platform;
         let request = BuildRequest {
+            place: outside::place(args, self.opened),
             named: self.named.directories(),
             remotes: self.remotes,
             secrets: self.secrets,
