@@ -22,8 +22,9 @@ pub(crate) use crate::cli::images::{
 pub(crate) use crate::cli::input::InputArgs;
 pub(crate) use crate::cli::run::{DockerRunArgs, FileArgs, NetworkKind, ProcessArgs, RunArgs};
 pub(crate) use crate::cli::values::{
-    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CompressionKind, Entitlement,
-    ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields, size, switch,
+    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
+    Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
+    size, switch,
 };
 
 /// Makes container images small and safe

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use jettison_build::messages;
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -78,14 +80,10 @@ impl Failure {
 
     /// Adds `error` and what caused it.
     pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Failure {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            let text = error.to_string();
-            if self.causes.last() != Some(&text) && text != self.message {
-                self.causes.push(text);
-            }
-            next = error.source();
-        }
+        let causes = messages(error).into_iter();
+        self.causes
+            .extend(causes.filter(|text| *text != self.message));
+        self.causes.dedup();
         self
     }
 

@@ -27,6 +27,7 @@ use crate::users::TemporaryUser;
 use answer::Answer;
 use builder::{Builder, Left, recorder};
 use case::{Case, names};
+pub(crate) use image::find_busybox;
 use layout::{Tree, read_layer, read_layout};
 use scene::Scene;
 
