@@ -490,9 +490,12 @@ impl StepRun<'_> {
                     source,
                 });
             }
-            Err(RunError::User(reason)) => {
-                let message = format!("cannot become user `{}`: {reason}", run.user);
-                return Err(located(step, message));
+            Err(RunError::User(outcome) | RunError::Missing(outcome)) => {
+                return Err(BuildError::Command {
+                    line,
+                    command,
+                    outcome,
+                });
             }
             Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
