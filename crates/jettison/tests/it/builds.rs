@@ -370,6 +370,52 @@ fn the_doctor_says_what_the_machine_lacks() {
     );
 }
 
+/// Runs `arguments` with the store on an overlay, as it is in a container without volumes.
+#[track_caller]
+fn check_store_on_overlay(arguments: &str, expected: Expect) {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    scratch.write("app/Dockerfile", "FROM scratch\nCOPY . /\nRUN [\"/x\"]\n");
+    let script = format!(
+        "mkdir m && mount -t tmpfs none m && cd m && mkdir l u w o && \
+         mount -t overlay -o lowerdir=l,upperdir=u,workdir=w none o && cd .. && \
+         exec {PROGRAM} --root m/o/store {arguments}"
+    );
+    let words = ["--user", "--map-root-user", "--mount", "sh", "-c", &script];
+    let outcome = scratch.outcome(&mut scratch.tool("unshare", &words));
+    let text = outcome.to_string();
+    // What else the machine has is its own.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            ["exit", "store", "error", "hint"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
+        .collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_store_that_lies_on_an_overlay_is_told() {
+    check_store_on_overlay(
+        "doctor",
+        expect![[r#"
+        exit: 3
+        store              missing  commands cannot run: [DIR]/m/o/store is on an overlay itself
+        error: 1 of 12 features are missing"#]],
+    );
+    check_store_on_overlay(
+        "build app",
+        expect![[r#"
+        exit: 3
+        error: line 3: cannot run `/x`
+        hint: keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; `jettison doctor` tries it"#]],
+    );
+}
+
 /// The paths of the files below `dir`, in order.
 fn tree(dir: &Path) -> Vec<String> {
     fn walk(dir: &Path, base: &Path, paths: &mut Vec<String>) {
