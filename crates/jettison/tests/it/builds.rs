@@ -347,12 +347,13 @@ fn a_machine_without_namespaces_is_the_machines_fault() {
     check_without_namespaces(
         "build app",
         expect![[r#"
-        exit: 3
-        --- stderr ---
-        error: this host does not let us build
-          cause: cannot create a user namespace
-          cause: No space left on device (os error 28)
-        hint: `jettison doctor` says what is missing and what to do"#]],
+            exit: 3
+            --- stderr ---
+            error: this host does not let us build
+              cause: cannot create a user namespace
+              cause: No space left on device (os error 28)
+            hint: in a container, allow user namespaces with `--security-opt seccomp=unconfined`; on a host, see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns
+            hint: `jettison doctor` says what is missing and what to do"#]],
     );
 }
 
