@@ -369,7 +369,7 @@ fn a_directory_that_a_layer_does_not_list_looks_as_it_does_below() {
     let layer = measure_layer(&scratch.store, &blob, &diff_id).unwrap();
     let unpacked = scratch.dir("unpacked");
     unpack_layer_over(&scratch.store, &layer, &[lower], &unpacked).unwrap();
-    expect![[r"
+    expect![[r#"
         0750 private/
           0700 secret/
             0644 new "y"

@@ -31,7 +31,10 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
         BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
         BuildError::Lower(lower) => lower_failure(lower, source),
         BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
-            let hint = if causes(error).iter().any(|cause| cause.contains(UNSUITABLE)) {
+            let hint = if messages(error)
+                .iter()
+                .any(|cause| cause.contains(UNSUITABLE))
+            {
                 "keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; \
                  `jettison doctor` tries it"
             } else {
