@@ -23,6 +23,7 @@ mod contexts;
 mod fetched;
 mod files;
 mod interop;
+mod lent;
 mod outputs;
 mod progress;
 mod pruning;
