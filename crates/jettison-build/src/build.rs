@@ -3,6 +3,7 @@
 //! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
 //! that are not the image's own are not written at all.
 
+mod ahead;
 mod contexts;
 mod copying;
 mod layers;
@@ -15,6 +16,7 @@ mod travel;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jettison_dockerfile::parse;
@@ -28,7 +30,7 @@ use serde_json::Value;
 use crate::build::contexts::Contexts;
 use crate::build::layers::{Closing, LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
-use crate::build::overwritten::Overwritten;
+use crate::build::overwritten::{LayerPaths, Overwritten};
 use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
 pub use crate::build::travel::{CacheExport, MountExport};
@@ -192,6 +194,7 @@ pub struct StepRecord {
     key: CacheKey,
     alias: Option<CacheKey>,
     entry: CacheEntry,
+    paths: Option<Arc<LayerPaths>>,
 }
 
 impl Built {
@@ -311,6 +314,7 @@ impl<'a> Engine<'a> {
                 },
                 change: result.change.clone(),
                 overwritten: None,
+                paths: result.paths.clone(),
                 entry,
             });
         }
@@ -371,6 +375,10 @@ impl<'a> Engine<'a> {
         if chain.iter().all(|id| steps[id.0].cached) {
             return Ok(());
         }
+        if let [StepId(only)] = chain[..] {
+            steps[only].overwritten = Some(0);
+            return Ok(());
+        }
         let mut overwritten = Overwritten::default();
         for StepId(index) in &chain {
             let step = &steps[*index];
@@ -378,6 +386,9 @@ impl<'a> Engine<'a> {
                 overwritten
                     .directory(*index, &step.files)
                     .map_err(|source| BuildError::io("list", &step.files, source))?;
+            } else if let Some(paths) = &step.paths {
+                // Files that are nowhere else are those of the last step.
+                overwritten.paths(paths);
             } else if let Some(layer) = &step.layer {
                 let listed = layer_entries(self.store, layer, &mut |entry| match entry {
                     LayerEntry::File { path, size } => overwritten.file(*index, path, size),

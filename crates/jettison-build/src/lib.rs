@@ -46,7 +46,7 @@ pub use crate::plan::{
     RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
-pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
+pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, prune, store_items};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,

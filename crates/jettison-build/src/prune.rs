@@ -145,6 +145,15 @@ pub fn prune(
     Ok(pruned)
 }
 
+/// Removes the blobs that no image and no step needs, unless another process uses the store. Gives the bytes on disk
+/// that this frees; `None` if nothing could be done now.
+pub fn free_blobs(store: &Store) -> Result<Option<u64>, BuildError> {
+    let lock = store.lock_shared().map_err(BuildError::Store)?;
+    let freed = lock.alone(|| Inventory::open(store)?.remove_blobs());
+    let freed = freed.map_err(|source| BuildError::io("lock", store.root(), source))?;
+    freed.transpose()
+}
+
 /// The directories of downloads below a store's root.
 const DOWNLOADS: [&str; 2] = ["downloads", "git"];
 const CONTEXT_INDEXES: &str = "context-index";
@@ -329,6 +338,12 @@ impl<'a> Inventory<'a> {
     fn tidy(&self) -> Result<(), BuildError> {
         self.cache.tidy()?;
         self.snapshots.tidy()?;
+        self.remove_blobs().map(drop)
+    }
+
+    /// Removes the blobs that nobody needs, and gives their size.
+    fn remove_blobs(&self) -> Result<u64, BuildError> {
+        let mut freed = 0;
         let mut needed = self.store.needed_blobs().map_err(BuildError::Store)?;
         for (_, entry, _) in self.cache.entries()? {
             needed.extend(entry.layer.map(|layer| layer.blob.digest));
@@ -337,8 +352,9 @@ impl<'a> Inventory<'a> {
             if !needed.contains(&blob.digest) {
                 let removed = self.store.remove_blob(&blob.digest);
                 removed.map_err(BuildError::Store)?;
+                freed += blob.size;
             }
         }
-        Ok(())
+        Ok(freed)
     }
 }

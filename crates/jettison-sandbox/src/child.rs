@@ -14,6 +14,7 @@ use crate::forker::Supervisor;
 use crate::sandbox::{Rootfs, SandboxError, Upper};
 use crate::signals::HeldSignals;
 use crate::stub;
+use crate::terminal::{Bridge, Typed};
 use crate::wire::{Report, Stub, receive_report};
 
 /// A running sandboxed process. When this is dropped, the process and everything that it started are killed.
@@ -25,6 +26,7 @@ pub struct Child {
     pid: i32,
     pidfd: Option<OwnedFd>,
     pipes: Pipes,
+    terminal: Option<OwnedFd>,
     exec_failure: Option<ExecFailure>,
     exited: Option<Report>,
     cleaning: Option<Cleaning>,
@@ -140,6 +142,7 @@ impl Child {
             pid: 0,
             pidfd: None,
             pipes: running.pipes,
+            terminal: None,
             exec_failure: None,
             exited: None,
             cleaning,
@@ -246,7 +249,6 @@ impl Child {
     /// namespace the program does not notice those that it has no handler for; so the third that asks it to end kills it
     /// (docker: `ForwardAllSignals` and the client's own three, cli/command/container/run.go).
     pub fn wait_passing_on(mut self, signals: &HeldSignals) -> Result<Exit, SandboxError> {
-        const PATIENCE: usize = 3;
         let mut n_ending = 0;
         self.pipes = Pipes::default();
         while let (None, Some(socket)) = (&self.exited, &self.socket) {
@@ -262,18 +264,67 @@ impl Child {
                 .map_err(|error| failed(error.into()))?;
             let [report, signal] = fds.map(|fd| !fd.revents().is_empty());
             if signal && let Some(signal) = signals.next().map_err(failed)? {
-                n_ending += usize::from([Signal::INT, Signal::TERM].contains(&signal));
-                self.signal(if n_ending < PATIENCE {
-                    signal
-                } else {
-                    Signal::KILL
-                });
+                self.pass_on(signal, &mut n_ending, signals);
             }
             if report {
                 self.follow()?;
             }
         }
         self.wait()
+    }
+
+    /// As [`Child::wait_passing_on`], for a process that has a terminal of its own: connects it to the caller's standard
+    /// output and, as `typed` says, its standard input. The terminal follows the size of the caller's.
+    pub fn wait_on_terminal(
+        mut self,
+        signals: &HeldSignals,
+        typed: Typed,
+    ) -> Result<Exit, SandboxError> {
+        let failed = |source: io::Error| SandboxError::Start {
+            action: "carry what is typed and shown",
+            source,
+        };
+        let Some(controller) = self.terminal.take() else {
+            return self.wait_passing_on(signals);
+        };
+        let mut bridge = Bridge::new(controller, typed).map_err(failed)?;
+        bridge.resize();
+        let mut n_ending = 0;
+        while let (None, Some(socket)) = (&self.exited, &self.socket) {
+            let woken = bridge
+                .carry(socket.as_fd(), signals.as_fd())
+                .map_err(failed)?;
+            if woken.signal
+                && let Some(signal) = signals.next().map_err(failed)?
+            {
+                if signal == Signal::WINCH {
+                    // The kernel tells the program.
+                    bridge.resize();
+                } else {
+                    self.pass_on(signal, &mut n_ending, signals);
+                }
+            }
+            if woken.report {
+                self.follow()?;
+            }
+        }
+        bridge.finish().map_err(failed)?;
+        // The caller's terminal is as it was before anything else is said.
+        drop(bridge);
+        self.wait()
+    }
+
+    /// Passes a signal on; the last of several that ask the program to end kills it.
+    fn pass_on(&self, signal: Signal, n_ending: &mut usize, signals: &HeldSignals) {
+        const PATIENCE: usize = 3;
+        *n_ending += usize::from([Signal::INT, Signal::TERM].contains(&signal));
+        self.signal(if *n_ending >= PATIENCE {
+            Signal::KILL
+        } else if signal == Signal::TERM {
+            signals.stop()
+        } else {
+            signal
+        });
     }
 
     /// Reads the pipes to their ends, and waits for the end of the process. More than 64 MiB in one of them is an
@@ -311,6 +362,7 @@ impl Child {
                     cleaning.stubs.extend(stubs);
                 }
             }
+            Some((Report::Terminal, controller)) => self.terminal = controller,
             Some((Report::Ready, _)) => return Ok(Progress::Ready),
             Some((
                 Report::SetupFailed {

@@ -4,7 +4,9 @@ mod build;
 mod cache;
 mod check;
 mod docker;
+mod images;
 mod input;
+mod run;
 mod values;
 
 use std::path::PathBuf;
@@ -14,11 +16,15 @@ use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcomm
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
+pub(crate) use crate::cli::images::{
+    HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
+};
 pub(crate) use crate::cli::input::InputArgs;
+pub(crate) use crate::cli::run::{DockerRunArgs, FileArgs, NetworkKind, ProcessArgs, RunArgs};
 pub(crate) use crate::cli::values::{
     Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
     Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
-    switch,
+    size, switch,
 };
 
 /// Makes container images small and safe
@@ -88,8 +94,20 @@ pub(crate) enum Command {
     Optimize(OptimizeArgs),
     /// List images
     Images(ImagesArgs),
+    /// Show all that is known about images
+    Inspect(InspectArgs),
+    /// Show how an image came about, layer by layer
+    History(HistoryArgs),
+    /// Give an image another name
+    Tag(TagArgs),
+    /// Remove names of images, and images
+    Rmi(RmiArgs),
+    /// Write images into an archive
+    Save(SaveArgs),
+    /// Read images from an archive or an image layout
+    Load(LoadArgs),
     /// Run an image's program
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Check Dockerfiles: find what cannot be built, is unsafe, large or slow, and mend it
     Check(CheckArgs),
     /// Explain a rule of `jettison check`
@@ -155,48 +173,4 @@ pub(crate) struct OptimizeArgs {
     /// Where to write the result [default: the Dockerfile's name and `.optimized`]
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ImagesArgs {
-    /// Show only images of this name
-    #[arg(value_name = "NAME[:TAG]")]
-    pub(crate) name: Option<String>,
-    /// How to print them
-    #[arg(long, value_enum, default_value = "table")]
-    pub(crate) format: ImagesFormat,
-}
-
-/// How a list is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ImagesFormat {
-    /// Aligned columns
-    Table,
-    /// One JSON object a line, with Docker's keys and ours
-    Json,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// Replace the image's ENTRYPOINT
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) entrypoint: Option<String>,
-    /// Set an environment variable
-    #[arg(short, long = "env", value_name = "NAME=VALUE")]
-    pub(crate) env: Vec<String>,
-    /// The network: host or none
-    #[arg(long, value_enum, default_value = "host")]
-    pub(crate) network: NetworkKind,
-    /// The image, by name or ID, and arguments that replace its CMD
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_names = ["IMAGE", "ARGUMENTS"])]
-    pub(crate) command: Vec<String>,
-}
-
-/// Which network a program gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetworkKind {
-    /// The host's
-    Host,
-    /// Only a loopback interface
-    None,
 }

@@ -8,11 +8,18 @@ mod dockerfile;
 pub(crate) mod doctor;
 pub(crate) mod du;
 pub(crate) mod explain;
+pub(crate) mod history;
 pub(crate) mod images;
+pub(crate) mod inspect;
 mod items;
+pub(crate) mod load;
+mod lookup;
 pub(crate) mod optimize;
 pub(crate) mod prune;
+pub(crate) mod rmi;
 pub(crate) mod run;
+pub(crate) mod save;
+pub(crate) mod tag;
 mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

@@ -24,6 +24,8 @@ enum Kind {
     User,
     /// This host cannot.
     Host,
+    /// A program could not be run. Its own exit status could be any of the others.
+    Run,
 }
 
 impl Failure {
@@ -64,6 +66,12 @@ impl Failure {
         self
     }
 
+    /// Tells it from a failure of the program that was to be run.
+    pub(crate) fn of_run(mut self) -> Failure {
+        self.kind = Kind::Run;
+        self
+    }
+
     /// Says which file it is about.
     pub(crate) fn in_file(mut self, path: &Path) -> Failure {
         self.message = format!("{}: {}", path.display(), self.message);
@@ -91,6 +99,8 @@ impl Failure {
             Kind::No => 1,
             Kind::User => 2,
             Kind::Host => 3,
+            // As in docker, podman and env(1).
+            Kind::Run => 125,
         }
     }
 

@@ -2,15 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+mod age;
 mod archives;
 mod base64;
 mod bases;
 mod cli;
 mod commands;
+mod daemon;
 mod drawing;
 mod explanation;
 mod failure;
 mod known_images;
+mod listing;
 mod network;
 mod output;
 mod printable;
@@ -22,11 +25,13 @@ mod selection;
 mod settings;
 mod source;
 mod surroundings;
+mod template;
 mod text_file;
 
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::surroundings::Surroundings;
 
@@ -44,7 +49,18 @@ fn main() -> ExitCode {
         Command::Images(args) => {
             commands::images::run(&cli.global, args, &surroundings, &mut output)
         }
-        Command::Run(args) => commands::run::run(&cli.global, args, &surroundings),
+        Command::Inspect(args) => {
+            commands::inspect::run(&cli.global, args, &surroundings, &mut output)
+        }
+        Command::History(args) => {
+            commands::history::run(&cli.global, args, &surroundings, &mut output)
+        }
+        Command::Tag(args) => commands::tag::run(&cli.global, args, &surroundings),
+        Command::Rmi(args) => commands::rmi::run(&cli.global, args, &surroundings, &mut output),
+        Command::Save(args) => commands::save::run(&cli.global, args, &surroundings),
+        Command::Load(args) => commands::load::run(&cli.global, args, &surroundings, &mut output),
+        Command::Run(args) => commands::run::run(&cli.global, args, &surroundings, &mut output)
+            .map_err(Failure::of_run),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),

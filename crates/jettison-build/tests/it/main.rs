@@ -15,6 +15,7 @@ mod instructions;
 mod mounts;
 mod processes;
 mod pruning;
+mod reading;
 mod reproducible;
 mod runner;
 mod running;

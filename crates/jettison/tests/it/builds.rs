@@ -286,9 +286,9 @@ fn an_image_that_does_not_exist_cannot_run() {
     Scratch::new(PROGRAM).check(
         &["run", "nothing"],
         expect![[r#"
-        exit: 2
+        exit: 125
         --- stderr ---
-        error: there is no image called `nothing`
+        error: no such image: nothing
         hint: `jettison images` lists those that there are
     "#]],
     );

@@ -20,13 +20,16 @@ mod check_formats;
 mod cli;
 mod conformance;
 mod contexts;
+mod everyday;
 mod fetched;
 mod files;
 mod interop;
 mod lent;
+mod loading;
 mod outputs;
 mod progress;
 mod pruning;
+mod running;
 mod shared;
 mod users;
 
