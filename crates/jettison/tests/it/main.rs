@@ -24,6 +24,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod lent;
 mod loading;
 mod outputs;
 mod progress;
