@@ -20,7 +20,9 @@ pub(crate) use crate::cli::images::{
     HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
 };
 pub(crate) use crate::cli::input::InputArgs;
-pub(crate) use crate::cli::run::{DockerRunArgs, FileArgs, NetworkKind, ProcessArgs, RunArgs};
+pub(crate) use crate::cli::run::{
+    DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
+};
 pub(crate) use crate::cli::values::{
     Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CompressionKind, Entitlement,
     ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields, size, switch,
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Run an image's program
     Run(Box<RunArgs>),
+    /// Look into an image that has no shell: a shell and tools beside its files
+    Debug(Box<DebugArgs>),
     /// Check Dockerfiles: find what cannot be built, is unsafe, large or slow, and mend it
     Check(CheckArgs),
     /// Explain a rule of `jettison check`

@@ -60,6 +60,8 @@ fn main() -> ExitCode {
         Command::Load(args) => commands::load::run(&cli.global, args, &surroundings, &mut output),
         Command::Run(args) => commands::run::run(&cli.global, args, &surroundings, &mut output)
             .map_err(Failure::of_run),
+        Command::Debug(args) => commands::debug::run(&cli.global, args, &surroundings, &mut output)
+            .map_err(Failure::of_run),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),
