@@ -3,6 +3,7 @@
 //! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
 //! that are not the image's own are not written at all.
 
+mod ahead;
 mod contexts;
 mod copying;
 mod layers;
@@ -14,6 +15,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jettison_dockerfile::parse;
@@ -27,7 +29,7 @@ use serde_json::Value;
 use crate::build::contexts::Contexts;
 use crate::build::layers::{Closing, LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
-use crate::build::overwritten::Overwritten;
+use crate::build::overwritten::{LayerPaths, Overwritten};
 use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
 use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
@@ -183,6 +185,7 @@ pub struct StepRecord {
     key: CacheKey,
     alias: Option<CacheKey>,
     entry: CacheEntry,
+    paths: Option<Arc<LayerPaths>>,
 }
 
 impl Built {
@@ -302,6 +305,7 @@ impl<'a> Engine<'a> {
                 },
                 change: result.change.clone(),
                 overwritten: None,
+                paths: result.paths.clone(),
                 entry,
             });
         }
@@ -362,6 +366,10 @@ impl<'a> Engine<'a> {
         if chain.iter().all(|id| steps[id.0].cached) {
             return Ok(());
         }
+        if let [StepId(only)] = chain[..] {
+            steps[only].overwritten = Some(0);
+            return Ok(());
+        }
         let mut overwritten = Overwritten::default();
         for StepId(index) in &chain {
             let step = &steps[*index];
@@ -369,6 +377,9 @@ impl<'a> Engine<'a> {
                 overwritten
                     .directory(*index, &step.files)
                     .map_err(|source| BuildError::io("list", &step.files, source))?;
+            } else if let Some(paths) = &step.paths {
+                // Files that are nowhere else are those of the last step.
+                overwritten.paths(paths);
             } else if let Some(layer) = &step.layer {
                 let listed = layer_entries(self.store, layer, &mut |entry| match entry {
                     LayerEntry::File { path, size } => overwritten.file(*index, path, size),

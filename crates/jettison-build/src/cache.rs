@@ -27,7 +27,7 @@ use jettison_oci::{Descriptor, DiffId, Digest, Layer, MediaType};
 
 pub use crate::cache::change::{FileChange, KeyChange, KeyPart};
 pub(crate) use crate::cache::change::{changed, not_cached};
-pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents};
+pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents, with_shape};
 pub use crate::cache::travel::{FoundStep, StepLayout, StepSource};
 pub(crate) use crate::cache::travel::{TravelStep, write_steps};
 use crate::error::BuildError;

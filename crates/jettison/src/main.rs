@@ -8,6 +8,7 @@ mod base64;
 mod bases;
 mod cli;
 mod commands;
+mod daemon;
 mod drawing;
 mod explanation;
 mod failure;

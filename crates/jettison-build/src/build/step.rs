@@ -1,14 +1,18 @@
 //! One step: from the cache, or executed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jettison_oci::{ChainId, ExportError, Layer, unpack_layer_as};
+use jettison_oci::{ChainId, ExportError, unpack_layer_as};
 use jettison_sandbox::Status;
 
+use crate::build::ahead::{Ahead, StepKey};
 use crate::build::contexts::Contexts;
+use crate::build::copying::Written;
 use crate::build::layers::{LayerJob, LayerQueue};
 use crate::build::lineage::Lineage;
+use crate::build::overwritten::LayerPaths;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
@@ -34,6 +38,8 @@ pub(crate) struct StepResult {
     pub(crate) alias: Option<CacheKey>,
     /// Where among the sources it was found, if it is not in the cache.
     pub(crate) source: Option<usize>,
+    /// What is in its layer, if it was executed and has written nothing else.
+    pub(crate) paths: Option<Arc<LayerPaths>>,
 }
 
 /// The steps of one build.
@@ -59,11 +65,19 @@ struct Usage {
 impl StepRun<'_> {
     pub(crate) fn step(&self, id: StepId) -> Result<StepResult, BuildError> {
         let step = &self.plan.steps[id.0];
-        let (alias, text) = self.key(step)?;
+        let StepKey {
+            text,
+            alias,
+            ahead,
+            lock: _lock,
+        } = self.key(id, step)?;
         let key = text.key();
         let result = match self.known(id, step, &key)? {
-            Some(known) => known,
-            None => self.locked_step(id, step, &text)?,
+            Some(known) => {
+                self.discard(ahead);
+                known
+            }
+            None => self.locked_step(id, step, &text, ahead)?,
         };
         let Some((alias, is_known)) = alias else {
             return Ok(result);
@@ -86,11 +100,13 @@ impl StepRun<'_> {
         id: StepId,
         step: &Step,
         text: &KeyText,
+        ahead: Option<Ahead>,
     ) -> Result<StepResult, BuildError> {
         let key = text.key();
         let cache = &self.engine.cache;
         let _lock = cache.lock(&key)?;
         if let Some(known) = self.known(id, step, &key)? {
+            self.discard(ahead);
             return Ok(known);
         }
         if self.schedule.has_failed() {
@@ -107,25 +123,17 @@ impl StepRun<'_> {
             title,
             change: &change,
         });
-        let start = Instant::now();
         let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
-        let active = snapshots.prepare()?;
-        let (usage, layer) = match self.execute(id, step, &lowers, &active) {
-            Ok(executed) => executed,
-            Err(error) => {
-                // What cannot be removed now is removed with the engine; the step's error counts.
-                snapshots.discard(active).unwrap_or_default();
-                // Commands that are ended because another step failed have not failed themselves.
-                if !self.schedule.has_failed() {
-                    self.reporter.event(Event::StepFailed {
-                        step: id.0,
-                        error: &error.to_string(),
-                    });
-                }
-                return Err(error);
-            }
+        let (usage, done) = match ahead {
+            Some(ahead) => (Usage::default(), ahead),
+            None => self.execute(id, step, &lowers)?,
         };
+        let Ahead {
+            active,
+            written: Written { layer, paths },
+            elapsed,
+        } = done;
         let name = result_name(step, &key);
         let snapshot = if layer.is_some() && !self.needs_files(id) {
             snapshots.discard(active)?;
@@ -133,7 +141,6 @@ impl StepRun<'_> {
         } else {
             snapshots.commit_as(active, &name)?.name().to_string()
         };
-        let elapsed = start.elapsed();
         let entry = CacheEntry {
             snapshot,
             layer,
@@ -164,6 +171,7 @@ impl StepRun<'_> {
             change: Some(change),
             alias: None,
             source: None,
+            paths: paths.map(Arc::new),
         })
     }
 
@@ -226,6 +234,7 @@ impl StepRun<'_> {
             change: None,
             alias: None,
             source: None,
+            paths: None,
         })
     }
 
@@ -248,6 +257,7 @@ impl StepRun<'_> {
                 change: None,
                 alias: None,
                 source: Some(position),
+                paths: None,
             };
             if !self.layers.wants(id) {
                 return Some(result);
@@ -351,13 +361,21 @@ impl StepRun<'_> {
         })
     }
 
-    /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
-    fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
+    fn key(&self, id: StepId, step: &Step) -> Result<StepKey, BuildError> {
         let Definition::Copy(copy) = &step.definition else {
             let key_of = |input| self.input_key(input);
-            return Ok((None, definition_key(step, &key_of)));
+            return Ok(definition_key(step, &key_of).into());
         };
-        self.copy_key(step, copy)
+        self.copy_key((id, step), copy)
+    }
+
+    /// Removes what was written in vain.
+    fn discard(&self, ahead: Option<Ahead>) {
+        if let Some(ahead) = ahead {
+            // What cannot be removed now is removed with the engine.
+            let snapshots = &self.engine.snapshots;
+            snapshots.discard(ahead.active).unwrap_or_default();
+        }
     }
 
     pub(crate) fn input_key(&self, input: Input) -> String {
@@ -384,17 +402,51 @@ impl StepRun<'_> {
         id: StepId,
         step: &Step,
         lowers: &[PathBuf],
+    ) -> Result<(Usage, Ahead), BuildError> {
+        let start = Instant::now();
+        let snapshots = &self.engine.snapshots;
+        let active = snapshots.prepare()?;
+        match self.execute_in(id, step, lowers, &active) {
+            Ok((usage, written)) => {
+                let elapsed = start.elapsed();
+                let done = Ahead {
+                    active,
+                    written,
+                    elapsed,
+                };
+                Ok((usage, done))
+            }
+            Err(error) => {
+                // What cannot be removed now is removed with the engine; the step's error counts.
+                snapshots.discard(active).unwrap_or_default();
+                // Commands that are ended because another step failed have not failed themselves.
+                if !self.schedule.has_failed() {
+                    self.reporter.event(Event::StepFailed {
+                        step: id.0,
+                        error: &error.to_string(),
+                    });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn execute_in(
+        &self,
+        id: StepId,
+        step: &Step,
+        lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<(Usage, Option<Layer>), BuildError> {
-        let layer = match &step.definition {
+    ) -> Result<(Usage, Written), BuildError> {
+        let written = match &step.definition {
             Definition::Run(run) => {
                 let usage = self.run((id, step), run, lowers, active)?;
-                return Ok((usage, None));
+                return Ok((usage, Written::default()));
             }
             Definition::Copy(copy) => self.copy((id, step), copy, lowers, active)?,
             Definition::Workdir(workdir) => self.workdir((id, step), workdir, lowers, active)?,
         };
-        Ok((Usage::default(), layer))
+        Ok((Usage::default(), written))
     }
 
     fn run(

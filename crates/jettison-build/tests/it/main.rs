@@ -14,6 +14,7 @@ mod failures;
 mod instructions;
 mod processes;
 mod pruning;
+mod reading;
 mod reproducible;
 mod runner;
 mod running;

@@ -79,6 +79,9 @@ pub(crate) struct OutputArgs {
     /// Write the result out: DIR, `-` for a tar, or type=oci|docker|tar|local|image|cacheonly,dest=PATH
     #[arg(short, long = "output", value_name = "SPEC", value_parser = output)]
     pub(crate) outputs: Vec<OutputSpec>,
+    /// Load the image into a running Docker or Podman; short for -o type=docker
+    #[arg(long)]
+    pub(crate) load: bool,
     /// Write the image ID to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,

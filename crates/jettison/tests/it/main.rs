@@ -25,6 +25,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod loading;
 mod outputs;
 mod peers;
 mod progress;
