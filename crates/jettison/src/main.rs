@@ -38,7 +38,10 @@ use crate::surroundings::Surroundings;
 fn main() -> ExitCode {
     // A sandbox's first process is this program, started again.
     jettison_sandbox::init_if_asked();
-    let cli = cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let mut output = Output::new();
     let surroundings = Surroundings::of_process();
     let result = match &cli.command {
