@@ -11,8 +11,9 @@ mod lineage;
 mod overwritten;
 mod schedule;
 mod step;
+mod travel;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 use jettison_dockerfile::parse;
 use jettison_oci::{
-    ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs,
-    Store, StoreLock, layer_entries,
+    ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs, Store, StoreLock,
+    layer_entries,
 };
 use jettison_sandbox::{Entered, IdMapKind};
 use serde_json::Value;
@@ -32,7 +33,8 @@ use crate::build::lineage::Lineage;
 use crate::build::overwritten::{LayerPaths, Overwritten};
 use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
-use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
+pub use crate::build::travel::{CacheExport, MountExport};
+use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, MountSource, StepSource};
 use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
@@ -67,6 +69,9 @@ pub struct BuildRequest<'a> {
     pub dockerfile: &'a str,
     /// The files that `COPY` finds.
     pub context: &'a BuildContext,
+    /// What the context is called from build to build, if it is not always the same directory. Reasons for executing
+    /// steps are found by comparing with the last build of this place.
+    pub place: Option<String>,
     /// The named contexts that are directories.
     pub named: BTreeMap<String, &'a BuildContext>,
     /// Target, arguments and platform.
@@ -88,6 +93,8 @@ pub struct BuildRequest<'a> {
     pub shell_on_failure: bool,
     /// Where results are looked for that are not in the cache, in this order.
     pub cache_from: Vec<&'a dyn StepSource>,
+    /// Where cache mounts are looked for that commands need and that are not here, in this order.
+    pub mounts_from: Vec<&'a dyn MountSource>,
 }
 
 impl<'a> BuildRequest<'a> {
@@ -101,6 +108,7 @@ impl<'a> BuildRequest<'a> {
         BuildRequest {
             dockerfile,
             context,
+            place: None,
             named: BTreeMap::new(),
             lower,
             cache: CacheUse::Use,
@@ -111,6 +119,7 @@ impl<'a> BuildRequest<'a> {
             secrets: &NoSecrets,
             shell_on_failure: false,
             cache_from: Vec::new(),
+            mounts_from: Vec::new(),
         }
     }
 }
@@ -394,32 +403,6 @@ impl<'a> Engine<'a> {
             steps[index].overwritten = Some(lost.get(&index).copied().unwrap_or_default());
         }
         Ok(())
-    }
-
-    /// Puts the steps of a finished build into an image layout, in the place of those of an earlier build called `tag`.
-    ///
-    /// The steps are those whose layers are known: the image's own, or all of them if [`Keep::Everything`] was asked for.
-    pub fn export_steps(
-        &self,
-        built: &Built,
-        layout: &ArtifactLayout,
-        tag: &str,
-    ) -> Result<(), BuildError> {
-        let mut steps = Vec::new();
-        let mut kept = BTreeSet::new();
-        for record in &built.steps {
-            kept.insert(record.key.to_string());
-            // A result whose text is gone could not be found by anybody.
-            if let Some(text) = self.cache.text(&record.key.to_string()) {
-                steps.push(TravelStep {
-                    key: record.key,
-                    alias: record.alias,
-                    text,
-                    entry: record.entry.clone(),
-                });
-            }
-        }
-        write_steps(layout, self.store, (tag, &kept), &steps).map_err(BuildError::CacheLayout)
     }
 }
 

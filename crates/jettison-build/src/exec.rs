@@ -14,4 +14,4 @@ pub(crate) use crate::exec::copy::{
 pub(crate) use crate::exec::merged::Merged;
 pub(crate) use crate::exec::plain::PlainFiles;
 pub use crate::exec::run::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
-pub(crate) use crate::exec::run::{RunError, RunSurroundings, run_command};
+pub(crate) use crate::exec::run::{RunError, RunSurroundings, cache_mount_key, run_command};

@@ -110,9 +110,13 @@ pub fn store_items(store: &Store) -> Result<Vec<StoreItem>, BuildError> {
     Inventory::open(store)?.items()
 }
 
-/// Removes what `request` describes. Waits until no build uses the store.
-pub fn prune(store: &Store, request: &PruneRequest) -> Result<Pruned, BuildError> {
-    let _alone = store.lock_exclusive().map_err(BuildError::Store)?;
+/// Removes what `request` describes. If builds use the store, calls `waiting` and waits until none does.
+pub fn prune(
+    store: &Store,
+    request: &PruneRequest,
+    waiting: &dyn Fn(),
+) -> Result<Pruned, BuildError> {
+    let _alone = store.lock_exclusive(waiting).map_err(BuildError::Store)?;
     let inventory = Inventory::open(store)?;
     let items = inventory.items()?;
     let now = SystemTime::now();

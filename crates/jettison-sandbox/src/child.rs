@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup::Cgroup;
@@ -216,6 +217,36 @@ impl Child {
             ran_out_of_memory,
             exec_failure: self.exec_failure.take(),
         })
+    }
+
+    /// As [`Child::wait`], and asks `is_cancelled` at least as often as `interval` says: once it says so, the process is
+    /// killed.
+    pub fn wait_unless(
+        mut self,
+        interval: Duration,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Exit, SandboxError> {
+        let interval = Timespec::try_from(interval).unwrap_or(Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        });
+        self.pipes = Pipes::default();
+        while let (None, Some(socket)) = (&self.exited, &self.socket) {
+            let mut fds = [PollFd::new(socket, PollFlags::IN)];
+            match rustix::event::poll(&mut fds, Some(&interval)) {
+                Ok(0) | Err(Errno::INTR) if is_cancelled() => {
+                    self.signal(Signal::KILL);
+                    break;
+                }
+                Ok(0) | Err(Errno::INTR) => {}
+                // If it cannot be waited for in this way, then in the other.
+                Err(_) => break,
+                Ok(_) => {
+                    self.follow()?;
+                }
+            }
+        }
+        self.wait()
     }
 
     /// As [`Child::wait`], and passes on the signals that this process gets meanwhile. As the first process of its

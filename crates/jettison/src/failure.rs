@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use jettison_build::messages;
+
 /// The exit status where a program was to be run and cannot be, as in docker, podman and env(1).
 pub(crate) const RUN_FAILED: u8 = 125;
 
@@ -81,14 +83,10 @@ impl Failure {
 
     /// Adds `error` and what caused it.
     pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Failure {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            let text = error.to_string();
-            if self.causes.last() != Some(&text) && text != self.message {
-                self.causes.push(text);
-            }
-            next = error.source();
-        }
+        let causes = messages(error).into_iter();
+        self.causes
+            .extend(causes.filter(|text| *text != self.message));
+        self.causes.dedup();
         self
     }
 

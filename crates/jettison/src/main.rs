@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),
         Command::Prune(args) => commands::prune::run(&cli.global, args, &surroundings, &mut output),
-        Command::Doctor => commands::doctor::run(&mut output),
+        Command::Doctor => commands::doctor::run(&cli.global, &surroundings, &mut output),
     };
     match result {
         Ok(code) => code,

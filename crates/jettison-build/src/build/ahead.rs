@@ -71,7 +71,10 @@ impl StepRun<'_> {
         }
         let shape = work.shape().map_err(|failure| copy_error(step, &failure))?;
         let shape = with_shape(copy, &parent, &shape).key();
-        let lock = self.engine.cache.lock(&shape)?;
+        let lock = self
+            .engine
+            .cache
+            .lock(&shape, &|| self.schedule.has_failed())?;
         let is_new = self.known_alias(step, &shape).is_none();
         let (known, ahead) = if is_new || unread.is_rewritten {
             let ahead = self.write_ahead(id, step, work)?;
@@ -83,7 +86,7 @@ impl StepRun<'_> {
             text: with_contents(copy, &parent, &contents(known)?),
             alias: Some((shape, false)),
             ahead,
-            lock: Some(lock),
+            lock,
         })
     }
 

@@ -9,10 +9,10 @@ use crate::build::Keep;
 use crate::build::ahead::StepKey;
 use crate::build::layers::LAYER_OPTIONS;
 use crate::build::overwritten::LayerPaths;
-use crate::build::step::{StepRun, located, with_causes};
+use crate::build::step::{StepRun, located};
 use crate::cache::{definition_key, with_contents};
 use crate::context::ContentIndex;
-use crate::error::BuildError;
+use crate::error::{BuildError, with_causes};
 use crate::exec::{
     Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
 };

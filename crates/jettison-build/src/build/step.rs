@@ -16,9 +16,10 @@ use crate::build::overwritten::LayerPaths;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
-    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
+    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, MountImports, StepSource, definition_key,
+    not_cached,
 };
-use crate::error::BuildError;
+use crate::error::{BuildError, with_causes};
 use crate::event::{Event, Reporter};
 use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
@@ -104,13 +105,16 @@ impl StepRun<'_> {
     ) -> Result<StepResult, BuildError> {
         let key = text.key();
         let cache = &self.engine.cache;
-        let _lock = cache.lock(&key)?;
+        let has_failed = || self.schedule.has_failed();
+        let Some(_lock) = cache.lock(&key, &has_failed)? else {
+            return Err(BuildError::CANCELLED);
+        };
         if let Some(known) = self.known(id, step, &key)? {
             self.discard(ahead);
             return Ok(known);
         }
         if self.schedule.has_failed() {
-            return Err(BuildError::Internal("the build has failed already"));
+            return Err(BuildError::CANCELLED);
         }
         let change = if self.uses_cache(step) {
             self.lineage.explain(cache, step, text)
@@ -287,7 +291,7 @@ impl StepRun<'_> {
         Ok(())
     }
 
-    fn warn(&self, place: &str, error: &ExportError) {
+    fn warn(&self, place: &str, error: &(dyn std::error::Error + 'static)) {
         let text = format!("{place} cannot be used: {}", with_causes(error));
         self.reporter.event(Event::Warning { text: &text });
     }
@@ -381,14 +385,7 @@ impl StepRun<'_> {
     pub(crate) fn input_key(&self, input: Input) -> String {
         match input {
             Input::Scratch => "scratch".to_string(),
-            Input::Base(base) => {
-                let layers = &self.plan.bases[base].image.config().rootfs.diff_ids;
-                // What an image says besides its files is part of the steps on top of it.
-                match ChainId::of(layers) {
-                    Some(chain) => format!("layers {chain}"),
-                    None => "scratch".to_string(),
-                }
-            }
+            Input::Base(base) => base_key(self.plan, base),
             // A step that was executed again may have come to something else.
             Input::Step(id) => match self.schedule.found(id) {
                 Some(result) => format!("step {}", result.entry.snapshot),
@@ -470,6 +467,12 @@ impl StepRun<'_> {
             cache_mounts: &self.engine.cache_mounts,
             snapshots: &self.engine.snapshots,
             lowers_of: &|input| self.lowers_of(input),
+            key_of: &|input| self.input_key(input),
+            mount_imports: MountImports {
+                sources: &self.request.mounts_from,
+                warn: &|place, error| self.warn(place, error),
+                is_cancelled: &|| self.schedule.has_failed(),
+            },
             is_cancelled: &|| self.schedule.has_failed(),
             shell: self.request.shell_on_failure,
         };
@@ -487,9 +490,12 @@ impl StepRun<'_> {
                     source,
                 });
             }
-            Err(RunError::User(reason)) => {
-                let message = format!("cannot become user `{}`: {reason}", run.user);
-                return Err(located(step, message));
+            Err(RunError::User(outcome) | RunError::Missing(outcome)) => {
+                return Err(BuildError::Command {
+                    line,
+                    command,
+                    outcome,
+                });
             }
             Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
@@ -519,24 +525,21 @@ impl StepRun<'_> {
     }
 }
 
+/// What a base image is called in keys. What it says besides its files is part of the steps on top of it.
+pub(crate) fn base_key(plan: &Plan, base: usize) -> String {
+    let layers = &plan.bases[base].image.config().rootfs.diff_ids;
+    match ChainId::of(layers) {
+        Some(chain) => format!("layers {chain}"),
+        None => "scratch".to_string(),
+    }
+}
+
 /// The name of a step's snapshot. What a command makes may be something else each time, and what is copied may not.
 fn result_name(step: &Step, key: &CacheKey) -> ResultName {
     match step.definition {
         Definition::Run(_) => ResultName::Unique(key.to_string()),
         Definition::Copy(_) | Definition::Workdir(_) => ResultName::OfContent(key.to_string()),
     }
-}
-
-/// An error and what it came from, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 pub(crate) fn located(step: &Step, message: String) -> BuildError {

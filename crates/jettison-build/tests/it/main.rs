@@ -12,6 +12,7 @@ mod caching;
 mod copying;
 mod failures;
 mod instructions;
+mod mounts;
 mod processes;
 mod pruning;
 mod reading;

@@ -93,8 +93,8 @@ pub(crate) fn run(
     let built = work.all(&platforms)?;
     let mut notes = Vec::new();
     let written = results.write(&engine, &built, &mut notes)?;
+    caches::write(&engine, &built, &args.cache.cache_to, output)?;
     for built in &built {
-        caches::write(&engine, built, &args.cache.cache_to, output)?;
         if shows_steps(progress) {
             for line in table::table(built) {
                 output.note(Look::Plain, &line);
