@@ -38,7 +38,10 @@ use crate::surroundings::Surroundings;
 fn main() -> ExitCode {
     // A sandbox's first process is this program, started again.
     jettison_sandbox::init_if_asked();
-    let cli = cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let mut output = Output::new();
     let surroundings = Surroundings::of_process();
     let result = match &cli.command {
@@ -60,6 +63,8 @@ fn main() -> ExitCode {
         Command::Save(args) => commands::save::run(&cli.global, args, &surroundings),
         Command::Load(args) => commands::load::run(&cli.global, args, &surroundings, &mut output),
         Command::Run(args) => commands::run::run(&cli.global, args, &surroundings, &mut output)
+            .map_err(Failure::of_run),
+        Command::Debug(args) => commands::debug::run(&cli.global, args, &surroundings, &mut output)
             .map_err(Failure::of_run),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),

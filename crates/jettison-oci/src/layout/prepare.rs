@@ -103,7 +103,7 @@ impl Prepared {
                 platform: None,
             };
             let (image, one) = preparation.image(&export)?;
-            entries.extend(named(&one.manifest, &saved.names));
+            entries.extend(named_in_full(&one.manifest, &saved.names));
             docker.push(docker_entry_of(&image, &saved.names));
             written.push(one);
         }
@@ -398,6 +398,18 @@ fn named(descriptor: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
         entry
     });
     entries.collect()
+}
+
+/// As [`named`], with names in full also where other tools look for a word: tags alone do not tell several images apart
+/// (podman writes its archives so).
+fn named_in_full(descriptor: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
+    let mut entries = named(descriptor, names);
+    for entry in &mut entries {
+        if let Some(name) = entry.annotations.get(IMAGE_NAME).cloned() {
+            entry.annotations.insert(REF_NAME.to_owned(), name);
+        }
+    }
+    entries
 }
 
 /// The list of images in the form of `docker save`, with one image.

@@ -222,7 +222,7 @@ fn images_lists_what_was_named() {
         .expect("an image is an object")
         .keys()
         .collect();
-    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "Tag", "UniqueSize", "UnpackedBytes", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
+    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "StoredSize", "Tag", "UniqueSize", "UnpackedBytes", "UnpackedSize", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
     assert_eq!(image["Repository"], "files");
     assert_eq!(image["UnpackedBytes"], 13);
 }
