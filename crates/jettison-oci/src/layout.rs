@@ -14,11 +14,13 @@ mod import;
 mod prepare;
 
 pub(crate) use crate::layout::archive::write_to;
+pub(crate) use crate::layout::export::check_content;
 pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
     MediaTypes, PlatformAnnotations, Recompression, Sink, Timestamps, export,
 };
 pub use crate::layout::import::{import_from_layout, import_layout};
+pub(crate) use crate::layout::prepare::{Blob, Prepared};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -122,6 +124,12 @@ pub enum ExportError {
     NoSuchPlatform {
         /// The platform.
         platform: String,
+    },
+    /// A layer is compressed to other bytes than it was before, by an older version of this program.
+    #[error("layer {diff_id} is compressed otherwise now: try again")]
+    Outdated {
+        /// The layer.
+        diff_id: DiffId,
     },
     /// What is asked for cannot be written in this form.
     #[error("{reason}")]

@@ -5,6 +5,7 @@ mod cache;
 mod check;
 mod docker;
 mod input;
+mod registry;
 mod values;
 
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
 pub(crate) use crate::cli::input::InputArgs;
+pub(crate) use crate::cli::registry::{
+    CompressionChoice, LoginArgs, LogoutArgs, PullArgs, PushArgs,
+};
 pub(crate) use crate::cli::values::{
     Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CompressionKind, Entitlement,
     ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields, switch,
@@ -97,6 +101,14 @@ pub(crate) enum Command {
     Du(DuArgs),
     /// Remove what the build cache holds
     Prune(PruneArgs),
+    /// Get an image from a registry
+    Pull(PullArgs),
+    /// Send an image to a registry
+    Push(PushArgs),
+    /// Log in to a registry
+    Login(LoginArgs),
+    /// Forget the login to a registry
+    Logout(LogoutArgs),
     /// Check what this host offers
     Doctor,
 }

@@ -10,10 +10,14 @@ pub(crate) mod du;
 pub(crate) mod explain;
 pub(crate) mod images;
 mod items;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod optimize;
 pub(crate) mod prune;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod run;
-mod world;
+pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;
 pub(crate) use crate::commands::world::DOCKERFILE_LIMIT;

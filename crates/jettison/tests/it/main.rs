@@ -26,6 +26,8 @@ mod interop;
 mod outputs;
 mod progress;
 mod pruning;
+mod registries;
+mod registry_faults;
 mod shared;
 mod users;
 
