@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jettison_build::Event;
-use jettison_oci::Digest;
+use jettison_oci::{Digest, base64};
 use jettison_slim::timestamp;
 use serde::Serialize;
 
-use crate::base64::base64;
 use crate::printable::printable_json;
+use crate::progress::carried;
 
 /// Prints events as JSON.
 #[derive(Debug)]
@@ -115,6 +115,24 @@ impl Json {
     /// Prints an event.
     pub(super) fn event(&mut self, event: &Event<'_>, now: Instant) {
         let line = self.line(event, now);
+        self.print(line);
+    }
+
+    /// Prints how far a blob is.
+    pub(super) fn work(&mut self, work: carried::Work, now: Instant) {
+        let time = self.time(now);
+        let status = Status {
+            statuses: Some([Work {
+                id: work.id,
+                total: work.total,
+                current: work.done,
+                timestamp: time.clone(),
+                started: time.clone(),
+                completed: work.is_over.then_some(time),
+            }]),
+            ..Status::default()
+        };
+        let line = serde_json::to_string(&status).ok();
         self.print(line);
     }
 
