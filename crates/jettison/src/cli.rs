@@ -32,9 +32,9 @@ pub(crate) use crate::cli::run::{
     DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
 };
 pub(crate) use crate::cli::values::{
-    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
-    Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
-    size, switch,
+    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CachePlace,
+    CompressionKind, Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind,
+    OutputSpec, fields, size, switch,
 };
 
 /// Makes container images small and safe

@@ -19,7 +19,7 @@ use jettison_oci::{Image, Owners, Reference, Store};
 use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
 use crate::commands::build::execution::{Build, prepare};
 use crate::commands::build::named::Named;
-use crate::commands::build::results::{Results, Written};
+use crate::commands::build::results::{Outward, Results, Written};
 use crate::commands::build_failure::build_failure;
 use crate::commands::{call, world};
 use crate::failure::Failure;
@@ -81,6 +81,7 @@ pub(crate) fn run(
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
     let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
+    let client = registries.client();
     let work = Build {
         engine: &engine,
         inputs,
@@ -91,12 +92,17 @@ pub(crate) fn run(
         remotes: &remotes,
         secrets: &secrets,
         registries: &registries,
+        client: &client,
         now: surroundings.now,
     };
     let built = work.all(&platforms)?;
-    let mut notes = Vec::new();
-    let written = results.write(&engine, &built, &mut notes)?;
-    caches::write(&engine, &built, &args.cache.cache_to, output)?;
+    let mut out = Outward {
+        client: &client,
+        progress,
+        notes: Vec::new(),
+    };
+    let written = results.write(&engine, &built, &mut out)?;
+    caches::write(&engine, &built, &args.cache.cache_to, &client, output)?;
     for built in &built {
         if shows_steps(progress) {
             for line in table::table(built) {
@@ -110,7 +116,7 @@ pub(crate) fn run(
     if progress != ProgressKind::Quiet {
         let tags = results.tags.iter();
         let tags = tags.map(|tag| format!("named {}", tag.familiar()));
-        for note in tags.chain(notes) {
+        for note in tags.chain(out.notes) {
             output.note(Look::Note, &note);
         }
         if prepared.n_warnings > 0 {
