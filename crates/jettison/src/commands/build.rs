@@ -36,11 +36,7 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let progress = progress_kind(global, args);
-    for note in args.docker.explained()? {
-        if progress != ProgressKind::Quiet {
-            output.note(Look::Note, &format!("note: {note}"));
-        }
-    }
+    explain(args, progress, output)?;
     let root = world::root(global, surroundings)?;
     let secrets = outside::secrets(args, surroundings, &root)?;
     let reach = outside::reach(args, surroundings);
@@ -124,6 +120,16 @@ pub(crate) fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what becomes of docker's options that mean something else here.
+fn explain(args: &BuildArgs, progress: ProgressKind, output: &mut Output) -> Result<(), Failure> {
+    for note in args.docker.explained()? {
+        if progress != ProgressKind::Quiet {
+            output.note(Look::Note, &format!("note: {note}"));
+        }
+    }
+    Ok(())
 }
 
 fn progress_kind(global: &Global, args: &BuildArgs) -> ProgressKind {
