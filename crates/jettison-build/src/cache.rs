@@ -30,7 +30,8 @@ pub use crate::cache::change::{FileChange, KeyChange, KeyPart};
 pub(crate) use crate::cache::change::{changed, not_cached};
 pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents, with_shape};
 pub use crate::cache::travel::{
-    ArtifactPlace, FoundMount, FoundStep, MountLayout, MountSource, StepLayout, StepSource,
+    ArtifactPlace, ArtifactSource, FoundMount, FoundStep, MountArtifacts, MountSource,
+    StepArtifacts, StepSource,
 };
 pub(crate) use crate::cache::travel::{
     Journey, MountImports, TravelStep, give, mount_artifact, mount_name, step_name,

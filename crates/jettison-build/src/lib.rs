@@ -25,8 +25,8 @@ pub use crate::build::{
     BuildRequest, Built, CacheExport, CacheUse, Engine, Keep, MountExport, StepRecord, timestamp,
 };
 pub use crate::cache::{
-    ArtifactPlace, FileChange, FoundMount, FoundStep, KeyChange, KeyPart, MountLayout, MountSource,
-    StepLayout, StepSource,
+    ArtifactPlace, ArtifactSource, FileChange, FoundMount, FoundStep, KeyChange, KeyPart,
+    MountArtifacts, MountSource, StepArtifacts, StepSource,
 };
 pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::{

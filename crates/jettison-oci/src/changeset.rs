@@ -15,6 +15,7 @@ mod read;
 mod retime;
 mod root;
 mod stream;
+mod unchanged;
 mod unpack;
 mod upper;
 mod whiteout;

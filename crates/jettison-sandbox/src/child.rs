@@ -149,8 +149,12 @@ impl Child {
             cgroup: running.cgroup,
             started: running.started,
         };
-        // From here on, returning early kills and cleans.
-        while child.follow()? != Progress::Ready {}
+        // From here on, returning early kills and cleans. The supervisor and PID 1 report by themselves, so the process may
+        // be ready before it is known which one it is; a signal to it would be lost until then.
+        let mut is_ready = false;
+        while !is_ready || child.pidfd.is_none() {
+            is_ready |= child.follow()? == Progress::Ready;
+        }
         Ok(child)
     }
 

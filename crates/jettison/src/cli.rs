@@ -6,12 +6,17 @@ mod check;
 mod docker;
 mod images;
 mod input;
+mod registry;
 mod run;
 mod values;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::failure::RUN_FAILED;
 
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
@@ -20,7 +25,12 @@ pub(crate) use crate::cli::images::{
     HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
 };
 pub(crate) use crate::cli::input::InputArgs;
-pub(crate) use crate::cli::run::{DockerRunArgs, FileArgs, NetworkKind, ProcessArgs, RunArgs};
+pub(crate) use crate::cli::registry::{
+    CompressionChoice, LoginArgs, LogoutArgs, PullArgs, PushArgs,
+};
+pub(crate) use crate::cli::run::{
+    DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
+};
 pub(crate) use crate::cli::values::{
     Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
     Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
@@ -108,6 +118,8 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Run an image's program
     Run(Box<RunArgs>),
+    /// Look into an image that has no shell: a shell and tools beside its files
+    Debug(Box<DebugArgs>),
     /// Check Dockerfiles: find what cannot be built, is unsafe, large or slow, and mend it
     Check(CheckArgs),
     /// Explain a rule of `jettison check`
@@ -116,20 +128,57 @@ pub(crate) enum Command {
     Du(DuArgs),
     /// Remove what the build cache holds
     Prune(PruneArgs),
+    /// Get an image from a registry
+    Pull(PullArgs),
+    /// Send an image to a registry
+    Push(PushArgs),
+    /// Log in to a registry
+    Login(LoginArgs),
+    /// Forget the login to a registry
+    Logout(LogoutArgs),
     /// Check what this host offers
     Doctor,
 }
 
-/// Reads the command line. Prints help and mistakes, and ends the process then.
-pub(crate) fn parse() -> Cli {
-    let matches = command().get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+/// Reads the command line. Prints help and mistakes; the process ends with the given status then.
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
+    let matches = command().try_get_matches();
+    let read = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    read.map_err(|error| {
+        // A reader that went away has seen enough.
+        error.print().unwrap_or_default();
+        let code = match error.exit_code() {
+            2 if runs_a_program(std::env::args_os()) => RUN_FAILED,
+            code => u8::try_from(code).unwrap_or(2),
+        };
+        ExitCode::from(code)
+    })
 }
 
-/// The command line, with docker's switches in `build`.
+/// Whether the command is one whose exit status is that of a program.
+fn runs_a_program(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut arguments = arguments.skip(1).filter_map(|word| word.into_string().ok());
+    while let Some(word) = arguments.next() {
+        match word.as_str() {
+            "run" | "debug" => return true,
+            // They have a value.
+            "--root" | "--progress" => drop(arguments.next()),
+            word if word.starts_with('-') => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The commands whose switches take a value as well.
+const LIKE_DOCKER: [&str; 9] = [
+    "build", "images", "inspect", "history", "rmi", "save", "load", "run", "debug",
+];
+
+/// The command line, with docker's switches where docker has the command.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| match command.get_name() {
-        "build" => command.mut_args(|arg| match arg.get_action() {
+        name if LIKE_DOCKER.contains(&name) => command.mut_args(|arg| match arg.get_action() {
             ArgAction::SetTrue => truth(arg),
             _ => arg,
         }),
@@ -173,4 +222,41 @@ pub(crate) struct OptimizeArgs {
     /// Where to write the result [default: the Dockerfile's name and `.optimized`]
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_found_behind_the_options_of_every_command() {
+        let runs = |line: &str| runs_a_program(line.split(' ').map(OsString::from));
+        assert!(runs("jettison --root run run --nope"));
+        assert!(runs("jettison --progress=plain debug"));
+        assert!(!runs("jettison --root run build"));
+        assert!(!runs("jettison images run"));
+        assert!(!runs("jettison"));
+    }
+
+    #[test]
+    fn switches_take_a_value_as_dockers_do() {
+        let parse = |line: &str| {
+            let matches = command().try_get_matches_from(line.split(' '));
+            matches.and_then(|matches| Cli::from_arg_matches(&matches))
+        };
+        let Ok(Command::Run(args)) =
+            parse("jettison run -it --rm=true app -d").map(|cli| cli.command)
+        else {
+            panic!("it is a command line");
+        };
+        assert!(args.streams.interactive && args.streams.tty && args.docker.rm);
+        assert!(!args.docker.detach && args.command == ["app", "-d"]);
+        let Ok(Command::Images(args)) =
+            parse("jettison images -aq --digests=false").map(|cli| cli.command)
+        else {
+            panic!("it is a command line");
+        };
+        assert!(args.all && args.quiet && !args.digests);
+        command().debug_assert();
+    }
 }

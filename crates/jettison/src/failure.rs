@@ -5,6 +5,9 @@ use std::path::Path;
 
 use jettison_build::messages;
 
+/// The exit status where a program was to be run and cannot be, as in docker, podman and env(1).
+pub(crate) const RUN_FAILED: u8 = 125;
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -99,8 +102,7 @@ impl Failure {
             Kind::No => 1,
             Kind::User => 2,
             Kind::Host => 3,
-            // As in docker, podman and env(1).
-            Kind::Run => 125,
+            Kind::Run => RUN_FAILED,
         }
     }
 

@@ -4,7 +4,6 @@
 
 mod age;
 mod archives;
-mod base64;
 mod bases;
 mod cli;
 mod commands;
@@ -18,6 +17,7 @@ mod network;
 mod output;
 mod printable;
 mod progress;
+mod registry;
 mod remote;
 mod report;
 mod secrets;
@@ -38,7 +38,10 @@ use crate::surroundings::Surroundings;
 fn main() -> ExitCode {
     // A sandbox's first process is this program, started again.
     jettison_sandbox::init_if_asked();
-    let cli = cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let mut output = Output::new();
     let surroundings = Surroundings::of_process();
     let result = match &cli.command {
@@ -61,11 +64,17 @@ fn main() -> ExitCode {
         Command::Load(args) => commands::load::run(&cli.global, args, &surroundings, &mut output),
         Command::Run(args) => commands::run::run(&cli.global, args, &surroundings, &mut output)
             .map_err(Failure::of_run),
+        Command::Debug(args) => commands::debug::run(&cli.global, args, &surroundings, &mut output)
+            .map_err(Failure::of_run),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),
         Command::Prune(args) => commands::prune::run(&cli.global, args, &surroundings, &mut output),
-        Command::Doctor => commands::doctor::run(&mut output),
+        Command::Pull(args) => commands::pull::run(&cli.global, args, &surroundings, &mut output),
+        Command::Push(args) => commands::push::run(&cli.global, args, &surroundings, &mut output),
+        Command::Login(args) => commands::login::run(args, &surroundings, &mut output),
+        Command::Logout(args) => commands::logout::run(args, &surroundings, &mut output),
+        Command::Doctor => commands::doctor::run(&cli.global, &surroundings, &mut output),
     };
     match result {
         Ok(code) => code,

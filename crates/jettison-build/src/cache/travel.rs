@@ -1,4 +1,4 @@
-//! Results of steps outside of the store: in an image layout, to be taken to another machine.
+//! Results of steps outside of the store: in an image layout or a registry, to be taken to another machine.
 //!
 //! Each step is an artifact: a configuration with its key, the key's text and what is known of its result, and one layer.
 //! The names under which it can be found are annotations in the index, so that a look-up reads nothing else. Cache mounts
@@ -7,12 +7,15 @@
 mod mounts;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::io::Read;
+use std::sync::Arc;
 
 use jettison_oci::{ArtifactLayout, Descriptor, Digest, ExportError, Manifest, MediaType, Store};
 
 use crate::cache::{CacheEntry, CacheKey, KeyText, decode, encode};
 
-pub use crate::cache::travel::mounts::{FoundMount, MountLayout, MountSource};
+pub use crate::cache::travel::mounts::{FoundMount, MountArtifacts, MountSource};
 pub(crate) use crate::cache::travel::mounts::{MountImports, give, mount_artifact};
 
 /// The type of a step's artifact and of its configuration.
@@ -63,26 +66,26 @@ impl FoundStep {
     }
 }
 
-/// Steps in an image layout.
+/// Steps that are artifacts, in an image layout or a registry.
 #[derive(Debug)]
-pub struct StepLayout {
-    layout: ArtifactLayout,
+pub struct StepArtifacts {
+    source: Arc<dyn ArtifactSource>,
     name: String,
     /// The manifests by key.
     manifests: BTreeMap<String, Descriptor>,
     aliases: BTreeMap<String, String>,
 }
 
-impl StepLayout {
-    /// The steps that `layout` has; messages call it `name`.
-    pub fn open(layout: ArtifactLayout, name: &str) -> Result<StepLayout, ExportError> {
-        let mut steps = StepLayout {
+impl StepArtifacts {
+    /// The steps that `source` has; messages call it `name`.
+    pub fn open(source: Arc<dyn ArtifactSource>, name: &str) -> Result<StepArtifacts, ExportError> {
+        let mut steps = StepArtifacts {
             manifests: BTreeMap::new(),
             aliases: BTreeMap::new(),
             name: name.to_owned(),
-            layout,
+            source,
         };
-        for manifest in steps.layout.manifests()? {
+        for manifest in steps.source.manifests()? {
             let Some(key) = manifest.annotations.get(KEY).cloned() else {
                 continue;
             };
@@ -96,7 +99,7 @@ impl StepLayout {
     }
 }
 
-impl StepSource for StepLayout {
+impl StepSource for StepArtifacts {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -106,9 +109,9 @@ impl StepSource for StepLayout {
             return Ok(None);
         };
         let what = || format!("step {key}");
-        let manifest = Manifest::from_json(&self.layout.read(manifest)?)
+        let manifest = Manifest::from_json(&self.source.read(manifest)?)
             .map_err(|error| broken(&what(), &error.to_string()))?;
-        let configuration = self.layout.read(&manifest.config)?;
+        let configuration = self.source.read(&manifest.config)?;
         let configuration = String::from_utf8_lossy(&configuration);
         let step = FoundStep::read(&configuration, key)
             .ok_or_else(|| broken(&what(), "its configuration is not understood"))?;
@@ -121,7 +124,7 @@ impl StepSource for StepLayout {
 
     fn fetch(&self, step: &FoundStep, store: &Store) -> Result<(), ExportError> {
         match step.layer() {
-            Some(layer) => self.layout.fetch(layer, store),
+            Some(layer) => self.source.fetch(layer, store),
             None => Ok(()),
         }
     }
@@ -130,6 +133,39 @@ impl StepSource for StepLayout {
 fn broken(what: &str, reason: &str) -> ExportError {
     ExportError::Broken {
         reason: format!("{what}: {reason}"),
+    }
+}
+
+/// Where artifacts can be taken from: an image layout, for one.
+pub trait ArtifactSource: Debug + Send + Sync {
+    /// The artifacts' manifests, with the annotations that they are listed with.
+    fn manifests(&self) -> Result<Vec<Descriptor>, ExportError>;
+
+    /// The bytes of a manifest or a configuration, which have its digest.
+    fn read(&self, small: &Descriptor) -> Result<Vec<u8>, ExportError>;
+
+    /// The bytes of a blob. They are not checked yet.
+    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + '_>, ExportError>;
+
+    /// Brings a blob into `store`, unless it is there already.
+    fn fetch(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError>;
+}
+
+impl ArtifactSource for ArtifactLayout {
+    fn manifests(&self) -> Result<Vec<Descriptor>, ExportError> {
+        ArtifactLayout::manifests(self)
+    }
+
+    fn read(&self, small: &Descriptor) -> Result<Vec<u8>, ExportError> {
+        ArtifactLayout::read(self, small)
+    }
+
+    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + '_>, ExportError> {
+        Ok(Box::new(self.open_blob(blob)?))
+    }
+
+    fn fetch(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError> {
+        ArtifactLayout::fetch(self, blob, store)
     }
 }
 

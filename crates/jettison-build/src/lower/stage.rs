@@ -348,6 +348,9 @@ impl StageState {
         let directory = self.config.working_dir.clone();
         if !directory.is_empty() {
             self.config.working_dir = path::working_dir(&directory, &directory);
+            if self.platform.os == "windows" {
+                self.config.working_dir = self.config.working_dir.replace('/', r"\");
+            }
         }
     }
 

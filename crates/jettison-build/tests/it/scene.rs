@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use jettison_build::{
     Bases, BuildContext, BuildError, BuildRequest, Built, CacheExport, CacheUse, Certificates,
-    Engine, Event, Keep, LowerRequest, MountExport, MountLayout, MountSource, NoSecrets, Reporter,
-    RunHost, RunLimits, Secrets, StepLayout, StepSource,
+    Engine, Event, Keep, LowerRequest, MountArtifacts, MountExport, MountSource, NoSecrets,
+    Reporter, RunHost, RunLimits, Secrets, StepArtifacts, StepSource,
 };
 use jettison_dockerfile::Platform;
 use jettison_oci::{
@@ -58,14 +58,14 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    fn sources(&self) -> (Vec<StepLayout>, Vec<MountLayout>) {
+    fn sources(&self) -> (Vec<StepArtifacts>, Vec<MountArtifacts>) {
         let layouts = || {
             let paths = self.cache_from.iter();
             paths.map(|path| ArtifactLayout::open(path).unwrap())
         };
-        let steps = layouts().map(|layout| StepLayout::open(layout, "there").unwrap());
+        let steps = layouts().map(|layout| StepArtifacts::open(Arc::new(layout), "there").unwrap());
         let mounts = layouts().filter(|_| self.with_mounts);
-        let mounts = mounts.map(|layout| MountLayout::open(layout, "there").unwrap());
+        let mounts = mounts.map(|layout| MountArtifacts::open(Arc::new(layout), "there").unwrap());
         (steps.collect(), mounts.collect())
     }
 
@@ -294,7 +294,8 @@ impl Reporter for Recorder {
             Event::StepCached { title, .. } => record.0.push(format!("cached {title}")),
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
-            Event::StepFinished { .. }
+            Event::StepExplained { .. }
+            | Event::StepFinished { .. }
             | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }

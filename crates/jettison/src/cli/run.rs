@@ -27,6 +27,39 @@ pub(crate) struct RunArgs {
     pub(crate) command: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The image's files are where they are, and what is written is thrown away. Tools are in \
+        /.jettison/bin and /.jettison/tools, at the end of PATH; the toolbox's own files are in /.jettison/toolbox."
+)]
+pub(crate) struct DebugArgs {
+    /// Where tools come from: an image in the store, or `debian://SUITE?include=PACKAGES`. It must have a static busybox
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        default_value = "debian://bookworm?variant=essential&include=busybox-static"
+    )]
+    pub(crate) toolbox: String,
+    /// Where Debian's packages come from [default: settings, else the host's apt sources]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
+    /// What is the default: a terminal, if there is one on this side
+    #[arg(short, long, hide_short_help = true)]
+    pub(crate) interactive: bool,
+    /// What is the default: a terminal, if there is one on this side
+    #[arg(short, long, hide_short_help = true)]
+    pub(crate) tty: bool,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    /// The image, by name or ID, and a command [default: a shell]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_names = ["IMAGE", "COMMAND"])]
+    pub(crate) command: Vec<String>,
+}
+
 /// What the program reads and writes.
 #[derive(Debug, Args)]
 pub(crate) struct StreamArgs {
@@ -39,7 +72,7 @@ pub(crate) struct StreamArgs {
 }
 
 /// Who runs what.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ProcessArgs {
     /// Replace the image's ENTRYPOINT; an empty text removes it
     #[arg(long, value_name = "PROGRAM")]
@@ -80,7 +113,7 @@ pub(crate) struct ProcessArgs {
 }
 
 /// Files that the program sees besides the image's.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct FileArgs {
     /// Show a file or directory of the host; `ro` is read-only
     #[arg(short, long = "volume", value_name = "[SOURCE:]TARGET[:OPTIONS]")]
@@ -100,7 +133,7 @@ pub(crate) struct FileArgs {
 }
 
 /// How much the program may use.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct LimitArgs {
     /// Limit what each process may use
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = ulimit)]
@@ -123,7 +156,7 @@ pub(crate) struct LimitArgs {
 }
 
 /// What docker has because it keeps containers and networks.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Known from docker")]
 #[expect(
     clippy::struct_excessive_bools,

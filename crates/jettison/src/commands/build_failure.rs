@@ -7,6 +7,10 @@ use crate::drawing::{Drawing, draw_all};
 use crate::failure::Failure;
 use crate::source::Source;
 
+/// What the kernel says of a file system that cannot take an overlay's changes (`ovl_get_upper`,
+/// fs/overlayfs/super.c), such as a container's own, which is an overlay itself.
+const UNSUITABLE: &str = "not supported as upperdir";
+
 /// The failure of a build of the Dockerfile `source`.
 pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
     match error {
@@ -27,9 +31,16 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
         BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
         BuildError::Lower(lower) => lower_failure(lower, source),
         BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
-            Failure::host(error.to_string())
-                .because(error)
-                .hint("`jettison doctor` says what this host offers")
+            let hint = if messages(error)
+                .iter()
+                .any(|cause| cause.contains(UNSUITABLE))
+            {
+                "keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; \
+                 `jettison doctor` tries it"
+            } else {
+                "`jettison doctor` says what this host offers"
+            };
+            Failure::host(error.to_string()).because(error).hint(hint)
         }
         other => Failure::user(other.to_string()).because(other),
     }

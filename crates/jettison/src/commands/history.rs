@@ -123,10 +123,19 @@ fn row((entry, layer): &Step<'_>, id: &str, args: &HistoryArgs, now: u64) -> Dat
         ),
         Field::always("CreatedAt", created.unwrap_or("N/A")),
         Field::always("CreatedBy", instruction),
-        Field::always("CreatedSince", age::since(created, now)),
+        Field::always("CreatedSince", since(created, now)),
         Field::always("ID", id),
         Field::always("Size", size),
     ])
+}
+
+/// How long ago a step was. Builds that come out the same every time say 1970, which docker shows as no time here.
+fn since(created: Option<&str>, now: u64) -> String {
+    let seconds = created.and_then(jettison_oci::unix_seconds);
+    age::since(
+        created.filter(|_| seconds.is_some_and(|seconds| seconds > 0)),
+        now,
+    )
 }
 
 #[cfg(test)]

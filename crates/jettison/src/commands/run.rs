@@ -10,14 +10,14 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
-use jettison_build::{Engine, ImageProcess, RunHost, image_sandbox};
+use jettison_build::{BuildError, Engine, ImageProcess, RunHost, image_sandbox};
 use jettison_oci::{Image, ImageConfig};
 use jettison_sandbox::{
-    Capabilities, Exit, HeldSignals, Input, Network, OutputMode, Sandbox, SandboxError, Security,
-    Status, Terminal, TerminalSize, Typed, Ulimit,
+    Capabilities, Entered, Exit, HeldSignals, Input, Network, OutputMode, Sandbox, SandboxError,
+    Security, Status, Terminal, TerminalSize, Typed, Ulimit,
 };
 
-use crate::cli::{Global, NetworkKind, ProcessArgs, RunArgs};
+use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
 use crate::commands::build_failure::build_failure;
 use crate::commands::{lookup, world};
 use crate::failure::Failure;
@@ -47,39 +47,80 @@ pub(crate) fn run(
     }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
-    let signals = HeldSignals::hold()
-        .map_err(|error| Failure::host("cannot pass on signals").because(&error))?;
+    let signals = hold_signals()?;
     let store = world::store(&root)?;
     let image = lookup::find(&store, name)?.image;
-    let mut host = world::run_host(&root, &entered, &std::collections::BTreeMap::new())?;
-    let limits = &args.limits;
-    let limits = [&limits.memory, &limits.memory_swap, &limits.cpus];
-    let limits = limits
-        .into_iter()
-        .chain([&args.limits.cpu_shares, &args.limits.cpuset_cpus]);
-    for limit in limits.flatten() {
-        limit.limit(&mut host.resources);
-    }
-    let failed = |error: &jettison_build::BuildError| {
-        build_failure(error, &Source::new(name.clone(), String::new()))
-    };
+    let host = limited_host(&root, &entered, &args.limits)?;
+    let failed = |error: &BuildError| cannot_build(name, error);
     let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;
     let lowers = engine.lowers(&image).map_err(|error| failed(&error))?;
     let config = config(&image, &args.process);
     let process = process(args, arguments, surroundings)?;
-    let mut sandbox =
+    let sandbox =
         image_sandbox(&host, &config, &lowers, &process).map_err(|error| failed(&error))?;
-    adapt(&mut sandbox, args, &host)?;
-    let volumes = mounts::add(&mut sandbox, &args.files, (&config, &root), output)?;
-    let signals = signals.stopping_by(signal::stop(args.process.stop_signal.as_deref(), &config)?);
-    let exit = wait(&sandbox, args, &entered, &signals)
-        .map_err(|error| Failure::host(format!("cannot run {name}")).because(&error))?;
-    drop(volumes);
+    let stage = Stage {
+        name,
+        root: &root,
+        entered: &entered,
+        host: &host,
+    };
+    let exit = stage.play(sandbox, args, (&config, signals), output)?;
     Ok(ended(&exit, output))
 }
 
+/// Holds the signals that a program is to get. Must come before there are threads.
+pub(super) fn hold_signals() -> Result<HeldSignals, Failure> {
+    HeldSignals::hold().map_err(|error| Failure::host("cannot pass on signals").because(&error))
+}
+
+/// What a program gets from the host, within limits.
+pub(super) fn limited_host(
+    root: &Path,
+    entered: &Entered,
+    limits: &LimitArgs,
+) -> Result<RunHost, Failure> {
+    let mut host = world::run_host(root, entered, &std::collections::BTreeMap::new())?;
+    let memory = [&limits.memory, &limits.memory_swap];
+    let cpus = [&limits.cpus, &limits.cpu_shares, &limits.cpuset_cpus];
+    for limit in memory.into_iter().chain(cpus).flatten() {
+        limit.limit(&mut host.resources);
+    }
+    Ok(host)
+}
+
+pub(super) fn cannot_build(name: &str, error: &BuildError) -> Failure {
+    build_failure(error, &Source::new(name.to_string(), String::new()))
+}
+
+/// Where a program runs.
+pub(super) struct Stage<'a> {
+    /// The image's name, for messages.
+    pub(super) name: &'a str,
+    pub(super) root: &'a Path,
+    pub(super) entered: &'a Entered,
+    pub(super) host: &'a RunHost,
+}
+
+impl Stage<'_> {
+    /// Runs the program of `sandbox` to its end, with what the command line says.
+    pub(super) fn play(
+        &self,
+        mut sandbox: Sandbox,
+        args: &RunArgs,
+        (config, signals): (&ImageConfig, HeldSignals),
+        output: &mut Output,
+    ) -> Result<Exit, Failure> {
+        adapt(&mut sandbox, args, self.host)?;
+        let _volumes = mounts::add(&mut sandbox, &args.files, (config, self.root), output)?;
+        let stop = signal::stop(args.process.stop_signal.as_deref(), config)?;
+        let signals = signals.stopping_by(stop);
+        wait(&sandbox, args, self.entered, &signals)
+            .map_err(|error| Failure::host(format!("cannot run {}", self.name)).because(&error))
+    }
+}
+
 /// The image's configuration, with what the command line replaces.
-fn config(image: &Image, args: &ProcessArgs) -> ImageConfig {
+pub(super) fn config(image: &Image, args: &ProcessArgs) -> ImageConfig {
     let mut config = image.config().clone();
     if let Some(user) = &args.user {
         config.config.user.clone_from(user);
@@ -94,7 +135,8 @@ fn config(image: &Image, args: &ProcessArgs) -> ImageConfig {
     config
 }
 
-fn process(
+/// How the image's program is started.
+pub(super) fn process(
     args: &RunArgs,
     arguments: &[String],
     surroundings: &Surroundings,
@@ -196,7 +238,7 @@ fn security(args: &ProcessArgs) -> Result<Security, Failure> {
 fn wait(
     sandbox: &Sandbox,
     args: &RunArgs,
-    entered: &jettison_sandbox::Entered,
+    entered: &Entered,
     signals: &HeldSignals,
 ) -> Result<Exit, SandboxError> {
     let child = sandbox.spawn(entered)?;

@@ -285,13 +285,13 @@ fn the_history_has_a_line_for_each_step() {
         expect![[r#"
             exit: 0
             --- stdout ---
-            CREATED BY                SIZE   COMMENT
-            CMD ["/one" "x"]          0B     buildkit.dockerfile.v0
-            EXPOSE map[80/tcp:{}]     0B     buildkit.dockerfile.v0
-            LABEL kind=test           0B     buildkit.dockerfile.v0
-            ENV A=b                   0B     buildkit.dockerfile.v0
-            COPY two / # buildkit     7B     buildkit.dockerfile.v0
-            COPY one / # buildkit     6B     buildkit.dockerfile.v0
+            CREATED BY              SIZE   COMMENT
+            CMD ["/one" "x"]        0B     buildkit.dockerfile.v0
+            EXPOSE [80/tcp]         0B     buildkit.dockerfile.v0
+            LABEL kind=test         0B     buildkit.dockerfile.v0
+            ENV A=b                 0B     buildkit.dockerfile.v0
+            COPY two / # buildkit   7B     buildkit.dockerfile.v0
+            COPY one / # buildkit   6B     buildkit.dockerfile.v0
         "#]],
     );
     let ids = stdout(&scratch, &["history", "-q", "me/app:1"]);

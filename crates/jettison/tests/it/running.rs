@@ -1,7 +1,7 @@
 //! `jettison run`, with the options that docker's users know.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use expect_test::{Expect, expect};
@@ -21,7 +21,7 @@ CMD [\"sh\", \"-c\", \"echo hello\"]
 ";
 
 /// A world with an image `box` that has busybox.
-fn world() -> Option<Scratch> {
+pub(crate) fn world() -> Option<Scratch> {
     if !namespaces_work() {
         return None;
     }
@@ -294,7 +294,11 @@ fn options_that_need_a_daemon_are_refused_or_explained() {
 #[test]
 fn the_exit_status_is_the_programs() {
     let Some(scratch) = world() else { return };
-    for (script, code) in [("exit 0", 0), ("exit 3", 3), ("sh -c 'kill -9 $$'", 137)] {
+    for (script, code) in [
+        ("exit 0", 0),
+        ("exit 3", 3),
+        ("sh -c 'kill -9 $$'; exit $?", 137),
+    ] {
         assert_eq!(
             scratch.jettison(&["run", "box", "sh", "-c", script]).code,
             code,
@@ -320,8 +324,9 @@ fn who_is_asked_to_end_gets_the_signal_of_the_image() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
     let pid = child.id().to_string();
-    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    std::io::Read::read_to_string(&mut reader, &mut line).unwrap();
+    let killed = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(killed.success());
+    reader.read_to_string(&mut line).unwrap();
     assert_eq!(
         (line.as_str(), child.wait().unwrap().code()),
         ("ready\nasked\n", Some(9))
@@ -329,7 +334,7 @@ fn who_is_asked_to_end_gets_the_signal_of_the_image() {
 }
 
 /// What is seen on a terminal of 33 lines and 99 columns while `arguments` run and `typed` is typed.
-fn on_terminal(scratch: &Scratch, arguments: &str, typed: &str) -> (String, Option<i32>) {
+fn on_terminal(scratch: &Scratch, arguments: &str, typed: &str) -> String {
     let command =
         format!("stty rows 33 cols 99; {PROGRAM} {arguments}; echo rc=$?; stty -a | head -n 1");
     let mut child = scratch
@@ -339,10 +344,20 @@ fn on_terminal(scratch: &Scratch, arguments: &str, typed: &str) -> (String, Opti
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut shown = Vec::new();
+    // Keys that are typed earlier are those of the terminal on this side.
+    while !String::from_utf8_lossy(&shown).contains("ready") {
+        let mut buffer = [0; 512];
+        match stdout.read(&mut buffer).unwrap() {
+            0 => break,
+            length => shown.extend_from_slice(&buffer[..length]),
+        }
+    }
     stdin.write_all(typed.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    (shown, output.status.code())
+    stdout.read_to_end(&mut shown).unwrap();
+    child.wait().unwrap();
+    String::from_utf8_lossy(&shown).replace('\r', "")
 }
 
 #[test]
@@ -351,32 +366,24 @@ fn a_program_gets_a_terminal_of_its_own() {
         return;
     }
     let Some(scratch) = world() else { return };
-    let (shown, _) = on_terminal(
+    let shown = on_terminal(
         &scratch,
-        "run -it box sh -c 'tty; stty size; echo $TERM; read x; echo got-$x; exit 5'",
+        "run -it box sh -c 'tty; stty size; echo $TERM; echo ready; read x; echo got-$x; exit 5'",
         "typed\n",
     );
     for expected in ["/dev/pts/0\n33 99\nxterm\n", "got-typed\n", "rc=5\n"] {
         assert!(shown.contains(expected), "{expected:?} in {shown}");
     }
     // Ctrl-C is a key of the program's terminal.
-    let (shown, _) = on_terminal(
+    let shown = on_terminal(
         &scratch,
         "run -it box sh -c 'trap \"echo interrupted; exit 3\" INT; echo ready; while :; do sleep 0.1; done'",
         "\u{3}",
     );
     assert!(shown.contains("interrupted\nrc=3\n"), "{shown}");
     // Without a terminal on this side there is one on the other, and its output is that of a terminal.
-    check(
-        &scratch,
-        &["-t", "box", "sh", "-c", "tty; stty size"],
-        expect![[r#"
-        exit: 0
-        --- stdout ---
-        /dev/pts/0␍
-        24 80␍
-    "#]],
-    );
+    let outcome = scratch.jettison(&["run", "-t", "box", "sh", "-c", "tty; stty size"]);
+    assert_eq!(outcome.succeeded().stdout, "/dev/pts/0\r\n24 80\r\n");
     check(
         &scratch,
         &["-it", "box"],

@@ -5,17 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::sync::Arc;
 
 use jettison_oci::{
-    ArtifactLayout, Descriptor, Devices, Digest, ExportError, Hasher, LayerError, Manifest, Owners,
-    TarFile, UnpackOptions, Whiteouts,
+    Descriptor, Devices, Digest, ExportError, Hasher, LayerError, Manifest, Owners, TarFile,
+    UnpackOptions, Whiteouts,
 };
 
-use crate::cache::travel::{Artifact, broken};
+use crate::cache::travel::{Artifact, ArtifactSource, broken};
 use crate::plan::MountAttributes;
 
 /// The type of a cache mount's artifact and of its configuration.
@@ -90,32 +91,35 @@ pub(crate) fn mount_artifact(
     }
 }
 
-/// Cache directories in an image layout.
+/// Cache directories that are artifacts, in an image layout or a registry.
 #[derive(Debug)]
-pub struct MountLayout {
-    layout: ArtifactLayout,
+pub struct MountArtifacts {
+    source: Arc<dyn ArtifactSource>,
     name: String,
     /// The manifests by the digest of the key.
     manifests: BTreeMap<String, Descriptor>,
 }
 
-impl MountLayout {
-    /// The cache directories that `layout` has; messages call it `name`.
-    pub fn open(layout: ArtifactLayout, name: &str) -> Result<MountLayout, ExportError> {
-        let manifests = layout.manifests()?.into_iter();
+impl MountArtifacts {
+    /// The cache directories that `source` has; messages call it `name`.
+    pub fn open(
+        source: Arc<dyn ArtifactSource>,
+        name: &str,
+    ) -> Result<MountArtifacts, ExportError> {
+        let manifests = source.manifests()?.into_iter();
         let named = manifests.filter_map(|manifest| {
             let key = manifest.annotations.get(KEY).cloned()?;
             Some((key, manifest))
         });
-        Ok(MountLayout {
+        Ok(MountArtifacts {
             manifests: named.collect(),
             name: name.to_owned(),
-            layout,
+            source,
         })
     }
 }
 
-impl MountSource for MountLayout {
+impl MountSource for MountArtifacts {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -125,17 +129,16 @@ impl MountSource for MountLayout {
             return Ok(None);
         };
         let what = || format!("cache mount {key}");
-        let manifest = Manifest::from_json(&self.layout.read(manifest)?)
+        let manifest = Manifest::from_json(&self.source.read(manifest)?)
             .map_err(|error| broken(&what(), &error.to_string()))?;
-        let configuration = self.layout.read(&manifest.config)?;
+        let configuration = self.source.read(&manifest.config)?;
         let mount = FoundMount::read(&configuration, &manifest.layers, key)
             .ok_or_else(|| broken(&what(), "its configuration is not understood"))?;
         Ok(Some(mount))
     }
 
     fn open(&self, mount: &FoundMount) -> Result<Box<dyn Read + '_>, ExportError> {
-        let file: File = self.layout.open_blob(&mount.layer)?;
-        Ok(Box::new(file))
+        self.source.open(&mount.layer)
     }
 }
 

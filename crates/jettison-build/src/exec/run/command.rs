@@ -60,6 +60,8 @@ impl fmt::Debug for RunSurroundings<'_> {
 pub(crate) enum RunError {
     Sandbox(SandboxError),
     User(String),
+    /// What is to be mounted is not there.
+    Missing(String),
     /// What the instruction asks for is not there.
     Refused(String),
     Build(BuildError),

@@ -162,7 +162,12 @@ fn part_of(cache: &Path, source: &Path) -> Result<PathBuf, RunError> {
         let path = source.display();
         RunError::Refused(format!("the cache's {path} cannot be mounted: {error}"))
     })?;
-    Ok(cache.join(real.strip_prefix("/").unwrap_or(&real)))
+    let part = cache.join(real.strip_prefix("/").unwrap_or(&real));
+    if part.symlink_metadata().is_err() {
+        let message = format!("open {}: no such file or directory", real.display());
+        return Err(RunError::Missing(message));
+    }
+    Ok(part)
 }
 
 fn secret(

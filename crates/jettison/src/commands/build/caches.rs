@@ -1,10 +1,11 @@
 //! Results of steps that travel from machine to machine: `--cache-from` and `--cache-to`.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use jettison_build::{
-    Built, CacheExport as Wanted, Engine, Keep, MountExport, MountLayout, MountSource, StepLayout,
-    StepSource,
+    Built, CacheExport as Wanted, Engine, Keep, MountArtifacts, MountExport, MountSource,
+    StepArtifacts, StepSource,
 };
 use jettison_oci::{ArtifactLayout, ExportError};
 
@@ -20,8 +21,8 @@ const TAG: &str = "latest";
 /// The caches that results come from.
 #[derive(Debug, Default)]
 pub(super) struct Imports {
-    steps: Vec<StepLayout>,
-    mounts: Vec<MountLayout>,
+    steps: Vec<StepArtifacts>,
+    mounts: Vec<MountArtifacts>,
 }
 
 /// The caches that are there. One that is not does not stop a build: the first one never finds any (buildx:
@@ -42,11 +43,11 @@ pub(super) fn open(imports: &[CacheImport], notes: &dyn Notes) -> Imports {
 impl Imports {
     fn add(&mut self, import: &CacheImport) -> Result<(), ExportError> {
         let name = import.src.display().to_string();
-        let layout = ArtifactLayout::open(&import.src)?;
-        self.steps.push(StepLayout::open(layout.clone(), &name)?);
+        let layout = Arc::new(ArtifactLayout::open(&import.src)?);
+        self.steps.push(StepArtifacts::open(layout.clone(), &name)?);
         match import.mounts {
             CacheMounts::Left => {}
-            CacheMounts::Taken => self.mounts.push(MountLayout::open(layout, &name)?),
+            CacheMounts::Taken => self.mounts.push(MountArtifacts::open(layout, &name)?),
         }
         Ok(())
     }
