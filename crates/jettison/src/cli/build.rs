@@ -154,7 +154,7 @@ pub(crate) struct CommandArgs {
     /// The control group that commands run in
     #[arg(long, value_name = "PATH")]
     pub(crate) cgroup_parent: Option<String>,
-    /// Run at most this many steps at a time [default: as many as there are processors]
+    /// Run at most this many steps at a time [default: as many as can run]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     /// Start a shell where a command failed

@@ -18,12 +18,10 @@ pub(crate) struct DockerArgs {
     #[arg(long = "attest", value_name = "SPEC", hide_short_help = true, value_parser = attestation)]
     pub(crate) attest: Vec<Attestation>,
     /// Explained: no provenance is attached; `false` says the same
-    #[arg(long, value_name = "BOOL|SPEC", hide_short_help = true, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", value_parser = provenance)]
+    #[arg(long, value_name = "BOOL|SPEC", hide_short_help = true, value_parser = provenance)]
     pub(crate) provenance: Option<Attestation>,
     /// Explained: no list of packages is attached; `false` says the same
-    #[arg(long, value_name = "BOOL|SPEC", hide_short_help = true, num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", value_parser = sbom)]
+    #[arg(long, value_name = "BOOL|SPEC", hide_short_help = true, value_parser = sbom)]
     pub(crate) sbom: Option<Attestation>,
     /// Explained: there is no daemon to choose
     #[arg(long, value_name = "NAME", hide_short_help = true)]

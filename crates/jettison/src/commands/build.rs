@@ -13,7 +13,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use jettison_build::{Engine, RunHost};
+use jettison_build::{Built, Engine, RunHost};
 use jettison_oci::{Image, Owners, Reference, Store};
 
 use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
@@ -100,14 +100,7 @@ pub(crate) fn run(
     let written = results.write(&engine, &built, &mut out)?;
     caches::write(&engine, &built, &args.cache.cache_to, &client, output)?;
     for built in &built {
-        if shows_steps(progress) {
-            for line in table::table(built) {
-                output.note(Look::Plain, &line);
-            }
-        }
-        if written == Written::Elsewhere {
-            output.line(&built.image.id().0.to_string());
-        }
+        print(built, progress, written, output);
     }
     if progress != ProgressKind::Quiet {
         let tags = results.tags.iter();
@@ -130,6 +123,18 @@ fn explain(args: &BuildArgs, progress: ProgressKind, output: &mut Output) -> Res
         }
     }
     Ok(())
+}
+
+/// Prints what a build's steps took, and the image's ID unless something else is on standard output.
+fn print(built: &Built, progress: ProgressKind, written: Written, output: &mut Output) {
+    if shows_steps(progress) {
+        for line in table::table(built) {
+            output.note(Look::Plain, &line);
+        }
+    }
+    if written == Written::Elsewhere {
+        output.line(&built.image.id().0.to_string());
+    }
 }
 
 fn progress_kind(global: &Global, args: &BuildArgs) -> ProgressKind {
