@@ -11,6 +11,7 @@ mod clamp;
 mod directory;
 mod export;
 mod import;
+mod original;
 mod prepare;
 mod save;
 
@@ -20,7 +21,11 @@ pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
     MediaTypes, PlatformAnnotations, Recompression, Sink, Timestamps, export,
 };
-pub use crate::layout::import::{import_archive, import_from_layout, import_layout};
+pub use crate::layout::import::{
+    ImportSelection, ImportSource, ImportedImage, import_archive, import_from_layout,
+    import_images, import_layout,
+};
+pub use crate::layout::original::{Original, export_original};
 pub(crate) use crate::layout::prepare::{Blob, Prepared};
 pub use crate::layout::save::{SavedImage, save_images};
 
@@ -93,6 +98,20 @@ pub enum ExportError {
     NotAnArchive {
         /// The file.
         path: PathBuf,
+    },
+    /// No image has the name.
+    #[error(
+        "{} has no image called {name}{}",
+        .path.display(),
+        if .names.is_empty() { String::new() } else { format!(", but {}", .names.join(", ")) }
+    )]
+    NoSuchName {
+        /// The directory or file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        names: Vec<String>,
     },
     /// A file of the layout is not the JSON that it should be.
     #[error("cannot read {what} of the image layout")]

@@ -35,8 +35,9 @@ pub use crate::digest::{
 pub use crate::image::{Image, ImageError, Layer};
 pub use crate::layout::{
     Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
-    ExportSettings, Exported, ExportedImage, MediaTypes, PlatformAnnotations, Recompression,
-    SavedImage, Sink, Timestamps, export, export_image, import_archive, import_from_layout,
+    ExportSettings, Exported, ExportedImage, ImportSelection, ImportSource, ImportedImage,
+    MediaTypes, Original, PlatformAnnotations, Recompression, SavedImage, Sink, Timestamps, export,
+    export_image, export_original, import_archive, import_from_layout, import_images,
     import_layout, save_images,
 };
 pub use crate::manifest::{ImageIndex, Manifest};

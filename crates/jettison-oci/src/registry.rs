@@ -18,6 +18,7 @@ mod message;
 mod patience;
 mod platform;
 mod pull;
+mod pull_all;
 mod push;
 mod referrers;
 mod transfers;

@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check;
+mod copy;
 mod docker;
 mod images;
 mod input;
@@ -21,6 +22,7 @@ use crate::failure::RUN_FAILED;
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
+pub(crate) use crate::cli::copy::{CopyArgs, CopyFormat};
 pub(crate) use crate::cli::images::{
     HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
 };
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     Pull(PullArgs),
     /// Send an image to a registry
     Push(PushArgs),
+    /// Copy an image between registries, layouts, archives, daemons and the store
+    Copy(Box<CopyArgs>),
     /// Log in to a registry
     Login(LoginArgs),
     /// Forget the login to a registry
@@ -209,8 +213,8 @@ fn command_place(words: &[OsString]) -> Option<usize> {
 }
 
 /// The commands whose switches take a value as well.
-const LIKE_DOCKER: [&str; 9] = [
-    "build", "images", "inspect", "history", "rmi", "save", "load", "run", "debug",
+const LIKE_DOCKER: [&str; 10] = [
+    "build", "images", "inspect", "history", "rmi", "save", "load", "run", "debug", "copy",
 ];
 
 /// The command line, with docker's switches where docker has the command.

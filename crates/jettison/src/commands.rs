@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod build_failure;
 mod call;
 pub(crate) mod check;
+pub(crate) mod copy;
 pub(crate) mod debug;
 mod dockerfile;
 pub(crate) mod doctor;

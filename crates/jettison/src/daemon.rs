@@ -6,6 +6,7 @@ mod find;
 mod socket;
 
 use std::io::{self, PipeReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -85,14 +86,67 @@ impl Daemon {
         })
     }
 
-    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
-        let message = format!("the image cannot be loaded into {}", self.name());
-        Failure::host(message)
-            .because(error)
-            .hint("the image is in jettison's store; `-o type=docker,dest=FILE` writes what `docker load -i FILE` takes")
+    /// Lets `read` read the archive of the image that the daemon calls `name`.
+    pub(crate) fn save<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&mut dyn Read, &Path) -> Result<T, ExportError>,
+    ) -> Result<T, Failure> {
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            let place = match self {
+                Daemon::Socket(path) => format!("unix://{path}"),
+                Daemon::Tcp(address) => format!("tcp://{address}"),
+                Daemon::Program(program) => format!("{program} save"),
+            };
+            Failure::user(format!("cannot get {name} from {place}")).because(error)
+        };
+        let title = format!("{name} of the daemon");
+        if let Daemon::Program(program) = self {
+            let mut child = Command::new(program)
+                .args(["save", "--", name])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .map_err(|error| failed(&error))?;
+            let mut archive = child.stdout.take().into_iter();
+            // What it says about a failure is short: it fits into the pipe.
+            let result = archive.next().map(|mut archive| {
+                let result = read(&mut archive, Path::new(&title));
+                // To the end, so that it can end well.
+                io::copy(&mut archive, &mut io::sink()).unwrap_or_default();
+                result
+            });
+            let output = child.wait_with_output().map_err(|error| failed(&error))?;
+            if !output.status.success() {
+                let text = String::from_utf8_lossy(&output.stderr);
+                let reason = format!("{}: {}", output.status, text.trim());
+                return Err(failed(&io::Error::other(reason)));
+            }
+            let result = result.ok_or_else(|| failed(&io::Error::other("it has no output")))?;
+            return result.map_err(|error| failed(&error));
+        }
+        let (agent, host) = self.agent();
+        let url = format!("http://{host}/images/{name}/get");
+        let mut response = agent.get(&url).call().map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let mut body = response.body_mut().as_reader();
+        if status != 200 {
+            let mut text = String::new();
+            let answer = body.take(LONGEST_ANSWER).read_to_string(&mut text);
+            answer.map_err(|error| failed(&error))?;
+            let reason = lines_of(status, &text).map_or_else(|error| error.to_string(), |_| text);
+            return Err(failed(&io::Error::other(reason)));
+        }
+        read(&mut body, Path::new(&title)).map_err(|error| failed(&error))
     }
 
-    fn post(&self, archive: PipeReader) -> Result<Vec<String>, BoxError> {
+    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        Failure::host(format!("the image cannot be loaded into {}", self.name())).because(error)
+    }
+
+    /// What speaks to the daemon, and the host that it is asked for.
+    fn agent(&self) -> (Agent, String) {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -103,7 +157,6 @@ impl Daemon {
             Daemon::Tcp(address) => address.clone(),
             Daemon::Socket(_) | Daemon::Program(_) => "localhost".to_string(),
         };
-        let url = format!("http://{host}/images/load?quiet=1");
         let agent = match self {
             Daemon::Socket(path) => {
                 let connector = SocketConnector::new(path);
@@ -114,6 +167,12 @@ impl Daemon {
                 Agent::with_parts(config, connector, DefaultResolver::default())
             }
         };
+        (agent, host)
+    }
+
+    fn post(&self, archive: PipeReader) -> Result<Vec<String>, BoxError> {
+        let (agent, host) = self.agent();
+        let url = format!("http://{host}/images/load?quiet=1");
         let mut archive = archive;
         let response = agent
             .post(&url)

@@ -72,6 +72,7 @@ fn main() -> ExitCode {
         Command::Prune(args) => commands::prune::run(&cli.global, args, &surroundings, &mut output),
         Command::Pull(args) => commands::pull::run(&cli.global, args, &surroundings, &mut output),
         Command::Push(args) => commands::push::run(&cli.global, args, &surroundings, &mut output),
+        Command::Copy(args) => commands::copy::run(&cli.global, args, &surroundings, &mut output),
         Command::Login(args) => commands::login::run(args, &surroundings, &mut output),
         Command::Logout(args) => commands::logout::run(args, &surroundings, &mut output),
         Command::Doctor => commands::doctor::run(&cli.global, &surroundings, &mut output),

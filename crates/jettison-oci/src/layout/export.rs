@@ -47,6 +47,8 @@ pub enum ExportContent {
 pub enum Recompression {
     /// Those that are not compressed in the way that is asked for. A base's gzip and plain layers stay.
     Different,
+    /// Only those that are not compressed at all, if something else is asked for.
+    Plain,
     /// All, also those of the base (`force-compression=true`).
     All,
 }

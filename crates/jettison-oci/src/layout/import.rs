@@ -14,6 +14,7 @@ use crate::image::{Image, ImageError};
 use crate::layout::import::docker::DockerArchive;
 use crate::layout::{ExportError, image_error, io_error, is_image, layer_error, store_error};
 use crate::manifest::{ImageIndex, Manifest};
+use crate::reference::Reference;
 use crate::store::{BlobWriter, IMAGE_NAME, REF_NAME, Store};
 
 /// The largest JSON file that is read.
@@ -21,8 +22,48 @@ const LARGEST_JSON: u64 = 16 << 20;
 /// How deep indexes may lie in indexes.
 const DEEPEST: usize = 4;
 
-/// Images, each with a name that it has where it comes from. One with several names is there several times.
-type Imported = Vec<(Option<String>, Image)>;
+/// An image that was read. One with several names is there several times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportedImage {
+    /// A name that it has where it comes from: the full one, if there are a full and a short one.
+    pub name: Option<String>,
+    /// The short name beside a full one, often a tag.
+    pub short_name: Option<String>,
+    /// The image.
+    pub image: Image,
+    /// The digest of its manifest where it comes from. `None` if it has none there, as in Docker's archives of old.
+    pub manifest: Option<Digest>,
+}
+
+/// Where images are read from.
+pub enum ImportSource<'s> {
+    /// The OCI layout at this path, a directory or a tar file; or a tar file of `docker save`.
+    Path(&'s Path),
+    /// A tar file of one of these kinds, and what it is called in messages.
+    Stream(&'s mut dyn Read, &'s Path),
+}
+
+impl std::fmt::Debug for ImportSource<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ImportSource::Path(path) => formatter.debug_tuple("Path").field(path).finish(),
+            ImportSource::Stream(_, path) => formatter.debug_tuple("Stream").field(path).finish(),
+        }
+    }
+}
+
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportSelection<'s> {
+    /// All images.
+    All,
+    /// Those whose manifest has this digest, or that the index with this digest lists.
+    Digest(&'s Digest),
+    /// Those of this name, in full or as short as it is there.
+    Name(&'s str),
+}
+
+type Imported = Vec<ImportedImage>;
 
 /// Reads all images of the OCI layout at `path`, a directory or a tar file, into the store, with
 /// the names that they have there. Blobs and layers are verified.
@@ -32,7 +73,7 @@ pub fn import_layout(
     store: &Store,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    import(store, path, None)
+    import(store, path, ImportSelection::All).map(pairs)
 }
 
 /// Reads all images of a tar file into the store, with the names that they have there: an OCI layout, or what
@@ -44,7 +85,7 @@ pub fn import_archive(
     reader: &mut dyn Read,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    read_archive(store, reader, (path, None))
+    read_archive(store, reader, (path, ImportSelection::All)).map(pairs)
 }
 
 /// Reads from the OCI layout at `path`, as [`import_layout`] does, the image whose manifest has the digest `wanted`, or
@@ -54,24 +95,77 @@ pub fn import_from_layout(
     path: &Path,
     wanted: &Digest,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    import(store, path, Some(wanted))
+    import(store, path, ImportSelection::Digest(wanted)).map(pairs)
 }
 
-fn import(store: &Store, path: &Path, wanted: Option<&Digest>) -> Result<Imported, ExportError> {
+/// Reads images of a layout or an archive into the store, as [`import_layout`] does. That there are none of the name that
+/// is asked for is an error; in a directory it is found before anything is read.
+pub fn import_images(
+    store: &Store,
+    source: ImportSource<'_>,
+    selection: ImportSelection<'_>,
+) -> Result<Vec<ImportedImage>, ExportError> {
+    let (images, path) = match source {
+        ImportSource::Path(path) => (import(store, path, selection)?, path),
+        ImportSource::Stream(reader, path) => {
+            (read_archive(store, reader, (path, selection))?, path)
+        }
+    };
+    let ImportSelection::Name(wanted) = selection else {
+        return Ok(images);
+    };
+    let (called, others): (Imported, Imported) = images
+        .into_iter()
+        .partition(|image| is_called(image.name.as_ref(), image.short_name.as_ref(), wanted));
+    if called.is_empty() {
+        let names = others.into_iter().filter_map(|image| image.name);
+        return Err(no_such_name(path, wanted, names.collect()));
+    }
+    Ok(called)
+}
+
+fn no_such_name(path: &Path, name: &str, mut names: Vec<String>) -> ExportError {
+    names.dedup();
+    ExportError::NoSuchName {
+        path: path.to_owned(),
+        name: name.to_owned(),
+        names,
+    }
+}
+
+/// Whether an image with these names is meant by `wanted`: to the letter, or as the name of an image.
+fn is_called(name: Option<&String>, short_name: Option<&String>, wanted: &str) -> bool {
+    let reference = |name: &str| name.parse::<Reference>().ok();
+    let means = |name: &String| {
+        name == wanted || reference(name).is_some_and(|name| reference(wanted) == Some(name))
+    };
+    name.is_some_and(means) || short_name.is_some_and(|name| name == wanted)
+}
+
+fn pairs(images: Imported) -> Vec<(Option<String>, Image)> {
+    let pairs = images.into_iter().map(|image| (image.name, image.image));
+    pairs.collect()
+}
+
+fn import(
+    store: &Store,
+    path: &Path,
+    selection: ImportSelection<'_>,
+) -> Result<Imported, ExportError> {
     let metadata = fs::metadata(path).map_err(io_error("open", path))?;
     if metadata.is_dir() {
         let index = directory_index(path)?;
-        return read_index(store, &index, (Some(path.to_owned()), wanted));
+        return read_index(store, &index, (Some(path.to_owned()), selection));
     }
     let mut file = File::open(path).map_err(io_error("open", path))?;
-    read_archive(store, &mut file, (path, wanted))
+    read_archive(store, &mut file, (path, selection))
 }
 
 /// Reads what an `index.json` lists; blobs that are not in the store yet are in the directory.
 fn read_index(
     store: &Store,
     index: &[u8],
-    (directory, wanted): (Option<PathBuf>, Option<&Digest>),
+    (directory, selection): (Option<PathBuf>, ImportSelection<'_>),
 ) -> Result<Imported, ExportError> {
     let index = ImageIndex::from_json(index).map_err(json_error("index.json"))?;
     let mut import = Import {
@@ -79,12 +173,34 @@ fn read_index(
         directory,
         images: Vec::new(),
     };
-    for entry in &index.manifests {
-        let name = entry
-            .annotations
-            .get(IMAGE_NAME)
-            .or(entry.annotations.get(REF_NAME));
-        import.entry(entry, name, (DEEPEST, wanted))?;
+    let names = |entry: &Descriptor| {
+        let full = entry.annotations.get(IMAGE_NAME).cloned();
+        let short = entry.annotations.get(REF_NAME).cloned();
+        match full {
+            Some(_) => (full, short),
+            None => (short, None),
+        }
+    };
+    let wanted = match selection {
+        ImportSelection::Digest(digest) => Some(digest),
+        ImportSelection::All | ImportSelection::Name(_) => None,
+    };
+    let mut entries: Vec<&Descriptor> = index.manifests.iter().collect();
+    if let ImportSelection::Name(wanted) = selection {
+        let is_wanted = |entry: &&Descriptor| {
+            let (name, short_name) = names(entry);
+            is_called(name.as_ref(), short_name.as_ref(), wanted)
+        };
+        // An archive's images may have their names in Docker's list alone.
+        if entries.iter().any(is_wanted) {
+            entries.retain(is_wanted);
+        } else if let Some(directory) = &import.directory {
+            let names = entries.iter().filter_map(|entry| names(entry).0);
+            return Err(no_such_name(directory, wanted, names.collect()));
+        }
+    }
+    for entry in entries {
+        import.entry(entry, &names(entry), (DEEPEST, wanted))?;
     }
     Ok(import.images)
 }
@@ -105,7 +221,7 @@ fn directory_index(path: &Path) -> Result<Vec<u8>, ExportError> {
 fn read_archive(
     store: &Store,
     reader: &mut dyn Read,
-    (path, wanted): (&Path, Option<&Digest>),
+    (path, selection): (&Path, ImportSelection<'_>),
 ) -> Result<Imported, ExportError> {
     let strange = || ExportError::NotAnArchive {
         path: path.to_owned(),
@@ -132,7 +248,7 @@ fn read_archive(
     })?;
     match index {
         Some(index) => {
-            let images = read_index(store, &index, (None, wanted))?;
+            let images = read_index(store, &index, (None, selection))?;
             Ok(docker.named(images))
         }
         None => docker.images(store)?.ok_or_else(strange),
@@ -202,7 +318,7 @@ struct Import<'i> {
     store: &'i Store,
     /// Where blobs come from; an archive's are in the store already.
     directory: Option<PathBuf>,
-    images: Vec<(Option<String>, Image)>,
+    images: Imported,
 }
 
 impl Import<'_> {
@@ -211,7 +327,7 @@ impl Import<'_> {
     fn entry(
         &mut self,
         entry: &Descriptor,
-        name: Option<&String>,
+        names: &(Option<String>, Option<String>),
         (depth, wanted): (usize, Option<&Digest>),
     ) -> Result<(), ExportError> {
         if !is_image(entry) {
@@ -228,15 +344,19 @@ impl Import<'_> {
         let json = self.json(&entry.digest)?;
         if entry.media_type.is_manifest() {
             let image = self.image(&entry.digest, &json)?;
-            if let Some(image) = image {
-                self.images.push((name.cloned(), image));
-            }
+            let (name, short_name) = names.clone();
+            self.images.extend(image.map(|image| ImportedImage {
+                name,
+                short_name,
+                image,
+                manifest: Some(entry.digest),
+            }));
             return Ok(());
         }
         let what = format!("index {}", entry.digest);
         let index = ImageIndex::from_json(&json).map_err(json_error(&what))?;
         for entry in &index.manifests {
-            self.entry(entry, name, (depth - 1, wanted))?;
+            self.entry(entry, names, (depth - 1, wanted))?;
         }
         Ok(())
     }

@@ -413,11 +413,13 @@ impl Preparation<'_> {
 
     /// Whether the stored blob of a layer is what is asked for.
     fn stays(&self, layer: &Layer, is_base: bool) -> bool {
-        let Recompression::Different = self.settings.recompression else {
-            return false;
-        };
         let stored = layer.blob.media_type.to_oci();
         let wanted = self.settings.compression;
+        match self.settings.recompression {
+            Recompression::All => return false,
+            Recompression::Plain if stored != MediaType::OciLayerTar => return true,
+            Recompression::Plain | Recompression::Different => {}
+        }
         // BuildKit leaves a base as it is. Bases of ours are stored as zstd for speed alone, which not every tool reads.
         if is_base && stored != MediaType::OciLayerTarZstd {
             return true;

@@ -26,7 +26,7 @@ use crate::store::{Origin, Store, StoreError};
 /// The largest configuration that is fetched.
 const LARGEST_CONFIG: u64 = 16 << 20;
 /// How deep indexes may lie in indexes.
-const DEEPEST: u32 = 4;
+pub(crate) const DEEPEST: u32 = 4;
 /// The longest list of tags that is read at once.
 const LONGEST_LIST: u64 = 4 << 20;
 /// How many pages of tags are read.
@@ -154,7 +154,7 @@ impl RegistryClient<'_> {
     }
 
     /// Asks those who may have it, one after the other.
-    fn first_served(
+    pub(crate) fn first_served(
         &self,
         reference: &Reference,
         target: &Target,
@@ -219,7 +219,11 @@ impl RegistryClient<'_> {
     }
 
     /// Gets what an index lists.
-    fn listed(&self, sources: &[Endpoint], entry: &Descriptor) -> Result<Served, RegistryError> {
+    pub(crate) fn listed(
+        &self,
+        sources: &[Endpoint],
+        entry: &Descriptor,
+    ) -> Result<Served, RegistryError> {
         let target = Target::Digest(entry.digest);
         let mut failure = None;
         for endpoint in sources {
@@ -241,7 +245,7 @@ impl RegistryClient<'_> {
     }
 }
 
-fn target(reference: &Reference) -> Target {
+pub(crate) fn target(reference: &Reference) -> Target {
     match (reference.digest(), reference.tag()) {
         (Some(digest), _) => Target::Digest(digest),
         (None, tag) => Target::Tag(tag.unwrap_or("latest").to_owned()),

@@ -10,7 +10,8 @@ use crate::descriptor::Descriptor;
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::layout::{
-    Blob, ExportContent, ExportError, ExportImage, ExportSettings, Prepared, check_content,
+    Blob, ExportContent, ExportError, ExportImage, ExportSettings, Original, Prepared,
+    check_content,
 };
 use crate::manifest::Manifest;
 use crate::reference::Reference;
@@ -70,14 +71,7 @@ impl RegistryClient<'_> {
         observer: &dyn TransferObserver,
     ) -> Result<Vec<Pushed>, RegistryError> {
         let _lock = store.lock_shared().map_err(store_error("work"))?;
-        for name in &request.settings.names {
-            if name.digest().is_some() || name.tag().is_none() {
-                return Err(RegistryError::Unsupported {
-                    what: name.familiar(),
-                    reason: "a digest cannot be chosen: push to a tag".to_owned(),
-                });
-            }
-        }
+        check_names(&request.settings.names)?;
         let mut has_tried = false;
         loop {
             let package = package(store, request)?;
@@ -87,7 +81,7 @@ impl RegistryClient<'_> {
                 observer,
                 package: &package,
             };
-            match push.everywhere(request) {
+            match push.everywhere(&request.settings.names, images_of(request.content)) {
                 // What was noted came from another version of us, and has been forgotten now.
                 Err(RegistryError::Export(error))
                     if !has_tried && matches!(*error, ExportError::Outdated { .. }) =>
@@ -97,6 +91,56 @@ impl RegistryClient<'_> {
                 pushed => return pushed,
             }
         }
+    }
+
+    /// Sends an image, or an index of images, as it is to all repositories that `names` name.
+    pub fn push_original(
+        &self,
+        store: &Store,
+        (original, names): (&Original, &[Reference]),
+        observer: &dyn TransferObserver,
+    ) -> Result<Vec<Pushed>, RegistryError> {
+        let _lock = store.lock_shared().map_err(store_error("work"))?;
+        check_names(names)?;
+        let mut blobs = Vec::new();
+        for blob in original.blobs() {
+            // Those must not be passed on: whoever pulls the image gets them where we did.
+            if !is_foreign(&blob.media_type) {
+                let size = blob.size;
+                blobs.push((blob, Mutex::new(Blob::Stored(size))));
+            }
+        }
+        let package = Package {
+            top: original.descriptor().clone(),
+            manifests: original.manifests().to_vec(),
+            blobs,
+        };
+        let push = Push {
+            client: self,
+            store,
+            observer,
+            package: &package,
+        };
+        push.everywhere(names, &[])
+    }
+}
+
+fn check_names(names: &[Reference]) -> Result<(), RegistryError> {
+    for name in names {
+        if name.digest().is_some() || name.tag().is_none() {
+            return Err(RegistryError::Unsupported {
+                what: name.familiar(),
+                reason: "a digest cannot be chosen: push to a tag".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn images_of(content: &ExportContent) -> &[ExportImage] {
+    match content {
+        ExportContent::Image(image) => std::slice::from_ref(image),
+        ExportContent::Index(images) => images,
     }
 }
 
@@ -201,10 +245,15 @@ struct Push<'p> {
 }
 
 impl Push<'_> {
-    fn everywhere(&self, request: &PushRequest<'_>) -> Result<Vec<Pushed>, RegistryError> {
+    /// Sends everything by all names. Of `images` it is written down where they are now.
+    fn everywhere(
+        &self,
+        names: &[Reference],
+        images: &[ExportImage],
+    ) -> Result<Vec<Pushed>, RegistryError> {
         let mut pushed = Vec::new();
         let mut filled = BTreeSet::new();
-        for name in &request.settings.names {
+        for name in names {
             let endpoint = self.client.upstream(name)?;
             let repository = repository(name);
             if filled.insert(repository.clone()) {
@@ -216,7 +265,7 @@ impl Push<'_> {
                 let tag = name.tag().unwrap_or("latest");
                 self.client.put_manifest(&endpoint, tag, descriptor, json)?;
             }
-            self.record(request.content, &repository);
+            self.record(images, &repository);
             pushed.push(Pushed {
                 reference: name.clone(),
                 descriptor: self.package.top.clone(),
@@ -330,11 +379,7 @@ impl Push<'_> {
     }
 
     /// Writes down where the images are now.
-    fn record(&self, content: &ExportContent, repository: &str) {
-        let images: &[ExportImage] = match content {
-            ExportContent::Image(image) => std::slice::from_ref(image),
-            ExportContent::Index(images) => images,
-        };
+    fn record(&self, images: &[ExportImage], repository: &str) {
         let manifests = self.package.manifests.iter();
         for (descriptor, json) in
             manifests.filter(|(manifest, _)| manifest.media_type.is_manifest())

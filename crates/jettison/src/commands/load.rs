@@ -108,17 +108,19 @@ fn name_image(store: &Store, name: Option<&str>, image: &Image) -> Result<String
 
 type Loaded = Vec<(Option<String>, Image)>;
 
+/// Whether an image is for the platform.
+pub(super) fn is_for(image: &Image, platform: &Platform) -> bool {
+    let own = image.platform();
+    let variant = own.variant.as_deref().unwrap_or_default();
+    let mut words = vec![own.os.as_str(), own.architecture.as_str()];
+    words.extend(Some(variant).filter(|variant| !variant.is_empty()));
+    let own = Platform::parse(&words.join("/"), "amd64");
+    own.is_ok_and(|own| own.normalized() == platform.clone().normalized())
+}
+
 /// Of several images of one name the one for the wanted platform; and those that are left out.
 fn chosen(loaded: Loaded, wanted: Option<&Platform>, default: &Platform) -> (Loaded, Vec<Image>) {
     let (mut chosen, mut others) = (Loaded::new(), Vec::new());
-    let is_for = |image: &Image, platform: &Platform| {
-        let own = image.platform();
-        let variant = own.variant.as_deref().unwrap_or_default();
-        let mut words = vec![own.os.as_str(), own.architecture.as_str()];
-        words.extend(Some(variant).filter(|variant| !variant.is_empty()));
-        let own = Platform::parse(&words.join("/"), "amd64");
-        own.is_ok_and(|own| own.normalized() == platform.clone().normalized())
-    };
     for (name, image) in &loaded {
         let is_alone = loaded
             .iter()

@@ -50,8 +50,8 @@ pub(crate) fn find(surroundings: &Surroundings) -> Result<Daemon, Failure> {
     let mut programs = PROGRAMS.iter();
     let program = programs.find_map(|name| program(name, surroundings));
     program.map(Daemon::Program).ok_or_else(|| {
-        Failure::host("there is no Docker or Podman here to load the image into")
-            .hint("start one, or say where it is with DOCKER_HOST=unix:///PATH; `-o type=docker,dest=FILE` writes what `docker load -i FILE` takes")
+        Failure::host("there is no Docker or Podman here")
+            .hint("start one, or say where it is with DOCKER_HOST=unix:///PATH")
     })
 }
 

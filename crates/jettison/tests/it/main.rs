@@ -20,6 +20,7 @@ mod check_formats;
 mod cli;
 mod conformance;
 mod contexts;
+mod copying;
 mod debugging;
 mod everyday;
 mod fetched;

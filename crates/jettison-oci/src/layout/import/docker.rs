@@ -23,7 +23,7 @@ use crate::config::ImageConfig;
 use crate::descriptor::Descriptor;
 use crate::digest::{Digest, ImageId};
 use crate::image::{Image, Layer};
-use crate::layout::import::{Imported, json_error, read_json};
+use crate::layout::import::{Imported, ImportedImage, json_error, read_json};
 use crate::layout::{ExportError, image_error, io_error, layer_error, store_error};
 use crate::media_type::MediaType;
 use crate::store::Store;
@@ -105,17 +105,21 @@ impl DockerArchive {
     pub(super) fn named(&self, images: Imported) -> Imported {
         let list = self.list().ok().flatten().unwrap_or_default();
         let mut named = Vec::new();
-        for (name, image) in images {
+        for imported in images {
             let is_listed = |listed: &&Listed| {
-                blob_of(listed.config.as_bytes()).map(ImageId) == Some(image.id())
+                blob_of(listed.config.as_bytes()).map(ImageId) == Some(imported.image.id())
             };
             let tags = list
                 .iter()
                 .filter(is_listed)
                 .flat_map(|listed| &listed.repo_tags);
-            let tags: Vec<_> = tags.map(|tag| (Some(tag.clone()), image.clone())).collect();
-            if name.is_some() || tags.is_empty() {
-                named.push((name, image));
+            let tags = tags.map(|tag| ImportedImage {
+                name: Some(tag.clone()),
+                ..imported.clone()
+            });
+            let tags: Imported = tags.collect();
+            if imported.name.is_some() || tags.is_empty() {
+                named.push(imported);
             } else {
                 named.extend(tags);
             }
@@ -131,11 +135,20 @@ impl DockerArchive {
         let mut images = Imported::new();
         for listed in list {
             let image = self.image(store, &listed)?;
+            let nameless = ImportedImage {
+                name: None,
+                short_name: None,
+                image,
+                manifest: None,
+            };
             if listed.repo_tags.is_empty() {
-                images.push((None, image));
+                images.push(nameless);
             } else {
                 let names = listed.repo_tags.into_iter();
-                images.extend(names.map(|name| (Some(name), image.clone())));
+                images.extend(names.map(|name| ImportedImage {
+                    name: Some(name),
+                    ..nameless.clone()
+                }));
             }
         }
         Ok(Some(images))

@@ -103,6 +103,9 @@ impl Export<'_> {
         let (exported, lines) = daemon.load(|archive| {
             let format = ExportFormat::DockerArchive(Sink::Stream(archive));
             jettison_oci::export(self.store, &content, &settings, format)
+        })
+        .map_err(|failure| {
+            failure.hint("the image is in jettison's store; `-o type=docker,dest=FILE` writes what `docker load -i FILE` takes")
         })?;
         notes.extend(lines.iter().map(|line| printable(line).into_owned()));
         Ok(exported)

@@ -65,7 +65,10 @@ impl<'a> Results<'a> {
             });
         }
         let loads = outputs.iter().any(|output| output.kind == OutputKind::Load);
-        let daemon = loads.then(|| daemon::find(surroundings)).transpose()?;
+        let daemon = loads.then(|| daemon::find(surroundings)).transpose();
+        let daemon = daemon.map_err(|failure| {
+            failure.hint("`-o type=docker,dest=FILE` writes what `docker load -i FILE` takes")
+        })?;
         let names = outputs.iter().filter_map(|output| match output.kind {
             OutputKind::Image => Some(&output.attributes.names),
             OutputKind::Local { .. }

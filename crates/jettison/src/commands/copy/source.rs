@@ -1,0 +1,251 @@
+//! Reads what is copied.
+
+use std::path::Path;
+
+use jettison_dockerfile::Platform;
+use jettison_oci::{
+    Digest, Image, ImageId, ImportSelection, ImportSource, ImportedImage, Naming, Original,
+    PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, Store, import_archive,
+    import_images,
+};
+
+use crate::cli::{CopyArgs, ProgressKind};
+use crate::commands::copy::place::Place;
+use crate::commands::load::is_for;
+use crate::commands::{lookup, world};
+use crate::daemon::Daemon;
+use crate::failure::Failure;
+use crate::progress::{Progress, Reasons};
+use crate::registry::registry_failure;
+use crate::surroundings::Surroundings;
+
+/// What images are read with.
+pub(super) struct Reader<'r> {
+    pub(super) store: &'r Store,
+    pub(super) client: &'r RegistryClient<'r>,
+    pub(super) daemon: Option<&'r Daemon>,
+    pub(super) kind: ProgressKind,
+}
+
+/// What is copied. All of it is in the store.
+pub(super) struct Taken {
+    pub(super) content: Content,
+    /// All images that are in the store now, the one that is copied and others.
+    pub(super) read: Vec<ImageId>,
+    /// What users should know about it.
+    pub(super) note: Option<String>,
+}
+
+/// What is copied.
+pub(super) enum Content {
+    /// One image.
+    Image(Box<TakenImage>),
+    /// All that a name stands for.
+    Whole(Original),
+}
+
+/// An image that is copied.
+pub(super) struct TakenImage {
+    pub(super) image: Image,
+    /// As it is elsewhere, if it is elsewhere.
+    pub(super) original: Option<Original>,
+    /// Which layers are compressed, if nothing is said.
+    pub(super) recompression: Recompression,
+}
+
+impl Reader<'_> {
+    /// Reads what is at `place` into the store, without a name.
+    pub(super) fn read(&self, place: &Place, args: &CopyArgs) -> Result<Taken, Failure> {
+        let platform = args.platform.as_deref();
+        match place {
+            Place::Registry(reference) if args.all => self.pull_all(reference),
+            Place::Registry(reference) => self.pull(reference, platform),
+            Place::Store(name) => self.find(name),
+            Place::Layout { path, name } | Place::OciArchive { path, name } => {
+                let name = name.as_deref();
+                let images = self.import(path, name)?;
+                self.chosen(images, platform, Kept::Manifest)
+            }
+            Place::DockerArchive { path, name } => {
+                let name = name.as_ref().map(Reference::to_string);
+                let images = self.import(path, name.as_deref())?;
+                self.chosen(images, platform, Kept::Nothing)
+            }
+            Place::Daemon(reference) => {
+                let Some(daemon) = self.daemon else {
+                    return Err(Failure::host("there is no daemon"));
+                };
+                let images = daemon.save(&reference.familiar(), |archive, path| {
+                    import_archive(self.store, archive, path)
+                })?;
+                let images = images.into_iter().map(|(name, image)| ImportedImage {
+                    name,
+                    short_name: None,
+                    image,
+                    manifest: None,
+                });
+                self.chosen(images.collect(), platform, Kept::Nothing)
+            }
+        }
+    }
+
+    fn pull_all(&self, reference: &Reference) -> Result<Taken, Failure> {
+        let progress = Progress::new(self.kind, Reasons::Untold);
+        let whole = self.client.pull_all(self.store, reference, &progress);
+        drop(progress);
+        let whole = whole.map_err(|error| {
+            registry_failure(format!("cannot pull {}", reference.familiar()), &error)
+        })?;
+        Ok(Taken {
+            content: Content::Whole(whole),
+            read: Vec::new(),
+            note: None,
+        })
+    }
+
+    fn pull(&self, reference: &Reference, platform: Option<&str>) -> Result<Taken, Failure> {
+        let wanted = world::oci_platform(platform)?;
+        let request = PullRequest {
+            reference,
+            platform: &wanted,
+            platform_need: match platform {
+                Some(_) => PlatformNeed::Exact,
+                None => PlatformNeed::Preferred,
+            },
+            naming: Naming::Unnamed,
+        };
+        let progress = Progress::new(self.kind, Reasons::Untold);
+        let pulled = self.client.pull(self.store, &request, &progress);
+        drop(progress);
+        let pulled = pulled.map_err(|error| {
+            registry_failure(format!("cannot pull {}", reference.familiar()), &error)
+        })?;
+        let digest = pulled.registry_manifest.digest;
+        let note = (digest != pulled.digest).then(|| {
+            let own = pulled.image.platform().id();
+            format!("the image for {own} was copied; --all copies those for all platforms")
+        });
+        let mut taken = self.one(pulled.image, Some(&digest), Recompression::Plain);
+        taken.note = note;
+        Ok(taken)
+    }
+
+    fn find(&self, name: &str) -> Result<Taken, Failure> {
+        let image = lookup::find(self.store, name)?.image;
+        let origins = self.store.origins(&image.manifest_digest());
+        let digest = origins.first().map(|origin| origin.manifest.digest);
+        Ok(self.one(image, digest.as_ref(), Recompression::Different))
+    }
+
+    /// An image, and the manifest that it has elsewhere.
+    fn one(&self, image: Image, manifest: Option<&Digest>, recompression: Recompression) -> Taken {
+        let read = vec![image.id()];
+        let original = manifest.and_then(|digest| Original::of_image(self.store, &image, digest));
+        let image = TakenImage {
+            image,
+            original,
+            recompression,
+        };
+        Taken {
+            content: Content::Image(Box::new(image)),
+            read,
+            note: None,
+        }
+    }
+
+    fn import(&self, path: &Path, name: Option<&str>) -> Result<Vec<ImportedImage>, Failure> {
+        let selection = name.map_or(ImportSelection::All, ImportSelection::Name);
+        import_images(self.store, ImportSource::Path(path), selection).map_err(|error| {
+            Failure::user(format!("cannot read {}", path.display())).because(&error)
+        })
+    }
+
+    /// The one image of several that is meant.
+    fn chosen(
+        &self,
+        images: Vec<ImportedImage>,
+        platform: Option<&str>,
+        kept: Kept,
+    ) -> Result<Taken, Failure> {
+        let read: Vec<ImageId> = images.iter().map(|imported| imported.image.id()).collect();
+        let machine = Surroundings::architecture();
+        let wanted = match platform {
+            None => Platform::new("linux", &machine),
+            Some(text) => Platform::parse(text, &machine)
+                .map_err(|error| {
+                    Failure::user(format!("`{text}` is not a platform")).because(&error)
+                })?
+                .normalized(),
+        };
+        let names = names(&images);
+        let platforms = images.iter().map(|imported| imported.image.platform().id());
+        let platforms: Vec<String> = platforms.collect();
+        let mut fitting = distinct(images.clone());
+        if fitting.len() > 1 || platform.is_some() {
+            fitting.retain(|imported| is_for(&imported.image, &wanted));
+        }
+        let (Some(found), 1) = (fitting.pop(), fitting.len() + 1) else {
+            return Err(ambiguous(&names, &platforms, &wanted.to_string()));
+        };
+        let manifest = match kept {
+            Kept::Manifest => found.manifest,
+            Kept::Nothing => None,
+        };
+        let recompression = match kept {
+            Kept::Manifest => Recompression::Plain,
+            Kept::Nothing => Recompression::Different,
+        };
+        let mut taken = self.one(found.image, manifest.as_ref(), recompression);
+        taken.read = read;
+        Ok(taken)
+    }
+}
+
+/// What is kept of an image's manifest.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// All, to the byte.
+    Manifest,
+    /// Nothing: it has been made for an archive.
+    Nothing,
+}
+
+/// Each image once.
+fn distinct(images: Vec<ImportedImage>) -> Vec<ImportedImage> {
+    let mut distinct: Vec<ImportedImage> = Vec::new();
+    for image in images {
+        if distinct
+            .iter()
+            .all(|known| known.image.id() != image.image.id())
+        {
+            distinct.push(image);
+        }
+    }
+    distinct
+}
+
+fn names(images: &[ImportedImage]) -> Vec<String> {
+    let mut names: Vec<String> = images
+        .iter()
+        .filter_map(|imported| imported.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn ambiguous(names: &[String], platforms: &[String], wanted: &str) -> Failure {
+    if platforms.is_empty() {
+        return Failure::user("there is no image in it");
+    }
+    if names.len() > 1 {
+        return Failure::user("there are several images in it").hint(format!(
+            "name one of them behind the path: {}",
+            names.join(", ")
+        ));
+    }
+    Failure::user(format!("there is not one image for {wanted} in it")).hint(format!(
+        "there are images for {}: choose with --platform",
+        platforms.join(", ")
+    ))
+}
