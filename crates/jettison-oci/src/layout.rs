@@ -100,18 +100,12 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// No image has the name.
-    #[error(
-        "{} has no image called {name}{}",
-        .path.display(),
-        if .names.is_empty() { String::new() } else { format!(", but {}", .names.join(", ")) }
-    )]
+    #[error("{} has no image called {name}", .path.display())]
     NoSuchName {
         /// The directory or file.
         path: PathBuf,
-        /// The name.
+        /// The name, and those that there are.
         name: String,
-        /// The names that there are.
-        names: Vec<String>,
     },
     /// A file of the layout is not the JSON that it should be.
     #[error("cannot read {what} of the image layout")]

@@ -126,10 +126,14 @@ pub fn import_images(
 
 fn no_such_name(path: &Path, name: &str, mut names: Vec<String>) -> ExportError {
     names.dedup();
+    let others = if names.is_empty() {
+        String::new()
+    } else {
+        format!(", but {}", names.join(", "))
+    };
     ExportError::NoSuchName {
         path: path.to_owned(),
-        name: name.to_owned(),
-        names,
+        name: format!("{name}{others}"),
     }
 }
 

@@ -311,49 +311,125 @@ fn check(scratch: &Scratch, arguments: &[&str], expected: Expect) {
 }
 
 #[test]
-fn what_cannot_be_is_said_before_anything_is_done() {
+fn a_target_that_cannot_be_is_refused_before_anything_is_done() {
     let scratch = Scratch::new(PROGRAM);
     scratch
         .write("full.tar", "something")
         .write("directory/file", "something");
-    check(&scratch, &["a", "containers-storage:b"], expect![""]);
+    check(
+        &scratch,
+        &["a", "containers-storage:b"],
+        expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: `containers-storage:b`: there is no transport containers-storage:
+        hint: that is Podman's own store, which Podman alone reads and writes: go through docker-archive:FILE with `podman save` and `podman load`, or through docker-daemon: with CONTAINER_HOST and `podman system service`
+    "#]],
+    );
     check(
         &scratch,
         &["docker://a", "docker-archive:full.tar:b:1"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: full.tar is there, and nothing is added to archives of Docker
+            hint: name another file; `jettison save -o FILE IMAGE…` writes several images
+        "#]],
     );
-    check(&scratch, &["docker://a", "oci:directory"], expect![""]);
+    check(
+        &scratch,
+        &["docker://a", "oci:directory"],
+        expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: directory is there, and is no OCI layout
+        hint: name another directory
+    "#]],
+    );
     check(
         &scratch,
         &["docker://a", "oci:no/such/directory"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: there is no directory no/such
+        "#]],
     );
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_refused_before_anything_is_done() {
+    let scratch = Scratch::new(PROGRAM);
     check(
         &scratch,
         &["docker://a", "oci:new", "--format", "docker"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: an OCI layout has the OCI's media types, not Docker's
+            hint: leave --format away, or take docker-archive:FILE
+        "#]],
     );
     check(
         &scratch,
         &["docker://a", "b", "--compression", "zstd"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: the store keeps images in a form of its own
+            hint: leave --format and the options of compression away
+        "#]],
     );
     check(
         &scratch,
         &["--all", "docker://a", "docker-archive:new.tar"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: --all copies to registries and OCI layouts alone
+            hint: leave --all away, and choose with --platform
+        "#]],
     );
     check(
         &scratch,
         &["--all", "oci:directory", "oci:new"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: --all copies from registries alone
+            hint: leave --all away, and choose with --platform
+        "#]],
     );
     check(
         &scratch,
         &["--src-tls-verify=false", "docker://lab:5000/a", "b"],
-        expect![""],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: --src-tls-verify=false is for the settings to say
+            hint: write `insecure = true` under [registries."lab:5000"] in jettison/config.toml below XDG_CONFIG_HOME (~/.config); registries on this machine need nothing
+        "#]],
     );
-    check(&scratch, &["none:1", "oci:new"], expect![""]);
-    check(&scratch, &["oci:none:1", "b"], expect![""]);
+    check(
+        &scratch,
+        &["none:1", "oci:new"],
+        expect![[r#"
+        exit: 1
+        --- stderr ---
+        error: no such image: none:1
+        hint: `jettison images` lists those that there are
+    "#]],
+    );
+    check(
+        &scratch,
+        &["oci:none:1", "b"],
+        expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: cannot read none
+          cause: cannot open none
+          cause: No such file or directory (os error 2)
+    "#]],
+    );
     assert!(!scratch.exists("new") && !scratch.exists("new.tar"));
 }

@@ -41,7 +41,7 @@ pub(super) enum Content {
     /// One image.
     Image(Box<TakenImage>),
     /// All that a name stands for.
-    Whole(Original),
+    Whole(Box<Original>),
 }
 
 /// An image that is copied.
@@ -97,7 +97,7 @@ impl Reader<'_> {
             registry_failure(format!("cannot pull {}", reference.familiar()), &error)
         })?;
         Ok(Taken {
-            content: Content::Whole(whole),
+            content: Content::Whole(Box::new(whole)),
             read: Vec::new(),
             note: None,
         })

@@ -139,8 +139,14 @@ impl Writer<'_> {
     /// Writes what was taken to `target`.
     pub(super) fn write(&self, taken: &Taken, target: &Place) -> Result<Written, Failure> {
         let original = match &taken.content {
-            Content::Whole(whole) => Some(whole),
-            Content::Image(image) => self.kept(image),
+            Content::Whole(whole) if is_layout(target) && has_docker_types(whole) => {
+                return Err(Failure::user(
+                    "the index has Docker's media types, and an OCI layout has the OCI's",
+                )
+                .hint("leave --all away, and copy one platform after the other with --platform"));
+            }
+            Content::Whole(whole) => Some(whole.as_ref()),
+            Content::Image(image) => self.kept(image, target),
         };
         match (&taken.content, original, target) {
             (_, Some(original), Place::Registry(reference)) => {
@@ -165,14 +171,13 @@ impl Writer<'_> {
         }
     }
 
-    /// The manifest to the byte, if nothing was said that changes it.
-    fn kept<'i>(&self, image: &'i TakenImage) -> Option<&'i Original> {
+    /// The manifest to the byte, if nothing was said that changes it, and the target takes it.
+    fn kept<'i>(&self, image: &'i TakenImage, target: &Place) -> Option<&'i Original> {
         let layers = &self.args.layers;
         let original = image.original.as_ref()?;
-        let media_type = &original.descriptor().media_type;
-        let is_docker = media_type.to_oci() != *media_type;
+        let is_docker = has_docker_types(original);
         let fits = match self.args.format {
-            None => true,
+            None => !is_docker || !is_layout(target),
             Some(CopyFormat::Oci) => !is_docker,
             Some(CopyFormat::Docker) => is_docker,
         };
@@ -325,6 +330,20 @@ impl Writer<'_> {
             timestamps: Timestamps::Keep,
         }
     }
+}
+
+fn is_layout(place: &Place) -> bool {
+    match place {
+        Place::Layout { .. } | Place::OciArchive { .. } => true,
+        Place::Registry(_) | Place::DockerArchive { .. } | Place::Daemon(_) | Place::Store(_) => {
+            false
+        }
+    }
+}
+
+fn has_docker_types(original: &Original) -> bool {
+    let media_type = &original.descriptor().media_type;
+    media_type.to_oci() != *media_type
 }
 
 fn cannot_write(error: &ExportError) -> Failure {
