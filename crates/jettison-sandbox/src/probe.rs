@@ -3,7 +3,9 @@
 //! The process is this program, started again under the name [`PROBE_NAME`]. It writes the facts as JSON.
 
 mod extras;
+mod store;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
@@ -65,6 +67,7 @@ enum Subject {
     IdMaps,
     MountApi,
     Overlay,
+    Store,
     Seccomp,
     PidNamespace,
     NetworkNamespace,
@@ -81,6 +84,7 @@ impl Subject {
             Subject::IdMaps => "ID maps",
             Subject::MountApi => "mount API",
             Subject::Overlay => "overlay",
+            Subject::Store => "store",
             Subject::Seccomp => "seccomp",
             Subject::PidNamespace => "PID namespace",
             Subject::NetworkNamespace => "network namespace",
@@ -91,9 +95,10 @@ impl Subject {
     }
 }
 
-/// Finds out what this host permits. The program must have called [`crate::init_if_asked`].
-pub fn probe_host() -> Vec<HostFact> {
-    let findings = ask().unwrap_or_else(|error| {
+/// Finds out what this host permits, and whether layers can be kept in the directory `store`, which need not be there
+/// yet. The program must have called [`crate::init_if_asked`].
+pub fn probe_host(store: Option<&Path>) -> Vec<HostFact> {
+    let findings = ask(store).unwrap_or_else(|error| {
         let detail = format!("cannot start this program again to find out: {error}");
         vec![missing(
             Subject::UserNamespace,
@@ -113,9 +118,10 @@ pub fn probe_host() -> Vec<HostFact> {
         .collect()
 }
 
-fn ask() -> io::Result<Vec<Finding>> {
+fn ask(store: Option<&Path>) -> io::Result<Vec<Finding>> {
     let output = Command::new("/proc/self/exe")
         .arg0(PROBE_NAME)
+        .args(store)
         .env_clear()
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -176,7 +182,7 @@ pub(crate) fn answer() -> io::Result<i32> {
     let findings = match enter(&EnterOptions {
         ids: IdChoice::Best,
     }) {
-        Ok(entered) => try_inside(&entered),
+        Ok(entered) => try_inside(&entered, std::env::args_os().nth(1)),
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             let detail = format!("{error}{}", cause.unwrap_or_default());
@@ -191,8 +197,8 @@ pub(crate) fn answer() -> io::Result<i32> {
     Ok(0)
 }
 
-fn try_inside(entered: &Entered) -> Vec<Finding> {
-    vec![
+fn try_inside(entered: &Entered, store: Option<OsString>) -> Vec<Finding> {
+    let mut findings = vec![
         ok(
             Subject::UserNamespace,
             "a process can be root of its own namespace",
@@ -206,7 +212,11 @@ fn try_inside(entered: &Entered) -> Vec<Finding> {
         ptrace(),
         extras::control_groups(),
         extras::other_processors(),
-    ]
+    ];
+    if let Some(store) = store {
+        findings.push(store::store(Path::new(&store)));
+    }
+    findings
 }
 
 fn id_maps(entered: &Entered) -> Finding {
@@ -215,16 +225,43 @@ fn id_maps(entered: &Entered) -> Finding {
         (IdMapKind::SubordinateIds { count }, _) => {
             ok(Subject::IdMaps, format!("{count} IDs besides your own"))
         }
-        (IdMapKind::SingleId, reason) => limited(
-            Subject::IdMaps,
-            format!(
-                "only your own ID: {}",
-                reason.unwrap_or("nothing else was asked for")
-            ),
-            "install uidmap (newuidmap, newgidmap) and add a range for your user to /etc/subuid and /etc/subgid; until \
-             then files cannot be given to other users",
-        ),
+        (IdMapKind::SingleId, reason) => {
+            let reason = reason.unwrap_or("nothing else was asked for");
+            // What this forbids, it forbids to all programs with setuid or capabilities.
+            let is_bound = rustix::thread::no_new_privs().unwrap_or(false);
+            let advice = match (is_helper_without_rights(reason), is_bound) {
+                (true, true) => BOUND_ADVICE,
+                (true, false) => HELPER_ADVICE,
+                (false, _) => IDS_ADVICE,
+            };
+            limited(
+                Subject::IdMaps,
+                format!("only your own ID: {reason}"),
+                advice,
+            )
+        }
     }
+}
+
+const IDS_ADVICE: &str = "install uidmap (newuidmap, newgidmap) and add a range for your user to /etc/subuid and \
+                          /etc/subgid; until then files cannot be given to other users";
+
+const HELPER_ADVICE: &str = "in a container, the helpers need file capabilities in the place of setuid: `chmod u-s \
+                             /usr/bin/newuidmap /usr/bin/newgidmap`, then `setcap cap_setuid=ep /usr/bin/newuidmap` \
+                             and `setcap cap_setgid=ep /usr/bin/newgidmap`; until then files cannot be given to other \
+                             users";
+
+const BOUND_ADVICE: &str = "start it without no_new_privs (`--security-opt no-new-privileges`), under which the helpers \
+                            have no rights; until then files cannot be given to other users";
+
+/// Whether newuidmap was there and was not allowed to write the map.
+///
+/// A setuid helper is no longer the namespace's owner, so that the kernel asks it for `CAP_SYS_ADMIN` where it was
+/// started (`map_write` of Linux's `kernel/user_namespace.c`), which containers do not have. One with file
+/// capabilities stays the owner.
+fn is_helper_without_rights(reason: &str) -> bool {
+    reason.contains("write to uid_map failed: Operation not permitted")
+        || reason.contains("write to gid_map failed: Operation not permitted")
 }
 
 fn mount_api() -> Finding {

@@ -316,6 +316,8 @@ impl Upload<'_> {
         let location = response.headers.get("location");
         let url = location.and_then(|location| asked.join(location));
         let url = url.ok_or_else(|| host.bad_answer("it does not say where the upload goes"))?;
+        // Behind a proxy that ends the encryption, a registry may not know that there is any.
+        let url = url.kept_secure(asked);
         if asked.is_secure() && !url.is_secure() {
             let text = "it wants the upload at an address without encryption";
             return Err(host.bad_answer(text).into());

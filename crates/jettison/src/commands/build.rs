@@ -25,7 +25,6 @@ use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::registry::{PARALLEL, Registries};
 use crate::remote::HostRemotes;
 use crate::surroundings::Surroundings;
 
@@ -51,7 +50,7 @@ pub(crate) fn run(
         return call::run(call, (args, &open(Owners::Squash)?), surroundings, output);
     }
     options::refuse_unbuilt(args)?;
-    let results = Results::of(args)?;
+    let results = Results::of(args, surroundings)?;
     let platforms = platforms::wanted(args)?;
     let mut named = Named::of(args)?;
     let prepare = |opened| prepare(args, &results, opened, surroundings);
@@ -80,7 +79,6 @@ pub(crate) fn run(
     };
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
-    let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
     let work = Build {
         engine: &engine,
         inputs,
@@ -90,13 +88,13 @@ pub(crate) fn run(
         named: &named,
         remotes: &remotes,
         secrets: &secrets,
-        registries: &registries,
-        now: surroundings.now,
+        surroundings,
     };
     let built = work.all(&platforms)?;
-    let written = results.write(&engine, &built)?;
+    let mut notes = Vec::new();
+    let written = results.write(&engine, &built, &mut notes)?;
+    caches::write(&engine, &built, &args.cache.cache_to, output)?;
     for built in &built {
-        caches::write(&engine, built, &args.cache.cache_to, output)?;
         if shows_steps(progress) {
             for line in table::table(built) {
                 output.note(Look::Plain, &line);
@@ -107,8 +105,10 @@ pub(crate) fn run(
         }
     }
     if progress != ProgressKind::Quiet {
-        for tag in &results.tags {
-            output.note(Look::Note, &format!("named {}", tag.familiar()));
+        let tags = results.tags.iter();
+        let tags = tags.map(|tag| format!("named {}", tag.familiar()));
+        for note in tags.chain(notes) {
+            output.note(Look::Note, &note);
         }
         if prepared.n_warnings > 0 {
             note_warnings(prepared.n_warnings, &inputs.source.path, output);

@@ -1,13 +1,15 @@
 //! A build's error as the user should see it: with its place drawn, if it has one.
 
-use std::error::Error;
-
-use jettison_build::{BuildError, Located, LowerError};
+use jettison_build::{BuildError, Located, LowerError, messages};
 use jettison_dockerfile::{TextRange, parse};
 
 use crate::drawing::{Drawing, draw_all};
 use crate::failure::Failure;
 use crate::source::Source;
+
+/// What the kernel says of a file system that cannot take an overlay's changes (`ovl_get_upper`,
+/// fs/overlayfs/super.c), such as a container's own, which is an overlay itself.
+const UNSUITABLE: &str = "not supported as upperdir";
 
 /// The failure of a build of the Dockerfile `source`.
 pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
@@ -29,9 +31,16 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
         BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
         BuildError::Lower(lower) => lower_failure(lower, source),
         BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
-            Failure::host(error.to_string())
-                .because(error)
-                .hint("`jettison doctor` says what this host offers")
+            let hint = if messages(error)
+                .iter()
+                .any(|cause| cause.contains(UNSUITABLE))
+            {
+                "keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; \
+                 `jettison doctor` tries it"
+            } else {
+                "`jettison doctor` says what this host offers"
+            };
+            Failure::host(error.to_string()).because(error).hint(hint)
         }
         other => Failure::user(other.to_string()).because(other),
     }
@@ -68,11 +77,13 @@ fn lower_failure(error: &LowerError, source: &Source) -> Failure {
                 source,
                 *line,
                 &message,
-                &causes(cause.as_ref()),
+                &messages(cause.as_ref()),
             )
         }
         LowerError::Epoch { .. } => Failure::user(error.to_string()).because(error),
-        LowerError::NoTarget(_) => Failure::user(format!("{}: {error}", source.path)),
+        LowerError::NoTarget(_) | LowerError::NoContextStage { .. } => {
+            Failure::user(format!("{}: {error}", source.path))
+        }
     }
 }
 
@@ -116,20 +127,6 @@ fn instruction_range(source: &Source, line: usize) -> Option<TextRange> {
     let mut instructions = parse.instructions().iter();
     let instruction = instructions.find(|instruction| instruction.line == line)?;
     Some(instruction.range.clone())
-}
-
-/// An error's message and those of what caused it.
-fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut causes: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if causes.last() != Some(&text) {
-            causes.push(text);
-        }
-        next = error.source();
-    }
-    causes
 }
 
 #[cfg(test)]

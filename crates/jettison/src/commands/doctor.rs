@@ -4,11 +4,19 @@ use std::process::ExitCode;
 
 use jettison_sandbox::{HostState, probe_host};
 
+use crate::cli::Global;
+use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::surroundings::Surroundings;
 
-pub(crate) fn run(output: &mut Output) -> Result<ExitCode, Failure> {
-    let facts = probe_host();
+pub(crate) fn run(
+    global: &Global,
+    surroundings: &Surroundings,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    let root = world::root(global, surroundings).ok();
+    let facts = probe_host(root.as_deref());
     let width = facts.iter().map(|fact| fact.name.len()).max().unwrap_or(0);
     let mut missing = 0;
     for fact in &facts {

@@ -64,9 +64,9 @@ pub(crate) fn entered() -> Result<Entered, Failure> {
         ids: IdChoice::Best,
     };
     enter(&options).map_err(|error| {
-        Failure::host("this host does not let us build")
-            .because(&error)
-            .hint("`jettison doctor` says what is missing and what to do")
+        let failure = Failure::host("this host does not let us build").because(&error);
+        let failure = error.hint().into_iter().fold(failure, Failure::hint);
+        failure.hint("`jettison doctor` says what is missing and what to do")
     })
 }
 

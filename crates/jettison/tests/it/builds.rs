@@ -222,7 +222,7 @@ fn images_lists_what_was_named() {
         .expect("an image is an object")
         .keys()
         .collect();
-    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "Tag", "UniqueSize", "UnpackedBytes", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
+    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "StoredSize", "Tag", "UniqueSize", "UnpackedBytes", "UnpackedSize", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
     assert_eq!(image["Repository"], "files");
     assert_eq!(image["UnpackedBytes"], 13);
 }
@@ -286,9 +286,9 @@ fn an_image_that_does_not_exist_cannot_run() {
     Scratch::new(PROGRAM).check(
         &["run", "nothing"],
         expect![[r#"
-        exit: 2
+        exit: 125
         --- stderr ---
-        error: there is no image called `nothing`
+        error: no such image: nothing
         hint: `jettison images` lists those that there are
     "#]],
     );
@@ -347,12 +347,13 @@ fn a_machine_without_namespaces_is_the_machines_fault() {
     check_without_namespaces(
         "build app",
         expect![[r#"
-        exit: 3
-        --- stderr ---
-        error: this host does not let us build
-          cause: cannot create a user namespace
-          cause: No space left on device (os error 28)
-        hint: `jettison doctor` says what is missing and what to do"#]],
+            exit: 3
+            --- stderr ---
+            error: this host does not let us build
+              cause: cannot create a user namespace
+              cause: No space left on device (os error 28)
+            hint: in a container, allow user namespaces with `--security-opt seccomp=unconfined`; on a host, see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns
+            hint: `jettison doctor` says what is missing and what to do"#]],
     );
 }
 
@@ -367,6 +368,52 @@ fn the_doctor_says_what_the_machine_lacks() {
                                  in a container, allow user namespaces with `--security-opt seccomp=unconfined`; on a host, see kernel.unprivileged_userns_clone, user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns
         --- stderr ---
         error: 1 of 2 features are missing"#]],
+    );
+}
+
+/// Runs `arguments` with the store on an overlay, as it is in a container without volumes.
+#[track_caller]
+fn check_store_on_overlay(arguments: &str, expected: Expect) {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    scratch.write("app/Dockerfile", "FROM scratch\nCOPY . /\nRUN [\"/x\"]\n");
+    let script = format!(
+        "mkdir m && mount -t tmpfs none m && cd m && mkdir l u w o && \
+         mount -t overlay -o lowerdir=l,upperdir=u,workdir=w none o && cd .. && \
+         exec {PROGRAM} --root m/o/store {arguments}"
+    );
+    let words = ["--user", "--map-root-user", "--mount", "sh", "-c", &script];
+    let outcome = scratch.outcome(&mut scratch.tool("unshare", &words));
+    let text = outcome.to_string();
+    // What else the machine has is its own.
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            ["exit", "store", "error", "hint"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
+        .collect();
+    expected.assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn a_store_that_lies_on_an_overlay_is_told() {
+    check_store_on_overlay(
+        "doctor",
+        expect![[r#"
+        exit: 3
+        store              missing  commands cannot run: [DIR]/m/o/store is on an overlay itself
+        error: 1 of 12 features are missing"#]],
+    );
+    check_store_on_overlay(
+        "build app",
+        expect![[r#"
+        exit: 3
+        error: line 3: cannot run `/x`
+        hint: keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; `jettison doctor` tries it"#]],
     );
 }
 

@@ -13,7 +13,7 @@ use crate::commands::call;
 use crate::commands::world::{self, Inputs};
 use crate::failure::Failure;
 use crate::progress::{Progress, Reasons};
-use crate::registry::Registries;
+use crate::registry::{PARALLEL, Registries};
 use crate::remote::{HostRemotes, OpenedContext};
 use crate::secrets::HostSecrets;
 use crate::surroundings::Surroundings;
@@ -59,8 +59,7 @@ pub(super) struct Build<'a> {
     pub(super) named: &'a Named,
     pub(super) remotes: &'a HostRemotes<'a>,
     pub(super) secrets: &'a HostSecrets,
-    pub(super) registries: &'a Registries,
-    pub(super) now: u64,
+    pub(super) surroundings: &'a Surroundings,
 }
 
 impl Build<'_> {
@@ -88,26 +87,29 @@ impl Build<'_> {
             other => other,
         };
         let progress = Progress::new(kind, reasons);
+        let registries = Registries::new(&inputs.settings.registries, self.surroundings, PARALLEL);
         let bases = SettingsBases::new(
             self.engine,
             &progress,
             &inputs.settings,
             &args.input,
-            self.now,
+            self.surroundings.now,
         )
-        .with_registries(self.registries)
+        .with_registries(&registries)
         .with_layouts(self.named.layouts())
         .with_times(self.opened.time, self.remotes);
-        let layouts = caches::open(&args.cache.cache_from, &progress);
+        let imports = caches::open(&args.cache.cache_from, &progress);
         let settings = inputs.settings.build.jobs.map(u16::from);
         let jobs = args.commands.jobs.or(settings);
         let mut lower = inputs.lower.clone();
         lower.target_platform = platform;
         let request = BuildRequest {
+            place: outside::place(args, self.opened),
             named: self.named.directories(),
             remotes: self.remotes,
             secrets: self.secrets,
-            cache_from: caches::sources(&layouts),
+            cache_from: imports.steps(),
+            mounts_from: imports.mounts(),
             keep: caches::keep(&args.cache.cache_to),
             cache: inputs.cache,
             created: inputs.created.clone(),
