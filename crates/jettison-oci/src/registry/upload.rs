@@ -212,7 +212,7 @@ impl Upload<'_> {
             Some(end) if end <= self.size => end,
             Some(_) => {
                 let text = "it has more of the upload than there is";
-                return Err(self.endpoint.host.bad_answer(text).into());
+                return Err(Failed::again(self.endpoint.host.bad_answer(text)));
             }
             None => offset + size,
         };
@@ -232,9 +232,9 @@ impl Upload<'_> {
             None => location.clone(),
         };
         let offset = end_of_range(&response.headers).unwrap_or(0);
+        // What has more than there is cannot be mended.
         if offset > self.size {
-            let text = "it has more of the upload than there is";
-            return Err(self.endpoint.host.bad_answer(text).into());
+            return Ok(State::Begin);
         }
         self.sent(offset);
         Ok(if offset == self.size {
