@@ -58,7 +58,7 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    fn sources(&self) -> (Vec<StepArtifacts>, Vec<MountArtifacts>) {
+    fn sources(&self) -> (Vec<StepArtifacts<'static>>, Vec<MountArtifacts<'static>>) {
         let layouts = || {
             let paths = self.cache_from.iter();
             paths.map(|path| ArtifactLayout::open(path).unwrap())
@@ -294,7 +294,8 @@ impl Reporter for Recorder {
             Event::StepCached { title, .. } => record.0.push(format!("cached {title}")),
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
-            Event::StepFinished { .. }
+            Event::StepExplained { .. }
+            | Event::StepFinished { .. }
             | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }

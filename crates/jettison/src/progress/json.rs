@@ -210,6 +210,8 @@ impl Json {
                     timestamp: time,
                 }]);
             }
+            // BuildKit has no word for it.
+            Event::StepExplained { .. } => return None,
             Event::Warning { text } => {
                 status.warnings = Some([Warning {
                     level: 1,
@@ -305,7 +307,7 @@ mod tests {
             Event::StepStarted {
                 step: 1,
                 title: "[2/2] RUN \"x\"",
-                change: &KeyChange::New,
+                change: Some(&KeyChange::New),
             },
             Event::StepOutput {
                 step: 1,

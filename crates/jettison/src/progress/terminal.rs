@@ -65,7 +65,7 @@ impl Live {
                     view.pending.clear();
                 }
             }
-            Event::StepStarted { .. } | Event::StepFailed { .. } => {}
+            Event::StepStarted { .. } | Event::StepExplained { .. } | Event::StepFailed { .. } => {}
             Event::Warning { text } => self.kept.push(warning(text)),
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
@@ -250,7 +250,7 @@ mod tests {
         let start = Instant::now();
         let mut steps = Steps::new(crate::progress::steps::Reasons::Told);
         let title = "日本 RUN make everything that can be made, and more than that";
-        let change = &KeyChange::New;
+        let change = Some(&KeyChange::New);
         steps.event(
             &Event::StepStarted {
                 step: 0,

@@ -2,6 +2,7 @@
 
 use jettison_build::{BuildRequest, Built, Engine};
 use jettison_dockerfile::Platform;
+use jettison_oci::RegistryClient;
 
 use crate::bases::SettingsBases;
 use crate::cli::{BuildArgs, ProgressKind};
@@ -13,7 +14,7 @@ use crate::commands::call;
 use crate::commands::world::{self, Inputs};
 use crate::failure::Failure;
 use crate::progress::{Progress, Reasons};
-use crate::registry::{PARALLEL, Registries};
+use crate::registry::Registries;
 use crate::remote::{HostRemotes, OpenedContext};
 use crate::secrets::HostSecrets;
 use crate::surroundings::Surroundings;
@@ -59,7 +60,9 @@ pub(super) struct Build<'a> {
     pub(super) named: &'a Named,
     pub(super) remotes: &'a HostRemotes<'a>,
     pub(super) secrets: &'a HostSecrets,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) registries: &'a Registries,
+    pub(super) client: &'a RegistryClient<'a>,
+    pub(super) now: u64,
 }
 
 impl Build<'_> {
@@ -87,18 +90,17 @@ impl Build<'_> {
             other => other,
         };
         let progress = Progress::new(kind, reasons);
-        let registries = Registries::new(&inputs.settings.registries, self.surroundings, PARALLEL);
         let bases = SettingsBases::new(
             self.engine,
             &progress,
             &inputs.settings,
             &args.input,
-            self.surroundings.now,
+            self.now,
         )
-        .with_registries(&registries)
+        .with_registries(self.registries)
         .with_layouts(self.named.layouts())
         .with_times(self.opened.time, self.remotes);
-        let imports = caches::open(&args.cache.cache_from, &progress);
+        let imports = caches::open(&args.cache.cache_from, self.client, &progress);
         let settings = inputs.settings.build.jobs.map(u16::from);
         let jobs = args.commands.jobs.or(settings);
         let mut lower = inputs.lower.clone();
