@@ -3,6 +3,7 @@
 //! The image's layers are written by another thread while the next steps already run on the snapshots. Layers of steps
 //! that are not the image's own are not written at all.
 
+mod ahead;
 mod contexts;
 mod copying;
 mod layers;
@@ -10,16 +11,18 @@ mod lineage;
 mod overwritten;
 mod schedule;
 mod step;
+mod travel;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jettison_dockerfile::parse;
 use jettison_oci::{
-    ArtifactLayout, ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs,
-    Store, StoreLock, layer_entries,
+    ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs, Store, StoreLock,
+    layer_entries,
 };
 use jettison_sandbox::{Entered, IdMapKind};
 use serde_json::Value;
@@ -27,10 +30,11 @@ use serde_json::Value;
 use crate::build::contexts::Contexts;
 use crate::build::layers::{Closing, LayerQueue, write_layers};
 use crate::build::lineage::Lineage;
-use crate::build::overwritten::Overwritten;
+use crate::build::overwritten::{LayerPaths, Overwritten};
 use crate::build::schedule::Schedule;
 use crate::build::step::StepRun;
-use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, StepSource, TravelStep, write_steps};
+pub use crate::build::travel::{CacheExport, MountExport};
+use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, MountSource, StepSource};
 use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
@@ -65,6 +69,9 @@ pub struct BuildRequest<'a> {
     pub dockerfile: &'a str,
     /// The files that `COPY` finds.
     pub context: &'a BuildContext,
+    /// What the context is called from build to build, if it is not always the same directory. Reasons for executing
+    /// steps are found by comparing with the last build of this place.
+    pub place: Option<String>,
     /// The named contexts that are directories.
     pub named: BTreeMap<String, &'a BuildContext>,
     /// Target, arguments and platform.
@@ -86,6 +93,8 @@ pub struct BuildRequest<'a> {
     pub shell_on_failure: bool,
     /// Where results are looked for that are not in the cache, in this order.
     pub cache_from: Vec<&'a dyn StepSource>,
+    /// Where cache mounts are looked for that commands need and that are not here, in this order.
+    pub mounts_from: Vec<&'a dyn MountSource>,
 }
 
 impl<'a> BuildRequest<'a> {
@@ -99,6 +108,7 @@ impl<'a> BuildRequest<'a> {
         BuildRequest {
             dockerfile,
             context,
+            place: None,
             named: BTreeMap::new(),
             lower,
             cache: CacheUse::Use,
@@ -109,6 +119,7 @@ impl<'a> BuildRequest<'a> {
             secrets: &NoSecrets,
             shell_on_failure: false,
             cache_from: Vec::new(),
+            mounts_from: Vec::new(),
         }
     }
 }
@@ -183,6 +194,7 @@ pub struct StepRecord {
     key: CacheKey,
     alias: Option<CacheKey>,
     entry: CacheEntry,
+    paths: Option<Arc<LayerPaths>>,
 }
 
 impl Built {
@@ -302,6 +314,7 @@ impl<'a> Engine<'a> {
                 },
                 change: result.change.clone(),
                 overwritten: None,
+                paths: result.paths.clone(),
                 entry,
             });
         }
@@ -362,6 +375,10 @@ impl<'a> Engine<'a> {
         if chain.iter().all(|id| steps[id.0].cached) {
             return Ok(());
         }
+        if let [StepId(only)] = chain[..] {
+            steps[only].overwritten = Some(0);
+            return Ok(());
+        }
         let mut overwritten = Overwritten::default();
         for StepId(index) in &chain {
             let step = &steps[*index];
@@ -369,6 +386,9 @@ impl<'a> Engine<'a> {
                 overwritten
                     .directory(*index, &step.files)
                     .map_err(|source| BuildError::io("list", &step.files, source))?;
+            } else if let Some(paths) = &step.paths {
+                // Files that are nowhere else are those of the last step.
+                overwritten.paths(paths);
             } else if let Some(layer) = &step.layer {
                 let listed = layer_entries(self.store, layer, &mut |entry| match entry {
                     LayerEntry::File { path, size } => overwritten.file(*index, path, size),
@@ -383,32 +403,6 @@ impl<'a> Engine<'a> {
             steps[index].overwritten = Some(lost.get(&index).copied().unwrap_or_default());
         }
         Ok(())
-    }
-
-    /// Puts the steps of a finished build into an image layout, in the place of those of an earlier build called `tag`.
-    ///
-    /// The steps are those whose layers are known: the image's own, or all of them if [`Keep::Everything`] was asked for.
-    pub fn export_steps(
-        &self,
-        built: &Built,
-        layout: &ArtifactLayout,
-        tag: &str,
-    ) -> Result<(), BuildError> {
-        let mut steps = Vec::new();
-        let mut kept = BTreeSet::new();
-        for record in &built.steps {
-            kept.insert(record.key.to_string());
-            // A result whose text is gone could not be found by anybody.
-            if let Some(text) = self.cache.text(&record.key.to_string()) {
-                steps.push(TravelStep {
-                    key: record.key,
-                    alias: record.alias,
-                    text,
-                    entry: record.entry.clone(),
-                });
-            }
-        }
-        write_steps(layout, self.store, (tag, &kept), &steps).map_err(BuildError::CacheLayout)
     }
 }
 

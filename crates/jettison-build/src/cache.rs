@@ -5,7 +5,7 @@
 //! ├── steps/<cache key>        what the step produced, as `name value` lines
 //! ├── aliases/<definition key>  the text of the content key that a copy turned out to have
 //! ├── preimages/<cache key>    the text whose digest the key is, to explain a miss
-//! ├── lineages/<digest>        the steps of the last build from one place
+//! ├── lineages/<digest>        the steps of the last build from one place; of the last 128 places
 //! └── locks/<cache key>        held while the step executes
 //! ```
 //!
@@ -17,20 +17,32 @@ mod key;
 mod travel;
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use jettison_oci::{Descriptor, DiffId, Digest, Layer, MediaType};
 
 pub use crate::cache::change::{FileChange, KeyChange, KeyPart};
 pub(crate) use crate::cache::change::{changed, not_cached};
-pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents};
-pub use crate::cache::travel::{FoundStep, StepLayout, StepSource};
-pub(crate) use crate::cache::travel::{TravelStep, write_steps};
+pub(crate) use crate::cache::key::{CacheKey, KeyText, definition_key, with_contents, with_shape};
+pub use crate::cache::travel::{
+    ArtifactPlace, ArtifactSource, FoundMount, FoundStep, MountArtifacts, MountSource,
+    StepArtifacts, StepSource,
+};
+pub(crate) use crate::cache::travel::{
+    Journey, MountImports, TravelStep, give, mount_artifact, mount_name, step_name,
+};
 use crate::error::BuildError;
+
+/// How often it is looked whether another process is done with a step.
+const LOCK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Of so many places the last build is known.
+const MOST_LINEAGES: usize = 128;
 
 /// What a step left behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +89,16 @@ impl Cache {
 
     /// Notes that an entry was used just now.
     pub(crate) fn touch(&self, key: &CacheKey) {
-        let path = self.root.join("steps").join(key.to_string());
+        self.touch_file("steps", &key.to_string());
+    }
+
+    /// Notes that a lineage was used just now.
+    pub(crate) fn touch_lineage(&self, name: &str) {
+        self.touch_file("lineages", name);
+    }
+
+    fn touch_file(&self, folder: &str, name: &str) {
+        let path = self.root.join(folder).join(name);
         let times = fs::FileTimes::new().set_modified(std::time::SystemTime::now());
         let touched = File::options()
             .append(true)
@@ -139,7 +160,11 @@ impl Cache {
             ("aliases", &|_: &str, path: &Path| {
                 fs::read_to_string(path).is_ok_and(|key| is_known(&key))
             }),
-            ("lineages", &|name: &str, _: &Path| !name.starts_with('.')),
+            ("lineages", &|name: &str, path: &Path| {
+                let text = fs::read_to_string(path).unwrap_or_default();
+                let mut keys = text.lines().filter_map(|line| line.split(' ').next());
+                !name.starts_with('.') && keys.any(is_known)
+            }),
             ("locks", &|_: &str, _: &Path| false),
         ] {
             for (name, path) in files_in(&self.root.join(folder))? {
@@ -168,9 +193,25 @@ impl Cache {
         fs::read_to_string(self.root.join("lineages").join(name)).ok()
     }
 
-    /// Keeps something of the build called `name`.
+    /// Keeps something of the build called `name`, and forgets those that were built longest ago.
     pub(crate) fn put_lineage(&self, name: &str, text: &str) -> Result<(), BuildError> {
-        self.write("lineages", name, text)
+        self.write("lineages", name, text)?;
+        let files = files_in(&self.root.join("lineages"))?;
+        if files.len() <= MOST_LINEAGES {
+            return Ok(());
+        }
+        let age = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
+        let mut by_age: Vec<(SystemTime, PathBuf)> = files
+            .into_iter()
+            .filter_map(|(_, path)| age(path))
+            .collect();
+        by_age.sort();
+        let n_extra = by_age.len().saturating_sub(MOST_LINEAGES);
+        for (_, path) in by_age.into_iter().take(n_extra) {
+            // Another process may have been faster.
+            fs::remove_file(path).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// The text of the content key that the definition key `alias` turned out to have.
@@ -184,15 +225,24 @@ impl Cache {
         self.write("aliases", &alias.to_string(), &key.to_string())
     }
 
-    /// Waits until no other process executes the step of `key`.
-    pub(crate) fn lock(&self, key: &CacheKey) -> Result<File, BuildError> {
+    /// Waits until no other process executes the step of `key`; `None` if `is_cancelled` says meanwhile that nobody wants
+    /// it any more.
+    pub(crate) fn lock(
+        &self,
+        key: &CacheKey,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<File>, BuildError> {
         let path = self.root.join("locks").join(key.to_string());
-        let lock = || -> io::Result<File> {
-            let file = File::create(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().map_err(|source| BuildError::io("lock", &path, source))
+        let fail = |source| BuildError::io("lock", &path, source);
+        let file = File::create(&path).map_err(fail)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) if is_cancelled() => return Ok(None),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
+            }
+        }
     }
 
     fn write(&self, folder: &str, name: &str, text: &str) -> Result<(), BuildError> {

@@ -19,13 +19,14 @@ mod seed;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use jettison_oci::Digest;
 
+use crate::cache::{MountImports, give};
 use crate::cache_mounts::seed::copy_tree;
 use crate::error::BuildError;
 use crate::plan::{CacheSharing, MountAttributes};
@@ -86,13 +87,16 @@ impl CacheMounts {
         }
     }
 
-    /// Takes a directory of the cache `key` into use, after making one from `seed` if there is none. Waits as long as
-    /// it takes if `sharing` says so.
+    /// Takes a directory of the cache `key` into use. If there is none, or none but an empty one that nobody uses, one is
+    /// made: of what `imports` have, else from `seed`. Waits as long as it takes if `sharing` says so.
+    ///
+    /// If `imports` say meanwhile that nobody wants it any more, that is an error.
     pub(crate) fn take(
         &self,
         key: &str,
         sharing: CacheSharing,
         seed: &Seed<'_>,
+        imports: &MountImports<'_>,
     ) -> Result<CacheDirectory, BuildError> {
         let dir = self.directory(key);
         let fail = |source| BuildError::io("use the cache mount in", &dir, source);
@@ -104,20 +108,80 @@ impl CacheMounts {
             };
             let mut is_taken = false;
             for number in numbers(&dir).map_err(fail)? {
-                match try_use(&dir.join(number.to_string()), sharing).map_err(fail)? {
+                let numbered = dir.join(number.to_string());
+                if is_empty(&numbered.join("fs"))
+                    && imports.has(key)
+                    && let Some(_lock) = lock_unused(&numbered).map_err(fail)?
+                    && is_empty(&numbered.join("fs"))
+                {
+                    set_aside(&dir, &numbered).map_err(fail)?;
+                    continue;
+                }
+                match try_use(&numbered, sharing).map_err(fail)? {
                     Some(directory) => return Ok(directory),
                     None => is_taken = true,
                 }
             }
             if is_taken && sharing == CacheSharing::Locked {
                 drop(guard);
+                if (imports.is_cancelled)() {
+                    return Err(BuildError::CANCELLED);
+                }
                 thread::sleep(PATIENCE);
                 continue;
             }
-            let made = make(&dir, key, seed).map_err(fail)?;
+            let made = make(&dir, key, seed, imports).map_err(fail)?;
             if let Some(directory) = try_use(&made, sharing).map_err(fail)? {
                 return Ok(directory);
             }
+        }
+    }
+
+    /// Takes a directory of the cache `key` into use to read it, if there is one with something in it. Waits, after
+    /// `waiting` was called, as long as all of them are in use by commands that share them with nobody.
+    pub(crate) fn take_to_read(
+        &self,
+        key: &str,
+        waiting: &dyn Fn(),
+    ) -> Result<Option<CacheDirectory>, BuildError> {
+        let dir = self.directory(key);
+        let fail = |source| BuildError::io("use the cache mount in", &dir, source);
+        let mut is_told = false;
+        loop {
+            let numbers = match numbers(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                numbers => numbers.map_err(fail)?,
+            };
+            let mut is_taken = false;
+            for number in numbers {
+                let dir = dir.join(number.to_string());
+                let lock = match File::open(dir.join("lock")) {
+                    Ok(lock) => lock,
+                    // It was removed meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(fail(error)),
+                };
+                match lock.try_lock_shared() {
+                    Ok(()) => {
+                        let path = dir.join("fs");
+                        // It may have been removed meanwhile.
+                        if !path.is_dir() || is_empty(&path) {
+                            continue;
+                        }
+                        return Ok(Some(CacheDirectory { path, _lock: lock }));
+                    }
+                    Err(TryLockError::WouldBlock) => is_taken = true,
+                    Err(TryLockError::Error(error)) => return Err(fail(error)),
+                }
+            }
+            if !is_taken {
+                return Ok(None);
+            }
+            if !is_told {
+                waiting();
+                is_told = true;
+            }
+            thread::sleep(PATIENCE);
         }
     }
 
@@ -159,18 +223,10 @@ impl CacheMounts {
         let Some(_guard) = lock_existing(&cache.join("lock")).map_err(fail)? else {
             return Ok(false);
         };
-        let Ok(lock) = File::open(entry.dir.join("lock")) else {
+        let Some(_lock) = lock_unused(&entry.dir).map_err(fail)? else {
             return Ok(false);
         };
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(false),
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
-        }
-        let aside = cache.join(format!(".removed-{}", std::process::id()));
-        remove_all(&aside).map_err(fail)?;
-        fs::rename(&entry.dir, &aside).map_err(fail)?;
-        remove_all(&aside).map_err(fail)?;
+        set_aside(cache, &entry.dir).map_err(fail)?;
         if numbers(cache).map_err(fail)?.is_empty() {
             // Whoever waits for the lock notices that its file is gone, and begins again.
             remove_all(cache).map_err(fail)?;
@@ -224,6 +280,31 @@ fn lock_existing(path: &Path) -> io::Result<Option<File>> {
     Ok(is_same.then_some(file))
 }
 
+/// Locks a directory that is there and that nobody uses.
+fn lock_unused(dir: &Path) -> io::Result<Option<File>> {
+    let Ok(lock) = File::open(dir.join("lock")) else {
+        return Ok(None);
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Removes a directory of the cache in `cache`. The caller holds the locks of both.
+fn set_aside(cache: &Path, dir: &Path) -> io::Result<()> {
+    let aside = cache.join(format!(".removed-{}", std::process::id()));
+    remove_all(&aside)?;
+    fs::rename(dir, &aside)?;
+    remove_all(&aside)
+}
+
+/// Whether there is nothing in a directory.
+fn is_empty(dir: &Path) -> bool {
+    fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// Takes the directory `dir` into use; `None` if it is taken.
 fn try_use(dir: &Path, sharing: CacheSharing) -> io::Result<Option<CacheDirectory>> {
     let lock = File::options().write(true).open(dir.join("lock"))?;
@@ -244,28 +325,24 @@ fn try_use(dir: &Path, sharing: CacheSharing) -> io::Result<Option<CacheDirector
 }
 
 /// Makes a directory with the smallest number that is free. The caller holds the cache's lock.
-fn make(dir: &Path, key: &str, seed: &Seed<'_>) -> io::Result<PathBuf> {
+fn make(dir: &Path, key: &str, seed: &Seed<'_>, imports: &MountImports<'_>) -> io::Result<PathBuf> {
     fs::write(dir.join("key"), key)?;
     let new = dir.join(".new");
     remove_all(&new)?;
     fs::create_dir(&new)?;
     File::create(new.join("lock"))?;
     let root = new.join("fs");
-    match seed {
-        Seed::Empty(attributes) => {
-            fs::create_dir(&root)?;
-            std::os::unix::fs::chown(&root, Some(attributes.uid), Some(attributes.gid)).or_else(
-                // An ID that does not exist here.
-                |error| match error.kind() {
-                    io::ErrorKind::InvalidInput => Ok(()),
-                    _ => Err(error),
-                },
-            )?;
-            fs::set_permissions(&root, fs::Permissions::from_mode(attributes.mode))?;
-        }
-        Seed::Copy(source) => copy_tree(source, &root)?,
-    }
     let used = numbers(dir)?;
+    // Only the first one: further ones are for commands that must not share.
+    if !(used.is_empty() && imports.unpack(key, &root)?) {
+        match seed {
+            Seed::Empty(attributes) => {
+                fs::create_dir(&root)?;
+                give(&root, *attributes)?;
+            }
+            Seed::Copy(source) => copy_tree(source, &root)?,
+        }
+    }
     let free = (0..=u64::MAX)
         .find(|number| !used.contains(number))
         .unwrap_or(0);
@@ -289,6 +366,7 @@ fn size_of(dir: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::mpsc;
 
     fn scene() -> (tempfile::TempDir, CacheMounts) {
@@ -308,7 +386,9 @@ mod tests {
 
     /// Takes `sharing` beside what is held, and says the number of the directory.
     fn take(mounts: &CacheMounts, sharing: CacheSharing) -> (CacheDirectory, String) {
-        let taken = mounts.take("/id", sharing, &seed(0o750)).unwrap();
+        let taken = mounts
+            .take("/id", sharing, &seed(0o750), &MountImports::NONE)
+            .unwrap();
         let number = taken.path().parent().unwrap().file_name().unwrap();
         let number = number.to_str().unwrap().to_owned();
         (taken, number)
@@ -332,7 +412,12 @@ mod tests {
         let (taken, _) = take(&mounts, CacheSharing::Shared);
         let text = fs::read_to_string(taken.path().join("file")).unwrap();
         assert_eq!(text, "xxx");
-        let other = mounts.take("/other", CacheSharing::Shared, &seed(0o755));
+        let other = mounts.take(
+            "/other",
+            CacheSharing::Shared,
+            &seed(0o755),
+            &MountImports::NONE,
+        );
         assert!(!other.unwrap().path().join("file").exists());
     }
 
@@ -372,6 +457,33 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_waits_for_those_who_share_with_nobody() {
+        let (_dir, mounts) = scene();
+        let read = |waiting: &dyn Fn()| mounts.take_to_read("/id", waiting).unwrap();
+        let never = || panic!("nobody has to be waited for");
+        assert!(read(&never).is_none());
+        let (shared, _) = take(&mounts, CacheSharing::Shared);
+        assert!(read(&never).is_none(), "there is nothing in it");
+        fs::write(shared.path().join("file"), "").unwrap();
+        let reader = read(&never).unwrap();
+        assert_eq!(reader.path(), shared.path());
+        drop((shared, reader));
+        let (held, _) = take(&mounts, CacheSharing::Locked);
+        let (said, heard) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let reader = read(&|| said.send("waits").unwrap());
+                assert!(reader.is_some());
+                said.send("reads").unwrap();
+            });
+            assert_eq!(heard.recv().unwrap(), "waits");
+            assert!(heard.recv_timeout(Duration::from_millis(100)).is_err());
+            drop(held);
+            assert_eq!(heard.recv().unwrap(), "reads");
+        });
+    }
+
+    #[test]
     fn what_a_killed_process_left_does_not_matter() {
         let (_dir, mounts) = scene();
         let dir = mounts.directory("/id");
@@ -396,7 +508,12 @@ mod tests {
             .unwrap()
             .set_modified(long_ago)
             .unwrap();
-        let taken = mounts.take("/id", CacheSharing::Shared, &Seed::Copy(&source));
+        let taken = mounts.take(
+            "/id",
+            CacheSharing::Shared,
+            &Seed::Copy(&source),
+            &MountImports::NONE,
+        );
         let taken = taken.unwrap();
         let path = |name: &str| taken.path().join(name);
         assert_eq!(fs::read_to_string(path("same")).unwrap(), "content");
@@ -426,7 +543,7 @@ mod tests {
         assert_eq!(mounts.list().unwrap(), []);
         assert!(!mounts.remove(&entry).unwrap());
         assert_eq!(subdirectories(&mounts.root).unwrap().len(), 0);
-        drop(mounts.take("/id", CacheSharing::Shared, &seed(0o755)));
+        drop(take(&mounts, CacheSharing::Shared));
     }
 
     #[test]

@@ -1,9 +1,29 @@
 //! What can go wrong in a build.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::lower::{Located, LowerError};
+
+/// An error and what caused it, first to last.
+pub fn causes<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Their messages. One that says the same as the one before it is left out.
+pub fn messages(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut messages: Vec<String> = causes(error).map(ToString::to_string).collect();
+    messages.dedup();
+    messages
+}
+
+/// Their messages in one line.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    messages(error).join(": ")
+}
 
 /// Why a build did not produce an image.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +119,9 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Another step has failed, and its error is the one that counts.
+    pub(crate) const CANCELLED: BuildError = BuildError::Internal("the build has failed already");
+
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> BuildError {
         BuildError::Io {
             action,

@@ -9,9 +9,9 @@ mod run;
 
 pub(crate) use crate::exec::attributes::attribute_lines;
 pub(crate) use crate::exec::copy::{
-    Changes, CopyFailure, CopyWork, Fetched, Outputs, Owners, Source, workdir,
+    ChangedPath, Changes, CopyFailure, CopyWork, Fetched, Outputs, Owners, Source, Unread, workdir,
 };
 pub(crate) use crate::exec::merged::Merged;
 pub(crate) use crate::exec::plain::PlainFiles;
 pub use crate::exec::run::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
-pub(crate) use crate::exec::run::{RunError, RunSurroundings, run_command};
+pub(crate) use crate::exec::run::{RunError, RunSurroundings, cache_mount_key, run_command};

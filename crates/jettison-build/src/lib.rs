@@ -21,14 +21,19 @@ mod secrets;
 mod snapshot;
 mod tree;
 
-pub use crate::build::{BuildRequest, Built, CacheUse, Engine, Keep, StepRecord, timestamp};
-pub use crate::cache::{FileChange, FoundStep, KeyChange, KeyPart, StepLayout, StepSource};
+pub use crate::build::{
+    BuildRequest, Built, CacheExport, CacheUse, Engine, Keep, MountExport, StepRecord, timestamp,
+};
+pub use crate::cache::{
+    ArtifactPlace, ArtifactSource, FileChange, FoundMount, FoundStep, KeyChange, KeyPart,
+    MountArtifacts, MountSource, StepArtifacts, StepSource,
+};
 pub use crate::cache_mounts::{CacheMountEntry, CacheMounts};
 pub use crate::context::{
     BuildContext, Content, ContentIndex, Contents, ContextError, ContextTree, DigestRules, Entries,
     Entry, EntryKind, FileIdentity, FileTime, OpenFile,
 };
-pub use crate::error::BuildError;
+pub use crate::error::{BuildError, causes, messages, with_causes};
 pub use crate::event::{Event, Reporter, Silent};
 pub use crate::exec::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};
 pub use crate::lower::{
@@ -41,7 +46,7 @@ pub use crate::plan::{
     RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
-pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, prune, store_items};
+pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, prune, store_items};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,

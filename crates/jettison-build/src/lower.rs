@@ -53,6 +53,7 @@ pub fn lower(parse: &Parse, request: &LowerRequest, bases: &dyn Bases) -> Result
     let mut graph = stages(parse);
     if !request.contexts.is_empty() {
         stage::replace_stages(&mut graph, parse, request, &contexts);
+        contexts::check_stages(&request.contexts, &graph)?;
     }
     let target = target_stage(&graph, request);
     refuse_errors(parse, &graph, target.as_ref().ok().copied(), request)?;
@@ -70,6 +71,8 @@ pub fn lower(parse: &Parse, request: &LowerRequest, bases: &dyn Bases) -> Result
         uncached: BTreeSet::new(),
         copied: Vec::new(),
         done: BTreeMap::new(),
+        under_way: Vec::new(),
+        asked: Vec::new(),
         position: 0,
         names_images: source::names_images(parse, &graph),
     };
@@ -93,6 +96,11 @@ struct Lowering<'a> {
     /// Steps that only copy a path of a directory, so that it can be mounted or built upon.
     copied: Vec<(CopyFrom, String, StepId)>,
     done: BTreeMap<usize, StageState>,
+    /// The stages that have been begun: more than one only where a named context is a stage.
+    under_way: Vec<usize>,
+    /// The named contexts because of which they have been begun, the stages that these stand for, and how many had been
+    /// begun before.
+    asked: Vec<(String, usize, usize)>,
     /// How many steps the stage under construction has.
     position: usize,
     /// Whether an instruction names an image to take files from.
@@ -135,7 +143,7 @@ struct Place<'a> {
     total: usize,
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
     /// Lowers the stages that `target` needs.
     fn stages(&mut self, target: usize) -> Result<(), LowerError> {
         let needed = self.needed(target)?;
@@ -144,7 +152,16 @@ impl Lowering<'_> {
             .into_iter()
             .partition(|&index| self.graph.stages[index].is_replaced);
         for index in replaced.into_iter().chain(built) {
+            if self.done.contains_key(&index) {
+                continue;
+            }
+            if self.under_way.contains(&index) {
+                let place = self.place_of(index);
+                return Err(self.circle(index, place));
+            }
+            self.under_way.push(index);
             let state = self.stage(index)?;
+            self.under_way.pop();
             self.done.insert(index, state);
         }
         Ok(())
@@ -167,6 +184,18 @@ impl Lowering<'_> {
         }
     }
 
+    /// The `FROM` of a stage.
+    fn place_of(&self, stage: usize) -> Place<'a> {
+        let from = self.graph.stages[stage].from;
+        Place {
+            stage,
+            instruction: &self.parse.instructions()[from],
+            number: from,
+            is_trigger: false,
+            total: 0,
+        }
+    }
+
     fn reachable(&self, target: usize) -> Result<Vec<usize>, LowerError> {
         self.graph
             .reachable_with(self.parse, target, &|name| {
@@ -179,14 +208,7 @@ impl Lowering<'_> {
         let Some(mut state) = self.done.remove(&target) else {
             return Err(LowerError::NoTarget(target.to_string()));
         };
-        let from = self.graph.stages[target].from;
-        let place = Place {
-            stage: target,
-            instruction: &self.parse.instructions()[from],
-            number: from,
-            is_trigger: false,
-            total: 0,
-        };
+        let place = self.place_of(target);
         let result = self.input(&state.files, place);
         let labels = self.request.labels.clone();
         state.config.labels.extend(labels);

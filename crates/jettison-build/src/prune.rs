@@ -110,9 +110,13 @@ pub fn store_items(store: &Store) -> Result<Vec<StoreItem>, BuildError> {
     Inventory::open(store)?.items()
 }
 
-/// Removes what `request` describes. Waits until no build uses the store.
-pub fn prune(store: &Store, request: &PruneRequest) -> Result<Pruned, BuildError> {
-    let _alone = store.lock_exclusive().map_err(BuildError::Store)?;
+/// Removes what `request` describes. If builds use the store, calls `waiting` and waits until none does.
+pub fn prune(
+    store: &Store,
+    request: &PruneRequest,
+    waiting: &dyn Fn(),
+) -> Result<Pruned, BuildError> {
+    let _alone = store.lock_exclusive(waiting).map_err(BuildError::Store)?;
     let inventory = Inventory::open(store)?;
     let items = inventory.items()?;
     let now = SystemTime::now();
@@ -139,6 +143,15 @@ pub fn prune(store: &Store, request: &PruneRequest) -> Result<Pruned, BuildError
         inventory.tidy()?;
     }
     Ok(pruned)
+}
+
+/// Removes the blobs that no image and no step needs, unless another process uses the store. Gives the bytes on disk
+/// that this frees; `None` if nothing could be done now.
+pub fn free_blobs(store: &Store) -> Result<Option<u64>, BuildError> {
+    let lock = store.lock_shared().map_err(BuildError::Store)?;
+    let freed = lock.alone(|| Inventory::open(store)?.remove_blobs());
+    let freed = freed.map_err(|source| BuildError::io("lock", store.root(), source))?;
+    freed.transpose()
 }
 
 /// The directories of downloads below a store's root.
@@ -325,6 +338,12 @@ impl<'a> Inventory<'a> {
     fn tidy(&self) -> Result<(), BuildError> {
         self.cache.tidy()?;
         self.snapshots.tidy()?;
+        self.remove_blobs().map(drop)
+    }
+
+    /// Removes the blobs that nobody needs, and gives their size.
+    fn remove_blobs(&self) -> Result<u64, BuildError> {
+        let mut freed = 0;
         let mut needed = self.store.needed_blobs().map_err(BuildError::Store)?;
         for (_, entry, _) in self.cache.entries()? {
             needed.extend(entry.layer.map(|layer| layer.blob.digest));
@@ -333,8 +352,9 @@ impl<'a> Inventory<'a> {
             if !needed.contains(&blob.digest) {
                 let removed = self.store.remove_blob(&blob.digest);
                 removed.map_err(BuildError::Store)?;
+                freed += blob.size;
             }
         }
-        Ok(())
+        Ok(freed)
     }
 }

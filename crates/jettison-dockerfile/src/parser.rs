@@ -289,10 +289,11 @@ impl<'t, const CLOSELY: bool> Parser<'t, CLOSELY> {
 
     fn directive(&mut self, directive: Directive) {
         let Directive { name, value, range } = &directive;
-        if self.directives.iter().any(|other| other.name == *name) {
+        if let Some(first) = self.directives.iter().find(|other| other.name == *name) {
             let message = format!("only one {name} parser directive can be used");
-            self.diagnostics
-                .push(Diagnostic::error(range.clone(), message));
+            // BuildKit names the line above, which is the first's as a rule.
+            let place = first.range.clone();
+            self.diagnostics.push(Diagnostic::error(place, message));
             return;
         }
         if name == "escape" {

@@ -100,6 +100,12 @@ impl ArtifactLayout {
         Ok(())
     }
 
+    /// Opens a blob that is too large to be read at once. Its bytes are not checked.
+    pub fn open_blob(&self, descriptor: &Descriptor) -> Result<File, ExportError> {
+        let path = self.path(&descriptor.digest);
+        File::open(&path).map_err(io_error("open", &path))
+    }
+
     /// Writes a blob.
     pub fn put(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor, ExportError> {
         let digest = Digest::of(bytes);

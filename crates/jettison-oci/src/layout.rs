@@ -12,13 +12,15 @@ mod directory;
 mod export;
 mod import;
 mod prepare;
+mod save;
 
 pub(crate) use crate::layout::archive::write_to;
 pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
     MediaTypes, PlatformAnnotations, Recompression, Sink, Timestamps, export,
 };
-pub use crate::layout::import::{import_from_layout, import_layout};
+pub use crate::layout::import::{import_archive, import_from_layout, import_layout};
+pub use crate::layout::save::{SavedImage, save_images};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,6 +84,12 @@ pub enum ExportError {
     #[error("{} is not an image layout", .path.display())]
     NotALayout {
         /// The directory or file.
+        path: PathBuf,
+    },
+    /// The file holds no images.
+    #[error("{} is neither an archive of `docker save` nor one of an OCI layout", .path.display())]
+    NotAnArchive {
+        /// The file.
         path: PathBuf,
     },
     /// A file of the layout is not the JSON that it should be.

@@ -34,8 +34,9 @@ pub use crate::digest::{
 pub use crate::image::{Image, ImageError, Layer};
 pub use crate::layout::{
     Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
-    ExportSettings, Exported, ExportedImage, MediaTypes, PlatformAnnotations, Recompression, Sink,
-    Timestamps, export, export_image, import_from_layout, import_layout,
+    ExportSettings, Exported, ExportedImage, MediaTypes, PlatformAnnotations, Recompression,
+    SavedImage, Sink, Timestamps, export, export_image, import_archive, import_from_layout,
+    import_layout, save_images,
 };
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
@@ -48,3 +49,4 @@ pub use crate::store::{
     BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, StoredBlob,
     TaggedImage,
 };
+pub use crate::time::unix_seconds;

@@ -199,10 +199,17 @@ impl Store {
         Ok(StoreLock { file })
     }
 
-    /// Locks the store for one process alone, and waits for all others.
-    pub fn lock_exclusive(&self) -> Result<StoreLock, StoreError> {
+    /// Locks the store for one process alone. If others use it, calls `waiting` and waits for all of them.
+    pub fn lock_exclusive(&self, waiting: &dyn Fn()) -> Result<StoreLock, StoreError> {
         let (file, path) = self.open_lock("lock")?;
-        file.lock().map_err(io_error("lock", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                waiting();
+                file.lock().map_err(io_error("lock", &path))?;
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
+        }
         Ok(StoreLock { file })
     }
 

@@ -4,6 +4,11 @@
 
 const DAY: i64 = 86_400;
 
+/// Seconds since 1970 of a time that is written as RFC 3339 has it, as in [`ImageConfig::created`](crate::ImageConfig).
+pub fn unix_seconds(text: &str) -> Option<i64> {
+    parse(text).map(|(seconds, _)| seconds)
+}
+
 /// Seconds since 1970, and nanoseconds, of `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`.
 pub(crate) fn parse(text: &str) -> Option<(i64, u32)> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup::Cgroup;
@@ -13,6 +14,7 @@ use crate::forker::Supervisor;
 use crate::sandbox::{Rootfs, SandboxError, Upper};
 use crate::signals::HeldSignals;
 use crate::stub;
+use crate::terminal::{Bridge, Typed};
 use crate::wire::{Report, Stub, receive_report};
 
 /// A running sandboxed process. When this is dropped, the process and everything that it started are killed.
@@ -24,6 +26,7 @@ pub struct Child {
     pid: i32,
     pidfd: Option<OwnedFd>,
     pipes: Pipes,
+    terminal: Option<OwnedFd>,
     exec_failure: Option<ExecFailure>,
     exited: Option<Report>,
     cleaning: Option<Cleaning>,
@@ -139,14 +142,19 @@ impl Child {
             pid: 0,
             pidfd: None,
             pipes: running.pipes,
+            terminal: None,
             exec_failure: None,
             exited: None,
             cleaning,
             cgroup: running.cgroup,
             started: running.started,
         };
-        // From here on, returning early kills and cleans.
-        while child.follow()? != Progress::Ready {}
+        // From here on, returning early kills and cleans. The supervisor and PID 1 report by themselves, so the process may
+        // be ready before it is known which one it is; a signal to it would be lost until then.
+        let mut is_ready = false;
+        while !is_ready || child.pidfd.is_none() {
+            is_ready |= child.follow()? == Progress::Ready;
+        }
         Ok(child)
     }
 
@@ -211,11 +219,40 @@ impl Child {
         })
     }
 
+    /// As [`Child::wait`], and asks `is_cancelled` at least as often as `interval` says: once it says so, the process is
+    /// killed.
+    pub fn wait_unless(
+        mut self,
+        interval: Duration,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Exit, SandboxError> {
+        let interval = Timespec::try_from(interval).unwrap_or(Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        });
+        self.pipes = Pipes::default();
+        while let (None, Some(socket)) = (&self.exited, &self.socket) {
+            let mut fds = [PollFd::new(socket, PollFlags::IN)];
+            match rustix::event::poll(&mut fds, Some(&interval)) {
+                Ok(0) | Err(Errno::INTR) if is_cancelled() => {
+                    self.signal(Signal::KILL);
+                    break;
+                }
+                Ok(0) | Err(Errno::INTR) => {}
+                // If it cannot be waited for in this way, then in the other.
+                Err(_) => break,
+                Ok(_) => {
+                    self.follow()?;
+                }
+            }
+        }
+        self.wait()
+    }
+
     /// As [`Child::wait`], and passes on the signals that this process gets meanwhile. As the first process of its
     /// namespace the program does not notice those that it has no handler for; so the third that asks it to end kills it
     /// (docker: `ForwardAllSignals` and the client's own three, cli/command/container/run.go).
     pub fn wait_passing_on(mut self, signals: &HeldSignals) -> Result<Exit, SandboxError> {
-        const PATIENCE: usize = 3;
         let mut n_ending = 0;
         self.pipes = Pipes::default();
         while let (None, Some(socket)) = (&self.exited, &self.socket) {
@@ -231,18 +268,67 @@ impl Child {
                 .map_err(|error| failed(error.into()))?;
             let [report, signal] = fds.map(|fd| !fd.revents().is_empty());
             if signal && let Some(signal) = signals.next().map_err(failed)? {
-                n_ending += usize::from([Signal::INT, Signal::TERM].contains(&signal));
-                self.signal(if n_ending < PATIENCE {
-                    signal
-                } else {
-                    Signal::KILL
-                });
+                self.pass_on(signal, &mut n_ending, signals);
             }
             if report {
                 self.follow()?;
             }
         }
         self.wait()
+    }
+
+    /// As [`Child::wait_passing_on`], for a process that has a terminal of its own: connects it to the caller's standard
+    /// output and, as `typed` says, its standard input. The terminal follows the size of the caller's.
+    pub fn wait_on_terminal(
+        mut self,
+        signals: &HeldSignals,
+        typed: Typed,
+    ) -> Result<Exit, SandboxError> {
+        let failed = |source: io::Error| SandboxError::Start {
+            action: "carry what is typed and shown",
+            source,
+        };
+        let Some(controller) = self.terminal.take() else {
+            return self.wait_passing_on(signals);
+        };
+        let mut bridge = Bridge::new(controller, typed).map_err(failed)?;
+        bridge.resize();
+        let mut n_ending = 0;
+        while let (None, Some(socket)) = (&self.exited, &self.socket) {
+            let woken = bridge
+                .carry(socket.as_fd(), signals.as_fd())
+                .map_err(failed)?;
+            if woken.signal
+                && let Some(signal) = signals.next().map_err(failed)?
+            {
+                if signal == Signal::WINCH {
+                    // The kernel tells the program.
+                    bridge.resize();
+                } else {
+                    self.pass_on(signal, &mut n_ending, signals);
+                }
+            }
+            if woken.report {
+                self.follow()?;
+            }
+        }
+        bridge.finish().map_err(failed)?;
+        // The caller's terminal is as it was before anything else is said.
+        drop(bridge);
+        self.wait()
+    }
+
+    /// Passes a signal on; the last of several that ask the program to end kills it.
+    fn pass_on(&self, signal: Signal, n_ending: &mut usize, signals: &HeldSignals) {
+        const PATIENCE: usize = 3;
+        *n_ending += usize::from([Signal::INT, Signal::TERM].contains(&signal));
+        self.signal(if *n_ending >= PATIENCE {
+            Signal::KILL
+        } else if signal == Signal::TERM {
+            signals.stop()
+        } else {
+            signal
+        });
     }
 
     /// Reads the pipes to their ends, and waits for the end of the process. More than 64 MiB in one of them is an
@@ -280,6 +366,7 @@ impl Child {
                     cleaning.stubs.extend(stubs);
                 }
             }
+            Some((Report::Terminal, controller)) => self.terminal = controller,
             Some((Report::Ready, _)) => return Ok(Progress::Ready),
             Some((
                 Report::SetupFailed {

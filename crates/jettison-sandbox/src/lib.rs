@@ -8,6 +8,7 @@
 //! A program calls [`init_if_asked`] first, then [`enter`]s a user namespace in which it is root, and from then on may
 //! start threads, mount overlays and run processes in sandboxes.
 
+mod capabilities;
 mod cgroup;
 mod child;
 mod emulator;
@@ -24,10 +25,12 @@ mod signals;
 mod spawn;
 mod stub;
 mod system;
+mod terminal;
 mod ulimit;
 mod user;
 mod wire;
 
+pub use crate::capabilities::Capabilities;
 pub use crate::cgroup::Resources;
 pub use crate::child::{Child, ChildPipe, ExecFailure, Exit, Output, Status};
 pub use crate::emulator::{Emulator, emulators};
@@ -41,6 +44,7 @@ pub use crate::sandbox::{
     Security, Terminal, Upper,
 };
 pub use crate::signals::HeldSignals;
+pub use crate::terminal::{TerminalSize, Typed};
 pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};
 pub use rustix::process::Signal;

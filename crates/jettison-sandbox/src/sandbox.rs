@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::capabilities::Capabilities;
 use crate::cgroup::Resources;
 use crate::mount::Mount;
 use crate::overlay::MountError;
+use crate::terminal::TerminalSize;
 use crate::ulimit::Ulimit;
 use crate::user::User;
 
@@ -76,6 +78,9 @@ pub enum KernelDirectories {
 pub enum Security {
     /// What Docker lets a container do.
     Confined,
+    /// The same, with these capabilities instead of Docker's. A program that may administer the system may also make
+    /// the system calls that takes.
+    Capabilities(Capabilities),
     /// Everything that the caller may do in its user namespace: all capabilities, all system calls, `/proc` and `/sys`
     /// as they are, and the host's devices for virtual machines, FUSE, TUN and loops.
     Unconfined,
@@ -137,6 +142,9 @@ pub enum Terminal {
     None,
     /// It is in the foreground of the caller's terminal, and gets its signals, until it ends.
     Inherit,
+    /// It has a new terminal of this size for its standard input, output and error, whatever the sandbox says about
+    /// these. [`crate::Child::wait_on_terminal`] connects it to the caller's.
+    Own(TerminalSize),
 }
 
 /// Why a process could not be run. (That it failed is not an error.)

@@ -24,6 +24,7 @@ const PASSED_ON: [Signal; 8] = [
 #[derive(Debug)]
 pub struct HeldSignals {
     fd: OwnedFd,
+    stop: Signal,
 }
 
 impl HeldSignals {
@@ -31,7 +32,21 @@ impl HeldSignals {
     pub fn hold() -> io::Result<HeldSignals> {
         system::block_signals(&PASSED_ON)?;
         let fd = system::signal_fd(&PASSED_ON)?;
-        Ok(HeldSignals { fd })
+        let stop = Signal::TERM;
+        Ok(HeldSignals { fd, stop })
+    }
+
+    /// The same, but that programs get the signal `stop` when this process is asked to end by `SIGTERM`: it is what an
+    /// image says that its program wants then.
+    #[must_use]
+    pub fn stopping_by(mut self, stop: Signal) -> HeldSignals {
+        self.stop = stop;
+        self
+    }
+
+    /// What a program gets that is asked to end.
+    pub(crate) fn stop(&self) -> Signal {
+        self.stop
     }
 
     /// The next signal; waits for it.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
+use crate::capabilities::Capabilities;
 use crate::cgroup::Cgroup;
 use crate::child::{Child, Pipes, Running};
 use crate::enter::Entered;
@@ -120,12 +121,20 @@ impl Sandbox {
             hostname: self.hostname.clone(),
             own_network: self.network == Network::None,
             foreground: self.terminal == Terminal::Inherit,
+            terminal: match self.terminal {
+                Terminal::Own(size) => Some((size.rows, size.columns)),
+                Terminal::None | Terminal::Inherit => None,
+            },
             owns_streams: self.output != OutputMode::Inherit,
             limit_ms: self
                 .time_limit
                 .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
             read_only: self.read_only,
             insecure: self.security == Security::Unconfined,
+            capabilities: match self.security {
+                Security::Capabilities(capabilities) => capabilities.bits(),
+                Security::Confined | Security::Unconfined => Capabilities::docker().bits(),
+            },
             keeps_kernel_directories: self.kernel_directories == KernelDirectories::Kept,
             shm_size: self.shm_size.unwrap_or(SHM_SIZE),
             ulimits: self

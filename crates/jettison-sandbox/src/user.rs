@@ -29,19 +29,19 @@ pub struct ResolvedUser {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
     /// Nobody has this name.
-    #[error("cannot find user `{name}` in /etc/passwd")]
+    #[error("unable to find user {name}: no matching entries in passwd file")]
     NoUser {
         /// The name.
         name: String,
     },
     /// No group has this name.
-    #[error("cannot find group `{name}` in /etc/group")]
+    #[error("unable to find group {name}: no matching entries in group file")]
     NoGroup {
         /// The name.
         name: String,
     },
     /// The number is not an ID.
-    #[error("cannot use `{number}` as an ID: IDs are numbers from 0 to 2147483647")]
+    #[error("uids and gids must be in range 0-2147483647, not {number}")]
     OutOfRange {
         /// The number.
         number: String,
@@ -265,15 +265,15 @@ broken:x:
     fn names_must_exist() {
         check(
             "nope",
-            expect!["error: cannot find user `nope` in /etc/passwd"],
+            expect!["error: unable to find user nope: no matching entries in passwd file"],
         );
         check(
             "app:nope",
-            expect!["error: cannot find group `nope` in /etc/group"],
+            expect!["error: unable to find group nope: no matching entries in group file"],
         );
         check(
             "broken",
-            expect!["error: cannot find user `broken` in /etc/passwd"],
+            expect!["error: unable to find user broken: no matching entries in passwd file"],
         );
     }
 
@@ -281,13 +281,11 @@ broken:x:
     fn numbers_must_be_ids() {
         check(
             "2147483648",
-            expect![
-                "error: cannot use `2147483648` as an ID: IDs are numbers from 0 to 2147483647"
-            ],
+            expect!["error: uids and gids must be in range 0-2147483647, not 2147483648"],
         );
         check(
             "-1",
-            expect!["error: cannot use `-1` as an ID: IDs are numbers from 0 to 2147483647"],
+            expect!["error: uids and gids must be in range 0-2147483647, not -1"],
         );
     }
 

@@ -45,10 +45,14 @@ pub(crate) struct Spec {
     pub(crate) hostname: String,
     pub(crate) own_network: bool,
     pub(crate) foreground: bool,
+    /// Rows and columns of a terminal of its own.
+    pub(crate) terminal: Option<(u16, u16)>,
     pub(crate) owns_streams: bool,
     pub(crate) limit_ms: Option<u64>,
     pub(crate) read_only: bool,
     pub(crate) insecure: bool,
+    /// A bit for each.
+    pub(crate) capabilities: u64,
     pub(crate) keeps_kernel_directories: bool,
     pub(crate) shm_size: u64,
     pub(crate) ulimits: Vec<SpecUlimit>,
@@ -121,6 +125,8 @@ pub(crate) enum Report {
     Forked { pid: i32 },
     /// Made before anything else can go wrong with them.
     Stubs(Vec<Stub>),
+    /// The other side of the program's terminal comes with this.
+    Terminal,
     /// Everything is set up, and the program is about to be executed.
     Ready,
     /// The sandbox could not be set up.

@@ -4,20 +4,33 @@ mod build;
 mod cache;
 mod check;
 mod docker;
+mod images;
 mod input;
+mod run;
 mod values;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::failure::RUN_FAILED;
 
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
+pub(crate) use crate::cli::images::{
+    HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
+};
 pub(crate) use crate::cli::input::InputArgs;
+pub(crate) use crate::cli::run::{
+    DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
+};
 pub(crate) use crate::cli::values::{
-    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CompressionKind, Entitlement,
-    ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields, switch,
+    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
+    Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
+    size, switch,
 };
 
 /// Makes container images small and safe
@@ -87,8 +100,22 @@ pub(crate) enum Command {
     Optimize(OptimizeArgs),
     /// List images
     Images(ImagesArgs),
+    /// Show all that is known about images
+    Inspect(InspectArgs),
+    /// Show how an image came about, layer by layer
+    History(HistoryArgs),
+    /// Give an image another name
+    Tag(TagArgs),
+    /// Remove names of images, and images
+    Rmi(RmiArgs),
+    /// Write images into an archive
+    Save(SaveArgs),
+    /// Read images from an archive or an image layout
+    Load(LoadArgs),
     /// Run an image's program
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+    /// Look into an image that has no shell: a shell and tools beside its files
+    Debug(Box<DebugArgs>),
     /// Check Dockerfiles: find what cannot be built, is unsafe, large or slow, and mend it
     Check(CheckArgs),
     /// Explain a rule of `jettison check`
@@ -101,16 +128,45 @@ pub(crate) enum Command {
     Doctor,
 }
 
-/// Reads the command line. Prints help and mistakes, and ends the process then.
-pub(crate) fn parse() -> Cli {
-    let matches = command().get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+/// Reads the command line. Prints help and mistakes; the process ends with the given status then.
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
+    let matches = command().try_get_matches();
+    let read = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    read.map_err(|error| {
+        // A reader that went away has seen enough.
+        error.print().unwrap_or_default();
+        let code = match error.exit_code() {
+            2 if runs_a_program(std::env::args_os()) => RUN_FAILED,
+            code => u8::try_from(code).unwrap_or(2),
+        };
+        ExitCode::from(code)
+    })
 }
 
-/// The command line, with docker's switches in `build`.
+/// Whether the command is one whose exit status is that of a program.
+fn runs_a_program(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut arguments = arguments.skip(1).filter_map(|word| word.into_string().ok());
+    while let Some(word) = arguments.next() {
+        match word.as_str() {
+            "run" | "debug" => return true,
+            // They have a value.
+            "--root" | "--progress" => drop(arguments.next()),
+            word if word.starts_with('-') => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The commands whose switches take a value as well.
+const LIKE_DOCKER: [&str; 9] = [
+    "build", "images", "inspect", "history", "rmi", "save", "load", "run", "debug",
+];
+
+/// The command line, with docker's switches where docker has the command.
 fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| match command.get_name() {
-        "build" => command.mut_args(|arg| match arg.get_action() {
+        name if LIKE_DOCKER.contains(&name) => command.mut_args(|arg| match arg.get_action() {
             ArgAction::SetTrue => truth(arg),
             _ => arg,
         }),
@@ -156,46 +212,39 @@ pub(crate) struct OptimizeArgs {
     pub(crate) write: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ImagesArgs {
-    /// Show only images of this name
-    #[arg(value_name = "NAME[:TAG]")]
-    pub(crate) name: Option<String>,
-    /// How to print them
-    #[arg(long, value_enum, default_value = "table")]
-    pub(crate) format: ImagesFormat,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How a list is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ImagesFormat {
-    /// Aligned columns
-    Table,
-    /// One JSON object a line, with Docker's keys and ours
-    Json,
-}
+    #[test]
+    fn the_command_is_found_behind_the_options_of_every_command() {
+        let runs = |line: &str| runs_a_program(line.split(' ').map(OsString::from));
+        assert!(runs("jettison --root run run --nope"));
+        assert!(runs("jettison --progress=plain debug"));
+        assert!(!runs("jettison --root run build"));
+        assert!(!runs("jettison images run"));
+        assert!(!runs("jettison"));
+    }
 
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// Replace the image's ENTRYPOINT
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) entrypoint: Option<String>,
-    /// Set an environment variable
-    #[arg(short, long = "env", value_name = "NAME=VALUE")]
-    pub(crate) env: Vec<String>,
-    /// The network: host or none
-    #[arg(long, value_enum, default_value = "host")]
-    pub(crate) network: NetworkKind,
-    /// The image, by name or ID, and arguments that replace its CMD
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_names = ["IMAGE", "ARGUMENTS"])]
-    pub(crate) command: Vec<String>,
-}
-
-/// Which network a program gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetworkKind {
-    /// The host's
-    Host,
-    /// Only a loopback interface
-    None,
+    #[test]
+    fn switches_take_a_value_as_dockers_do() {
+        let parse = |line: &str| {
+            let matches = command().try_get_matches_from(line.split(' '));
+            matches.and_then(|matches| Cli::from_arg_matches(&matches))
+        };
+        let Ok(Command::Run(args)) =
+            parse("jettison run -it --rm=true app -d").map(|cli| cli.command)
+        else {
+            panic!("it is a command line");
+        };
+        assert!(args.streams.interactive && args.streams.tty && args.docker.rm);
+        assert!(!args.docker.detach && args.command == ["app", "-d"]);
+        let Ok(Command::Images(args)) =
+            parse("jettison images -aq --digests=false").map(|cli| cli.command)
+        else {
+            panic!("it is a command line");
+        };
+        assert!(args.all && args.quiet && !args.digests);
+        command().debug_assert();
+    }
 }

@@ -3,6 +3,11 @@
 use std::error::Error;
 use std::path::Path;
 
+use jettison_build::messages;
+
+/// The exit status where a program was to be run and cannot be, as in docker, podman and env(1).
+pub(crate) const RUN_FAILED: u8 = 125;
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -22,6 +27,8 @@ enum Kind {
     User,
     /// This host cannot.
     Host,
+    /// A program could not be run. Its own exit status could be any of the others.
+    Run,
 }
 
 impl Failure {
@@ -62,6 +69,12 @@ impl Failure {
         self
     }
 
+    /// Tells it from a failure of the program that was to be run.
+    pub(crate) fn of_run(mut self) -> Failure {
+        self.kind = Kind::Run;
+        self
+    }
+
     /// Says which file it is about.
     pub(crate) fn in_file(mut self, path: &Path) -> Failure {
         self.message = format!("{}: {}", path.display(), self.message);
@@ -70,14 +83,10 @@ impl Failure {
 
     /// Adds `error` and what caused it.
     pub(crate) fn because(mut self, error: &(dyn Error + 'static)) -> Failure {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            let text = error.to_string();
-            if self.causes.last() != Some(&text) && text != self.message {
-                self.causes.push(text);
-            }
-            next = error.source();
-        }
+        let causes = messages(error).into_iter();
+        self.causes
+            .extend(causes.filter(|text| *text != self.message));
+        self.causes.dedup();
         self
     }
 
@@ -93,6 +102,7 @@ impl Failure {
             Kind::No => 1,
             Kind::User => 2,
             Kind::Host => 3,
+            Kind::Run => RUN_FAILED,
         }
     }
 

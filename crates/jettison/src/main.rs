@@ -2,15 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+mod age;
 mod archives;
 mod base64;
 mod bases;
 mod cli;
 mod commands;
+mod daemon;
 mod drawing;
 mod explanation;
 mod failure;
 mod known_images;
+mod listing;
 mod network;
 mod output;
 mod printable;
@@ -22,18 +25,23 @@ mod selection;
 mod settings;
 mod source;
 mod surroundings;
+mod template;
 mod text_file;
 
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::failure::Failure;
 use crate::output::Output;
 use crate::surroundings::Surroundings;
 
 fn main() -> ExitCode {
     // A sandbox's first process is this program, started again.
     jettison_sandbox::init_if_asked();
-    let cli = cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let mut output = Output::new();
     let surroundings = Surroundings::of_process();
     let result = match &cli.command {
@@ -44,7 +52,20 @@ fn main() -> ExitCode {
         Command::Images(args) => {
             commands::images::run(&cli.global, args, &surroundings, &mut output)
         }
-        Command::Run(args) => commands::run::run(&cli.global, args, &surroundings),
+        Command::Inspect(args) => {
+            commands::inspect::run(&cli.global, args, &surroundings, &mut output)
+        }
+        Command::History(args) => {
+            commands::history::run(&cli.global, args, &surroundings, &mut output)
+        }
+        Command::Tag(args) => commands::tag::run(&cli.global, args, &surroundings),
+        Command::Rmi(args) => commands::rmi::run(&cli.global, args, &surroundings, &mut output),
+        Command::Save(args) => commands::save::run(&cli.global, args, &surroundings),
+        Command::Load(args) => commands::load::run(&cli.global, args, &surroundings, &mut output),
+        Command::Run(args) => commands::run::run(&cli.global, args, &surroundings, &mut output)
+            .map_err(Failure::of_run),
+        Command::Debug(args) => commands::debug::run(&cli.global, args, &surroundings, &mut output)
+            .map_err(Failure::of_run),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),

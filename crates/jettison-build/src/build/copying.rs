@@ -6,39 +6,55 @@ use jettison_oci::{Layer, LayerWriter};
 use jettison_sandbox::IdMapKind;
 
 use crate::build::Keep;
+use crate::build::ahead::StepKey;
 use crate::build::layers::LAYER_OPTIONS;
-use crate::build::step::{StepRun, located, with_causes};
-use crate::cache::{CacheKey, KeyText, definition_key, with_contents};
-use crate::error::BuildError;
+use crate::build::overwritten::LayerPaths;
+use crate::build::step::{StepRun, located};
+use crate::cache::{definition_key, with_contents};
+use crate::context::ContentIndex;
+use crate::error::{BuildError, with_causes};
 use crate::exec::{
     Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
 };
 use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, StepId, WorkdirDefinition};
 use crate::snapshot::{Active, Snapshot};
 
+/// What a step has written besides its directory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) layer: Option<Layer>,
+    /// What is in the layer, if that is all there is and other steps of the image may have had it before.
+    pub(crate) paths: Option<LayerPaths>,
+}
+
 impl StepRun<'_> {
-    /// The key's text; for a copy from another step also the definition key that stands for it,
-    /// and whether that was known.
+    /// A copy's key. One from another step has its definition key as another name.
     pub(crate) fn copy_key(
         &self,
-        step: &Step,
+        (id, step): (StepId, &Step),
         copy: &CopyDefinition,
-    ) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
+    ) -> Result<StepKey, BuildError> {
         let key_of = |input| self.input_key(input);
         let alias = match copy.from {
-            CopyFrom::Context | CopyFrom::Named(_) => None,
-            CopyFrom::Input(_) => Some(definition_key(step, &key_of).key()),
+            CopyFrom::Context | CopyFrom::Named(_) => {
+                let key = |work: &CopyWork<'_>| Ok(self.context_key((id, step), copy, work));
+                return self.with_sources(step, copy, Purpose::Key, key)?;
+            }
+            CopyFrom::Input(_) => definition_key(step, &key_of).key(),
         };
-        if let Some(alias) = alias
-            && let Some(text) = self.known_alias(step, &alias)
-        {
-            return Ok((Some((alias, true)), text));
+        if let Some(text) = self.known_alias(step, &alias) {
+            return Ok(StepKey {
+                alias: Some((alias, true)),
+                ..StepKey::from(text)
+            });
         }
         let parent = self.input_key(step.parent);
         self.with_sources(step, copy, Purpose::Key, |work| {
-            let contents = work.contents()?;
-            let alias = alias.map(|alias| (alias, false));
-            Ok((alias, with_contents(copy, &parent, &contents)))
+            let contents = work.contents(work.known())?;
+            Ok(StepKey {
+                alias: Some((alias, false)),
+                ..StepKey::from(with_contents(copy, &parent, &contents))
+            })
         })
     }
 
@@ -48,11 +64,11 @@ impl StepRun<'_> {
         copy: &CopyDefinition,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<Option<Layer>, BuildError> {
+    ) -> Result<Written, BuildError> {
         let below = merged(lowers)?;
         self.with_sources(step, copy, Purpose::Copy, |work| {
             let changes = work.onto(&below, &active.work())?;
-            self.write(id, &changes, active)
+            self.write(id, &changes, active, None)
         })
     }
 
@@ -62,10 +78,10 @@ impl StepRun<'_> {
         definition: &WorkdirDefinition,
         lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<Option<Layer>, BuildError> {
+    ) -> Result<Written, BuildError> {
         let below = merged(lowers)?;
         workdir(definition, &below)
-            .and_then(|changes| self.write(id, &changes, active))
+            .and_then(|changes| self.write(id, &changes, active, None))
             .map_err(|failure| copy_error(step, &failure))
     }
 
@@ -77,13 +93,15 @@ impl StepRun<'_> {
             || self.plan.steps.iter().any(is_input)
     }
 
-    /// Writes changes in the forms that are needed, reading every file once. Gives the layer if that is one.
-    fn write(
+    /// Writes changes in the forms that are needed, reading every file once and telling `index` what it holds. Gives the layer
+    /// if that is one, and its paths if it is the only one.
+    pub(super) fn write(
         &self,
         id: StepId,
         changes: &Changes,
         active: &Snapshot<Active>,
-    ) -> Result<Option<Layer>, CopyFailure> {
+        index: Option<&ContentIndex>,
+    ) -> Result<Written, CopyFailure> {
         // Where files cannot be given to others, the layer alone says whose they are.
         let (owners, is_layer_needed) = match self.engine.entered.ids {
             IdMapKind::SingleId => (Owners::Squashed, true),
@@ -96,12 +114,18 @@ impl StepRun<'_> {
             .transpose()
             .map_err(CopyFailure::Layer)?;
         let upper = active.fs();
+        let needs_files = self.needs_files(id);
         changes.write(Outputs {
-            upper: self.needs_files(id).then_some((&upper, owners)),
+            upper: needs_files.then_some((&upper, owners)),
             layer: layer.as_mut(),
+            index,
         })?;
         let layer = layer.map(LayerWriter::finish).transpose();
-        layer.map_err(CopyFailure::Layer)
+        let is_alone = self.layers.n_wanted() == 1;
+        Ok(Written {
+            layer: layer.map_err(CopyFailure::Layer)?,
+            paths: (!needs_files && !is_alone).then(|| LayerPaths::of(changes)),
+        })
     }
 
     /// Finds the sources of a copy and gives them to `use_them`.
@@ -165,12 +189,12 @@ enum Purpose {
     Copy,
 }
 
-fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
+pub(super) fn merged(lowers: &[PathBuf]) -> Result<Merged, BuildError> {
     let root = lowers.first().cloned().unwrap_or_default();
     Merged::open(lowers).map_err(|source| BuildError::io("open", &root, source))
 }
 
-fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
+pub(super) fn copy_error(step: &Step, failure: &CopyFailure) -> BuildError {
     let mut error = located(step, with_causes(failure));
     if let (BuildError::Copy(located), CopyFailure::Context(context)) = (&mut error, failure) {
         located.hints.extend(context.hint().map(str::to_owned));

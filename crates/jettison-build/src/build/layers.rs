@@ -61,6 +61,11 @@ impl LayerQueue {
         self.wanted.contains(&step)
     }
 
+    /// How many layers have to be there.
+    pub(crate) fn n_wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
     /// Has a layer written. An error is reported when the writer is joined; until then steps that know of it stop.
     pub(crate) fn send(&self, job: LayerJob) -> Result<(), BuildError> {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,7 +27,10 @@ impl Lineage {
     /// What is kept of the last build like `request`; nothing if there was none.
     pub(crate) fn open(cache: &Cache, request: &BuildRequest<'_>) -> Lineage {
         let target = request.lower.target.as_deref().unwrap_or_default();
-        let place = request.context.root().display();
+        let place = match &request.place {
+            Some(place) => format!("place {place}"),
+            None => request.context.root().display().to_string(),
+        };
         let name = Digest::of(format!("{place}\n{target}").as_bytes());
         let name = name.hex().clone();
         let text = cache.lineage(&name).unwrap_or_default();
@@ -95,6 +98,7 @@ impl Lineage {
             }
         }
         if cache.lineage(&self.name).as_deref() == Some(&text) {
+            cache.touch_lineage(&self.name);
             return Ok(());
         }
         cache.put_lineage(&self.name, &text)

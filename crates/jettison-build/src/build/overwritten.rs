@@ -7,6 +7,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use crate::exec::{ChangedPath, Changes};
+
+/// The paths of what a step has written to its layer alone. Reading the layer would tell them too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LayerPaths(Vec<(Box<[u8]>, ChangedPath)>);
+
+impl LayerPaths {
+    pub(crate) fn of(changes: &Changes) -> LayerPaths {
+        let paths = changes.paths();
+        LayerPaths(paths.map(|(path, kind)| (path.into(), kind)).collect())
+    }
+}
+
 /// The files of an image so far, and what was lost of each step.
 #[derive(Debug, Default)]
 pub(super) struct Overwritten {
@@ -41,6 +54,20 @@ impl Overwritten {
             }
         }
         Ok(())
+    }
+
+    /// Puts what a step has written to its layer alone on top. Nothing comes after it.
+    pub(super) fn paths(&mut self, paths: &LayerPaths) {
+        for (path, kind) in &paths.0 {
+            match kind {
+                ChangedPath::File => self.remove(path),
+                ChangedPath::Directory => self.remove_file(path),
+                ChangedPath::Emptied => {
+                    self.remove_file(path);
+                    self.remove_below(path);
+                }
+            }
+        }
     }
 
     /// Puts a file of a step on top.

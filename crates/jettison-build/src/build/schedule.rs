@@ -223,6 +223,7 @@ mod tests {
             change: None,
             alias: None,
             source: None,
+            paths: None,
         }
     }
 

@@ -1,20 +1,25 @@
 //! One step: from the cache, or executed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jettison_oci::{ChainId, ExportError, Layer, unpack_layer_as};
+use jettison_oci::{ChainId, ExportError, unpack_layer_as};
 use jettison_sandbox::Status;
 
+use crate::build::ahead::{Ahead, StepKey};
 use crate::build::contexts::Contexts;
+use crate::build::copying::Written;
 use crate::build::layers::{LayerJob, LayerQueue};
 use crate::build::lineage::Lineage;
+use crate::build::overwritten::LayerPaths;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
-    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, StepSource, definition_key, not_cached,
+    CacheEntry, CacheKey, FoundStep, KeyChange, KeyText, MountImports, StepSource, definition_key,
+    not_cached,
 };
-use crate::error::BuildError;
+use crate::error::{BuildError, with_causes};
 use crate::event::{Event, Reporter};
 use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
@@ -34,6 +39,8 @@ pub(crate) struct StepResult {
     pub(crate) alias: Option<CacheKey>,
     /// Where among the sources it was found, if it is not in the cache.
     pub(crate) source: Option<usize>,
+    /// What is in its layer, if it was executed and has written nothing else.
+    pub(crate) paths: Option<Arc<LayerPaths>>,
 }
 
 /// The steps of one build.
@@ -59,11 +66,19 @@ struct Usage {
 impl StepRun<'_> {
     pub(crate) fn step(&self, id: StepId) -> Result<StepResult, BuildError> {
         let step = &self.plan.steps[id.0];
-        let (alias, text) = self.key(step)?;
+        let StepKey {
+            text,
+            alias,
+            ahead,
+            lock: _lock,
+        } = self.key(id, step)?;
         let key = text.key();
         let result = match self.known(id, step, &key)? {
-            Some(known) => known,
-            None => self.locked_step(id, step, &text)?,
+            Some(known) => {
+                self.discard(ahead);
+                known
+            }
+            None => self.locked_step(id, step, &text, ahead)?,
         };
         let Some((alias, is_known)) = alias else {
             return Ok(result);
@@ -86,15 +101,20 @@ impl StepRun<'_> {
         id: StepId,
         step: &Step,
         text: &KeyText,
+        ahead: Option<Ahead>,
     ) -> Result<StepResult, BuildError> {
         let key = text.key();
         let cache = &self.engine.cache;
-        let _lock = cache.lock(&key)?;
+        let has_failed = || self.schedule.has_failed();
+        let Some(_lock) = cache.lock(&key, &has_failed)? else {
+            return Err(BuildError::CANCELLED);
+        };
         if let Some(known) = self.known(id, step, &key)? {
+            self.discard(ahead);
             return Ok(known);
         }
         if self.schedule.has_failed() {
-            return Err(BuildError::Internal("the build has failed already"));
+            return Err(BuildError::CANCELLED);
         }
         let change = if self.uses_cache(step) {
             self.lineage.explain(cache, step, text)
@@ -107,25 +127,17 @@ impl StepRun<'_> {
             title,
             change: &change,
         });
-        let start = Instant::now();
         let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
-        let active = snapshots.prepare()?;
-        let (usage, layer) = match self.execute(id, step, &lowers, &active) {
-            Ok(executed) => executed,
-            Err(error) => {
-                // What cannot be removed now is removed with the engine; the step's error counts.
-                snapshots.discard(active).unwrap_or_default();
-                // Commands that are ended because another step failed have not failed themselves.
-                if !self.schedule.has_failed() {
-                    self.reporter.event(Event::StepFailed {
-                        step: id.0,
-                        error: &error.to_string(),
-                    });
-                }
-                return Err(error);
-            }
+        let (usage, done) = match ahead {
+            Some(ahead) => (Usage::default(), ahead),
+            None => self.execute(id, step, &lowers)?,
         };
+        let Ahead {
+            active,
+            written: Written { layer, paths },
+            elapsed,
+        } = done;
         let name = result_name(step, &key);
         let snapshot = if layer.is_some() && !self.needs_files(id) {
             snapshots.discard(active)?;
@@ -133,7 +145,6 @@ impl StepRun<'_> {
         } else {
             snapshots.commit_as(active, &name)?.name().to_string()
         };
-        let elapsed = start.elapsed();
         let entry = CacheEntry {
             snapshot,
             layer,
@@ -164,6 +175,7 @@ impl StepRun<'_> {
             change: Some(change),
             alias: None,
             source: None,
+            paths: paths.map(Arc::new),
         })
     }
 
@@ -226,6 +238,7 @@ impl StepRun<'_> {
             change: None,
             alias: None,
             source: None,
+            paths: None,
         })
     }
 
@@ -248,6 +261,7 @@ impl StepRun<'_> {
                 change: None,
                 alias: None,
                 source: Some(position),
+                paths: None,
             };
             if !self.layers.wants(id) {
                 return Some(result);
@@ -277,7 +291,7 @@ impl StepRun<'_> {
         Ok(())
     }
 
-    fn warn(&self, place: &str, error: &ExportError) {
+    fn warn(&self, place: &str, error: &(dyn std::error::Error + 'static)) {
         let text = format!("{place} cannot be used: {}", with_causes(error));
         self.reporter.event(Event::Warning { text: &text });
     }
@@ -351,26 +365,27 @@ impl StepRun<'_> {
         })
     }
 
-    /// The key's text; for a copy from another step also the definition key that stands for it, and whether that was known.
-    fn key(&self, step: &Step) -> Result<(Option<(CacheKey, bool)>, KeyText), BuildError> {
+    fn key(&self, id: StepId, step: &Step) -> Result<StepKey, BuildError> {
         let Definition::Copy(copy) = &step.definition else {
             let key_of = |input| self.input_key(input);
-            return Ok((None, definition_key(step, &key_of)));
+            return Ok(definition_key(step, &key_of).into());
         };
-        self.copy_key(step, copy)
+        self.copy_key((id, step), copy)
+    }
+
+    /// Removes what was written in vain.
+    fn discard(&self, ahead: Option<Ahead>) {
+        if let Some(ahead) = ahead {
+            // What cannot be removed now is removed with the engine.
+            let snapshots = &self.engine.snapshots;
+            snapshots.discard(ahead.active).unwrap_or_default();
+        }
     }
 
     pub(crate) fn input_key(&self, input: Input) -> String {
         match input {
             Input::Scratch => "scratch".to_string(),
-            Input::Base(base) => {
-                let layers = &self.plan.bases[base].image.config().rootfs.diff_ids;
-                // What an image says besides its files is part of the steps on top of it.
-                match ChainId::of(layers) {
-                    Some(chain) => format!("layers {chain}"),
-                    None => "scratch".to_string(),
-                }
-            }
+            Input::Base(base) => base_key(self.plan, base),
             // A step that was executed again may have come to something else.
             Input::Step(id) => match self.schedule.found(id) {
                 Some(result) => format!("step {}", result.entry.snapshot),
@@ -384,17 +399,51 @@ impl StepRun<'_> {
         id: StepId,
         step: &Step,
         lowers: &[PathBuf],
+    ) -> Result<(Usage, Ahead), BuildError> {
+        let start = Instant::now();
+        let snapshots = &self.engine.snapshots;
+        let active = snapshots.prepare()?;
+        match self.execute_in(id, step, lowers, &active) {
+            Ok((usage, written)) => {
+                let elapsed = start.elapsed();
+                let done = Ahead {
+                    active,
+                    written,
+                    elapsed,
+                };
+                Ok((usage, done))
+            }
+            Err(error) => {
+                // What cannot be removed now is removed with the engine; the step's error counts.
+                snapshots.discard(active).unwrap_or_default();
+                // Commands that are ended because another step failed have not failed themselves.
+                if !self.schedule.has_failed() {
+                    self.reporter.event(Event::StepFailed {
+                        step: id.0,
+                        error: &error.to_string(),
+                    });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn execute_in(
+        &self,
+        id: StepId,
+        step: &Step,
+        lowers: &[PathBuf],
         active: &Snapshot<Active>,
-    ) -> Result<(Usage, Option<Layer>), BuildError> {
-        let layer = match &step.definition {
+    ) -> Result<(Usage, Written), BuildError> {
+        let written = match &step.definition {
             Definition::Run(run) => {
                 let usage = self.run((id, step), run, lowers, active)?;
-                return Ok((usage, None));
+                return Ok((usage, Written::default()));
             }
             Definition::Copy(copy) => self.copy((id, step), copy, lowers, active)?,
             Definition::Workdir(workdir) => self.workdir((id, step), workdir, lowers, active)?,
         };
-        Ok((Usage::default(), layer))
+        Ok((Usage::default(), written))
     }
 
     fn run(
@@ -418,6 +467,12 @@ impl StepRun<'_> {
             cache_mounts: &self.engine.cache_mounts,
             snapshots: &self.engine.snapshots,
             lowers_of: &|input| self.lowers_of(input),
+            key_of: &|input| self.input_key(input),
+            mount_imports: MountImports {
+                sources: &self.request.mounts_from,
+                warn: &|place, error| self.warn(place, error),
+                is_cancelled: &|| self.schedule.has_failed(),
+            },
             is_cancelled: &|| self.schedule.has_failed(),
             shell: self.request.shell_on_failure,
         };
@@ -435,9 +490,12 @@ impl StepRun<'_> {
                     source,
                 });
             }
-            Err(RunError::User(reason)) => {
-                let message = format!("cannot become user `{}`: {reason}", run.user);
-                return Err(located(step, message));
+            Err(RunError::User(outcome) | RunError::Missing(outcome)) => {
+                return Err(BuildError::Command {
+                    line,
+                    command,
+                    outcome,
+                });
             }
             Err(RunError::Refused(reason)) => return Err(located(step, reason)),
             Err(RunError::Build(error)) => return Err(error),
@@ -467,24 +525,21 @@ impl StepRun<'_> {
     }
 }
 
+/// What a base image is called in keys. What it says besides its files is part of the steps on top of it.
+pub(crate) fn base_key(plan: &Plan, base: usize) -> String {
+    let layers = &plan.bases[base].image.config().rootfs.diff_ids;
+    match ChainId::of(layers) {
+        Some(chain) => format!("layers {chain}"),
+        None => "scratch".to_string(),
+    }
+}
+
 /// The name of a step's snapshot. What a command makes may be something else each time, and what is copied may not.
 fn result_name(step: &Step, key: &CacheKey) -> ResultName {
     match step.definition {
         Definition::Run(_) => ResultName::Unique(key.to_string()),
         Definition::Copy(_) | Definition::Workdir(_) => ResultName::OfContent(key.to_string()),
     }
-}
-
-/// An error and what it came from, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 pub(crate) fn located(step: &Step, message: String) -> BuildError {

@@ -130,7 +130,7 @@ fn changed_file(before: &[&str], after: &[&str]) -> Option<KeyChange> {
     })
 }
 
-/// The path of a line such as `file "a/b" 644 sha256:…`, and the line without it.
+/// The path of a line such as `file "a/b" 644 blake3:…`, and the line without it.
 fn file(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(" \"")?;
     let end = closing_quote(rest)?;
@@ -150,7 +150,7 @@ fn closing_quote(text: &str) -> Option<usize> {
 }
 
 fn digest(line: &str) -> Option<&str> {
-    line.rsplit(' ').find(|word| word.starts_with("sha256:"))
+    line.rsplit(' ').find(|word| word.starts_with("blake3:"))
 }
 
 /// The lines of a key's text: those of the step, and those of the files.
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn files_are_told_apart() {
-        let before = "parent \"1\"\ncontents\nfile \"a\" 644 sha256:1\nfile \"b\" 644 sha256:2\n";
+        let before = "parent \"1\"\ncontents\nfile \"a\" 644 blake3:1\nfile \"b\" 644 blake3:2\n";
         let check = |after: &str, expected: Expect| {
             check(
                 before,
@@ -230,19 +230,19 @@ mod tests {
             );
         };
         check(
-            "file \"a\" 644 sha256:1\nfile \"b\" 644 sha256:3\n",
+            "file \"a\" 644 blake3:1\nfile \"b\" 644 blake3:3\n",
             expect![[r#"File { path: "b", change: Content }"#]],
         );
         check(
-            "file \"a\" 755 sha256:1\nfile \"b\" 644 sha256:2\n",
+            "file \"a\" 755 blake3:1\nfile \"b\" 644 blake3:2\n",
             expect![[r#"File { path: "a", change: Attributes }"#]],
         );
         check(
-            "file \"b\" 644 sha256:2\n",
+            "file \"b\" 644 blake3:2\n",
             expect![[r#"File { path: "a", change: Removed }"#]],
         );
         check(
-            "file \"a\" 644 sha256:1\nfile \"a b\" 644 sha256:1\nfile \"b\" 644 sha256:2\n",
+            "file \"a\" 644 blake3:1\nfile \"a b\" 644 blake3:1\nfile \"b\" 644 blake3:2\n",
             expect![[r#"File { path: "a b", change: Added }"#]],
         );
     }

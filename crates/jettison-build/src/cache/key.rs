@@ -98,6 +98,16 @@ pub(crate) fn with_contents(copy: &CopyDefinition, parent: &str, contents: &str)
     text
 }
 
+/// The text of what a copy is recognized by before its files are read: their names and sizes.
+pub(crate) fn with_shape(copy: &CopyDefinition, parent: &str, shape: &str) -> KeyText {
+    let mut text = KeyText::new("copy shape");
+    text.line("parent", &[parent]);
+    copy_lines(&mut text, copy);
+    text.line("shape", &[]);
+    text.0.push_str(shape);
+    text
+}
+
 fn kind(definition: &Definition) -> &'static str {
     match definition {
         Definition::Run(_) => "run",

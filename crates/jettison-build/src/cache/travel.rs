@@ -1,13 +1,22 @@
-//! Results of steps outside of the store: in an image layout, to be taken to another machine.
+//! Results of steps outside of the store: in an image layout or a registry, to be taken to another machine.
 //!
 //! Each step is an artifact: a configuration with its key, the key's text and what is known of its result, and one layer.
-//! The names under which it can be found are annotations in the index, so that a look-up reads nothing else.
+//! The names under which it can be found are annotations in the index, so that a look-up reads nothing else. Cache mounts
+//! are artifacts beside them ([`mounts`]).
+
+mod mounts;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::io::Read;
+use std::sync::Arc;
 
-use jettison_oci::{ArtifactLayout, Descriptor, ExportError, Manifest, MediaType, Store};
+use jettison_oci::{ArtifactLayout, Descriptor, Digest, ExportError, Manifest, MediaType, Store};
 
 use crate::cache::{CacheEntry, CacheKey, KeyText, decode, encode};
+
+pub use crate::cache::travel::mounts::{FoundMount, MountArtifacts, MountSource};
+pub(crate) use crate::cache::travel::mounts::{MountImports, give, mount_artifact};
 
 /// The type of a step's artifact and of its configuration.
 const STEP_TYPE: &str = "application/vnd.jettison.step.v1+text";
@@ -57,26 +66,26 @@ impl FoundStep {
     }
 }
 
-/// Steps in an image layout.
+/// Steps that are artifacts, in an image layout or a registry.
 #[derive(Debug)]
-pub struct StepLayout {
-    layout: ArtifactLayout,
+pub struct StepArtifacts {
+    source: Arc<dyn ArtifactSource>,
     name: String,
     /// The manifests by key.
     manifests: BTreeMap<String, Descriptor>,
     aliases: BTreeMap<String, String>,
 }
 
-impl StepLayout {
-    /// The steps that `layout` has; messages call it `name`.
-    pub fn open(layout: ArtifactLayout, name: &str) -> Result<StepLayout, ExportError> {
-        let mut steps = StepLayout {
+impl StepArtifacts {
+    /// The steps that `source` has; messages call it `name`.
+    pub fn open(source: Arc<dyn ArtifactSource>, name: &str) -> Result<StepArtifacts, ExportError> {
+        let mut steps = StepArtifacts {
             manifests: BTreeMap::new(),
             aliases: BTreeMap::new(),
             name: name.to_owned(),
-            layout,
+            source,
         };
-        for manifest in steps.layout.manifests()? {
+        for manifest in steps.source.manifests()? {
             let Some(key) = manifest.annotations.get(KEY).cloned() else {
                 continue;
             };
@@ -90,7 +99,7 @@ impl StepLayout {
     }
 }
 
-impl StepSource for StepLayout {
+impl StepSource for StepArtifacts {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -99,15 +108,13 @@ impl StepSource for StepLayout {
         let Some(manifest) = self.manifests.get(key) else {
             return Ok(None);
         };
-        let broken = |reason: &str| ExportError::Broken {
-            reason: format!("step {key}: {reason}"),
-        };
-        let manifest = Manifest::from_json(&self.layout.read(manifest)?)
-            .map_err(|error| broken(&error.to_string()))?;
-        let configuration = self.layout.read(&manifest.config)?;
+        let what = || format!("step {key}");
+        let manifest = Manifest::from_json(&self.source.read(manifest)?)
+            .map_err(|error| broken(&what(), &error.to_string()))?;
+        let configuration = self.source.read(&manifest.config)?;
         let configuration = String::from_utf8_lossy(&configuration);
         let step = FoundStep::read(&configuration, key)
-            .ok_or_else(|| broken("its configuration is not understood"))?;
+            .ok_or_else(|| broken(&what(), "its configuration is not understood"))?;
         Ok(Some(step))
     }
 
@@ -117,10 +124,87 @@ impl StepSource for StepLayout {
 
     fn fetch(&self, step: &FoundStep, store: &Store) -> Result<(), ExportError> {
         match step.layer() {
-            Some(layer) => self.layout.fetch(layer, store),
+            Some(layer) => self.source.fetch(layer, store),
             None => Ok(()),
         }
     }
+}
+
+fn broken(what: &str, reason: &str) -> ExportError {
+    ExportError::Broken {
+        reason: format!("{what}: {reason}"),
+    }
+}
+
+/// Where artifacts can be taken from: an image layout, for one.
+pub trait ArtifactSource: Debug + Send + Sync {
+    /// The artifacts' manifests, with the annotations that they are listed with.
+    fn manifests(&self) -> Result<Vec<Descriptor>, ExportError>;
+
+    /// The bytes of a manifest or a configuration, which have its digest.
+    fn read(&self, small: &Descriptor) -> Result<Vec<u8>, ExportError>;
+
+    /// The bytes of a blob. They are not checked yet.
+    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + '_>, ExportError>;
+
+    /// Brings a blob into `store`, unless it is there already.
+    fn fetch(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError>;
+}
+
+impl ArtifactSource for ArtifactLayout {
+    fn manifests(&self) -> Result<Vec<Descriptor>, ExportError> {
+        ArtifactLayout::manifests(self)
+    }
+
+    fn read(&self, small: &Descriptor) -> Result<Vec<u8>, ExportError> {
+        ArtifactLayout::read(self, small)
+    }
+
+    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + '_>, ExportError> {
+        Ok(Box::new(self.open_blob(blob)?))
+    }
+
+    fn fetch(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError> {
+        ArtifactLayout::fetch(self, blob, store)
+    }
+}
+
+/// Where artifacts can be put: an image layout, for one.
+pub trait ArtifactPlace {
+    /// Writes a manifest or a configuration.
+    fn put(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor, ExportError>;
+
+    /// Copies a blob of `store`, unless it is there already.
+    fn put_stored(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError>;
+
+    /// Changes the list of the artifacts' manifests.
+    fn update(&self, change: &mut dyn FnMut(&mut Vec<Descriptor>)) -> Result<(), ExportError>;
+}
+
+impl ArtifactPlace for ArtifactLayout {
+    fn put(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor, ExportError> {
+        ArtifactLayout::put(self, media_type, bytes)
+    }
+
+    fn put_stored(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError> {
+        ArtifactLayout::put_stored(self, blob, store)
+    }
+
+    fn update(&self, change: &mut dyn FnMut(&mut Vec<Descriptor>)) -> Result<(), ExportError> {
+        ArtifactLayout::update(self, change)
+    }
+}
+
+/// Something to be taken along.
+#[derive(Debug)]
+pub(crate) struct Artifact {
+    /// The type of the artifact and of its configuration.
+    pub(crate) kind: &'static str,
+    pub(crate) configuration: String,
+    /// They are in the store that it is put from.
+    pub(crate) layers: Vec<Descriptor>,
+    /// The names under which the index has it.
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// A step to be taken along.
@@ -132,56 +216,104 @@ pub(crate) struct TravelStep {
     pub(crate) entry: CacheEntry,
 }
 
-/// Puts `steps` into `layout` in the place of those that had the same tag.
-///
-/// Those of the build that are there already, and whose layers were not needed here, stay: their keys are in `kept`.
-pub(crate) fn write_steps(
-    layout: &ArtifactLayout,
-    store: &Store,
-    (tag, kept): (&str, &BTreeSet<String>),
-    steps: &[TravelStep],
-) -> Result<(), ExportError> {
-    let mut manifests = Vec::new();
-    for step in steps {
-        let TravelStep {
-            key,
-            alias,
-            text,
-            entry,
-        } = step;
-        let Some(layer) = &entry.layer else {
-            continue;
-        };
-        if !store.has(&layer.blob.digest) {
-            continue;
+impl TravelStep {
+    /// What is to be taken along, if the step's layer is known.
+    pub(crate) fn artifact(&self) -> Option<Artifact> {
+        let layer = self.entry.layer.as_ref()?;
+        let key = (KEY.to_owned(), self.key.to_string());
+        let alias = self
+            .alias
+            .map(|alias| (ALIASES.to_owned(), alias.to_string()));
+        Some(Artifact {
+            kind: STEP_TYPE,
+            configuration: format!("{}\n{}", encode(&self.entry), self.text.as_str()),
+            layers: vec![layer.blob.clone()],
+            annotations: [key].into_iter().chain(alias).collect(),
+        })
+    }
+}
+
+/// Artifacts on their way into a place.
+pub(crate) struct Journey<'a> {
+    place: &'a dyn ArtifactPlace,
+    manifests: Vec<Descriptor>,
+    /// The names of what may stay as it is.
+    kept: BTreeSet<Name>,
+}
+
+/// What an artifact is found by: the annotation, and its value.
+type Name = (&'static str, String);
+
+/// The name of a step's artifact.
+pub(crate) fn step_name(key: &CacheKey) -> Name {
+    (KEY, key.to_string())
+}
+
+/// The name of a cache mount's artifact.
+pub(crate) fn mount_name(key: &str) -> Name {
+    (mounts::KEY, Digest::of(key.as_bytes()).to_string())
+}
+
+impl<'a> Journey<'a> {
+    pub(crate) fn to(place: &'a dyn ArtifactPlace) -> Journey<'a> {
+        Journey {
+            place,
+            manifests: Vec::new(),
+            kept: BTreeSet::new(),
         }
-        layout.put_stored(&layer.blob, store)?;
-        let configuration = format!("{}\n{}", encode(entry), text.as_str());
-        let config = layout.put(MediaType::from(STEP_TYPE), configuration.as_bytes())?;
-        let mut manifest = Manifest::new(config, vec![layer.blob.clone()]);
+    }
+
+    /// Lets the artifact of this name, which may be there already, stay there even if it is not put again.
+    pub(crate) fn keep(&mut self, name: Name) {
+        self.kept.insert(name);
+    }
+
+    /// Puts an artifact whose layers are in `store`.
+    pub(crate) fn put(&mut self, artifact: &Artifact, store: &Store) -> Result<(), ExportError> {
+        for layer in &artifact.layers {
+            self.place.put_stored(layer, store)?;
+        }
+        let kind = MediaType::from(artifact.kind);
+        let config = self.place.put(kind, artifact.configuration.as_bytes())?;
+        let mut manifest = Manifest::new(config, artifact.layers.clone());
         manifest
             .extra
-            .insert("artifactType".to_owned(), STEP_TYPE.into());
-        let mut manifest = layout.put(MediaType::OciManifest, &manifest.to_json())?;
-        manifest.annotations.insert(KEY.to_owned(), key.to_string());
-        if let Some(alias) = alias {
-            manifest
-                .annotations
-                .insert(ALIASES.to_owned(), alias.to_string());
-        }
-        manifest.annotations.insert(TAG.to_owned(), tag.to_owned());
-        manifests.push(manifest);
+            .insert("artifactType".to_owned(), artifact.kind.into());
+        let mut manifest = self
+            .place
+            .put(MediaType::OciManifest, &manifest.to_json())?;
+        manifest.annotations.extend(artifact.annotations.clone());
+        self.manifests.push(manifest);
+        Ok(())
     }
-    layout.update(|index| {
-        let key = |entry: &Descriptor| entry.annotations.get(KEY).cloned();
-        let written: BTreeSet<Option<String>> = manifests.iter().map(key).collect();
-        index.retain(|entry| {
-            let key = key(entry);
-            let has_tag = entry.annotations.get(TAG).map(String::as_str) == Some(tag);
-            let is_kept = key.as_ref().is_some_and(|key| kept.contains(key));
-            !written.contains(&key) && (!has_tag || is_kept)
-        });
-        index.extend(manifests.iter().cloned());
-        index.sort_by(|a, b| a.annotations.get(KEY).cmp(&b.annotations.get(KEY)));
-    })
+
+    /// Lists what was put, in the place of what had the same tag.
+    pub(crate) fn arrive(self, tag: &str) -> Result<(), ExportError> {
+        let Journey {
+            place,
+            mut manifests,
+            kept,
+        } = self;
+        for manifest in &mut manifests {
+            manifest.annotations.insert(TAG.to_owned(), tag.to_owned());
+        }
+        let written: BTreeSet<Name> = manifests.iter().filter_map(name_of).collect();
+        place.update(&mut |index| {
+            index.retain(|entry| {
+                let name = name_of(entry);
+                let is = |names: &BTreeSet<Name>| name.as_ref().is_some_and(|n| names.contains(n));
+                let has_tag = entry.annotations.get(TAG).map(String::as_str) == Some(tag);
+                !is(&written) && (!has_tag || is(&kept))
+            });
+            index.extend(manifests.iter().cloned());
+            index.sort_by_key(name_of);
+        })
+    }
+}
+
+/// The name of a listed artifact, if it is one of ours.
+fn name_of(manifest: &Descriptor) -> Option<Name> {
+    let names = [KEY, mounts::KEY].into_iter();
+    let mut found = names.filter_map(|name| Some((name, manifest.annotations.get(name)?.clone())));
+    found.next()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use jettison_oci::{Digest, Hasher};
+use crate::context::file_digest::{FileDigest, FileHasher};
 use rustix::fs::Advice;
 
 use crate::context::attributes::attributes_digest;
@@ -32,8 +32,8 @@ const SHARE: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Contents {
     /// By the number of the entry.
-    digests: Vec<Option<Digest>>,
-    attributes: BTreeMap<usize, Digest>,
+    digests: Vec<Option<FileDigest>>,
+    attributes: BTreeMap<usize, FileDigest>,
 }
 
 impl Contents {
@@ -203,8 +203,8 @@ fn read_file(
 
 /// The digest of a file's bytes, of which there are `size` unless it grows: what it has more is looked for only if that many
 /// did not end with a short read, for a file that changes is read again.
-fn hash(file: &mut impl Read, size: u64, buffer: &mut [u8]) -> io::Result<Digest> {
-    let mut hasher = Hasher::new();
+fn hash(file: &mut impl Read, size: u64, buffer: &mut [u8]) -> io::Result<FileDigest> {
+    let mut hasher = FileHasher::default();
     let mut n_read = 0;
     loop {
         match file.read(buffer) {

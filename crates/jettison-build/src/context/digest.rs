@@ -21,6 +21,7 @@ use jettison_oci::{Digest, Hasher};
 
 use crate::context::contents::Contents;
 use crate::context::entries::{Entries, Entry, EntryKind};
+use crate::context::file_digest::FileDigest;
 
 /// What of some entries enters their digest.
 pub struct DigestRules<'a> {
@@ -131,7 +132,7 @@ impl Encoder<'_> {
         self.before.extend(&path[shared..]);
     }
 
-    fn attributes(&mut self, attributes: Option<Digest>) {
+    fn attributes(&mut self, attributes: Option<FileDigest>) {
         self.bytes.push(u8::from(attributes.is_some()));
         if let Some(digest) = attributes {
             self.bytes.extend(digest.bytes());

@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jettison_oci::Digest;
+use crate::context::file_digest::FileDigest;
 use rustix::fs::{FileType, Stat};
 
 use crate::context::identity::{FileIdentity, FileTime};
@@ -42,7 +42,7 @@ pub(super) struct Table {
     /// The targets of links.
     pub(super) targets: Vec<Box<[u8]>>,
     /// What the extended attributes of directories hash to.
-    pub(super) attributes: Vec<Digest>,
+    pub(super) attributes: Vec<FileDigest>,
 }
 
 /// A file or directory.
@@ -353,7 +353,7 @@ impl<'a> Entry<'a> {
     }
 
     /// What a directory's extended attributes hash to, if it has some that belong to its content.
-    pub(crate) fn directory_attributes(&self) -> Option<Digest> {
+    pub(crate) fn directory_attributes(&self) -> Option<FileDigest> {
         if self.kind() != EntryKind::Directory {
             return None;
         }

@@ -110,7 +110,7 @@ impl FileIdentity {
     }
 
     /// How long to wait until the file is settled, if that is not long: it was changed just now.
-    pub(super) fn settles_in(&self, now: FileTime) -> Option<Duration> {
+    pub(crate) fn settles_in(&self, now: FileTime) -> Option<Duration> {
         let is_soon =
             self.ctime.after(SETTLING) >= now && self.ctime <= now && self.ctime.nanoseconds != 0;
         is_soon.then_some(SETTLING + Duration::from_millis(1))

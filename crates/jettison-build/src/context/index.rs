@@ -34,6 +34,7 @@ use std::time::{Duration, SystemTime};
 
 use jettison_oci::Digest;
 
+use crate::context::file_digest::FileDigest;
 use crate::context::identity::{FileIdentity, FileTime, Precision};
 use crate::context::index::format::Loaded;
 use crate::context::index::fresh::{Fresh, Record};
@@ -50,9 +51,9 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
     /// The digest of its bytes.
-    pub digest: Digest,
+    pub digest: FileDigest,
     /// The digest of its attributes, if it has some that belong to the content.
-    pub attributes: Option<Digest>,
+    pub attributes: Option<FileDigest>,
 }
 
 /// The index of one context.
@@ -90,6 +91,12 @@ impl ContentIndex {
         }
         drop(lock);
         self.loaded.find(&identity)
+    }
+
+    /// Whether the file with this identity was known with another one: somebody has written to it since.
+    pub(crate) fn knew(&self, identity: &FileIdentity) -> bool {
+        let identity = self.relative(identity);
+        self.loaded.has_other(&identity)
     }
 
     /// Remembers what a file with this identity holds, which was read at `read` or after it, and whose identity was the same

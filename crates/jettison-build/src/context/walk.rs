@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, FileType, RawDir};
 use crate::context::attributes::attributes_digest;
 use crate::context::entries::{EntryKind, Node};
 use crate::context::error::ContextError;
+use crate::context::file_digest::FileDigest;
 use crate::context::open::{DIRECTORY, open_below};
 
 /// More threads than this only wait for the kernel's locks.
@@ -32,7 +33,7 @@ const BUFFER: usize = 16 << 10;
 pub(super) struct Directory {
     /// The directory itself; its name is in its parent.
     pub(super) node: Node,
-    pub(super) attributes: Option<jettison_oci::Digest>,
+    pub(super) attributes: Option<FileDigest>,
     /// Whether it is there only for the sake of what is in it.
     pub(super) is_ignored: bool,
     pub(super) names: Vec<u8>,

@@ -1,4 +1,5 @@
-//! The extended attributes that belong to a file's content: capabilities and the user's.
+//! The extended attributes that belong to a file's content: its capabilities. BuildKit's layers have no others (containerd:
+//! `ChangeWriter.HandleChange`, pkg/archive), so nothing copied has more.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,53 +10,35 @@ use rustix::io::Errno;
 use crate::exec::files::Xattrs;
 
 const CAPABILITY: &[u8] = b"security.capability";
-/// As much as the kernel gives.
-const LARGEST: usize = 64 << 10;
 
-/// Whether an attribute of this name is copied.
-pub(crate) fn is_content(name: &[u8]) -> bool {
-    name == CAPABILITY || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+/// Those of `xattrs` that belong to the content.
+pub(crate) fn of_content(xattrs: &Xattrs) -> Xattrs {
+    let capability = xattrs.get_key_value(CAPABILITY).into_iter();
+    capability
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Gives `file` the attributes. Changing the owner takes capabilities away, so this comes after it.
 pub(crate) fn write(file: impl AsFd, xattrs: &Xattrs) -> io::Result<()> {
-    for (name, value) in xattrs.iter().filter(|(name, _)| is_content(name)) {
-        match rustix::fs::fsetxattr(&file, name.as_slice(), value, XattrFlags::empty()) {
-            // A file system without them cannot have had an image that needs them either.
-            Err(Errno::OPNOTSUPP) if name != CAPABILITY => {}
-            other => other?,
-        }
+    if let Some(value) = xattrs.get(CAPABILITY) {
+        rustix::fs::fsetxattr(file, CAPABILITY, value, XattrFlags::empty())?;
     }
     Ok(())
 }
 
 /// The attributes that belong to the content.
 pub(crate) fn read(file: impl AsFd) -> io::Result<Xattrs> {
-    let mut buffer = [0; 1024];
-    let long: Vec<u8>;
-    let list = match rustix::fs::flistxattr(&file, &mut buffer[..]) {
-        Ok(length) => &buffer[..length],
-        Err(Errno::OPNOTSUPP) => return Ok(Xattrs::new()),
-        Err(Errno::RANGE) => {
-            let mut all = vec![0; LARGEST];
-            let length = rustix::fs::flistxattr(&file, &mut all[..])?;
-            all.truncate(length);
-            long = all;
-            &long
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let mut xattrs = Xattrs::new();
-    for name in list
-        .split(|byte| *byte == 0)
-        .filter(|name| is_content(name))
-    {
-        let mut value = vec![0; LARGEST];
-        let length = rustix::fs::fgetxattr(&file, name, &mut value[..])?;
-        value.truncate(length);
-        xattrs.insert(name.to_vec(), value);
+    // Version 3 has 24 bytes (linux/capability.h).
+    let mut buffer = [0; 64];
+    match rustix::fs::fgetxattr(file, CAPABILITY, &mut buffer[..]) {
+        Ok(length) => Ok(Xattrs::from([(
+            CAPABILITY.to_vec(),
+            buffer[..length].to_vec(),
+        )])),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(Xattrs::new()),
+        Err(error) => Err(error.into()),
     }
-    Ok(xattrs)
 }
 
 /// One line for each attribute of `file`, for a cache key.

@@ -10,6 +10,7 @@
 
 mod changes;
 mod contents;
+mod known;
 mod mode;
 mod owner;
 mod pattern;
@@ -41,7 +42,8 @@ use crate::exec::plain::PlainFiles;
 use crate::plan::{Archives, CopyDefinition, CopyItem, WorkdirDefinition};
 use crate::remotes::{Checkout, GitCommit, RemoteError, RemoteFile};
 
-pub(crate) use crate::exec::copy::changes::Changes;
+pub(crate) use crate::exec::copy::changes::{ChangedPath, Changes};
+pub(crate) use crate::exec::copy::known::Unread;
 pub(crate) use crate::exec::copy::select::Source;
 pub(crate) use crate::exec::copy::write::{Outputs, Owners};
 

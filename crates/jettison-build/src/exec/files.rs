@@ -343,13 +343,13 @@ impl Node {
                 Ok(Opened {
                     size: meta.size,
                     content: Content::File(File::from(handle)),
-                    ctime: expected.ctime,
+                    stays: expected.ctime.map(|_| meta.identity()),
                 })
             }
             Origin::Text(text) => Ok(Opened {
                 size: self.meta.size,
                 content: Content::Text(Arc::clone(text), 0),
-                ctime: None,
+                stays: None,
             }),
             Origin::Piece(file, start) => Ok(Opened {
                 size: self.meta.size,
@@ -358,7 +358,7 @@ impl Node {
                     at: *start,
                     end: start.saturating_add(self.meta.size),
                 },
-                ctime: None,
+                stays: None,
             }),
         }
     }
@@ -390,17 +390,22 @@ pub(crate) struct Opened {
     /// How many bytes it has.
     pub(crate) size: u64,
     pub(crate) content: Content,
-    /// When anything of it was changed, if it must not change any more.
-    ctime: Option<(i64, u32)>,
+    /// What it was known by when it was opened, if it must stay so.
+    stays: Option<FileIdentity>,
 }
 
 impl Opened {
+    /// What a file of a context was known by when it was opened.
+    pub(crate) fn identity(&self) -> Option<FileIdentity> {
+        self.stays
+    }
+
     /// Fails if the file was changed while it was read and must not be.
     pub(crate) fn check(&self) -> io::Result<()> {
-        let (Content::File(file), Some(ctime)) = (&self.content, self.ctime) else {
+        let (Content::File(file), Some(identity)) = (&self.content, self.stays) else {
             return Ok(());
         };
-        if Meta::of(&rustix::fs::fstat(file)?).ctime == ctime {
+        if Meta::of(&rustix::fs::fstat(file)?).identity() == identity {
             Ok(())
         } else {
             Err(was_changed())

@@ -14,6 +14,8 @@ use crate::plan::{Definition, WorkdirDefinition};
 
 /// The shell of shell-form commands where no `SHELL` was given.
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
+/// The same for Windows.
+const WINDOWS_SHELL: [&str; 3] = ["cmd", "/S", "/C"];
 
 /// What an instruction says in the history, if it is there.
 type Note = Result<Option<String>, LowerError>;
@@ -259,6 +261,7 @@ fn command(state: &StageState, form: &CommandForm) -> Vec<String> {
 pub(super) fn in_shell(state: &StageState, text: &str) -> Vec<String> {
     let mut argv = match &state.config.shell {
         Some(shell) if !shell.is_empty() => shell.clone(),
+        _ if state.platform.os == "windows" => WINDOWS_SHELL.map(str::to_string).to_vec(),
         _ => DEFAULT_SHELL.map(str::to_string).to_vec(),
     };
     argv.push(text.to_string());

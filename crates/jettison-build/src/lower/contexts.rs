@@ -1,10 +1,11 @@
-//! Named contexts: which image or directory takes the place of a name (BuildKit: dockerui/namedcontext.go).
+//! Named contexts: which image, directory or stage takes the place of a name (BuildKit: dockerui/namedcontext.go).
 
 use std::collections::BTreeMap;
 
-use jettison_dockerfile::Platform;
+use jettison_dockerfile::{Platform, StageGraph};
 
 use crate::lower::request::NamedContext;
+use crate::lower::{LowerError, Lowering, Place, StageState};
 
 /// The named contexts of a build by their names in short.
 #[derive(Debug)]
@@ -45,6 +46,75 @@ impl<'a> Contexts<'a> {
     /// The same for a name that is no image's.
     pub(super) fn by_name(&self, name: &str) -> Option<&'a str> {
         self.0.get(&short(name)).map(|(name, _)| *name)
+    }
+}
+
+/// Refuses contexts that stand for stages which do not exist.
+pub(super) fn check_stages(
+    contexts: &BTreeMap<String, NamedContext>,
+    graph: &StageGraph,
+) -> Result<(), LowerError> {
+    for (context, value) in contexts {
+        let stage = match value {
+            NamedContext::Stage(stage) => stage,
+            NamedContext::Directory | NamedContext::Image(_) => continue,
+        };
+        if graph.target(Some(stage)).is_err() {
+            let names = graph.stages.iter().filter_map(|known| known.name.clone());
+            return Err(LowerError::NoContextStage {
+                context: context.clone(),
+                stage: stage.clone(),
+                known: names.collect(),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Lowering<'_> {
+    /// The stage that a named context stands for, lowered if it is not yet: it may come later in the file.
+    pub(super) fn context_stage(
+        &mut self,
+        context: &str,
+        stage: &str,
+        place: Place<'_>,
+    ) -> Result<(usize, StageState), LowerError> {
+        let index = self
+            .graph
+            .target(Some(stage))
+            .map(|stage| stage.index)
+            .map_err(|error| self.error(place, &error.message))?;
+        if !self.done.contains_key(&index) {
+            // The stage that asks goes on where it was.
+            let position = self.position;
+            let depth = self.under_way.len();
+            self.asked.push((context.to_owned(), index, depth));
+            self.stages(index)?;
+            self.asked.pop();
+            self.position = position;
+        }
+        match self.done.get(&index) {
+            Some(done) => Ok((index, done.clone())),
+            None => Err(self.error(place, "its stage has not been built")),
+        }
+    }
+
+    /// Says which named contexts lead around to a stage that is still being lowered.
+    pub(super) fn circle(&self, index: usize, place: Place<'_>) -> LowerError {
+        let label = self.graph.stages[index].label();
+        let begun = self.under_way.iter().position(|other| *other == index);
+        let since = |depth: usize| begun.is_some_and(|begun| depth > begun);
+        let asked = self.asked.iter().filter(|(_, _, depth)| since(*depth));
+        let contexts: Vec<String> = asked
+            .map(|(context, stage, _)| {
+                let target = self.graph.stages[*stage].label();
+                format!("the named context `{context}`, which is stage `{target}`")
+            })
+            .collect();
+        let through = contexts.join(", and ");
+        let message =
+            format!("circular dependency: stage `{label}` needs itself through {through}");
+        self.error(place, &message)
     }
 }
 

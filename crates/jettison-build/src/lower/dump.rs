@@ -66,7 +66,9 @@ pub(super) fn dumped(text: &str, request: &LowerRequest, images: &Images<'_>) ->
             let hints = error.hints.iter().map(|hint| format!("  hint: {hint}\n"));
             format!("error: {error}\n{}", hints.collect::<String>())
         }
-        Err(error @ LowerError::NoTarget(_)) => format!("error: {error}\n"),
+        Err(error @ (LowerError::NoTarget(_) | LowerError::NoContextStage { .. })) => {
+            format!("error: {error}\n")
+        }
     }
 }
 

@@ -32,6 +32,19 @@ pub enum LowerError {
     /// The wanted stage does not exist.
     #[error("target stage {0:?} could not be found")]
     NoTarget(String),
+    /// A named context stands for a stage that does not exist.
+    #[error(
+        "the named context `{context}` is `target:{stage}`, which is no stage: {}",
+        stages_there_are(.known)
+    )]
+    NoContextStage {
+        /// The context's name.
+        context: String,
+        /// The name that no stage has.
+        stage: String,
+        /// Those that stages have.
+        known: Vec<String>,
+    },
     /// The time of the image could not be had.
     #[error("cannot find out what SOURCE_DATE_EPOCH={value} stands for")]
     Epoch {
@@ -40,6 +53,14 @@ pub enum LowerError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+fn stages_there_are(names: &[String]) -> String {
+    match names {
+        [] => "no stage has a name".to_owned(),
+        [name] => format!("there is only {name}"),
+        names => format!("there are {}", names.join(", ")),
+    }
 }
 
 /// A message with its place in the Dockerfile.

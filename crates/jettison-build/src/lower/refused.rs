@@ -31,7 +31,10 @@ fn check(text: &str, target: Option<&str>, args: &[(&str, &str)], expected: Expe
     let places = match error {
         LowerError::Syntax(places) => places,
         LowerError::Instruction(place) => vec![place],
-        LowerError::Base { .. } | LowerError::NoTarget(_) | LowerError::Epoch { .. } => {
+        LowerError::Base { .. }
+        | LowerError::NoTarget(_)
+        | LowerError::NoContextStage { .. }
+        | LowerError::Epoch { .. } => {
             expected.assert_eq(&error.to_string());
             return;
         }

@@ -69,6 +69,8 @@ pub enum NamedContext {
     Directory,
     /// An image, by a name that [`Bases`] knows, or `scratch`.
     Image(String),
+    /// The result of the stage of this name.
+    Stage(String),
 }
 
 /// What a Dockerfile may only ask for if the user allows it.

@@ -100,6 +100,10 @@ impl Lowering<'_> {
             Some((_, NamedContext::Image(image))) if image == "scratch" => {
                 return Ok(Files::Input(Input::Scratch));
             }
+            Some((context, NamedContext::Stage(target))) => {
+                let (_, done) = self.context_stage(context, target, place)?;
+                return Ok(done.files);
+            }
             Some((_, NamedContext::Image(image))) => image.clone(),
             None => name.to_owned(),
         };

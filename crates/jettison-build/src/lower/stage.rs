@@ -96,6 +96,8 @@ struct Start {
 pub(super) enum Origin {
     /// An earlier stage.
     Stage(usize),
+    /// The named context of this name, which is the stage of that name.
+    ContextStage(String, String),
     /// Nothing, on a platform.
     Scratch(Platform),
     /// The named context of this name, which is a directory.
@@ -107,13 +109,7 @@ pub(super) enum Origin {
 impl Lowering<'_> {
     pub(super) fn stage(&mut self, index: usize) -> Result<StageState, LowerError> {
         let stage = &self.graph.stages[index];
-        let mut place = Place {
-            stage: index,
-            instruction: &self.parse.instructions()[stage.from],
-            number: stage.from,
-            is_trigger: false,
-            total: 0,
-        };
+        let mut place = self.place_of(index);
         if stage.is_replaced {
             return self.replaced(stage, place);
         }
@@ -186,6 +182,10 @@ impl Lowering<'_> {
                 on.config.on_build.clear();
                 Ok(on)
             }
+            Some((context, NamedContext::Stage(target))) => {
+                let (_, done) = self.context_stage(context, target, place)?;
+                Ok(done)
+            }
             Some((_, NamedContext::Image(_))) | None => Ok(empty),
         }
     }
@@ -201,16 +201,11 @@ impl Lowering<'_> {
                 let Some(below) = self.done.get(&earlier).cloned() else {
                     return Err(self.error(place, "its base stage has not been built"));
                 };
-                let input = self.input(&below.files, place);
-                Ok(Start {
-                    triggers: self.own_triggers(&self.graph.stages[earlier]),
-                    origin_steps: (0, 0),
-                    state: StageState {
-                        files: Files::Input(input),
-                        cmd_was_set: false,
-                        ..below
-                    },
-                })
+                Ok(self.on_stage(earlier, below, place))
+            }
+            Origin::ContextStage(context, target) => {
+                let (index, below) = self.context_stage(&context, &target, place)?;
+                Ok(self.on_stage(index, below, place))
             }
             Origin::Scratch(platform) => Ok(on_nothing(StageState::scratch(&platform))),
             Origin::Directory(context, platform) => {
@@ -236,6 +231,20 @@ impl Lowering<'_> {
         }
     }
 
+    /// The start from another stage.
+    fn on_stage(&mut self, stage: usize, below: StageState, place: Place<'_>) -> Start {
+        let input = self.input(&below.files, place);
+        Start {
+            triggers: self.own_triggers(&self.graph.stages[stage]),
+            origin_steps: (0, 0),
+            state: StageState {
+                files: Files::Input(input),
+                cmd_was_set: false,
+                ..below
+            },
+        }
+    }
+
     /// Finds out what a stage's `FROM` names.
     pub(super) fn origin(&mut self, stage: &Stage, place: Place<'_>) -> Result<Origin, LowerError> {
         let name = self.base_name(place)?;
@@ -254,6 +263,9 @@ impl Lowering<'_> {
             }
             Some((_, NamedContext::Image(image))) if image == "scratch" => {
                 return Ok(Origin::Scratch(platform));
+            }
+            Some((context, NamedContext::Stage(target))) => {
+                return Ok(Origin::ContextStage(context.to_owned(), target.clone()));
             }
             Some((_, NamedContext::Image(image))) => image.clone(),
             None => name,
@@ -336,6 +348,9 @@ impl StageState {
         let directory = self.config.working_dir.clone();
         if !directory.is_empty() {
             self.config.working_dir = path::working_dir(&directory, &directory);
+            if self.platform.os == "windows" {
+                self.config.working_dir = self.config.working_dir.replace('/', r"\");
+            }
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     steps_before_a_failure_stay_in_the_cache,
     a_full_disk_is_an_error_and_loses_nothing,
     a_failure_ends_what_else_runs,
+    a_failure_ends_who_waits_for_a_cache,
 ];
 
 fn a_failed_command_is_named_with_its_line_and_exit_code(entered: &Entered) {
@@ -111,10 +112,37 @@ fn a_failure_ends_what_else_runs(entered: &Entered) {
         runs_at_once: true,
         ..Wishes::default()
     };
-    // It would never end by itself.
-    let text = "FROM base AS endless\nRUN while :; do :; done\nFROM base AS failing\nRUN exit 3\n\
-        FROM scratch\nCOPY --from=endless /etc /\nCOPY --from=failing /etc /\n";
-    let done = scene.build_as(entered, text, &wishes);
+    // None of them would ever end by itself.
+    for endless in [
+        "while :; do :; done",
+        "while :; do echo x; done",
+        "exec >&- 2>&-; while :; do :; done",
+    ] {
+        let text = format!(
+            "FROM base AS endless\nRUN {endless}\nFROM base AS failing\nRUN exit 3\n\
+             FROM scratch\nCOPY --from=endless /etc /\nCOPY --from=failing /etc /\n"
+        );
+        let done = scene.build_as(entered, &text, &wishes);
+        let error = done.result.unwrap_err().to_string();
+        assert!(error.contains("exit code: 3"), "{error}");
+    }
+}
+
+fn a_failure_ends_who_waits_for_a_cache(entered: &Entered) {
+    let scene = Scene::new();
+    let wishes = Wishes {
+        runs_at_once: true,
+        ..Wishes::default()
+    };
+    let mount = "--mount=type=cache,target=/c,sharing=locked";
+    // One of the two has the directory, and the other one waits for it.
+    let text = format!(
+        "FROM base AS one\nRUN {mount} exec >&- 2>&-; while :; do :; done\n\
+         FROM base AS two\nRUN {mount} exec 2>&- >&-; while :; do :; done\n\
+         FROM base AS failing\nRUN i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; exit 3\n\
+         FROM scratch\nCOPY --from=one /etc /\nCOPY --from=two /etc /\nCOPY --from=failing /etc /\n"
+    );
+    let done = scene.build_as(entered, &text, &wishes);
     let error = done.result.unwrap_err().to_string();
     assert!(error.contains("exit code: 3"), "{error}");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jettison_oci::Store;
 use jettison_sandbox::Entered;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::runner::{self, Test};
 use crate::scene::{Scene, Wishes, text_of};
@@ -14,6 +15,7 @@ use crate::scene::{Scene, Wishes, text_of};
 pub(crate) const TESTS: &[Test] = crate::tests![
     two_processes_at_once_execute_a_step_once,
     a_killed_build_is_taken_up_where_it_was,
+    commands_end_with_their_build_whatever_they_do_with_their_output,
     a_store_survives_being_killed_at_any_moment,
 ];
 
@@ -109,6 +111,38 @@ fn a_killed_build_is_taken_up_where_it_was(entered: &Entered) {
         .filter(|name| name.starts_with("active-"))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+}
+
+/// Whether there is a process whose arguments contain `word`.
+fn runs(word: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut arguments = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    arguments.any(|arguments| String::from_utf8_lossy(&arguments).contains(word))
+}
+
+fn commands_end_with_their_build_whatever_they_do_with_their_output(entered: &Entered) {
+    for (signal, name) in [
+        (Signal::INT, "int"),
+        (Signal::TERM, "term"),
+        (Signal::KILL, "kill"),
+    ] {
+        let scene = Scene::new();
+        scene.build(entered, "FROM base\n");
+        let word = format!("endless-{}-{name}", std::process::id());
+        let text =
+            format!("FROM base\nRUN : {word}; exec >&- 2>&-; : >/started; while :; do :; done\n");
+        let mut child = start(&scene, &text);
+        wait_for(&scene, "started");
+        assert!(runs(&word));
+        let pid = Pid::from_child(&child);
+        kill_process(pid, signal).unwrap();
+        child.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while runs(&word) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!runs(&word), "{name}");
+    }
 }
 
 /// How often a build is killed. Each time the next one has to take up what is left.

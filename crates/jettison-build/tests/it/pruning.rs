@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use jettison_build::{ItemKind, PruneRequest, Pruned, prune, store_items};
@@ -16,6 +18,8 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     what_was_used_last_is_kept,
     a_trial_removes_nothing,
     what_was_made_on_something_that_is_gone_goes_too,
+    a_running_build_is_waited_for_and_that_is_said,
+    what_explains_builds_is_bounded_and_goes_with_their_steps,
 ];
 
 const TEXT: &str = "FROM base AS build\nRUN echo 1 > /one\nRUN echo 2 > /two\n\
@@ -53,7 +57,7 @@ fn named_images_outlive_everything(entered: &Entered) {
     store
         .tag(&"app".parse().unwrap(), &manifest, &built.image)
         .unwrap();
-    let pruned = prune(&store, &everything()).unwrap();
+    let pruned = prune(&store, &everything(), &|| ()).unwrap();
     assert_eq!(removed(&pruned).len(), 3, "{pruned:?}");
     let image = store.find(&"app".parse().unwrap()).unwrap().unwrap();
     assert_eq!(image.id(), built.image.id());
@@ -75,7 +79,7 @@ fn what_was_used_last_is_kept(entered: &Entered) {
         unused_for: Duration::from_hours(1),
         ..everything()
     };
-    assert_eq!(prune(&store, &request).unwrap().removed, []);
+    assert_eq!(prune(&store, &request, &|| ()).unwrap().removed, []);
     let total: u64 = store_items(&store)
         .unwrap()
         .iter()
@@ -85,14 +89,14 @@ fn what_was_used_last_is_kept(entered: &Entered) {
         most_space: Some(total - 1),
         ..everything()
     };
-    let pruned = prune(&store, &request).unwrap();
+    let pruned = prune(&store, &request, &|| ()).unwrap();
     assert!(pruned.left < total);
     assert!(!pruned.removed.is_empty());
     let request = PruneRequest {
         most_space: Some(total),
         ..everything()
     };
-    assert_eq!(prune(&store, &request).unwrap().removed, []);
+    assert_eq!(prune(&store, &request, &|| ()).unwrap().removed, []);
 }
 
 fn a_trial_removes_nothing(entered: &Entered) {
@@ -104,7 +108,7 @@ fn a_trial_removes_nothing(entered: &Entered) {
         ..everything()
     };
     let before = store_items(&store).unwrap();
-    assert_eq!(prune(&store, &request).unwrap().removed, before);
+    assert_eq!(prune(&store, &request, &|| ()).unwrap().removed, before);
     assert_eq!(store_items(&store).unwrap(), before);
 }
 
@@ -131,10 +135,61 @@ fn what_was_made_on_something_that_is_gone_goes_too(entered: &Entered) {
         unused_for: Duration::from_hours(1),
         ..everything()
     };
-    let pruned = prune(&store, &request).unwrap();
+    let pruned = prune(&store, &request, &|| ()).unwrap();
     assert_eq!(removed(&pruned), ["[build 2/3] RUN echo 1 > /one"]);
     assert_eq!(
         steps(&store),
         ["[stage-1 2/2] COPY --from=build /one /two /"]
     );
+}
+
+fn a_running_build_is_waited_for_and_that_is_said(entered: &Entered) {
+    let scene = Scene::new();
+    assert!(scene.build_as(entered, TEXT, &little()).result.is_ok());
+    let store = Store::open(&scene.store()).unwrap();
+    let in_use = store.lock_shared().unwrap();
+    let (said, heard) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let waiting = || said.send("waits").unwrap();
+            let pruned = prune(&store, &everything(), &waiting).unwrap();
+            assert_eq!(removed(&pruned).len(), 3);
+            said.send("is done").unwrap();
+        });
+        assert_eq!(heard.recv().unwrap(), "waits");
+        assert!(heard.recv_timeout(Duration::from_millis(100)).is_err());
+        drop(in_use);
+        assert_eq!(heard.recv().unwrap(), "is done");
+    });
+    let never = || panic!("nobody has to be waited for");
+    prune(&store, &everything(), &never).unwrap();
+}
+
+/// The files that say what builds did.
+fn lineages(scene: &Scene) -> usize {
+    let folder = scene.store().join("cache/v1/lineages");
+    fs::read_dir(folder).unwrap().count()
+}
+
+fn what_explains_builds_is_bounded_and_goes_with_their_steps(entered: &Entered) {
+    let scene = Scene::new();
+    let text = "FROM base\nRUN echo 1 >/one\n";
+    let in_place = |place: String| Wishes {
+        place: Some(place),
+        ..little()
+    };
+    for number in 0..140 {
+        let wishes = in_place(format!("place {number}"));
+        assert!(scene.build_as(entered, text, &wishes).result.is_ok());
+    }
+    assert_eq!(lineages(&scene), 128);
+    let store = Store::open(&scene.store()).unwrap();
+    let snapshots = PruneRequest {
+        kinds: BTreeSet::from([ItemKind::Snapshot]),
+        ..everything()
+    };
+    prune(&store, &snapshots, &|| ()).unwrap();
+    assert_eq!(lineages(&scene), 128);
+    prune(&store, &everything(), &|| ()).unwrap();
+    assert_eq!(lineages(&scene), 0);
 }

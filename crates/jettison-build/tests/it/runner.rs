@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jettison_sandbox::{EnterOptions, Entered, IdChoice, IdMapKind, enter};
 
 use crate::{
-    arguments, caching, copying, failures, instructions, processes, pruning, reproducible, running,
-    travel,
+    arguments, caching, copying, failures, instructions, mounts, processes, pruning, reading,
+    reproducible, running, travel,
 };
 
 /// A test: its name, and what it does.
@@ -20,14 +20,16 @@ macro_rules! tests {
     };
 }
 
-const SUBJECTS: [(&str, &[Test]); 10] = [
+const SUBJECTS: [(&str, &[Test]); 12] = [
     ("arguments", arguments::TESTS),
     ("caching", caching::TESTS),
     ("copying", copying::TESTS),
     ("failures", failures::TESTS),
     ("instructions", instructions::TESTS),
+    ("mounts", mounts::TESTS),
     ("processes", processes::TESTS),
     ("pruning", pruning::TESTS),
+    ("reading", reading::TESTS),
     ("reproducible", reproducible::TESTS),
     ("running", running::TESTS),
     ("travel", travel::TESTS),

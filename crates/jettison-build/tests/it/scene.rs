@@ -9,8 +9,9 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use jettison_build::{
-    Bases, BuildContext, BuildError, BuildRequest, Built, CacheUse, Certificates, Engine, Event,
-    Keep, LowerRequest, NoSecrets, Reporter, RunHost, RunLimits, Secrets, StepLayout, StepSource,
+    Bases, BuildContext, BuildError, BuildRequest, Built, CacheExport, CacheUse, Certificates,
+    Engine, Event, Keep, LowerRequest, MountArtifacts, MountExport, MountSource, NoSecrets,
+    Reporter, RunHost, RunLimits, Secrets, StepArtifacts, StepSource,
 };
 use jettison_dockerfile::Platform;
 use jettison_oci::{
@@ -50,6 +51,31 @@ pub(crate) struct Wishes {
     pub(crate) cache_from: Vec<PathBuf>,
     /// A layout to put steps into.
     pub(crate) cache_to: Option<PathBuf>,
+    /// Cache mounts travel with steps.
+    pub(crate) with_mounts: bool,
+    /// What the place of the context is called.
+    pub(crate) place: Option<String>,
+}
+
+impl Wishes {
+    fn sources(&self) -> (Vec<StepArtifacts>, Vec<MountArtifacts>) {
+        let layouts = || {
+            let paths = self.cache_from.iter();
+            paths.map(|path| ArtifactLayout::open(path).unwrap())
+        };
+        let steps = layouts().map(|layout| StepArtifacts::open(Arc::new(layout), "there").unwrap());
+        let mounts = layouts().filter(|_| self.with_mounts);
+        let mounts = mounts.map(|layout| MountArtifacts::open(Arc::new(layout), "there").unwrap());
+        (steps.collect(), mounts.collect())
+    }
+
+    fn mounts(&self) -> MountExport {
+        if self.with_mounts {
+            MountExport::OfBuilds
+        } else {
+            MountExport::None
+        }
+    }
 }
 
 /// A finished build and what was told of it.
@@ -147,13 +173,13 @@ impl Scene {
                 limits: wishes.limits.clone(),
                 ..LowerRequest::on(Platform::new("linux", "amd64"))
             };
-            let sources: Vec<StepLayout> = wishes
-                .cache_from
-                .iter()
-                .map(|path| StepLayout::open(ArtifactLayout::open(path).unwrap(), "there").unwrap())
-                .collect();
+            let (steps, mounts) = wishes.sources();
             let request = BuildRequest {
-                cache_from: sources
+                mounts_from: mounts
+                    .iter()
+                    .map(|source| source as &dyn MountSource)
+                    .collect(),
+                cache_from: steps
                     .iter()
                     .map(|source| source as &dyn StepSource)
                     .collect(),
@@ -167,6 +193,7 @@ impl Scene {
                 } else {
                     Keep::Everything
                 },
+                place: wishes.place.clone(),
                 // The order of events is part of what tests expect.
                 jobs: (!wishes.runs_at_once).then_some(1),
                 secrets: match &wishes.secrets {
@@ -178,7 +205,12 @@ impl Scene {
             let built = engine.build(&request, &bases, &recorder)?;
             if let Some(path) = &wishes.cache_to {
                 let layout = ArtifactLayout::create(path).unwrap();
-                engine.export_steps(&built, &layout, "latest")?;
+                let export = CacheExport {
+                    tag: "latest",
+                    mounts: wishes.mounts(),
+                    note: &|text| recorder.0.lock().unwrap().0.push(format!("note {text}")),
+                };
+                engine.export_cache(std::slice::from_ref(&built), &layout, &export)?;
             }
             Ok(built)
         })();

@@ -232,7 +232,7 @@ impl StageGraph {
                 if is_open[needed] {
                     let label = self.stages[root].label();
                     let message = format!("circular dependency detected on stage: {label}");
-                    let place = first_of_way(sources, &way);
+                    let place = last_of_way(sources, &way);
                     return Some(Diagnostic::error(place, message));
                 }
                 way.push((needed, 0));
@@ -387,16 +387,15 @@ struct Source {
     place: TextRange,
 }
 
-/// Where the first of the instructions is that lead along a way. Of several that name one stage the last one counts,
-/// as BuildKit keeps it (`buildStageDependencyGraph`, dockerfile2llb/convert.go).
-fn first_of_way(sources: &[Vec<Source>], way: &[(usize, usize)]) -> TextRange {
-    let places = way.iter().filter_map(|&(stage, next)| {
+/// Where the last of the instructions is that lead along a way, which is the place that BuildKit shows first
+/// (`validateCircularDependency`, dockerfile2llb/convert.go). Of several that name one stage the last one counts, as it
+/// keeps them (`buildStageDependencyGraph`).
+fn last_of_way(sources: &[Vec<Source>], way: &[(usize, usize)]) -> TextRange {
+    let last = way.last().and_then(|&(stage, next)| {
         let needed = sources[stage].get(next.checked_sub(1)?)?.stage;
-        let same = sources[stage].iter().rfind(|source| source.stage == needed);
-        same.map(|source| &source.place)
+        sources[stage].iter().rfind(|source| source.stage == needed)
     });
-    let first = places.min_by_key(|place| place.start);
-    first.cloned().unwrap_or_default()
+    last.map(|source| source.place.clone()).unwrap_or_default()
 }
 
 fn first(errors: Vec<Diagnostic>) -> Diagnostic {

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use crate::changeset::LayerError;
-use crate::changeset::entry::{Entry, EntryContent, each_entry, read_header};
+use crate::changeset::entry::{Entry, EntryContent, Names, each_named, read_header};
 use crate::changeset::header::BLOCK;
 use crate::changeset::unpack::{UnpackOptions, UnpackSummary, unpack_tar};
 use crate::compress::Decoder;
@@ -46,12 +46,13 @@ impl<R: Read> TarFile<R> {
         })
     }
 
-    /// Calls `visit` with each entry and its content, as [`each_entry`] does.
+    /// Calls `visit` with each entry and its content. A name means what it would mean if the directory that it is unpacked
+    /// in were `/`, so that none leads out of it (moby/go-archive unpacks in a changed root).
     pub fn each_entry(
         self,
         visit: impl FnMut(Entry, &mut EntryContent<'_>) -> Result<(), LayerError>,
     ) -> Result<(), LayerError> {
-        each_entry(self, visit)
+        each_named(self, Names::Rooted, visit)
     }
 
     /// Unpacks the archive into `directory`, as [`unpack_tar`] does.

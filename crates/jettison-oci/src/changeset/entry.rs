@@ -10,7 +10,7 @@ mod sparse;
 pub(crate) use crate::changeset::entry::block::{
     archive_error, natural, padding, read_extension, read_header,
 };
-pub(crate) use crate::changeset::entry::extension::Extension;
+pub(crate) use crate::changeset::entry::extension::{Extension, Names};
 
 use std::fmt;
 use std::io::{self, Read};
@@ -94,10 +94,19 @@ impl Entry {
 /// What `visit` does not read is passed over. Names of entries are safe: an archive with one that would lead out of a
 /// directory is an error. Targets of symlinks may be anything.
 pub fn each_entry<R: Read>(
+    reader: R,
+    visit: impl FnMut(Entry, &mut EntryContent<'_>) -> Result<(), LayerError>,
+) -> Result<(), LayerError> {
+    each_named(reader, Names::Safe, visit)
+}
+
+/// Calls `visit` as [`each_entry`] does, with names that were read as `names` says.
+pub(crate) fn each_named<R: Read>(
     mut reader: R,
+    names: Names,
     mut visit: impl FnMut(Entry, &mut EntryContent<'_>) -> Result<(), LayerError>,
 ) -> Result<(), LayerError> {
-    let mut extension = Extension::default();
+    let mut extension = Extension::new(names);
     while let Some(header) = read_header(&mut reader)? {
         let flag = header.entry_type().as_byte();
         let size = natural(&header, SIZE)?;
@@ -108,7 +117,8 @@ pub fn each_entry<R: Read>(
             // What is said about all entries is a comment of git's; no layer needs it.
             b'g' => drop(read_extension(&mut reader, size)?),
             _ => {
-                let described = std::mem::take(&mut extension).apply(&header)?;
+                let described =
+                    std::mem::replace(&mut extension, Extension::new(names)).apply(&header)?;
                 let (entry, sparse) = described.sparse_map(&header, &mut reader)?;
                 let path = entry.to_path();
                 let mut content = EntryContent::new(&mut reader, &entry, sparse);

@@ -60,6 +60,12 @@ impl Lowers {
     }
 
     /// The directories that are merged into `directory`, top first.
+    pub(crate) fn directories(&self, directory: &[u8]) -> Result<Vec<OwnedFd>, LayerError> {
+        let merged = self.merged(directory)?.into_iter();
+        Ok(merged.map(|(_, handle)| handle).collect())
+    }
+
+    /// The directories that are merged into `directory`, top first, and whose they are.
     fn merged(&self, directory: &[u8]) -> Result<Vec<(&Root, OwnedFd)>, LayerError> {
         let mut merged = Vec::new();
         for root in &self.roots {

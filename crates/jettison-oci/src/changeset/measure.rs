@@ -1,15 +1,15 @@
 //! Reads whole layers without unpacking them.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
-use crate::changeset::LayerError;
 use crate::changeset::entry::{EntryKind, WHITEOUT, each_entry};
 use crate::changeset::read::{with_blob, with_tar};
-use crate::compress::{Compression, Encoder};
+use crate::changeset::{LayerError, blob_error};
+use crate::compress::{Compression, Decoder, Encoder};
 use crate::descriptor::Descriptor;
-use crate::digest::DiffId;
+use crate::digest::{DiffId, Hasher};
 use crate::image::Layer;
-use crate::store::Store;
+use crate::store::{BlobWriter, Store};
 
 /// Describes a layer that came from elsewhere: reads its blob, checks that its tar is `diff_id`,
 /// and counts what is in it.
@@ -19,29 +19,80 @@ pub fn measure_layer(
     diff_id: &DiffId,
 ) -> Result<Layer, LayerError> {
     with_tar(store, blob, diff_id, |tar| {
-        let mut layer = Layer {
+        let (unpacked_size, files) = count(tar)?;
+        Ok(Layer {
             diff_id: *diff_id,
             blob: blob.clone(),
-            unpacked_size: 0,
-            files: 0,
-        };
-        each_entry(tar, |entry, _| {
-            let name = entry
-                .path
-                .rsplit(|&byte| byte == b'/')
-                .next()
-                .unwrap_or_default();
-            if entry.kind == EntryKind::Directory || name.starts_with(WHITEOUT) {
-                return Ok(());
-            }
-            layer.files += 1;
-            if entry.kind == EntryKind::File {
-                layer.unpacked_size = layer.unpacked_size.saturating_add(entry.size);
-            }
-            Ok(())
-        })?;
-        Ok(layer)
+            unpacked_size,
+            files,
+        })
     })
+}
+
+/// Stores the layer whose tar, compressed or not, `content` gives, compressed as stores do it.
+pub(crate) fn store_layer(store: &Store, content: &mut dyn Read) -> Result<Layer, LayerError> {
+    let read_error = |source: io::Error| LayerError::Stream {
+        action: "read",
+        source,
+    };
+    let compression = Compression::STORE;
+    let writer = store.blob_writer().map_err(blob_error("write"))?;
+    let mut tee = Tee {
+        tar: Decoder::new(content).map_err(read_error)?,
+        hasher: Hasher::new(),
+        encoder: Encoder::new(writer, compression),
+    };
+    let (unpacked_size, files) = count(&mut tee)?;
+    // What stands behind the end counts for the diff ID as well.
+    io::copy(&mut tee, &mut io::sink()).map_err(read_error)?;
+    let writer = tee.encoder.finish().map_err(|source| LayerError::Stream {
+        action: "write",
+        source,
+    })?;
+    let (digest, size) = writer.finish().map_err(blob_error("write"))?;
+    Ok(Layer {
+        diff_id: DiffId(tee.hasher.finish()),
+        blob: Descriptor::new(compression.media_type(), digest, size),
+        unpacked_size,
+        files,
+    })
+}
+
+/// A tar that is hashed and compressed as it is read.
+struct Tee<R: Read> {
+    tar: Decoder<R>,
+    hasher: Hasher,
+    encoder: Encoder<BlobWriter>,
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.tar.read(buffer)?;
+        self.hasher.update(&buffer[..length]);
+        self.encoder.write_all(&buffer[..length])?;
+        Ok(length)
+    }
+}
+
+/// The unpacked size and the number of files of a layer.
+fn count(tar: impl Read) -> Result<(u64, u64), LayerError> {
+    let (mut unpacked_size, mut files) = (0_u64, 0);
+    each_entry(tar, |entry, _| {
+        let name = entry
+            .path
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .unwrap_or_default();
+        if entry.kind == EntryKind::Directory || name.starts_with(WHITEOUT) {
+            return Ok(());
+        }
+        files += 1;
+        if entry.kind == EntryKind::File {
+            unpacked_size = unpacked_size.saturating_add(entry.size);
+        }
+        Ok(())
+    })?;
+    Ok((unpacked_size, files))
 }
 
 /// Something in a layer, by its path without a slash at the start or the end.

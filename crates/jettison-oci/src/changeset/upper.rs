@@ -12,7 +12,8 @@ use crate::changeset::header::{Header, Kind};
 use crate::changeset::lowers::Lowers;
 use crate::changeset::root::{Root, is_whiteout, list, stat, to_path};
 use crate::changeset::stream::{LayerWriter, portable, unrepresentable};
-use crate::changeset::xattr::{self, Xattrs};
+use crate::changeset::unchanged::{Below, Named};
+use crate::changeset::xattr::{self, Xattrs, recorded};
 
 /// Writes the changes in `upper` to `layer`, without the end of the archive.
 pub(crate) fn write_changes(
@@ -25,6 +26,7 @@ pub(crate) fn write_changes(
         lowers,
         layer,
         links: BTreeMap::new(),
+        above: Vec::new(),
     };
     walk.run()
 }
@@ -38,6 +40,7 @@ enum Item {
         path: Vec<u8>,
         stat: Stat,
         is_hidden: bool,
+        below: Below,
     },
 }
 
@@ -55,30 +58,64 @@ struct Walk<'w> {
     layer: &'w mut LayerWriter,
     /// The first names of the files that have several.
     links: BTreeMap<(u64, u64), Vec<u8>>,
+    /// The directories above what comes next that are as the lowers have them: they are written only if something in
+    /// them is.
+    above: Vec<Header>,
 }
 
 impl Walk<'_> {
     /// Visits all, sorted. What is still to do is on a stack, since a tree may be very deep.
     fn run(mut self) -> Result<(), LayerError> {
-        let (mut stack, _) = self.open_directory(b"", false)?;
+        let (mut stack, _) = self.open_directory(b"", false, Below::Same)?;
         while let Some(item) = stack.pop() {
             match item {
-                Item::Whiteout(path) => self.layer.put_whiteout(path)?,
+                Item::Whiteout(path) => {
+                    self.write_above(&path)?;
+                    self.layer.put_whiteout(path)?;
+                }
                 Item::File {
                     path,
                     stat,
                     is_hidden,
+                    below,
                 } if path.ends_with(b"/") => {
-                    let (children, xattrs) = self.open_directory(&path, is_hidden)?;
-                    let xattrs = portable(&path, xattrs)?;
-                    self.layer.put(Header {
+                    let (children, xattrs) = self.open_directory(&path, is_hidden, below)?;
+                    let xattrs = recorded(portable(&path, xattrs)?);
+                    let header = Header {
                         xattrs,
                         ..header(path, Kind::Directory, &stat)
-                    })?;
+                    };
+                    if below == Below::Same {
+                        self.leave(&header.name);
+                        self.above.push(header);
+                    } else {
+                        self.write_above(&header.name)?;
+                        self.layer.put(header)?;
+                    }
                     stack.extend(children);
                 }
-                Item::File { path, stat, .. } => self.file(path, &stat)?,
+                Item::File {
+                    below: Below::Same, ..
+                } => {}
+                Item::File { path, stat, .. } => {
+                    self.write_above(&path)?;
+                    self.file(path, &stat)?;
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// Forgets the directories that `path` is not in.
+    fn leave(&mut self, path: &[u8]) {
+        self.above.retain(|header| path.starts_with(&header.name));
+    }
+
+    /// Writes the directories above `path` that are not written yet.
+    fn write_above(&mut self, path: &[u8]) -> Result<(), LayerError> {
+        self.leave(path);
+        for header in std::mem::take(&mut self.above) {
+            self.layer.put(header)?;
         }
         Ok(())
     }
@@ -91,6 +128,7 @@ impl Walk<'_> {
         &self,
         path: &[u8],
         is_hidden: bool,
+        below: Below,
     ) -> Result<(Vec<Item>, Xattrs), LayerError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let handle = self
@@ -99,13 +137,23 @@ impl Walk<'_> {
             .map_err(self.upper.error("open", path))?;
         let xattrs = xattr::read(&handle).map_err(self.upper.error("inspect", path))?;
         let is_hidden = is_hidden || xattr::is_opaque(&xattrs);
+        let lowers = match below {
+            Below::Nothing => Vec::new(),
+            Below::Other | Below::Same => self.lowers.directories(path)?,
+        };
         let mut items = Vec::new();
         let mut names = BTreeSet::new();
         for child in list(&handle).map_err(self.upper.error("list", path))? {
             let child_path = [path, &child.name].concat();
             let stat =
                 stat(&handle, &child.name).map_err(self.upper.error("inspect", &child_path))?;
-            items.extend(item(path, &child.name, stat, is_hidden)?);
+            let file = Named {
+                directory: &handle,
+                name: &child.name,
+                stat: &stat,
+            };
+            let below = file.below(&lowers);
+            items.extend(item(&file, path, is_hidden, below)?);
             names.insert(child.name);
         }
         if is_hidden {
@@ -159,7 +207,7 @@ impl Walk<'_> {
             });
         }
         let xattrs = xattr::read(&handle).map_err(self.upper.error("inspect", &path))?;
-        let xattrs = portable(&path, xattrs)?;
+        let xattrs = recorded(portable(&path, xattrs)?);
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         self.layer.put(Header {
             size,
@@ -225,11 +273,12 @@ fn header(name: Vec<u8>, kind: Kind, stat: &Stat) -> Header {
 
 /// What is to be written for the file `name`, if anything.
 fn item(
+    file: &Named<'_>,
     directory: &[u8],
-    name: &[u8],
-    stat: Stat,
     is_hidden: bool,
+    below: Below,
 ) -> Result<Option<Item>, LayerError> {
+    let (name, stat) = (file.name, *file.stat);
     if is_whiteout(&stat) {
         return Ok(Some(whiteout(directory, name)));
     }
@@ -248,12 +297,14 @@ fn item(
                 path,
                 stat,
                 is_hidden,
+                below,
             })
         }
         _ => Some(Item::File {
             path,
             stat,
             is_hidden,
+            below,
         }),
     })
 }

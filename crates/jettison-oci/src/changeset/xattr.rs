@@ -40,6 +40,22 @@ pub(crate) fn portable(xattrs: Xattrs) -> Xattrs {
         .collect()
 }
 
+/// The attributes that a layer of what a command changed has: capabilities alone, as in BuildKit's layers (containerd:
+/// `ChangeWriter.HandleChange`, pkg/archive).
+pub(crate) fn recorded(mut xattrs: Xattrs) -> Xattrs {
+    xattrs.retain(|name, _| name == CAPABILITY);
+    xattrs
+}
+
+/// The capabilities of an open file, if it has any.
+pub(crate) fn capability(file: impl AsFd) -> Result<Option<Vec<u8>>, Errno> {
+    match value(file, CAPABILITY) {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// All extended attributes of an open file that we may read.
 pub(crate) fn read(file: impl AsFd) -> Result<Xattrs, Errno> {
     let mut xattrs = BTreeMap::new();

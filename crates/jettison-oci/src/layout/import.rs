@@ -1,14 +1,17 @@
-//! Reads image layouts into the store.
+//! Reads image layouts, and archives of images, into the store.
+
+mod docker;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::changeset::{Entry, EntryKind, each_entry, measure_layer};
+use crate::changeset::{Entry, EntryKind, TarFile, measure_layer};
 use crate::config::ImageConfig;
 use crate::descriptor::Descriptor;
 use crate::digest::{Digest, ManifestDigest};
 use crate::image::{Image, ImageError};
+use crate::layout::import::docker::DockerArchive;
 use crate::layout::{ExportError, image_error, io_error, is_image, layer_error, store_error};
 use crate::manifest::{ImageIndex, Manifest};
 use crate::store::{BlobWriter, IMAGE_NAME, REF_NAME, Store};
@@ -18,13 +21,30 @@ const LARGEST_JSON: u64 = 16 << 20;
 /// How deep indexes may lie in indexes.
 const DEEPEST: usize = 4;
 
+/// Images, each with a name that it has where it comes from. One with several names is there several times.
+type Imported = Vec<(Option<String>, Image)>;
+
 /// Reads all images of the OCI layout at `path`, a directory or a tar file, into the store, with
 /// the names that they have there. Blobs and layers are verified.
+///
+/// A tar file may be compressed, and may be one of `docker save` as well, see [`import_archive`].
 pub fn import_layout(
     store: &Store,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
     import(store, path, None)
+}
+
+/// Reads all images of a tar file into the store, with the names that they have there: an OCI layout, or what
+/// `docker save` writes. It may be compressed with gzip, bzip2, xz or zstd, and is read once, from start to end.
+///
+/// `path` is the archive's name, for messages.
+pub fn import_archive(
+    store: &Store,
+    reader: &mut dyn Read,
+    path: &Path,
+) -> Result<Vec<(Option<String>, Image)>, ExportError> {
+    read_archive(store, reader, (path, None))
 }
 
 /// Reads from the OCI layout at `path`, as [`import_layout`] does, the image whose manifest has the digest `wanted`, or
@@ -37,18 +57,23 @@ pub fn import_from_layout(
     import(store, path, Some(wanted))
 }
 
-fn import(
-    store: &Store,
-    path: &Path,
-    wanted: Option<&Digest>,
-) -> Result<Vec<(Option<String>, Image)>, ExportError> {
+fn import(store: &Store, path: &Path, wanted: Option<&Digest>) -> Result<Imported, ExportError> {
     let metadata = fs::metadata(path).map_err(io_error("open", path))?;
-    let (index, directory) = if metadata.is_dir() {
-        (directory_index(path)?, Some(path.to_owned()))
-    } else {
-        (read_archive(store, path)?, None)
-    };
-    let index = ImageIndex::from_json(&index).map_err(json_error("index.json"))?;
+    if metadata.is_dir() {
+        let index = directory_index(path)?;
+        return read_index(store, &index, (Some(path.to_owned()), wanted));
+    }
+    let mut file = File::open(path).map_err(io_error("open", path))?;
+    read_archive(store, &mut file, (path, wanted))
+}
+
+/// Reads what an `index.json` lists; blobs that are not in the store yet are in the directory.
+fn read_index(
+    store: &Store,
+    index: &[u8],
+    (directory, wanted): (Option<PathBuf>, Option<&Digest>),
+) -> Result<Imported, ExportError> {
+    let index = ImageIndex::from_json(index).map_err(json_error("index.json"))?;
     let mut import = Import {
         store,
         directory,
@@ -76,14 +101,26 @@ fn directory_index(path: &Path) -> Result<Vec<u8>, ExportError> {
     read_json(file).map_err(io_error("read", &index))
 }
 
-/// Stores the blobs of an archive, and returns its `index.json`.
-fn read_archive(store: &Store, path: &Path) -> Result<Vec<u8>, ExportError> {
-    let file = File::open(path).map_err(io_error("open", path))?;
+/// Stores the blobs of an archive, and then its images.
+fn read_archive(
+    store: &Store,
+    reader: &mut dyn Read,
+    (path, wanted): (&Path, Option<&Digest>),
+) -> Result<Imported, ExportError> {
+    let strange = || ExportError::NotAnArchive {
+        path: path.to_owned(),
+    };
+    let tar = TarFile::open(reader).ok_or_else(strange)?;
     let mut index = None;
+    let mut docker = DockerArchive::default();
     let mut failure = None;
-    let read = each_entry(file, |entry, content| {
+    let read = tar.each_entry(|entry, content| {
         if failure.is_none() {
-            failure = archive_entry(store, path, &entry, content, &mut index).err();
+            failure = match archive_entry(store, path, (&entry, content), &mut index) {
+                Ok(true) => None,
+                Ok(false) => docker.entry(store, path, &entry, content).err(),
+                Err(error) => Some(error),
+            };
         }
         Ok(())
     });
@@ -93,9 +130,13 @@ fn read_archive(store: &Store, path: &Path) -> Result<Vec<u8>, ExportError> {
     read.map_err(|error| ExportError::Broken {
         reason: describe(&error),
     })?;
-    index.ok_or_else(|| ExportError::NotALayout {
-        path: path.to_owned(),
-    })
+    match index {
+        Some(index) => {
+            let images = read_index(store, &index, (None, wanted))?;
+            Ok(docker.named(images))
+        }
+        None => docker.images(store)?.ok_or_else(strange),
+    }
 }
 
 /// An error with its causes, for a message that has no other place for them.
@@ -106,27 +147,23 @@ fn describe(error: &dyn std::error::Error) -> String {
     }
 }
 
+/// Takes what belongs to an OCI layout, and says whether the entry did.
 fn archive_entry(
     store: &Store,
     path: &Path,
-    entry: &Entry,
-    content: &mut dyn Read,
+    (entry, content): (&Entry, &mut dyn Read),
     index: &mut Option<Vec<u8>>,
-) -> Result<(), ExportError> {
+) -> Result<bool, ExportError> {
     if entry.kind != EntryKind::File {
-        return Ok(());
+        return Ok(false);
     }
     if entry.path == b"index.json" {
         *index = Some(read_json(content).map_err(io_error("read", path))?);
-        return Ok(());
+        return Ok(true);
     }
-    let hex = entry
-        .path
-        .strip_prefix(b"blobs/sha256/")
-        .and_then(|hex| str::from_utf8(hex).ok());
-    match hex.and_then(Digest::from_hex) {
-        Some(digest) => store_blob(store, &digest, content, path),
-        None => Ok(()),
+    match docker::blob_of(&entry.path) {
+        Some(digest) => store_blob(store, &digest, content, path).map(|()| true),
+        None => Ok(false),
     }
 }
 

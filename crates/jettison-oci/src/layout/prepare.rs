@@ -18,6 +18,7 @@ use crate::layout::export::{
     ExportContent, ExportImage, ExportSettings, Exported, ExportedImage, MediaTypes, Recompression,
     Timestamps,
 };
+use crate::layout::save::SavedImage;
 use crate::layout::{ExportError, image_error, io_error, layer_error, store_error};
 use crate::manifest::{ImageIndex, Manifest};
 use crate::media_type::MediaType;
@@ -75,6 +76,50 @@ impl Prepared {
             exported: Exported { descriptor, images },
             blobs: preparation.blobs,
             docker_manifest,
+        })
+    }
+}
+
+impl Prepared {
+    /// Makes the parts of several images, each with its names. What they share is there once.
+    pub(super) fn of_several(
+        store: &Store,
+        images: &[SavedImage],
+        settings: &ExportSettings,
+        scratch: &Path,
+    ) -> Result<Prepared, ExportError> {
+        let mut preparation = Preparation {
+            store,
+            settings,
+            scratch,
+            blobs: BTreeMap::new(),
+            layers: BTreeMap::new(),
+        };
+        let (mut entries, mut docker, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        for saved in images {
+            let export = ExportImage {
+                image: saved.image.clone(),
+                base: None,
+                platform: None,
+            };
+            let (image, one) = preparation.image(&export)?;
+            entries.extend(named_in_full(&one.manifest, &saved.names));
+            docker.push(docker_entry_of(&image, &saved.names));
+            written.push(one);
+        }
+        let first = written.first().map(|one| one.manifest.clone());
+        let Some(descriptor) = first else {
+            let reason = "there is no image to be written";
+            return Err(ExportError::Impossible { reason });
+        };
+        Ok(Prepared {
+            exported: Exported {
+                descriptor,
+                images: written,
+            },
+            entries,
+            blobs: preparation.blobs,
+            docker_manifest: Some(serde_json::Value::from(docker).to_string().into_bytes()),
         })
     }
 }
@@ -355,8 +400,26 @@ fn named(descriptor: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
     entries.collect()
 }
 
-/// The list of images in the form of `docker save`.
+/// As [`named`], with names in full also where other tools look for a word: tags alone do not tell several images apart
+/// (podman writes its archives so).
+fn named_in_full(descriptor: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
+    let mut entries = named(descriptor, names);
+    for entry in &mut entries {
+        if let Some(name) = entry.annotations.get(IMAGE_NAME).cloned() {
+            entry.annotations.insert(REF_NAME.to_owned(), name);
+        }
+    }
+    entries
+}
+
+/// The list of images in the form of `docker save`, with one image.
 fn docker_manifest_of(image: &Image, names: &[Reference]) -> Vec<u8> {
+    let entry = docker_entry_of(image, names);
+    serde_json::json!([entry]).to_string().into_bytes()
+}
+
+/// An image in the list of `docker save`.
+fn docker_entry_of(image: &Image, names: &[Reference]) -> serde_json::Value {
     let path = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
     let layers: Vec<String> = image
         .layers()
@@ -368,12 +431,11 @@ fn docker_manifest_of(image: &Image, names: &[Reference]) -> Vec<u8> {
         .filter(|name| name.tag().is_some() && name.digest().is_none())
         .map(Reference::familiar)
         .collect();
-    let entry = serde_json::json!([{
+    serde_json::json!({
         "Config": path(&image.id().0),
         "Layers": layers,
         "RepoTags": tags,
-    }]);
-    entry.to_string().into_bytes()
+    })
 }
 
 /// A file whose bytes are hashed and counted as they are written.

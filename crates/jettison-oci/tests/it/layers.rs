@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use expect_test::{Expect, expect};
 use jettison_oci::{
@@ -253,7 +254,7 @@ fn an_opaque_directory_removes_what_the_lowers_show_there() {
 }
 
 #[test]
-fn user_attributes_are_kept_and_overlays_own_are_not() {
+fn attributes_other_than_capabilities_are_not_in_layers() {
     let scratch = Scratch::new();
     if !has_overlay_features(&scratch) {
         return;
@@ -262,17 +263,74 @@ fn user_attributes_are_kept_and_overlays_own_are_not() {
     write(upper.join("file"), "x");
     let flags = rustix::fs::XattrFlags::empty();
     let file = upper.join("file");
-    rustix::fs::lsetxattr(&file, "user.note", b"kept\0\n", flags).unwrap();
-    rustix::fs::lsetxattr(&file, "user.overlay.origin", b"not kept", flags).unwrap();
+    for name in ["user.note", "user.overlay.origin"] {
+        rustix::fs::lsetxattr(&file, name, b"not kept", flags).unwrap();
+    }
     let layer = scratch.layer(&upper, &[]);
     let unpacked = scratch.dir("unpacked");
     unpack_layer(&scratch.store, &layer, &unpacked).unwrap();
     let mut value = [0; 16];
-    let length = rustix::fs::lgetxattr(unpacked.join("file"), "user.note", &mut value[..]);
-    assert_eq!(&value[..length.unwrap()], b"kept\0\n");
-    let origin =
-        rustix::fs::lgetxattr(unpacked.join("file"), "user.overlay.origin", &mut value[..]);
-    assert_eq!(origin, Err(rustix::io::Errno::NODATA));
+    for name in ["user.note", "user.overlay.origin"] {
+        let read = rustix::fs::lgetxattr(unpacked.join("file"), name, &mut value[..]);
+        assert_eq!(read, Err(rustix::io::Errno::NODATA), "{name}");
+    }
+}
+
+/// Makes a file of a time, with which a copy of it that nothing changed is the same.
+fn write_at(path: PathBuf, content: &str, seconds: u64) {
+    write(path.clone(), content);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+#[test]
+fn what_is_as_the_lowers_have_it_is_not_written() {
+    let scratch = Scratch::new();
+    let (bottom, top) = (scratch.dir("bottom"), scratch.dir("top"));
+    let upper = scratch.dir("upper");
+    for name in ["a/same", "a/content", "a/hidden"] {
+        write_at(bottom.join(name), "x", 5);
+    }
+    for name in [
+        "a/hidden", "a/time", "a/mode", "a/size", "b/c/same", "d/file",
+    ] {
+        write_at(top.join(name), "y", 5);
+    }
+    for (name, content, time) in [
+        ("a/same", "x", 5),
+        ("a/content", "y", 5),
+        ("a/hidden", "x", 5),
+        ("a/time", "y", 6),
+        ("a/mode", "y", 5),
+        ("a/size", "yy", 5),
+        ("b/c/same", "y", 5),
+        ("d/file/below", "y", 5),
+        ("e/new", "y", 5),
+    ] {
+        write_at(upper.join(name), content, time);
+    }
+    set_mode(&upper.join("a/mode"), 0o600);
+    // Its first name is as it was, so that the other is a file of its own.
+    fs::hard_link(upper.join("a/same"), upper.join("b/c/linked")).unwrap();
+    let layer = scratch.layer(&upper, &[top, bottom]);
+    expect![[r"
+        5 0755 a/ 0
+        0 0644 a/content 1
+        0 0644 a/hidden 1
+        0 0600 a/mode 1
+        0 0644 a/size 2
+        0 0644 a/time 1
+        5 0755 b/ 0
+        5 0755 b/c/ 0
+        0 0644 b/c/linked 1
+        5 0755 d/ 0
+        5 0755 d/file/ 0
+        0 0644 d/file/below 1
+        5 0755 e/ 0
+        0 0644 e/new 1
+    "]]
+    .assert_eq(&listing(&scratch.tar(&layer)));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod archives;
+mod docker_archives;
 mod exports;
 mod interop;
 mod layers;

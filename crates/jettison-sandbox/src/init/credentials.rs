@@ -17,26 +17,11 @@ use super::Failure;
 use crate::seccomp::Filters;
 use crate::wire::Spec;
 
-/// What Docker lets a container's root do.
-const CAPABILITIES: CapabilitySet = CapabilitySet::AUDIT_WRITE
-    .union(CapabilitySet::CHOWN)
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::FSETID)
-    .union(CapabilitySet::KILL)
-    .union(CapabilitySet::MKNOD)
-    .union(CapabilitySet::NET_BIND_SERVICE)
-    .union(CapabilitySet::NET_RAW)
-    .union(CapabilitySet::SETFCAP)
-    .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::SETPCAP)
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::SYS_CHROOT);
-
 /// Becomes the user of `spec`, with the capabilities and the system call filter of a container; or with all that there
 /// is.
 pub(super) fn assume(spec: &Spec, filters: &Filters) -> Result<(), Failure> {
     set_groups(spec)?;
+    let allowed = CapabilitySet::from_bits_retain(spec.capabilities);
     let gid = Gid::from_raw(spec.gid);
     set_thread_res_gid(gid, gid, gid).map_err(Failure::of("set the group ID"))?;
     clear_ambient_capability_set().map_err(Failure::of("clear the ambient capabilities"))?;
@@ -44,8 +29,13 @@ pub(super) fn assume(spec: &Spec, filters: &Filters) -> Result<(), Failure> {
         set_keep_capabilities(true).map_err(Failure::of("keep the capabilities"))?;
         &filters.unconfined
     } else {
-        shrink_bounding_set()?;
-        &filters.confined
+        shrink_bounding_set(allowed)?;
+        // Docker's profile lets those who may administer the system mount and make namespaces, too.
+        if allowed.contains(CapabilitySet::SYS_ADMIN) {
+            &filters.unconfined
+        } else {
+            &filters.confined
+        }
     };
     filter
         .load()
@@ -56,7 +46,9 @@ pub(super) fn assume(spec: &Spec, filters: &Filters) -> Result<(), Failure> {
         return keep_all_capabilities();
     }
     let kept = if uid.is_root() {
-        CAPABILITIES
+        // What the caller itself may not do cannot be given.
+        let own = capabilities(None).map_err(Failure::of("read the capabilities"))?;
+        allowed.intersection(own.permitted)
     } else {
         CapabilitySet::empty()
     };
@@ -103,11 +95,12 @@ fn set_groups(spec: &Spec) -> Result<(), Failure> {
     set_thread_groups(&groups).map_err(Failure::of("set the supplementary groups"))
 }
 
-fn shrink_bounding_set() -> Result<(), Failure> {
+/// Gives up for good all capabilities but those that are allowed.
+fn shrink_bounding_set(allowed: CapabilitySet) -> Result<(), Failure> {
     for bit in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << bit);
         match capability_is_in_bounding_set(capability) {
-            Ok(true) if !CAPABILITIES.contains(capability) => {
+            Ok(true) if !allowed.contains(capability) => {
                 remove_capability_from_bounding_set(capability)
                     .map_err(Failure::of("drop a capability"))?;
             }

@@ -97,10 +97,16 @@ fn mount_dev(tree: &Tree<'_>, spec: &Spec, closed: MountAttrFlags) -> Result<(),
         rustix::fs::symlinkat(to, &dev, name).map_err(Failure::at("create /dev's link", name))?;
     }
     mount_below(dev.as_fd(), "pts", terminals()?)?;
-    let size = spec.shm_size.to_string();
-    let shm = new_filesystem("tmpfs", &[("mode", "1777"), ("size", &size)], closed)
-        .map_err(Failure::at("mount", "/dev/shm"))?;
-    mount_below(dev.as_fd(), "shm", shm)?;
+    if spec.mounts.iter().any(|mount| mount.target == "/dev/shm") {
+        // The caller's takes the place of ours.
+        rustix::fs::mkdirat(&dev, "shm", Mode::from_raw_mode(0o755))
+            .map_err(Failure::at("create the directory", "/dev/shm"))?;
+    } else {
+        let size = spec.shm_size.to_string();
+        let shm = new_filesystem("tmpfs", &[("mode", "1777"), ("size", &size)], closed)
+            .map_err(Failure::at("mount", "/dev/shm"))?;
+        mount_below(dev.as_fd(), "shm", shm)?;
+    }
     match new_filesystem("mqueue", &[], closed) {
         Ok(queues) => mount_below(dev.as_fd(), "mqueue", queues),
         // The kernel was built without message queues.

@@ -2,20 +2,22 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::pty::OpenptFlags;
 use rustix::thread::UnshareFlags;
 
 use super::{CANNOT_REPORT, Failure, credentials, rootfs};
 use crate::seccomp::Filters;
 use crate::system::{self, Disposition};
+use crate::terminal::TerminalSize;
 use crate::ulimit;
 use crate::wire::{self, Report, Spec};
 
@@ -66,6 +68,10 @@ fn set_up(
     rustix::process::chdir(Path::new(&spec.cwd)).map_err(Failure::at("enter", &spec.cwd))?;
     if spec.owns_streams {
         own_streams(spec)?;
+    }
+    if let Some((rows, columns)) = spec.terminal {
+        let size = TerminalSize { rows, columns };
+        open_terminal(spec, size, supervisor)?;
     }
     for limit in &spec.ulimits {
         ulimit::set(&limit.name, limit.soft, limit.hard)
@@ -132,6 +138,38 @@ fn set_up_terminal(spec: &Spec) -> Result<(), Failure> {
             .map_err(Failure::of("take the terminal"))?;
     }
     Ok(())
+}
+
+/// Gives PID 1 a new terminal, of the sandbox's own, for its session and for its standard streams.
+fn open_terminal(
+    spec: &Spec,
+    size: TerminalSize,
+    supervisor: &Supervisor<'_>,
+) -> Result<(), Failure> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let controller = rustix::fs::open("/dev/ptmx", flags, Mode::empty())
+        .map_err(Failure::of("create a terminal"))?;
+    rustix::pty::unlockpt(&controller).map_err(Failure::of("create a terminal"))?;
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = rustix::pty::ioctl_tiocgptpeer(&controller, flags)
+        .map_err(Failure::of("open the terminal"))?;
+    rustix::termios::tcsetwinsize(&controller, size.to_winsize())
+        .map_err(Failure::of("set the terminal's size"))?;
+    match rustix::fs::fchown(&terminal, Some(Uid::from_raw(spec.uid)), None) {
+        // An ID that does not exist here; assuming it will say so.
+        Ok(()) | Err(Errno::INVAL) => {}
+        Err(error) => return Err(Failure::of("give the terminal away")(error)),
+    }
+    rustix::process::ioctl_tiocsctty(&terminal).map_err(Failure::of("take the terminal"))?;
+    wire::send_report(
+        supervisor.socket,
+        &Report::Terminal,
+        Some(controller.as_fd()),
+    )
+    .map_err(Failure::of("hand the terminal over"))?;
+    rustix::stdio::dup2_stdin(&terminal).map_err(Failure::of("connect the terminal"))?;
+    rustix::stdio::dup2_stdout(&terminal).map_err(Failure::of("connect the terminal"))?;
+    rustix::stdio::dup2_stderr(&terminal).map_err(Failure::of("connect the terminal"))
 }
 
 /// Lets the user open `/dev/stdout` and its siblings, which are pipes that root has made.

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use jettison_sandbox::{HostState, Network, SandboxError, User, probe_host};
+use jettison_sandbox::{
+    Capabilities, HostState, Network, SandboxError, Security, Status, Terminal, TerminalSize, User,
+    probe_host,
+};
 
 use crate::runner::Test;
 use crate::world::{Scene, World, run, say, text};
@@ -10,6 +13,8 @@ use crate::world::{Scene, World, run, say, text};
 pub(crate) const TESTS: &[Test] = crate::tests![
     the_program_is_process_one,
     capabilities_are_those_of_docker,
+    capabilities_are_those_that_were_chosen,
+    a_terminal_of_its_own_is_the_programs,
     an_ordinary_user_has_no_capabilities,
     user_and_groups_are_as_given,
     setuid_programs_work,
@@ -38,6 +43,41 @@ fn capabilities_are_those_of_docker(world: &World) {
         "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n\
          CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\n"
     );
+}
+
+fn capabilities_are_those_that_were_chosen(world: &World) {
+    let named = |name: &str| Capabilities::named(name).unwrap();
+    let cases = [
+        (Capabilities::NONE, "0000000000000000"),
+        (named("net_admin"), "0000000000001000"),
+        (
+            Capabilities::docker().without(named("CHOWN")),
+            "00000000a80425fa",
+        ),
+    ];
+    for (capabilities, expected) in cases {
+        let scene = Scene::new();
+        let mut sandbox = scene.sandbox("grep -E '^Cap(Eff|Bnd)' /proc/self/status");
+        sandbox.security = Security::Capabilities(capabilities);
+        assert_eq!(
+            text(&run(world, &sandbox)),
+            format!("CapEff:\t{expected}\nCapBnd:\t{expected}\n")
+        );
+    }
+}
+
+fn a_terminal_of_its_own_is_the_programs(world: &World) {
+    let scene = Scene::new();
+    let script = "tty >/out; stty size >>/out; : </dev/tty && echo controls >>/out; stat -c %u /dev/pts/0 >>/out";
+    let mut sandbox = scene.sandbox(script);
+    sandbox.terminal = Terminal::Own(TerminalSize {
+        rows: 33,
+        columns: 99,
+    });
+    let exit = sandbox.spawn(&world.entered).unwrap().wait().unwrap();
+    assert_eq!(exit.status, Status::Code(0));
+    let written = fs::read_to_string(scene.path("upper/out")).unwrap();
+    assert_eq!(written, "/dev/pts/0\n33 99\ncontrols\n0\n");
 }
 
 fn as_app(scene: &Scene, script: &str) -> jettison_sandbox::Sandbox {

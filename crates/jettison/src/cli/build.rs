@@ -54,7 +54,7 @@ pub(crate) struct ImageArgs {
         value_delimiter = ','
     )]
     pub(crate) platforms: Vec<String>,
-    /// Give the build more contexts: a directory, an image, an address
+    /// Give the build more contexts: a directory, an image, an address, a stage (target:STAGE)
     #[arg(long = "build-context", value_name = "NAME=VALUE")]
     pub(crate) build_contexts: Vec<String>,
     /// Add a label to the image
@@ -79,6 +79,9 @@ pub(crate) struct OutputArgs {
     /// Write the result out: DIR, `-` for a tar, or type=oci|docker|tar|local|image|cacheonly,dest=PATH
     #[arg(short, long = "output", value_name = "SPEC", value_parser = output)]
     pub(crate) outputs: Vec<OutputSpec>,
+    /// Load the image into a running Docker or Podman; short for -o type=docker
+    #[arg(long)]
+    pub(crate) load: bool,
     /// Write the image ID to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
@@ -101,7 +104,7 @@ pub(crate) struct CacheArgs {
         value_delimiter = ','
     )]
     pub(crate) no_cache_filter: Vec<String>,
-    /// Use results that --cache-to wrote: type=local,src=DIR
+    /// Use results that --cache-to wrote: type=local,src=DIR[,mounts=true]
     #[arg(long, value_name = "SPEC", value_parser = cache_import)]
     pub(crate) cache_from: Vec<CacheImport>,
     /// Write results for other machines: type=local,dest=DIR[,mode=max][,mounts=true]

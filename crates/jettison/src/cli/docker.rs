@@ -14,9 +14,6 @@ use crate::failure::Failure;
     reason = "each is an option of the command line"
 )]
 pub(crate) struct DockerArgs {
-    /// Refused: `-o type=docker,dest=- | docker load` does it
-    #[arg(long, hide_short_help = true)]
-    pub(crate) load: bool,
     /// Refused: registries are not supported yet
     #[arg(long, hide_short_help = true)]
     pub(crate) push: bool,
@@ -120,12 +117,6 @@ impl DockerArgs {
     /// The first option that cannot be met, and what to do.
     fn refused(&self) -> Option<(String, &'static str)> {
         let refused = |option: &str| format!("{option} is not supported");
-        if self.load {
-            return Some((
-                "--load is not supported: there is no daemon to load the image into".to_string(),
-                "`jettison build -q -o type=docker,dest=- … | docker load` does it; without -o the image is in jettison's own store",
-            ));
-        }
         if self.push {
             return Some((
                 "--push is not supported yet: registries are not".to_string(),

@@ -50,7 +50,7 @@ pub(crate) fn run(
         return call::run(call, (args, &open(Owners::Squash)?), surroundings, output);
     }
     options::refuse_unbuilt(args)?;
-    let results = Results::of(args)?;
+    let results = Results::of(args, surroundings)?;
     let platforms = platforms::wanted(args)?;
     let mut named = Named::of(args)?;
     let prepare = |opened| prepare(args, &results, opened, surroundings);
@@ -91,9 +91,10 @@ pub(crate) fn run(
         now: surroundings.now,
     };
     let built = work.all(&platforms)?;
-    let written = results.write(&engine, &built)?;
+    let mut notes = Vec::new();
+    let written = results.write(&engine, &built, &mut notes)?;
+    caches::write(&engine, &built, &args.cache.cache_to, output)?;
     for built in &built {
-        caches::write(&engine, built, &args.cache.cache_to, output)?;
         if shows_steps(progress) {
             for line in table::table(built) {
                 output.note(Look::Plain, &line);
@@ -104,8 +105,10 @@ pub(crate) fn run(
         }
     }
     if progress != ProgressKind::Quiet {
-        for tag in &results.tags {
-            output.note(Look::Note, &format!("named {}", tag.familiar()));
+        let tags = results.tags.iter();
+        let tags = tags.map(|tag| format!("named {}", tag.familiar()));
+        for note in tags.chain(notes) {
+            output.note(Look::Note, &note);
         }
         if prepared.n_warnings > 0 {
             note_warnings(prepared.n_warnings, &inputs.source.path, output);

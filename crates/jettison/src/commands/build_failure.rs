@@ -1,8 +1,6 @@
 //! A build's error as the user should see it: with its place drawn, if it has one.
 
-use std::error::Error;
-
-use jettison_build::{BuildError, Located, LowerError};
+use jettison_build::{BuildError, Located, LowerError, messages};
 use jettison_dockerfile::{TextRange, parse};
 
 use crate::drawing::{Drawing, draw_all};
@@ -33,7 +31,10 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
         BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
         BuildError::Lower(lower) => lower_failure(lower, source),
         BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
-            let hint = if causes(error).iter().any(|cause| cause.contains(UNSUITABLE)) {
+            let hint = if messages(error)
+                .iter()
+                .any(|cause| cause.contains(UNSUITABLE))
+            {
                 "keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; \
                  `jettison doctor` tries it"
             } else {
@@ -76,11 +77,13 @@ fn lower_failure(error: &LowerError, source: &Source) -> Failure {
                 source,
                 *line,
                 &message,
-                &causes(cause.as_ref()),
+                &messages(cause.as_ref()),
             )
         }
         LowerError::Epoch { .. } => Failure::user(error.to_string()).because(error),
-        LowerError::NoTarget(_) => Failure::user(format!("{}: {error}", source.path)),
+        LowerError::NoTarget(_) | LowerError::NoContextStage { .. } => {
+            Failure::user(format!("{}: {error}", source.path))
+        }
     }
 }
 
@@ -124,20 +127,6 @@ fn instruction_range(source: &Source, line: usize) -> Option<TextRange> {
     let mut instructions = parse.instructions().iter();
     let instruction = instructions.find(|instruction| instruction.line == line)?;
     Some(instruction.range.clone())
-}
-
-/// An error's message and those of what caused it.
-fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut causes: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if causes.last() != Some(&text) {
-            causes.push(text);
-        }
-        next = error.source();
-    }
-    causes
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What builds have left in the store, as `du` and `prune` print it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jettison_build::StoreItem;
 use jettison_slim::{size_text, timestamp};
 use serde::Serialize;
 
+use crate::age::about;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::printable::{one_line, printable_json};
@@ -138,48 +139,9 @@ fn ago(item: &StoreItem, now: SystemTime) -> String {
     format!("{} ago", about(age))
 }
 
-/// A duration in docker's words (docker/go-units: `HumanDuration`, duration.go).
-fn about(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (minutes, hours) = (seconds / 60, (seconds + 1_800) / 3_600);
-    match (seconds, minutes, hours) {
-        (0, ..) => "less than a second".to_string(),
-        (1, ..) => "1 second".to_string(),
-        (..60, ..) => format!("{seconds} seconds"),
-        (_, 1, _) => "about a minute".to_string(),
-        (_, ..60, _) => format!("{minutes} minutes"),
-        (_, _, 1) => "about an hour".to_string(),
-        (_, _, ..48) => format!("{hours} hours"),
-        (_, _, ..336) => format!("{} days", hours / 24),
-        (_, _, ..1_440) => format!("{} weeks", hours / 168),
-        (_, _, ..17_520) => format!("{} months", hours / 720),
-        _ => format!("{} years", hours / 8_760),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_told_as_docker_tells_them() {
-        for (seconds, text) in [
-            (0, "less than a second"),
-            (1, "1 second"),
-            (59, "59 seconds"),
-            (60, "about a minute"),
-            (120, "2 minutes"),
-            (3_599, "59 minutes"),
-            (3_600, "about an hour"),
-            (7_200, "2 hours"),
-            (172_800, "2 days"),
-            (1_209_600, "2 weeks"),
-            (7_776_000, "3 months"),
-            (94_608_000, "3 years"),
-        ] {
-            assert_eq!(about(Duration::from_secs(seconds)), text);
-        }
-    }
 
     #[test]
     fn a_digest_is_shortened_wherever_it_stands() {

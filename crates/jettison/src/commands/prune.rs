@@ -1,5 +1,6 @@
 //! `jettison prune`
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,7 +45,15 @@ pub(crate) fn run(
         most_space: most_space(args, &store, &root)?,
         is_trial: args.dry_run,
     };
-    let pruned = prune(&store, &request)
+    let notes = RefCell::new(&mut *output);
+    let waiting = || {
+        let mut output = notes.borrow_mut();
+        output.note(
+            Look::Note,
+            "waiting for a running build that uses the store…",
+        );
+    };
+    let pruned = prune(&store, &request, &waiting)
         .map_err(|error| Failure::user("cannot prune the store").because(&error))?;
     let now = surroundings.time();
     if args.verbose {

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jettison_build::{Checkout, GitCommit, GitRequest, RemoteError, Secrets};
+use jettison_build::{Checkout, GitCommit, GitRequest, RemoteError, Secrets, causes};
 
 use crate::remote::address::redacted;
 use crate::remote::agent::{Patience, Reach};
@@ -81,14 +81,7 @@ impl GitError {
 
 /// Says whether an error, or what caused it, is that the host has no `git`.
 pub(crate) fn lacks_git(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if matches!(error.downcast_ref(), Some(ProgramError::Missing)) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    causes(error).any(|error| matches!(error.downcast_ref(), Some(ProgramError::Missing)))
 }
 
 /// What a reference was when it was first asked about; whoever asks waits for the first one who did.

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::{fs, io::Write};
 
+use expect_test::expect;
 use jettison_testkit::{GitProject, Outcome, Scratch, WebAnswer, WebServer, git_answer};
 
 use crate::PROGRAM;
@@ -204,4 +205,66 @@ fn the_time_of_a_commit_can_be_that_of_the_image() {
     };
     assert_eq!(epoch("context"), epoch("1000000000"));
     assert_ne!(epoch("context"), epoch("1000000001"));
+}
+
+#[test]
+fn a_stage_takes_the_place_of_an_image() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    scratch.write("app/a", "a").write(
+        "app/written",
+        "FROM scratch AS mine\nCOPY a /\nENV A=b\nFROM mine AS first\nCOPY --from=mine /a /b\n\
+         FROM mine\nCOPY --from=first /b /b\n",
+    );
+    let dockerfile = "FROM base\nCOPY --from=base /a /b\nFROM scratch AS mine\nCOPY a /\nENV A=b\nFROM base AS last\n";
+    scratch.write(
+        "app/Dockerfile",
+        format!("{dockerfile}COPY --from=0 /b /b\n"),
+    );
+    let context = "--build-context=base=target:mine";
+    let built = scratch
+        .jettison(&["build", "-q", "app", context])
+        .succeeded();
+    let written = scratch
+        .jettison(&["build", "-q", "app", "-f", "app/written"])
+        .succeeded();
+    assert_eq!(built.stdout, written.stdout);
+    scratch.check(
+        &["build", "app", "--build-context=base=target:yours"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: app/Dockerfile: the named context `base` is `target:yours`, which is no stage: there are mine, last
+        "#]],
+    );
+    scratch.check(
+        &["build", "app", "--build-context=base=target:last"],
+        expect![[r#"
+            exit: 2
+            --- stderr ---
+            error: circular dependency: stage `stage-0` needs itself through the named context `base`, which is stage `last`
+             --> app/Dockerfile:1:1
+              |
+            1 | FROM base
+              | ^^^^^^^^^
+        "#]],
+    );
+}
+
+#[test]
+fn builds_from_standard_input_are_explained() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    let build = |text: &str| {
+        let arguments = ["build", "--explain", "--progress=plain", "-"];
+        fed(&scratch, &arguments, text.as_bytes()).succeeded()
+    };
+    let first = build("FROM scratch\nWORKDIR /one\n");
+    assert!(first.stderr.contains("WORKDIR /one"), "{first}");
+    let second = build("FROM scratch\nWORKDIR /two\n");
+    assert!(second.stderr.contains("one"), "{second}");
 }

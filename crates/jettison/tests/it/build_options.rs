@@ -61,12 +61,12 @@ fn switches_take_a_value_as_dockers_do() {
         "--rm=false",
     ] {
         check_options(
-            &[option, "--load"],
+            &[option, "--squash"],
             expect![[r#"
                 exit: 2
                 --- stderr ---
-                error: --load is not supported: there is no daemon to load the image into
-                hint: `jettison build -q -o type=docker,dest=- … | docker load` does it; without -o the image is in jettison's own store
+                error: --squash is not supported
+                hint: a last stage `FROM scratch` with `COPY --from=STAGE / /` has one layer
             "#]],
         );
     }

@@ -222,7 +222,7 @@ fn images_lists_what_was_named() {
         .expect("an image is an object")
         .keys()
         .collect();
-    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "Tag", "UniqueSize", "UnpackedBytes", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
+    expect![[r#"["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository", "SharedSize", "Size", "StoredBytes", "StoredSize", "Tag", "UniqueSize", "UnpackedBytes", "UnpackedSize", "VirtualSize"]"#]].assert_eq(&format!("{keys:?}"));
     assert_eq!(image["Repository"], "files");
     assert_eq!(image["UnpackedBytes"], 13);
 }
@@ -286,9 +286,9 @@ fn an_image_that_does_not_exist_cannot_run() {
     Scratch::new(PROGRAM).check(
         &["run", "nothing"],
         expect![[r#"
-        exit: 2
+        exit: 125
         --- stderr ---
-        error: there is no image called `nothing`
+        error: no such image: nothing
         hint: `jettison images` lists those that there are
     "#]],
     );

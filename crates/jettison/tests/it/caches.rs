@@ -1,10 +1,11 @@
 //! Results that travel: `--cache-to` and `--cache-from`.
 
 use expect_test::expect;
-use jettison_testkit::Scratch;
+use jettison_testkit::{Scratch, skip};
 
 use crate::PROGRAM;
 use crate::builds::check_build;
+use crate::conformance::find_busybox;
 use crate::shared::namespaces_work;
 
 /// A directory `app` with two stages.
@@ -135,4 +136,49 @@ fn a_cache_that_cannot_be_written_fails_the_build_unless_that_does_not_matter() 
             warning: full is not an image layout
         "#]],
     );
+}
+
+/// A directory `app` with a shell, and a command that has a cache mount; `None`, said aloud, if there is no shell.
+fn app_with_cache_mount(command: &str) -> Option<Scratch> {
+    let Some(shell) = find_busybox() else {
+        skip("no static busybox: install the package busybox-static");
+        return None;
+    };
+    let scratch = Scratch::new(PROGRAM);
+    let dockerfile = format!(
+        "FROM scratch\nCOPY --chmod=755 sh /bin/sh\nRUN --mount=type=cache,target=/c {command}\n"
+    );
+    scratch.write("app/Dockerfile", &dockerfile);
+    std::fs::copy(shell, scratch.dir().join("app/sh")).unwrap();
+    Some(scratch)
+}
+
+#[test]
+fn cache_mounts_travel_if_that_is_asked_for() {
+    if !namespaces_work() {
+        return;
+    }
+    let (Some(one), Some(two)) = (
+        app_with_cache_mount("echo of one >/c/marker"),
+        app_with_cache_mount("read x </c/marker; echo the marker is $x"),
+    ) else {
+        return;
+    };
+    let cache = one.dir().join("cache").display().to_string();
+    let to = format!("type=local,dest={cache},mounts=true");
+    one.jettison(&["build", "-q", "app", "--cache-to", &to])
+        .succeeded();
+    let from = format!("type=local,src={cache}");
+    let without = two.jettison(&["build", "app", "--cache-from", &from]);
+    assert!(without.stderr.contains("can't open /c/marker"), "{without}");
+    let with = two
+        .jettison(&[
+            "build",
+            "app",
+            "--no-cache",
+            "--cache-from",
+            &(from + ",mounts=true"),
+        ])
+        .succeeded();
+    assert!(with.stderr.contains("the marker is of one"), "{with}");
 }

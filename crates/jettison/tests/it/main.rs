@@ -20,12 +20,18 @@ mod check_formats;
 mod cli;
 mod conformance;
 mod contexts;
+mod debugging;
+mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod lent;
+mod loading;
 mod outputs;
+mod peers;
 mod progress;
 mod pruning;
+mod running;
 mod shared;
 mod users;
 

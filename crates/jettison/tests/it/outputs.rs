@@ -232,7 +232,6 @@ fn outputs_that_cannot_be_are_refused_before_anything_is_built() {
     let Some(scratch) = app() else { return };
     for output in [
         ["-o", "-", "-o", "type=oci"].as_slice(),
-        &["-o", "type=docker"],
         &["-o", "type=oci,dest=nowhere/x"],
         &["-o", "type=registry,name=x"],
     ] {

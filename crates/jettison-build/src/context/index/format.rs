@@ -19,14 +19,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jettison_oci::Digest;
+use crate::context::file_digest::FileDigest;
 
 use crate::cache::new_file;
 use crate::context::identity::{FileIdentity, FileTime};
 use crate::context::index::fresh::{Fresh, Record};
 use crate::context::index::{Content, MOST_SAVES};
 
-const MAGIC: &[u8; 16] = b"jettison index 1";
+const MAGIC: &[u8; 16] = b"jettison index 2";
 const HEADER: usize = 24;
 const RECORD: usize = 88;
 const ATTRIBUTES: usize = 32;
@@ -110,21 +110,32 @@ impl Loaded {
 
     /// What is known of the file with this identity, which has been seen then.
     pub(super) fn find(&self, identity: &FileIdentity) -> Option<Content> {
+        let index = self.position((identity.device, identity.inode))?;
+        let found = self.record(index)?;
+        let is_same = found.identity == *identity;
+        self.seen[index].fetch_or(is_same, Ordering::Relaxed);
+        is_same.then(|| found.content())
+    }
+
+    /// Whether the file is known by another identity.
+    pub(super) fn has_other(&self, identity: &FileIdentity) -> bool {
+        let index = self.position((identity.device, identity.inode));
+        let found = index.and_then(|index| self.record(index));
+        found.is_some_and(|found| found.identity != *identity)
+    }
+
+    /// The number of the record of the file with this device and inode.
+    fn position(&self, (device, inode): (u64, u64)) -> Option<usize> {
         if self.n_records == 0 {
             return None;
         }
         let mask = self.slots.len() - 1;
-        let mut slot = hash(identity.device, identity.inode) & mask;
+        let mut slot = hash(device, inode) & mask;
         loop {
             let index = self.slots[slot].checked_sub(1)? as usize;
             let at = HEADER + index * RECORD;
-            let is_it = word(&self.bytes, at + 8) == identity.inode
-                && word(&self.bytes, at) == identity.device;
-            if is_it {
-                let found = self.record(index)?;
-                let is_same = found.identity == *identity;
-                self.seen[index].fetch_or(is_same, Ordering::Relaxed);
-                return is_same.then(|| found.content());
+            if word(&self.bytes, at + 8) == inode && word(&self.bytes, at) == device {
+                return Some(index);
             }
             slot = (slot + 1) & mask;
         }
@@ -275,7 +286,7 @@ impl Output {
     fn all(&mut self, mut sources: Vec<Records<'_>>, now: u64) -> io::Result<()> {
         self.put(MAGIC)?;
         self.put(&now.to_le_bytes())?;
-        let mut attributes: Vec<Digest> = Vec::new();
+        let mut attributes: Vec<FileDigest> = Vec::new();
         let mut n_records = 0_u64;
         while let Some((record, age)) = next(&mut sources) {
             n_records += 1;
@@ -381,8 +392,8 @@ fn half(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(half)
 }
 
-fn digest(bytes: &[u8], at: usize) -> Digest {
+fn digest(bytes: &[u8], at: usize) -> FileDigest {
     let mut digest = [0; 32];
     digest.copy_from_slice(&bytes[at..at + 32]);
-    Digest::from_bytes(digest)
+    FileDigest::from_bytes(digest)
 }

@@ -1,6 +1,6 @@
 //! What a build has found out itself.
 
-use jettison_oci::Digest;
+use crate::context::file_digest::FileDigest;
 
 use crate::context::identity::FileIdentity;
 use crate::context::index::Content;
@@ -10,9 +10,9 @@ use crate::context::index::format::hash;
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) identity: FileIdentity,
-    pub(super) digest: Digest,
+    pub(super) digest: FileDigest,
     /// Hardly any file has some.
-    pub(super) attributes: Option<Box<Digest>>,
+    pub(super) attributes: Option<Box<FileDigest>>,
 }
 
 /// Records, one for each file.

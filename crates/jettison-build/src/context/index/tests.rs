@@ -62,9 +62,11 @@ fn identity(inode: u64) -> FileIdentity {
 }
 
 fn content(inode: u64) -> Content {
-    let attributes = inode.is_multiple_of(3).then(|| Digest::of(b"attributes"));
+    let attributes = inode
+        .is_multiple_of(3)
+        .then(|| FileDigest::of(b"attributes"));
     Content {
-        digest: Digest::of(&inode.to_le_bytes()),
+        digest: FileDigest::of(&inode.to_le_bytes()),
         attributes,
     }
 }

@@ -33,6 +33,16 @@ pub(crate) enum Change {
     File(usize),
 }
 
+/// What a path is in the changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChangedPath {
+    /// Anything but a directory.
+    File,
+    Directory,
+    /// A directory that hides what the layers below have in it.
+    Emptied,
+}
+
 /// A directory of the changes.
 #[derive(Debug)]
 pub(crate) struct ChangedDirectory {
@@ -66,6 +76,20 @@ impl Changes {
         self.entries
             .iter()
             .map(|(path, change)| (path.as_slice(), change))
+    }
+
+    /// Every path that is changed, without a slash at its end.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&[u8], ChangedPath)> {
+        self.entries().map(|(path, change)| match change {
+            Change::File(_) => (path, ChangedPath::File),
+            Change::Directory(directory) => {
+                let kind = match directory.below {
+                    Below::Hidden(_) => ChangedPath::Emptied,
+                    Below::Seen | Below::Nothing => ChangedPath::Directory,
+                };
+                (path.strip_suffix(b"/").unwrap_or(path), kind)
+            }
+        })
     }
 
     /// The file of a number.

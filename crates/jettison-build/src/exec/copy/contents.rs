@@ -9,13 +9,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use jettison_oci::{Digest, Hasher};
-
-use crate::context::{Content, ContentIndex, Contents, ContextTree, attributes_digest};
+use crate::context::{Content, ContentIndex, Contents, FileDigest, FileHasher, attributes_digest};
 use crate::exec::attributes;
+use crate::exec::copy::known::Known;
 use crate::exec::copy::mode::ModeRule;
 use crate::exec::copy::select::{Inside, Selected};
-use crate::exec::copy::walked::{Walked, context_error};
+use crate::exec::copy::walked::context_error;
 use crate::exec::copy::write::n_threads;
 use crate::exec::copy::{CopyFailure, CopyWork, Source};
 use crate::exec::files::{self, FileKind, Meta, Node, bytes};
@@ -31,7 +30,7 @@ struct Line<'a> {
     meta: &'a Meta,
     /// A regular file's, or the attributes of a directory.
     content: Option<Content>,
-    attributes: Option<Digest>,
+    attributes: Option<FileDigest>,
     target: &'a [u8],
 }
 
@@ -40,15 +39,13 @@ impl CopyWork<'_> {
     /// of a link or the digest of the content, and a line for the extended attributes.
     ///
     /// Files whose digests are not known are read, by several threads.
-    pub(crate) fn contents(&self) -> Result<String, CopyFailure> {
+    pub(crate) fn contents(&self, known: Known) -> Result<String, CopyFailure> {
         let mut text = String::new();
-        for selected in &self.selected {
+        for (selected, known) in self.selected.iter().zip(known.0) {
             if let Some(key) = &selected.key {
                 text.push_str(key);
-            } else if let (Inside::Context(walked), Source::Context { tree, index, .. }) =
-                (&selected.inside, self.source)
-            {
-                self.context_lines(selected, walked, (tree, index), &mut text)?;
+            } else if let (Some(_), Some(known)) = (self.in_context(selected), known) {
+                self.context_lines(selected, known, &mut text)?;
             } else {
                 self.file_lines(selected, &mut text)?;
             }
@@ -59,14 +56,13 @@ impl CopyWork<'_> {
     fn context_lines(
         &self,
         selected: &Selected,
-        walked: &Walked,
-        (tree, index): (&ContextTree<'_>, &ContentIndex),
+        (mut contents, unknown): (Contents, Vec<usize>),
         text: &mut String,
     ) -> Result<(), CopyFailure> {
+        let Some((walked, tree, index)) = self.in_context(selected) else {
+            return Ok(());
+        };
         let entries = &walked.entries;
-        let mut contents = Contents::known(entries, index);
-        let mut unknown = contents.unknown(entries);
-        unknown.retain(|number| walked.is_copied(*number));
         contents
             .read(tree, entries, &unknown, index)
             .map_err(context_error)?;
@@ -253,7 +249,7 @@ fn read_all(
 }
 
 fn read(node: &Node, buffer: &mut [u8]) -> std::io::Result<Content> {
-    let mut hasher = Hasher::new();
+    let mut hasher = FileHasher::default();
     let mut opened = node.open()?;
     let mut left = opened.size;
     while left > 0 {
@@ -275,10 +271,10 @@ fn read(node: &Node, buffer: &mut [u8]) -> std::io::Result<Content> {
 }
 
 /// The digest of a directory's extended attributes, if it has some.
-fn digest_of_attributes(node: &Node) -> std::io::Result<Option<Digest>> {
+fn digest_of_attributes(node: &Node) -> std::io::Result<Option<FileDigest>> {
     let xattrs = node.read_xattrs(None)?;
     let lines: Vec<String> = attributes::lines(&xattrs).collect();
-    Ok((!lines.is_empty()).then(|| Digest::of(lines.join("\n").as_bytes())))
+    Ok((!lines.is_empty()).then(|| FileDigest::of(lines.join("\n").as_bytes())))
 }
 
 fn read_error(node: &Node, source: std::io::Error) -> CopyFailure {
@@ -288,7 +284,7 @@ fn read_error(node: &Node, source: std::io::Error) -> CopyFailure {
     }
 }
 
-fn write_to(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(super) fn write_to(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let written = text.write_fmt(arguments);
     debug_assert!(written.is_ok(), "a String takes everything");
 }

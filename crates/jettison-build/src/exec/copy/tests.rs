@@ -106,7 +106,7 @@ impl World {
             CopyFrom::Input(_) => Source::Files(&stage),
         };
         let work = CopyWork::prepare(&definition, source, &[])?;
-        work.contents()?;
+        work.contents(work.known())?;
         if is_on_scratch {
             work.onto(&Merged::default(), self.dir.path())
         } else {

@@ -12,6 +12,7 @@ use jettison_oci::{Entry, EntryContent, EntryKind, LayerError, TarFile};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::exec::attributes;
 use crate::exec::copy::CopyFailure;
 use crate::exec::copy::changes::{Draft, path_of};
 use crate::exec::copy::owner::Owner;
@@ -145,7 +146,7 @@ impl Placer<'_> {
         let node = |meta: Meta, origin| Node {
             meta,
             origin,
-            xattrs: Some(Arc::new(entry.xattrs.clone())),
+            xattrs: Some(Arc::new(attributes::of_content(&entry.xattrs))),
         };
         let nothing = || Origin::Text(Arc::default());
         let (kind, origin) = match &entry.kind {

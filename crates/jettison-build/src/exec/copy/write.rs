@@ -3,6 +3,7 @@
 //! Files are read by as many threads as there are processors, in chunks. A layer takes the chunks in order; an upper directory's
 //! files are made by the threads that read them. Directories get their attributes at the end, the innermost first.
 
+mod learn;
 mod upper;
 
 use std::fs::File;
@@ -15,9 +16,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use jettison_oci::{Entry, EntryKind, LayerWriter};
 
+use crate::context::{ContentIndex, FileDigest, FileHasher};
 use crate::exec::copy::CopyFailure;
 use crate::exec::copy::changes::{Below, Change, ChangedDirectory, Changes, path_of};
 use crate::exec::copy::place::write_error;
+use crate::exec::copy::write::learn::Lesson;
 use crate::exec::copy::write::upper::Upper;
 use crate::exec::files::{Content, FileKind, Meta, Node, Opened, Xattrs};
 
@@ -38,6 +41,8 @@ pub(crate) struct Outputs<'a> {
     /// An empty directory that becomes an overlay upper, and what to do with owners there.
     pub(crate) upper: Option<(&'a Path, Owners)>,
     pub(crate) layer: Option<&'a mut LayerWriter>,
+    /// Is told what the files of a context hold.
+    pub(crate) index: Option<&'a ContentIndex>,
 }
 
 /// What became of changes.
@@ -65,21 +70,21 @@ enum Item<'a> {
 }
 
 /// What was read of an item.
-struct Loaded {
+struct Loaded<'w> {
     xattrs: Arc<Xattrs>,
-    content: LoadedContent,
+    content: LoadedContent<'w>,
 }
 
-enum LoadedContent {
+enum LoadedContent<'w> {
     /// There is none.
     None,
     /// A small file's, or the target of a link.
     Bytes(Vec<u8>),
     /// A large file's.
-    Open(Opened),
+    Open(Opened, Option<Lesson<'w>>),
 }
 
-type Chunk = Result<Vec<Loaded>, CopyFailure>;
+type Chunk<'w> = Result<Vec<Loaded<'w>>, CopyFailure>;
 
 impl Changes {
     /// Writes the changes.
@@ -93,6 +98,7 @@ impl Changes {
             upper: upper.as_ref(),
             chunks: chunks(&items),
             has_layer: outputs.layer.is_some(),
+            index: outputs.index,
         };
         if let Some(upper) = &upper {
             for (path, item) in &items {
@@ -190,9 +196,10 @@ struct Work<'w> {
     upper: Option<&'w Upper>,
     chunks: Vec<&'w [(Vec<u8>, Item<'w>)]>,
     has_layer: bool,
+    index: Option<&'w ContentIndex>,
 }
 
-impl Work<'_> {
+impl<'w> Work<'w> {
     fn without_layer(&self) -> Result<(), CopyFailure> {
         let next = AtomicUsize::new(0);
         let work = || -> Result<(), CopyFailure> {
@@ -226,7 +233,7 @@ impl Work<'_> {
             return Ok(());
         }
         std::thread::scope(|scope| {
-            let queues: Vec<Receiver<Chunk>> = (0..n_threads)
+            let queues: Vec<Receiver<Chunk<'w>>> = (0..n_threads)
                 .map(|thread| {
                     let (sender, receiver) = sync_channel(AHEAD);
                     scope.spawn(move || self.feed(thread, n_threads, &sender));
@@ -245,10 +252,10 @@ impl Work<'_> {
     }
 
     /// Reads every `n_threads`th chunk, until nobody wants more.
-    fn feed(&self, thread: usize, n_threads: usize, sender: &SyncSender<Chunk>) {
+    fn feed(&self, thread: usize, n_threads: usize, sender: &SyncSender<Chunk<'w>>) {
         let mut buffer = Vec::new();
         for chunk in self.chunks.iter().skip(thread).step_by(n_threads) {
-            let loaded: Chunk = chunk
+            let loaded: Chunk<'w> = chunk
                 .iter()
                 .map(|(path, item)| self.load(&path_of(path), *item, &mut buffer))
                 .collect();
@@ -265,7 +272,7 @@ impl Work<'_> {
         path: &Path,
         item: Item<'_>,
         buffer: &mut Vec<u8>,
-    ) -> Result<Loaded, CopyFailure> {
+    ) -> Result<Loaded<'w>, CopyFailure> {
         let nothing = |xattrs| Loaded {
             xattrs,
             content: LoadedContent::None,
@@ -310,15 +317,15 @@ impl Work<'_> {
         path: &Path,
         node: &Node,
         buffer: &mut Vec<u8>,
-    ) -> Result<Loaded, CopyFailure> {
-        let mut opened = node.open().map_err(read_error(node))?;
+    ) -> Result<Loaded<'w>, CopyFailure> {
+        let (mut opened, lesson) = learn::open(node, self.index).map_err(read_error(node))?;
         let xattrs = node.read_xattrs(Some(&opened)).map_err(read_error(node))?;
         if opened.size > SMALL {
             if self.has_layer {
-                let content = LoadedContent::Open(opened);
+                let content = LoadedContent::Open(opened, lesson);
                 return Ok(Loaded { xattrs, content });
             }
-            self.stream(path, node, (opened, &xattrs), None)?;
+            self.stream(path, node, (opened, lesson, &xattrs), None)?;
             let content = LoadedContent::None;
             return Ok(Loaded { xattrs, content });
         }
@@ -329,6 +336,9 @@ impl Work<'_> {
             .read_exact(buffer)
             .and_then(|()| opened.check())
             .map_err(read_error(node))?;
+        if let Some(lesson) = lesson {
+            lesson.learned(FileDigest::of(buffer), &xattrs);
+        }
         if let Some(upper) = self.upper {
             let mut made = upper.create(path)?;
             made.write_all(buffer).map_err(write_error(path))?;
@@ -347,15 +357,18 @@ impl Work<'_> {
         &self,
         path: &Path,
         node: &Node,
-        (opened, xattrs): (Opened, &Xattrs),
+        (opened, lesson, xattrs): (Opened, Option<Lesson<'_>>, &Xattrs),
         mut layer: Option<&mut LayerWriter>,
     ) -> Result<(), CopyFailure> {
         let mut opened = opened;
+        let mut hasher = lesson.is_some().then(FileHasher::default);
         let mut made = match self.upper {
             Some(upper) => Some(upper.create(path)?),
             None => None,
         };
-        if let (None, Content::File(source), Some(made)) = (&layer, &opened.content, &mut made) {
+        if let (None, None, Content::File(source), Some(made)) =
+            (&layer, &hasher, &opened.content, &mut made)
+        {
             // The kernel copies, or has both files share their blocks.
             let copied = io::copy(&mut source.take(opened.size), made);
             if copied.map_err(write_error(path))? != opened.size {
@@ -372,6 +385,9 @@ impl Work<'_> {
                     break;
                 }
                 left -= u64::try_from(bytes.len()).unwrap_or(left);
+                if let Some(hasher) = &mut hasher {
+                    hasher.update(bytes);
+                }
                 if let Some(made) = &mut made {
                     write_or_skip(made, bytes).map_err(write_error(path))?;
                 }
@@ -387,6 +403,9 @@ impl Work<'_> {
             }
         }
         opened.check().map_err(read_error(node))?;
+        if let (Some(lesson), Some(hasher)) = (lesson, hasher) {
+            lesson.learned(hasher.finish(), xattrs);
+        }
         match (self.upper, &made) {
             (Some(upper), Some(made)) => upper.dress_file(path, made, &node.meta, xattrs),
             _ => Ok(()),
@@ -398,7 +417,7 @@ impl Work<'_> {
         &self,
         path: &[u8],
         item: Item<'_>,
-        loaded: Loaded,
+        loaded: Loaded<'_>,
         layer: &mut LayerWriter,
     ) -> Result<(), CopyFailure> {
         let failed = CopyFailure::Layer;
@@ -432,11 +451,12 @@ impl Work<'_> {
                         let path = path_of(path);
                         layer.write_all(&bytes).map_err(write_error(&path))
                     }
-                    (EntryKind::File, LoadedContent::Open(opened)) => {
+                    (EntryKind::File, LoadedContent::Open(opened, lesson)) => {
                         entry.size = opened.size;
                         layer.entry(&entry).map_err(failed)?;
                         let path = path_of(path);
-                        self.stream(&path, node, (opened, &loaded.xattrs), Some(layer))
+                        let source = (opened, lesson, &*loaded.xattrs);
+                        self.stream(&path, node, source, Some(layer))
                     }
                     (_, _) => layer.entry(&entry).map_err(failed),
                 }
@@ -454,14 +474,14 @@ fn write_or_skip(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn kind_of(meta: &Meta, content: &LoadedContent) -> EntryKind {
+fn kind_of(meta: &Meta, content: &LoadedContent<'_>) -> EntryKind {
     let (major, minor) = meta.device;
     match meta.kind {
         FileKind::Directory => EntryKind::Directory,
         FileKind::File | FileKind::Socket => EntryKind::File,
         FileKind::Symlink => EntryKind::Symlink(match content {
             LoadedContent::Bytes(target) => target.clone(),
-            LoadedContent::None | LoadedContent::Open(_) => Vec::new(),
+            LoadedContent::None | LoadedContent::Open(..) => Vec::new(),
         }),
         FileKind::Fifo => EntryKind::Fifo,
         FileKind::CharDevice => EntryKind::CharDevice(major, minor),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jettison_sandbox::{
     Entered, Exit, Input as StandardInput, KernelDirectories, MemoryFile, MissingCwd, Mount,
@@ -12,6 +13,7 @@ use jettison_sandbox::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::cache::MountImports;
 use crate::cache_mounts::CacheMounts;
 use crate::error::BuildError;
 use crate::exec::run::certificates::Variable;
@@ -34,6 +36,10 @@ pub(crate) struct RunSurroundings<'a> {
     pub(crate) snapshots: &'a Snapshots,
     /// The directories of a file system, top first.
     pub(crate) lowers_of: &'a dyn Fn(Input) -> Result<Vec<PathBuf>, BuildError>,
+    /// What a file system is called in keys.
+    pub(crate) key_of: &'a dyn Fn(Input) -> String,
+    /// Where cache mounts that are missing may come from.
+    pub(crate) mount_imports: MountImports<'a>,
     /// Whether nobody wants the result any more, because another step has failed.
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
     /// Whether the user gets a shell where a command failed.
@@ -54,6 +60,8 @@ impl fmt::Debug for RunSurroundings<'_> {
 pub(crate) enum RunError {
     Sandbox(SandboxError),
     User(String),
+    /// What is to be mounted is not there.
+    Missing(String),
     /// What the instruction asks for is not there.
     Refused(String),
     Build(BuildError),
@@ -207,26 +215,26 @@ fn give_shell(
 }
 
 /// So often is it asked whether the result is still wanted.
-const CANCEL_INTERVAL: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Starts the process and hands on what it writes, to its end.
+/// Starts the process and hands on what it writes, to its end. It may close its output long before, or write without
+/// end: whether it is cancelled is asked all the time.
 fn follow(
     sandbox: &Sandbox,
     surroundings: &RunSurroundings<'_>,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, SandboxError> {
+    let is_cancelled = surroundings.is_cancelled;
     let mut child = sandbox.spawn(surroundings.entered)?;
     if let Some(mut pipe) = child.stdout() {
+        let interval = Timespec::try_from(CANCEL_INTERVAL).ok();
         let mut buffer = vec![0; 16 << 10];
         loop {
+            if is_cancelled() {
+                child.signal(Signal::KILL);
+            }
             let mut ready = [PollFd::new(&pipe, PollFlags::IN)];
-            if let Ok(0) = poll(&mut ready, Some(&CANCEL_INTERVAL)) {
-                if (surroundings.is_cancelled)() {
-                    child.signal(Signal::KILL);
-                }
+            if let Ok(0) = poll(&mut ready, interval.as_ref()) {
                 continue;
             }
             match pipe.read(&mut buffer) {
@@ -236,7 +244,7 @@ fn follow(
             }
         }
     }
-    child.wait()
+    child.wait_unless(CANCEL_INTERVAL, is_cancelled)
 }
 
 /// A command's environment.

@@ -162,7 +162,12 @@ fn part_of(cache: &Path, source: &Path) -> Result<PathBuf, RunError> {
         let path = source.display();
         RunError::Refused(format!("the cache's {path} cannot be mounted: {error}"))
     })?;
-    Ok(cache.join(real.strip_prefix("/").unwrap_or(&real)))
+    let part = cache.join(real.strip_prefix("/").unwrap_or(&real));
+    if part.symlink_metadata().is_err() {
+        let message = format!("open {}: no such file or directory", real.display());
+        return Err(RunError::Missing(message));
+    }
+    Ok(part)
 }
 
 fn secret(
@@ -267,7 +272,7 @@ impl<'a> Cache<'a> {
         kind: &'a RunMountKind,
     ) -> Result<Option<Cache<'a>>, RunError> {
         let RunMountKind::Cache {
-            id,
+            id: _,
             sharing,
             is_read_only: _,
             from,
@@ -277,26 +282,15 @@ impl<'a> Cache<'a> {
         else {
             return Ok(None);
         };
-        let mut key = id.clone();
-        // What a cache was made from belongs to its name (BuildKit: `getRefCacheDir`), and an owner or a mode makes
-        // it from nothing (`setCacheUIDGID`, dockerfile2llb/convert_runmount.go).
-        let is_plain = *attributes == PLAIN;
-        let from = if *from == Input::Scratch || (source == "/" && !is_plain) {
+        let Some(key) = cache_mount_key(kind, surroundings.key_of) else {
+            return Ok(None);
+        };
+        let from = if starts_empty(*from, source, *attributes) {
             None
         } else {
             let lowers = (surroundings.lowers_of)(*from).map_err(RunError::Build)?;
-            for lower in &lowers {
-                let name = lower.parent().and_then(Path::file_name).unwrap_or_default();
-                // Writing to a string cannot fail.
-                let _ok = write!(key, "\nfrom {}", name.to_string_lossy());
-            }
-            let _ok = write!(key, "\nsource {source}");
             Some((lowers, source.as_str()))
         };
-        if from.is_none() && !is_plain {
-            let MountAttributes { mode, uid, gid } = attributes;
-            let _ok = write!(key, "\nmode {mode:o} {uid}:{gid}");
-        }
         Ok(Some(Cache {
             key,
             sharing: *sharing,
@@ -304,6 +298,42 @@ impl<'a> Cache<'a> {
             attributes: *attributes,
         }))
     }
+}
+
+/// Whether a new cache directory starts with nothing: an owner or a mode makes it from nothing (BuildKit:
+/// `setCacheUIDGID`, `dockerfile2llb/convert_runmount.go`).
+fn starts_empty(from: Input, source: &str, attributes: MountAttributes) -> bool {
+    from == Input::Scratch || (source == "/" && attributes != PLAIN)
+}
+
+/// The key of the cache directory that a mount asks for, if it is a cache mount; it is the same on every machine.
+///
+/// What a cache was made from belongs to its name (BuildKit: `getRefCacheDir`, solver/llbsolver/mounts/mount.go); `key_of`
+/// says how file systems are called in keys.
+pub(crate) fn cache_mount_key(
+    kind: &RunMountKind,
+    key_of: &dyn Fn(Input) -> String,
+) -> Option<String> {
+    let RunMountKind::Cache {
+        id,
+        sharing: _,
+        is_read_only: _,
+        from,
+        source,
+        attributes,
+    } = kind
+    else {
+        return None;
+    };
+    let mut key = id.clone();
+    // Writing to a string cannot fail.
+    if !starts_empty(*from, source, *attributes) {
+        let _ok = write!(key, "\nfrom {}\nsource {source}", key_of(*from));
+    } else if *attributes != PLAIN {
+        let MountAttributes { mode, uid, gid } = attributes;
+        let _ok = write!(key, "\nmode {mode:o} {uid}:{gid}");
+    }
+    Some(key)
 }
 
 /// Takes all cache directories, in the order of their keys: were the order that of the mounts, two commands could wait
@@ -323,7 +353,7 @@ fn take_caches(
         let take = |seed: &Seed<'_>| {
             surroundings
                 .cache_mounts
-                .take(&key, cache.sharing, seed)
+                .take(&key, cache.sharing, seed, &surroundings.mount_imports)
                 .map_err(RunError::Build)
         };
         let directory = match &cache.from {

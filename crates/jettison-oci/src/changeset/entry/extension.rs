@@ -22,6 +22,27 @@ pub(crate) struct Extension {
     sparse: Vec<Vec<u8>>,
     pub(crate) name: Option<Vec<u8>>,
     pub(crate) link: Option<Vec<u8>>,
+    names: Names,
+}
+
+/// What becomes of a name that would lead out of a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// It is an error.
+    #[default]
+    Safe,
+    /// It means what it would mean if the directory were `/`.
+    Rooted,
+}
+
+impl Names {
+    /// `name` without its needless parts.
+    fn clean(self, name: &[u8]) -> Result<Vec<u8>, LayerError> {
+        match self {
+            Names::Safe => safe_path(name),
+            Names::Rooted => safe_path(&[b"/", name].concat()),
+        }
+    }
 }
 
 /// An entry as its headers describe it.
@@ -51,6 +72,14 @@ impl Described {
 }
 
 impl Extension {
+    /// Nothing is said yet.
+    pub(crate) fn new(names: Names) -> Extension {
+        Extension {
+            names,
+            ..Extension::default()
+        }
+    }
+
     /// Adds what an extended header says.
     pub(crate) fn add_records(&mut self, mut content: &[u8]) -> Result<(), LayerError> {
         self.records.clear();
@@ -148,7 +177,7 @@ impl Extension {
         };
         let mode = natural(header, MODE)? & 0o7777;
         let mut entry = Entry {
-            path: safe_path(&name)?,
+            path: self.names.clean(&name)?,
             mode: u32::try_from(mode).unwrap_or_default(),
             uid: owner(self.number("uid", header, UID)?)?,
             gid: owner(self.number("gid", header, GID)?)?,
@@ -196,7 +225,7 @@ impl Extension {
             // Before there was a kind for them, directories were files whose names end so.
             b'0' | 0 | b'7' if name.ends_with(b"/") => EntryKind::Directory,
             b'0' | 0 | b'7' | b'S' => EntryKind::File,
-            b'1' => EntryKind::HardLink(safe_path(&link())?),
+            b'1' => EntryKind::HardLink(self.names.clean(&link())?),
             b'2' => EntryKind::Symlink(link()),
             b'3' => device().map(|(major, minor)| EntryKind::CharDevice(major, minor))?,
             b'4' => device().map(|(major, minor)| EntryKind::BlockDevice(major, minor))?,

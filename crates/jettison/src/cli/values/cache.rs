@@ -10,6 +10,7 @@ use crate::cli::values::switch::switch;
 pub(crate) struct CacheImport {
     /// A directory that `--cache-to` wrote. What was written with any tag is found.
     pub(crate) src: PathBuf,
+    pub(crate) mounts: CacheMounts,
 }
 
 /// Where results go that builds on other machines may use.
@@ -22,8 +23,14 @@ pub(crate) struct CacheExport {
     pub(crate) mode: CacheMode,
     /// Whether a build goes on that cannot write it.
     pub(crate) ignores_errors: bool,
-    /// Whether the cache mounts of commands go with it.
-    pub(crate) has_mounts: bool,
+    pub(crate) mounts: CacheMounts,
+}
+
+/// Whether the cache mounts of commands go with results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheMounts {
+    Left,
+    Taken,
 }
 
 /// Which results are written.
@@ -35,17 +42,19 @@ pub(crate) enum CacheMode {
     Max,
 }
 
-/// Reads `type=local,src=DIR[,tag=TAG]`.
+/// Reads `type=local,src=DIR[,tag=TAG][,mounts=true]`.
 pub(crate) fn cache_import(text: &str) -> Result<CacheImport, String> {
-    let mut src = None;
+    let (mut src, mut mounts) = (None, CacheMounts::Left);
     for (key, value) in attributes(text)? {
         match key.as_str() {
             "src" => src = Some(path(&key, &value)?),
             "tag" => {}
-            _ => return Err(unknown(&key, "src and tag")),
+            "mounts" => mounts = cache_mounts(&value)?,
+            _ => return Err(unknown(&key, "src, tag and mounts")),
         }
     }
     Ok(CacheImport {
+        mounts,
         src: src.ok_or("`src` is missing: the directory that `--cache-to` wrote")?,
     })
 }
@@ -53,7 +62,7 @@ pub(crate) fn cache_import(text: &str) -> Result<CacheImport, String> {
 /// Reads `type=local,dest=DIR[,tag=TAG][,mode=min|max][,ignore-error=true][,mounts=true]`.
 pub(crate) fn cache_export(text: &str) -> Result<CacheExport, String> {
     let (mut dest, mut tag) = (None, None);
-    let (mut mode, mut ignores_errors, mut has_mounts) = (CacheMode::Min, false, false);
+    let (mut mode, mut ignores_errors, mut mounts) = (CacheMode::Min, false, CacheMounts::Left);
     for (key, value) in attributes(text)? {
         match (key.as_str(), value.as_str()) {
             ("dest", value) => dest = Some(path(&key, value)?),
@@ -62,7 +71,7 @@ pub(crate) fn cache_export(text: &str) -> Result<CacheExport, String> {
             ("mode", "max") => mode = CacheMode::Max,
             ("mode", _) => return Err(format!("`{value}` is not a mode: take min or max")),
             ("ignore-error", value) => ignores_errors = switch(value)?,
-            ("mounts", value) => has_mounts = switch(value)?,
+            ("mounts", value) => mounts = cache_mounts(value)?,
             // What is written is always an image layout, with the layers as they are in the store.
             ("oci-mediatypes" | "image-manifest", value) if switch(value)? => {}
             ("compression" | "compression-level" | "force-compression", _) => {
@@ -78,7 +87,7 @@ pub(crate) fn cache_export(text: &str) -> Result<CacheExport, String> {
         tag,
         mode,
         ignores_errors,
-        has_mounts,
+        mounts,
     })
 }
 
@@ -105,6 +114,14 @@ fn attributes(text: &str) -> Result<Vec<(String, String)>, String> {
         Some(kind) => Err(refused(kind)),
         None => Err("`type` is missing: take type=local".to_string()),
     }
+}
+
+fn cache_mounts(value: &str) -> Result<CacheMounts, String> {
+    Ok(if switch(value)? {
+        CacheMounts::Taken
+    } else {
+        CacheMounts::Left
+    })
 }
 
 fn refused(kind: &str) -> String {
@@ -138,7 +155,7 @@ mod tests {
     #[track_caller]
     fn check_import(text: &str, expected: Expect) {
         expected.assert_eq(&match cache_import(text) {
-            Ok(import) => import.src.display().to_string(),
+            Ok(import) => format!("{} {:?}", import.src.display(), import.mounts),
             Err(problem) => problem,
         });
     }
@@ -147,12 +164,12 @@ mod tests {
     fn check_export(text: &str, expected: Expect) {
         expected.assert_eq(&match cache_export(text) {
             Ok(to) => format!(
-                "{} {:?} {:?} {} {}",
+                "{} {:?} {:?} {} {:?}",
                 to.dest.display(),
                 to.tag,
                 to.mode,
                 to.ignores_errors,
-                to.has_mounts
+                to.mounts
             ),
             Err(problem) => problem,
         });
@@ -160,10 +177,11 @@ mod tests {
 
     #[test]
     fn a_cache_comes_from_a_directory() {
-        check_import("type=local,src=a", expect!["a"]);
+        check_import("type=local,src=a", expect!["a Left"]);
+        check_import("type=local,src=a,mounts=true", expect!["a Taken"]);
         check_import(
             "type=oci-layout,src=a,tag=t,digest=sha256:0",
-            expect!["`digest` is not supported: there are src and tag"],
+            expect!["`digest` is not supported: there are src, tag and mounts"],
         );
         check_import(
             "type=local",
@@ -171,7 +189,7 @@ mod tests {
         );
         check_import(
             "type=local,src=a,ref=b",
-            expect!["`ref` is not supported: there are src and tag"],
+            expect!["`ref` is not supported: there are src, tag and mounts"],
         );
         check_import("src=a", expect!["`type` is missing: take type=local"]);
     }
@@ -206,10 +224,10 @@ mod tests {
 
     #[test]
     fn a_cache_goes_to_a_directory() {
-        check_export("type=local,dest=a", expect!["a None Min false false"]);
+        check_export("type=local,dest=a", expect!["a None Min false Left"]);
         check_export(
             "type=local,dest=a,mode=max,tag=t,ignore-error=true,mounts=1,oci-mediatypes=true",
-            expect![[r#"a Some("t") Max true true"#]],
+            expect![[r#"a Some("t") Max true Taken"#]],
         );
         check_export("type=local,dest=", expect!["`dest` is empty"]);
         check_export(

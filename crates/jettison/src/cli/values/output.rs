@@ -33,6 +33,8 @@ pub(crate) enum OutputKind {
     OciLayout(PathBuf),
     /// What `docker load` takes.
     Docker(FileDest),
+    /// The image in a running Docker or Podman.
+    Load,
     /// The image in the store.
     Image,
     /// Nothing.
@@ -147,7 +149,7 @@ impl Reading {
                     return refused("leave it out");
                 }
             }
-            "context" => return refused("there is no daemon to load the image into"),
+            "context" => return refused("DOCKER_HOST says where the daemon is"),
             _ if key.starts_with("annotation") => {
                 attributes.annotations.extend(annotation(key, value)?);
             }
@@ -192,9 +194,7 @@ impl Reading {
             ("docker", Some(false)) => {
                 return Err("docker takes one tar: leave `tar` out".to_string());
             }
-            ("docker", _) if dest.is_none() => {
-                return Err("`dest` is missing: there is no daemon to load the image into; `type=docker,dest=-` writes what `docker load` takes".to_string());
-            }
+            ("docker", _) if dest.is_none() => OutputKind::Load,
             ("docker", _) => OutputKind::Docker(file(dest)),
             ("image", _) => OutputKind::Image,
             ("cacheonly", _) => OutputKind::CacheOnly,
@@ -232,7 +232,8 @@ fn check(kind: &OutputKind, attributes: &ImageAttributes) -> Result<(), String> 
         | OutputKind::CacheOnly
         | OutputKind::OciArchive(_)
         | OutputKind::OciLayout(_)
-        | OutputKind::Docker(_) => check_level(attributes),
+        | OutputKind::Docker(_)
+        | OutputKind::Load => check_level(attributes),
     }
 }
 
@@ -338,12 +339,7 @@ mod tests {
         check_output("type=cacheonly", expect!["CacheOnly"]);
         check_output("type=oci,tar=false", expect!["`dest` is missing"]);
         check_output("type=local", expect!["`dest` is missing"]);
-        check_output(
-            "type=docker",
-            expect![
-                "`dest` is missing: there is no daemon to load the image into; `type=docker,dest=-` writes what `docker load` takes"
-            ],
-        );
+        check_output("type=docker", expect!["Load"]);
         check_output(
             "dest=x",
             expect![

@@ -1,39 +1,68 @@
 //! Results of steps that travel from machine to machine: `--cache-from` and `--cache-to`.
 
-use jettison_build::{Built, Engine, Keep, StepLayout, StepSource};
-use jettison_oci::ArtifactLayout;
+use std::cell::RefCell;
+use std::sync::Arc;
 
-use crate::cli::{CacheExport, CacheImport, CacheMode};
+use jettison_build::{
+    Built, CacheExport as Wanted, Engine, Keep, MountArtifacts, MountExport, MountSource,
+    StepArtifacts, StepSource,
+};
+use jettison_oci::{ArtifactLayout, ExportError};
+
+use crate::cli::{CacheExport, CacheImport, CacheMode, CacheMounts};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::printable::one_line;
 use crate::progress::Notes;
 
 /// The tag of what is written, if none is asked for, as BuildKit's.
 const TAG: &str = "latest";
 
-/// The caches that are there. One that is not does not stop a build: the first one never finds any (buildx:
-/// `loadInputs` warns, build/opt.go).
-pub(super) fn open(imports: &[CacheImport], notes: &dyn Notes) -> Vec<StepLayout> {
-    let open = |import: &CacheImport| {
-        let name = import.src.display().to_string();
-        let layout = ArtifactLayout::open(&import.src);
-        match layout.and_then(|layout| StepLayout::open(layout, &name)) {
-            Ok(layout) => Some(layout),
-            Err(error) => {
-                notes.note(&format!(
-                    "warning: --cache-from {name} is not used: {error}"
-                ));
-                None
-            }
-        }
-    };
-    imports.iter().filter_map(open).collect()
+/// The caches that results come from.
+#[derive(Debug, Default)]
+pub(super) struct Imports {
+    steps: Vec<StepArtifacts>,
+    mounts: Vec<MountArtifacts>,
 }
 
-/// The caches as the engine takes them.
-pub(super) fn sources(layouts: &[StepLayout]) -> Vec<&dyn StepSource> {
-    let sources = layouts.iter();
-    sources.map(|layout| layout as &dyn StepSource).collect()
+/// The caches that are there. One that is not does not stop a build: the first one never finds any (buildx:
+/// `loadInputs` warns, build/opt.go).
+pub(super) fn open(imports: &[CacheImport], notes: &dyn Notes) -> Imports {
+    let mut opened = Imports::default();
+    for import in imports {
+        if let Err(error) = opened.add(import) {
+            let name = import.src.display();
+            notes.note(&format!(
+                "warning: --cache-from {name} is not used: {error}"
+            ));
+        }
+    }
+    opened
+}
+
+impl Imports {
+    fn add(&mut self, import: &CacheImport) -> Result<(), ExportError> {
+        let name = import.src.display().to_string();
+        let layout = Arc::new(ArtifactLayout::open(&import.src)?);
+        self.steps.push(StepArtifacts::open(layout.clone(), &name)?);
+        match import.mounts {
+            CacheMounts::Left => {}
+            CacheMounts::Taken => self.mounts.push(MountArtifacts::open(layout, &name)?),
+        }
+        Ok(())
+    }
+
+    /// The results of steps, as the engine takes them.
+    pub(super) fn steps(&self) -> Vec<&dyn StepSource> {
+        let sources = self.steps.iter();
+        sources.map(|layout| layout as &dyn StepSource).collect()
+    }
+
+    /// The cache mounts, as the engine takes them.
+    pub(super) fn mounts(&self) -> Vec<&dyn MountSource> {
+        let sources = self.mounts.iter();
+        sources.map(|layout| layout as &dyn MountSource).collect()
+    }
 }
 
 /// What a build has to keep so that it can be written.
@@ -46,27 +75,34 @@ pub(super) fn keep(exports: &[CacheExport]) -> Keep {
     }
 }
 
-/// Writes the steps of a build.
+/// Writes the steps of builds, and their cache mounts if that is asked for.
 pub(super) fn write(
     engine: &Engine<'_>,
-    built: &Built,
+    built: &[Built],
     exports: &[CacheExport],
     output: &mut Output,
 ) -> Result<(), Failure> {
+    let output = RefCell::new(output);
+    let note = |text: &str| output.borrow_mut().note(Look::Note, &one_line(text));
     for export in exports {
-        let failure = match write_one(engine, built, export) {
+        let failure = match write_one(engine, built, export, &note) {
             Ok(()) => continue,
             Err(failure) if export.ignores_errors => failure,
             Err(failure) => return Err(failure),
         };
         for (_, line) in failure.lines() {
-            output.note(Look::Note, &format!("warning: {line}"));
+            note(&format!("warning: {line}"));
         }
     }
     Ok(())
 }
 
-fn write_one(engine: &Engine<'_>, built: &Built, export: &CacheExport) -> Result<(), Failure> {
+fn write_one(
+    engine: &Engine<'_>,
+    built: &[Built],
+    export: &CacheExport,
+    note: &dyn Fn(&str),
+) -> Result<(), Failure> {
     let fail = || {
         Failure::user(format!(
             "cannot write the cache to {}",
@@ -74,8 +110,15 @@ fn write_one(engine: &Engine<'_>, built: &Built, export: &CacheExport) -> Result
         ))
     };
     let layout = ArtifactLayout::create(&export.dest).map_err(|error| fail().because(&error))?;
-    let tag = export.tag.as_deref().unwrap_or(TAG);
+    let wanted = Wanted {
+        tag: export.tag.as_deref().unwrap_or(TAG),
+        mounts: match export.mounts {
+            CacheMounts::Left => MountExport::None,
+            CacheMounts::Taken => MountExport::OfBuilds,
+        },
+        note,
+    };
     engine
-        .export_steps(built, &layout, tag)
+        .export_cache(built, &layout, &wanted)
         .map_err(|error| fail().because(&error))
 }

@@ -95,16 +95,18 @@ impl Build<'_> {
         )
         .with_layouts(self.named.layouts())
         .with_times(self.opened.time, self.remotes);
-        let layouts = caches::open(&args.cache.cache_from, &progress);
+        let imports = caches::open(&args.cache.cache_from, &progress);
         let settings = inputs.settings.build.jobs.map(u16::from);
         let jobs = args.commands.jobs.or(settings);
         let mut lower = inputs.lower.clone();
         lower.target_platform = platform;
         let request = BuildRequest {
+            place: outside::place(args, self.opened),
             named: self.named.directories(),
             remotes: self.remotes,
             secrets: self.secrets,
-            cache_from: caches::sources(&layouts),
+            cache_from: imports.steps(),
+            mounts_from: imports.mounts(),
             keep: caches::keep(&args.cache.cache_to),
             cache: inputs.cache,
             created: inputs.created.clone(),

@@ -13,7 +13,9 @@ use jettison_oci::{
 
 use crate::cli::{Annotation, AnnotationLevel, CompressionKind, FileDest, ImageAttributes};
 use crate::commands::world;
+use crate::daemon::Daemon;
 use crate::failure::Failure;
+use crate::printable::printable;
 use crate::surroundings::Surroundings;
 
 /// The zstd level of exported layers, if none is asked for.
@@ -55,6 +57,22 @@ impl Export<'_> {
             };
             jettison_oci::export(self.store, &self.content(), &settings, format)
         })
+    }
+
+    /// Loads the image into a daemon; what that says is added to `notes`.
+    pub(super) fn load(
+        &self,
+        daemon: &Daemon,
+        notes: &mut Vec<String>,
+    ) -> Result<Exported, Failure> {
+        let settings = self.settings()?;
+        let content = self.content();
+        let (exported, lines) = daemon.load(|archive| {
+            let format = ExportFormat::DockerArchive(Sink::Stream(archive));
+            jettison_oci::export(self.store, &content, &settings, format)
+        })?;
+        notes.extend(lines.iter().map(|line| printable(line).into_owned()));
+        Ok(exported)
     }
 
     /// The images as their files are written: each in a directory of its own if there are several, or if that is asked

@@ -25,14 +25,6 @@ impl Named {
     /// Reads the command line. Directories that are not there are said at once.
     pub(super) fn of(args: &BuildArgs) -> Result<Named, Failure> {
         let contexts = named_contexts(&args.image.build_contexts)?;
-        for (name, context) in &contexts {
-            if let NamedContext::Target(stage) = context {
-                let message = format!("--build-context {name}=target:{stage} is not supported");
-                return Err(Failure::user(message).hint(
-                    "`target:` names another target of a bake file; in one Dockerfile, `FROM` names a stage",
-                ));
-            }
-        }
         Ok(Named {
             contexts,
             ..Named::default()
@@ -60,7 +52,16 @@ impl Named {
                     self.files.push(files);
                     Planned::Directory
                 }
-                None => Planned::Image(image_name(name, context)),
+                None => match context {
+                    NamedContext::Target(stage) => Planned::Stage(stage.clone()),
+                    NamedContext::Scratch
+                    | NamedContext::Image(_)
+                    | NamedContext::Layout(_)
+                    | NamedContext::Debian(_)
+                    | NamedContext::Directory(_)
+                    | NamedContext::Repository(_)
+                    | NamedContext::File(_) => Planned::Image(image_name(name, context)),
+                },
             };
             lower.contexts.insert(name.clone(), planned);
         }

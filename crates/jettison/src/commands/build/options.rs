@@ -73,23 +73,10 @@ pub(super) fn resources(args: &CommandArgs) -> Resources {
 
 /// Refuses options that are understood but do nothing yet.
 pub(super) fn refuse_unbuilt(args: &BuildArgs) -> Result<(), Failure> {
-    let commands = &args.commands;
-    let options = [
-        (
-            "--cache-to mounts=true",
-            args.cache.cache_to.iter().any(|export| export.has_mounts),
-        ),
-        (
-            "--allow device",
-            commands
-                .allow
-                .iter()
-                .any(|allowed| matches!(allowed, Allowed::Device(_))),
-        ),
-    ];
-    match options.iter().find(|(_, is_given)| *is_given) {
-        Some((name, _)) => Err(Failure::user(format!("{name} is not supported yet"))
-            .hint("leave it out: the build does the rest without it")),
-        None => Ok(()),
+    let is_device = |allowed: &Allowed| matches!(allowed, Allowed::Device(_));
+    if args.commands.allow.iter().any(is_device) {
+        return Err(Failure::user("--allow device is not supported yet")
+            .hint("leave it out: the build does the rest without it"));
     }
+    Ok(())
 }

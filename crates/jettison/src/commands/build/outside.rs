@@ -125,6 +125,17 @@ pub(in crate::commands) fn context(
     open(&request, &mut sources)
 }
 
+/// What a context is called that is unpacked somewhere else in each build; `None` for a directory.
+pub(super) fn place(args: &BuildArgs, opened: &OpenedContext) -> Option<String> {
+    let context = &args.input.context;
+    let is_file = || context.is_file();
+    (opened.kind != ContextKind::Directory).then(|| {
+        let path = Some(context).filter(|_| is_file());
+        let path = path.and_then(|path| std::path::absolute(path).ok());
+        path.as_ref().unwrap_or(context).display().to_string()
+    })
+}
+
 /// Whose the files of an archive become.
 pub(in crate::commands) fn owners(entered: &Entered) -> Owners {
     match entered.ids {

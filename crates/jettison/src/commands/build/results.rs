@@ -6,18 +6,24 @@ use std::path::Path;
 use jettison_build::{Built, Engine};
 use jettison_oci::{Exported, LocalMode, Reference, export_rootfs_directory, export_rootfs_tar};
 
-use crate::cli::{Annotation, BuildArgs, Entitlement, FileDest, OutputKind, OutputSpec};
+use crate::cli::{
+    Annotation, BuildArgs, Entitlement, FileDest, ImageAttributes, OutputKind, OutputSpec,
+};
 use crate::commands::build::export::{self, Export};
 use crate::commands::build::{metadata, tag};
 use crate::commands::world;
+use crate::daemon::{self, Daemon};
 use crate::failure::Failure;
+use crate::surroundings::Surroundings;
 use crate::text_file::{check_destination, write};
 
 /// What is asked for.
 #[derive(Debug)]
 pub(super) struct Results<'a> {
     pub(super) tags: Vec<Reference>,
-    outputs: &'a [OutputSpec],
+    outputs: Vec<OutputSpec>,
+    /// Where images are loaded into, if they are.
+    daemon: Option<Daemon>,
     annotations: Vec<Annotation>,
     iidfile: Option<&'a Path>,
     metadata_file: Option<&'a Path>,
@@ -33,8 +39,19 @@ pub(super) enum Written {
 
 impl<'a> Results<'a> {
     /// Reads what the command line asks for.
-    pub(super) fn of(args: &'a BuildArgs) -> Result<Results<'a>, Failure> {
-        let outputs = args.output.outputs.as_slice();
+    pub(super) fn of(
+        args: &'a BuildArgs,
+        surroundings: &Surroundings,
+    ) -> Result<Results<'a>, Failure> {
+        let mut outputs = args.output.outputs.clone();
+        if args.output.load {
+            outputs.push(OutputSpec {
+                kind: OutputKind::Load,
+                attributes: ImageAttributes::default(),
+            });
+        }
+        let loads = outputs.iter().any(|output| output.kind == OutputKind::Load);
+        let daemon = loads.then(|| daemon::find(surroundings)).transpose()?;
         let names = outputs.iter().filter_map(|output| match output.kind {
             OutputKind::Image => Some(&output.attributes.names),
             OutputKind::Local { .. }
@@ -42,6 +59,7 @@ impl<'a> Results<'a> {
             | OutputKind::OciArchive(_)
             | OutputKind::OciLayout(_)
             | OutputKind::Docker(_)
+            | OutputKind::Load
             | OutputKind::CacheOnly => None,
         });
         let tags = args.image.tags.iter().chain(names.flatten());
@@ -50,6 +68,7 @@ impl<'a> Results<'a> {
             tags: tags
                 .map(|tag| world::reference(tag))
                 .collect::<Result<_, _>>()?,
+            daemon,
             outputs,
             annotations: annotations.flat_map(|list| list.0.clone()).collect(),
             iidfile: args.output.iidfile.as_deref(),
@@ -74,6 +93,7 @@ impl<'a> Results<'a> {
             | OutputKind::OciArchive(_)
             | OutputKind::OciLayout(_)
             | OutputKind::Docker(_)
+            | OutputKind::Load
             | OutputKind::Image
             | OutputKind::CacheOnly => false,
         });
@@ -102,7 +122,12 @@ impl<'a> Results<'a> {
     }
 
     /// Names the image, and writes everything.
-    pub(super) fn write(&self, engine: &Engine<'_>, builds: &[Built]) -> Result<Written, Failure> {
+    pub(super) fn write(
+        &self,
+        engine: &Engine<'_>,
+        builds: &[Built],
+        notes: &mut Vec<String>,
+    ) -> Result<Written, Failure> {
         let Some(main) = builds
             .iter()
             .find(|built| is_hosts(built))
@@ -117,11 +142,11 @@ impl<'a> Results<'a> {
         }
         let mut exported: Option<Exported> = None;
         let mut written = Written::Elsewhere;
-        for output in self.outputs {
+        for output in &self.outputs {
             if file_dest(output) == Some(&FileDest::Stdout) {
                 written = Written::Stdout;
             }
-            let done = self.write_one(engine, builds, output)?;
+            let done = self.write_one(engine, builds, output, notes)?;
             exported = exported.or(done);
         }
         if let Some(path) = self.iidfile {
@@ -146,6 +171,7 @@ impl<'a> Results<'a> {
         engine: &Engine<'_>,
         builds: &[Built],
         output: &OutputSpec,
+        notes: &mut Vec<String>,
     ) -> Result<Option<Exported>, Failure> {
         let export = Export {
             store: engine.store,
@@ -159,6 +185,10 @@ impl<'a> Results<'a> {
             OutputKind::OciLayout(path) => export.layout(path).map(Some),
             OutputKind::OciArchive(dest) => export.archive(dest, export::Kind::Oci).map(Some),
             OutputKind::Docker(dest) => export.archive(dest, export::Kind::Docker).map(Some),
+            OutputKind::Load => match &self.daemon {
+                Some(daemon) => export.load(daemon, notes).map(Some),
+                None => Ok(None),
+            },
             OutputKind::Tar(dest) => {
                 let images = export.rootfs(None);
                 export::to_sink(dest, |sink| {
@@ -189,7 +219,7 @@ impl<'a> Results<'a> {
 
 /// Says whether an image is for this host.
 fn is_hosts(built: &Built) -> bool {
-    built.image.config().architecture == crate::surroundings::Surroundings::architecture()
+    built.image.config().architecture == Surroundings::architecture()
 }
 
 /// The one file that an output is, if it is one.
@@ -200,6 +230,7 @@ fn file_dest(output: &OutputSpec) -> Option<&FileDest> {
         }
         OutputKind::Local { .. }
         | OutputKind::OciLayout(_)
+        | OutputKind::Load
         | OutputKind::Image
         | OutputKind::CacheOnly => None,
     }

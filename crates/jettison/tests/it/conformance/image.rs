@@ -72,7 +72,7 @@ fn make_busybox_layer() -> Option<Vec<u8>> {
 }
 
 /// A busybox that needs no libraries: this machine's, or the one of its package.
-fn find_busybox() -> Option<PathBuf> {
+pub(crate) fn find_busybox() -> Option<PathBuf> {
     let installed = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
     if let Some(path) = installed.into_iter().find(|path| is_static(path)) {
         return Some(path);

@@ -33,6 +33,7 @@ fn layer_of(world: &World, changes: &Changes, lowers: &[PathBuf]) -> Layer {
         let outputs = Outputs {
             upper: upper.map(|path| (path, Owners::Exact)),
             layer,
+            index: None,
         };
         changes.write(outputs).unwrap();
     };
@@ -60,6 +61,7 @@ fn streamed(world: &World, changes: &Changes) -> Layer {
     let outputs = Outputs {
         upper: None,
         layer: Some(&mut layer),
+        index: None,
     };
     changes.write(outputs).unwrap();
     layer.finish().unwrap()
@@ -144,6 +146,7 @@ fn a_file_that_is_swapped_for_a_link_is_not_followed() {
     let outputs = Outputs {
         upper: Some((&upper, Owners::Squashed)),
         layer: None,
+        index: None,
     };
     let failure = changes.write(outputs).unwrap_err();
     assert_eq!(failure.to_string(), "cannot read /d/c.txt");
@@ -168,6 +171,7 @@ fn a_file_of_a_context_that_changes_after_its_key_was_made_is_not_copied() {
         let outputs = Outputs {
             upper: Some((&upper, Owners::Squashed)),
             layer: None,
+            index: None,
         };
         let failure = changes.write(outputs).unwrap_err();
         let cause = std::error::Error::source(&failure).unwrap();
@@ -239,6 +243,7 @@ fn a_planned_layer_is_seen_as_the_written_one() {
         let outputs = Outputs {
             upper: Some((&upper, Owners::Exact)),
             layer: None,
+            index: None,
         };
         changes.write(outputs).unwrap();
         let seen = |top: MergedLayer| {

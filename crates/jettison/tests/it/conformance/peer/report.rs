@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Peer, PeerKind};
 use crate::conformance::answer::Answer;
 use crate::conformance::builder::Builder;
 use crate::conformance::layout::read_layer;
 use crate::conformance::scene::Scene;
-use crate::conformance::{answer, directory, for_all, image, names};
+use crate::conformance::{answer, for_all, image, names};
 
 /// The cause of cases that a run has added.
 const UNKNOWN: &str = "Not looked at yet";
@@ -55,7 +55,8 @@ pub(crate) fn compare(peer: &Peer) {
         .into_iter()
         .filter_map(|(name, difference)| Some((name, difference?)))
         .collect();
-    if std::env::var_os("JETTISON_CASE").is_some() {
+    let chosen = ["JETTISON_CASE", "JETTISON_CASES"];
+    if chosen.iter().any(|name| std::env::var_os(name).is_some()) {
         // Of some cases only: nothing is known of the others.
         let lines: Vec<String> = different
             .iter()
@@ -64,9 +65,14 @@ pub(crate) fn compare(peer: &Peer) {
         assert!(lines.is_empty(), "{}", lines.join("\n"));
         return;
     }
-    let path = directory().join(format!("peers/{}-{}.md", peer.name(), peer.version));
+    let path = our_cases().join(format!("peers/{}-{}.md", peer.name(), peer.version));
     let known = read(&path);
     fs::write(path, write(peer, count, different, known)).unwrap();
+}
+
+/// Where our own cases lie, and what is known of the peers beside them.
+fn our_cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
 }
 
 fn write(
@@ -296,8 +302,8 @@ fn without_hex(word: &str) -> String {
 
 #[test]
 fn what_is_written_of_peers_is_of_these_cases() {
-    let cases = names(&directory());
-    for entry in fs::read_dir(directory().join("peers")).unwrap() {
+    let cases = names(&our_cases());
+    for entry in fs::read_dir(our_cases().join("peers")).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
         let mut listed = Vec::new();

@@ -1,0 +1,153 @@
+//! `jettison debug`
+
+mod toolbox;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use jettison_build::{Bases, Engine, Event, Reporter, image_sandbox};
+use jettison_dockerfile::Platform;
+use jettison_oci::Image;
+
+use crate::bases::SettingsBases;
+use crate::cli::{DebugArgs, DockerRunArgs, Global, InputArgs, RunArgs, StreamArgs};
+use crate::commands::debug::toolbox::{BIN, TOOLS, Toolbox};
+use crate::commands::run::{self, Stage};
+use crate::commands::{lookup, world};
+use crate::failure::Failure;
+use crate::output::{Look, Output};
+use crate::progress::Notes;
+use crate::settings::Settings;
+use crate::surroundings::Surroundings;
+
+pub(crate) fn run(
+    global: &Global,
+    args: &DebugArgs,
+    surroundings: &Surroundings,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    let Some((name, command)) = args.command.split_first() else {
+        return Err(Failure::user("name the image to look into"));
+    };
+    let root = world::root(global, surroundings)?;
+    let entered = world::entered()?;
+    let signals = run::hold_signals()?;
+    let store = world::store(&root)?;
+    let image = lookup::find(&store, name)?.image;
+    let host = run::limited_host(&root, &entered, &args.limits)?;
+    let failed = |error: &jettison_build::BuildError| run::cannot_build(name, error);
+    let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;
+    let box_image = toolbox_image(&engine, args, surroundings)?;
+    let box_lowers = engine.lowers(&box_image).map_err(|error| failed(&error))?;
+    let toolbox = Toolbox::open(box_lowers, &root, &entered)
+        .map_err(|failure| failure.in_file(Path::new(&args.toolbox)))?;
+    let lowers = engine.lowers(&image).map_err(|error| failed(&error))?;
+    let args = run_args(args, command);
+    let mut config = run::config(&image, &args.process);
+    if args.process.user.is_none() {
+        // Who looks may see everything.
+        config.config.user = String::new();
+    }
+    let process = run::process(&args, command, surroundings)?;
+    let mut sandbox =
+        image_sandbox(&host, &config, &lowers, &process).map_err(|error| failed(&error))?;
+    for (variable, value) in &mut sandbox.env {
+        if variable == "PATH" {
+            *value = format!("{value}:{TOOLS}:{BIN}");
+        }
+    }
+    sandbox.mounts.extend(toolbox.mounts());
+    if args.streams.tty {
+        output.note(Look::Note, &welcome(name, &image));
+    }
+    let stage = Stage {
+        name,
+        root: &root,
+        entered: &entered,
+        host: &host,
+    };
+    let exit = stage.play(sandbox, &args, (&config, signals), output)?;
+    Ok(run::ended(&exit, output))
+}
+
+/// What is said to somebody who gets a shell.
+fn welcome(name: &str, image: &Image) -> String {
+    let config = &image.config().config;
+    let words = config.entrypoint.iter().chain(&config.cmd).flatten();
+    let words: Vec<String> = words.map(|word| format!("{word:?}")).collect();
+    format!(
+        "{name} runs [{}]; its files are under /, tools are in {BIN}; what you change is thrown away",
+        words.join(", ")
+    )
+}
+
+/// The same, in terms of `run`: a shell if nothing else is asked for, on a terminal if there is one.
+fn run_args(args: &DebugArgs, command: &[String]) -> RunArgs {
+    let is_terminal = io::stdin().is_terminal();
+    let mut process = args.process.clone();
+    if process.entrypoint.is_none() {
+        process.entrypoint = Some(if command.is_empty() {
+            format!("{BIN}/sh")
+        } else {
+            String::new()
+        });
+    }
+    RunArgs {
+        streams: StreamArgs {
+            interactive: true,
+            tty: is_terminal && (args.tty || io::stdout().is_terminal()),
+        },
+        process,
+        files: args.files.clone(),
+        limits: args.limits.clone(),
+        docker: DockerRunArgs::default(),
+        command: args.command.clone(),
+    }
+}
+
+/// The image with the tools: out of the store, or assembled.
+fn toolbox_image(
+    engine: &Engine<'_>,
+    args: &DebugArgs,
+    surroundings: &Surroundings,
+) -> Result<Image, Failure> {
+    if let Some(found) = lookup::look_up(engine.store, &args.toolbox)? {
+        return Ok(found.image);
+    }
+    let settings = Settings::read(Path::new("."), surroundings.user_settings().as_deref())?;
+    let input = InputArgs {
+        context: Path::new(".").to_path_buf(),
+        file: None,
+        build_args: Vec::new(),
+        no_cache: false,
+        pull: false,
+        archive: args.archive.clone(),
+    };
+    let teller = Teller(Mutex::new(Output::new()));
+    let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now);
+    let platform = Platform::new("linux", &Surroundings::architecture());
+    bases.base(&args.toolbox, &platform).map_err(|error| {
+        Failure::user(format!("cannot get the toolbox {}", args.toolbox))
+            .because(error.as_ref())
+            .hint("--toolbox takes an image of the store that has a static busybox, too")
+    })
+}
+
+/// Tells what is being assembled, and nothing of its steps.
+struct Teller(Mutex<Output>);
+
+impl Reporter for Teller {
+    fn event(&self, _event: Event<'_>) {}
+}
+
+impl Notes for Teller {
+    fn note(&self, text: &str) {
+        let mut output = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        output.note(Look::Note, text);
+    }
+}
