@@ -19,6 +19,13 @@ pub enum Event<'a> {
         step: usize,
         /// How the step is shown, such as `[build 2/5] RUN make`.
         title: &'a str,
+        /// Why it is executed, if that is known before: files that are read and copied at once are not.
+        change: Option<&'a KeyChange>,
+    },
+    /// It is known now why a step is executed that has begun.
+    StepExplained {
+        /// The step's number in the plan.
+        step: usize,
         /// Why it is executed.
         change: &'a KeyChange,
     },

@@ -15,11 +15,13 @@ mod prepare;
 mod save;
 
 pub(crate) use crate::layout::archive::write_to;
+pub(crate) use crate::layout::export::check_content;
 pub use crate::layout::export::{
     Annotations, ExportContent, ExportFormat, ExportImage, ExportSettings, Exported, ExportedImage,
     MediaTypes, PlatformAnnotations, Recompression, Sink, Timestamps, export,
 };
 pub use crate::layout::import::{import_archive, import_from_layout, import_layout};
+pub(crate) use crate::layout::prepare::{Blob, Prepared};
 pub use crate::layout::save::{SavedImage, save_images};
 
 use std::io;
@@ -130,6 +132,12 @@ pub enum ExportError {
     NoSuchPlatform {
         /// The platform.
         platform: String,
+    },
+    /// A layer is compressed to other bytes than it was before, by an older version of this program.
+    #[error("layer {diff_id} is compressed otherwise now: try again")]
+    Outdated {
+        /// The layer.
+        diff_id: DiffId,
     },
     /// What is asked for cannot be written in this form.
     #[error("{reason}")]

@@ -13,6 +13,7 @@ mod layout;
 mod manifest;
 mod media_type;
 mod reference;
+mod registry;
 mod rootfs;
 mod store;
 mod time;
@@ -41,12 +42,18 @@ pub use crate::layout::{
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
+pub use crate::registry::{
+    Clock, Credentials, Headers, HostOptions, Keys, Method, Mirror, MirrorParseError, Naming,
+    Originals, Patience, PlatformNeed, PullRequest, Pulled, PushRequest, Pushed, RegistryClient,
+    RegistryError, RegistryOptions, Request, RequestBody, Response, Transfer, TransferObserver,
+    Transport, TransportError, Unwatched, Url, base64, from_base64,
+};
 pub use crate::rootfs::{
     LocalMode, RootfsImage, RootfsSettings, export_rootfs_directory, export_rootfs_tar,
     platform_directory,
 };
 pub use crate::store::{
-    BlobReader, BlobSync, BlobWriter, Store, StoreError, StoreLock, StoreOptions, StoredBlob,
-    TaggedImage,
+    BlobReader, BlobSync, BlobWriter, Origin, Store, StoreError, StoreLock, StoreOptions,
+    StoredBlob, TaggedImage,
 };
 pub use crate::time::unix_seconds;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::digest::Digest;
 
 /// The registry of names that do not say one.
-const DEFAULT_REGISTRY: &str = "docker.io";
+pub(crate) const DEFAULT_REGISTRY: &str = "docker.io";
 /// The namespace of one-word names in the default registry.
 const OFFICIAL: &str = "library/";
 /// The longest repository, in bytes.

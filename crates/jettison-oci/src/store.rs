@@ -7,6 +7,7 @@
 //! ├── index.json         one descriptor per tagged image
 //! ├── blobs/sha256/<hex> the content
 //! ├── images/<hex>       image ID → the digest of its manifest
+//! ├── notes/             what is known about blobs beside their bytes
 //! ├── tmp/               files that are being written
 //! ├── lock               for users of the store: shared while working, exclusive while pruning
 //! ├── index.lock         held while `index.json` is replaced
@@ -19,11 +20,13 @@
 mod blob;
 mod collect;
 mod index;
+mod notes;
 
 pub use crate::store::blob::{BlobReader, BlobWriter};
 pub use crate::store::collect::StoredBlob;
 pub use crate::store::index::TaggedImage;
 pub(crate) use crate::store::index::{CREATED, IMAGE_NAME, REF_NAME};
+pub use crate::store::notes::Origin;
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -223,7 +226,7 @@ impl Store {
     }
 
     /// An empty file in `tmp/` that vanishes unless it is given a name.
-    fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+    pub(crate) fn temporary(&self) -> Result<NamedTempFile, StoreError> {
         temporary_in(&self.tmp())
     }
 

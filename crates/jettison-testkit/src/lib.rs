@@ -1,7 +1,9 @@
-//! What integration tests share: scratch worlds for the program, and a file server with faults.
+//! What integration tests share: scratch worlds for the program, file servers, and a registry with faults.
 
 #![forbid(unsafe_code)]
 
+mod docker_registry;
+mod fault_proxy;
 mod file_server;
 mod git_project;
 mod outcome;
@@ -9,6 +11,8 @@ mod scratch;
 mod skip;
 mod web_server;
 
+pub use crate::docker_registry::{DockerRegistry, RegistryDemands};
+pub use crate::fault_proxy::{FaultProxy, Mishap, MishapPlan};
 pub use crate::file_server::{Fault, FileServer};
 pub use crate::git_project::{GitProject, git_answer};
 pub use crate::outcome::Outcome;

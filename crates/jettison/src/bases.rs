@@ -8,20 +8,24 @@ use std::path::{Path, PathBuf};
 use jettison_build::{Bases, Engine, EpochSource, Remotes};
 use jettison_debian::{AptSource, Architecture, Keyring};
 use jettison_dockerfile::Platform;
-use jettison_oci::{Image, Reference, import_from_layout, import_layout};
+use jettison_oci::{
+    Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
+};
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
 use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
+use crate::commands::world;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
+use crate::registry::{Registries, hint};
 use crate::remote::LayoutReference;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Finds bases by the settings, then in the store.
+/// Finds bases by the settings, then in the store, then in registries.
 pub(crate) struct SettingsBases<'a> {
     engine: &'a Engine<'a>,
     settings: &'a Settings,
@@ -29,7 +33,7 @@ pub(crate) struct SettingsBases<'a> {
     archive: Option<&'a str>,
     host_sources: Vec<AptSource>,
     now: u64,
-    /// Whether bases are assembled even if they are in the store.
+    /// Whether bases are assembled and resolved anew, even if they are in the store.
     pull: bool,
     /// What names stood for, for a platform, when they were first asked for: one command sees one image, so that
     /// an original and its candidate have the same base.
@@ -38,6 +42,8 @@ pub(crate) struct SettingsBases<'a> {
     layouts: BTreeMap<String, LayoutReference>,
     /// The time of the build context, and who knows those of other things.
     times: Option<(Option<i64>, &'a dyn Remotes)>,
+    /// Where images are that are not in the store.
+    registries: Option<&'a Registries>,
 }
 
 impl Bases for SettingsBases<'_> {
@@ -103,29 +109,76 @@ impl SettingsBases<'_> {
     }
 
     fn find(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
-        if platform.architecture != Surroundings::architecture() {
-            return Err(format!(
-                "bases for {platform} are not supported yet: give the image with --build-context {name}=oci-layout://DIR"
-            )
-            .into());
-        }
-        if let Some(address) = self.settings.bases.get(name) {
-            if address.starts_with("debian://") {
-                return self.debian(&address.parse()?);
+        let address = self.settings.bases.get(name).map_or(name, String::as_str);
+        if address.starts_with("debian://") {
+            if platform.architecture != Surroundings::architecture() {
+                return Err(format!(
+                    "{address} cannot be assembled for {platform} here: give the image with --build-context {name}=oci-layout://DIR"
+                )
+                .into());
             }
-            return Err(format!("`{address}` in [bases] is not an address that is supported yet: take debian://SUITE").into());
+            return self.debian(&address.parse()?);
         }
-        if name.starts_with("debian://") {
-            return self.debian(&name.parse()?);
+        let image = address.strip_prefix("docker-image://").unwrap_or(address);
+        if image.contains("://") {
+            return Err(format!("`{address}` in [bases] is not an address that is supported yet: take debian://SUITE or docker-image://NAME").into());
         }
-        let reference: Reference = name.parse()?;
-        match self.engine.store.find(&reference)? {
-            Some(image) => Ok(image),
-            None => Err(format!(
-                "{name} is not in the store, and registries are not supported yet; say under [bases] in jettison.toml where it comes from, such as \"{name}\" = \"debian://bookworm\""
-            )
-            .into()),
+        self.named(&image.parse()?, platform)
+    }
+
+    /// The image in the store, or else in a registry. With `--pull` a registry has the last word.
+    fn named(&self, reference: &Reference, platform: &Platform) -> Result<Image, BoxError> {
+        let wanted = world::as_in_images(platform);
+        let stored = self.engine.store.find(reference)?;
+        let fits = |image: &Image| {
+            let own = image.platform();
+            // What does not say what it runs on is for whoever asks.
+            own.architecture.is_empty()
+                || (own.architecture == wanted.architecture && own.os == wanted.os)
+        };
+        let Some(registries) = self.registries else {
+            return stored
+                .ok_or_else(|| format!("{} is not in the store", reference.familiar()).into());
+        };
+        if let Some(image) = stored.as_ref().filter(|image| fits(image))
+            && !self.pull
+        {
+            return Ok(image.clone());
         }
+        // The name is that of the image for this host, if there is one.
+        let is_foreign = platform.architecture != Surroundings::architecture();
+        let naming = if is_foreign && stored.is_some() {
+            Naming::Unnamed
+        } else {
+            Naming::Named
+        };
+        let request = PullRequest {
+            reference,
+            platform: &wanted,
+            platform_need: PlatformNeed::Preferred,
+            naming,
+        };
+        let familiar = reference.familiar();
+        let pulled = registries
+            .client()
+            .pull(self.engine.store, &request, self.reporter)
+            .map_err(|error| {
+                let cause = described(&error);
+                let hint = hint(&error).map(|hint| format!("; {hint}"));
+                let hint = hint.unwrap_or_default();
+                format!("{familiar} is not in the store, and cannot be pulled: {cause}{hint}")
+            })?;
+        self.reporter
+            .note(&format!("{familiar} is {}", pulled.digest));
+        Ok(pulled.image)
+    }
+}
+
+/// An error with its causes, in a line.
+fn described(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", described(source)),
+        None => error.to_string(),
     }
 }
 
@@ -149,6 +202,15 @@ impl<'a> SettingsBases<'a> {
             known: RefCell::default(),
             layouts: BTreeMap::new(),
             times: None,
+            registries: None,
+        }
+    }
+
+    /// The same, and what is not in the store is pulled.
+    pub(crate) fn with_registries(self, registries: &'a Registries) -> SettingsBases<'a> {
+        SettingsBases {
+            registries: Some(registries),
+            ..self
         }
     }
 
@@ -227,7 +289,8 @@ impl<'a> SettingsBases<'a> {
 pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Reference> {
     let address = settings.bases.get(name).map_or(name, String::as_str);
     if !address.starts_with("debian://") {
-        return address.parse().ok();
+        let image = address.strip_prefix("docker-image://").unwrap_or(address);
+        return image.parse().ok();
     }
     let base: DebianBase = address.parse().ok()?;
     let architecture = Architecture::of_rust(std::env::consts::ARCH)?;

@@ -6,6 +6,7 @@ mod check;
 mod docker;
 mod images;
 mod input;
+mod registry;
 mod run;
 mod values;
 
@@ -24,6 +25,9 @@ pub(crate) use crate::cli::images::{
     HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
 };
 pub(crate) use crate::cli::input::InputArgs;
+pub(crate) use crate::cli::registry::{
+    CompressionChoice, LoginArgs, LogoutArgs, PullArgs, PushArgs,
+};
 pub(crate) use crate::cli::run::{
     DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
 };
@@ -124,6 +128,14 @@ pub(crate) enum Command {
     Du(DuArgs),
     /// Remove what the build cache holds
     Prune(PruneArgs),
+    /// Get an image from a registry
+    Pull(PullArgs),
+    /// Send an image to a registry
+    Push(PushArgs),
+    /// Log in to a registry
+    Login(LoginArgs),
+    /// Forget the login to a registry
+    Logout(LogoutArgs),
     /// Check what this host offers
     Doctor,
 }

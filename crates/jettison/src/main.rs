@@ -4,7 +4,6 @@
 
 mod age;
 mod archives;
-mod base64;
 mod bases;
 mod cli;
 mod commands;
@@ -18,6 +17,7 @@ mod network;
 mod output;
 mod printable;
 mod progress;
+mod registry;
 mod remote;
 mod report;
 mod secrets;
@@ -70,6 +70,10 @@ fn main() -> ExitCode {
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),
         Command::Prune(args) => commands::prune::run(&cli.global, args, &surroundings, &mut output),
+        Command::Pull(args) => commands::pull::run(&cli.global, args, &surroundings, &mut output),
+        Command::Push(args) => commands::push::run(&cli.global, args, &surroundings, &mut output),
+        Command::Login(args) => commands::login::run(args, &surroundings, &mut output),
+        Command::Logout(args) => commands::logout::run(args, &surroundings, &mut output),
         Command::Doctor => commands::doctor::run(&cli.global, &surroundings, &mut output),
     };
     match result {

@@ -4,6 +4,7 @@
 //! `docker build --progress plain` does; on a terminal the steps that run are shown in place, each with its last line
 //! of output. What commands print is made printable first: it cannot do anything to the terminal.
 
+mod carried;
 mod json;
 mod lines;
 mod plain;
@@ -16,9 +17,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jettison_build::{Event, Reporter};
+use jettison_oci::{Transfer, TransferObserver};
 
 use crate::cli::ProgressKind;
 use crate::printable::one_line;
+use crate::progress::carried::Carried;
+pub(crate) use crate::progress::carried::Direction;
 use crate::progress::json::Json;
 use crate::progress::plain::Plain;
 pub(crate) use crate::progress::steps::Reasons;
@@ -46,6 +50,7 @@ struct Shared {
 struct State {
     view: View,
     steps: Steps,
+    carried: Carried,
     has_ended: bool,
 }
 
@@ -76,6 +81,7 @@ impl Progress {
             state: Mutex::new(State {
                 view,
                 steps: Steps::new(reasons),
+                carried: Carried::default(),
                 has_ended: false,
             }),
             ended: Condvar::new(),
@@ -99,6 +105,11 @@ impl Progress {
         }
     }
 
+    /// Says which way blobs go from now on.
+    pub(crate) fn carries(&self, direction: Direction) {
+        self.shared.lock().carried.direction = direction;
+    }
+
     /// Leaves the terminal to others until the next event.
     pub(crate) fn settle(&self) {
         let mut state = self.shared.lock();
@@ -108,7 +119,7 @@ impl Progress {
 }
 
 /// Tells what happens, and what else people should know.
-pub(crate) trait Notes: Reporter {
+pub(crate) trait Notes: Reporter + TransferObserver {
     /// Tells something in a line.
     fn note(&self, text: &str);
 }
@@ -120,6 +131,28 @@ impl Notes for Progress {
             View::Live(live) => live.note(text),
             View::Plain(plain) => plain.note(text),
             View::Nothing | View::Json(_) => {}
+        }
+    }
+}
+
+impl TransferObserver for Progress {
+    fn transfer(&self, transfer: Transfer<'_>) {
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let State { view, carried, .. } = &mut *state;
+        let lines = carried.transfer(&transfer, now);
+        match view {
+            View::Nothing => {}
+            View::Plain(plain) => lines.iter().for_each(|line| plain.note(line)),
+            // What only begins is seen where it changes.
+            View::Live(_)
+                if matches!(transfer, Transfer::Planned { .. } | Transfer::Checks { .. }) => {}
+            View::Live(live) => lines.iter().for_each(|line| live.keep(line)),
+            View::Json(json) => {
+                if let Some(work) = carried.work(&transfer, now) {
+                    json.work(work, now);
+                }
+            }
         }
     }
 }
@@ -159,9 +192,14 @@ impl Shared {
 fn tick(shared: &Shared) {
     let mut state = shared.lock();
     while !state.has_ended {
-        let State { view, steps, .. } = &mut *state;
+        let State {
+            view,
+            steps,
+            carried,
+            ..
+        } = &mut *state;
         match view {
-            View::Live(live) => live.redraw(steps, Instant::now()),
+            View::Live(live) => live.redraw(steps, carried, Instant::now()),
             View::Plain(plain) => plain.show(steps, Instant::now()),
             View::Nothing | View::Json(_) => {}
         }

@@ -14,7 +14,7 @@ mod record;
 mod temporary;
 mod transfer;
 
-pub(crate) use crate::remote::agent::Reach;
+pub(crate) use crate::remote::agent::{Reach, is_final};
 pub(crate) use crate::remote::context::{
     ContextKind, ContextRequest, ContextSources, OpenedContext, open,
 };

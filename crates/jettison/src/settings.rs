@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jettison_oci::{HostOptions, MirrorParseError};
 use jettison_slim::Probe;
 use serde::Deserialize;
 
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) check: CheckSettings,
     /// How images are built.
     pub(crate) build: BuildSettings,
+    /// How registries are reached.
+    pub(crate) registries: RegistrySettings,
 }
 
 /// How images are built, where the command line says nothing.
@@ -43,6 +46,15 @@ pub(crate) struct BuildSettings {
     pub(crate) ca: Option<String>,
     /// As `--jobs`.
     pub(crate) jobs: Option<NonZeroU16>,
+}
+
+/// How registries are reached.
+#[derive(Debug, Default)]
+pub(crate) struct RegistrySettings {
+    /// What is said about single registries.
+    pub(crate) hosts: BTreeMap<String, HostOptions>,
+    /// Files of certificates that single registries are trusted by.
+    pub(crate) ca: BTreeMap<String, PathBuf>,
 }
 
 /// Which rules check Dockerfiles.
@@ -68,6 +80,18 @@ struct File {
     check: CheckSettings,
     #[serde(default)]
     probes: Vec<FileProbe>,
+    #[serde(default)]
+    registries: BTreeMap<String, FileRegistry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRegistry {
+    insecure: Option<bool>,
+    #[serde(default)]
+    mirrors: Vec<String>,
+    ca: Option<PathBuf>,
+    chunk: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,13 +115,34 @@ struct FileProbe {
     expect_stdout: Option<String>,
 }
 
+/// Who has written a file of settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    User,
+    /// Whoever has written what is in the directory.
+    Directory,
+}
+
 impl Settings {
     /// Reads the settings of `directory` and of the user.
     pub(crate) fn read(directory: &Path, user: Option<&Path>) -> Result<Settings, Failure> {
-        let mut settings = Settings::default();
         let local = directory.join("jettison.toml");
         // The user's first, so that the directory's win.
-        for path in user.into_iter().chain([local.as_path()]) {
+        let user = user.map(|path| (path, Owner::User));
+        Settings::of_files(
+            user.into_iter()
+                .chain([(local.as_path(), Owner::Directory)]),
+        )
+    }
+
+    /// Reads the settings of the user alone.
+    pub(crate) fn of_user(user: Option<&Path>) -> Result<Settings, Failure> {
+        Settings::of_files(user.into_iter().map(|path| (path, Owner::User)))
+    }
+
+    fn of_files<'p>(files: impl Iterator<Item = (&'p Path, Owner)>) -> Result<Settings, Failure> {
+        let mut settings = Settings::default();
+        for (path, owner) in files {
             let text = match fs::read_to_string(path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -107,12 +152,12 @@ impl Settings {
                     );
                 }
             };
-            settings.add(&text, path)?;
+            settings.add(&text, path, owner)?;
         }
         Ok(settings)
     }
 
-    fn add(&mut self, text: &str, path: &Path) -> Result<(), Failure> {
+    fn add(&mut self, text: &str, path: &Path, owner: Owner) -> Result<(), Failure> {
         let file: File = toml::from_str(text).map_err(|error| {
             let place = error.span().map_or_else(String::new, |span| {
                 let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
@@ -120,6 +165,18 @@ impl Settings {
             });
             Failure::user(format!("{}{place}: {}", path.display(), error.message()))
         })?;
+        if owner == Owner::Directory && !file.registries.is_empty() {
+            // Who is trusted, and who is sent passwords, is not for those to say whose files are built.
+            let text = format!("{}: [registries] is for the user alone", path.display());
+            return Err(Failure::user(text)
+                .hint("say it in jettison/config.toml below XDG_CONFIG_HOME (~/.config)"));
+        }
+        let directory = path.parent().unwrap_or(Path::new(""));
+        for (name, registry) in file.registries {
+            self.registries
+                .add(name, registry, directory)
+                .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
+        }
         self.bases.extend(file.bases);
         self.archive = file.debian.archive.or(self.archive.take());
         self.security_archive = file
@@ -141,6 +198,31 @@ impl Settings {
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
             self.probes.push(probe);
         }
+        Ok(())
+    }
+}
+
+impl RegistrySettings {
+    fn add(
+        &mut self,
+        name: String,
+        registry: FileRegistry,
+        directory: &Path,
+    ) -> Result<(), String> {
+        let mut mirrors = Vec::new();
+        for mirror in &registry.mirrors {
+            let read = mirror.parse();
+            mirrors.push(read.map_err(|error: MirrorParseError| error.to_string())?);
+        }
+        if let Some(ca) = registry.ca {
+            self.ca.insert(name.clone(), directory.join(ca));
+        }
+        let options = HostOptions {
+            is_insecure: registry.insecure,
+            mirrors,
+            chunk: registry.chunk,
+        };
+        self.hosts.insert(name, options);
         Ok(())
     }
 }
@@ -189,16 +271,24 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Expect) {
+        check_of(Owner::Directory, text, expected);
+    }
+
+    #[track_caller]
+    fn check_of(owner: Owner, text: &str, expected: Expect) {
         let mut settings = Settings::default();
-        expected.assert_eq(&match settings.add(text, Path::new("jettison.toml")) {
-            Ok(()) => format!("{:?} {} probes", settings.bases, settings.probes.len()),
-            Err(failure) => failure
-                .lines()
-                .iter()
-                .map(|(label, text)| format!("{label}: {text}"))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        });
+        expected.assert_eq(
+            &match settings.add(text, Path::new("jettison.toml"), owner) {
+                Ok(()) if owner == Owner::User => format!("{:?}", settings.registries),
+                Ok(()) => format!("{:?} {} probes", settings.bases, settings.probes.len()),
+                Err(failure) => failure
+                    .lines()
+                    .iter()
+                    .map(|(label, text)| format!("{label}: {text}"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            },
+        );
     }
 
     #[test]
@@ -236,6 +326,32 @@ mod tests {
         check(
             "[build]\njobs = 0\n",
             expect!["error: jettison.toml:2: invalid value: integer `0`, expected a nonzero u16"],
+        );
+    }
+
+    #[test]
+    fn registries_are_for_the_user_to_trust() {
+        let text =
+            "[registries.\"lab:5000\"]\ninsecure = true\nmirrors = [\"m/hub\"]\nca = \"ca.pem\"\n";
+        check(
+            text,
+            expect![[r"
+                error: jettison.toml: [registries] is for the user alone
+                hint: say it in jettison/config.toml below XDG_CONFIG_HOME (~/.config)"]],
+        );
+        check_of(
+            Owner::User,
+            text,
+            expect![[
+                r#"RegistrySettings { hosts: {"lab:5000": HostOptions { is_insecure: Some(true), mirrors: [Mirror { scheme: Secure, registry: "m", prefix: "hub/" }], chunk: None }}, ca: {"lab:5000": "ca.pem"} }"#
+            ]],
+        );
+        check_of(
+            Owner::User,
+            "[registries.a]\nmirrors = [\"ftp://m\"]\n",
+            expect![
+                "error: jettison.toml: `ftp://m` is not a mirror: take [http[s]://]HOST[:PORT][/PREFIX]"
+            ],
         );
     }
 

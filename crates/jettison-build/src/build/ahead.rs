@@ -12,6 +12,7 @@ use crate::build::copying::{Written, copy_error, merged};
 use crate::build::step::StepRun;
 use crate::cache::{CacheKey, KeyText, with_contents, with_shape};
 use crate::error::BuildError;
+use crate::event::Event;
 use crate::exec::{CopyWork, Unread};
 use crate::plan::{CopyDefinition, Step, StepId};
 use crate::snapshot::{Active, Snapshot};
@@ -97,6 +98,11 @@ impl StepRun<'_> {
         work: &CopyWork<'_>,
     ) -> Result<Ahead, BuildError> {
         let start = Instant::now();
+        self.reporter.event(Event::StepStarted {
+            step: id.0,
+            title: &step.hints.title,
+            change: None,
+        });
         let below = merged(&self.lowers_of(step.parent)?)?;
         let active = self.engine.snapshots.prepare()?;
         let written = work
@@ -111,7 +117,9 @@ impl StepRun<'_> {
             Err(failure) => {
                 // What cannot be removed now is removed with the engine; the step's error counts.
                 self.engine.snapshots.discard(active).unwrap_or_default();
-                Err(copy_error(step, &failure))
+                let error = copy_error(step, &failure);
+                self.failed(id, &error);
+                Err(error)
             }
         }
     }

@@ -122,10 +122,16 @@ impl StepRun<'_> {
             not_cached()
         };
         let title = &step.hints.title;
-        self.reporter.event(Event::StepStarted {
-            step: id.0,
-            title,
-            change: &change,
+        self.reporter.event(match ahead {
+            Some(_) => Event::StepExplained {
+                step: id.0,
+                change: &change,
+            },
+            None => Event::StepStarted {
+                step: id.0,
+                title,
+                change: Some(&change),
+            },
         });
         let lowers = self.lowers_of(step.parent)?;
         let snapshots = &self.engine.snapshots;
@@ -373,6 +379,16 @@ impl StepRun<'_> {
         self.copy_key((id, step), copy)
     }
 
+    /// Tells that a step has failed. Those that are ended because another one failed have not.
+    pub(super) fn failed(&self, id: StepId, error: &BuildError) {
+        if !self.schedule.has_failed() {
+            self.reporter.event(Event::StepFailed {
+                step: id.0,
+                error: &error.to_string(),
+            });
+        }
+    }
+
     /// Removes what was written in vain.
     fn discard(&self, ahead: Option<Ahead>) {
         if let Some(ahead) = ahead {
@@ -416,13 +432,7 @@ impl StepRun<'_> {
             Err(error) => {
                 // What cannot be removed now is removed with the engine; the step's error counts.
                 snapshots.discard(active).unwrap_or_default();
-                // Commands that are ended because another step failed have not failed themselves.
-                if !self.schedule.has_failed() {
-                    self.reporter.event(Event::StepFailed {
-                        step: id.0,
-                        error: &error.to_string(),
-                    });
-                }
+                self.failed(id, &error);
                 Err(error)
             }
         }

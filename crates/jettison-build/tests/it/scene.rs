@@ -294,7 +294,8 @@ impl Reporter for Recorder {
             Event::StepCached { title, .. } => record.0.push(format!("cached {title}")),
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
-            Event::StepFinished { .. }
+            Event::StepExplained { .. }
+            | Event::StepFinished { .. }
             | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }

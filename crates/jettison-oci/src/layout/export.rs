@@ -220,6 +220,20 @@ fn check(
     settings: &ExportSettings,
     format: &ExportFormat<'_>,
 ) -> Result<(), ExportError> {
+    check_content(content, settings)?;
+    match (content, format) {
+        (ExportContent::Index(_), ExportFormat::DockerArchive(_)) => Err(ExportError::Impossible {
+            reason: "docker exporter does not currently support exporting manifest lists",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what cannot be said in any form.
+pub(crate) fn check_content(
+    content: &ExportContent,
+    settings: &ExportSettings,
+) -> Result<(), ExportError> {
     let annotations = &settings.annotations;
     let refuse = |reason| Err(ExportError::Impossible { reason });
     // BuildKit: `Commit`, exporter/containerimage/writer.go, and `Export`, exporter/oci/export.go.
@@ -239,18 +253,11 @@ fn check(
         }
     }
     match content {
-        ExportContent::Image(_) => {
-            if !annotations.index.is_empty() || !annotations.index_descriptor.is_empty() {
-                return refuse("index annotations not supported for single platform export");
-            }
+        ExportContent::Image(_)
+            if !annotations.index.is_empty() || !annotations.index_descriptor.is_empty() =>
+        {
+            refuse("index annotations not supported for single platform export")
         }
-        ExportContent::Index(_) => {
-            if matches!(format, ExportFormat::DockerArchive(_)) {
-                return refuse(
-                    "docker exporter does not currently support exporting manifest lists",
-                );
-            }
-        }
+        ExportContent::Image(_) | ExportContent::Index(_) => Ok(()),
     }
-    Ok(())
 }

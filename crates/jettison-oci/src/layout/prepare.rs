@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -26,18 +26,18 @@ use crate::reference::Reference;
 use crate::store::{BlobReader, CREATED, IMAGE_NAME, REF_NAME, Store, temporary_in};
 
 /// Everything that an export consists of.
-pub(super) struct Prepared {
-    pub(super) exported: Exported,
+pub(crate) struct Prepared {
+    pub(crate) exported: Exported,
     /// The entries of the layout's `index.json`: one for each name, or one.
     pub(super) entries: Vec<Descriptor>,
-    pub(super) blobs: BTreeMap<Digest, Blob>,
+    pub(crate) blobs: BTreeMap<Digest, Blob>,
     /// What `docker load` reads where the image store is not containerd's.
     pub(super) docker_manifest: Option<Vec<u8>>,
 }
 
 impl Prepared {
     /// Makes the parts of an export. Layers that are compressed anew go to files in the directory `scratch`.
-    pub(super) fn of(
+    pub(crate) fn of(
         store: &Store,
         content: &ExportContent,
         settings: &ExportSettings,
@@ -125,17 +125,78 @@ impl Prepared {
 }
 
 /// Where the bytes of a blob come from.
-pub(super) enum Blob {
+pub(crate) enum Blob {
     Bytes(Vec<u8>),
     Stored(u64),
     File(NamedTempFile, u64),
+    /// A layer that was compressed so before. It is done again only if somebody wants the bytes.
+    Later(Box<Later>),
+}
+
+/// What a layer will be.
+pub(crate) struct Later {
+    layer: Layer,
+    compression: Compression,
+    size: u64,
+    scratch: PathBuf,
 }
 
 impl Blob {
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         match self {
             Blob::Bytes(bytes) => length(bytes),
             Blob::Stored(size) | Blob::File(_, size) => *size,
+            Blob::Later(later) => later.size,
+        }
+    }
+
+    /// Makes the bytes, if they are still to be made.
+    pub(crate) fn make(&mut self, store: &Store, digest: &Digest) -> Result<(), ExportError> {
+        let Blob::Later(later) = &*self else {
+            return Ok(());
+        };
+        let Later {
+            layer, compression, ..
+        } = &**later;
+        let writer = Measured::in_directory(&later.scratch)?;
+        let written =
+            recompress(store, layer, *compression, writer).map_err(layer_error(layer.diff_id))?;
+        let actual = written.hasher.finish();
+        if actual != *digest {
+            let blob = &layer.blob.digest;
+            store
+                .set_compressed(blob, *compression, None)
+                .map_err(store_error("compress"))?;
+            return Err(ExportError::Outdated {
+                diff_id: layer.diff_id,
+            });
+        }
+        *self = Blob::File(written.file, written.size);
+        Ok(())
+    }
+
+    /// Opens the bytes from `offset` on. A blob that is read from its beginning is verified.
+    pub(crate) fn open_at(
+        &self,
+        (store, digest): (&Store, &Digest),
+        offset: u64,
+    ) -> io::Result<Box<dyn Read + '_>> {
+        let seek = |mut file: File| -> io::Result<Box<dyn Read>> {
+            file.seek(SeekFrom::Start(offset))?;
+            Ok(Box::new(file))
+        };
+        match self {
+            Blob::Bytes(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                Ok(Box::new(bytes.get(start..).unwrap_or_default()))
+            }
+            Blob::Stored(_) if offset == 0 => {
+                let blob = store.open_blob(digest).map_err(io::Error::other)?;
+                Ok(Box::new(blob))
+            }
+            Blob::Stored(_) => seek(File::open(store.blob_path(digest))?),
+            Blob::File(file, _) => seek(file.reopen()?),
+            Blob::Later(_) => Err(io::Error::other("the layer has not been compressed")),
         }
     }
 
@@ -145,6 +206,7 @@ impl Blob {
         store: &Store,
         digest: &Digest,
     ) -> Result<BlobSource<'_>, ExportError> {
+        self.make(store, digest)?;
         Ok(match self {
             Blob::Bytes(bytes) => BlobSource::Bytes(bytes),
             Blob::Stored(_) => {
@@ -154,6 +216,12 @@ impl Blob {
                 let rewound = file.as_file_mut().rewind();
                 rewound.map_err(io_error("read a compressed layer in", store.root()))?;
                 BlobSource::File(file.as_file_mut())
+            }
+            // It has just been made.
+            Blob::Later(later) => {
+                return Err(ExportError::Outdated {
+                    diff_id: later.layer.diff_id,
+                });
             }
         })
     }
@@ -316,10 +384,30 @@ impl Preparation<'_> {
         if self.stays(layer, is_base) {
             return Ok((layer.clone(), Blob::Stored(layer.blob.size)));
         }
+        let (source, compression) = (&layer.blob.digest, settings.compression);
+        if let Some(blob) = self.store.compressed(source, compression) {
+            let to_make = Later {
+                layer: layer.clone(),
+                compression,
+                size: blob.size,
+                scratch: self.scratch.to_owned(),
+            };
+            let made = Layer {
+                blob,
+                ..layer.clone()
+            };
+            return Ok((made, Blob::Later(Box::new(to_make))));
+        }
         let made = self.compressed(layer, |writer| {
-            let writer = recompress(self.store, layer, settings.compression, writer)?;
+            let writer = recompress(self.store, layer, compression, writer)?;
             Ok(Some((layer.diff_id, writer)))
         })?;
+        if let Some((made, _)) = &made {
+            // Where it cannot be written down, it is done again next time.
+            self.store
+                .set_compressed(source, compression, Some(&made.blob))
+                .unwrap_or_default();
+        }
         Ok(made.unwrap_or_else(|| (layer.clone(), Blob::Stored(layer.blob.size))))
     }
 
@@ -350,12 +438,7 @@ impl Preparation<'_> {
         layer: &Layer,
         write: impl FnOnce(Measured) -> Result<Option<(DiffId, Measured)>, LayerError>,
     ) -> Result<Option<(Layer, Blob)>, ExportError> {
-        let file = temporary_in(self.scratch).map_err(store_error("compress"))?;
-        let measured = Measured {
-            file,
-            hasher: Hasher::new(),
-            size: 0,
-        };
+        let measured = Measured::in_directory(self.scratch)?;
         let Some((diff_id, written)) = write(measured).map_err(layer_error(layer.diff_id))? else {
             return Ok(None);
         };
@@ -443,6 +526,16 @@ struct Measured {
     file: NamedTempFile,
     hasher: Hasher,
     size: u64,
+}
+
+impl Measured {
+    fn in_directory(scratch: &Path) -> Result<Measured, ExportError> {
+        Ok(Measured {
+            file: temporary_in(scratch).map_err(store_error("compress"))?,
+            hasher: Hasher::new(),
+            size: 0,
+        })
+    }
 }
 
 impl Write for Measured {

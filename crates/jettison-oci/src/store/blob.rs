@@ -89,8 +89,9 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Removes the blob `digest`, if it is there.
+    /// Removes the blob `digest`, if it is there, and what is noted about it.
     pub fn remove_blob(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.remove_notes(digest);
         let path = self.blob_path(digest);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -19,7 +19,7 @@ pub(crate) struct InputArgs {
     /// Execute every step, whatever the cache holds
     #[arg(long)]
     pub(crate) no_cache: bool,
-    /// Assemble base images anew, even if they are in the store
+    /// Ask registries for base images, and assemble others anew, even if they are in the store
     #[arg(long)]
     pub(crate) pull: bool,
     /// Where Debian's packages come from [default: settings, else the host's apt sources]

@@ -25,6 +25,7 @@ use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
+use crate::registry::{PARALLEL, Registries};
 use crate::remote::HostRemotes;
 use crate::surroundings::Surroundings;
 
@@ -79,6 +80,7 @@ pub(crate) fn run(
     };
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
+    let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
     let work = Build {
         engine: &engine,
         inputs,
@@ -88,6 +90,7 @@ pub(crate) fn run(
         named: &named,
         remotes: &remotes,
         secrets: &secrets,
+        registries: &registries,
         now: surroundings.now,
     };
     let built = work.all(&platforms)?;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use jettison_build::{Bases, Engine, Event, Reporter, image_sandbox};
 use jettison_dockerfile::Platform;
-use jettison_oci::Image;
+use jettison_oci::{Image, Transfer, TransferObserver};
 
 use crate::bases::SettingsBases;
 use crate::cli::{DebugArgs, DockerRunArgs, Global, InputArgs, RunArgs, StreamArgs};
@@ -140,6 +140,10 @@ struct Teller(Mutex<Output>);
 
 impl Reporter for Teller {
     fn event(&self, _event: Event<'_>) {}
+}
+
+impl TransferObserver for Teller {
+    fn transfer(&self, _transfer: Transfer<'_>) {}
 }
 
 impl Notes for Teller {

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter};
 use jettison_oci::Reference;
+use jettison_oci::{Transfer, TransferObserver};
 use jettison_slim::{
     Candidate, Observer, OptimizeError, OptimizeRequest, Optimized, Probe, ProbeOutcome,
     ProbeSource, Verdict, optimize, rows, table, to_json,
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
 use crate::progress::{Notes, Progress, Reasons};
+use crate::registry::{PARALLEL, Registries};
 use crate::settings::probe_of;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
@@ -51,13 +53,15 @@ pub(crate) fn run(
         file: dockerfile.clone(),
         written: written.clone(),
     };
+    let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
     let bases = SettingsBases::new(
         &engine,
         &watcher,
         &inputs.settings,
         &args.input,
         surroundings.now,
-    );
+    )
+    .with_registries(&registries);
     let request = OptimizeRequest {
         build: BuildRequest {
             cache: inputs.cache,
@@ -220,6 +224,12 @@ impl Watcher {
 impl Reporter for Watcher {
     fn event(&self, event: Event<'_>) {
         self.progress.event(event);
+    }
+}
+
+impl TransferObserver for Watcher {
+    fn transfer(&self, transfer: Transfer<'_>) {
+        self.progress.transfer(transfer);
     }
 }
 

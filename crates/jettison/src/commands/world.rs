@@ -107,6 +107,44 @@ pub(crate) fn run_host(
     })
 }
 
+/// The user's settings alone, for commands that are about no directory.
+pub(crate) fn user_settings(surroundings: &Surroundings) -> Result<Settings, Failure> {
+    Settings::of_user(surroundings.user_settings().as_deref())
+}
+
+/// The platform that the command line names, or this host's, as images have it.
+pub(crate) fn oci_platform(text: Option<&str>) -> Result<jettison_oci::Platform, Failure> {
+    let host = Surroundings::architecture();
+    let platform = match text.filter(|text| !text.is_empty() && *text != "local") {
+        None => Platform::new("linux", &host),
+        Some(text) => Platform::parse(text, &host)
+            .map_err(|error| Failure::user(format!("cannot use platform {text}")).because(&error))?
+            .normalized(),
+    };
+    Ok(as_in_images(&platform))
+}
+
+/// A platform as images have it.
+pub(crate) fn as_in_images(platform: &Platform) -> jettison_oci::Platform {
+    jettison_oci::Platform {
+        architecture: platform.architecture.clone(),
+        os: platform.os.clone(),
+        variant: Some(platform.variant.clone()).filter(|variant| !variant.is_empty()),
+        extra: BTreeMap::new(),
+    }
+}
+
+/// The repository of an image, without what is understood by itself.
+pub(crate) fn familiar_repository(reference: &Reference) -> String {
+    let familiar = reference.familiar();
+    let name = familiar.split('@').next().unwrap_or_default();
+    match reference.tag() {
+        Some(tag) => name.strip_suffix(&format!(":{tag}")).unwrap_or(name),
+        None => name,
+    }
+    .to_string()
+}
+
 /// A build's inputs, read.
 pub(crate) struct Inputs {
     pub(crate) context: BuildContext,

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jettison_build::Event;
-use jettison_oci::Digest;
+use jettison_oci::{Digest, base64};
 use jettison_slim::timestamp;
 use serde::Serialize;
 
-use crate::base64::base64;
 use crate::printable::printable_json;
+use crate::progress::carried;
 
 /// Prints events as JSON.
 #[derive(Debug)]
@@ -118,6 +118,24 @@ impl Json {
         self.print(line);
     }
 
+    /// Prints how far a blob is.
+    pub(super) fn work(&mut self, work: carried::Work, now: Instant) {
+        let time = self.time(now);
+        let status = Status {
+            statuses: Some([Work {
+                id: work.id,
+                total: work.total,
+                current: work.done,
+                timestamp: time.clone(),
+                started: time.clone(),
+                completed: work.is_over.then_some(time),
+            }]),
+            ..Status::default()
+        };
+        let line = serde_json::to_string(&status).ok();
+        self.print(line);
+    }
+
     /// Prints how it ended for those that were running.
     pub(super) fn fail(&mut self, now: Instant) {
         let time = self.time(now);
@@ -192,6 +210,8 @@ impl Json {
                     timestamp: time,
                 }]);
             }
+            // BuildKit has no word for it.
+            Event::StepExplained { .. } => return None,
             Event::Warning { text } => {
                 status.warnings = Some([Warning {
                     level: 1,
@@ -287,7 +307,7 @@ mod tests {
             Event::StepStarted {
                 step: 1,
                 title: "[2/2] RUN \"x\"",
-                change: &KeyChange::New,
+                change: Some(&KeyChange::New),
             },
             Event::StepOutput {
                 step: 1,

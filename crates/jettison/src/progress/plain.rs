@@ -56,6 +56,7 @@ impl<W: Write> Plain<W> {
                 self.note(&format!("   {title} {DIM}{time}{DIM:#}"));
             }
             Event::StepStarted { .. }
+            | Event::StepExplained { .. }
             | Event::StepCached { .. }
             | Event::StepOutput { .. }
             | Event::StepFinished { .. }
@@ -198,7 +199,7 @@ mod tests {
         Event::StepStarted {
             step,
             title,
-            change: &KeyChange::New,
+            change: Some(&KeyChange::New),
         }
     }
 

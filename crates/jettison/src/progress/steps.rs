@@ -80,8 +80,15 @@ impl Steps {
                 change,
             } => {
                 let view = StepView::new(title, StepState::Runs, now);
-                let reason = (self.1 == Reasons::Told).then(|| explanation(change));
+                let reason = change.filter(|_| self.1 == Reasons::Told).map(explanation);
                 self.0.insert(*step, StepView { reason, ..view });
+            }
+            Event::StepExplained { step, change } => {
+                if let Some(view) = self.0.get_mut(step)
+                    && self.1 == Reasons::Told
+                {
+                    view.reason = Some(explanation(change));
+                }
             }
             Event::StepCached { step, title } => {
                 self.0

@@ -16,6 +16,7 @@ use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 use jettison_slim::size_text;
 
+use crate::progress::carried::Carried;
 use crate::progress::steps::{Shown, StepState, StepView, Steps};
 use crate::progress::{seconds, warning};
 
@@ -64,7 +65,7 @@ impl Live {
                     view.pending.clear();
                 }
             }
-            Event::StepStarted { .. } | Event::StepFailed { .. } => {}
+            Event::StepStarted { .. } | Event::StepExplained { .. } | Event::StepFailed { .. } => {}
             Event::Warning { text } => self.kept.push(warning(text)),
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
@@ -91,10 +92,19 @@ impl Live {
         self.settle();
     }
 
+    /// Keeps a line that is printed when something is drawn next.
+    pub(super) fn keep(&mut self, text: &str) {
+        self.kept.push(format!("   {text}"));
+    }
+
     /// Draws what runs, below what has been kept.
-    pub(super) fn redraw(&mut self, steps: &Steps, now: Instant) {
+    pub(super) fn redraw(&mut self, steps: &Steps, carried: &Carried, now: Instant) {
         let (width, height) = size();
-        let lines = self.region(steps, now, width);
+        let mut lines = self.region(steps, now, width);
+        for line in carried.lines(now) {
+            let line = cut(&line, width.saturating_sub(4));
+            lines.push(format!("{DIM}   {line}{DIM:#}"));
+        }
         // What scrolled away could not be taken back.
         let room = height.saturating_sub(2).max(1);
         let shown = &lines[..lines.len().min(room)];
@@ -240,7 +250,7 @@ mod tests {
         let start = Instant::now();
         let mut steps = Steps::new(crate::progress::steps::Reasons::Told);
         let title = "日本 RUN make everything that can be made, and more than that";
-        let change = &KeyChange::New;
+        let change = Some(&KeyChange::New);
         steps.event(
             &Event::StepStarted {
                 step: 0,

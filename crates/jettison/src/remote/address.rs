@@ -1,6 +1,6 @@
 //! URLs as people write them: with credentials that are not for show, and characters that have to be escaped.
 
-use crate::base64::base64;
+use jettison_oci::base64;
 
 /// An `http` or `https` URL.
 #[derive(Clone, PartialEq, Eq)]

@@ -78,7 +78,7 @@ impl Reach {
     }
 
     /// The proxy for a scheme. One that cannot be understood is an error, for the way around it is not wanted.
-    fn proxy(&self, scheme: &str) -> Result<Option<Proxy>, ureq::Error> {
+    pub(crate) fn proxy(&self, scheme: &str) -> Result<Option<Proxy>, ureq::Error> {
         let name = format!("{}_PROXY", scheme.to_ascii_uppercase());
         let Some(address) = self.variable(&name).or_else(|| self.variable("ALL_PROXY")) else {
             return Ok(None);
@@ -108,7 +108,7 @@ impl Reach {
     }
 
     /// What is trusted.
-    fn roots(&self) -> io::Result<RootCerts> {
+    pub(crate) fn roots(&self) -> io::Result<RootCerts> {
         let Some(ca) = &self.ca else {
             return Ok(RootCerts::PlatformVerifier);
         };
@@ -143,6 +143,22 @@ fn certificates(path: &Path) -> io::Result<Vec<Certificate<'static>>> {
             _ => None,
         })
         .collect())
+}
+
+/// Whether another attempt would end as this one did.
+pub(crate) fn is_final(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::BadUri(_)
+        | ureq::Error::Http(_)
+        | ureq::Error::TooManyRedirects
+        | ureq::Error::RedirectFailed
+        | ureq::Error::InvalidProxyUrl
+        | ureq::Error::Tls(_)
+        | ureq::Error::Rustls(_) => true,
+        // A certificate that is not trusted now will not be trusted in a second either.
+        ureq::Error::Io(error) => error.to_string().contains("certificate"),
+        _ => false,
+    }
 }
 
 /// A client for one scheme.

@@ -11,7 +11,7 @@ use jettison_oci::{Digest, Hasher};
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
-use crate::remote::agent::Patience;
+use crate::remote::agent::{Patience, is_final};
 use crate::remote::http_date::parse_http_date;
 
 /// The longest pause that a server can ask for.
@@ -291,28 +291,15 @@ fn of_disk(error: io::Error) -> Failed {
     Failed::Finally(TransferError::Write(error))
 }
 
-/// Whether it makes sense to ask again after a client's error.
+/// What is to be done after a client's error.
 fn of_client(error: ureq::Error) -> Failed {
-    match error {
-        ureq::Error::BadUri(_)
-        | ureq::Error::Http(_)
-        | ureq::Error::TooManyRedirects
-        | ureq::Error::RedirectFailed
-        | ureq::Error::InvalidProxyUrl
-        | ureq::Error::Tls(_)
-        | ureq::Error::Rustls(_) => Failed::Finally(TransferError::Connection {
+    if is_final(&error) {
+        return Failed::Finally(TransferError::Connection {
             attempts: 1,
             source: error.into(),
-        }),
-        // A certificate that is not trusted now will not be trusted in a second either.
-        ureq::Error::Io(error) if error.to_string().contains("certificate") => {
-            Failed::Finally(TransferError::Connection {
-                attempts: 1,
-                source: error.into(),
-            })
-        }
-        error => Failed::connection(error),
+        });
     }
+    Failed::connection(error)
 }
 
 /// Says whether `Content-Range` begins where the file ends so far.

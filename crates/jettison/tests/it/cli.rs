@@ -67,7 +67,7 @@ fn without_a_command_the_commands_are_listed() {
             exit: 2
             --- stderr ---
             error: 'jettison' requires a subcommand but one was not provided
-              [subcommands: build, optimize, images, inspect, history, tag, rmi, save, load, run, debug, check, explain, du, prune, doctor, help]
+              [subcommands: build, optimize, images, inspect, history, tag, rmi, save, load, run, debug, check, explain, du, prune, pull, push, login, logout, doctor, help]
 
             Usage: jettison [OPTIONS] <COMMAND>
 
@@ -133,20 +133,20 @@ fn an_unknown_target_is_the_users_mistake() {
 }
 
 #[test]
-fn a_base_that_nobody_knows_is_answered_with_how_to_name_it() {
+fn a_base_that_nobody_has_is_answered_with_what_was_tried() {
     check_build(
-        &[("app/Dockerfile", "FROM ubuntu:latest\n")],
+        &[("app/Dockerfile", "FROM localhost:1/app\n")],
         expect![[r#"
-            exit: 2
-            --- stderr ---
-            error: cannot get base image `ubuntu:latest`
-             --> app/Dockerfile:1:1
-              |
-            1 | FROM ubuntu:latest
-              | ^^^^^^^^^^^^^^^^^^
-              |
-              = cause: ubuntu:latest is not in the store, and registries are not supported yet; say under [bases] in jettison.toml where it comes from, such as "ubuntu:latest" = "debian://bookworm"
-        "#]],
+        exit: 2
+        --- stderr ---
+        error: cannot get base image `localhost:1/app`
+         --> app/Dockerfile:1:1
+          |
+        1 | FROM localhost:1/app
+          | ^^^^^^^^^^^^^^^^^^^^
+          |
+          = cause: localhost:1/app:latest is not in the store, and cannot be pulled: cannot reach localhost:1 after 3 attempts: io: Connection refused (os error 111)
+    "#]],
     );
 }
 
@@ -169,7 +169,7 @@ fn a_base_address_that_is_not_supported_is_refused() {
             1 | FROM ubuntu:latest
               | ^^^^^^^^^^^^^^^^^^
               |
-              = cause: `rpm://leap` in [bases] is not an address that is supported yet: take debian://SUITE
+              = cause: `rpm://leap` in [bases] is not an address that is supported yet: take debian://SUITE or docker-image://NAME
         "#]],
     );
 }
@@ -184,7 +184,7 @@ fn a_misspelt_setting_is_shown_with_its_line() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `build`, `check`, `probes`
+            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `build`, `check`, `probes`, `registries`
         "#]],
     );
 }

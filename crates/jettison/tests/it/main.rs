@@ -31,6 +31,8 @@ mod outputs;
 mod peers;
 mod progress;
 mod pruning;
+mod registries;
+mod registry_faults;
 mod running;
 mod shared;
 mod users;

@@ -13,6 +13,7 @@ use crate::commands::call;
 use crate::commands::world::{self, Inputs};
 use crate::failure::Failure;
 use crate::progress::{Progress, Reasons};
+use crate::registry::Registries;
 use crate::remote::{HostRemotes, OpenedContext};
 use crate::secrets::HostSecrets;
 use crate::surroundings::Surroundings;
@@ -58,6 +59,7 @@ pub(super) struct Build<'a> {
     pub(super) named: &'a Named,
     pub(super) remotes: &'a HostRemotes<'a>,
     pub(super) secrets: &'a HostSecrets,
+    pub(super) registries: &'a Registries,
     pub(super) now: u64,
 }
 
@@ -93,6 +95,7 @@ impl Build<'_> {
             &args.input,
             self.now,
         )
+        .with_registries(self.registries)
         .with_layouts(self.named.layouts())
         .with_times(self.opened.time, self.remotes);
         let imports = caches::open(&args.cache.cache_from, &progress);

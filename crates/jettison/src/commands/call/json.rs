@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use jettison_dockerfile::{Outline, OutlineMount, Target};
 use serde::Serialize;
 
-use crate::base64::base64;
 use crate::printable::printable_json;
+use jettison_oci::base64;
 
 #[derive(Serialize)]
 struct OutlineJson<'a> {

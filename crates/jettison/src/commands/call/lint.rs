@@ -8,10 +8,10 @@ use std::path::Path;
 use jettison_dockerfile::{Finding, parse};
 use serde::Serialize;
 
-use crate::base64::base64;
 use crate::commands::call::json::{LocationJson, location, pretty};
 use crate::printable::{one_line, printable};
 use crate::report::Checked;
+use jettison_oci::base64;
 
 /// Lines around what is shown.
 const CONTEXT: usize = 2;

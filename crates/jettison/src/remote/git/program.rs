@@ -13,9 +13,9 @@ use std::thread;
 
 use jettison_build::{RemoteError, Secrets};
 
-use crate::base64::base64;
 use crate::remote::address::redacted;
 use crate::remote::agent::{Patience, Reach};
+use jettison_oci::base64;
 
 /// Protocols that lead to other machines.
 const PROTOCOLS: &str = "http:https:ssh:git";
