@@ -276,7 +276,7 @@ fn short(text: &str) -> String {
 /// `word` with dots for a path of a builder's own, an address of a host or in memory, and a container's ID.
 fn without_names(word: &str) -> String {
     let is_place = word.contains("/.tmp") || word.contains("buildkit-mount");
-    if is_place || word.starts_with("\"https:") || word.contains("0xc0") {
+    if is_place || word.starts_with("\"https:") || word.contains(":0x") {
         return "…".to_owned();
     }
     without_hex(word)
