@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
@@ -22,6 +23,8 @@ const LARGEST_JSON: u64 = 64 << 20;
 #[derive(Debug, Clone)]
 pub struct ArtifactLayout {
     root: PathBuf,
+    /// Locked as long as somebody writes.
+    lock: Option<Arc<File>>,
 }
 
 impl ArtifactLayout {
@@ -34,18 +37,24 @@ impl ArtifactLayout {
         }
         Ok(ArtifactLayout {
             root: root.to_owned(),
+            lock: None,
         })
     }
 
     /// The layout at `root`, made if there is nothing or an empty directory.
+    ///
+    /// It is this value's and its clones' alone as long as they are there: blobs that one program has written, and not
+    /// listed yet, are nothing that another one needs. Others who create it wait.
     pub fn create(root: &Path) -> Result<ArtifactLayout, ExportError> {
+        fs::create_dir_all(root).map_err(io_error("create", root))?;
+        let lock = File::open(root).map_err(io_error("open", root))?;
+        lock.lock().map_err(io_error("lock", root))?;
         let is_layout = root.join("oci-layout").is_file();
-        let is_empty = match fs::read_dir(root) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-            Err(error) => return Err(io_error("list", root)(error)),
-        };
-        if !is_layout && !is_empty {
+        let mut entries = fs::read_dir(root).map_err(io_error("list", root))?;
+        // Only this may be there where somebody was killed at this point.
+        let is_begun =
+            |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|e| e.file_name() == "blobs");
+        if !is_layout && !entries.all(is_begun) {
             return Err(ExportError::NotALayout {
                 path: root.to_owned(),
             });
@@ -54,6 +63,7 @@ impl ArtifactLayout {
         fs::create_dir_all(&blobs).map_err(io_error("create", &blobs))?;
         let layout = ArtifactLayout {
             root: root.to_owned(),
+            lock: Some(Arc::new(lock)),
         };
         layout.write(&root.join("oci-layout"), OCI_LAYOUT)?;
         Ok(layout)
@@ -134,10 +144,13 @@ impl ArtifactLayout {
         Ok(())
     }
 
-    /// Makes `change` the index, and removes the blobs that it needs no more. Two programs at once wait for each other.
+    /// Makes `change` the index, and removes the blobs that it needs no more. Only who has created the layout may.
     pub fn update(&self, change: impl FnOnce(&mut Vec<Descriptor>)) -> Result<(), ExportError> {
-        let lock = File::open(&self.root).map_err(io_error("open", &self.root))?;
-        lock.lock().map_err(io_error("lock", &self.root))?;
+        if self.lock.is_none() {
+            return Err(ExportError::Broken {
+                reason: format!("{} was opened to be read", self.root.display()),
+            });
+        }
         let mut manifests = self.manifests()?;
         change(&mut manifests);
         let json = ImageIndex::new(manifests.clone()).to_json();
@@ -228,6 +241,33 @@ mod tests {
         let store = Store::open(&dir.path().join("store")).unwrap();
         assert!(layout.fetch(&config, &store).is_err());
         assert!(!store.has(&config.digest));
+    }
+
+    #[test]
+    fn who_writes_is_waited_for_and_loses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |text: String| {
+            let layout = ArtifactLayout::create(dir.path()).unwrap();
+            let kind = || MediaType::from("application/x");
+            let config = layout.put(kind(), text.as_bytes()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            let manifest = Manifest::new(config, Vec::new()).to_json();
+            let manifest = layout.put(MediaType::OciManifest, &manifest).unwrap();
+            layout.update(|index| index.push(manifest.clone())).unwrap();
+        };
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                scope.spawn(move || write(number.to_string()));
+            }
+        });
+        let layout = ArtifactLayout::open(dir.path()).unwrap();
+        let manifests = layout.manifests().unwrap();
+        assert_eq!(manifests.len(), 8);
+        for manifest in manifests {
+            let manifest = Manifest::from_json(&layout.read(&manifest).unwrap()).unwrap();
+            layout.read(&manifest.config).unwrap();
+        }
+        assert!(layout.update(Vec::clear).is_err());
     }
 
     #[test]

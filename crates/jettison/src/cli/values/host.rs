@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-/// What docker's daemon replaces by the address of its bridge.
+/// What docker's daemon replaces by the address of its bridge, at which commands reach the host. Here they use the host's
+/// network, so that the host is itself.
 const GATEWAY: &str = "host-gateway";
+const HOST: &str = "127.0.0.1";
 
 /// Names and addresses for `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +26,8 @@ pub(crate) fn extra_hosts(text: &str) -> Result<ExtraHosts, String> {
                     .unwrap_or_default();
                 hosts.extend(address(part).map(|address| (name, address)));
             }
-            Some((_, GATEWAY)) => {
-                return Err(format!(
-                    "`{GATEWAY}` is the address of docker's bridge, and there is none here: commands use the host's \
-                     network, so take 127.0.0.1"
-                ));
+            Some((name, GATEWAY)) if !name.is_empty() => {
+                hosts.push((name.to_string(), HOST.to_owned()));
             }
             Some((name, written)) if !name.is_empty() => {
                 let address =
@@ -81,16 +80,22 @@ mod tests {
     }
 
     #[test]
+    fn the_gateway_to_the_host_is_the_host_itself() {
+        check(
+            "host.docker.internal:host-gateway",
+            expect![[r#"[("host.docker.internal", "127.0.0.1")]"#]],
+        );
+        check(
+            ":host-gateway",
+            expect!["`:host-gateway` is not NAME=ADDRESS"],
+        );
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
         check("a=b", expect!["`b` is not an IP address"]);
         check("a", expect!["`a` is not NAME=ADDRESS"]);
         check("=10.0.0.1", expect!["`=10.0.0.1` is not NAME=ADDRESS"]);
         check("10.0.0.1", expect!["`10.0.0.1` is not NAME=ADDRESS"]);
-        check(
-            "host.docker.internal=host-gateway",
-            expect![
-                "`host-gateway` is the address of docker's bridge, and there is none here: commands use the host's network, so take 127.0.0.1"
-            ],
-        );
     }
 }
