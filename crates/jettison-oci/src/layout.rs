@@ -102,6 +102,9 @@ pub enum ExportError {
         /// What the JSON reader said.
         source: serde_json::Error,
     },
+    /// The registry has it not, or cannot be reached.
+    #[error("{0}")]
+    Registry(Box<crate::registry::RegistryError>),
     /// The layout is not sound.
     #[error("the image layout is broken: {reason}")]
     Broken {

@@ -45,8 +45,8 @@ pub use crate::reference::{Reference, ReferenceParseError};
 pub use crate::registry::{
     Clock, Credentials, Headers, HostOptions, Keys, Method, Mirror, MirrorParseError, Naming,
     Originals, Patience, PlatformNeed, PullRequest, Pulled, PushRequest, Pushed, RegistryClient,
-    RegistryError, RegistryOptions, Request, RequestBody, Response, Transfer, TransferObserver,
-    Transport, TransportError, Unwatched, Url, base64, from_base64,
+    RegistryError, RegistryOptions, RepositoryArtifacts, Request, RequestBody, Response, Transfer,
+    TransferObserver, Transport, TransportError, Unwatched, Url, base64, from_base64,
 };
 pub use crate::rootfs::{
     LocalMode, RootfsImage, RootfsSettings, export_rootfs_directory, export_rootfs_tar,

@@ -5,6 +5,7 @@
 //!
 //! See <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md>.
 
+mod artifacts;
 mod auth;
 mod base64;
 mod challenge;
@@ -28,6 +29,7 @@ mod memory;
 #[cfg(test)]
 mod tests;
 
+pub use crate::registry::artifacts::RepositoryArtifacts;
 pub use crate::registry::auth::{Credentials, Keys};
 pub use crate::registry::base64::{base64, from_base64};
 pub use crate::registry::client::RegistryClient;

@@ -32,9 +32,9 @@ pub(crate) use crate::cli::run::{
     DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
 };
 pub(crate) use crate::cli::values::{
-    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CompressionKind,
-    Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind, OutputSpec, fields,
-    size, switch,
+    Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CachePlace,
+    CompressionKind, Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind,
+    OutputSpec, fields, size, switch,
 };
 
 /// Makes container images small and safe
@@ -142,32 +142,70 @@ pub(crate) enum Command {
 
 /// Reads the command line. Prints help and mistakes; the process ends with the given status then.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
-    let matches = command().try_get_matches();
+    let words: Vec<OsString> = without_noun(std::env::args_os().collect());
+    let place = command_place(&words);
+    let matches = command().try_get_matches_from(&words);
     let read = matches.and_then(|matches| Cli::from_arg_matches(&matches));
     read.map_err(|error| {
         // A reader that went away has seen enough.
         error.print().unwrap_or_default();
+        let runs_a_program =
+            place.is_some_and(|place| words[place] == "run" || words[place] == "debug");
         let code = match error.exit_code() {
-            2 if runs_a_program(std::env::args_os()) => RUN_FAILED,
+            // Every other status may be the program's.
+            2 if runs_a_program => RUN_FAILED,
             code => u8::try_from(code).unwrap_or(2),
         };
         ExitCode::from(code)
     })
 }
 
-/// Whether the command is one whose exit status is that of a program.
-fn runs_a_program(arguments: impl Iterator<Item = OsString>) -> bool {
-    let mut arguments = arguments.skip(1).filter_map(|word| word.into_string().ok());
-    while let Some(word) = arguments.next() {
-        match word.as_str() {
-            "run" | "debug" => return true,
-            // They have a value.
-            "--root" | "--progress" => drop(arguments.next()),
-            word if word.starts_with('-') => {}
-            _ => return false,
+/// What docker's `image` has, and the commands of the same meaning.
+const OF_IMAGE: [(&str, &str); 10] = [
+    ("build", "build"),
+    ("history", "history"),
+    ("inspect", "inspect"),
+    ("list", "images"),
+    ("load", "load"),
+    ("ls", "images"),
+    ("remove", "rmi"),
+    ("rm", "rmi"),
+    ("save", "save"),
+    ("tag", "tag"),
+];
+
+/// The command line with `image ls` as `images`, and so on; `container run` as `run`.
+fn without_noun(mut words: Vec<OsString>) -> Vec<OsString> {
+    let Some(place) = command_place(&words) else {
+        return words;
+    };
+    let verb = words.get(place + 1).and_then(|word| word.to_str());
+    let short = match (words[place].to_str(), verb) {
+        (Some("image"), Some(verb)) => {
+            let found = OF_IMAGE.iter().find(|(known, _)| *known == verb);
+            found.map(|(_, short)| *short)
         }
+        (Some("container"), Some("run")) => Some("run"),
+        _ => None,
+    };
+    if let Some(short) = short {
+        words.splice(place..=place + 1, [OsString::from(short)]);
     }
-    false
+    words
+}
+
+/// Where the command stands, behind the options that every command has.
+fn command_place(words: &[OsString]) -> Option<usize> {
+    let mut place = 1;
+    loop {
+        let word = words.get(place)?.to_str()?;
+        place += match word {
+            // They have a value.
+            "--root" | "--progress" => 2,
+            word if word.starts_with('-') => 1,
+            _ => return Some(place),
+        };
+    }
 }
 
 /// The commands whose switches take a value as well.
@@ -229,13 +267,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_is_found_behind_the_options_of_every_command() {
-        let runs = |line: &str| runs_a_program(line.split(' ').map(OsString::from));
-        assert!(runs("jettison --root run run --nope"));
-        assert!(runs("jettison --progress=plain debug"));
-        assert!(!runs("jettison --root run build"));
-        assert!(!runs("jettison images run"));
-        assert!(!runs("jettison"));
+    fn commands_may_be_written_with_dockers_nouns() {
+        let short = |line: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            let words = without_noun(words).into_iter();
+            words
+                .map(|word| word.into_string().unwrap())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(short("jettison image ls -a"), "jettison images -a");
+        assert_eq!(
+            short("jettison --root image image rm x"),
+            "jettison --root image rmi x"
+        );
+        assert_eq!(short("jettison container run -it x"), "jettison run -it x");
+        for line in [
+            "jettison image",
+            "jettison image nope",
+            "jettison images ls",
+            "jettison",
+            "jettison run image ls",
+        ] {
+            assert_eq!(short(line), line);
+        }
     }
 
     #[test]

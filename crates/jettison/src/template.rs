@@ -189,6 +189,11 @@ mod tests {
     #[test]
     fn white_space_is_trimmed_and_comments_say_nothing() {
         check("a  {{- .ID -}}  b{{/* not this */}}", expect!["aabcb"]);
+        check("a {{- /* nor {{this}} */ -}} b", expect!["ab"]);
+        check(
+            "{{/* open }}",
+            expect!["error: `{{` at character 1 has no `}}`"],
+        );
     }
 
     #[test]
@@ -233,5 +238,33 @@ mod tests {
             "{{join .ID}}",
             expect!["error: `join` takes 2 arguments, not 1"],
         );
+    }
+
+    #[test]
+    fn no_template_makes_it_panic() {
+        // Every sequence of a few words of templates.
+        let words = [
+            "{{", "}}", "-", " ", ".", ".ID", "$", "$x", ":=", "=", ",", "|", "(", ")", "\"", "`",
+            "\\", "if", "else", "end", "range", "with", "break", "index", "printf", "1", "-1", "%",
+            "%-9s", "é", "/*",
+        ];
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            let mut text = String::from("{{");
+            for _ in 0..8 {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let place = usize::try_from(state >> 33).unwrap() % words.len();
+                text.push_str(words[place]);
+                if state.is_multiple_of(3) {
+                    text.push(' ');
+                }
+            }
+            text.push_str("}}{{end}}");
+            if let Ok(template) = Template::parse(&text) {
+                drop(template.render(&sample()));
+            }
+        }
     }
 }

@@ -11,7 +11,10 @@ use std::fmt::Debug;
 use std::io::Read;
 use std::sync::Arc;
 
-use jettison_oci::{ArtifactLayout, Descriptor, Digest, ExportError, Manifest, MediaType, Store};
+use jettison_oci::{
+    ArtifactLayout, Descriptor, Digest, ExportError, Manifest, MediaType, RepositoryArtifacts,
+    Store,
+};
 
 use crate::cache::{CacheEntry, CacheKey, KeyText, decode, encode};
 
@@ -68,17 +71,20 @@ impl FoundStep {
 
 /// Steps that are artifacts, in an image layout or a registry.
 #[derive(Debug)]
-pub struct StepArtifacts {
-    source: Arc<dyn ArtifactSource>,
+pub struct StepArtifacts<'a> {
+    source: Arc<dyn ArtifactSource + 'a>,
     name: String,
     /// The manifests by key.
     manifests: BTreeMap<String, Descriptor>,
     aliases: BTreeMap<String, String>,
 }
 
-impl StepArtifacts {
+impl<'a> StepArtifacts<'a> {
     /// The steps that `source` has; messages call it `name`.
-    pub fn open(source: Arc<dyn ArtifactSource>, name: &str) -> Result<StepArtifacts, ExportError> {
+    pub fn open(
+        source: Arc<dyn ArtifactSource + 'a>,
+        name: &str,
+    ) -> Result<StepArtifacts<'a>, ExportError> {
         let mut steps = StepArtifacts {
             manifests: BTreeMap::new(),
             aliases: BTreeMap::new(),
@@ -99,7 +105,7 @@ impl StepArtifacts {
     }
 }
 
-impl StepSource for StepArtifacts {
+impl StepSource for StepArtifacts<'_> {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -169,6 +175,25 @@ impl ArtifactSource for ArtifactLayout {
     }
 }
 
+impl ArtifactSource for RepositoryArtifacts<'_> {
+    fn manifests(&self) -> Result<Vec<Descriptor>, ExportError> {
+        RepositoryArtifacts::manifests(self)
+    }
+
+    fn read(&self, small: &Descriptor) -> Result<Vec<u8>, ExportError> {
+        RepositoryArtifacts::read(self, small)
+    }
+
+    fn open(&self, blob: &Descriptor) -> Result<Box<dyn Read + '_>, ExportError> {
+        let bytes: Box<dyn Read> = self.open_blob(blob)?;
+        Ok(bytes)
+    }
+
+    fn fetch(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError> {
+        RepositoryArtifacts::fetch(self, blob, store)
+    }
+}
+
 /// Where artifacts can be put: an image layout, for one.
 pub trait ArtifactPlace {
     /// Writes a manifest or a configuration.
@@ -192,6 +217,20 @@ impl ArtifactPlace for ArtifactLayout {
 
     fn update(&self, change: &mut dyn FnMut(&mut Vec<Descriptor>)) -> Result<(), ExportError> {
         ArtifactLayout::update(self, change)
+    }
+}
+
+impl ArtifactPlace for RepositoryArtifacts<'_> {
+    fn put(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor, ExportError> {
+        RepositoryArtifacts::put(self, media_type, bytes)
+    }
+
+    fn put_stored(&self, blob: &Descriptor, store: &Store) -> Result<(), ExportError> {
+        RepositoryArtifacts::put_stored(self, blob, store)
+    }
+
+    fn update(&self, change: &mut dyn FnMut(&mut Vec<Descriptor>)) -> Result<(), ExportError> {
+        RepositoryArtifacts::update(self, change)
     }
 }
 

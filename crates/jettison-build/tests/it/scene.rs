@@ -58,7 +58,7 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    fn sources(&self) -> (Vec<StepArtifacts>, Vec<MountArtifacts>) {
+    fn sources(&self) -> (Vec<StepArtifacts<'static>>, Vec<MountArtifacts<'static>>) {
         let layouts = || {
             let paths = self.cache_from.iter();
             paths.map(|path| ArtifactLayout::open(path).unwrap())

@@ -364,10 +364,10 @@ impl Push<'_> {
 }
 
 /// A blob whose bytes are there.
-struct Source<'s> {
-    store: &'s Store,
-    digest: Digest,
-    blob: &'s Blob,
+pub(crate) struct Source<'s> {
+    pub(crate) store: &'s Store,
+    pub(crate) digest: Digest,
+    pub(crate) blob: &'s Blob,
 }
 
 // Only the file of a blob is behind it, which is opened anew each time.

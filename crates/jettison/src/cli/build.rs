@@ -76,12 +76,15 @@ pub(crate) struct ImageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Write the result out: DIR, `-` for a tar, or type=oci|docker|tar|local|image|cacheonly,dest=PATH
+    /// Write the result out: DIR, `-` for a tar, or type=oci|docker|tar|local|image|registry|cacheonly,dest=PATH
     #[arg(short, long = "output", value_name = "SPEC", value_parser = output)]
     pub(crate) outputs: Vec<OutputSpec>,
     /// Load the image into a running Docker or Podman; short for -o type=docker
     #[arg(long)]
     pub(crate) load: bool,
+    /// Push the image to the registries that its names say; short for -o type=registry
+    #[arg(long)]
+    pub(crate) push: bool,
     /// Write the image ID to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<PathBuf>,
@@ -104,10 +107,10 @@ pub(crate) struct CacheArgs {
         value_delimiter = ','
     )]
     pub(crate) no_cache_filter: Vec<String>,
-    /// Use results that --cache-to wrote: type=local,src=DIR[,mounts=true]
+    /// Use results that --cache-to wrote: NAME, type=registry,ref=NAME or type=local,src=DIR, each [,mounts=true]
     #[arg(long, value_name = "SPEC", value_parser = cache_import)]
     pub(crate) cache_from: Vec<CacheImport>,
-    /// Write results for other machines: type=local,dest=DIR[,mode=max][,mounts=true]
+    /// Write results for other machines: NAME, type=registry,ref=NAME or type=local,dest=DIR, each [,mode=max][,mounts=true]
     #[arg(long, value_name = "SPEC", value_parser = cache_export)]
     pub(crate) cache_to: Vec<CacheExport>,
     /// Say for each step that runs what is new about it

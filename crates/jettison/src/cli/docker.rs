@@ -14,9 +14,6 @@ use crate::failure::Failure;
     reason = "each is an option of the command line"
 )]
 pub(crate) struct DockerArgs {
-    /// Refused: registries are not supported yet
-    #[arg(long, hide_short_help = true)]
-    pub(crate) push: bool,
     /// Explained: no attestation is made
     #[arg(long = "attest", value_name = "SPEC", hide_short_help = true, value_parser = attestation)]
     pub(crate) attest: Vec<Attestation>,
@@ -115,12 +112,6 @@ impl DockerArgs {
     /// The first option that cannot be met, and what to do.
     fn refused(&self) -> Option<(String, &'static str)> {
         let refused = |option: &str| format!("{option} is not supported");
-        if self.push {
-            return Some((
-                "--push is not supported yet: registries are not".to_string(),
-                "write the image out with `-o type=oci,dest=FILE` and push that file with another tool",
-            ));
-        }
         if self.squash {
             return Some((
                 refused("--squash"),

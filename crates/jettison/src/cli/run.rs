@@ -33,7 +33,8 @@ pub(crate) struct RunArgs {
         /.jettison/bin and /.jettison/tools, at the end of PATH; the toolbox's own files are in /.jettison/toolbox."
 )]
 pub(crate) struct DebugArgs {
-    /// Where tools come from: an image in the store, or `debian://SUITE?include=PACKAGES`. It must have a static busybox
+    /// Where tools come from: an image in the store, `debian://SUITE?include=PACKAGES`, or `host`, this
+    /// machine. There must be a static busybox
     #[arg(
         long,
         value_name = "IMAGE",

@@ -19,7 +19,7 @@ pub(crate) use crate::cli::values::annotation::{
 };
 pub(crate) use crate::cli::values::attestation::{Attestation, attestation, attestation_of};
 pub(crate) use crate::cli::values::cache::{
-    CacheExport, CacheImport, CacheMode, CacheMounts, cache_export, cache_import,
+    CacheExport, CacheImport, CacheMode, CacheMounts, CachePlace, cache_export, cache_import,
 };
 pub(crate) use crate::cli::values::duration::duration;
 pub(crate) use crate::cli::values::entitlement::{Entitlement, entitlement};

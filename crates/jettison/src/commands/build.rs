@@ -19,7 +19,7 @@ use jettison_oci::{Image, Owners, Reference, Store};
 use crate::cli::{BuildArgs, CallMethod, CallRequest, Global, ProgressKind};
 use crate::commands::build::execution::{Build, prepare};
 use crate::commands::build::named::Named;
-use crate::commands::build::results::{Results, Written};
+use crate::commands::build::results::{Outward, Results, Written};
 use crate::commands::build_failure::build_failure;
 use crate::commands::{call, world};
 use crate::failure::Failure;
@@ -36,11 +36,7 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let progress = progress_kind(global, args);
-    for note in args.docker.explained()? {
-        if progress != ProgressKind::Quiet {
-            output.note(Look::Note, &format!("note: {note}"));
-        }
-    }
+    explain(args, progress, output)?;
     let root = world::root(global, surroundings)?;
     let secrets = outside::secrets(args, surroundings, &root)?;
     let reach = outside::reach(args, surroundings);
@@ -81,6 +77,7 @@ pub(crate) fn run(
     let engine = Engine::open(&store, &entered, &host)
         .map_err(|error| build_failure(&error, &inputs.source))?;
     let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
+    let client = registries.client();
     let work = Build {
         engine: &engine,
         inputs,
@@ -91,19 +88,24 @@ pub(crate) fn run(
         remotes: &remotes,
         secrets: &secrets,
         registries: &registries,
+        client: &client,
         now: surroundings.now,
     };
     let built = work.all(&platforms)?;
-    let mut notes = Vec::new();
-    let written = results.write(&engine, &built, &mut notes)?;
-    caches::write(&engine, &built, &args.cache.cache_to, output)?;
+    let mut out = Outward {
+        client: &client,
+        progress,
+        notes: Vec::new(),
+    };
+    let written = results.write(&engine, &built, &mut out)?;
+    caches::write(&engine, &built, &args.cache.cache_to, &client, output)?;
     for built in &built {
         print(built, progress, written, output);
     }
     if progress != ProgressKind::Quiet {
         let tags = results.tags.iter();
         let tags = tags.map(|tag| format!("named {}", tag.familiar()));
-        for note in tags.chain(notes) {
+        for note in tags.chain(out.notes) {
             output.note(Look::Note, &note);
         }
         if prepared.n_warnings > 0 {
@@ -111,6 +113,16 @@ pub(crate) fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what becomes of docker's options that mean something else here.
+fn explain(args: &BuildArgs, progress: ProgressKind, output: &mut Output) -> Result<(), Failure> {
+    for note in args.docker.explained()? {
+        if progress != ProgressKind::Quiet {
+            output.note(Look::Note, &format!("note: {note}"));
+        }
+    }
+    Ok(())
 }
 
 /// Prints what a build's steps took, and the image's ID unless something else is on standard output.

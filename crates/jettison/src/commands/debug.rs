@@ -19,8 +19,12 @@ use crate::commands::{lookup, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::progress::Notes;
+use crate::registry::{PARALLEL, Registries};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
+
+/// The name of this machine's own busybox.
+const OF_HOST: &str = "host";
 
 pub(crate) fn run(
     global: &Global,
@@ -39,10 +43,14 @@ pub(crate) fn run(
     let host = run::limited_host(&root, &entered, &args.limits)?;
     let failed = |error: &jettison_build::BuildError| run::cannot_build(name, error);
     let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;
-    let box_image = toolbox_image(&engine, args, surroundings)?;
-    let box_lowers = engine.lowers(&box_image).map_err(|error| failed(&error))?;
-    let toolbox = Toolbox::open(box_lowers, &root, &entered)
-        .map_err(|failure| failure.in_file(Path::new(&args.toolbox)))?;
+    let toolbox = if args.toolbox == OF_HOST {
+        Toolbox::of_host(&root, &entered)
+    } else {
+        let box_image = toolbox_image(&engine, args, surroundings)?;
+        let box_lowers = engine.lowers(&box_image).map_err(|error| failed(&error))?;
+        Toolbox::open(box_lowers, &root, &entered)
+    };
+    let toolbox = toolbox.map_err(|failure| failure.in_file(Path::new(&args.toolbox)))?;
     let lowers = engine.lowers(&image).map_err(|error| failed(&error))?;
     let args = run_args(args, command);
     let mut config = run::config(&image, &args.process);
@@ -126,12 +134,14 @@ fn toolbox_image(
         archive: args.archive.clone(),
     };
     let teller = Teller(Mutex::new(Output::new()));
-    let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now);
+    let registries = Registries::new(&settings.registries, surroundings, PARALLEL);
+    let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now)
+        .with_registries(&registries);
     let platform = Platform::new("linux", &Surroundings::architecture());
     bases.base(&args.toolbox, &platform).map_err(|error| {
         Failure::user(format!("cannot get the toolbox {}", args.toolbox))
             .because(error.as_ref())
-            .hint("--toolbox takes an image of the store that has a static busybox, too")
+            .hint("--toolbox=host takes this machine's static busybox; an image of the store that has one will do, too")
     })
 }
 

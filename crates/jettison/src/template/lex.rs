@@ -93,6 +93,12 @@ fn marks_trim(action: &str, at_start: bool) -> bool {
 
 /// Where the `}}` of an action is, which is not in one of its texts.
 fn end_of(action: &str) -> Option<usize> {
+    let comment = action.trim_start_matches('-').trim_start();
+    if comment.starts_with("/*") {
+        let start = action.len() - comment.len();
+        let closed = start + comment.find("*/")?;
+        return Some(closed + action[closed..].find("}}")?);
+    }
     let mut quote = None;
     let mut is_escaped = false;
     for (offset, character) in action.char_indices() {

@@ -48,6 +48,8 @@ fn an_image_without_a_shell_is_looked_into() {
             /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/.jettison/tools:/.jettison/bin
         "#]],
     );
+    let outcome = scratch.jettison(&["debug", "--toolbox=host", "bare", "cat", "/srv/file"]);
+    assert_eq!(outcome.succeeded().stdout, "content\n");
     // Without a command it is a shell, which reads what it is given.
     scratch.write("script", "ls /srv\nexit 4\n");
     let mut command = scratch.command(&["debug", "-u", "1000", "--toolbox", "box", "bare"]);

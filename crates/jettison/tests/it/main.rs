@@ -31,6 +31,7 @@ mod outputs;
 mod peers;
 mod progress;
 mod pruning;
+mod pushing;
 mod registries;
 mod registry_faults;
 mod running;

@@ -233,7 +233,7 @@ fn outputs_that_cannot_be_are_refused_before_anything_is_built() {
     for output in [
         ["-o", "-", "-o", "type=oci"].as_slice(),
         &["-o", "type=oci,dest=nowhere/x"],
-        &["-o", "type=registry,name=x"],
+        &["-o", "type=registry"],
     ] {
         let outcome = scratch.jettison(&[&["build", "app"], output].concat());
         assert_eq!(outcome.code, 2, "{outcome}");

@@ -244,7 +244,7 @@ impl Daemon {
                     "--iptables=false",
                     "--ip6tables=false",
                     "--storage-driver",
-                    "overlay2",
+                    "vfs",
                 ],
             )
             .args([

@@ -93,19 +93,19 @@ pub(crate) fn mount_artifact(
 
 /// Cache directories that are artifacts, in an image layout or a registry.
 #[derive(Debug)]
-pub struct MountArtifacts {
-    source: Arc<dyn ArtifactSource>,
+pub struct MountArtifacts<'a> {
+    source: Arc<dyn ArtifactSource + 'a>,
     name: String,
     /// The manifests by the digest of the key.
     manifests: BTreeMap<String, Descriptor>,
 }
 
-impl MountArtifacts {
+impl<'a> MountArtifacts<'a> {
     /// The cache directories that `source` has; messages call it `name`.
     pub fn open(
-        source: Arc<dyn ArtifactSource>,
+        source: Arc<dyn ArtifactSource + 'a>,
         name: &str,
-    ) -> Result<MountArtifacts, ExportError> {
+    ) -> Result<MountArtifacts<'a>, ExportError> {
         let manifests = source.manifests()?.into_iter();
         let named = manifests.filter_map(|manifest| {
             let key = manifest.annotations.get(KEY).cloned()?;
@@ -119,7 +119,7 @@ impl MountArtifacts {
     }
 }
 
-impl MountSource for MountArtifacts {
+impl MountSource for MountArtifacts<'_> {
     fn name(&self) -> String {
         self.name.clone()
     }

@@ -35,6 +35,8 @@ pub(crate) enum OutputKind {
     Docker(FileDest),
     /// The image in a running Docker or Podman.
     Load,
+    /// The image in the registries of its names.
+    Registry,
     /// The image in the store.
     Image,
     /// Nothing.
@@ -81,6 +83,7 @@ struct Reading {
     is_tar: Option<bool>,
     deletes: bool,
     splits: Option<bool>,
+    pushes: bool,
     attributes: ImageAttributes,
 }
 
@@ -137,9 +140,13 @@ impl Reading {
                     .map_err(|_| format!("`{value}` is not a number of seconds"))?;
                 attributes.epoch = Some(epoch);
             }
-            "push" | "push-by-digest" | "registry.insecure" if !switch(value)? => {}
-            "push" | "push-by-digest" | "registry.insecure" => {
-                return refused("registries are not supported yet");
+            "push" => self.pushes = switch(value)?,
+            "push-by-digest" | "registry.insecure" if !switch(value)? => {}
+            "push-by-digest" => return refused("a name without a tag cannot be found again"),
+            "registry.insecure" => {
+                return refused(
+                    "`insecure = true` below `[registries.\"HOST\"]` in the settings says it",
+                );
             }
             // What is in the store can be run, and there are no attestations.
             "unpack" | "oci-artifact" | "attestation-prefix" => {}
@@ -169,6 +176,7 @@ impl Reading {
             is_tar,
             deletes,
             splits,
+            pushes,
             attributes,
         } = self;
         let kind = kind.ok_or(
@@ -196,14 +204,13 @@ impl Reading {
             }
             ("docker", _) if dest.is_none() => OutputKind::Load,
             ("docker", _) => OutputKind::Docker(file(dest)),
+            ("registry", _) => OutputKind::Registry,
+            ("image", _) if pushes => OutputKind::Registry,
             ("image", _) => OutputKind::Image,
             ("cacheonly", _) => OutputKind::CacheOnly,
-            ("registry", _) => {
-                return Err("type `registry` is not supported yet: write type=oci,dest=FILE and push that with another tool".to_string());
-            }
             (other, _) => {
                 return Err(format!(
-                    "there is no type `{other}`: take local, tar, oci, docker, image or cacheonly"
+                    "there is no type `{other}`: take local, tar, oci, docker, image, registry or cacheonly"
                 ));
             }
         };
@@ -233,7 +240,8 @@ fn check(kind: &OutputKind, attributes: &ImageAttributes) -> Result<(), String> 
         | OutputKind::OciArchive(_)
         | OutputKind::OciLayout(_)
         | OutputKind::Docker(_)
-        | OutputKind::Load => check_level(attributes),
+        | OutputKind::Load
+        | OutputKind::Registry => check_level(attributes),
     }
 }
 
@@ -348,13 +356,15 @@ mod tests {
         );
         check_output(
             "type=registry,name=x",
-            expect![
-                "type `registry` is not supported yet: write type=oci,dest=FILE and push that with another tool"
-            ],
+            expect![[r#"
+                Registry
+                ImageAttributes { names: ["x"], compression: None, level: None, forces_compression: false, has_docker_types: false, rewrites_times: false, epoch: None, annotations: [] }"#]],
         );
         check_output(
             "type=paper",
-            expect!["there is no type `paper`: take local, tar, oci, docker, image or cacheonly"],
+            expect![
+                "there is no type `paper`: take local, tar, oci, docker, image, registry or cacheonly"
+            ],
         );
     }
 
@@ -376,7 +386,7 @@ mod tests {
         );
         check_output(
             "type=oci,dest=x,push=true",
-            expect!["`push` is not supported: registries are not supported yet"],
+            expect![[r#"OciArchive(Path("x"))"#]],
         );
         check_output(
             "type=oci,dest=x,colour=red",

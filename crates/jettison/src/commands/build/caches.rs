@@ -1,15 +1,17 @@
 //! Results of steps that travel from machine to machine: `--cache-from` and `--cache-to`.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::sync::Arc;
 
 use jettison_build::{
-    Built, CacheExport as Wanted, Engine, Keep, MountArtifacts, MountExport, MountSource,
-    StepArtifacts, StepSource,
+    ArtifactPlace, ArtifactSource, Built, CacheExport as Wanted, Engine, Keep, MountArtifacts,
+    MountExport, MountSource, StepArtifacts, StepSource, with_causes,
 };
-use jettison_oci::{ArtifactLayout, ExportError};
+use jettison_oci::{ArtifactLayout, Reference, RegistryClient, RepositoryArtifacts};
 
-use crate::cli::{CacheExport, CacheImport, CacheMode, CacheMounts};
+use crate::cli::{CacheExport, CacheImport, CacheMode, CacheMounts, CachePlace};
+use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::one_line;
@@ -20,34 +22,49 @@ const TAG: &str = "latest";
 
 /// The caches that results come from.
 #[derive(Debug, Default)]
-pub(super) struct Imports {
-    steps: Vec<StepArtifacts>,
-    mounts: Vec<MountArtifacts>,
+pub(super) struct Imports<'a> {
+    steps: Vec<StepArtifacts<'a>>,
+    mounts: Vec<MountArtifacts<'a>>,
 }
 
 /// The caches that are there. One that is not does not stop a build: the first one never finds any (buildx:
 /// `loadInputs` warns, build/opt.go).
-pub(super) fn open(imports: &[CacheImport], notes: &dyn Notes) -> Imports {
+pub(super) fn open<'a>(
+    imports: &[CacheImport],
+    client: &'a RegistryClient<'a>,
+    notes: &dyn Notes,
+) -> Imports<'a> {
     let mut opened = Imports::default();
     for import in imports {
-        if let Err(error) = opened.add(import) {
-            let name = import.src.display();
+        if let Err(error) = opened.add(import, client) {
+            let name = import.place.name();
+            let reason = with_causes(error.as_ref());
             notes.note(&format!(
-                "warning: --cache-from {name} is not used: {error}"
+                "warning: --cache-from {name} is not used: {reason}"
             ));
         }
     }
     opened
 }
 
-impl Imports {
-    fn add(&mut self, import: &CacheImport) -> Result<(), ExportError> {
-        let name = import.src.display().to_string();
-        let layout = Arc::new(ArtifactLayout::open(&import.src)?);
-        self.steps.push(StepArtifacts::open(layout.clone(), &name)?);
+impl<'a> Imports<'a> {
+    fn add(
+        &mut self,
+        import: &CacheImport,
+        client: &'a RegistryClient<'a>,
+    ) -> Result<(), Box<dyn Error>> {
+        let name = import.place.name();
+        let source: Arc<dyn ArtifactSource + 'a> = match &import.place {
+            CachePlace::Directory(path, _) => Arc::new(ArtifactLayout::open(path)?),
+            CachePlace::Registry(reference) => {
+                let reference: Reference = reference.parse()?;
+                Arc::new(RepositoryArtifacts::open(client, &reference)?)
+            }
+        };
+        self.steps.push(StepArtifacts::open(source.clone(), &name)?);
         match import.mounts {
             CacheMounts::Left => {}
-            CacheMounts::Taken => self.mounts.push(MountArtifacts::open(layout, &name)?),
+            CacheMounts::Taken => self.mounts.push(MountArtifacts::open(source, &name)?),
         }
         Ok(())
     }
@@ -80,12 +97,13 @@ pub(super) fn write(
     engine: &Engine<'_>,
     built: &[Built],
     exports: &[CacheExport],
+    client: &RegistryClient<'_>,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let output = RefCell::new(output);
     let note = |text: &str| output.borrow_mut().note(Look::Note, &one_line(text));
     for export in exports {
-        let failure = match write_one(engine, built, export, &note) {
+        let failure = match write_one(engine, built, (export, client), &note) {
             Ok(()) => continue,
             Err(failure) if export.ignores_errors => failure,
             Err(failure) => return Err(failure),
@@ -100,18 +118,25 @@ pub(super) fn write(
 fn write_one(
     engine: &Engine<'_>,
     built: &[Built],
-    export: &CacheExport,
+    (export, client): (&CacheExport, &RegistryClient<'_>),
     note: &dyn Fn(&str),
 ) -> Result<(), Failure> {
-    let fail = || {
-        Failure::user(format!(
-            "cannot write the cache to {}",
-            export.dest.display()
-        ))
+    let fail = || Failure::user(format!("cannot write the cache to {}", export.place.name()));
+    let (place, tag): (Box<dyn ArtifactPlace + '_>, &str) = match &export.place {
+        CachePlace::Directory(path, tag) => {
+            let layout = ArtifactLayout::create(path).map_err(|error| fail().because(&error))?;
+            (Box::new(layout), tag.as_deref().unwrap_or(TAG))
+        }
+        CachePlace::Registry(name) => {
+            let reference = world::reference(name)?;
+            let artifacts = RepositoryArtifacts::open(client, &reference)
+                .map_err(|error| fail().because(&error))?;
+            // The tag in the registry tells lists apart.
+            (Box::new(artifacts), TAG)
+        }
     };
-    let layout = ArtifactLayout::create(&export.dest).map_err(|error| fail().because(&error))?;
     let wanted = Wanted {
-        tag: export.tag.as_deref().unwrap_or(TAG),
+        tag,
         mounts: match export.mounts {
             CacheMounts::Left => MountExport::None,
             CacheMounts::Taken => MountExport::OfBuilds,
@@ -119,6 +144,6 @@ fn write_one(
         note,
     };
     engine
-        .export_cache(built, &layout, &wanted)
+        .export_cache(built, &*place, &wanted)
         .map_err(|error| fail().because(&error))
 }

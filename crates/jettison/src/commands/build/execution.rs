@@ -2,6 +2,7 @@
 
 use jettison_build::{BuildRequest, Built, Engine};
 use jettison_dockerfile::Platform;
+use jettison_oci::RegistryClient;
 
 use crate::bases::SettingsBases;
 use crate::cli::{BuildArgs, ProgressKind};
@@ -60,6 +61,7 @@ pub(super) struct Build<'a> {
     pub(super) remotes: &'a HostRemotes<'a>,
     pub(super) secrets: &'a HostSecrets,
     pub(super) registries: &'a Registries,
+    pub(super) client: &'a RegistryClient<'a>,
     pub(super) now: u64,
 }
 
@@ -98,7 +100,7 @@ impl Build<'_> {
         .with_registries(self.registries)
         .with_layouts(self.named.layouts())
         .with_times(self.opened.time, self.remotes);
-        let imports = caches::open(&args.cache.cache_from, &progress);
+        let imports = caches::open(&args.cache.cache_from, self.client, &progress);
         let settings = inputs.settings.build.jobs.map(u16::from);
         let jobs = args.commands.jobs.or(settings);
         let mut lower = inputs.lower.clone();

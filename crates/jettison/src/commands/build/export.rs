@@ -7,15 +7,18 @@ use jettison_build::Built;
 use jettison_dockerfile::Platform;
 use jettison_oci::{
     Annotations, Compression, ExportContent, ExportError, ExportFormat, ExportImage,
-    ExportSettings, Exported, MediaTypes, Recompression, Reference, RootfsImage, RootfsSettings,
-    Sink, Store, Timestamps,
+    ExportSettings, Exported, MediaTypes, Originals, PushRequest, Recompression, Reference,
+    RootfsImage, RootfsSettings, Sink, Store, Timestamps,
 };
 
 use crate::cli::{Annotation, AnnotationLevel, CompressionKind, FileDest, ImageAttributes};
+use crate::commands::build::results::Outward;
 use crate::commands::world;
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::printable::printable;
+use crate::progress::{Direction, Progress, Reasons};
+use crate::registry::registry_failure;
 use crate::surroundings::Surroundings;
 
 /// The zstd level of exported layers, if none is asked for.
@@ -56,6 +59,36 @@ impl Export<'_> {
                 Kind::Docker => ExportFormat::DockerArchive(sink),
             };
             jettison_oci::export(self.store, &self.content(), &settings, format)
+        })
+    }
+
+    /// Pushes the image to the registries of its names; what came of it is added to the notes.
+    pub(super) fn push(&self, out: &mut Outward<'_>) -> Result<Exported, Failure> {
+        let settings = self.settings()?;
+        let request = PushRequest {
+            content: &self.content(),
+            settings: &settings,
+            // It was built here.
+            originals: Originals::Ignore,
+        };
+        let progress = Progress::new(out.progress, Reasons::Untold);
+        progress.carries(Direction::Push);
+        let pushed = out.client.push(self.store, &request, &progress);
+        drop(progress);
+        let pushed = pushed.map_err(|error| {
+            let names = settings.names.iter().map(Reference::familiar);
+            let names: Vec<String> = names.collect();
+            registry_failure(format!("cannot push {}", names.join(", ")), &error)
+        })?;
+        for pushed in &pushed {
+            let digest = pushed.descriptor.digest;
+            let name = pushed.reference.familiar();
+            out.notes.push(format!("pushed {name}@{digest}"));
+        }
+        let descriptor = pushed.into_iter().next().map(|pushed| pushed.descriptor);
+        Ok(Exported {
+            descriptor: descriptor.ok_or_else(|| Failure::user("nothing was pushed"))?,
+            images: Vec::new(),
         })
     }
 

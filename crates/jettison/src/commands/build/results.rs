@@ -4,10 +4,13 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use jettison_build::{Built, Engine};
-use jettison_oci::{Exported, LocalMode, Reference, export_rootfs_directory, export_rootfs_tar};
+use jettison_oci::{
+    Exported, LocalMode, Reference, RegistryClient, export_rootfs_directory, export_rootfs_tar,
+};
 
 use crate::cli::{
     Annotation, BuildArgs, Entitlement, FileDest, ImageAttributes, OutputKind, OutputSpec,
+    ProgressKind,
 };
 use crate::commands::build::export::{self, Export};
 use crate::commands::build::{metadata, tag};
@@ -29,6 +32,13 @@ pub(super) struct Results<'a> {
     metadata_file: Option<&'a Path>,
 }
 
+/// The way to registries and daemons, and what they have said.
+pub(super) struct Outward<'a> {
+    pub(super) client: &'a RegistryClient<'a>,
+    pub(super) progress: ProgressKind,
+    pub(super) notes: Vec<String>,
+}
+
 /// Where results have gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
@@ -44,9 +54,13 @@ impl<'a> Results<'a> {
         surroundings: &Surroundings,
     ) -> Result<Results<'a>, Failure> {
         let mut outputs = args.output.outputs.clone();
-        if args.output.load {
+        let short = [
+            (args.output.load, OutputKind::Load),
+            (args.output.push, OutputKind::Registry),
+        ];
+        for (_, kind) in short.into_iter().filter(|(is_given, _)| *is_given) {
             outputs.push(OutputSpec {
-                kind: OutputKind::Load,
+                kind,
                 attributes: ImageAttributes::default(),
             });
         }
@@ -60,6 +74,7 @@ impl<'a> Results<'a> {
             | OutputKind::OciLayout(_)
             | OutputKind::Docker(_)
             | OutputKind::Load
+            | OutputKind::Registry
             | OutputKind::CacheOnly => None,
         });
         let tags = args.image.tags.iter().chain(names.flatten());
@@ -75,6 +90,7 @@ impl<'a> Results<'a> {
             metadata_file: args.output.metadata_file.as_deref(),
         };
         results.check_outputs(args)?;
+        results.check_names()?;
         Ok(results)
     }
 
@@ -94,6 +110,7 @@ impl<'a> Results<'a> {
             | OutputKind::OciLayout(_)
             | OutputKind::Docker(_)
             | OutputKind::Load
+            | OutputKind::Registry
             | OutputKind::Image
             | OutputKind::CacheOnly => false,
         });
@@ -102,6 +119,18 @@ impl<'a> Results<'a> {
                 Failure::user("mode=delete removes files, which has to be allowed")
                     .hint("add `--allow buildx.local.delete`"),
             );
+        }
+        Ok(())
+    }
+
+    /// A push needs names.
+    fn check_names(&self) -> Result<(), Failure> {
+        let pushes = |output: &&OutputSpec| output.kind == OutputKind::Registry;
+        for output in self.outputs.iter().filter(pushes) {
+            if self.tags.is_empty() && output.attributes.names.is_empty() {
+                return Err(Failure::user("an image without a name cannot be pushed")
+                    .hint("add `-t HOST/NAME:TAG`, or name=HOST/NAME:TAG to the output"));
+            }
         }
         Ok(())
     }
@@ -126,7 +155,7 @@ impl<'a> Results<'a> {
         &self,
         engine: &Engine<'_>,
         builds: &[Built],
-        notes: &mut Vec<String>,
+        out: &mut Outward<'_>,
     ) -> Result<Written, Failure> {
         let Some(main) = builds
             .iter()
@@ -146,7 +175,7 @@ impl<'a> Results<'a> {
             if file_dest(output) == Some(&FileDest::Stdout) {
                 written = Written::Stdout;
             }
-            let done = self.write_one(engine, builds, output, notes)?;
+            let done = self.write_one(engine, builds, output, out)?;
             exported = exported.or(done);
         }
         if let Some(path) = self.iidfile {
@@ -171,7 +200,7 @@ impl<'a> Results<'a> {
         engine: &Engine<'_>,
         builds: &[Built],
         output: &OutputSpec,
-        notes: &mut Vec<String>,
+        out: &mut Outward<'_>,
     ) -> Result<Option<Exported>, Failure> {
         let export = Export {
             store: engine.store,
@@ -185,8 +214,9 @@ impl<'a> Results<'a> {
             OutputKind::OciLayout(path) => export.layout(path).map(Some),
             OutputKind::OciArchive(dest) => export.archive(dest, export::Kind::Oci).map(Some),
             OutputKind::Docker(dest) => export.archive(dest, export::Kind::Docker).map(Some),
+            OutputKind::Registry => export.push(out).map(Some),
             OutputKind::Load => match &self.daemon {
-                Some(daemon) => export.load(daemon, notes).map(Some),
+                Some(daemon) => export.load(daemon, &mut out.notes).map(Some),
                 None => Ok(None),
             },
             OutputKind::Tar(dest) => {
@@ -231,6 +261,7 @@ fn file_dest(output: &OutputSpec) -> Option<&FileDest> {
         OutputKind::Local { .. }
         | OutputKind::OciLayout(_)
         | OutputKind::Load
+        | OutputKind::Registry
         | OutputKind::Image
         | OutputKind::CacheOnly => None,
     }

@@ -42,6 +42,8 @@ const PROGRAMS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "sbin"];
 pub(super) struct Toolbox {
     dir: TemporaryDir,
     lowers: Vec<PathBuf>,
+    /// The files of the toolbox, if they are nowhere else.
+    _files: Option<TemporaryDir>,
 }
 
 impl Toolbox {
@@ -65,11 +67,39 @@ impl Toolbox {
             .hint("take the package busybox-static instead of busybox"));
         }
         let dir = TemporaryDir::create(root).map_err(failed)?;
-        let toolbox = Toolbox { dir, lowers };
+        let toolbox = Toolbox {
+            dir,
+            lowers,
+            _files: None,
+        };
         toolbox.lay_out(&busybox).map_err(failed)?;
         let commands = toolbox.commands(entered)?;
         toolbox.link(&commands).map_err(failed)?;
         Ok(toolbox)
+    }
+
+    /// Lays out the busybox of this machine.
+    pub(super) fn of_host(root: &Path, entered: &Entered) -> Result<Toolbox, Failure> {
+        let found = PROGRAMS
+            .iter()
+            .map(|directory| Path::new("/").join(directory).join("busybox"));
+        let busybox = found
+            .into_iter()
+            .find(|path| path.is_file())
+            .ok_or_else(|| {
+                Failure::user("this machine has no busybox")
+                    .hint("install the package busybox-static")
+            })?;
+        let failed = |error: io::Error| Failure::user("cannot lay out the toolbox").because(&error);
+        let files = TemporaryDir::create(root).map_err(failed)?;
+        fs::create_dir(files.path().join("bin")).map_err(failed)?;
+        fs::copy(busybox, files.path().join("bin/busybox")).map_err(failed)?;
+        let lowers = vec![files.path().to_path_buf()];
+        let toolbox = Toolbox::open(lowers, root, entered)?;
+        Ok(Toolbox {
+            _files: Some(files),
+            ..toolbox
+        })
     }
 
     /// What has to be mounted.
