@@ -70,8 +70,10 @@ impl StepRun<'_> {
         if is_small(&unread) || may_be_elsewhere || work.may_unpack() {
             return Ok(with_contents(copy, &parent, &contents(known)?).into());
         }
-        let shape = work.shape().map_err(|failure| copy_error(step, &failure))?;
-        let shape = with_shape(copy, &parent, &shape).key();
+        let shape = work
+            .shape()
+            .map(|shape| with_shape(copy, &parent, &shape).key())
+            .map_err(|failure| copy_error(step, &failure))?;
         let has_failed = || self.schedule.has_failed();
         let Some(lock) = self.engine.cache.lock(&shape, &has_failed)? else {
             return Err(BuildError::CANCELLED);

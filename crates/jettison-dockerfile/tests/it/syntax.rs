@@ -121,10 +121,10 @@ fn directives_stand_at_the_top_only() {
     assert_eq!(parse("# hello\n# escape=`\nFROM a\n").escape(), '\\');
     check(
         "# escape=x\n# escape=`\nFROM a\n",
-        expect![[r#"
+        expect![[r"
             1:1 error: invalid escape token 'x' does not match ` or \ [# escape=x]
             1:1 error: only one escape parser directive can be used [# escape=x]
-        "#]],
+        "]],
     );
 }
 

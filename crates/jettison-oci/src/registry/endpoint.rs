@@ -7,8 +7,8 @@ use crate::reference::DEFAULT_REGISTRY;
 use crate::registry::patience::Patience;
 use crate::registry::url::Url;
 
-/// Where the API of the default registry is, which is not at its name.
-const DEFAULT_API: &str = concat!("registry-1", ".docker", ".io");
+/// Where the API of the default registry is: not at its name, but at this host below it.
+const DEFAULT_API: &str = "registry-1";
 
 /// How registries are used.
 #[derive(Debug, Clone)]
@@ -48,8 +48,8 @@ impl RegistryOptions {
     /// The addresses at which `registry` may be, in the order in which they are tried.
     pub(crate) fn bases(&self, registry: &str, scheme: Scheme) -> Vec<Url> {
         let authority = match registry {
-            DEFAULT_REGISTRY => DEFAULT_API,
-            other => other,
+            DEFAULT_REGISTRY => format!("{DEFAULT_API}.{DEFAULT_REGISTRY}"),
+            other => other.to_owned(),
         };
         let schemes: &[bool] = match scheme {
             Scheme::Plain => &[false],
@@ -57,7 +57,7 @@ impl RegistryOptions {
             Scheme::Secure => &[true],
         };
         let urls = schemes.iter();
-        urls.filter_map(|is_secure| Url::new(*is_secure, authority, "/v2/"))
+        urls.filter_map(|is_secure| Url::new(*is_secure, &authority, "/v2/"))
             .collect()
     }
 }
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_default_registry_is_elsewhere() {
-        let api = format!("https://{DEFAULT_API}/v2/");
+        let api = format!("https://{DEFAULT_API}.{DEFAULT_REGISTRY}/v2/");
         check(&RegistryOptions::new(1), "docker.io", &[&api]);
     }
 

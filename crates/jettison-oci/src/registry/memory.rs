@@ -231,7 +231,9 @@ impl MemoryRegistry {
             None => (request.url.rest(), ""),
         };
         if path == "/token" {
-            let is_known = request.header("authorization") == Some("Basic bWU6c2VjcmV0");
+            let identity = b"&refresh_token=who/I%20am&";
+            let is_known = request.header("authorization") == Some("Basic bWU6c2VjcmV0")
+                || body.windows(identity.len()).any(|part| part == identity);
             let token = self.token.as_deref().unwrap_or_default();
             return if is_known {
                 with(200, &[], format!(r#"{{"token":"{token}"}}"#).into_bytes())
@@ -259,6 +261,13 @@ impl MemoryRegistry {
         };
         if path.is_empty() {
             return plain(200);
+        }
+        if path == "paged/tags/list" {
+            let link = r#"</v2/paged/tags/list?last=2>; rel="next""#.to_owned();
+            return match query {
+                "" => with(200, &[("Link", link)], br#"{"tags":["1","2"]}"#.to_vec()),
+                _ => with(200, &[], br#"{"tags":["3"]}"#.to_vec()),
+            };
         }
         if let Some((repository, rest)) = path.split_once("/blobs/uploads/") {
             return self.upload(content, request, (repository, rest, query), body);

@@ -1,5 +1,7 @@
 //! Whole conversations with a registry in memory: what arrives is right, or there is an error, whatever happens on the way.
 
+mod elsewhere;
+
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -261,13 +263,13 @@ fn a_blob_that_is_not_the_right_one_is_fetched_anew_and_refused_in_the_end() {
     check_pull(
         always(FIRST_LAYER, &Accident::Flipped(7)),
         expect![
-            "blob sha256:410c8b2b3484b1e55295a03af3a0fa4d31e22131e20b29709ac731cc7980d219 is sha256:b2064868858ddb129c5c615f1f7faf8383cf1b670ce59614ea318a7710bc639e, not what it should be"
+            "blob sha256:410c8b2b3484b1e55295a03af3a0fa4d31e22131e20b29709ac731cc7980d219 is wrong: it should be the bytes of that digest, and is sha256:b2064868858ddb129c5c615f1f7faf8383cf1b670ce59614ea318a7710bc639e"
         ],
     );
     check_pull(
         always(FIRST_LAYER, &Accident::Longer(1)),
         expect![
-            "blob sha256:410c8b2b3484b1e55295a03af3a0fa4d31e22131e20b29709ac731cc7980d219 is longer, not the 61952 bytes of its descriptor"
+            "blob sha256:410c8b2b3484b1e55295a03af3a0fa4d31e22131e20b29709ac731cc7980d219 is wrong: it should be 61952 bytes, as its descriptor says, and is longer"
         ],
     );
 }
@@ -308,7 +310,7 @@ fn patience_ends() {
     );
     check_pull(
         always(1, &Accident::Status(403, None)),
-        expect!["r.test does not allow app:1"],
+        expect!["r.test refuses app:1"],
     );
     check_pull(
         always(1, &Accident::Status(404, None)),
@@ -348,7 +350,7 @@ fn tokens_are_for_the_registry_alone() {
     registry.blob_host = Some("blobs.test".to_owned());
     let mut world = World::new(registry);
     let refused = world.pull("r.test/app:1").unwrap_err();
-    expect!["r.test does not allow the login"].assert_eq(&line(&refused));
+    expect!["r.test refuses the login"].assert_eq(&line(&refused));
     world.keys = password();
     let pulled = world.pull("r.test/app:1").unwrap();
     assert_sound(&world, &pulled);

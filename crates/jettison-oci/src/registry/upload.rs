@@ -212,7 +212,7 @@ impl Upload<'_> {
             Some(end) if end <= self.size => end,
             Some(_) => {
                 let text = "it has more of the upload than there is";
-                return Err(self.endpoint.host.bad_answer(text).into());
+                return Err(Failed::again(self.endpoint.host.bad_answer(text)));
             }
             None => offset + size,
         };
@@ -232,9 +232,9 @@ impl Upload<'_> {
             None => location.clone(),
         };
         let offset = end_of_range(&response.headers).unwrap_or(0);
+        // What has more than there is cannot be mended.
         if offset > self.size {
-            let text = "it has more of the upload than there is";
-            return Err(self.endpoint.host.bad_answer(text).into());
+            return Ok(State::Begin);
         }
         self.sent(offset);
         Ok(if offset == self.size {
@@ -316,6 +316,8 @@ impl Upload<'_> {
         let location = response.headers.get("location");
         let url = location.and_then(|location| asked.join(location));
         let url = url.ok_or_else(|| host.bad_answer("it does not say where the upload goes"))?;
+        // Behind a proxy that ends the encryption, a registry may not know that there is any.
+        let url = url.kept_secure(asked);
         if asked.is_secure() && !url.is_secure() {
             let text = "it wants the upload at an address without encryption";
             return Err(host.bad_answer(text).into());

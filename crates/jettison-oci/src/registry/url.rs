@@ -73,6 +73,15 @@ impl Url {
         self.is_secure == other.is_secure && port(self) == port(other)
     }
 
+    /// The same URL, with encryption if `other`, which is of the same host and port, has it.
+    pub(crate) fn kept_secure(self, other: &Url) -> Url {
+        let is_same = self.authority == other.authority;
+        Url {
+            is_secure: self.is_secure || (is_same && other.is_secure),
+            ..self
+        }
+    }
+
     /// Where a `Location` leads that was sent for this URL (RFC 3986, section 5.2).
     pub(crate) fn join(&self, location: &str) -> Option<Url> {
         if location.contains("://") && Url::parse(location).is_some() {
@@ -192,6 +201,16 @@ mod tests {
         assert!(!url("https://h/a").has_origin_of(&url("http://h/a")));
         assert!(!url("https://h/a").has_origin_of(&url("https://h:8443/a")));
         assert!(!url("https://h/a").has_origin_of(&url("https://h.evil/a")));
+    }
+
+    #[test]
+    fn encryption_is_not_given_up_for_the_same_host() {
+        let url = |text| Url::parse(text).unwrap();
+        let asked = url("https://h:5000/a");
+        let kept = url("http://h:5000/b").kept_secure(&asked);
+        assert_eq!(kept, url("https://h:5000/b"));
+        let other = url("http://h/b").kept_secure(&asked);
+        assert_eq!(other, url("http://h/b"));
     }
 
     proptest! {

@@ -75,6 +75,10 @@ pub(crate) struct ImageArgs {
 /// What becomes of it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(crate) struct OutputArgs {
     /// Write the result out: DIR, `-` for a tar, or type=oci|docker|tar|local|image|registry|cacheonly,dest=PATH
     #[arg(short, long = "output", value_name = "SPEC", value_parser = output)]

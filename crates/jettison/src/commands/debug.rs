@@ -19,6 +19,7 @@ use crate::commands::{lookup, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::progress::Notes;
+use crate::registry::{PARALLEL, Registries};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -133,7 +134,9 @@ fn toolbox_image(
         archive: args.archive.clone(),
     };
     let teller = Teller(Mutex::new(Output::new()));
-    let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now);
+    let registries = Registries::new(&settings.registries, surroundings, PARALLEL);
+    let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now)
+        .with_registries(&registries);
     let platform = Platform::new("linux", &Surroundings::architecture());
     bases.base(&args.toolbox, &platform).map_err(|error| {
         Failure::user(format!("cannot get the toolbox {}", args.toolbox))

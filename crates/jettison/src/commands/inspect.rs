@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use jettison_oci::{Image, Reference, Store, TaggedImage};
+use jettison_oci::{Digest, Image, Origin, Reference, Store, TaggedImage};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
@@ -103,7 +103,11 @@ fn inspected(store: &Store, image: &Image, all: &[TaggedImage]) -> Result<Data, 
         Field::always("RepoTags", Data::texts(names.iter().filter_map(tagged))),
         Field::always(
             "RepoDigests",
-            Data::texts(pinned(&names, &manifest.to_string())),
+            Data::texts(pinned(
+                &names,
+                &manifest,
+                &store.origins(&image.manifest_digest()),
+            )),
         ),
         Field::always("Parent", ""),
         Field::always("Comment", comment.unwrap_or_default()),
@@ -143,12 +147,16 @@ fn tagged(reference: &Reference) -> Option<String> {
     Some(format!("{}:{}", repository(reference), reference.tag()?))
 }
 
-/// The repositories, each with the digest of the manifest.
-fn pinned(names: &[Reference], manifest: &str) -> Vec<String> {
-    let mut pinned: Vec<String> = names
-        .iter()
-        .map(|name| format!("{}@{manifest}", repository(name)))
-        .collect();
+/// The repositories, each with the digest that the image has there; one that it has not come from, with that of its manifest here.
+fn pinned(names: &[Reference], manifest: &Digest, origins: &[Origin]) -> Vec<String> {
+    let from = |origin: &Origin| origin.pinned().map(|reference| reference.familiar());
+    let mut pinned: Vec<String> = origins.iter().filter_map(from).collect();
+    let is_elsewhere = |name: &&Reference| {
+        let full = format!("{}/{}", name.registry(), name.repository());
+        origins.iter().all(|origin| origin.repository != full)
+    };
+    let here = names.iter().filter(is_elsewhere);
+    pinned.extend(here.map(|name| format!("{}@{manifest}", repository(name))));
     pinned.sort();
     pinned.dedup();
     pinned

@@ -1,6 +1,6 @@
 //! Finds images by what users call them.
 
-use jettison_oci::{Image, ImageId, Reference, Store, StoreError, TaggedImage};
+use jettison_oci::{Image, ImageId, Origin, Reference, Store, StoreError, TaggedImage};
 
 use crate::failure::Failure;
 
@@ -49,12 +49,24 @@ fn pinned(store: &Store, reference: &Reference) -> Result<Option<Image>, StoreEr
         let named = &image.reference;
         let is_same = (named.registry(), named.repository())
             == (reference.registry(), reference.repository());
-        image.manifest.0 == digest && is_same
+        is_same && (image.manifest.0 == digest || is_from(store, image, reference))
     };
     match store.images()?.iter().find(|image| is_it(image)) {
         Some(image) => store.load(&image.manifest).map(Some),
         None => Ok(None),
     }
+}
+
+/// Whether an image is what a repository's digest stands for in its registry.
+fn is_from(store: &Store, image: &TaggedImage, reference: &Reference) -> bool {
+    let origins = store.origins(&image.manifest);
+    let pinned = origins.iter().filter_map(Origin::pinned);
+    let is_same = |other: Reference| {
+        other.registry() == reference.registry()
+            && other.repository() == reference.repository()
+            && other.digest() == reference.digest()
+    };
+    pinned.into_iter().any(is_same)
 }
 
 /// As [`look_up`]; that there is no such image is the answer no.

@@ -28,7 +28,8 @@ use answer::Answer;
 use builder::{Builder, Left, recorder};
 use case::{Case, names};
 pub(crate) use image::find_busybox;
-use layout::{Tree, read_layer, read_layout};
+use layout::{Found, Tree, read_archive, read_layer, read_layout};
+use peer::{Peer, compare};
 use scene::Scene;
 
 /// Where the cases lie: `JETTISON_CASES` names another directory, for cases that are tried first.
@@ -51,6 +52,11 @@ fn chosen() -> Vec<String> {
 fn answer(builder: &Builder<'_>, case: &Case, scene: &Scene, base: &Tree) -> Answer {
     match builder.build(case, scene) {
         Left::Layout(layout) => Answer::of_image(&read_layout(&layout), base),
+        Left::Archive(archive) => Answer::of_image(&read_archive(&archive), base),
+        Left::Empty(config) => {
+            let tree = Tree::new();
+            Answer::of_image(&Found { config, tree }, base)
+        }
         Left::Error { line, text } => Answer::Error { line, text },
     }
 }
@@ -218,8 +224,8 @@ fn every_case_is_as_buildkit_has_it() {
     if let Some(builder) = recorder() {
         return record(&builder);
     }
-    if std::env::var("JETTISON_PEER").as_deref() == Ok("buildah") {
-        return peer::compare();
+    if let Some(peer) = Peer::asked_for() {
+        return compare(&peer);
     }
     run_as(None, "differences.txt");
 }

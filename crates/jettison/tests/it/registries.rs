@@ -447,3 +447,52 @@ fn a_registry_may_be_killed_in_the_middle_of_an_upload() {
         );
     }
 }
+
+#[test]
+fn what_skopeo_writes_in_dockers_format_is_the_same_image() {
+    let Some(registry) = registry(&RegistryDemands::default()) else {
+        return;
+    };
+    let repository = format!("{}/team/app", registry.authority());
+    let scratch = Scratch::new(PROGRAM);
+    let ours = format!("{repository}:ours");
+    let id = build(&scratch, &ours);
+    scratch
+        .jettison(&[
+            "push",
+            "--compression",
+            "zstd",
+            &format!("{repository}:ours"),
+        ])
+        .succeeded();
+    scratch.jettison(&["push", &ours]).succeeded();
+    let theirs = format!("{repository}:theirs");
+    let copied = scratch
+        .tool(
+            "skopeo",
+            &[
+                "--insecure-policy",
+                "copy",
+                "--src-tls-verify=false",
+                "--dest-tls-verify=false",
+                "--format=v2s2",
+                &format!("docker://{ours}"),
+                &format!("docker://{theirs}"),
+            ],
+        )
+        .output();
+    let Ok(copied) = copied else {
+        skip("skopeo is not installed");
+        return;
+    };
+    Outcome::new(&copied, Vec::new()).succeeded();
+    let other = Scratch::new(PROGRAM);
+    let pulled = other.jettison(&["pull", &theirs]).succeeded();
+    let pulled_id = id_of(&other, &theirs).unwrap();
+    assert!(id.contains(pulled_id.trim_start_matches("sha256:")));
+    // Docker's manifest stays Docker's, to the byte.
+    let again = format!("{repository}:again");
+    other.jettison(&["tag", &theirs, &again]).succeeded();
+    let pushed = other.jettison(&["push", &again]).succeeded();
+    assert_eq!(digest_line(&pushed), digest_line(&pulled));
+}

@@ -28,7 +28,8 @@ pub(crate) struct Changes {
 /// What is at one path.
 #[derive(Debug)]
 pub(crate) enum Change {
-    Directory(ChangedDirectory),
+    // Hardly one in a hundred is one, and there may be a million.
+    Directory(Box<ChangedDirectory>),
     /// A name of the file of this number.
     File(usize),
 }
@@ -235,7 +236,7 @@ impl<'a> Draft<'a> {
         };
         self.remove(path);
         let directory = ChangedDirectory { node, below };
-        let change = Change::Directory(directory);
+        let change = Change::Directory(Box::new(directory));
         self.changes.entries.insert(directory_key(path), change);
         Ok(())
     }
@@ -272,7 +273,7 @@ impl<'a> Draft<'a> {
             node,
             below: Below::Seen,
         };
-        let change = Change::Directory(directory);
+        let change = Change::Directory(Box::new(directory));
         self.changes.entries.insert(key, change);
         Ok(())
     }

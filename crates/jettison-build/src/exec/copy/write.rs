@@ -6,6 +6,7 @@
 mod learn;
 mod upper;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write as _};
 use std::os::unix::ffi::OsStrExt;
@@ -130,7 +131,7 @@ impl Changes {
     }
 
     /// What is to be written, in the order of a layer's entries.
-    fn items(&self) -> Vec<(Vec<u8>, Item<'_>)> {
+    fn items(&self) -> Vec<(Cow<'_, [u8]>, Item<'_>)> {
         let mut first_names: Vec<Option<&[u8]>> = Vec::new();
         let mut items = Vec::new();
         let mut has_whiteouts = false;
@@ -146,10 +147,10 @@ impl Changes {
                         None => Item::File(file),
                     };
                     first_names[*number].get_or_insert(path);
-                    items.push((path.to_vec(), item));
+                    items.push((Cow::Borrowed(path), item));
                 }
                 Change::Directory(directory) => {
-                    items.push((path.to_vec(), Item::Directory(directory)));
+                    items.push((Cow::Borrowed(path), Item::Directory(directory)));
                     let Below::Hidden(names) = &directory.below else {
                         continue;
                     };
@@ -159,7 +160,8 @@ impl Changes {
                     });
                     for name in gone {
                         has_whiteouts = true;
-                        items.push(([path, b".wh.", name.as_bytes()].concat(), Item::Whiteout));
+                        let path = [path, b".wh.", name.as_bytes()].concat();
+                        items.push((Cow::Owned(path), Item::Whiteout));
                     }
                 }
             }
@@ -172,7 +174,7 @@ impl Changes {
 }
 
 /// Cuts items into pieces of some size.
-fn chunks<'a, 'b>(items: &'b [(Vec<u8>, Item<'a>)]) -> Vec<&'b [(Vec<u8>, Item<'a>)]> {
+fn chunks<'a, 'b>(items: &'b [(Cow<'a, [u8]>, Item<'a>)]) -> Vec<&'b [(Cow<'a, [u8]>, Item<'a>)]> {
     let (most_bytes, most_items) = CHUNK;
     let mut chunks = Vec::new();
     let (mut start, mut n_bytes) = (0, 0);
@@ -194,7 +196,7 @@ fn chunks<'a, 'b>(items: &'b [(Vec<u8>, Item<'a>)]) -> Vec<&'b [(Vec<u8>, Item<'
 /// What the threads share.
 struct Work<'w> {
     upper: Option<&'w Upper>,
-    chunks: Vec<&'w [(Vec<u8>, Item<'w>)]>,
+    chunks: Vec<&'w [(Cow<'w, [u8]>, Item<'w>)]>,
     has_layer: bool,
     index: Option<&'w ContentIndex>,
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jettison_testkit::Scratch;
+use serde_json::Value;
 
 use super::case::Case;
+use super::peer::Peer;
 use super::scene::Scene;
 use crate::users::TemporaryUser;
 
@@ -19,14 +21,18 @@ pub(crate) enum Builder<'a> {
     JettisonOf(&'a TemporaryUser),
     /// `buildctl`, with the address of a daemon.
     BuildKit { program: PathBuf, address: String },
-    /// `buildah`, as root.
-    Buildah,
+    /// Another builder that is installed here, as root.
+    Peer(&'a Peer),
 }
 
 /// What a builder left.
 pub(crate) enum Left {
     /// The layout of an image.
     Layout(PathBuf),
+    /// An image in an archive as `docker save` writes it.
+    Archive(PathBuf),
+    /// The configuration of an image without layers.
+    Empty(Value),
     /// The line that it named, and what it said.
     Error { line: Option<usize>, text: String },
 }
@@ -40,43 +46,28 @@ impl Builder<'_> {
             Builder::Jettison => scratch.command(&[]),
             Builder::JettisonOf(user) => as_user(scratch, user),
             Builder::BuildKit { program, .. } => scratch.tool(program, &[]),
-            Builder::Buildah => buildah(scratch),
+            Builder::Peer(peer) => return peer.build(case, scene),
         };
         let arguments = match self {
-            Builder::Jettison | Builder::JettisonOf(_) => docker_arguments(case, scene),
             Builder::BuildKit { address, .. } => buildctl_arguments(case, scene, address),
-            Builder::Buildah => buildah_arguments(case, scene),
+            Builder::Jettison | Builder::JettisonOf(_) | Builder::Peer(_) => {
+                jettison_arguments(case, scene)
+            }
         };
         command.args(arguments);
-        for (name, value) in &case.arguments {
-            if let ("env", Some((name, value))) = (
-                name.as_str(),
-                value.as_ref().and_then(|value| value.split_once('=')),
-            ) {
-                command.env(name, value);
-            }
-        }
+        set_environment(&mut command, case);
         let outcome = scratch.outcome(&mut command);
         if outcome.code == 0 {
-            if matches!(self, Builder::Buildah) {
-                let mut push = buildah(scratch);
-                push.args(["push", "-q", "--disable-compression", "image"]);
-                scratch.outcome(push.arg("oci:out/layout")).succeeded();
-            }
             return Left::Layout(layout);
         }
         let (line, text) = match self {
-            Builder::Jettison | Builder::JettisonOf(_) => {
+            Builder::BuildKit { .. } => buildctl_error(&outcome.stderr),
+            Builder::Jettison | Builder::JettisonOf(_) | Builder::Peer(_) => {
                 let start = outcome.stderr.find("error:").unwrap_or(0);
                 let text = outcome.stderr[start..]
                     .trim_start_matches("error: ")
                     .to_owned();
                 (jettison_line(&text), text)
-            }
-            Builder::BuildKit { .. } => buildctl_error(&outcome.stderr),
-            Builder::Buildah => {
-                let last = outcome.stderr.trim_end().rsplit('\n').next();
-                (None, last.unwrap_or_default().to_owned())
             }
         };
         let text = scene.without_places(&text).trim().to_owned();
@@ -92,60 +83,24 @@ fn as_user(scratch: &Scratch, user: &TemporaryUser) -> Command {
     command
 }
 
-/// `buildah` with its images in the scratch directory.
-fn buildah(scratch: &Scratch) -> Command {
-    let places = [
-        "--root",
-        "storage",
-        "--runroot",
-        "state",
-        "--storage-driver",
-        "overlay",
-    ];
-    scratch.tool("buildah", &places)
-}
-
-/// Puts the base images where buildah looks for them.
-fn import_images(case: &Case, scene: &Scene) {
-    let dir = scene.dir().display();
-    let images = scene.images.iter();
-    for image in images.filter(|image| case.mentions(&image.name)) {
-        let from = format!("oci:{}", image.directory.display());
-        let name = format!("docker.io/library/{}", image.name);
-        let to = format!("containers-storage:[overlay@{dir}/storage+{dir}/state]{name}");
-        let mut copy = scene.scratch.tool("skopeo", &["copy", "-q", &from, &to]);
-        scene.scratch.outcome(&mut copy).succeeded();
-    }
-}
-
-fn buildah_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
-    import_images(case, scene);
-    let mut arguments = vec!["bud".to_owned()];
-    let mut push = |words: [&str; 2]| arguments.extend(words.map(str::to_owned));
-    push(["--isolation", "chroot"]);
-    push(["--identity-label=false", "--layers"]);
-    push(["--tag", "image"]);
-    push(["--pull-never", "-q"]);
-    for (option, value) in case.arguments.iter().filter(|(option, _)| option != "env") {
-        let value = scene.expanded(value.as_deref().unwrap_or_default());
-        match option.as_str() {
-            "--file" => push(["--file", &format!("context/{value}")]),
-            option => push([option, &value]),
+/// Sets the variables that `case` is built with.
+pub(crate) fn set_environment(command: &mut Command, case: &Case) {
+    let variables = case.arguments.iter().filter(|(option, _)| option == "env");
+    for (_, variable) in variables {
+        let variable = variable.as_deref().unwrap_or_default();
+        if let Some((name, value)) = variable.split_once('=') {
+            command.env(name, value);
         }
     }
-    arguments.push("context".to_owned());
-    arguments.into_iter().map(OsString::from).collect()
 }
 
-/// As `docker build` would be called.
-fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
+fn jettison_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ["build", "--progress", "plain", "context"]
         .map(Into::into)
         .into();
     let mut push = |words: [&str; 2]| arguments.extend(words.map(OsString::from));
     push(["-o", "type=oci,tar=false,dest=out/layout"]);
-    let images = scene.images.iter();
-    for image in images.filter(|image| case.mentions(&image.name)) {
+    for image in scene.images_of(case) {
         let value = format!(
             "{}=oci-layout://{}@{}",
             image.name,
@@ -154,21 +109,22 @@ fn docker_arguments(case: &Case, scene: &Scene) -> Vec<OsString> {
         );
         push(["--build-context", &value]);
     }
-    for (option, value) in case.arguments.iter().filter(|(option, _)| option != "env") {
-        let value = value.as_ref().map(|value| scene.expanded(value));
-        match (option.as_str(), value) {
-            ("--file", Some(value)) => push(["--file", &format!("context/{value}")]),
-            (option, Some(value)) => push([option, &value]),
-            (option, None) => arguments_flag(&mut push, option),
-        }
-    }
+    arguments.extend(options(case, scene));
     arguments
 }
 
-/// A flag takes the place of an option with its value.
-fn arguments_flag(push: &mut impl FnMut([&str; 2]), option: &str) {
-    // A second `--progress plain` changes nothing.
-    push([option, "--progress=plain"]);
+/// The options of `case`, as `docker build` knows them.
+pub(crate) fn options(case: &Case, scene: &Scene) -> Vec<OsString> {
+    let mut words = Vec::new();
+    for (option, value) in case.arguments.iter().filter(|(option, _)| option != "env") {
+        words.push(OsString::from(option));
+        if let Some(value) = value {
+            let value = scene.expanded(value);
+            let directory = if option == "--file" { "context/" } else { "" };
+            words.push(OsString::from(format!("{directory}{value}")));
+        }
+    }
+    words
 }
 
 fn buildctl_arguments(case: &Case, scene: &Scene, address: &str) -> Vec<OsString> {

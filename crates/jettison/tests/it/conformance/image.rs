@@ -184,6 +184,35 @@ pub(crate) fn write_image(directory: &Path, settings: &str, files: &[FileLine]) 
     digest
 }
 
+/// Writes the image of the layout `directory` to the archive `path`, as `docker load` reads them, with the
+/// name `name`.
+pub(crate) fn write_archive(path: &Path, directory: &Path, name: &str) {
+    let read = |digest: &Value| {
+        let digest = digest.as_str().unwrap().replace(':', "/");
+        fs::read(directory.join("blobs").join(digest)).unwrap()
+    };
+    let index: Value =
+        serde_json::from_slice(&fs::read(directory.join("index.json")).unwrap()).unwrap();
+    let manifest: Value = serde_json::from_slice(&read(&index["manifests"][0]["digest"])).unwrap();
+    let mut archive = tar::Builder::new(fs::File::create(path).unwrap());
+    let mut add = |name: &str, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, bytes).unwrap();
+    };
+    let mut layers = Vec::new();
+    for layer in manifest["layers"].as_array().into_iter().flatten() {
+        let name = format!("layer-{}.tar", layers.len());
+        add(&name, &read(&layer["digest"]));
+        layers.push(name);
+    }
+    add("config.json", &read(&manifest["config"]["digest"]));
+    let entry = json!([{ "Config": "config.json", "RepoTags": [name], "Layers": layers }]);
+    add("manifest.json", entry.to_string().as_bytes());
+    archive.finish().unwrap();
+}
+
 fn media_type(name: &str) -> String {
     format!("application/vnd.oci.image.{name}")
 }

@@ -58,6 +58,56 @@ pub(crate) fn read_layout(directory: &Path) -> Found {
     }
 }
 
+/// Reads the only image of the archive `path`, as `docker save` writes them.
+///
+/// See <https://github.com/moby/docker-image-spec/blob/main/v1.2.md#combined-image-json--filesystem-changeset-format>.
+pub(crate) fn read_archive(path: &Path) -> Found {
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(fs::File::open(path).unwrap());
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut name = clean(&entry.path_bytes());
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        // A layer that is there twice is a link the second time.
+        if let Some(target) = entry.link_name_bytes() {
+            let target = String::from_utf8_lossy(&target).into_owned();
+            bytes = joined(&name, &target).into_bytes();
+            name.insert(0, '>');
+        }
+        files.insert(name, bytes);
+    }
+    let bytes_of = |name: &Value| {
+        let name = format!("/{}", name.as_str().unwrap());
+        let link = files.get(&format!(">{name}"));
+        let name = link.map_or(name.into(), |target| String::from_utf8_lossy(target));
+        files[name.as_ref()].as_slice()
+    };
+    let manifest: Value = serde_json::from_slice(&files["/manifest.json"]).unwrap();
+    let mut reading = Reading::default();
+    for layer in manifest[0]["Layers"].as_array().into_iter().flatten() {
+        reading.apply(bytes_of(layer));
+    }
+    Found {
+        config: serde_json::from_slice(bytes_of(&manifest[0]["Config"])).unwrap(),
+        tree: reading.tree,
+    }
+}
+
+/// Where a link `name` with `target` leads.
+fn joined(name: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = name.split('/').collect();
+    parts.pop();
+    for part in target.split('/') {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
 /// The files of one layer.
 pub(crate) fn read_layer(tar: &[u8]) -> Tree {
     let mut reading = Reading::default();

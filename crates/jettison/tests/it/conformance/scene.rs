@@ -94,6 +94,13 @@ impl Scene {
         self.scratch.dir()
     }
 
+    /// The base images that `case` may need.
+    pub(crate) fn images_of(&self, case: &Case) -> impl Iterator<Item = &BaseImage> {
+        self.images
+            .iter()
+            .filter(|image| case.mentions(&image.name))
+    }
+
     fn add_image(&mut self, name: &str, settings: &str, files: &[FileLine]) {
         let directory = self
             .dir()
