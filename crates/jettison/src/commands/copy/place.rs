@@ -158,11 +158,39 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_said_with_what_to_do() {
-        check("oci::1", expect![""]);
-        check("jettison:", expect![""]);
-        check("docker://A B", expect![""]);
-        check("docker-archive:f:@0", expect![""]);
-        check("dir:x", expect![""]);
-        check("containers-storage:localhost/a:1", expect![""]);
+        check(
+            "oci::1",
+            expect![[r#"
+            error: `oci::1` names no file
+            hint: write the path behind the colon"#]],
+        );
+        check(
+            "jettison:",
+            expect![[r#"
+            error: `jettison:` names no image
+            hint: write jettison:NAME, or the name alone"#]],
+        );
+        check(
+            "docker://A B",
+            expect![[r#"
+            error: `A B` is not the name of an image
+              cause: `library/A B` in `A B` is not a repository name (lower-case words)"#]],
+        );
+        check(
+            "docker-archive:f:@0",
+            expect!["error: `docker-archive:f:@0`: images are chosen by name, not as @0"],
+        );
+        check(
+            "dir:x",
+            expect![[r#"
+            error: `dir:x`: there is no transport dir:
+            hint: take oci:DIR, which all tools read; an image of that name is jettison:dir:x"#]],
+        );
+        check(
+            "containers-storage:localhost/a:1",
+            expect![[r#"
+            error: `containers-storage:localhost/a:1`: there is no transport containers-storage:
+            hint: that is Podman's own store, which Podman alone reads and writes: go through docker-archive:FILE with `podman save` and `podman load`, or through docker-daemon: with CONTAINER_HOST and `podman system service`"#]],
+        );
     }
 }
