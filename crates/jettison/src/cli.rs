@@ -31,7 +31,8 @@ pub(crate) use crate::cli::registry::{
     CompressionChoice, LoginArgs, LogoutArgs, PullArgs, PushArgs,
 };
 pub(crate) use crate::cli::run::{
-    DebugArgs, DockerRunArgs, FileArgs, LimitArgs, NetworkKind, ProcessArgs, RunArgs, StreamArgs,
+    DebugArgs, DockerRunArgs, FileArgs, ImageArgs, LimitArgs, NetworkKind, ProcessArgs, PullWhen,
+    RunArgs, StreamArgs,
 };
 pub(crate) use crate::cli::values::{
     Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CachePlace,

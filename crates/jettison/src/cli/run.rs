@@ -13,6 +13,8 @@ use crate::cli::values::{ExtraHosts, Resource, Ulimit, extra_hosts, resource, si
 )]
 pub(crate) struct RunArgs {
     #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    #[command(flatten)]
     pub(crate) streams: StreamArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
@@ -25,6 +27,36 @@ pub(crate) struct RunArgs {
     /// The image, by name or ID, and arguments that replace its CMD
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_names = ["IMAGE", "ARGUMENTS"])]
     pub(crate) command: Vec<String>,
+}
+
+/// Which image it is, and where it comes from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImageArgs {
+    /// When to get the image from its registry: always, missing or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "missing")]
+    pub(crate) pull: PullWhen,
+    /// The platform of the image, such as linux/arm64 [default: this host's]
+    #[arg(
+        long,
+        env = "DOCKER_DEFAULT_PLATFORM",
+        hide_env = true,
+        value_name = "PLATFORM"
+    )]
+    pub(crate) platform: Option<String>,
+    /// Say nothing while the image is pulled
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// When an image is pulled before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PullWhen {
+    /// Each time
+    Always,
+    /// If the store does not have it
+    Missing,
+    /// Not at all
+    Never,
 }
 
 #[derive(Debug, Args)]

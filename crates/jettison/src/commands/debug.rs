@@ -12,7 +12,9 @@ use jettison_dockerfile::Platform;
 use jettison_oci::{Image, Transfer, TransferObserver};
 
 use crate::bases::SettingsBases;
-use crate::cli::{DebugArgs, DockerRunArgs, Global, InputArgs, RunArgs, StreamArgs};
+use crate::cli::{
+    DebugArgs, DockerRunArgs, Global, ImageArgs, InputArgs, PullWhen, RunArgs, StreamArgs,
+};
 use crate::commands::debug::toolbox::{BIN, TOOLS, Toolbox};
 use crate::commands::run::{self, Stage};
 use crate::commands::{lookup, world};
@@ -103,6 +105,11 @@ fn run_args(args: &DebugArgs, command: &[String]) -> RunArgs {
         });
     }
     RunArgs {
+        image: ImageArgs {
+            pull: PullWhen::Never,
+            platform: None,
+            quiet: false,
+        },
         streams: StreamArgs {
             interactive: true,
             tty: is_terminal && (args.tty || io::stdout().is_terminal()),

@@ -3,6 +3,7 @@
 mod docker;
 mod environment;
 mod hosts;
+mod image;
 mod mounts;
 mod signal;
 
@@ -19,7 +20,7 @@ use jettison_sandbox::{
 
 use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
 use crate::commands::build_failure::build_failure;
-use crate::commands::{lookup, world};
+use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::source::Source;
@@ -47,9 +48,15 @@ pub(crate) fn run(
     }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
-    let signals = hold_signals()?;
     let store = world::store(&root)?;
-    let image = lookup::find(&store, name)?.image;
+    let wanted = image::Wanted {
+        name,
+        args: &args.image,
+        progress: global.progress,
+    };
+    let image = wanted.get(&store, surroundings, output)?;
+    // What is fetched can be interrupted.
+    let signals = hold_signals()?;
     let host = limited_host(&root, &entered, &args.limits)?;
     let failed = |error: &BuildError| cannot_build(name, error);
     let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;

@@ -284,7 +284,7 @@ fn an_image_that_does_not_exist_cannot_run() {
         return;
     }
     Scratch::new(PROGRAM).check(
-        &["run", "nothing"],
+        &["run", "--pull", "never", "nothing"],
         expect![[r#"
         exit: 125
         --- stderr ---

@@ -125,6 +125,7 @@ fn a_daemon_that_is_not_there_is_missed_before_anything_is_built() {
         --- stderr ---
         error: DOCKER_HOST=nowhere is not the address of a daemon
         hint: write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST
+        hint: `-o type=docker,dest=FILE` writes what `docker load -i FILE` takes
     "#]]
     .assert_eq(&outcome.to_string());
 }

@@ -310,6 +310,21 @@ fn docker_loads_ours_and_theirs_load() {
         "theirs.tar",
         &[("me/app:1", "me/app:1"), ("me/app:2", "me/app:2")],
     );
+    // From the store to the daemon, and back, without a file in between.
+    let copy = |source: &str, target: &str| {
+        let mut command = scratch.command(&["copy", "-q", source, target]);
+        command.env("DOCKER_HOST", &daemon.socket);
+        scratch.outcome(&mut command).succeeded();
+    };
+    copy("me/app:2", "docker-daemon:me/copied:1");
+    copy("docker-daemon:me/copied:1", "jettison:me/back:1");
+    assert_eq!(
+        identity(&scratch, "me/back:1"),
+        identity(&scratch, "me/app:2")
+    );
+    assert_eq!(files(&scratch, "me/back:1"), files(&scratch, "me/app:2"));
+    daemon.docker(&scratch, &["rmi", "me/copied:1"]);
+    scratch.jettison(&["rmi", "me/back:1"]).succeeded();
     // The columns that both have are the same.
     let format = "{{.Repository}} {{.Tag}} {{.ID}} {{.CreatedSince}} {{.CreatedAt}}";
     let sorted = |list: &str| {

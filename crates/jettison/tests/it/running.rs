@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use expect_test::{Expect, expect};
-use jettison_testkit::{Scratch, skip};
+use jettison_testkit::{RegistryDemands, Scratch, skip};
 
 use crate::PROGRAM;
+use crate::registries::registry;
 use crate::shared::{installed, namespaces_work};
 
 const DOCKERFILE: &str = "\
@@ -393,5 +394,60 @@ fn a_program_gets_a_terminal_of_its_own() {
         error: the input device is not a TTY
         hint: leave -t out: without a terminal on this side the program needs none
     "#]],
+    );
+}
+
+#[test]
+fn an_image_comes_from_its_registry_when_it_is_asked_for() {
+    let Some(registry) = registry(&RegistryDemands::default()) else {
+        return;
+    };
+    let Some(maker) = world() else { return };
+    let name = format!("{}/box:1", registry.authority());
+    let push = |image: &str| {
+        maker.jettison(&["tag", image, &name]).succeeded();
+        maker.jettison(&["push", "-q", &name]).succeeded();
+    };
+    push("box");
+    let scratch = Scratch::new(PROGRAM);
+    let never = scratch.jettison(&["run", "--pull", "never", &name]);
+    let text = never.to_string();
+    assert!(
+        text.contains("exit: 125") && text.contains("no such image: "),
+        "{text}"
+    );
+    let first = scratch.jettison(&["run", &name]).succeeded();
+    assert_eq!(first.stdout, "hello\n");
+    let text = format!("Unable to find image '{name}' locally");
+    assert!(first.stderr.contains(&text), "{first}");
+    assert!(first.stderr.contains("Digest: sha256:"), "{first}");
+    // It is there now, until somebody asks for what the registry has.
+    maker.write(
+        "next/Dockerfile",
+        "FROM box\nCMD [\"sh\", \"-c\", \"echo again\"]\n",
+    );
+    maker
+        .jettison(&["build", "-q", "next", "-t", "next"])
+        .succeeded();
+    push("next");
+    for (options, expected) in [
+        (&[][..], "hello\n"),
+        (&["--pull=missing"], "hello\n"),
+        (&["-q", "--pull", "always"], "again\n"),
+        (&["--pull", "never"], "again\n"),
+    ] {
+        let outcome = scratch.jettison(&[&["run"], options, &[name.as_str()]].concat());
+        let outcome = outcome.succeeded();
+        assert_eq!(
+            (outcome.stdout.as_str(), outcome.stderr.as_str()),
+            (expected, ""),
+            "{options:?}"
+        );
+    }
+    let other = scratch.jettison(&["run", "--platform", "linux/s390x", &name]);
+    let text = other.to_string();
+    assert!(
+        text.contains("exit: 125") && text.contains("is not there for linux/s390x"),
+        "{text}"
     );
 }
