@@ -160,21 +160,21 @@ mod tests {
     fn what_is_no_place_is_said_with_what_to_do() {
         check(
             "oci::1",
-            expect![[r#"
+            expect![[r"
             error: `oci::1` names no file
-            hint: write the path behind the colon"#]],
+            hint: write the path behind the colon"]],
         );
         check(
             "jettison:",
-            expect![[r#"
+            expect![[r"
             error: `jettison:` names no image
-            hint: write jettison:NAME, or the name alone"#]],
+            hint: write jettison:NAME, or the name alone"]],
         );
         check(
             "docker://A B",
-            expect![[r#"
+            expect![[r"
             error: `A B` is not the name of an image
-              cause: `library/A B` in `A B` is not a repository name (lower-case words)"#]],
+              cause: `library/A B` in `A B` is not a repository name (lower-case words)"]],
         );
         check(
             "docker-archive:f:@0",
@@ -182,15 +182,15 @@ mod tests {
         );
         check(
             "dir:x",
-            expect![[r#"
+            expect![[r"
             error: `dir:x`: there is no transport dir:
-            hint: take oci:DIR, which all tools read; an image of that name is jettison:dir:x"#]],
+            hint: take oci:DIR, which all tools read; an image of that name is jettison:dir:x"]],
         );
         check(
             "containers-storage:localhost/a:1",
-            expect![[r#"
+            expect![[r"
             error: `containers-storage:localhost/a:1`: there is no transport containers-storage:
-            hint: that is Podman's own store, which Podman alone reads and writes: go through docker-archive:FILE with `podman save` and `podman load`, or through docker-daemon: with CONTAINER_HOST and `podman system service`"#]],
+            hint: that is Podman's own store, which Podman alone reads and writes: go through docker-archive:FILE with `podman save` and `podman load`, or through docker-daemon: with CONTAINER_HOST and `podman system service`"]],
         );
     }
 }
