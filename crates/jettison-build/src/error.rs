@@ -32,11 +32,11 @@ pub enum BuildError {
     #[error(transparent)]
     Lower(#[from] LowerError),
     /// A command of the Dockerfile failed.
-    #[error("line {line}: `{command}` did not complete successfully: {outcome}")]
+    #[error("line {line}: process {command} did not complete successfully: {outcome}")]
     Command {
         /// The instruction's first line.
         line: usize,
-        /// The command, in one line.
+        /// The command, as Go's `%q` prints it.
         command: String,
         /// How it ended.
         outcome: String,
@@ -45,7 +45,7 @@ pub enum BuildError {
     #[error("{0}")]
     Copy(Located),
     /// The sandbox could not be set up.
-    #[error("line {line}: cannot run `{command}`")]
+    #[error("line {line}: cannot run {command}")]
     Sandbox {
         /// The instruction's first line.
         line: usize,

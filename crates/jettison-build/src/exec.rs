@@ -9,7 +9,8 @@ mod run;
 
 pub(crate) use crate::exec::attributes::attribute_lines;
 pub(crate) use crate::exec::copy::{
-    ChangedPath, Changes, CopyFailure, CopyWork, Fetched, Outputs, Owners, Source, Unread, workdir,
+    ChangedPath, Changes, CopyFailure, CopyWork, Fetched, MissingPath, Outputs, Owners, Source,
+    Unread, workdir,
 };
 pub(crate) use crate::exec::merged::Merged;
 pub(crate) use crate::exec::plain::PlainFiles;

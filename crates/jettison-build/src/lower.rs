@@ -37,6 +37,7 @@ use jettison_oci::{HistoryEntry, RunConfig};
 
 pub use crate::lower::arguments::proxies;
 pub use crate::lower::error::{Located, LowerError};
+pub(crate) use crate::lower::quote::quoted;
 pub use crate::lower::request::{Bases, Entitlement, LowerRequest, NamedContext};
 
 use crate::lower::arguments::Arguments;

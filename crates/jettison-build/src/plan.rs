@@ -323,6 +323,8 @@ pub struct WorkdirDefinition {
     pub path: String,
     /// Its owner if it has to be made, as in the `USER` instruction; empty for root.
     pub user: String,
+    /// Its time if it has to be made, in seconds since 1970, if the build says one.
+    pub time: Option<i64>,
 }
 
 /// The steps of a build and the image that they lead to.

@@ -94,13 +94,16 @@ impl SettingsBases<'_> {
             // A layout of one image needs no name.
             (Some(tag), None) => tag == "latest" && images.len() == 1,
         };
-        let is_meant = |(name, image): &&(Option<String>, Image)| {
-            (layout.digest.is_some() || has_tag(name))
-                && image.config().architecture == platform.architecture
-        };
-        match images.iter().find(is_meant) {
-            Some((_, image)) => Ok(image.clone()),
-            None => Err(format!(
+        let named: Vec<&Image> = images
+            .iter()
+            .filter(|(name, _)| layout.digest.is_some() || has_tag(name))
+            .map(|(_, image)| image)
+            .collect();
+        let is_meant = |image: &&&Image| image.config().architecture == platform.architecture;
+        match (named.iter().find(is_meant), named.as_slice()) {
+            // The only image is taken whatever it is for, as BuildKit takes a manifest that is in no index.
+            (Some(image), _) | (None, [image]) => Ok((*image).clone()),
+            (None, _) => Err(format!(
                 "the layout {} has no such image for {platform}",
                 layout.path.display()
             )

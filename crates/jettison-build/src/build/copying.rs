@@ -14,9 +14,11 @@ use crate::cache::{definition_key, with_contents};
 use crate::context::ContentIndex;
 use crate::error::{BuildError, with_causes};
 use crate::exec::{
-    Changes, CopyFailure, CopyWork, Fetched, Merged, Outputs, Owners, Source, workdir,
+    Changes, CopyFailure, CopyWork, Fetched, Merged, MissingPath, Outputs, Owners, Source, workdir,
 };
-use crate::plan::{CopyDefinition, CopyFrom, CopyItem, Step, StepId, WorkdirDefinition};
+use crate::plan::{
+    CopyDefinition, CopyFrom, CopyItem, Definition, Input, Step, StepId, WorkdirDefinition,
+};
 use crate::snapshot::{Active, Snapshot};
 
 /// What a step has written besides its directory.
@@ -137,6 +139,15 @@ impl StepRun<'_> {
         use_them: impl FnOnce(&CopyWork<'_>) -> Result<T, CopyFailure>,
     ) -> Result<T, BuildError> {
         let stage;
+        let missing = match copy.from {
+            CopyFrom::Input(input)
+                if input == Input::Scratch || (input == step.parent && !copy.is_linked) =>
+            {
+                MissingPath::FoundLate
+            }
+            CopyFrom::Input(_) | CopyFrom::Context | CopyFrom::Named(_) => MissingPath::FoundEarly,
+        };
+        let beside = self.copied_from(&copy.from);
         let source = match &copy.from {
             CopyFrom::Context => self.contexts.main()?,
             CopyFrom::Named(name) => self.contexts.named(name)?.ok_or_else(|| {
@@ -149,8 +160,39 @@ impl StepRun<'_> {
             }
         };
         self.fetch_sources(copy, purpose)
-            .and_then(|fetched| use_them(&CopyWork::prepare(copy, source, &fetched)?))
+            .and_then(|fetched| {
+                use_them(&CopyWork::prepare(
+                    copy,
+                    (source, missing),
+                    &beside,
+                    &fetched,
+                )?)
+            })
             .map_err(|failure| copy_error(step, &failure))
+    }
+
+    /// The paths and patterns of all copies from the same context.
+    fn copied_from(&self, from: &CopyFrom) -> Vec<&str> {
+        let is_same = |other: &CopyFrom| match (from, other) {
+            (CopyFrom::Context, CopyFrom::Context) => true,
+            (CopyFrom::Named(name), CopyFrom::Named(other)) => name == other,
+            (CopyFrom::Context | CopyFrom::Named(_) | CopyFrom::Input(_), _) => false,
+        };
+        let copies = self
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.definition {
+                Definition::Copy(copy) if is_same(&copy.from) => Some(copy),
+                Definition::Copy(_) | Definition::Run(_) | Definition::Workdir(_) => None,
+            });
+        let items = copies.flat_map(|copy| &copy.sources);
+        items
+            .filter_map(|item| match item {
+                CopyItem::Path(path) => Some(path.as_str()),
+                CopyItem::Text { .. } | CopyItem::File(_) | CopyItem::Git(_) => None,
+            })
+            .collect()
     }
 
     /// Fetches those sources that are addresses.

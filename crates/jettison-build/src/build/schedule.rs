@@ -182,6 +182,7 @@ mod tests {
     fn plan(parents: &[Option<usize>]) -> Plan {
         let step = |parent: &Option<usize>| Step {
             definition: Definition::Workdir(WorkdirDefinition {
+                time: None,
                 path: "/".to_owned(),
                 user: String::new(),
             }),

@@ -23,6 +23,7 @@ use crate::error::{BuildError, with_causes};
 use crate::event::{Event, Reporter};
 use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
+use crate::lower::quoted;
 use crate::plan::{Definition, Input, Plan, RunDefinition, Step, StepId};
 use crate::snapshot::{Active, ResultName, Snapshot};
 
@@ -464,7 +465,7 @@ impl StepRun<'_> {
         active: &Snapshot<Active>,
     ) -> Result<Usage, BuildError> {
         let line = step.hints.line;
-        let command = run.argv.join(" ").trim_end().replace('\n', " ");
+        let command = quoted(&run.argv.join(" "));
         let mut ends_a_line = true;
         let mut output = |bytes: &[u8]| {
             ends_a_line = bytes.last() == Some(&b'\n');
@@ -522,7 +523,8 @@ impl StepRun<'_> {
             Status::TimedOut => "the time limit was reached".to_string(),
         };
         if let Some(failure) = exit.exec_failure {
-            outcome = format!("{outcome} ({failure})");
+            // What BuildKit's runtime ends with (executor/runcexecutor).
+            outcome = format!("exit code: 1 ({failure})");
         }
         if exit.ran_out_of_memory {
             outcome.push_str(": the limit of memory was reached");

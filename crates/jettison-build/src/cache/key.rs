@@ -79,9 +79,12 @@ pub(crate) fn definition_key(step: &Step, key_of: &dyn Fn(Input) -> String) -> K
             }
             copy_lines(&mut text, copy);
         }
-        Definition::Workdir(WorkdirDefinition { path, user }) => {
+        Definition::Workdir(WorkdirDefinition { path, user, time }) => {
             text.line("path", &[path]);
             text.line("user", &[user]);
+            if let Some(time) = time {
+                text.line("time", &[&time.to_string()]);
+            }
         }
     }
     text

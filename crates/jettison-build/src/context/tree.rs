@@ -182,7 +182,7 @@ impl<'a> ContextTree<'a> {
                 EntryKind::Link => {
                     n_links += 1;
                     if n_links > MOST_LINKS {
-                        let source = rustix::io::Errno::LOOP.into();
+                        let source = std::io::Error::other("too many links");
                         let action = "follow the links of";
                         let path = named;
                         return Err(ContextError::Io {

@@ -35,8 +35,8 @@ use crate::exec::copy::mode::ModeRule;
 use crate::exec::copy::owner::{has_names, owner};
 use crate::exec::copy::place::{Placer, write_error};
 use crate::exec::copy::rules::SourceRules;
-use crate::exec::copy::select::{Inside, Selected, all, select};
-use crate::exec::files::{FileKind, Meta, Node};
+use crate::exec::copy::select::{Inside, Selected, all, check_links, check_sent, select};
+use crate::exec::files::{FileKind, Meta, Node, shown};
 use crate::exec::merged::Merged;
 use crate::exec::plain::PlainFiles;
 use crate::plan::{Archives, CopyDefinition, CopyItem, WorkdirDefinition};
@@ -64,6 +64,9 @@ fn without_credentials(address: &str) -> String {
 pub(crate) enum CopyFailure {
     #[error("failed to compute cache key: \"{0}\": not found")]
     Missing(String),
+    /// The same where BuildKit finds out when it copies.
+    #[error("lstat {0}: no such file or directory")]
+    NotThere(String),
     #[error("failed to compute cache key: {0}")]
     Context(ContextError),
     #[error("cannot fetch {}", without_credentials(.0))]
@@ -82,6 +85,42 @@ pub(crate) enum CopyFailure {
     Archive(#[source] LayerError),
     #[error("cannot write the layer")]
     Layer(#[source] LayerError),
+}
+
+impl CopyFailure {
+    /// The same failure to find `text`, as it is when BuildKit finds out.
+    fn when(self, rules: &SourceRules, source: Source<'_>, text: &str) -> CopyFailure {
+        let path = match &self {
+            CopyFailure::Missing(path) => path.clone(),
+            CopyFailure::Context(
+                ContextError::NotFound { path } | ContextError::LeftOut { path },
+            ) => shown(path),
+            CopyFailure::Context(_)
+            | CopyFailure::NotThere(_)
+            | CopyFailure::Fetch(..)
+            | CopyFailure::Invalid(_)
+            | CopyFailure::Refused(_)
+            | CopyFailure::Read { .. }
+            | CopyFailure::Write { .. }
+            | CopyFailure::Archive(_)
+            | CopyFailure::Layer(_) => return self,
+        };
+        if rules.finds_missing_late(source, text, &path) {
+            CopyFailure::NotThere(path)
+        } else {
+            self
+        }
+    }
+}
+
+/// When BuildKit finds out that a plain path is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MissingPath {
+    /// When it makes a key of what is copied.
+    FoundEarly,
+    /// When it copies, for which `--parents` makes a pattern of the path: it makes no such key of an empty stage, nor of
+    /// files that are copied onto themselves (solver/edge.go, `skipPhase2SlowCache`).
+    FoundLate,
 }
 
 /// What was fetched for one of a copy's sources.
@@ -103,10 +142,11 @@ pub(crate) struct CopyWork<'a> {
 }
 
 impl<'a> CopyWork<'a> {
-    /// Finds the sources of a copy. `fetched` has what the network gave for those that are addresses, in their order.
+    /// Finds the sources of a copy. `beside` has the paths of all copies of the build from the same place, and `fetched` has what the network gave for those that are addresses, in their order.
     pub(crate) fn prepare(
         definition: &'a CopyDefinition,
-        source: Source<'a>,
+        (source, missing): (Source<'a>, MissingPath),
+        beside: &[&str],
         fetched: &[Fetched],
     ) -> Result<CopyWork<'a>, CopyFailure> {
         let chown = definition.chown.as_deref().unwrap_or_default();
@@ -117,7 +157,7 @@ impl<'a> CopyWork<'a> {
             )));
         }
         let mode = ModeRule::parse(definition.chmod.as_ref()).map_err(CopyFailure::Invalid)?;
-        let rules = SourceRules::of(definition)?;
+        let rules = SourceRules::of(definition, missing)?;
         let (local, remote) = match definition.archives {
             Archives::Kept => (false, false),
             Archives::LocalUnpacked => (true, false),
@@ -128,7 +168,14 @@ impl<'a> CopyWork<'a> {
         for item in &definition.sources {
             match item {
                 CopyItem::Path(path) => {
-                    let found = select(source, path, &rules)?;
+                    let found = match select(source, path, &rules) {
+                        Err(failure) => return Err(failure.when(&rules, source, path)),
+                        Ok(found) => found,
+                    };
+                    check_links(source, path, &rules, &found)?;
+                    if found.is_empty() || rules.keeps_parents() {
+                        check_sent(source, path, &rules, beside)?;
+                    }
                     selected.extend(found.into_iter().map(|selected| Selected {
                         unpacks: local,
                         ..selected
@@ -171,6 +218,7 @@ impl<'a> CopyWork<'a> {
             draft: Draft::new(below),
             owner,
             mode: self.mode.clone(),
+            time: 0,
         };
         for selected in &self.selected {
             placer.place(selected, &self.definition.destination, scratch)?;
@@ -190,6 +238,7 @@ pub(crate) fn workdir(
         draft: Draft::new(below),
         owner: Some(owner),
         mode: ModeRule::Kept,
+        time: definition.time.unwrap_or_default(),
     };
     let real = placer.real(path)?;
     placer.make_directories(&real, 0o755, Some(owner))?;

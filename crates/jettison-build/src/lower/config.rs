@@ -211,8 +211,18 @@ impl Lowering<'_> {
         place: Place<'_>,
     ) -> Result<(), LowerError> {
         let written = self.expand(state, place, written)?;
-        let directory = path::working_dir(&state.config.working_dir, &written);
-        state.config.working_dir.clone_from(&directory);
+        let is_windows = state.platform.os == "windows";
+        let current = if is_windows {
+            state.config.working_dir.replace('\\', "/")
+        } else {
+            state.config.working_dir.clone()
+        };
+        let directory = path::working_dir(&current, &written);
+        state.config.working_dir = if is_windows {
+            directory.replace('/', "\\")
+        } else {
+            directory.clone()
+        };
         let created_by = format!("WORKDIR {directory}");
         if directory == "/" {
             state.history.push(history_entry(created_by, true));
@@ -221,6 +231,7 @@ impl Lowering<'_> {
         let definition = WorkdirDefinition {
             path: path::clean(&directory),
             user: state.config.user.clone(),
+            time: self.epoch,
         };
         let step = (Definition::Workdir(definition), created_by);
         self.push(state, instruction, place, step);

@@ -62,6 +62,13 @@ impl Lowering<'_> {
         for path in &words.paths {
             sources.push(settings.item(path).map_err(|problem| refuse(&problem))?);
         }
+        for (name, _) in &words.contents {
+            let path = path::clean(name);
+            if path.trim_start_matches('/').contains('/') {
+                // No directory is made for it (BuildKit: `dispatchCopy`).
+                return Err(refuse(&format!("open {path}: no such file or directory")));
+            }
+        }
         let contents = words.contents.iter().cloned();
         sources.extend(contents.map(|(name, content)| CopyItem::Text { name, content }));
         let definition = CopyDefinition {

@@ -116,8 +116,11 @@ pub(super) fn refuse_errors(
     target: Option<usize>,
     request: &LowerRequest,
 ) -> Result<(), LowerError> {
-    let of_text = parse.diagnostics().iter().chain(&graph.diagnostics);
-    let mut diagnostics: Vec<Diagnostic> = of_text.cloned().collect();
+    // BuildKit reads all of the text before it looks at what it says, so that is wrong first (`dockerfile2llb.toDispatchState`).
+    let of_text = parse.diagnostics().iter();
+    let mut of_text: Vec<Diagnostic> = of_text.cloned().collect();
+    of_text.sort_by_key(|diagnostic| diagnostic.range.start);
+    let mut diagnostics = graph.diagnostics.clone();
     if let Some(target) = target.filter(|_| !overrides_predefined(parse, graph, request)) {
         let args = all_args(graph, request);
         let given = Given {
@@ -127,10 +130,11 @@ pub(super) fn refuse_errors(
         let target = BuildTarget::Stage(target);
         diagnostics.extend(evaluate_target(parse, graph, &given, target).diagnostics);
     }
-    diagnostics.retain(|diagnostic| diagnostic.severity == Severity::Error);
     diagnostics.sort_by_key(|diagnostic| diagnostic.range.start);
-    let mut errors: Vec<Located> = diagnostics
+    let mut errors: Vec<Located> = of_text
         .iter()
+        .chain(&diagnostics)
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .map(|diagnostic| locate(parse, diagnostic))
         .collect();
     match errors.len() {

@@ -8,7 +8,8 @@ pub(super) fn quoted_list(words: &[String]) -> String {
     format!("[{}]", words.join(" "))
 }
 
-pub(super) fn quoted(word: &str) -> String {
+/// A word, as Go prints one with `%q`.
+pub(crate) fn quoted(word: &str) -> String {
     let mut text = String::from("\"");
     for c in word.chars() {
         match c {

@@ -53,11 +53,11 @@ fn all_that_is_wrong_is_said_at_once() {
         None,
         &[],
         expect![[r"
+            7:1 [USER] USER requires exactly one argument
             3:12 [$S] invalid signal: foo
             4:14 [9] invalid chmod parameter: '9'. it should be octal string and between 0 and 07777
             5:13 [tpye=bind] unexpected key 'tpye' in 'tpye=bind'
             6:8 [x] invalid containerPort: x
-            7:1 [USER] USER requires exactly one argument
         "]],
     );
 }

@@ -4,6 +4,7 @@ use jettison_dockerfile::{Instruction, RunInstruction, RunScript};
 
 use crate::lower::config::in_shell;
 use crate::lower::path;
+use crate::lower::quote::quoted;
 use crate::lower::request::Entitlement;
 use crate::lower::{LowerError, Lowering, Place, StageState};
 use crate::plan::{
@@ -37,8 +38,9 @@ impl Lowering<'_> {
         if argv.is_empty() {
             return Err(self.error(place, "arguments are required"));
         }
-        if let Some(device) = run.devices.first() {
-            let message = format!("RUN --device={device}: no devices can be given to commands");
+        // None are there, and the others may be missing (BuildKit: `Manager.FindDevices`, llbsolver/cdidevices).
+        if let Some(device) = run.required_device() {
+            let message = format!("required device {} is not registered", quoted(&device));
             return Err(self.error(place, &message));
         }
         let created_by = format!("RUN {}", shown(state, &argv));

@@ -257,7 +257,7 @@ impl Lowering<'_> {
         }
         self.check_reference(&name, place)?;
         let platform = self.platform_of(stage, place)?;
-        let image = match self.contexts.find(&name, &platform) {
+        let (image, is_named) = match self.contexts.find(&name, &platform) {
             Some((context, NamedContext::Directory)) => {
                 return Ok(Origin::Directory(context.to_owned(), platform));
             }
@@ -267,10 +267,16 @@ impl Lowering<'_> {
             Some((context, NamedContext::Stage(target))) => {
                 return Ok(Origin::ContextStage(context.to_owned(), target.clone()));
             }
-            Some((_, NamedContext::Image(image))) => image.clone(),
-            None => name,
+            Some((_, NamedContext::Image(image))) => (image.clone(), true),
+            None => (name, false),
         };
         let base = self.image(&image, &platform, place)?;
+        // A named context's image is for what it says (BuildKit: `resolveBaseImage`, dockerfile2llb/convert.go).
+        let platform = if is_named {
+            image_platform(&self.plan_bases[base].image)
+        } else {
+            platform
+        };
         Ok(Origin::Image(base, platform))
     }
 }
@@ -301,12 +307,6 @@ impl StageState {
     /// What an image says of itself, and nothing that Docker does not know.
     fn on(base: usize, image: &Image, platform: Platform) -> StageState {
         let known = image.config();
-        let text = |key: &str| {
-            let value = known.extra.get(key).and_then(Value::as_str);
-            value.unwrap_or_default().to_owned()
-        };
-        let features = known.extra.get("os.features").and_then(Value::as_array);
-        let features = features.into_iter().flatten().filter_map(Value::as_str);
         let mut config = known.config.clone();
         config.extra.clear();
         let is_some = |list: &Vec<String>| !list.is_empty();
@@ -321,13 +321,7 @@ impl StageState {
         StageState {
             files: Files::Input(Input::Base(base)),
             platform,
-            image_platform: Platform {
-                os: known.os.clone(),
-                os_version: text("os.version"),
-                os_features: features.map(str::to_owned).collect(),
-                architecture: known.architecture.clone(),
-                variant: known.variant.clone().unwrap_or_default(),
-            },
+            image_platform: image_platform(image),
             author: known.author.clone(),
             config,
             scope: Scope::global(),
@@ -367,5 +361,23 @@ impl StageState {
             "" => "/",
             directory => directory,
         }
+    }
+}
+
+/// What an image says that it is for.
+fn image_platform(image: &Image) -> Platform {
+    let known = image.config();
+    let text = |key: &str| {
+        let value = known.extra.get(key).and_then(Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    let features = known.extra.get("os.features").and_then(Value::as_array);
+    let features = features.into_iter().flatten().filter_map(Value::as_str);
+    Platform {
+        os: known.os.clone(),
+        os_version: text("os.version"),
+        os_features: features.map(str::to_owned).collect(),
+        architecture: known.architecture.clone(),
+        variant: known.variant.clone().unwrap_or_default(),
     }
 }

@@ -24,27 +24,33 @@ fn a_failed_command_is_named_with_its_line_and_exit_code(entered: &Entered) {
     };
     check(
         "FROM base\n\nRUN exit 7\n",
-        expect!["line 3: `/bin/sh -c exit 7` did not complete successfully: exit code: 7"],
+        expect![[
+            r#"line 3: process "/bin/sh -c exit 7" did not complete successfully: exit code: 7"#
+        ]],
     );
     check(
         "FROM base\nRUN [\"/nope\", \"x\"]\n",
-        expect![
-            "line 2: `/nope x` did not complete successfully: exit code: 127 (cannot execute `/nope`: No such file or directory (os error 2))"
-        ],
+        expect![[
+            r#"line 2: process "/nope x" did not complete successfully: exit code: 1 (cannot execute `/nope`: No such file or directory (os error 2))"#
+        ]],
     );
     check(
         "FROM scratch\nRUN x\n",
-        expect![
-            "line 2: `/bin/sh -c x` did not complete successfully: exit code: 127 (cannot execute `/bin/sh`: No such file or directory (os error 2))"
-        ],
+        expect![[
+            r#"line 2: process "/bin/sh -c x" did not complete successfully: exit code: 1 (cannot execute `/bin/sh`: No such file or directory (os error 2))"#
+        ]],
     );
     check(
         "FROM base\nRUN <<E\nx=1\nexit 3\nE\n",
-        expect!["line 2: `/bin/sh -c x=1 exit 3` did not complete successfully: exit code: 3"],
+        expect![[
+            r#"line 2: process "/bin/sh -c x=1\nexit 3\n" did not complete successfully: exit code: 3"#
+        ]],
     );
     check(
         "FROM base\nUSER ghost\nRUN x\n",
-        expect!["line 3: cannot become user `ghost`: cannot find user `ghost` in /etc/passwd"],
+        expect![[
+            r#"line 3: process "/bin/sh -c x" did not complete successfully: unable to find user ghost: no matching entries in passwd file"#
+        ]],
     );
     check(
         "FROM nowhere\n",

@@ -186,8 +186,8 @@ fn refused(entered: &Entered, line: &str) -> String {
 fn what_may_not_be_is_refused_with_its_line(entered: &Entered) {
     let check = |line: &str, expected: Expect| expected.assert_eq(&refused(entered, line));
     check(
-        "RUN --device=a/b=c true",
-        expect!["line 2: RUN --device=a/b=c: no devices can be given to commands"],
+        "RUN --device=a/b=c,required true",
+        expect![[r#"line 2: required device "a/b=c" is not registered"#]],
     );
     check(
         "RUN --network=host true",

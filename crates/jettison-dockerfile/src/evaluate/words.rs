@@ -86,7 +86,11 @@ impl Words {
         let text = heredoc.text();
         let expanded = heredoc.expand.then(|| {
             let result = expand_heredoc_with_matches(&text, site.value);
-            self.note(&text, Spot::At(&heredoc.body), result, site)
+            // BuildKit's errors show the instruction.
+            let place = result
+                .as_ref()
+                .map_or(site.place.range(), |_| &heredoc.body);
+            self.note(&text, Spot::At(place), result, site)
         });
         let expanded = expanded.flatten().map(|expanded| expanded.text);
         self.expanded.push(expanded.unwrap_or(text));

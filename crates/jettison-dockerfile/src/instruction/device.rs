@@ -41,6 +41,22 @@ pub(super) fn check_device(device: &str, place: &TextRange) -> Option<Diagnostic
     None
 }
 
+/// The name of a device that a command cannot do without, of one that [`check_device`] has nothing against.
+pub(super) fn required_device(device: &str) -> Option<String> {
+    let fields = comma_separated(device).ok()?;
+    let (mut name, mut is_required) = (String::new(), false);
+    for field in &fields {
+        match field.split_once('=') {
+            None if lower(field) == "required" => is_required = true,
+            Some((key, value)) if lower(key) == "required" => is_required = is_true(value),
+            Some((key, value)) if lower(key) == "name" => value.clone_into(&mut name),
+            _ if name.is_empty() => field.clone_into(&mut name),
+            _ => {}
+        }
+    }
+    is_required.then_some(name)
+}
+
 /// Says whether Go's `strconv.ParseBool` reads a text as true.
 pub(crate) fn is_true(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")

@@ -6,7 +6,7 @@ use crate::flag::{Flag, Flags};
 use crate::heredoc::{Heredoc, announcement};
 use crate::instruction::Context;
 use crate::instruction::command::{CommandForm, form};
-use crate::instruction::device::check_device;
+use crate::instruction::device::{check_device, required_device};
 use crate::instruction::mount::check_mount;
 use crate::node::Values;
 use crate::quote::quoted;
@@ -71,6 +71,13 @@ impl RunInstruction {
             .iter()
             .map(|heredoc| format!("\n{}{}", heredoc.content, heredoc.name));
         RunScript::Shell(line.to_string() + &bodies.collect::<String>())
+    }
+
+    /// The name of the first device that the command cannot do without (BuildKit: `ParseDevice`).
+    pub fn required_device(&self) -> Option<String> {
+        self.devices
+            .iter()
+            .find_map(|device| required_device(device))
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
             command,
             outcome,
         } => {
-            let message = format!("`{command}` did not complete successfully: {outcome}");
+            let message = format!("process {command} did not complete successfully: {outcome}");
             let drawing = Drawing {
                 message: &message,
                 range: instruction_range(source, *line),
@@ -50,9 +50,9 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
 fn what_to_do(outcome: &str) -> Vec<String> {
     let hint = if outcome.ends_with("the limit of memory was reached") {
         "give it more with `--memory`"
-    } else if outcome.starts_with("exit code: 127") {
+    } else if outcome.starts_with("exit code: 127") || outcome.contains(": No such file") {
         "a program was not found: it is not installed at this point, or not in PATH"
-    } else if outcome.starts_with("exit code: 126") {
+    } else if outcome.starts_with("exit code: 126") || outcome.contains("(cannot execute ") {
         "a program could not be started: it has no right to be executed, or is for another platform"
     } else if outcome.starts_with("exit code: 137") || outcome.starts_with("killed by signal 9") {
         "it was killed, perhaps because memory ran out"

@@ -99,9 +99,9 @@ fn a_command_that_fails_is_the_answer_no_with_its_line() {
     let (scratch, outcome) = optimize(&mut turn, &[("app/Dockerfile", &dockerfile)], "");
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
-        outcome
-            .stderr
-            .contains("error: `/bin/sh -c echo before && false` did not complete successfully"),
+        outcome.stderr.contains(
+            "error: process \"/bin/sh -c echo before && false\" did not complete successfully"
+        ),
         "{outcome}"
     );
     assert!(

@@ -21,6 +21,8 @@ pub(crate) struct Placer<'a> {
     /// Whose the copies become; if nobody is named, those of the files' owners.
     pub(crate) owner: Option<Owner>,
     pub(crate) mode: ModeRule,
+    /// The time of directories that are made, in seconds since 1970.
+    pub(crate) time: i64,
 }
 
 impl Placer<'_> {
@@ -79,12 +81,17 @@ impl Placer<'_> {
         mode: u32,
         owner: Option<Owner>,
     ) -> Result<(), CopyFailure> {
-        let mut missing = Vec::new();
+        let mut missing: Vec<&Path> = Vec::new();
         for at in path.ancestors() {
             match self.node(at)? {
                 Some(node) if node.meta.is_dir() => break,
                 Some(_) => {
-                    let message = format!("mkdir {}: not a directory", shown(at));
+                    // The resolution of a path finds what is below a file, and the making of directories the file itself
+                    // (continuity, fs: `RootPath`).
+                    let message = match missing.last() {
+                        Some(below) => format!("lstat {}: not a directory", shown(below)),
+                        None => format!("mkdir {}: not a directory", shown(at)),
+                    };
                     return Err(CopyFailure::Refused(message));
                 }
                 None => missing.push(at),
@@ -92,9 +99,14 @@ impl Placer<'_> {
         }
         let Owner { uid, gid } = owner.unwrap_or(ROOT);
         for path in missing.into_iter().rev() {
-            let meta = Meta::new(FileKind::Directory, mode);
+            let meta = Meta {
+                uid,
+                gid,
+                mtime: (self.time, 0),
+                ..Meta::new(FileKind::Directory, mode)
+            };
             let node = Node {
-                meta: Meta { uid, gid, ..meta },
+                meta,
                 origin: Origin::Text(Arc::default()),
                 xattrs: Some(Arc::default()),
             };

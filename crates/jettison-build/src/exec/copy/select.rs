@@ -11,7 +11,7 @@ use crate::context::{BuildContext, ContentIndex, ContextTree};
 use crate::exec::copy::CopyFailure;
 use crate::exec::copy::pattern::{is_pattern, matches};
 use crate::exec::copy::rules::SourceRules;
-use crate::exec::copy::walked::{Walked, select_in_context};
+use crate::exec::copy::walked::{Walked, context_error, is_sent_with, select_in_context};
 use crate::exec::files::{FileKind, Files, Node, clean, resolve, shown};
 use crate::exec::plain::PlainFiles;
 
@@ -134,14 +134,6 @@ fn select_files(
     wanted: &Wanted,
     owned: Owned,
 ) -> Result<Vec<Selected>, CopyFailure> {
-    if let Some(required) = &wanted.required {
-        // Links are not followed here, and the top itself is never found (observed).
-        let found = files.node(required).map_err(read_error(required))?;
-        let is_top = wanted.only_below.as_deref() == Some(Path::new(""));
-        if found.is_none() || is_top {
-            return Err(missing(required));
-        }
-    }
     let cleaned = clean(Path::new(top));
     let paths = if is_pattern(&cleaned) {
         expand(files, &cleaned)?
@@ -167,7 +159,78 @@ fn select_files(
             key: None,
         });
     }
-    Ok(selected)
+    match &wanted.required {
+        Some(required) if !has_wanted(&selected, required) => Err(missing(required)),
+        Some(_) | None => Ok(selected),
+    }
+}
+
+/// Whether something is wanted whose path begins so. The tops themselves do not count, and names may be longer (BuildKit:
+/// `includedPaths`, cache/contenthash).
+fn has_wanted(selected: &[Selected], required: &Path) -> bool {
+    let start = required.as_os_str().as_bytes();
+    selected.iter().any(|selected| match &selected.inside {
+        Inside::Found(found) => found.iter().any(|found| {
+            let path = selected.named.join(&found.relative);
+            found.is_wanted && path.as_os_str().as_bytes().starts_with(start)
+        }),
+        Inside::Context(_) => false,
+    })
+}
+
+/// Refuses links that lead to nothing where the rules say so.
+pub(crate) fn check_links(
+    source: Source<'_>,
+    text: &str,
+    rules: &SourceRules,
+    selected: &[Selected],
+) -> Result<(), CopyFailure> {
+    let (top, _) = rules.split(text)?;
+    if !rules.follows_links_in(&top) {
+        return Ok(());
+    }
+    for selected in selected {
+        selected.inside.each(|found| {
+            let is_beside = found.relative.components().nth(1).is_none();
+            if !found.is_wanted || !is_beside || found.node.meta.kind != FileKind::Symlink {
+                return Ok(());
+            }
+            let is_there = match source {
+                Source::Context { tree, .. } => tree.real(found.relative).is_ok(),
+                Source::Files(files) => resolve(files, found.relative)
+                    .and_then(|real| files.node(&real))
+                    .is_ok_and(|node| node.is_some()),
+            };
+            is_there
+                .then_some(())
+                .ok_or_else(|| missing(found.relative))
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses a pattern that matches nothing in a directory that BuildKit's client would not send: it sends what the
+/// instructions name, and the directories above that (fsutil: `FollowLinks` and include patterns).
+pub(crate) fn check_sent(
+    source: Source<'_>,
+    text: &str,
+    rules: &SourceRules,
+    beside: &[&str],
+) -> Result<(), CopyFailure> {
+    let Source::Context { tree, .. } = source else {
+        return Ok(());
+    };
+    let (top, _) = rules.split(text)?;
+    let top = clean(Path::new(&top));
+    let (start, _) = split_pattern(&top);
+    if start.as_os_str().is_empty() || (!is_pattern(&top) && !rules.keeps_parents()) {
+        return Ok(());
+    }
+    let real = tree.real(&start).map_err(context_error)?;
+    let is_sent = beside.iter().any(|other| is_sent_with(tree, other, &real));
+    is_sent
+        .then_some(())
+        .ok_or_else(|| CopyFailure::NotThere(shown(&real)))
 }
 
 /// All files of a checkout.

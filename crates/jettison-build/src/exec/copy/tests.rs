@@ -16,7 +16,7 @@ use expect_test::Expect;
 
 use crate::context::{BuildContext, ContentIndex, ContextTree};
 use crate::exec::copy::changes::{Below, Change, Changes, path_of};
-use crate::exec::copy::{CopyFailure, CopyWork, Source};
+use crate::exec::copy::{CopyFailure, CopyWork, MissingPath, Source};
 use crate::exec::files::{FileKind, Meta};
 use crate::exec::merged::Merged;
 use crate::plan::{Archives, Chmod, CopyDefinition, CopyFrom, CopyItem, Input};
@@ -105,7 +105,14 @@ impl World {
             },
             CopyFrom::Input(_) => Source::Files(&stage),
         };
-        let work = CopyWork::prepare(&definition, source, &[])?;
+        let items = definition.sources.iter();
+        let beside: Vec<&str> = items
+            .filter_map(|item| match item {
+                CopyItem::Path(path) => Some(path.as_str()),
+                CopyItem::Text { .. } | CopyItem::File(_) | CopyItem::Git(_) => None,
+            })
+            .collect();
+        let work = CopyWork::prepare(&definition, (source, MissingPath::FoundEarly), &beside, &[])?;
         work.contents(work.known())?;
         if is_on_scratch {
             work.onto(&Merged::default(), self.dir.path())

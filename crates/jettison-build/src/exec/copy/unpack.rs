@@ -196,8 +196,10 @@ impl Placer<'_> {
     ) -> Result<(), CopyFailure> {
         let first = path_of(first);
         let missing = || {
-            let (target, first) = (shown(target), shown(&first));
-            CopyFailure::Refused(format!("link {first} {target}: no such file"))
+            let inner = target.strip_prefix(root).unwrap_or(target);
+            let (target, first) = (shown(inner), shown(&first));
+            let message = format!("link {first} {target}: no such file or directory");
+            CopyFailure::Refused(message)
         };
         let name = first.file_name().ok_or_else(missing)?;
         let directory = self.inside(root, first.parent().unwrap_or(Path::new("")))?;

@@ -141,6 +141,19 @@ pub(crate) fn select_in_context(
     Ok(selected)
 }
 
+/// Whether a copy from `text` needs the directory `real` of the context, or something in it.
+pub(super) fn is_sent_with(tree: &ContextTree<'_>, text: &str, real: &Path) -> bool {
+    let text = text.split_once("**").map_or(text, |(start, _)| start);
+    let path = clean(Path::new(text));
+    let named = if is_pattern(&path) {
+        expand(tree, &path).unwrap_or_default()
+    } else {
+        vec![path]
+    };
+    let mut named = named.iter().filter_map(|named| tree.real(named).ok());
+    named.any(|named| named.starts_with(real) || real.starts_with(named))
+}
+
 /// The paths that match a pattern, sorted; as of other files, but that a directory that is not there is an error, and
 /// so is a pattern that is none (BuildKit sends such patterns to the client).
 fn expand(tree: &ContextTree<'_>, pattern: &Path) -> Result<Vec<PathBuf>, CopyFailure> {

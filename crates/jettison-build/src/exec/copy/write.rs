@@ -70,6 +70,9 @@ enum Item<'a> {
     Whiteout,
 }
 
+/// An item and its path in the layer.
+type Placed<'a> = (Cow<'a, [u8]>, Item<'a>);
+
 /// What was read of an item.
 struct Loaded<'w> {
     xattrs: Arc<Xattrs>,
@@ -131,7 +134,7 @@ impl Changes {
     }
 
     /// What is to be written, in the order of a layer's entries.
-    fn items(&self) -> Vec<(Cow<'_, [u8]>, Item<'_>)> {
+    fn items(&self) -> Vec<Placed<'_>> {
         let mut first_names: Vec<Option<&[u8]>> = Vec::new();
         let mut items = Vec::new();
         let mut has_whiteouts = false;
@@ -174,7 +177,7 @@ impl Changes {
 }
 
 /// Cuts items into pieces of some size.
-fn chunks<'a, 'b>(items: &'b [(Cow<'a, [u8]>, Item<'a>)]) -> Vec<&'b [(Cow<'a, [u8]>, Item<'a>)]> {
+fn chunks<'a, 'b>(items: &'b [Placed<'a>]) -> Vec<&'b [Placed<'a>]> {
     let (most_bytes, most_items) = CHUNK;
     let mut chunks = Vec::new();
     let (mut start, mut n_bytes) = (0, 0);
@@ -196,7 +199,7 @@ fn chunks<'a, 'b>(items: &'b [(Cow<'a, [u8]>, Item<'a>)]) -> Vec<&'b [(Cow<'a, [
 /// What the threads share.
 struct Work<'w> {
     upper: Option<&'w Upper>,
-    chunks: Vec<&'w [(Cow<'w, [u8]>, Item<'w>)]>,
+    chunks: Vec<&'w [Placed<'w>]>,
     has_layer: bool,
     index: Option<&'w ContentIndex>,
 }

@@ -9,7 +9,7 @@ use jettison_sandbox::{MemoryFile, Mount, MountKind, Upper, mount_overlay};
 use crate::cache_mounts::{CacheDirectory, Seed};
 use crate::error::BuildError;
 use crate::exec::Merged;
-use crate::exec::files::resolve;
+use crate::exec::files::{Lookup as _, resolve};
 use crate::exec::run::agent::Agent;
 use crate::exec::run::command::{RunError, RunSurroundings};
 use crate::plan::{
@@ -115,8 +115,12 @@ fn prepare_one(
             } else {
                 None
             };
+            let lowers = (surroundings.lowers_of)(*from).map_err(RunError::Build)?;
+            if source != "/" {
+                exists(&lowers, Path::new(source))?;
+            }
             MountKind::Layers {
-                lowers: (surroundings.lowers_of)(*from).map_err(RunError::Build)?,
+                lowers,
                 path: PathBuf::from(source),
                 upper,
             }
@@ -155,6 +159,22 @@ fn prepare_one(
     Ok(mount.target.clone().map(|target| (target, kind)))
 }
 
+/// Says so if there is no `source` in the files of a stage.
+fn exists(lowers: &[PathBuf], source: &Path) -> Result<(), RunError> {
+    let found = Merged::open(lowers).and_then(|files| {
+        let real = resolve(&files, source)?;
+        Ok((files.node(&real)?.is_some(), real))
+    });
+    match found {
+        Ok((false, real)) => {
+            let message = format!("open /{}: no such file or directory", real.display());
+            Err(RunError::Missing(message))
+        }
+        // The sandbox says what is wrong.
+        Ok((true, _)) | Err(_) => Ok(()),
+    }
+}
+
 /// The directory that `source` is in a cache; links do not lead out of it.
 fn part_of(cache: &Path, source: &Path) -> Result<PathBuf, RunError> {
     let found = Merged::open(&[cache.to_path_buf()]).and_then(|files| resolve(&files, source));
@@ -164,7 +184,7 @@ fn part_of(cache: &Path, source: &Path) -> Result<PathBuf, RunError> {
     })?;
     let part = cache.join(real.strip_prefix("/").unwrap_or(&real));
     if part.symlink_metadata().is_err() {
-        let message = format!("open {}: no such file or directory", real.display());
+        let message = format!("open /{}: no such file or directory", real.display());
         return Err(RunError::Missing(message));
     }
     Ok(part)
@@ -232,6 +252,8 @@ fn agent(
         .map_err(|error| RunError::Refused(format!("SSH agent {id}: {error}")))?;
     let Some(socket) = found else {
         if *is_required {
+            // BuildKit names no key if the instruction names none.
+            let id = id.strip_prefix("default").unwrap_or(id);
             let message = format!("no SSH key \"{id}\" forwarded from the client");
             return Err(RunError::Refused(message));
         }

@@ -210,11 +210,11 @@ fn the_user_says_what_commands_may_do() {
         "#]],
     );
     check(
-        "FROM scratch\nRUN --device=gpu=all x\n",
+        "FROM scratch\nRUN --device=gpu=all,required x\n",
         &request(),
-        expect![[r"
-        error: line 2: RUN --device=gpu=all: no devices can be given to commands
-    "]],
+        expect![[r#"
+        error: line 2: required device "gpu=all" is not registered
+    "#]],
     );
     check(
         "FROM scratch\nRUN []\n",

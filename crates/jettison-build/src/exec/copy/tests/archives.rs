@@ -185,7 +185,7 @@ fn what_is_there_is_merged_or_replaced() {
     world.check(
         "ADD d.tar /srv",
         expect![[r"
-        error: link /theirs /srv/mine: no such file
+        error: link /theirs /mine: no such file or directory
     "]],
     );
 }
@@ -232,7 +232,7 @@ fn nothing_leads_out_of_the_destination() {
     world.check(
         "ADD c.tar /srv",
         expect![[r"
-        error: link /etc/passwd /srv/passwd: no such file
+        error: link /etc/passwd /passwd: no such file or directory
     "]],
     );
     tar(
