@@ -26,9 +26,9 @@ pub(crate) struct CopyArgs {
     #[arg(value_name = "TARGET")]
     pub(crate) target: String,
     /// Copy the images for all platforms, and what else the index lists
-    #[arg(short, long, conflicts_with_all = ["platform", "format", "compression", "compression_level", "force_compression"])]
+    #[arg(short, long, conflicts_with_all = ["format", "compression", "compression_level", "force_compression"])]
     pub(crate) all: bool,
-    /// Of an image for several platforms copy this one [default: this host's]
+    /// Of an image for several platforms copy this one, unless all are copied [default: this host's]
     #[arg(
         long,
         env = "DOCKER_DEFAULT_PLATFORM",
