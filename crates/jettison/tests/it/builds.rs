@@ -412,7 +412,7 @@ fn a_store_that_lies_on_an_overlay_is_told() {
         "build app",
         expect![[r#"
         exit: 3
-        error: line 3: cannot run `/x`
+        error: line 3: cannot run "/x"
         hint: keep the store on a disk of the machine, in a container in a volume: `--root DIR` or JETTISON_ROOT; `jettison doctor` tries it"#]],
     );
 }

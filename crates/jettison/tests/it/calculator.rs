@@ -132,7 +132,7 @@ fn it_answers_through_a_pipe() {
     let scratch = turn.scratch();
     for image in ["calculator:latest", "calculator:optimized"] {
         let mut run = scratch
-            .command(&["run", image])
+            .command(&["run", "-i", image])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -177,7 +177,7 @@ fn it_answers_on_a_terminal() {
     let Some(mut turn) = turn() else { return };
     turn.calculator();
     let scratch = turn.scratch();
-    let program = format!("{} run calculator:optimized", crate::PROGRAM);
+    let program = format!("{} run -it calculator:optimized", crate::PROGRAM);
     let mut script = scratch.tool(
         "script",
         &["--quiet", "--return", "--command", &program, "typescript"],
@@ -204,7 +204,7 @@ fn what_is_typed_reaches_a_shell_that_knows_its_terminal() {
     turn.calculator();
     let scratch = turn.scratch();
     let program = format!(
-        "{} run calculator:latest sh -c 'test -t 0 && test -t 1 && stty size && read line && echo got $line'",
+        "{} run -it calculator:latest sh -c 'test -t 0 && test -t 1 && stty size && read line && echo got $line'",
         crate::PROGRAM
     );
     let mut script = scratch.tool(
