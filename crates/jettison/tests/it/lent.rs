@@ -262,7 +262,7 @@ fn commands_sign_with_the_agent_and_do_not_get_its_keys() {
     );
     let missing = scratch.jettison(&["build", "app"]);
     assert!(
-        missing.stderr.contains("no SSH key \"default\""),
+        missing.stderr.contains("no SSH key \"\" forwarded"),
         "{missing}"
     );
     let by_variable = {

@@ -253,7 +253,7 @@ fn agent(
     let Some(socket) = found else {
         if *is_required {
             // BuildKit names no key if the instruction names none.
-            let id = id.strip_prefix("default").unwrap_or(id);
+            let id = if id == "default" { "" } else { id };
             let message = format!("no SSH key \"{id}\" forwarded from the client");
             return Err(RunError::Refused(message));
         }
