@@ -241,7 +241,7 @@ fn missing_secrets_are_missed_only_if_they_are_required(entered: &Entered) {
         ),
         (
             "type=ssh,required",
-            "no SSH key \"default\" forwarded from the client",
+            "no SSH key \"\" forwarded from the client",
         ),
     ] {
         let dockerfile = format!("FROM base\nRUN --mount={mount} true\n");
