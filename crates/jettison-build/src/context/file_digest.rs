@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jettison_oci::Digest;
+
 /// The BLAKE3 digest of some bytes, written `blake3:<64 lower-case hex digits>`.
 ///
 /// It stands for a file in cache keys and in the content index and is never part of an image. It is computed several times
@@ -28,10 +30,9 @@ impl FileDigest {
 
 impl fmt::Display for FileDigest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The digits are those of a SHA-256: both are 32 bytes, and keys have one for each file.
         formatter.write_str("blake3:")?;
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        formatter.write_str(&Digest::from_bytes(self.0).hex())
     }
 }
 
@@ -52,5 +53,19 @@ impl FileHasher {
 
     pub(crate) fn finish(&self) -> FileDigest {
         FileDigest(*self.0.finalize().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_written_with_its_algorithm() {
+        // The digest of nothing, as the BLAKE3 paper's test vectors have it.
+        assert_eq!(
+            FileDigest::of(b"").to_string(),
+            "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+        );
     }
 }
