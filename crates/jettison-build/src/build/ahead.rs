@@ -81,7 +81,15 @@ impl StepRun<'_> {
         let is_new = self.known_alias(step, &shape).is_none();
         let (known, ahead) = if is_new || unread.is_rewritten {
             let ahead = self.write_ahead(id, step, work)?;
-            (work.known(), Some(ahead))
+            let known = work.known();
+            if work.unread(&known).n_files == 0 {
+                (known, Some(ahead))
+            } else {
+                // Something was not learned: another source hides it, or it may still be changing. What a key says of it must be
+                // what is copied, so the key comes first.
+                self.discard(Some(ahead));
+                (known, None)
+            }
         } else {
             (known, None)
         };

@@ -391,7 +391,7 @@ impl StepRun<'_> {
     }
 
     /// Removes what was written in vain.
-    fn discard(&self, ahead: Option<Ahead>) {
+    pub(super) fn discard(&self, ahead: Option<Ahead>) {
         if let Some(ahead) = ahead {
             // What cannot be removed now is removed with the engine.
             let snapshots = &self.engine.snapshots;

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     a_file_that_comes_back_is_found_again,
     all_files_of_a_context_that_are_read_ahead_are_remembered,
     what_is_copied_ahead_is_what_is_copied_otherwise,
+    what_was_not_learned_is_in_the_key,
 ];
 
 const SIZE: usize = 16 << 20;
@@ -179,4 +180,23 @@ fn what_is_copied_ahead_is_what_is_copied_otherwise(entered: &Entered) {
         built.image.layers().last().unwrap().diff_id
     });
     assert_eq!(layers[0], layers[1]);
+}
+
+fn what_was_not_learned_is_in_the_key(entered: &Entered) {
+    let scene = Scene::new();
+    for (directory, seed) in [("one", 1), ("two", 2)] {
+        scene.write(&format!("{directory}/x"), "");
+        write(&scene.context(&format!("{directory}/big")), &noise(seed));
+    }
+    // The second hides the first, which is never read for what is written.
+    let text = "FROM scratch\nCOPY one/big two/big /\n";
+    let first = built(build(&scene, entered, text).0);
+    let (again, times) = build(&scene, entered, text);
+    assert_eq!(again.steps, ["cached [1/1] COPY one/big two/big /"]);
+    assert_eq!(times, 0);
+    assert_eq!(first.image.id(), built(again).image.id());
+    write(&scene.context("one/big"), &noise(3));
+    let (changed, _) = build(&scene, entered, text);
+    assert!(changed.steps.iter().all(|step| step.starts_with("run")));
+    assert_eq!(first.image.id(), built(changed).image.id());
 }
