@@ -1,6 +1,7 @@
 //! The options of `pull`, `push`, `login` and `logout`: those of docker, by the same names.
 
 use clap::{Args, ValueEnum};
+use jettison_oci::Compression;
 
 use crate::registry::PARALLEL;
 
@@ -78,6 +79,28 @@ pub(crate) enum CompressionChoice {
     Zstd,
     /// Not at all
     Uncompressed,
+}
+
+impl CompressionChoice {
+    /// What a choice and a level mean; what every tool reads if nothing is said. Levels that do not exist mean the usual one.
+    pub(crate) fn compression(
+        choice: Option<CompressionChoice>,
+        level: Option<i32>,
+    ) -> Compression {
+        match choice {
+            Some(CompressionChoice::Uncompressed) => Compression::None,
+            Some(CompressionChoice::Zstd) => match level {
+                Some(level) => Compression::Zstd { level },
+                None => Compression::MODERN,
+            },
+            Some(CompressionChoice::Gzip) | None => {
+                match level.and_then(|level| u32::try_from(level).ok()) {
+                    Some(level) => Compression::Gzip { level },
+                    None => Compression::INTEROPERABLE,
+                }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use jettison_oci::{
-    Annotations, Compression, ExportContent, ExportImage, ExportSettings, Image, MediaTypes,
-    Originals, PushRequest, Recompression, Reference, Store, Timestamps,
+    Annotations, ExportContent, ExportImage, ExportSettings, Image, MediaTypes, Originals,
+    PushRequest, Recompression, Reference, Store, Timestamps,
 };
 
 use crate::cli::{CompressionChoice, Global, ProgressKind, PushArgs};
@@ -116,20 +116,7 @@ fn not_there(reference: &Reference) -> Failure {
 }
 
 fn export_settings(args: &PushArgs, reference: &Reference) -> ExportSettings {
-    let level = args.compression_level;
-    let compression = match args.compression {
-        Some(CompressionChoice::Uncompressed) => Compression::None,
-        Some(CompressionChoice::Zstd) => match level {
-            Some(level) => Compression::Zstd { level },
-            None => Compression::MODERN,
-        },
-        Some(CompressionChoice::Gzip) | None => {
-            match level.and_then(|level| u32::try_from(level).ok()) {
-                Some(level) => Compression::Gzip { level },
-                None => Compression::INTEROPERABLE,
-            }
-        }
-    };
+    let compression = CompressionChoice::compression(args.compression, args.compression_level);
     ExportSettings {
         names: vec![reference.clone()],
         compression,

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use jettison_oci::{
-    Annotations, Compression, Digest, ExportContent, ExportError, ExportFormat, ExportImage,
-    ExportSettings, MediaTypes, Original, Originals, PushRequest, Pushed, Recompression, Reference,
-    RegistryClient, RegistryError, Sink, Store, Timestamps, export, export_original,
+    Annotations, Digest, ExportContent, ExportError, ExportFormat, ExportImage, ExportSettings,
+    MediaTypes, Original, Originals, PushRequest, Pushed, Recompression, Reference, RegistryClient,
+    RegistryError, Sink, Store, Timestamps, export, export_original,
 };
 
 use crate::cli::{CompressionChoice, CopyArgs, CopyFormat, ProgressKind};
@@ -283,20 +283,8 @@ impl Writer<'_> {
 
     fn settings(&self, taken: &TakenImage, target: &Place) -> ExportSettings {
         let layers = &self.args.layers;
-        let level = layers.compression_level;
-        let compression = match layers.compression {
-            Some(CompressionChoice::Uncompressed) => Compression::None,
-            Some(CompressionChoice::Zstd) => match level {
-                Some(level) => Compression::Zstd { level },
-                None => Compression::MODERN,
-            },
-            Some(CompressionChoice::Gzip) | None => {
-                match level.and_then(|level| u32::try_from(level).ok()) {
-                    Some(level) => Compression::Gzip { level },
-                    None => Compression::INTEROPERABLE,
-                }
-            }
-        };
+        let compression =
+            CompressionChoice::compression(layers.compression, layers.compression_level);
         let (names, short_name) = match target {
             Place::Registry(reference) | Place::Daemon(reference) => {
                 (vec![reference.clone()], None)
