@@ -1,0 +1,16 @@
+//! What Debian's maintainer scripts would have made, made without running them: files in, files out.
+
+mod library_cache;
+mod tree;
+
+pub(crate) use self::library_cache::{LibraryCache, library_cache, may_be_library};
+pub(crate) use self::tree::{Node, Tree};
+
+/// A symbolic link that an image gets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Link {
+    /// Where it lies, from the root and without a leading `/`.
+    pub(crate) path: String,
+    /// What it holds.
+    pub(crate) target: String,
+}
