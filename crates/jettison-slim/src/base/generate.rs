@@ -1,8 +1,12 @@
 //! What Debian's maintainer scripts would have made, made without running them: files in, files out.
 
+mod certificates;
 mod library_cache;
 mod tree;
 
+pub(crate) use self::certificates::{
+    Certificate, CertificateError, CertificateFile, bundle, certificates, is_certificate, links,
+};
 pub(crate) use self::library_cache::{LibraryCache, library_cache, may_be_library};
 pub(crate) use self::tree::{Node, Tree};
 
