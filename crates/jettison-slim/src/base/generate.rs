@@ -1,12 +1,14 @@
 //! What Debian's maintainer scripts would have made, made without running them: files in, files out.
 
 mod certificates;
+mod java_trust_store;
 mod library_cache;
 mod tree;
 
 pub(crate) use self::certificates::{
     Certificate, CertificateError, CertificateFile, bundle, certificates, is_certificate, links,
 };
+pub(crate) use self::java_trust_store::java_trust_store;
 pub(crate) use self::library_cache::{LibraryCache, library_cache, may_be_library};
 pub(crate) use self::tree::{Node, Tree};
 
