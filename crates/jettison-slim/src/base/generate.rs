@@ -1,10 +1,12 @@
 //! What Debian's maintainer scripts would have made, made without running them: files in, files out.
 
+mod busybox;
 mod certificates;
 mod java_trust_store;
 mod library_cache;
 mod tree;
 
+pub(crate) use self::busybox::busybox_applets;
 pub(crate) use self::certificates::{
     Certificate, CertificateError, CertificateFile, bundle, certificates, is_certificate, links,
 };
