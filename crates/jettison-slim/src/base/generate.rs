@@ -2,6 +2,7 @@
 
 mod busybox;
 mod certificates;
+mod fonts;
 mod java_trust_store;
 mod library_cache;
 mod tree;
@@ -10,6 +11,7 @@ pub(crate) use self::busybox::busybox_applets;
 pub(crate) use self::certificates::{
     Certificate, CertificateError, CertificateFile, bundle, certificates, is_certificate, links,
 };
+pub(crate) use self::fonts::font_links;
 pub(crate) use self::java_trust_store::java_trust_store;
 pub(crate) use self::library_cache::{LibraryCache, library_cache, may_be_library};
 pub(crate) use self::tree::{Node, Tree};

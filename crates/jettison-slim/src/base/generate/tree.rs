@@ -79,6 +79,11 @@ impl<'a> Tree<'a> {
         Some((at, node))
     }
 
+    /// Whether anything lies at `path`, which is a path without links: a link counts, wherever it leads.
+    pub(crate) fn contains(&self, path: &str) -> bool {
+        self.nodes.contains_key(path)
+    }
+
     /// The bytes of the file that `path` leads to.
     pub(crate) fn read(&self, path: &str) -> Option<&'a [u8]> {
         match self.resolve(path)?.1 {
