@@ -33,8 +33,8 @@ pub use crate::refactor::{
 pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
 pub use crate::rootfs::{Resolved, RootDir, RootError};
 pub use crate::sbom::{
-    Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, cyclonedx_json, package_url,
-    spdx_json,
+    Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, copyright_licences, cyclonedx_json,
+    package_url, spdx_json,
 };
 pub use crate::verify::{
     Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,

@@ -3,6 +3,7 @@
 //! Both formats are made from one [`Sbom`]. The text depends on it and on the version of this program alone: numbers
 //! that must be unique are made from the image's digest, the time is an argument, and everything is sorted.
 
+mod copyright;
 mod cyclonedx;
 mod identity;
 mod licence;
@@ -12,6 +13,7 @@ mod spdx;
 
 use jettison_oci::Digest;
 
+pub use self::copyright::copyright_licences;
 pub use self::cyclonedx::cyclonedx_json;
 pub use self::purl::package_url;
 pub use self::spdx::spdx_json;

@@ -14,7 +14,7 @@ use self::wire::{
     LicenceChoice, Metadata, Property, Supplier, Tools,
 };
 use super::identity::uuid;
-use super::licence::spdx_identifier;
+use super::licence::{is_compound, licences, spdx_identifier};
 use super::maintainer::maintainer;
 use super::purl::{image_url, package_url};
 use super::{Sbom, SbomFile, SbomFiles, SbomPackage, hex};
@@ -128,7 +128,7 @@ fn deb_component(sbom: &Sbom, package: &SbomPackage) -> Component {
             .map(|digest| Hash::sha256(digest.hex()))
             .into_iter()
             .collect(),
-        licences: licences(package),
+        licences: licence_choices(package),
         package_url: Some(url.clone()),
         external_references: homepage.collect(),
         properties: vec![
@@ -154,21 +154,22 @@ fn supplier(field: &str) -> Option<Supplier> {
     })
 }
 
-fn licences(package: &SbomPackage) -> Vec<LicenceChoice> {
-    let names: BTreeSet<&str> = package.licences.iter().map(|name| name.trim()).collect();
-    let mut licences: Vec<Licence> = names
-        .into_iter()
+/// The licences of `package`: a list, or one expression if any of them is one, for the format has no list of those.
+fn licence_choices(package: &SbomPackage) -> Vec<LicenceChoice> {
+    let names = &package.licences;
+    if names.iter().any(|name| is_compound(name)) {
+        let expression = licences(names).expression;
+        return vec![LicenceChoice::Expression(expression)];
+    }
+    let names: BTreeSet<&str> = names.iter().map(|name| name.trim()).collect();
+    let names = names.into_iter().filter(|name| !name.is_empty());
+    let licences: BTreeSet<Licence> = names
         .map(|name| match spdx_identifier(name) {
             Some(identifier) => Licence::Identifier(identifier),
             None => Licence::Name(name.to_owned()),
         })
         .collect();
-    licences.sort();
-    licences.dedup();
-    licences
-        .into_iter()
-        .map(|licence| LicenceChoice { licence })
-        .collect()
+    licences.into_iter().map(LicenceChoice::Licence).collect()
 }
 
 fn file_component(owner: &str, file: &SbomFile) -> Component {

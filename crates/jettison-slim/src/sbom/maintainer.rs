@@ -26,7 +26,8 @@ pub(super) fn maintainer(field: &str) -> Option<Maintainer<'_>> {
         Some((name, rest)) => (name.trim(), rest.strip_suffix('>').map(str::trim)),
         None => (field, None),
     };
-    let email = email.filter(|email| !email.is_empty());
+    // Some write the address of a page there, which neither format takes.
+    let email = email.filter(|email| email.contains('@') && !email.contains(char::is_whitespace));
     let name = if name.is_empty() { email? } else { name };
     Some(Maintainer {
         name: name.trim_matches('"'),
@@ -73,6 +74,7 @@ mod tests {
         );
         check("Ada", Some("Person: Ada"));
         check("Ada <", Some("Person: Ada"));
+        check("Ada <https://example.org/>", Some("Person: Ada"));
         check(" ", None);
     }
 }

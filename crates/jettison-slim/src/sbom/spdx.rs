@@ -6,7 +6,7 @@
 
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jettison_build::timestamp;
 use sha1::{Digest as _, Sha1};
@@ -16,7 +16,7 @@ use self::wire::{
     Relationship, VerificationCode,
 };
 use super::identity::{identifier, uuid};
-use super::licence::spdx_identifier;
+use super::licence::licences;
 use super::maintainer::maintainer;
 use super::purl::{image_url, package_url};
 use super::{Sbom, SbomFile, SbomFiles, SbomPackage, hex};
@@ -177,41 +177,26 @@ fn relationship(element: &str, kind: &'static str, related: &str) -> Relationshi
     }
 }
 
-/// All of `licences` as one expression; nothing is claimed if there are none.
-fn declared_licence(licences: &[String]) -> String {
-    let identifiers: BTreeSet<String> = licences
-        .iter()
-        .map(|name| match spdx_identifier(name) {
-            Some(identifier) => identifier.to_owned(),
-            None => licence_reference(name),
-        })
-        .collect();
-    let identifiers: Vec<String> = identifiers.into_iter().collect();
-    if identifiers.is_empty() {
+/// All of `names` as one expression; nothing is claimed if there are none.
+fn declared_licence(names: &[String]) -> String {
+    let expression = licences(names).expression;
+    if expression.is_empty() {
         NO_ASSERTION.to_owned()
     } else {
-        identifiers.join(" AND ")
+        expression
     }
-}
-
-fn licence_reference(name: &str) -> String {
-    format!("LicenseRef-{}", identifier(name.trim()))
 }
 
 /// The licences without an identifier of SPDX's, each with where its text is.
 fn extracted_licences(sbom: &Sbom) -> Vec<ExtractedLicence> {
     let mut extracted = BTreeMap::new();
     for package in sbom.sorted_packages() {
-        for name in &package.licences {
-            if spdx_identifier(name).is_some() {
-                continue;
-            }
-            let id = licence_reference(name);
+        for (id, name) in licences(&package.licences).references {
             extracted
                 .entry(id.clone())
                 .or_insert_with(|| ExtractedLicence {
                     id,
-                    name: name.trim().to_owned(),
+                    name,
                     text: format!("See /usr/share/doc/{}/copyright.", package.name),
                 });
         }

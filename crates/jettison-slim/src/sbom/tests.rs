@@ -54,7 +54,10 @@ fn sbom() -> Sbom {
                 architecture: "all".to_owned(),
                 ..package("tzdata", "2025b-0+deb12u1")
             },
-            package("libc6", "2.36-9+deb12u13"),
+            SbomPackage {
+                licences: words(&["LGPL-2.1+", "GPL-2+ or Carnegie"]),
+                ..package("libc6", "2.36-9+deb12u13")
+            },
         ],
         generated: vec![SbomFile::of("etc/passwd", b"root:x:0:0")],
     }

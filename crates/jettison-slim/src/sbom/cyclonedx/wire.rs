@@ -104,9 +104,11 @@ impl Hash {
 }
 
 #[derive(Serialize)]
-pub(super) struct LicenceChoice {
+pub(super) enum LicenceChoice {
     #[serde(rename = "license")]
-    pub(super) licence: Licence,
+    Licence(Licence),
+    #[serde(rename = "expression")]
+    Expression(String),
 }
 
 #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
