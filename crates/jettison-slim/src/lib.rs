@@ -16,7 +16,9 @@ pub use jettison_build::timestamp;
 
 pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
-    Downloads, assemble, base_reference,
+    DistrolessBase, DistrolessNameError, DistrolessVariant, Downloads, Generator, Levels, Recipe,
+    RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser, Recipes, assemble,
+    base_reference, codename,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,
