@@ -4,7 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use jettison_debian::{AptSource, Archive, SourcesFormat, apt_sources};
+use jettison_debian::{
+    AptSource, Architecture, Archive, ArchiveSource, Freshness, Keyring, Sources, SourcesFormat,
+    apt_sources,
+};
 
 /// The archive of hosts that have no apt sources for the suite.
 const DEFAULT_ARCHIVE: &str = "http://ftp.debian.org/debian";
@@ -66,6 +69,22 @@ pub(crate) fn archives(
     };
     list.push(main(&uri, &security_suite));
     Archives { list, note: None }
+}
+
+/// `archives` with the keys that Debian signs with.
+pub(crate) fn debian_sources(archives: Vec<Archive>, architecture: Architecture) -> Sources {
+    let keyring = Keyring::debian();
+    let source = |archive| ArchiveSource {
+        archive,
+        keyring: keyring.clone(),
+        priority: None,
+        freshness: Freshness::Checked,
+    };
+    Sources {
+        list: archives.into_iter().map(source).collect(),
+        architecture,
+        pins: Vec::new(),
+    }
 }
 
 /// What the host's apt uses. Files that cannot be read say nothing.

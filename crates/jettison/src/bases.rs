@@ -6,14 +6,14 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Bases, Engine, EpochSource, Remotes};
-use jettison_debian::{AptSource, Architecture, Keyring};
+use jettison_debian::{AptSource, Architecture, NoIndexCache, Supply};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
     Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
 };
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
-use crate::archives::{archives, host_sources};
+use crate::archives::{archives, debian_sources, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
 use crate::network::{DownloadCache, Http};
@@ -268,14 +268,14 @@ impl<'a> SettingsBases<'a> {
         ));
         let http = Http::new();
         let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
-        let keyring = Keyring::debian();
         let request = AssembleRequest {
             base,
-            archives: &found.list,
-            architecture: &architecture,
-            keyring: &keyring,
-            now: self.now,
-            fetch: &http,
+            sources: &debian_sources(found.list, architecture),
+            supply: Supply {
+                fetch: &http,
+                cache: &NoIndexCache,
+                now: self.now,
+            },
             downloads: &downloads,
         };
         let assembled = assemble(self.engine, &request, self.reporter)?;
