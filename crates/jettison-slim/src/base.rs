@@ -4,6 +4,7 @@ mod assemble;
 mod contents;
 mod distroless;
 mod family;
+mod generate;
 mod levels;
 mod platform;
 mod recipe;

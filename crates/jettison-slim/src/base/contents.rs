@@ -110,24 +110,9 @@ impl Contents {
         self.nodes.get(path)
     }
 
-    /// The file that `path` leads to, through symbolic links.
-    pub(super) fn follow(&self, path: &str) -> Option<&Node> {
-        self.nodes.get(&self.place(path)?)
-    }
-
     /// Every file with its path, sorted.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_str(), node))
-    }
-
-    /// The files below the directory `path`, sorted.
-    pub(super) fn below(&self, path: &str) -> impl Iterator<Item = (&str, &Node)> {
-        let prefix = format!("{path}/");
-        let start = prefix.clone();
-        self.nodes
-            .range(start..)
-            .take_while(move |(path, _)| path.starts_with(&prefix))
-            .map(|(path, node)| (path.as_str(), node))
     }
 
     /// Where `path` really is: the links in it and at its end followed. None, if they go in circles.
@@ -221,23 +206,6 @@ impl Contents {
         self.add_parents(&place, node.mtime);
         self.nodes.insert(place, node);
         Ok(())
-    }
-
-    /// Removes the file at `path`, which is no directory with files.
-    pub(super) fn remove(&mut self, path: &str) {
-        self.nodes.remove(path);
-    }
-
-    /// Removes directories with nothing in them that `is_kept` does not name, from the deepest on.
-    pub(super) fn remove_empty(&mut self, is_removed: impl Fn(&str) -> bool) {
-        let paths: Vec<String> = self.nodes.keys().rev().cloned().collect();
-        for path in paths {
-            let is_empty = matches!(self.nodes.get(&path), Some(node) if node.kind == NodeKind::Directory)
-                && self.below(&path).next().is_none();
-            if is_empty && is_removed(&path) {
-                self.nodes.remove(&path);
-            }
-        }
     }
 
     /// Writes what is new or different against `before`, with the directories above it.

@@ -16,6 +16,7 @@ use jettison_oci::{
 
 use crate::base::contents::{Content, Contents, Node, NodeKind};
 use crate::base::family::Levels;
+use crate::base::generate::is_certificate;
 use crate::base::levels::assign;
 use crate::base::platform::image_architecture;
 use crate::base::recipe::{Generator, RecipePart};
@@ -324,6 +325,8 @@ struct Work<'a> {
     request: &'a DistrolessRequest<'a>,
     slices: Vec<Slice>,
     contents: Contents,
+    /// Files that others are made from, and that are left out.
+    sources: Contents,
     /// What all levels so far say.
     part: RecipePart,
     /// The newest time of all files so far.
@@ -353,6 +356,7 @@ impl<'a> Work<'a> {
             request,
             slices,
             contents: Contents::default(),
+            sources: Contents::default(),
             part: RecipePart::default(),
             date: 0,
             packages: Vec::new(),
@@ -399,7 +403,21 @@ impl<'a> Work<'a> {
             self.steps().file(file)?;
         }
         for generator in Generator::ALL {
-            if self.part.generate.contains(&generator) {
+            // What an earlier level has made is made again where this one changes what it is made from.
+            let is_touched = match generator {
+                Generator::LibraryCache | Generator::ByteCode => !packages.is_empty(),
+                Generator::Accounts => !part.users.is_empty() || !part.groups.is_empty(),
+                Generator::Directories
+                | Generator::CaBundle
+                | Generator::JavaTrustStore
+                | Generator::OsRelease
+                | Generator::NameService
+                | Generator::TimeZone
+                | Generator::Fonts
+                | Generator::BusyboxLinks => false,
+            };
+            let is_known = self.part.generate.contains(&generator);
+            if part.generate.contains(&generator) || (is_known && is_touched) {
                 self.steps().generate(generator)?;
             }
         }
@@ -409,6 +427,7 @@ impl<'a> Work<'a> {
     fn steps(&mut self) -> Steps<'_> {
         Steps {
             contents: &mut self.contents,
+            sources: &self.sources,
             part: &self.part,
             architecture: self.request.architecture.as_str(),
             date: self.date,
@@ -433,6 +452,11 @@ impl<'a> Work<'a> {
         let mut links = Vec::new();
         for entry in &unpacked.entries {
             let path = real_path(&entry.path);
+            if is_certificate(&path)
+                && let Some(node) = Node::of_entry(entry, &unpacked.data, &name)
+            {
+                self.sources.add(&path, node)?;
+            }
             let is_other = only
                 .as_ref()
                 .is_some_and(|only| !only.is_ignored(&path) && path != copyright);
@@ -493,10 +517,10 @@ impl<'a> Work<'a> {
     fn write_status(&mut self) -> Result<(), DistrolessError> {
         let lists = self.lists();
         for package in &self.packages {
-            let mut sums = String::new();
-            for (path, content) in lists.get(package.name.as_str()).into_iter().flatten() {
-                sums += &format!("{}  {path}\n", content.md5());
-            }
+            let files = lists.get(package.name.as_str()).into_iter().flatten();
+            let sums: Vec<String> = files
+                .map(|(path, content)| format!("{}  {path}\n", content.md5()))
+                .collect();
             let mut write = |name: String, text: &str| {
                 let node = Node {
                     kind: NodeKind::File(Content::Bytes(text.as_bytes().into())),
@@ -514,7 +538,7 @@ impl<'a> Work<'a> {
                 self.contents.replace(&path, node)
             };
             write(package.name.clone(), &package.control)?;
-            write(format!("{}.md5sums", package.name), &sums)?;
+            write(format!("{}.md5sums", package.name), &sums.concat())?;
         }
         Ok(())
     }

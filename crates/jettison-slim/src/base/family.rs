@@ -94,6 +94,10 @@ pub struct DistrolessNameError {
 
 impl Recipes {
     /// Those that come along.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them all.
     pub fn family() -> Recipes {
         let read = |list: &[(&str, &str)]| {
             list.iter()

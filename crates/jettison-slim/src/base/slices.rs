@@ -29,6 +29,10 @@ struct WireSlice {
 
 impl Slice {
     /// Those that come along, by name.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them all.
     pub fn all() -> Vec<Slice> {
         let slices: BTreeMap<String, WireSlice> =
             toml::from_str(SLICES).expect("a test reads them all");

@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use crate::base::contents::{Content, Contents, Node, NodeKind};
 use crate::base::distroless::DistrolessError;
-use crate::base::recipe::{Generator, RecipeContent, RecipeFile, RecipePart};
+use crate::base::generate::{
+    CertificateFile, Node as TreeNode, Tree, bundle, busybox_applets, certificates, font_links,
+    is_certificate, java_trust_store, library_cache, links, may_be_library,
+};
+use crate::base::recipe::{
+    Generator, RecipeContent, RecipeFile, RecipeGroup, RecipePart, RecipeUser,
+};
 
 /// The files being made, and what is known while they are.
 #[derive(Debug)]
 pub(super) struct Steps<'a> {
     pub(super) contents: &'a mut Contents,
+    /// Files that others are made from, and that the image lacks.
+    pub(super) sources: &'a Contents,
     /// What all levels so far say.
     pub(super) part: &'a RecipePart,
     /// Debian's name of the architecture.
@@ -42,12 +50,13 @@ impl Steps<'_> {
             Generator::OsRelease => self.os_release(),
             Generator::NameService => self.name_service(),
             Generator::TimeZone => self.time_zone(),
-            Generator::CaBundle
-            | Generator::JavaTrustStore
-            | Generator::LibraryCache
-            | Generator::Fonts
-            | Generator::BusyboxLinks
-            | Generator::ByteCode => Ok(()),
+            Generator::CaBundle => self.ca_bundle(),
+            Generator::JavaTrustStore => self.java_trust_store(),
+            Generator::LibraryCache => self.library_cache(),
+            Generator::Fonts => self.fonts(),
+            Generator::BusyboxLinks => self.busybox_links(),
+            // A program makes it, which is run by whoever has a sandbox.
+            Generator::ByteCode => Ok(()),
         }
     }
 
@@ -103,13 +112,17 @@ impl Steps<'_> {
     }
 
     fn link(&mut self, path: &str, target: &str) -> Result<(), DistrolessError> {
+        self.link_of(path, target, "base-files")
+    }
+
+    fn link_of(&mut self, path: &str, target: &str, package: &str) -> Result<(), DistrolessError> {
         let node = Node {
             kind: NodeKind::Symlink(target.to_string()),
             mode: 0o777,
             uid: 0,
             gid: 0,
             mtime: self.date,
-            package: Some("base-files".into()),
+            package: Some(package.into()),
         };
         self.put(path, node)
     }
@@ -149,17 +162,15 @@ impl Steps<'_> {
 
     /// `/etc/passwd` and `/etc/group`, sorted as the recipes have them.
     fn accounts(&mut self) -> Result<(), DistrolessError> {
-        let mut passwd = String::new();
-        let mut group = String::new();
-        for user in &self.part.users {
+        let user = |user: &RecipeUser| {
             let (name, home, shell) = (&user.name, &user.home, &user.shell);
-            passwd += &format!("{name}:x:{}:{}:{name}:{home}:{shell}\n", user.uid, user.gid);
-        }
-        for one in &self.part.groups {
-            group += &format!("{}:x:{}:\n", one.name, one.gid);
-        }
-        self.write("etc/passwd", passwd.as_bytes(), "base-files")?;
-        self.write("etc/group", group.as_bytes(), "base-files")
+            format!("{name}:x:{}:{}:{name}:{home}:{shell}\n", user.uid, user.gid)
+        };
+        let group = |group: &RecipeGroup| format!("{}:x:{}:\n", group.name, group.gid);
+        let passwd: Vec<String> = self.part.users.iter().map(user).collect();
+        let groups: Vec<String> = self.part.groups.iter().map(group).collect();
+        self.write("etc/passwd", passwd.concat().as_bytes(), "base-files")?;
+        self.write("etc/group", groups.concat().as_bytes(), "base-files")
     }
 
     /// Debian's own, under the name that the images of the family have.
@@ -168,11 +179,7 @@ impl Steps<'_> {
         let Some(NodeKind::File(content)) = self.contents.get(path).map(|node| &node.kind) else {
             return Ok(());
         };
-        let bytes = content.read().map_err(|source| DistrolessError::Io {
-            action: "read",
-            path: path.into(),
-            source,
-        })?;
+        let bytes = read(path, content)?;
         let text = String::from_utf8_lossy(&bytes);
         let mut changed = String::new();
         for line in text.lines() {
@@ -203,15 +210,161 @@ rpc:       files
 
     /// UTC. Without a link there, ICU reads every zone to find the one that `/etc/localtime` is.
     fn time_zone(&mut self) -> Result<(), DistrolessError> {
-        let node = Node {
-            kind: NodeKind::Symlink("/usr/share/zoneinfo/Etc/UTC".to_string()),
-            mode: 0o777,
-            uid: 0,
-            gid: 0,
-            mtime: self.date,
-            package: Some("tzdata".into()),
-        };
-        self.put("etc/localtime", node)?;
+        self.link_of("etc/localtime", "/usr/share/zoneinfo/Etc/UTC", "tzdata")?;
         self.write("etc/timezone", b"Etc/UTC\n", "tzdata")
     }
+
+    /// All certificates in one file, which `SSL_CERT_FILE` names; and where OpenSSL looks without that.
+    fn ca_bundle(&mut self) -> Result<(), DistrolessError> {
+        let sources = self.certificate_sources()?;
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let bytes = bundle(&files_of(&sources));
+        self.write(
+            "etc/ssl/certs/ca-certificates.crt",
+            &bytes,
+            "ca-certificates",
+        )?;
+        if self.contents.get("usr/share/ca-certificates").is_some() {
+            let all = links(&files_of(&sources)).map_err(|error| DistrolessError::Generate {
+                what: "links to certificates",
+                problem: error.to_string(),
+            })?;
+            for link in all {
+                self.link_of(&link.path, &link.target, "ca-certificates")?;
+            }
+        }
+        // The package `openssl` has these two, which no image of the family has.
+        self.link_of("usr/lib/ssl/certs", "/etc/ssl/certs", "ca-certificates")?;
+        let target = "/etc/ssl/certs/ca-certificates.crt";
+        self.link_of("usr/lib/ssl/cert.pem", target, "ca-certificates")
+    }
+
+    /// The same certificates for Java.
+    fn java_trust_store(&mut self) -> Result<(), DistrolessError> {
+        let sources = self.certificate_sources()?;
+        let certificates =
+            certificates(&files_of(&sources)).map_err(|error| DistrolessError::Generate {
+                what: "Java trust store",
+                problem: error.to_string(),
+            })?;
+        let bytes = java_trust_store(&certificates);
+        self.write("etc/ssl/certs/java/cacerts", &bytes, "ca-certificates")
+    }
+
+    /// The single certificates, which the image itself may lack.
+    fn certificate_sources(&self) -> Result<Vec<(String, Vec<u8>)>, DistrolessError> {
+        let is_wanted = |(path, _): &(&str, &Node)| is_certificate(path);
+        self.sources
+            .iter()
+            .filter(is_wanted)
+            .filter_map(|(path, node)| match &node.kind {
+                NodeKind::File(content) => Some((path, content)),
+                NodeKind::Directory | NodeKind::Symlink(_) => None,
+            })
+            .map(|(path, content)| Ok((path.to_string(), read(path, content)?)))
+            .collect()
+    }
+
+    /// What `ldconfig` makes.
+    fn library_cache(&mut self) -> Result<(), DistrolessError> {
+        let mut bytes: Vec<(&str, Vec<u8>)> = Vec::new();
+        for (path, node) in self.contents.iter() {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            if let NodeKind::File(content) = &node.kind
+                && (may_be_library(name) || path.starts_with("etc/ld.so.conf"))
+            {
+                bytes.push((path, read(path, content)?));
+            }
+        }
+        let mut tree = Tree::default();
+        for (path, node) in self.contents.iter() {
+            tree.insert(
+                path,
+                match &node.kind {
+                    NodeKind::Directory => TreeNode::Directory,
+                    NodeKind::Symlink(target) => TreeNode::Link(target),
+                    NodeKind::File(_) => TreeNode::File(b""),
+                },
+            );
+        }
+        for (path, bytes) in &bytes {
+            tree.insert(path, TreeNode::File(bytes));
+        }
+        let Ok(architecture) = self.architecture.parse() else {
+            return Ok(());
+        };
+        let Some(cache) = library_cache(&tree, &architecture, "jettison") else {
+            return Ok(());
+        };
+        drop(tree);
+        for link in &cache.links {
+            self.link_of(&link.path, &link.target, "libc6")?;
+        }
+        self.write("etc/ld.so.cache", &cache.bytes, "libc6")
+    }
+
+    /// What debconf makes of fontconfig's configuration.
+    fn fonts(&mut self) -> Result<(), DistrolessError> {
+        let mut bytes: Vec<(&str, Vec<u8>)> = Vec::new();
+        let mut tree = Tree::default();
+        for (path, node) in self.contents.iter() {
+            match &node.kind {
+                NodeKind::File(content) if path.contains("fontconfig") => {
+                    bytes.push((path, read(path, content)?));
+                }
+                NodeKind::File(_) => tree.insert(path, TreeNode::File(b"")),
+                NodeKind::Directory => tree.insert(path, TreeNode::Directory),
+                NodeKind::Symlink(target) => tree.insert(path, TreeNode::Link(target)),
+            }
+        }
+        for (path, bytes) in &bytes {
+            tree.insert(path, TreeNode::File(bytes));
+        }
+        let links = font_links(&tree);
+        drop(tree);
+        for link in &links {
+            self.link_of(&link.path, &link.target, "fontconfig-config")?;
+        }
+        Ok(())
+    }
+
+    /// A name for each applet, beside busybox itself.
+    fn busybox_links(&mut self) -> Result<(), DistrolessError> {
+        let path = "busybox/busybox";
+        let Some(NodeKind::File(content)) = self.contents.get(path).map(|node| &node.kind) else {
+            return Ok(());
+        };
+        let bytes = read(path, content)?;
+        let applets = busybox_applets(&bytes).ok_or_else(|| DistrolessError::Generate {
+            what: "links to busybox",
+            problem: "the program's table of applets was not found".to_string(),
+        })?;
+        for applet in applets {
+            if applet != "busybox" {
+                self.link_of(
+                    &format!("busybox/{applet}"),
+                    "/busybox/busybox",
+                    "busybox-static",
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn files_of(sources: &[(String, Vec<u8>)]) -> Vec<CertificateFile<'_>> {
+    sources
+        .iter()
+        .map(|(path, bytes)| CertificateFile { path, bytes })
+        .collect()
+}
+
+fn read(path: &str, content: &Content) -> Result<Vec<u8>, DistrolessError> {
+    content.read().map_err(|source| DistrolessError::Io {
+        action: "read",
+        path: path.into(),
+        source,
+    })
 }

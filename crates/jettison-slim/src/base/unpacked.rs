@@ -30,8 +30,6 @@ const VERSION: u32 = 1;
 pub(super) struct Unpacked {
     /// The text of the control file.
     pub(super) control: String,
-    /// The absolute paths of the configuration files.
-    pub(super) conffiles: Vec<String>,
     /// The files, in the package's order.
     pub(super) entries: Vec<UnpackedEntry>,
     /// Their contents.
@@ -77,7 +75,6 @@ pub(super) struct FileFacts {
 struct Index {
     version: u32,
     control: String,
-    conffiles: Vec<String>,
     entries: Vec<UnpackedEntry>,
 }
 
@@ -110,7 +107,6 @@ impl UnpackedPackages<'_> {
         let data = File::open(self.path(stem, "data")).ok()?;
         (index.version == VERSION).then(|| Unpacked {
             control: index.control,
-            conffiles: index.conffiles,
             entries: index.entries,
             data: Arc::new(data),
         })
@@ -147,14 +143,12 @@ impl UnpackedPackages<'_> {
             .control_file("control")
             .map(|file| String::from_utf8_lossy(&file.bytes).into_owned())
             .unwrap_or_default();
-        let conffiles = package.conffiles().map_err(wrong)?;
         fs::create_dir_all(self.dir).map_err(at("create", self.dir))?;
         let data = tempfile_in(self.dir).map_err(at("write below", self.dir))?;
         let entries = take_apart(&package, deb, &data)?;
         let index = Index {
             version: VERSION,
             control,
-            conffiles,
             entries,
         };
         let data = self
@@ -162,7 +156,6 @@ impl UnpackedPackages<'_> {
             .map_err(at("write below", self.dir))?;
         Ok(Unpacked {
             control: index.control,
-            conffiles: index.conffiles,
             entries: index.entries,
             data: Arc::new(data),
         })
