@@ -9,11 +9,11 @@ mod tree;
 
 pub(crate) use self::busybox::busybox_applets;
 pub(crate) use self::certificates::{
-    Certificate, CertificateError, CertificateFile, bundle, certificates, is_certificate, links,
+    Certificate, CertificateFile, bundle, certificates, is_certificate, links,
 };
 pub(crate) use self::fonts::font_links;
 pub(crate) use self::java_trust_store::java_trust_store;
-pub(crate) use self::library_cache::{LibraryCache, library_cache, may_be_library};
+pub(crate) use self::library_cache::{library_cache, may_be_library};
 pub(crate) use self::tree::{Node, Tree};
 
 /// A symbolic link that an image gets.

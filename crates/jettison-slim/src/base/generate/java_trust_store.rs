@@ -104,7 +104,6 @@ mod tests {
     use super::*;
     use expect_test::{Expect, expect};
     use jettison_testkit::skip;
-    use sha1::Digest;
 
     fn certificate(name: &str, der: &[u8]) -> Certificate {
         Certificate {
