@@ -11,6 +11,7 @@ mod daemon;
 mod drawing;
 mod explanation;
 mod failure;
+mod index_cache;
 mod known_images;
 mod listing;
 mod network;
