@@ -11,11 +11,14 @@ use jettison_dockerfile::Platform;
 use jettison_oci::{
     Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
 };
-use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
+use jettison_slim::{
+    AssembleRequest, DebianBase, DistrolessBase, assemble, base_reference, debian_architecture,
+};
 
 use crate::archives::{archives, debian_sources, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
+use crate::family::Family;
 use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
@@ -113,7 +116,21 @@ impl SettingsBases<'_> {
     }
 
     fn find(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
-        let address = self.settings.bases.get(name).map_or(name, String::as_str);
+        let address = self.settings.base_address(name);
+        let address = address.as_ref();
+        if DistrolessBase::is_address(address) {
+            let family = Family {
+                store: self.engine.store,
+                settings: self.settings,
+                archive: self.archive,
+                now: self.now,
+                reporter: self.reporter,
+            };
+            let base: DistrolessBase = address.parse()?;
+            let architecture = debian_architecture(&platform.architecture, None)
+                .ok_or_else(|| format!("Debian has no packages for {platform}"))?;
+            return family.base(&base, &architecture, self.pull);
+        }
         if address.starts_with("debian://") {
             if platform.architecture != Surroundings::architecture() {
                 return Err(format!(
@@ -291,7 +308,8 @@ impl<'a> SettingsBases<'a> {
 
 /// The name that a base has in the store, if it can have one.
 pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Reference> {
-    let address = settings.bases.get(name).map_or(name, String::as_str);
+    let address = settings.base_address(name);
+    let address = address.as_ref();
     if !address.starts_with("debian://") {
         let image = address.strip_prefix("docker-image://").unwrap_or(address);
         return image.parse().ok();

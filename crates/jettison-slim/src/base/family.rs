@@ -94,6 +94,10 @@ pub struct DistrolessNameError {
 
 impl Recipes {
     /// Those that come along.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them all.
     pub fn family() -> Recipes {
         let read = |list: &[(&str, &str)]| {
             list.iter()
@@ -378,7 +382,10 @@ mod tests {
                 "distroless://base-debian12+libpq5+zlib1g:debug-nonroot: Debian 12, static, base, +libpq5+zlib1g, debug"
             ],
         );
-        check("base+libstdc++6+g++", expect!["distroless://base+libstdc++6+g++: Debian 13, static, base, +libstdc++6+g++"]);
+        check(
+            "base+libstdc++6+g++",
+            expect!["distroless://base+libstdc++6+g++: Debian 13, static, base, +libstdc++6+g++"],
+        );
         check(
             "nodejs",
             expect!["distroless://nodejs: Debian 13, static, base, cc, nodejs20"],
