@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Bases, Engine, EpochSource, Remotes};
-use jettison_debian::{AptSource, Architecture, NoIndexCache, Supply};
+use jettison_debian::{AptSource, Architecture, Supply};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
     Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
@@ -19,6 +19,7 @@ use crate::archives::{archives, debian_sources, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
 use crate::family::Family;
+use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::registry::{Registries, hint};
@@ -290,7 +291,7 @@ impl<'a> SettingsBases<'a> {
             sources: &debian_sources(found.list, architecture),
             supply: Supply {
                 fetch: &http,
-                cache: &NoIndexCache,
+                cache: &IndexFiles::new(self.engine.store.root()),
                 now: self.now,
             },
             downloads: &downloads,
