@@ -19,6 +19,7 @@ mod prune;
 mod remotes;
 mod secrets;
 mod snapshot;
+mod supply;
 mod tree;
 
 pub use crate::build::{
@@ -53,3 +54,4 @@ pub use crate::remotes::{
 };
 pub use crate::secrets::{NoSecrets, Secrets};
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};
+pub use crate::supply::Supplier;

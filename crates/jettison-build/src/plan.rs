@@ -266,6 +266,13 @@ pub struct CopyDefinition {
     pub archives: Archives,
 }
 
+impl CopyDefinition {
+    /// Whether the result is the same on top of anything. With a mode it is not (BuildKit: `dispatchCopy`).
+    pub(crate) fn is_independent(&self) -> bool {
+        self.is_linked && self.chmod.is_none()
+    }
+}
+
 /// One source of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyItem {

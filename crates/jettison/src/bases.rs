@@ -9,7 +9,8 @@ use jettison_build::{Bases, Engine, EpochSource, Remotes};
 use jettison_debian::{AptSource, Architecture, Keyring};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
+    Image, LayerNeed, Naming, PlatformNeed, PullRequest, Reference, import_from_layout,
+    import_layout,
 };
 use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
 
@@ -160,6 +161,8 @@ impl SettingsBases<'_> {
             platform: &wanted,
             platform_need: PlatformNeed::Preferred,
             naming,
+            // What is only copied onto needs none of its files.
+            layers: LayerNeed::Later,
         };
         let familiar = reference.familiar();
         let pulled = registries

@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 mod items;
+mod layers;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -26,6 +27,7 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
+mod wanted;
 pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

@@ -134,8 +134,8 @@ fn steps(built: &Built) -> Vec<Step<'_>> {
             peak_memory_bytes: record.peak_memory,
             layer: record.layer.as_ref().map(|layer| StepLayer {
                 diff_id: layer.diff_id.0.to_string(),
-                added_bytes: layer.unpacked_size,
-                files: layer.files,
+                added_bytes: layer.unpacked_size(),
+                files: layer.files(),
                 hidden_bytes: record.overwritten,
             }),
         })
