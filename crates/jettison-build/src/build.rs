@@ -38,7 +38,7 @@ use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, MountSource, StepSour
 use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
-use crate::event::Reporter;
+use crate::event::{Event, Reporter};
 use crate::exec::RunHost;
 use crate::lower::{Bases, LowerRequest, lower};
 use crate::plan::{Plan, StepId};
@@ -275,6 +275,12 @@ impl<'a> Engine<'a> {
         reporter: &dyn Reporter,
     ) -> Result<Built, BuildError> {
         let plan = lower(&parse(request.dockerfile), &request.lower, bases)?;
+        for (number, base) in plan.bases.iter().enumerate() {
+            reporter.event(Event::BaseFound {
+                base: number,
+                title: &base.title(),
+            });
+        }
         let mut steps = self.execute(&plan, request, reporter)?;
         self.note_overwritten(&plan, &mut steps)?;
         let image = self.image(&plan, &steps, request)?;

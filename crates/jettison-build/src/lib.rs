@@ -43,8 +43,8 @@ pub use crate::lower::{
 };
 pub use crate::plan::{
     Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource,
-    Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits,
-    RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
+    FoundBase, Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition,
+    RunLimits, RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
 pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, prune, store_items};

@@ -250,7 +250,7 @@ fn original(store: &Store, image: &Image, names: &[Reference]) -> Option<Package
             if is_foreign(&blob.media_type) || !seen.insert(blob.digest) {
                 continue;
             }
-            if !store.has(&blob.digest) && store.places(&blob.digest).is_empty() {
+            if !store.has(&blob.digest) && !is_unread(image, &blob.digest) {
                 return None;
             }
             let size = blob.size;
@@ -262,6 +262,12 @@ fn original(store: &Store, image: &Image, names: &[Reference]) -> Option<Package
             blobs,
         })
     })
+}
+
+/// Whether a blob is a layer of the image that was left where it is.
+fn is_unread(image: &Image, blob: &Digest) -> bool {
+    let mut layers = image.layers().iter();
+    layers.any(|layer| layer.blob.digest == *blob && layer.measure.is_none())
 }
 
 /// Registry and repository of a name.

@@ -8,6 +8,7 @@ mod named;
 mod options;
 pub(super) mod outside;
 mod platforms;
+mod provenance;
 mod results;
 mod table;
 

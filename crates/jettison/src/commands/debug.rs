@@ -149,12 +149,12 @@ fn toolbox_image(
     let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now)
         .with_registries(&registries);
     let platform = Platform::new("linux", &Surroundings::architecture());
-    let image = bases.base(name, &platform).map_err(|error| {
+    let found = bases.base(name, &platform).map_err(|error| {
         Failure::user(format!("cannot get the toolbox {name}"))
             .because(error.as_ref())
             .hint("--toolbox=host takes this machine's static busybox; an image that has one will do, too")
     })?;
-    complete(image)
+    complete(found.image)
 }
 
 /// Tells what is being assembled, and nothing of its steps.

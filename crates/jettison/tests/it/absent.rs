@@ -188,6 +188,41 @@ fn those_who_look_at_files_fetch_them() {
 }
 
 #[test]
+fn an_image_to_look_into_and_its_tools_come_from_their_registry() {
+    let Some(world) = World::new() else { return };
+    let base = world.name("base:1");
+    let scratch = Scratch::new(PROGRAM);
+    // Neither is here.
+    let debug = [
+        "debug",
+        "-q",
+        "--toolbox",
+        &base,
+        &base,
+        "cat",
+        "/data/file",
+    ];
+    let outcome = scratch.jettison(&debug).succeeded();
+    assert_eq!(outcome.stdout, "content\n");
+    assert_ne!(world.n_fetched(), 0);
+    scratch.jettison(&debug).succeeded();
+    assert!(world.proxy.take_requests().is_empty());
+    let again = [&["debug", "--pull=always"][..], &debug[1..]].concat();
+    scratch.jettison(&again).succeeded();
+    assert!(!world.proxy.take_requests().is_empty());
+    let never = ["debug", "--pull=never", "--toolbox=host", "other"];
+    let missing = scratch.jettison(&never).to_string();
+    assert!(missing.contains("no such image: other"), "{missing}");
+    // The tools alone.
+    let scratch = world.machine("CMD [\"/x\"]\n");
+    build(&scratch, &["-q", "-t", "app"]);
+    assert_eq!(world.n_fetched(), 0);
+    let outcome = scratch.jettison(&["debug", "--toolbox", &base, "app", "true"]);
+    outcome.succeeded();
+    assert_ne!(world.n_fetched(), 0);
+}
+
+#[test]
 fn files_are_copied_from_an_image_that_nobody_has_looked_at() {
     let Some(world) = World::new() else { return };
     let scratch = world.machine("ENV A=b\n");

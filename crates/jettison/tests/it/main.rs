@@ -36,6 +36,7 @@ mod pruning;
 mod pushing;
 mod registries;
 mod registry_faults;
+mod resolved;
 mod running;
 mod shared;
 mod users;
