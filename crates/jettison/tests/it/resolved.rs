@@ -127,7 +127,7 @@ fn settings_say_what_a_name_stands_for() {
         ("debian://", "debian://"),
         (
             "rpm://leap",
-            "take debian://SUITE, docker-image://NAME or oci-layout://DIR",
+            "take debian://SUITE, distroless://NAME, docker-image://NAME or oci-layout://DIR",
         ),
     ] {
         scratch.write(
