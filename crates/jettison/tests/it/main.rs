@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absent;
 mod archive;
 mod arrows;
 mod build_contexts;
@@ -35,6 +36,7 @@ mod pruning;
 mod pushing;
 mod registries;
 mod registry_faults;
+mod resolved;
 mod running;
 mod shared;
 mod users;
