@@ -16,7 +16,11 @@ pub use jettison_build::timestamp;
 
 pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
-    Downloads, assemble, base_reference,
+    DistrolessBase, DistrolessError, DistrolessImage, DistrolessNameError, DistrolessRequest,
+    DistrolessVariant, Downloads, FileFact, Generator, Levels, LocalPackage, PackageFacts, Recipe,
+    RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser, Recipes, Slice,
+    SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
+    debian_architecture,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

@@ -6,16 +6,19 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Bases, Engine, EpochSource, Remotes};
-use jettison_debian::{AptSource, Architecture, Keyring};
+use jettison_debian::{AptSource, Architecture, NoIndexCache, Supply};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
     Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
 };
-use jettison_slim::{AssembleRequest, DebianBase, assemble, base_reference};
+use jettison_slim::{
+    AssembleRequest, DebianBase, DistrolessBase, assemble, base_reference, debian_architecture,
+};
 
-use crate::archives::{archives, host_sources};
+use crate::archives::{archives, debian_sources, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
+use crate::family::Family;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::registry::{Registries, hint};
@@ -112,7 +115,21 @@ impl SettingsBases<'_> {
     }
 
     fn find(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
-        let address = self.settings.bases.get(name).map_or(name, String::as_str);
+        let address = self.settings.base_address(name);
+        let address = address.as_ref();
+        if DistrolessBase::is_address(address) {
+            let family = Family {
+                store: self.engine.store,
+                settings: self.settings,
+                archive: self.archive,
+                now: self.now,
+                reporter: self.reporter,
+            };
+            let base: DistrolessBase = address.parse()?;
+            let architecture = debian_architecture(&platform.architecture, None)
+                .ok_or_else(|| format!("Debian has no packages for {platform}"))?;
+            return family.base(&base, &architecture, self.pull);
+        }
         if address.starts_with("debian://") {
             if platform.architecture != Surroundings::architecture() {
                 return Err(format!(
@@ -268,14 +285,14 @@ impl<'a> SettingsBases<'a> {
         ));
         let http = Http::new();
         let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
-        let keyring = Keyring::debian();
         let request = AssembleRequest {
             base,
-            archives: &found.list,
-            architecture: &architecture,
-            keyring: &keyring,
-            now: self.now,
-            fetch: &http,
+            sources: &debian_sources(found.list, architecture),
+            supply: Supply {
+                fetch: &http,
+                cache: &NoIndexCache,
+                now: self.now,
+            },
             downloads: &downloads,
         };
         let assembled = assemble(self.engine, &request, self.reporter)?;
@@ -290,7 +307,8 @@ impl<'a> SettingsBases<'a> {
 
 /// The name that a base has in the store, if it can have one.
 pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Reference> {
-    let address = settings.bases.get(name).map_or(name, String::as_str);
+    let address = settings.base_address(name);
+    let address = address.as_ref();
     if !address.starts_with("debian://") {
         let image = address.strip_prefix("docker-image://").unwrap_or(address);
         return image.parse().ok();

@@ -1,5 +1,6 @@
 //! One file for each command: arguments in, one library call, its result to the output.
 
+pub(crate) mod base;
 pub(crate) mod build;
 mod build_failure;
 mod call;

@@ -11,6 +11,7 @@ mod daemon;
 mod drawing;
 mod explanation;
 mod failure;
+mod family;
 mod known_images;
 mod listing;
 mod network;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::History(args) => {
             commands::history::run(&cli.global, args, &surroundings, &mut output)
         }
+        Command::Base(args) => commands::base::run(&cli.global, args, &surroundings, &mut output),
         Command::Tag(args) => commands::tag::run(&cli.global, args, &surroundings),
         Command::Rmi(args) => commands::rmi::run(&cli.global, args, &surroundings, &mut output),
         Command::Save(args) => commands::save::run(&cli.global, args, &surroundings),

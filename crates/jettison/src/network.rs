@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use jettison_build::{Event, Reporter};
-use jettison_debian::{Fetch, FetchError, Package, Sha256};
+use jettison_debian::{Fetch, FetchError, PackageFile, Sha256};
 use jettison_slim::Downloads;
 use ureq::Agent;
 use ureq::config::Config;
@@ -154,21 +154,19 @@ impl<'a> DownloadCache<'a> {
     }
 
     /// The file of one package; checked now if it was fetched, else when it was.
-    fn package(&self, package: Package<'_>) -> Result<PathBuf, BoxError> {
-        let path = self
-            .dir
-            .join(package.sha256().to_string().trim_start_matches("sha256:"));
-        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == package.size())
-            && fs::read(&path).is_ok_and(|bytes| Sha256::of(&bytes) == package.sha256())
+    fn file(&self, wanted: &PackageFile) -> Result<PathBuf, BoxError> {
+        let path = self.dir.join(wanted.sha256.to_string());
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == wanted.size)
+            && fs::read(&path).is_ok_and(|bytes| Sha256::of(&bytes) == wanted.sha256)
         {
             return Ok(path);
         }
-        let url = package.url();
+        let url = &wanted.url;
         let bytes = self
             .fetch
-            .fetch(&url, package.size())?
+            .fetch(url, wanted.size)?
             .ok_or_else(|| format!("{url} does not exist"))?;
-        package.check_file(&bytes)?;
+        wanted.check(&bytes)?;
         let temporary = path.with_extension(format!("{}.new", std::process::id()));
         fs::write(&temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &path))
@@ -181,25 +179,25 @@ impl<'a> DownloadCache<'a> {
 }
 
 impl Downloads for DownloadCache<'_> {
-    fn packages(&self, packages: &[Package<'_>]) -> Result<Vec<PathBuf>, BoxError> {
-        let total: u64 = packages.iter().map(Package::size).sum();
+    fn files(&self, wanted: &[PackageFile]) -> Result<Vec<PathBuf>, BoxError> {
+        let total: u64 = wanted.iter().map(|file| file.size).sum();
         let next = AtomicUsize::new(0);
         let state = Mutex::new((0, Vec::new()));
         thread::scope(|scope| {
-            for _ in 0..PARALLEL.min(packages.len()) {
+            for _ in 0..PARALLEL.min(wanted.len()) {
                 scope.spawn(|| {
-                    while let Some((index, package)) = take(&next, packages) {
-                        let result = self.package(*package);
+                    while let Some((index, file)) = take(&next, wanted) {
+                        let result = self.file(file);
                         let failed = result.is_err();
                         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                        state.0 += package.size();
+                        state.0 += file.size;
                         state.1.push((index, result));
                         self.reporter.event(Event::TaskProgress {
                             done: state.0,
                             total,
                         });
                         if failed {
-                            next.store(packages.len(), Ordering::Relaxed);
+                            next.store(wanted.len(), Ordering::Relaxed);
                         }
                     }
                 });

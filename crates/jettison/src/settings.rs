@@ -2,6 +2,7 @@
 //!
 //! The directory's file wins over the user's. Unknown keys are errors, so that a misspelt one is noticed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -133,6 +134,25 @@ impl Settings {
             user.into_iter()
                 .chain([(local.as_path(), Owner::Directory)]),
         )
+    }
+
+    /// Where the base that Dockerfiles call `name` comes from: what the settings say, or the name itself.
+    ///
+    /// A key may have a `*`, which stands for any text, as in its address. A key without one goes before those, and of
+    /// those the longest.
+    pub(crate) fn base_address<'a>(&'a self, name: &'a str) -> Cow<'a, str> {
+        if let Some(address) = self.bases.get(name) {
+            return Cow::Borrowed(address);
+        }
+        let matched = |(pattern, address): (&'a String, &'a String)| {
+            let (before, after) = pattern.split_once('*')?;
+            let middle = name.strip_prefix(before)?.strip_suffix(after)?;
+            Some((pattern.len(), address.replacen('*', middle, 1)))
+        };
+        match self.bases.iter().filter_map(matched).max() {
+            Some((_, address)) => Cow::Owned(address),
+            None => Cow::Borrowed(name),
+        }
     }
 
     /// Reads the settings of the user alone.

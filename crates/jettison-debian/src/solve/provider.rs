@@ -77,6 +77,9 @@ impl<'a> Provider<'a> {
         if candidates.iter().any(|one| Some(one.package) == parent) {
             return None;
         }
+        if parent.is_some() && self.is_ignored(relation, &candidates) {
+            return None;
+        }
         let mut sets: Vec<VersionSetId> = candidates
             .iter()
             .map(|candidate| self.candidate_set(relation, candidate))
@@ -97,6 +100,16 @@ impl<'a> Provider<'a> {
             Requirement::Union(VersionSetUnionId::from_index(unions.len() - 1))
         };
         Some(requirement.into())
+    }
+
+    /// Whether something that counts as installed satisfies `relation`.
+    fn is_ignored(&self, relation: &Relation, candidates: &[Candidate]) -> bool {
+        let ignore = &self.options.ignore;
+        let names = relation.alternatives().iter().map(Alternative::name);
+        let of_candidates = candidates
+            .iter()
+            .map(|one| self.package(one.package).name());
+        !ignore.is_empty() && names.chain(of_candidates).any(|name| ignore.contains(name))
     }
 
     fn candidate_set(&self, relation: &Relation, candidate: &Candidate) -> VersionSetId {
@@ -266,7 +279,7 @@ impl DependencyProvider for Provider<'_> {
         }
         let solvable = SolvableId::from_index(name.to_index());
         let package = self.package(package_id(solvable));
-        let is_forbidden = self.options.forbid.iter().any(|one| one == package.name());
+        let is_forbidden = self.options.forbid.contains(package.name());
         let reason = || self.add_string("it is not to be installed".to_owned());
         Some(Candidates {
             candidates: vec![solvable],

@@ -1,7 +1,9 @@
 //! What is installed for what.
 
+use std::collections::BTreeSet;
+
 use expect_test::{Expect, expect};
-use jettison_debian::{SolveOptions, parse_relations, solve};
+use jettison_debian::{SolveOptions, parse_relations, resolve};
 use proptest::prelude::*;
 
 use crate::index::index;
@@ -19,13 +21,17 @@ fn outcome(packages: &str, roots: &str, prefer: &[&str], forbid: &[&str]) -> Str
         let (name, version) = parts.next().unwrap().split_once(' ').unwrap();
         text += &stanza(name, version, &parts.collect::<Vec<_>>().join("\n"));
     }
-    let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect();
+    let names =
+        |list: &[&str]| -> Vec<String> { list.iter().map(|&name| name.to_owned()).collect() };
     let options = SolveOptions {
         prefer: names(prefer),
-        forbid: names(forbid),
+        forbid: names(forbid).into_iter().collect(),
+        ignore: BTreeSet::new(),
+        recommends: false,
     };
-    match solve(&index(&text), &parse_relations(roots).unwrap(), &options) {
-        Ok(packages) => packages
+    match resolve(&index(&text), &parse_relations(roots).unwrap(), &options) {
+        Ok(resolution) => resolution
+            .packages()
             .iter()
             .map(jettison_debian::Package::name)
             .collect::<Vec<_>>()
