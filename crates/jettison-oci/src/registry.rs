@@ -23,6 +23,7 @@ mod pull;
 mod pull_all;
 mod push;
 mod referrers;
+mod retry_after;
 mod transfers;
 mod upload;
 mod url;
