@@ -9,6 +9,7 @@
 mod absent;
 mod archive;
 mod arrows;
+mod bases;
 mod build_contexts;
 mod build_options;
 mod builds;
