@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apt;
 mod archive;
 mod arrows;
 mod build_contexts;
