@@ -24,7 +24,9 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::NextTimeout;
+
+use crate::remote::ForwardConnector;
 
 /// How many files are fetched at a time.
 const PARALLEL: usize = 6;
@@ -55,7 +57,7 @@ impl Http {
             .build();
         let resolver = OnceResolver::default();
         Http {
-            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
+            agent: Agent::with_parts(config, ForwardConnector::default(), resolver),
         }
     }
 

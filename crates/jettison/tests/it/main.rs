@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absent;
 mod apt;
 mod archive;
 mod arrows;
@@ -22,20 +23,25 @@ mod cli;
 mod conformance;
 mod contexts;
 mod copying;
+mod daemons;
 mod debugging;
 mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod layouts;
 mod lent;
 mod loading;
+mod logins;
 mod outputs;
 mod peers;
 mod progress;
+mod proxies;
 mod pruning;
 mod pushing;
 mod registries;
 mod registry_faults;
+mod resolved;
 mod running;
 mod shared;
 mod users;
