@@ -10,6 +10,7 @@ mod absent;
 mod apt;
 mod archive;
 mod arrows;
+mod bases;
 mod build_contexts;
 mod build_options;
 mod builds;
