@@ -140,11 +140,7 @@ impl Family<'_> {
     }
 
     /// What the file at `path` says about the request.
-    pub(crate) fn locked(
-        &self,
-        request: &FamilyRequest<'_>,
-        path: &Path,
-    ) -> Result<Locked, BoxError> {
+    pub(crate) fn locked(request: &FamilyRequest<'_>, path: &Path) -> Result<Locked, BoxError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
