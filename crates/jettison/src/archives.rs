@@ -228,7 +228,7 @@ deb http://mirror.example/security bookworm-security main
         check(
             "sid",
             None,
-            expect!["http://ftp.debian.org/debian sid main"],
+            expect!["http://mirror.example/debian sid main"],
         );
         check(
             "kali-rolling",

@@ -48,7 +48,14 @@ fn assembled(scratch: &Scratch, name: &str) -> String {
     let tag = format!("base/{plain}");
     // All of these tests see the same packages.
     let (recipe, _) = name.split_once(':').unwrap_or((name, ""));
-    let lock = format!("{}.lock", if name.contains("debug") { &plain } else { recipe });
+    let lock = format!(
+        "{}.lock",
+        if name.contains("debug") {
+            &plain
+        } else {
+            recipe
+        }
+    );
     let arguments = ["base", "build", name, "-t", &tag, "--lock", &lock];
     scratch.jettison(&arguments).succeeded();
     tag
@@ -60,7 +67,9 @@ fn unpacked(scratch: &Scratch, image: &str) -> PathBuf {
     let name = format!("files/{}", image.replace('/', "-"));
     scratch.write("unpack/Dockerfile", format!("FROM {image}\n"));
     let dest = format!("type=local,dest={name}");
-    scratch.jettison(&["build", "-q", "-o", &dest, "unpack"]).succeeded();
+    scratch
+        .jettison(&["build", "-q", "-o", &dest, "unpack"])
+        .succeeded();
     scratch.dir().join(name)
 }
 
@@ -102,7 +111,11 @@ fn they_are_no_larger_than_googles_and_hold_nothing_that_serves_an_attacker() {
                 "{name} has {size} bytes, and {megabytes} MB is the limit"
             );
             for (path, mode) in &files {
-                assert_eq!(mode & 0o6000, 0, "{name}: {path} makes somebody else of its user");
+                assert_eq!(
+                    mode & 0o6000,
+                    0,
+                    "{name}: {path} makes somebody else of its user"
+                );
                 assert_eq!(mode & 0o002, 0, "{name}: {path} can be written by anybody");
                 let program = path.rsplit('/').next().unwrap();
                 let is_run = mode & 0o111 != 0 || path.contains("bin/");
@@ -125,7 +138,10 @@ fn every_file_belongs_to_a_package_and_every_listed_file_is_there() {
             let mut sums = String::new();
             for entry in fs::read_dir(root.join(STATUS)).unwrap() {
                 let path = entry.unwrap().path();
-                if path.extension().is_some_and(|extension| extension == "md5sums") {
+                if path
+                    .extension()
+                    .is_some_and(|extension| extension == "md5sums")
+                {
                     sums += &fs::read_to_string(path).unwrap();
                 }
             }
@@ -138,8 +154,14 @@ fn every_file_belongs_to_a_package_and_every_listed_file_is_there() {
                 .collect();
             let orphans: Vec<_> = found.difference(&listed).collect();
             let phantoms: Vec<_> = listed.difference(&found).collect();
-            assert!(orphans.is_empty(), "{name} has files of no package: {orphans:?}");
-            assert!(phantoms.is_empty(), "{name} lists files that it lacks: {phantoms:?}");
+            assert!(
+                orphans.is_empty(),
+                "{name} has files of no package: {orphans:?}"
+            );
+            assert!(
+                phantoms.is_empty(),
+                "{name} lists files that it lacks: {phantoms:?}"
+            );
             scratch.write("sums", &sums);
             let mut check = scratch.tool("md5sum", &["--check", "--quiet", "--strict"]);
             check.arg(scratch.dir().join("sums")).current_dir(&root);
@@ -156,7 +178,10 @@ fn dpkg_lists_exactly_the_packages_of_the_lock() {
         let mut status = String::new();
         for entry in fs::read_dir(root.join(STATUS)).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "md5sums") {
+            if path
+                .extension()
+                .is_none_or(|extension| extension != "md5sums")
+            {
                 let stanza = fs::read_to_string(path).unwrap();
                 status += &format!("Status: install ok installed\n{}\n\n", stanza.trim_end());
             }
@@ -201,7 +226,9 @@ fn the_same_lock_gives_the_same_image_anywhere_and_any_day() {
         let downloads = other.root().join("downloads");
         fs::create_dir_all(&downloads).unwrap();
         let mut copy = Command::new("cp");
-        copy.arg("-r").arg(scratch.root().join("downloads/sha256")).arg(&downloads);
+        copy.arg("-r")
+            .arg(scratch.root().join("downloads/sha256"))
+            .arg(&downloads);
         assert!(copy.status().unwrap().success());
         let line = format!("umask 077; exec \"{PROGRAM}\" {}", arguments.join(" "));
         let mut command = other.tool("faketime", &["2031-05-06 07:08:09", "sh", "-c", &line]);
@@ -290,8 +317,16 @@ fn run(scratch: &Scratch, base: &str, arguments: &[&str]) -> Outcome {
     let image = assembled(scratch, base);
     let tag = format!("app/{}", image.replace('/', "-"));
     scratch.write("app/Dockerfile", format!("FROM {image}\nCOPY app /app\n"));
-    scratch.jettison(&["build", "-q", "-t", &tag, "app"]).succeeded();
-    let mut all = vec!["run", "--read-only", "--add-host", "lab.test:10.9.8.7", &tag];
+    scratch
+        .jettison(&["build", "-q", "-t", &tag, "app"])
+        .succeeded();
+    let mut all = vec![
+        "run",
+        "--read-only",
+        "--add-host",
+        "lab.test:10.9.8.7",
+        &tag,
+    ];
     all.extend(arguments);
     scratch.jettison(&all)
 }
@@ -302,7 +337,9 @@ fn programs_in_c_run_on_static_base_and_cc_of_both_releases() {
         return;
     }
     with_root(|scratch| {
-        scratch.write("app.c", PROGRAM_IN_C).write("app/.dockerignore", "Dockerfile\n");
+        scratch
+            .write("app.c", PROGRAM_IN_C)
+            .write("app/.dockerignore", "Dockerfile\n");
         let compile = |arguments: &[&str]| {
             let mut command = scratch.tool("gcc", &["-O1", "-o", "app/app", "app.c"]);
             scratch.outcome(command.args(arguments)).succeeded();
@@ -417,7 +454,9 @@ fn they_stand_wherever_a_base_may_stand() {
                 "app/Dockerfile",
                 "FROM distroless://static-debian12 AS other\nFROM gcr.io/distroless/python3-debian12:nonroot\nCOPY --from=other /etc/passwd /other\nCOPY app /app\nCMD [\"/app\"]\n",
             );
-        scratch.jettison(&["build", "-q", "-t", "mapped", "app"]).succeeded();
+        scratch
+            .jettison(&["build", "-q", "-t", "mapped", "app"])
+            .succeeded();
         let outcome = scratch.jettison(&["run", "mapped"]);
         assert_eq!(outcome.succeeded().stdout, "mapped\n");
     });
