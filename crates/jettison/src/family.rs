@@ -18,7 +18,7 @@ use jettison_slim::{
     Recipes, assemble_distroless, choose_packages, codename, security_fixes,
 };
 
-use crate::archives::{archives, debian_sources, host_sources};
+use crate::archives::{archives, host_sources};
 use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
@@ -93,9 +93,9 @@ impl Family<'_> {
         architecture: &Architecture,
     ) -> Result<Reference, BoxError> {
         let mut text = format!("{levels:?}\n{architecture}\n");
-        for archive in self.archives(levels.release)?.list {
-            let _infallible = writeln!(text, "{} {}", archive.uri, archive.suite);
-        }
+        text += &self
+            .archives(levels.release)?
+            .identity(&self.settings.debian);
         let digest = Digest::of(text.as_bytes()).hex();
         let name = levels.levels.first().map_or("base", |(name, _)| name);
         let text = format!("localhost/distroless:{name}-{}", &digest[..12]);
@@ -126,7 +126,7 @@ impl Family<'_> {
             cache: &IndexFiles::new(self.store.root()),
             now: self.now,
         };
-        let sources = debian_sources(found.list, request.architecture.clone());
+        let sources = found.sources(request.architecture.clone(), &self.settings.debian)?;
         self.task("load the package indexes", || {
             Ok(load_universe(&supply, &sources)?)
         })
@@ -141,11 +141,7 @@ impl Family<'_> {
     }
 
     /// What the file at `path` says about the request.
-    pub(crate) fn locked(
-        &self,
-        request: &FamilyRequest<'_>,
-        path: &Path,
-    ) -> Result<Locked, BoxError> {
+    pub(crate) fn locked(request: &FamilyRequest<'_>, path: &Path) -> Result<Locked, BoxError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -8,7 +8,7 @@ use jettison_debian::{LockedPackage, Version};
 use crate::cli::{BaseUpdateArgs, Global};
 use crate::commands::base::{BoxError, Chosen, Place, failure};
 use crate::failure::Failure;
-use crate::family::{Locked, write_lock};
+use crate::family::{Family, Locked, write_lock};
 use crate::output::{Look, Output};
 use crate::progress::{Progress, Reasons};
 use crate::surroundings::Surroundings;
@@ -29,7 +29,7 @@ pub(super) fn run(
     let family = place.family(&args.choice, &progress);
     let failed = |error: BoxError| failure(&chosen.title, &error);
     let request = chosen.request();
-    let old = match family.locked(&request, path).map_err(failed)? {
+    let old = match Family::locked(&request, path).map_err(failed)? {
         Locked::Found(lock) => Some(lock),
         Locked::Missing(others) => others,
         Locked::Stale => None,
