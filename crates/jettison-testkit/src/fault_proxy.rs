@@ -18,6 +18,8 @@ pub enum Mishap {
     Flipped(usize),
     /// The answer waits.
     Delayed(Duration),
+    /// The answer's body comes in pieces of so many bytes, with pauses between them.
+    Trickled(usize, Duration),
     /// There is this answer, a status and headers, in place of the server's.
     Instead(u16, Vec<(String, String)>),
     /// A header of the answer has this value.
@@ -43,6 +45,7 @@ impl fmt::Debug for Mishap {
             Mishap::Cut(end) => write!(formatter, "cut after {end}"),
             Mishap::Flipped(place) => write!(formatter, "flipped at {place}"),
             Mishap::Delayed(time) => write!(formatter, "delayed by {time:?}"),
+            Mishap::Trickled(size, pause) => write!(formatter, "{size} bytes each {pause:?}"),
             Mishap::Instead(status, _) => write!(formatter, "status {status}"),
             Mishap::Header(name, value) => write!(formatter, "{name}: {value}"),
             Mishap::Shortened(end) => write!(formatter, "shortened to {end}"),
@@ -75,6 +78,7 @@ pub struct MishapPlan {
 pub struct FaultProxy {
     address: SocketAddr,
     plan: Arc<Mutex<Option<MishapPlan>>>,
+    ranges: Arc<Mutex<Vec<String>>>,
 }
 
 struct Message {
@@ -95,15 +99,24 @@ impl FaultProxy {
         let address = address.expect("a bound socket has an address");
         let plan = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&plan);
+        let ranges = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&ranges);
         let upstream = upstream.to_owned();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (plan, upstream) = (Arc::clone(&shared), upstream.clone());
+                let (plan, seen) = (Arc::clone(&shared), Arc::clone(&seen));
+                let upstream = upstream.clone();
                 // A connection that breaks is what this is for.
-                thread::spawn(move || serve(&client, &upstream, &plan).unwrap_or_default());
+                thread::spawn(move || {
+                    serve(&client, &upstream, (&plan, &seen)).unwrap_or_default();
+                });
             }
         });
-        FaultProxy { address, plan }
+        FaultProxy {
+            address,
+            plan,
+            ranges,
+        }
     }
 
     /// The host and the port.
@@ -114,6 +127,12 @@ impl FaultProxy {
     /// Lets this happen from now on, and nothing else.
     pub fn plan(&self, plan: MishapPlan) {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+    }
+
+    /// The header `Range` of all requests that had one.
+    pub fn ranges(&self) -> Vec<String> {
+        let ranges = self.ranges.lock().unwrap_or_else(PoisonError::into_inner);
+        ranges.clone()
     }
 
     /// Whether what was planned has happened at least once.
@@ -141,11 +160,21 @@ fn mishap(plan: &Mutex<Option<MishapPlan>>, request: &Message) -> Option<Mishap>
     Some(plan.mishap.clone())
 }
 
-fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -> io::Result<()> {
+fn serve(
+    client: &TcpStream,
+    upstream: &str,
+    (plan, ranges): (&Mutex<Option<MishapPlan>>, &Mutex<Vec<String>>),
+) -> io::Result<()> {
     client.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut reader = BufReader::new(client);
     while let Some(mut request) = read_message(&mut reader, true)? {
         let is_head = request.first_line.starts_with("HEAD ");
+        let mut headers = request.headers.iter();
+        let range = headers.find(|(name, _)| name.eq_ignore_ascii_case("range"));
+        if let Some((_, range)) = range {
+            let mut ranges = ranges.lock().unwrap_or_else(PoisonError::into_inner);
+            ranges.push(range.clone());
+        }
         let mishap = mishap(plan, &request);
         match &mishap {
             Some(Mishap::Closed) => return Ok(()),
@@ -198,6 +227,10 @@ fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -
         if let Some(Mishap::Unheard) = mishap {
             return Ok(());
         }
+        if let Some(Mishap::Trickled(size, pause)) = mishap {
+            trickle(client, &answer, size, pause)?;
+            continue;
+        }
         let end = spoil(&mut answer, mishap.as_ref());
         write_message(client, &answer, end)?;
         if end != usize::MAX {
@@ -239,6 +272,21 @@ fn spoil(answer: &mut Message, mishap: Option<&Mishap>) -> usize {
         _ => {}
     }
     usize::MAX
+}
+
+/// Writes a message piece by piece.
+fn trickle(
+    mut client: &TcpStream,
+    answer: &Message,
+    size: usize,
+    pause: Duration,
+) -> io::Result<()> {
+    write_message(client, answer, 0)?;
+    for piece in answer.body.chunks(size.max(1)) {
+        client.write_all(piece)?;
+        thread::sleep(pause);
+    }
+    Ok(())
 }
 
 fn read_message(reader: &mut impl BufRead, has_body: bool) -> io::Result<Option<Message>> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::changeset::{LayerError, measure_layer};
+use crate::changeset::{LayerError, LayerMeter, measure_layer};
 use crate::config::ImageConfig;
 use crate::descriptor::{Descriptor, Platform};
 use crate::digest::{DiffId, Digest, ManifestDigest};
@@ -15,7 +15,7 @@ use crate::media_type::MediaType;
 use crate::reference::Reference;
 use crate::registry::auth::Scopes;
 use crate::registry::client::{Call, Endpoint, Payload, RegistryClient, lock};
-use crate::registry::download::{Downloads, line};
+use crate::registry::download::{Downloads, Witness, line};
 use crate::registry::error::{RegistryError, store_error};
 use crate::registry::manifest::{Content, Served, Target};
 use crate::registry::message::Method;
@@ -90,20 +90,7 @@ impl RegistryClient<'_> {
         let _lock = store.lock_shared().map_err(store_error("work"))?;
         let found = self.resolve(request)?;
         let is_stopped = AtomicBool::new(false);
-        let pull = Pull {
-            client: self,
-            store,
-            request,
-            found: &found,
-            reference: request.reference.familiar(),
-            downloads: Downloads {
-                client: self,
-                store,
-                sources: &found.sources,
-                observer,
-                is_stopped: &is_stopped,
-            },
-        };
+        let pull = Pull::new((self, store), (request, &found), (observer, &is_stopped));
         pull.image()
     }
 
@@ -186,7 +173,7 @@ impl RegistryClient<'_> {
     }
 
     /// Finds the manifest of the image for the platform.
-    fn resolve(&self, request: &PullRequest<'_>) -> Result<Found, RegistryError> {
+    pub(crate) fn resolve(&self, request: &PullRequest<'_>) -> Result<Found, RegistryError> {
         let familiar = request.reference.familiar();
         let target = target(request.reference);
         let (mut served, sources) = self.first_served(request.reference, &target)?;
@@ -260,26 +247,48 @@ fn next_page(link: &str) -> Option<&str> {
 }
 
 /// The manifest of an image, and who serves it.
-struct Found {
-    digest: Digest,
-    manifest: Manifest,
-    descriptor: Descriptor,
-    json: Vec<u8>,
+pub(crate) struct Found {
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) json: Vec<u8>,
     /// Whether an index says that it is for the platform.
     is_chosen: bool,
     sources: Vec<Endpoint>,
 }
 
-struct Pull<'p> {
+/// An image on its way.
+pub(crate) struct Pull<'p> {
     client: &'p RegistryClient<'p>,
     store: &'p Store,
     request: &'p PullRequest<'p>,
     found: &'p Found,
     reference: String,
-    downloads: Downloads<'p>,
+    pub(crate) downloads: Downloads<'p>,
 }
 
-impl Pull<'_> {
+impl<'p> Pull<'p> {
+    pub(crate) fn new(
+        (client, store): (&'p RegistryClient<'p>, &'p Store),
+        (request, found): (&'p PullRequest<'p>, &'p Found),
+        (observer, is_stopped): (&'p dyn TransferObserver, &'p AtomicBool),
+    ) -> Pull<'p> {
+        Pull {
+            client,
+            store,
+            request,
+            found,
+            reference: request.reference.familiar(),
+            downloads: Downloads {
+                client,
+                store,
+                sources: &found.sources,
+                observer,
+                is_stopped,
+            },
+        }
+    }
+
     fn image(&self) -> Result<Pulled, RegistryError> {
         let (config_json, config) = self.config()?;
         let known = self.known(&config_json);
@@ -304,7 +313,7 @@ impl Pull<'_> {
     }
 
     /// Fetches the configuration, and looks whether it is one of an image for the platform.
-    fn config(&self) -> Result<(Vec<u8>, ImageConfig), RegistryError> {
+    pub(crate) fn config(&self) -> Result<(Vec<u8>, ImageConfig), RegistryError> {
         let unsupported = |reason: String| RegistryError::Unsupported {
             what: self.reference.clone(),
             reason,
@@ -422,19 +431,23 @@ impl Pull<'_> {
         let plain = Descriptor::new(readable(&blob.media_type).to_oci(), digest, blob.size);
         let observer = self.downloads.observer;
         let started = self.client.clock.now();
-        let is_fetched = self.downloads.fetch(blob)?;
-        if is_fetched {
-            observer.transfer(Transfer::Checks { digest });
-        }
-        let layer = match measure_layer(self.store, &plain, diff_id) {
-            // What lay there was damaged: it is fetched anew.
-            Err(error) if !is_fetched && is_damage(&error) => {
-                let removed = self.store.remove_blob(&digest);
-                removed.map_err(store_error("replace a blob"))?;
-                self.downloads.fetch(blob)?;
-                measure_layer(self.store, &plain, diff_id)
+        let mut meter = Meter(None);
+        let is_fetched = self.downloads.fetch_before(blob, &mut meter)?;
+        let layer = match meter.0 {
+            Some(meter) => {
+                observer.transfer(Transfer::Checks { digest });
+                meter.finish(&plain, diff_id)
             }
-            measured => measured,
+            None => match measure_layer(self.store, &plain, diff_id) {
+                // What lay there was damaged: it is fetched anew.
+                Err(error) if !is_fetched && is_damage(&error) => {
+                    let removed = self.store.remove_blob(&digest);
+                    removed.map_err(store_error("replace a blob"))?;
+                    self.downloads.fetch(blob)?;
+                    measure_layer(self.store, &plain, diff_id)
+                }
+                measured => measured,
+            },
         };
         let layer = layer.map_err(|source| RegistryError::Layer {
             reference: self.reference.clone(),
@@ -478,6 +491,19 @@ impl Pull<'_> {
             reference: self.reference.clone(),
             source: Box::new(source),
         }
+    }
+}
+
+/// Measures a layer that arrives, if any of it does.
+struct Meter(Option<LayerMeter>);
+
+impl Witness for Meter {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.get_or_insert_with(LayerMeter::start).add(bytes);
+    }
+
+    fn restart(&mut self) {
+        self.0 = None;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod lists;
+mod resumed;
 mod tokens;
 mod uploads;
 

@@ -26,6 +26,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod interrupted;
 mod lent;
 mod loading;
 mod outputs;
