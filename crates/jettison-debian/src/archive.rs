@@ -9,15 +9,16 @@
 //! A suite whose name ends in a slash is a directory below the URI, without components: `<uri>/<suite>InRelease`,
 //! `<uri>/<suite>Packages.xz`.
 
+use std::fmt;
 use std::io::Read as _;
 
 use crate::arch::Architecture;
 use crate::compression::Compression;
 use crate::digest::Sha256;
-use crate::fetch::{Fetch, FetchError};
-use crate::keyring::Keyring;
-use crate::packages::{PackagesError, PackagesIndex};
-use crate::release::{Freshness, Release, ReleaseError, verify_inrelease};
+use crate::fetch::{Fetch, FetchError, Fetched, IndexCache, KeptRelease};
+use crate::packages::{IndexFile, PackagesError};
+use crate::release::{Release, ReleaseError, signed_date, verify_inrelease, verify_release};
+use crate::universe::ArchiveSource;
 
 /// The largest InRelease file that is read.
 const INRELEASE_LIMIT: u64 = 16 << 20;
@@ -35,13 +36,31 @@ pub struct Archive {
     pub components: Vec<String>,
 }
 
-/// A suite that was verified.
-#[derive(Debug)]
-pub struct Suite {
+/// A suite whose Release file was verified.
+#[derive(Debug, Clone)]
+pub struct VerifiedSuite {
+    /// Which suite of which archive.
+    pub archive: Archive,
     /// What was signed.
     pub release: Release,
-    /// The packages of its components.
-    pub packages: PackagesIndex,
+}
+
+/// What loading needs from outside.
+#[derive(Clone, Copy)]
+pub struct Supply<'a> {
+    /// The network.
+    pub fetch: &'a dyn Fetch,
+    /// What was kept.
+    pub cache: &'a dyn IndexCache,
+    /// The time in Unix seconds.
+    pub now: u64,
+}
+
+impl fmt::Debug for Supply<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &mut formatter.debug_struct("Supply");
+        shown.field("now", &self.now).finish_non_exhaustive()
+    }
 }
 
 /// Why a suite cannot be loaded.
@@ -76,6 +95,29 @@ pub enum ArchiveError {
         suite: String,
         /// The index file, without an extension.
         path: String,
+    },
+    /// The suite is not for the architecture.
+    #[error(
+        "cannot use suite {suite}: it has no packages for {architecture}, only for {}",
+        list(known)
+    )]
+    Architecture {
+        /// The suite.
+        suite: String,
+        /// What was asked for.
+        architecture: Architecture,
+        /// What it has.
+        known: Vec<Architecture>,
+    },
+    /// The suite lacks a component.
+    #[error("cannot use suite {suite}: it has no component `{component}`, only {}", known.join(", "))]
+    Component {
+        /// The suite.
+        suite: String,
+        /// What was asked for.
+        component: String,
+        /// What it has.
+        known: Vec<String>,
     },
     /// A file is larger than any that we read.
     #[error("cannot load {url}: its size is {size}, and {INDEX_LIMIT} is the limit")]
@@ -116,7 +158,7 @@ pub enum ArchiveError {
     /// An index cannot be read.
     #[error("cannot read {url}")]
     Packages {
-        /// The file.
+        /// The file, without the extension of its compression.
         url: String,
         /// Why not.
         source: PackagesError,
@@ -127,6 +169,37 @@ impl Archive {
     /// Where the suite's InRelease file is.
     pub fn inrelease_url(&self) -> String {
         format!("{}InRelease", self.directory())
+    }
+
+    /// Where the suite's Release file is, whose signature lies beside it.
+    fn release_url(&self) -> String {
+        format!("{}Release", self.directory())
+    }
+
+    /// Checks that the suite has what is asked of it, where it says what it has.
+    fn check(&self, release: &Release, architecture: &Architecture) -> Result<(), ArchiveError> {
+        let known = &release.architectures;
+        if !known.is_empty() && !known.contains(architecture) {
+            return Err(ArchiveError::Architecture {
+                suite: self.suite.clone(),
+                architecture: architecture.clone(),
+                known: known.clone(),
+            });
+        }
+        // The security archive has `updates/main` where it means `main`; both names lead to the same files
+        // (apt: `debReleaseIndex::Load`, which takes the last part of a component's name).
+        let has = |component: &String| {
+            let mut known = release.components.iter();
+            known.any(|known| known == component || last_part(known) == last_part(component))
+        };
+        match self.components.iter().find(|component| !has(component)) {
+            Some(component) if !release.components.is_empty() => Err(ArchiveError::Component {
+                suite: self.suite.clone(),
+                component: component.clone(),
+                known: release.components.clone(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The directory of the suite's files, with a slash at its end.
@@ -146,6 +219,14 @@ impl Archive {
         }
         let mut paths = Vec::new();
         for component in &self.components {
+            // A file of the security archive's `updates/main` is called `main/…`.
+            let whole = format!("{component}/binary-{architecture}/Packages");
+            let is_whole = release.files.keys().any(|path| path.starts_with(&whole));
+            let component = if is_whole {
+                component
+            } else {
+                last_part(component)
+            };
             paths.push(format!("{component}/binary-{architecture}/Packages"));
             if release.has_index_of_all && !architecture.is_all() {
                 paths.push(format!("{component}/binary-all/Packages"));
@@ -155,76 +236,181 @@ impl Archive {
     }
 }
 
-/// Loads one suite: its Release file, verified, then its Packages indexes, checked against the Release file.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a different type, and a struct of them would say nothing more"
-)]
-pub fn load_suite(
-    fetch: &dyn Fetch,
-    archive: &Archive,
+fn last_part(component: &str) -> &str {
+    component.rsplit('/').next().unwrap_or(component)
+}
+
+fn list(architectures: &[Architecture]) -> String {
+    let names: Vec<&str> = architectures.iter().map(Architecture::as_str).collect();
+    names.join(", ")
+}
+
+/// Loads one suite: its Release file, verified, then the texts of its Packages indexes, checked against that file.
+pub(crate) fn load_texts(
+    supply: &Supply<'_>,
+    source: &ArchiveSource,
     architecture: &Architecture,
-    keyring: &Keyring,
-    now: u64,
-    freshness: Freshness,
-) -> Result<Suite, ArchiveError> {
+) -> Result<(VerifiedSuite, Vec<IndexFile>), ArchiveError> {
+    let archive = &source.archive;
+    let release = load_release(supply, source)?;
+    archive.check(&release, architecture)?;
+    let texts = archive
+        .index_paths(&release, architecture)
+        .iter()
+        .map(|path| {
+            let text = load_index(supply, archive, &release, path)?;
+            let url = format!("{}{path}", archive.directory());
+            let uri = archive.uri.clone();
+            Ok(IndexFile { uri, url, text })
+        })
+        .collect::<Result<_, _>>()?;
+    let archive = archive.clone();
+    Ok((VerifiedSuite { archive, release }, texts))
+}
+
+/// The suite's Release file: the one that holds its signature, or else the one beside which it lies.
+fn load_release(supply: &Supply<'_>, source: &ArchiveSource) -> Result<Release, ArchiveError> {
+    let archive = &source.archive;
     let url = archive.inrelease_url();
-    let Some(bytes) = get(fetch, archive, &url, INRELEASE_LIMIT)? else {
+    let kept = supply.cache.release(&url);
+    let mark = kept.as_ref().and_then(|kept| kept.mark.as_deref());
+    let found = match refetch(supply, archive, &url, mark)? {
+        Fetched::File { bytes, mark } => KeptRelease {
+            bytes,
+            signature: None,
+            mark,
+        },
+        Fetched::Unchanged => match kept.clone() {
+            Some(kept) => kept,
+            None => return Err(ArchiveError::Missing { url }),
+        },
+        Fetched::Missing => match detached(supply, archive)? {
+            Some(found) => found,
+            None => return Err(ArchiveError::Missing { url }),
+        },
+    };
+    let refuse = |source| ArchiveError::Release {
+        suite: archive.suite.clone(),
+        source,
+    };
+    let release = verify(supply, source, &found).map_err(refuse)?;
+    if let Some(kept) = kept {
+        let known = signed_date(&kept);
+        let (name, date) = (release_name(archive, &found), release.date);
+        if let Some(known) = known.filter(|&known| known > date) {
+            return Err(refuse(ReleaseError::Older { name, date, known }));
+        }
+        if kept == found {
+            return Ok(release);
+        }
+    }
+    supply.cache.keep_release(&url, &found);
+    Ok(release)
+}
+
+fn release_name(archive: &Archive, found: &KeptRelease) -> String {
+    match found.signature {
+        None => archive.inrelease_url(),
+        Some(_) => archive.release_url(),
+    }
+}
+
+fn verify(
+    supply: &Supply<'_>,
+    source: &ArchiveSource,
+    found: &KeptRelease,
+) -> Result<Release, ReleaseError> {
+    let name = release_name(&source.archive, found);
+    let (keyring, now, freshness) = (&source.keyring, supply.now, source.freshness);
+    match &found.signature {
+        None => verify_inrelease(&name, &found.bytes, keyring, now, freshness),
+        Some(signature) => {
+            let parts = (found.bytes.as_slice(), signature.as_slice());
+            verify_release(&name, parts, keyring, now, freshness)
+        }
+    }
+}
+
+/// A Release file and its signature in two files, as archives had them before 2009 and some still have.
+fn detached(supply: &Supply<'_>, archive: &Archive) -> Result<Option<KeptRelease>, ArchiveError> {
+    let url = archive.release_url();
+    let Some(bytes) = get(supply, archive, &url, INRELEASE_LIMIT)? else {
+        return Ok(None);
+    };
+    let url = format!("{url}.gpg");
+    let Some(signature) = get(supply, archive, &url, INRELEASE_LIMIT)? else {
         return Err(ArchiveError::Missing { url });
     };
-    let release = verify_inrelease(&url, &bytes, keyring, now, freshness).map_err(|source| {
-        ArchiveError::Release {
-            suite: archive.suite.clone(),
-            source,
-        }
-    })?;
-    drop(bytes);
-    let mut indexes = Vec::new();
-    for path in archive.index_paths(&release, architecture) {
-        let (url, text) = load_index(fetch, archive, &release, &path)?;
-        let fail = |source| ArchiveError::Packages { url, source };
-        indexes.push(PackagesIndex::parse(text, &archive.uri, architecture).map_err(fail)?);
-    }
-    let packages = if indexes.len() == 1 {
-        indexes.remove(0)
-    } else {
-        PackagesIndex::merge(PackagesIndex::empty(architecture.clone()), indexes)
-    };
-    Ok(Suite { release, packages })
+    Ok(Some(KeptRelease {
+        bytes,
+        signature: Some(signature),
+        mark: None,
+    }))
+}
+
+fn refetch(
+    supply: &Supply<'_>,
+    archive: &Archive,
+    url: &str,
+    mark: Option<&str>,
+) -> Result<Fetched, ArchiveError> {
+    let answer = supply.fetch.refetch(url, INRELEASE_LIMIT, mark);
+    answer.map_err(|source| fetch_error(archive, source))
 }
 
 fn get(
-    fetch: &dyn Fetch,
+    supply: &Supply<'_>,
     archive: &Archive,
     url: &str,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let fail = |source| ArchiveError::Fetch {
-        suite: archive.suite.clone(),
-        source,
-    };
-    fetch.fetch(url, limit).map_err(fail)
+    let answer = supply.fetch.fetch(url, limit);
+    answer.map_err(|source| fetch_error(archive, source))
 }
 
-/// The text of the index at `path`, and where it came from.
+fn fetch_error(archive: &Archive, source: FetchError) -> ArchiveError {
+    ArchiveError::Fetch {
+        suite: archive.suite.clone(),
+        source,
+    }
+}
+
+/// The text of the index at `path`: the one that was kept, or else what the smallest file that is there unpacks to.
 fn load_index(
-    fetch: &dyn Fetch,
+    supply: &Supply<'_>,
     archive: &Archive,
     release: &Release,
     path: &str,
-) -> Result<(String, String), ArchiveError> {
-    let unpacked_size = release.files.get(path).map(|&(size, _)| size);
+) -> Result<String, ArchiveError> {
+    let unpacked = release.files.get(path).copied();
+    if let Some((size, digest)) = unpacked
+        && let Some(text) = supply.cache.index(&digest, size)
+    {
+        return Ok(text);
+    }
+    let mut offers: Vec<(Compression, u64, Sha256)> = Compression::ALL
+        .into_iter()
+        .filter_map(|compression| {
+            let path = format!("{path}{}", compression.extension());
+            let (size, digest) = *release.files.get(&path)?;
+            Some((compression, size, digest))
+        })
+        .collect();
+    offers.sort_by_key(|(_, size, _)| *size);
     let mut missing = None;
-    for compression in [Compression::Xz, Compression::Gzip, Compression::None] {
+    for (compression, size, digest) in offers {
         let path = format!("{path}{}", compression.extension());
-        let Some(&promise) = release.files.get(&path) else {
-            continue;
-        };
         let url = format!("{}{path}", archive.directory());
-        match get_index(fetch, archive, release, &path, promise)? {
+        match get_index(supply, archive, release, &path, (size, digest))? {
             Some(bytes) => {
-                let text = unpack(&url, &bytes, compression, unpacked_size)?;
-                return Ok((url, text));
+                let text = unpack(&url, &bytes, compression, unpacked.map(|(size, _)| size))?;
+                if let Some((_, digest)) = unpacked {
+                    // Only what is the promised text is kept; a text that was packed was promised itself.
+                    if compression == Compression::None || Sha256::of(text.as_bytes()) == digest {
+                        supply.cache.keep_index(&digest, &text);
+                    }
+                }
+                return Ok(text);
             }
             None => missing = missing.or(Some(url)),
         }
@@ -241,7 +427,7 @@ fn load_index(
 /// The file at `path`, by its digest if the archive offers that, since the file at the path itself may change while
 /// we look; checked in any case.
 fn get_index(
-    fetch: &dyn Fetch,
+    supply: &Supply<'_>,
     archive: &Archive,
     release: &Release,
     path: &str,
@@ -256,7 +442,7 @@ fn get_index(
     }
     let urls = [release.acquire_by_hash.then_some(by_hash), Some(by_path)];
     for url in urls.into_iter().flatten() {
-        if let Some(bytes) = get(fetch, archive, &url, size)? {
+        if let Some(bytes) = get(supply, archive, &url, size)? {
             check_file(&url, &bytes, size, digest)?;
             return Ok(Some(bytes));
         }

@@ -21,6 +21,13 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
+    pub(crate) const ALL: [Compression; 4] = [
+        Compression::Xz,
+        Compression::Zstd,
+        Compression::Gzip,
+        Compression::None,
+    ];
+
     /// What the extension of `file_name` says, where it is one that Debian uses.
     pub(crate) fn of_file_name(file_name: &str) -> Option<(&str, Compression)> {
         match file_name.rsplit_once('.') {

@@ -22,6 +22,18 @@ pub(crate) fn parse_date(text: &str) -> Option<u64> {
     Some(days_since_1970(year, month, day) * 86_400 + parse_clock(clock)?)
 }
 
+/// The Unix time that `text`, such as `2026-07-11T10:16:37Z`, names.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<u64> {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let parts: Vec<&str> = date.split('-').collect();
+    let &[year, month, day] = parts.as_slice() else {
+        return None;
+    };
+    let (year, month) = (number(year, 1970, 9999)?, number(month, 1, 12)?);
+    let day = number(day, 1, days_in(month, year))?;
+    Some(days_since_1970(year, month, day) * 86_400 + parse_clock(clock)?)
+}
+
 fn parse_clock(text: &str) -> Option<u64> {
     let parts: Vec<&str> = text.split(':').collect();
     let &[hour, minute, second] = parts.as_slice() else {
@@ -55,6 +67,17 @@ fn days_in(month: u64, year: u64) -> u64 {
 
 /// Writes Unix time `seconds` as `2026-07-11 10:16:37 UTC`, for messages.
 pub(crate) fn format_date(seconds: u64) -> String {
+    let (date, clock) = date_and_clock(seconds);
+    format!("{date} {clock} UTC")
+}
+
+/// Writes Unix time `seconds` as `2026-07-11T10:16:37Z`.
+pub(crate) fn format_rfc3339(seconds: u64) -> String {
+    let (date, clock) = date_and_clock(seconds);
+    format!("{date}T{clock}Z")
+}
+
+fn date_and_clock(seconds: u64) -> (String, String) {
     let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;
     let days_of_year = |year: u64| (1..=12).map(|month| days_in(month, year)).sum::<u64>();
@@ -68,9 +91,9 @@ pub(crate) fn format_date(seconds: u64) -> String {
         month += 1;
     }
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!(
-        "{year}-{month:02}-{:02} {hour:02}:{minute:02}:{second:02} UTC",
-        days + 1
+    (
+        format!("{year}-{month:02}-{:02}", days + 1),
+        format!("{hour:02}:{minute:02}:{second:02}"),
     )
 }
 
@@ -107,5 +130,14 @@ mod tests {
     fn formatting_is_the_inverse_of_reading() {
         assert_eq!(format_date(1_783_764_997), "2026-07-11 10:16:37 UTC");
         assert_eq!(format_date(1_709_251_199), "2024-02-29 23:59:59 UTC");
+        assert_eq!(format_rfc3339(1_783_764_997), "2026-07-11T10:16:37Z");
+        assert_eq!(parse_rfc3339("2026-07-11T10:16:37Z"), Some(1_783_764_997));
+        for text in [
+            "2026-07-11",
+            "2026-07-11T10:16:37+02:00",
+            "2026-02-30T00:00:00Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 }

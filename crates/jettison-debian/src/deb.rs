@@ -225,38 +225,48 @@ impl<'a> Deb<'a> {
         Ok(lines)
     }
 
+    /// Roughly how many bytes it takes when installed, where it says so.
+    pub fn installed_size(&self) -> Option<u64> {
+        let size_kib: u64 = self.control().get("Installed-Size")?.parse().ok()?;
+        size_kib.checked_mul(1024)
+    }
+
     /// Checks that this is the package that the index promised.
     pub fn check(&self, promised: Package<'_>) -> Result<(), DebError> {
+        self.check_identity(
+            promised.name(),
+            &promised.version(),
+            &promised.architecture(),
+        )
+    }
+
+    /// Checks that the package says that it is this one.
+    pub(crate) fn check_identity(
+        &self,
+        name: &str,
+        version: &Version,
+        architecture: &Architecture,
+    ) -> Result<(), DebError> {
         let control = self.control();
         let field = |name| control.get(name).unwrap_or_default();
-        let same = |field, expected: String, actual: &str, is_same: bool| {
+        let same = |field, expected: &str, actual: &str, is_same: bool| {
             if is_same {
                 return Ok(());
             }
             Err(DebError::Promise {
                 field,
-                expected,
+                expected: expected.to_owned(),
                 actual: actual.to_owned(),
             })
         };
-        let name = field("Package");
-        same(
-            "name",
-            promised.name().to_owned(),
-            name,
-            name == promised.name(),
-        )?;
-        let version = field("Version");
-        let is_same = version.parse::<Version>() == Ok(promised.version());
-        same("version", promised.version().to_string(), version, is_same)?;
-        let architecture = field("Architecture");
-        let is_same = architecture.parse::<Architecture>() == Ok(promised.architecture());
-        same(
-            "architecture",
-            promised.architecture().to_string(),
-            architecture,
-            is_same,
-        )
+        let own = field("Package");
+        same("name", name, own, own == name)?;
+        let own = field("Version");
+        let is_same = own.parse::<Version>().as_ref() == Ok(version);
+        same("version", version.as_str(), own, is_same)?;
+        let own = field("Architecture");
+        let is_same = own.parse::<Architecture>().as_ref() == Ok(architecture);
+        same("architecture", architecture.as_str(), own, is_same)
     }
 }
 

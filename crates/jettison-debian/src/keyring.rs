@@ -4,12 +4,13 @@ use std::io::Cursor;
 
 use pgp::composed::{Deserializable as _, SignedPublicKey};
 use pgp::packet::Signature;
+use pgp::types::KeyDetails as _;
 
 use crate::keyring::policy::Problem;
 
 mod policy;
 
-pub(crate) use crate::keyring::policy::CLOCK_TOLERANCE;
+pub(crate) use crate::keyring::policy::{CLOCK_TOLERANCE, Signed};
 
 const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const ARMOR_END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
@@ -65,33 +66,34 @@ impl Keyring {
 
     /// The fingerprints of the primary keys, in the order of the keyring, in lower-case hex.
     pub fn fingerprints(&self) -> Vec<String> {
-        use pgp::types::KeyDetails as _;
-        let primary_keys = self.certificates.iter().map(|one| &one.primary_key);
-        primary_keys
-            .map(|key| key.fingerprint().to_string())
-            .collect()
+        self.certificates.iter().map(fingerprint).collect()
     }
 
-    /// Checks that `signature` is one of `text`, made by a key of this keyring that may sign at the time `now`.
+    /// Checks that `signature` is one of `bytes`, made by a key of this keyring that may sign at the time `now`, and
+    /// gives the fingerprint of that key's certificate.
     ///
-    /// The lines of `text` end in line feeds.
+    /// The lines of a text end in line feeds.
     pub(crate) fn verify(
         &self,
         signature: &Signature,
-        text: &str,
+        (bytes, signed): (&[u8], Signed),
         now: u64,
-    ) -> Result<(), Problem> {
-        policy::check_signature(signature, now)?;
+    ) -> Result<String, Problem> {
+        policy::check_signature(signature, signed, now)?;
         let mut problem = Problem::UnknownKey;
         for certificate in &self.certificates {
-            match policy::verify_with(certificate, signature, text, now) {
-                Ok(()) => return Ok(()),
+            match policy::verify_with(certificate, signature, bytes, now) {
+                Ok(()) => return Ok(fingerprint(certificate)),
                 Err(Problem::UnknownKey) => {}
                 Err(other) => problem = other,
             }
         }
         Err(problem)
     }
+}
+
+fn fingerprint(certificate: &SignedPublicKey) -> String {
+    certificate.primary_key.fingerprint().to_string()
 }
 
 fn presume_keyring(bytes: &[u8]) -> Keyring {

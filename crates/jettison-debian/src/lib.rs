@@ -15,31 +15,40 @@ mod deb822;
 mod digest;
 mod fetch;
 mod keyring;
+mod lock;
 mod package;
 mod packages;
+mod policy;
 mod relation;
 mod release;
 mod solve;
 mod sources;
 mod status;
+mod universe;
 mod version;
 
 pub use crate::arch::{Architecture, ArchitectureError};
-pub use crate::archive::{Archive, ArchiveError, Suite, load_suite};
+pub use crate::archive::{Archive, ArchiveError, Supply, VerifiedSuite};
 pub use crate::base::{Variant, base_roots};
 pub use crate::deb::{ControlFile, Deb, DebError, Md5Sum};
 pub use crate::deb822::{Deb822Error, Field, Stanza, parse_stanzas};
 pub use crate::digest::{Sha256, Sha256Error};
-pub use crate::fetch::{Fetch, FetchError};
+pub use crate::fetch::{Fetch, FetchError, Fetched, IndexCache, KeptRelease, NoIndexCache};
 pub use crate::keyring::{Keyring, KeyringError};
+pub use crate::lock::{Lock, LockError, LockedArchive, LockedPackage, PackageFile, parse_lock};
 pub use crate::package::{MultiArch, Package, PackagePart, Priority};
 pub use crate::packages::{PackageId, PackagesError, PackagesIndex};
+pub use crate::policy::{PackageRequest, Pin, PinnedVersions};
 pub use crate::relation::{
     Alternative, ArchitectureQualifier, ArchitectureRestriction, Operator, Relation, RelationError,
     VersionConstraint, parse_relations,
 };
-pub use crate::release::{Freshness, Release, ReleaseError, verify_inrelease};
-pub use crate::solve::{SolveError, SolveOptions, solve};
+pub use crate::release::{Freshness, Release, ReleaseError, verify_inrelease, verify_release};
+pub use crate::solve::{
+    Chosen, DependencyField, Reason, Resolution, SolveError, SolveOptions, Unsatisfied,
+    exact_packages, resolve, unsatisfied,
+};
 pub use crate::sources::{AptSource, SignedBy, SourcesError, SourcesFormat, apt_sources};
 pub use crate::status::{InstallStatus, InstalledPackage, parse_status};
+pub use crate::universe::{ArchiveSource, Sources, Universe, load_universe};
 pub use crate::version::{Version, VersionError};

@@ -4,18 +4,18 @@ use std::fmt;
 
 use crate::arch::Architecture;
 use crate::archive::{ArchiveError, check_file};
-use crate::deb822::{field_of, raw_fields};
+use crate::deb822::field_of;
 use crate::digest::Sha256;
-use crate::packages::PackageId;
+use crate::packages::{IndexText, PackageId};
 use crate::relation::{Relation, RelationError, check_package_name, parse_relations};
 use crate::version::Version;
 
 /// What an index says of a package. Cheap to copy; the fields are read from the text when they are asked for.
 #[derive(Clone, Copy)]
 pub struct Package<'a> {
-    // Invariant: `Package::check` accepts it.
+    // Invariant: the six parts are there and well-formed, as `packages::scan` finds out.
     stanza: &'a str,
-    uri: &'a str,
+    text: &'a IndexText,
     id: PackageId,
 }
 
@@ -64,36 +64,15 @@ pub enum MultiArch {
     Allowed,
 }
 
-/// What `Package::check` found to be there and well-formed.
+/// What was found to be there and well-formed when the index was read.
 fn presume<T>(field: Option<T>) -> T {
-    field.expect("`Package::check` has read this field")
+    field.expect("loading the index has read this field")
 }
 
 impl<'a> Package<'a> {
-    /// The package that was checked before.
-    pub(crate) fn new(stanza: &'a str, uri: &'a str, id: PackageId) -> Package<'a> {
-        Package { stanza, uri, id }
-    }
-
-    /// The package of `stanza`, or the part of it that is missing or malformed.
-    pub(crate) fn check(stanza: &'a str, uri: &'a str) -> Result<Package<'a>, PackagePart> {
-        let mut missing = PackagePart::ALL.to_vec();
-        for (_, field) in raw_fields(stanza) {
-            let Some((name, value)) = field.split_once(':') else {
-                continue;
-            };
-            let is_of = |part: &PackagePart| name.eq_ignore_ascii_case(part.field_name());
-            if let Some(part) = PackagePart::ALL.into_iter().find(is_of) {
-                if !part.is_well_formed(value.trim()) {
-                    return Err(part);
-                }
-                missing.retain(|other| *other != part);
-            }
-        }
-        match missing.first() {
-            Some(part) => Err(*part),
-            None => Ok(Package::new(stanza, uri, PackageId(0))),
-        }
+    /// The package that the index was checked for.
+    pub(crate) fn new(stanza: &'a str, text: &'a IndexText, id: PackageId) -> Package<'a> {
+        Package { stanza, text, id }
     }
 
     /// Its number in the index.
@@ -227,12 +206,21 @@ impl<'a> Package<'a> {
 
     /// The archive's URI.
     pub fn archive_uri(&self) -> &'a str {
-        self.uri
+        &self.text.uri
+    }
+
+    /// The position of its archive among the sources that were loaded together.
+    pub fn archive(&self) -> usize {
+        self.text.archive
     }
 
     /// Where its `.deb` is.
     pub fn url(&self) -> String {
-        format!("{}/{}", self.uri.trim_end_matches('/'), self.filename())
+        format!(
+            "{}/{}",
+            self.text.uri.trim_end_matches('/'),
+            self.filename()
+        )
     }
 
     /// Checks that `bytes` are the `.deb` that the index promises.
@@ -259,14 +247,14 @@ impl fmt::Debug for Package<'_> {
 
 impl PartialEq for Package<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.stanza == other.stanza && self.uri == other.uri
+        self.stanza == other.stanza && self.text.uri == other.text.uri
     }
 }
 
 impl Eq for Package<'_> {}
 
 impl PackagePart {
-    const ALL: [PackagePart; 6] = [
+    pub(crate) const ALL: [PackagePart; 6] = [
         PackagePart::Name,
         PackagePart::Version,
         PackagePart::Architecture,
@@ -275,7 +263,7 @@ impl PackagePart {
         PackagePart::Digest,
     ];
 
-    fn field_name(self) -> &'static str {
+    pub(crate) fn field_name(self) -> &'static str {
         match self {
             PackagePart::Name => "Package",
             PackagePart::Version => "Version",
@@ -286,7 +274,7 @@ impl PackagePart {
         }
     }
 
-    fn is_well_formed(self, value: &str) -> bool {
+    pub(crate) fn is_well_formed(self, value: &str) -> bool {
         match self {
             PackagePart::Name => check_package_name(value).is_ok(),
             PackagePart::Version => value.parse::<Version>().is_ok(),
@@ -299,7 +287,7 @@ impl PackagePart {
 }
 
 /// Whether `path` is a plain path that stays below the archive's URI.
-fn is_file_name(path: &str) -> bool {
+pub(crate) fn is_file_name(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic());
     let leaves = path.starts_with('/') || path.split('/').any(|part| part == "..");
     is_plain && !leaves && !path.is_empty()

@@ -1,37 +1,56 @@
 //! Packages indexes: the binary packages of suites.
 //!
 //! An index keeps its text, of which Debian has 50 MB, exactly once. Per package there is one small `Entry` that says
-//! where its stanza is; fields are read again from the stanza whenever they are asked for. What every package must
+//! where its stanza and its name are; fields are read again from the stanza whenever they are asked for. What every package must
 //! have (name, version, architecture, file name, size, digest) is checked once, on loading.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Slot;
 use std::sync::Arc;
 
 use crate::arch::Architecture;
-use crate::deb822::{field_of, stanza_ranges};
+use crate::deb822::field_of;
 use crate::package::{Package, PackagePart};
+use crate::packages::scan::scan;
+use crate::policy::Policy;
 use crate::relation::{RelationError, parse_relations};
 use crate::version::Version;
 
-/// The packages of some suites for one architecture; of every name, the latest version.
+mod scan;
+
+/// The packages of some suites for one architecture. Of every name one version is the candidate: the latest, unless
+/// archives or versions were pinned. All others are there, but nothing chooses them.
 #[derive(Debug, Clone)]
 pub struct PackagesIndex {
     architecture: Architecture,
-    // Invariant: the ranges of `entries` are stanzas of these texts, and `Package::check` accepts all of them.
+    // Invariant: the ranges of `entries` and `others` are stanzas of these texts, and `scan` accepts all of them.
     texts: Vec<IndexText>,
-    // In the order of the texts, but a later version takes the place of an earlier one.
+    // The candidates, in the order of the texts, but a better version takes the place of an earlier one.
     entries: Vec<Entry>,
+    // All other versions, sorted by name, of one name in the order of the texts. Their numbers follow the candidates'.
+    others: Vec<Entry>,
     // Invariant: the positions of all entries, sorted by name; no two have the same name.
     by_name: Vec<u32>,
     // Who provides a virtual package, in the order of `entries`.
     providers: BTreeMap<Box<str>, Vec<u32>>,
 }
 
+/// An index file that was fetched and checked.
+#[derive(Debug)]
+pub(crate) struct IndexFile {
+    /// Where its archive is.
+    pub(crate) uri: String,
+    /// Where it is itself, for messages.
+    pub(crate) url: String,
+    pub(crate) text: String,
+}
+
+/// The text of one index file.
 #[derive(Debug, Clone)]
-struct IndexText {
-    uri: String,
+pub(crate) struct IndexText {
+    /// Where its archive is.
+    pub(crate) uri: String,
+    /// Which of the archives it is of.
+    pub(crate) archive: usize,
     text: Arc<String>,
 }
 
@@ -40,6 +59,8 @@ struct Entry {
     text: u32,
     start: u32,
     end: u32,
+    name_start: u32,
+    name_length: u32,
     has_provides: bool,
 }
 
@@ -81,6 +102,7 @@ impl PackagesIndex {
             architecture,
             texts: Vec::new(),
             entries: Vec::new(),
+            others: Vec::new(),
             by_name: Vec::new(),
             providers: BTreeMap::new(),
         }
@@ -92,38 +114,61 @@ impl PackagesIndex {
         uri: &str,
         architecture: &Architecture,
     ) -> Result<PackagesIndex, PackagesError> {
+        let file = IndexFile {
+            uri: uri.to_owned(),
+            url: String::new(),
+            text,
+        };
+        PackagesIndex::of_files(vec![(0, file)], architecture, &Policy::latest())
+            .map_err(|(_, error)| error)
+    }
+
+    /// Reads index files, each with the number of its archive; of every name, the version is the candidate that
+    /// `policy` prefers. An error comes with the URL of its file.
+    pub(crate) fn of_files(
+        files: Vec<(usize, IndexFile)>,
+        architecture: &Architecture,
+        policy: &Policy<'_>,
+    ) -> Result<PackagesIndex, (String, PackagesError)> {
+        let mut index = PackagesIndex::empty(architecture.clone());
+        for (archive, IndexFile { uri, url, text }) in files {
+            index.read(&text).map_err(|error| (url, error))?;
+            let text = Arc::new(text);
+            index.texts.push(IndexText { uri, archive, text });
+        }
+        Ok(index.sorted(policy))
+    }
+
+    fn read(&mut self, text: &str) -> Result<(), PackagesError> {
         if u32::try_from(text.len()).is_err() {
             return Err(PackagesError::TooLarge { size: text.len() });
         }
-        let mut index = PackagesIndex::empty(architecture.clone());
-        for (start, end) in stanza_ranges(&text) {
-            let stanza = &text[start..end];
-            let package = Package::check(stanza, uri).map_err(|part| PackagesError::Package {
-                package: name_for_message(stanza),
-                part,
+        let number = position(self.texts.len());
+        let base = text.as_ptr() as usize;
+        for scanned in scan(text) {
+            let scanned = scanned.map_err(|wrong| PackagesError::Package {
+                package: name_for_message(wrong.stanza),
+                part: wrong.part,
             })?;
-            let provides = package.field("Provides");
-            parse_relations(provides.unwrap_or_default()).map_err(|source| {
-                PackagesError::Provides {
-                    package: package.name().to_owned(),
+            if let Some(provides) = scanned.provides {
+                parse_relations(provides).map_err(|source| PackagesError::Provides {
+                    package: scanned.name.to_owned(),
                     source,
-                }
-            })?;
-            let of_package = package.architecture();
-            if of_package.is_all() || of_package == *architecture {
-                index.entries.push(Entry {
-                    text: 0,
-                    start: position(start),
-                    end: position(end),
-                    has_provides: provides.is_some(),
+                })?;
+            }
+            let of_package = scanned.architecture;
+            if of_package == "all" || of_package == self.architecture.as_str() {
+                self.entries.push(Entry {
+                    text: number,
+                    start: position(scanned.start),
+                    end: position(scanned.end),
+                    name_start: position(scanned.name.as_ptr() as usize - base),
+                    name_length: position(scanned.name.len()),
+                    has_provides: scanned.provides.is_some(),
                 });
             }
         }
-        index.texts.push(IndexText {
-            uri: uri.to_owned(),
-            text: Arc::new(text),
-        });
-        Ok(index.sorted())
+        Ok(())
     }
 
     /// The packages of `first` and `others`; of every name, the latest version, and of equal ones the first.
@@ -134,42 +179,42 @@ impl PackagesIndex {
         others: impl IntoIterator<Item = PackagesIndex>,
     ) -> PackagesIndex {
         let mut merged = first;
+        let superseded = std::mem::take(&mut merged.others);
+        merged.entries.extend(superseded);
         for other in others {
             let offset = position(merged.texts.len());
             merged.texts.extend(other.texts.iter().cloned());
-            for package in other.iter() {
+            for entry in other.entries.iter().chain(&other.others) {
+                let package = other.package_of(*entry, PackageId(0));
                 if package.architecture().is_all() || package.architecture() == merged.architecture
                 {
-                    let entry = other.entries[package.id().0 as usize];
                     merged.entries.push(Entry {
                         text: entry.text + offset,
-                        ..entry
+                        ..*entry
                     });
                 }
             }
         }
-        merged.sorted()
+        merged.sorted(&Policy::latest())
     }
 
-    /// Keeps the latest version of every name, and sets up the ways to find packages.
-    fn sorted(mut self) -> PackagesIndex {
-        self.keep_latest();
+    /// Finds the candidate of every name, and sets up the ways to find packages.
+    fn sorted(mut self, policy: &Policy<'_>) -> PackagesIndex {
+        self.choose_candidates(policy);
         let mut by_name: Vec<u32> = (0..position(self.entries.len())).collect();
-        by_name.sort_by_key(|&at| self.at(at).name());
+        by_name.sort_by_key(|&at| self.name_of(&self.entries[at as usize]));
         self.by_name = by_name;
         let mut providers: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
         let is_provider =
             |package: &Package<'_>| self.entries[package.id().0 as usize].has_provides;
         for package in self.iter().filter(is_provider) {
-            for relation in package.provides() {
-                for alternative in relation.alternatives() {
-                    let of_name = match providers.entry(alternative.name().into()) {
-                        Slot::Occupied(slot) => slot.into_mut(),
-                        Slot::Vacant(slot) => slot.insert(Vec::new()),
-                    };
-                    if of_name.last() != Some(&package.id().0) {
-                        of_name.push(package.id().0);
-                    }
+            for name in provided_names(package.field("Provides").unwrap_or_default()) {
+                let of_name = match providers.get_mut(name) {
+                    Some(of_name) => of_name,
+                    None => providers.entry(name.into()).or_default(),
+                };
+                if of_name.last() != Some(&package.id().0) {
+                    of_name.push(package.id().0);
                 }
             }
         }
@@ -177,32 +222,45 @@ impl PackagesIndex {
         self
     }
 
-    fn keep_latest(&mut self) {
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut kept: Vec<Entry> = Vec::with_capacity(self.entries.len());
-        for &entry in &self.entries {
-            let package = self.package_of(entry, PackageId(0));
-            match places.entry(package.name()) {
-                Slot::Vacant(slot) => {
-                    slot.insert(kept.len());
-                    kept.push(entry);
-                }
-                Slot::Occupied(slot) => {
-                    let place = &mut kept[*slot.get()];
-                    let other = self.package_of(*place, PackageId(0));
-                    if package.version().cmp(&other.version()) == Ordering::Greater {
-                        *place = entry;
-                    }
-                }
+    fn choose_candidates(&mut self, policy: &Policy<'_>) {
+        let entries = std::mem::take(&mut self.entries);
+        let mut order: Vec<u32> = (0..position(entries.len())).collect();
+        order.sort_by_key(|&at| self.name_of(&entries[at as usize]));
+        // The place in the order of texts, and what stands there.
+        let mut kept: Vec<(u32, Entry)> = Vec::with_capacity(entries.len());
+        let is_same = |a: &u32, b: &u32| {
+            self.name_of(&entries[*a as usize]) == self.name_of(&entries[*b as usize])
+        };
+        let mut others = Vec::new();
+        for group in order.chunk_by(is_same) {
+            let versions: Vec<Package<'_>> = group
+                .iter()
+                .map(|&at| self.package_of(entries[at as usize], PackageId(0)))
+                .collect();
+            let best = policy.candidate(&versions);
+            if let (Some(best), Some(&place)) = (best, group.first()) {
+                kept.push((place, entries[group[best] as usize]));
             }
+            let rest = (0..group.len()).filter(|&at| Some(at) != best);
+            others.extend(rest.map(|at| entries[group[at] as usize]));
         }
-        kept.shrink_to_fit();
-        self.entries = kept;
+        kept.sort_by_key(|(place, _)| *place);
+        self.entries = kept.into_iter().map(|(_, entry)| entry).collect();
+        self.others = others;
+    }
+
+    fn name_of(&self, entry: &Entry) -> &str {
+        let start = entry.name_start as usize;
+        &self.texts[entry.text as usize].text[start..start + entry.name_length as usize]
     }
 
     fn package_of(&self, entry: Entry, id: PackageId) -> Package<'_> {
-        let IndexText { uri, text } = &self.texts[entry.text as usize];
-        Package::new(&text[entry.start as usize..entry.end as usize], uri, id)
+        let text = &self.texts[entry.text as usize];
+        Package::new(
+            &text.text[entry.start as usize..entry.end as usize],
+            text,
+            id,
+        )
     }
 
     fn at(&self, at: u32) -> Package<'_> {
@@ -229,18 +287,39 @@ impl PackagesIndex {
         (0..position(self.entries.len())).map(|at| self.at(at))
     }
 
-    /// The package called `name`.
+    /// The candidate called `name`.
     pub fn get(&self, name: &str) -> Option<Package<'_>> {
         let found = self
             .by_name
-            .binary_search_by(|&at| self.at(at).name().cmp(name));
+            .binary_search_by(|&at| self.name_of(&self.entries[at as usize]).cmp(name));
         found.ok().map(|found| self.at(self.by_name[found]))
+    }
+
+    /// All versions of `name`, the candidate first, and then in the order of the archives.
+    pub fn versions(&self, name: &str) -> Vec<Package<'_>> {
+        let start = self
+            .others
+            .partition_point(|entry| self.name_of(entry) < name);
+        let others = self.others[start..]
+            .iter()
+            .take_while(|entry| self.name_of(entry) == name);
+        let count = position(self.entries.len() + start);
+        let others = (count..).zip(others);
+        let others = others.map(|(id, entry)| self.package_of(*entry, PackageId(id)));
+        self.get(name).into_iter().chain(others).collect()
     }
 
     /// The package with the number `id`, if `id` is of this index.
     pub fn package(&self, id: PackageId) -> Option<Package<'_>> {
-        let entry = self.entries.get(id.0 as usize)?;
+        let at = id.0 as usize;
+        let others = || self.others.get(at.checked_sub(self.entries.len())?);
+        let entry = self.entries.get(at).or_else(others)?;
         Some(self.package_of(*entry, id))
+    }
+
+    /// The texts of the index files, in the order of the archives.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.text.as_str())
     }
 
     /// The packages that provide the virtual package `name`, in the order of the index, each with the versions in
@@ -253,6 +332,15 @@ impl PackagesIndex {
         };
         places.unwrap_or_default().iter().map(provider).collect()
     }
+}
+
+/// The names in the value of a field `Provides`, which was read before.
+fn provided_names(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(|one| {
+        let one = one.trim_start();
+        let end = one.find(|c: char| c.is_whitespace() || "(:[<".contains(c));
+        &one[..end.unwrap_or(one.len())]
+    })
 }
 
 fn position(at: usize) -> u32 {

@@ -8,11 +8,12 @@ use crate::arch::Architecture;
 use crate::date::{format_date, parse_date};
 use crate::deb822::{Deb822Error, Stanza, parse_stanzas, value_lines};
 use crate::digest::Sha256;
-use crate::keyring::{CLOCK_TOLERANCE, Keyring};
+use crate::keyring::CLOCK_TOLERANCE;
 
 mod verify;
 
-pub use crate::release::verify::verify_inrelease;
+pub(crate) use crate::release::verify::signed_date;
+pub use crate::release::verify::{verify_inrelease, verify_release};
 
 /// What a Release file says of its suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +38,14 @@ pub struct Release {
     pub acquire_by_hash: bool,
     /// Whether packages of the architecture `all` stand in an index of their own.
     pub has_index_of_all: bool,
+    /// How much its packages count where nobody says otherwise (`apt_preferences(5)`).
+    pub priority: i32,
     /// Size and digest of every index file, by its path below the suite's directory.
     pub files: BTreeMap<String, (u64, Sha256)>,
+    /// The digest of the file itself.
+    pub digest: Sha256,
+    /// The fingerprints of the certificates that have signed it, of those in the keyring, sorted.
+    pub signers: Vec<String>,
 }
 
 /// Whether the end of a Release file's validity matters.
@@ -99,6 +106,16 @@ pub enum ReleaseError {
         /// The end of its validity, in Unix seconds.
         until: u64,
     },
+    /// A later file had come from the same place before.
+    #[error("cannot use {name}: it is of {}, and one of {} has been here before", format_date(*date), format_date(*known))]
+    Older {
+        /// The file.
+        name: String,
+        /// Its date, in Unix seconds.
+        date: u64,
+        /// The date of the one before, in Unix seconds.
+        known: u64,
+    },
     /// The file is not valid yet.
     #[error("cannot use {name}: it is of {}, which is in the future", format_date(*date))]
     FromTheFuture {
@@ -129,7 +146,12 @@ impl Release {
 }
 
 /// Reads the text of the Release file called `name`.
-fn parse_release(name: &str, text: &str) -> Result<Release, ReleaseError> {
+fn parse_release(
+    name: &str,
+    text: &str,
+    digest: Sha256,
+    signers: Vec<String>,
+) -> Result<Release, ReleaseError> {
     let stanzas = parse_stanzas(text).map_err(|source| ReleaseError::Syntax {
         name: name.to_owned(),
         source,
@@ -161,8 +183,27 @@ fn parse_release(name: &str, text: &str) -> Result<Release, ReleaseError> {
         acquire_by_hash: stanza.get("Acquire-By-Hash") == Some("yes"),
         has_index_of_all: words_of(stanza, "Architectures").any(|word| word == "all")
             && !words_of(stanza, "No-Support-for-Architecture-all").any(|word| word == "Packages"),
+        priority: priority_of(stanza),
         files: parse_files(stanza).ok_or_else(|| fail("SHA256"))?,
+        digest,
+        signers,
     })
+}
+
+/// Packages that are not to be installed by themselves come last (`apt_preferences(5)`).
+fn priority_of(stanza: &Stanza<'_>) -> i32 {
+    let says_yes = |name| stanza.get(name) == Some("yes");
+    match (says_yes("NotAutomatic"), says_yes("ButAutomaticUpgrades")) {
+        (false, _) => 500,
+        (true, true) => 100,
+        (true, false) => 1,
+    }
+}
+
+/// The date that the text of a Release file has.
+fn date_of(text: &str) -> Option<u64> {
+    let stanzas = parse_stanzas(text).ok()?;
+    parse_date(stanzas.first()?.get("Date")?)
 }
 
 fn text_of(stanza: &Stanza<'_>, name: &str) -> String {
@@ -187,15 +228,4 @@ fn parse_files(stanza: &Stanza<'_>) -> Option<BTreeMap<String, (u64, Sha256)>> {
         files.insert(path.to_owned(), file);
     }
     Some(files)
-}
-
-/// Verifies the text of an InRelease file with `keyring`, and reads it.
-fn read_verified(
-    name: &str,
-    bytes: &[u8],
-    keyring: &Keyring,
-    now: u64,
-) -> Result<Release, ReleaseError> {
-    let text = verify::signed_text(name, bytes, keyring, now)?;
-    parse_release(name, &text)
 }

@@ -1,11 +1,35 @@
 //! Base images assembled from Debian packages.
 
 mod assemble;
+mod bill;
+mod contents;
+mod distroless;
+mod family;
+mod generate;
+mod levels;
+mod platform;
+mod recipe;
+mod slices;
 mod source;
+mod steps;
 mod system;
 mod unpack;
+mod unpacked;
 
 pub use crate::base::assemble::{
     AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
 };
+pub use crate::base::distroless::{
+    DistrolessError, DistrolessImage, DistrolessRequest, FileFact, LocalPackage, PackageFacts,
+    SliceFacts, assemble_distroless,
+};
+pub use crate::base::family::{
+    DistrolessBase, DistrolessNameError, DistrolessVariant, Levels, Recipes, codename,
+};
+pub use crate::base::levels::choose_packages;
+pub use crate::base::platform::debian_architecture;
+pub use crate::base::recipe::{
+    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser,
+};
+pub use crate::base::slices::Slice;
 pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};

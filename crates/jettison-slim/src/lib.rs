@@ -9,6 +9,7 @@ mod optimize;
 mod refactor;
 mod report;
 mod rootfs;
+mod sbom;
 mod verify;
 
 pub use crate::audit::{Audit, AuditError, audit};
@@ -16,7 +17,11 @@ pub use jettison_build::timestamp;
 
 pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
-    Downloads, assemble, base_reference,
+    DistrolessBase, DistrolessError, DistrolessImage, DistrolessNameError, DistrolessRequest,
+    DistrolessVariant, Downloads, FileFact, Generator, Levels, LocalPackage, PackageFacts, Recipe,
+    RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser, Recipes, Slice,
+    SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
+    debian_architecture,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,
@@ -31,6 +36,10 @@ pub use crate::refactor::{
 };
 pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
 pub use crate::rootfs::{Resolved, RootDir, RootError};
+pub use crate::sbom::{
+    Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, copyright_licences, cyclonedx_json,
+    package_url, spdx_json,
+};
 pub use crate::verify::{
     Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,
     compare, verdict,

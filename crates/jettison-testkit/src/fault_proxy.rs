@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub enum Mishap {
     SentFlipped,
     /// The server does what it is asked, and nobody hears its answer.
     Unheard,
+    /// What stands behind the question mark of the address does not arrive.
+    Unasked,
 }
 
 impl fmt::Debug for Mishap {
@@ -54,6 +56,7 @@ impl fmt::Debug for Mishap {
             Mishap::HalfSent(_) => formatter.write_str("half sent"),
             Mishap::SentFlipped => formatter.write_str("sent flipped"),
             Mishap::Unheard => formatter.write_str("unheard"),
+            Mishap::Unasked => formatter.write_str("unasked"),
         }
     }
 }
@@ -78,7 +81,16 @@ pub struct MishapPlan {
 pub struct FaultProxy {
     address: SocketAddr,
     plan: Arc<Mutex<Option<MishapPlan>>>,
-    ranges: Arc<Mutex<Vec<String>>>,
+    log: Arc<Mutex<Log>>,
+}
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Log {
+    /// Method and path of each request.
+    requests: Vec<String>,
+    /// The header `Range` of those that have one.
+    ranges: Vec<String>,
 }
 
 struct Message {
@@ -99,23 +111,22 @@ impl FaultProxy {
         let address = address.expect("a bound socket has an address");
         let plan = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&plan);
-        let ranges = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&ranges);
+        let requests = Arc::new(Mutex::new(Log::default()));
+        let log = Arc::clone(&requests);
         let upstream = upstream.to_owned();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (plan, seen) = (Arc::clone(&shared), Arc::clone(&seen));
+                let (plan, log) = (Arc::clone(&shared), Arc::clone(&log));
                 let upstream = upstream.clone();
+                let serve = move || serve(&client, &upstream, (&plan, &log));
                 // A connection that breaks is what this is for.
-                thread::spawn(move || {
-                    serve(&client, &upstream, (&plan, &seen)).unwrap_or_default();
-                });
+                thread::spawn(move || serve().unwrap_or_default());
             }
         });
         FaultProxy {
             address,
             plan,
-            ranges,
+            log: requests,
         }
     }
 
@@ -124,15 +135,19 @@ impl FaultProxy {
         self.address.to_string()
     }
 
-    /// Lets this happen from now on, and nothing else.
-    pub fn plan(&self, plan: MishapPlan) {
-        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+    /// Method and path of all requests since this was asked before.
+    pub fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.log).requests)
     }
 
     /// The header `Range` of all requests that had one.
     pub fn ranges(&self) -> Vec<String> {
-        let ranges = self.ranges.lock().unwrap_or_else(PoisonError::into_inner);
-        ranges.clone()
+        lock(&self.log).ranges.clone()
+    }
+
+    /// Lets this happen from now on, and nothing else.
+    pub fn plan(&self, plan: MishapPlan) {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
     }
 
     /// Whether what was planned has happened at least once.
@@ -163,18 +178,20 @@ fn mishap(plan: &Mutex<Option<MishapPlan>>, request: &Message) -> Option<Mishap>
 fn serve(
     client: &TcpStream,
     upstream: &str,
-    (plan, ranges): (&Mutex<Option<MishapPlan>>, &Mutex<Vec<String>>),
+    (plan, log): (&Mutex<Option<MishapPlan>>, &Mutex<Log>),
 ) -> io::Result<()> {
     client.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut reader = BufReader::new(client);
     while let Some(mut request) = read_message(&mut reader, true)? {
         let is_head = request.first_line.starts_with("HEAD ");
+        let asked = request.first_line.trim_end_matches(" HTTP/1.1").to_owned();
         let mut headers = request.headers.iter();
         let range = headers.find(|(name, _)| name.eq_ignore_ascii_case("range"));
-        if let Some((_, range)) = range {
-            let mut ranges = ranges.lock().unwrap_or_else(PoisonError::into_inner);
-            ranges.push(range.clone());
-        }
+        let range = range.map(|(_, range)| range.clone());
+        let mut log_now = lock(log);
+        log_now.requests.push(asked);
+        log_now.ranges.extend(range);
+        drop(log_now);
         let mishap = mishap(plan, &request);
         match &mishap {
             Some(Mishap::Closed) => return Ok(()),
@@ -208,6 +225,11 @@ fn serve(
                 }
             }
             Some(Mishap::Delayed(time)) => thread::sleep(*time),
+            Some(Mishap::Unasked) => {
+                let asked = request.first_line.split_once('?');
+                let bare = asked.map(|(path, _)| format!("{path} HTTP/1.1"));
+                request.first_line = bare.unwrap_or(request.first_line);
+            }
             _ => {}
         }
         request
@@ -287,6 +309,10 @@ fn trickle(
         thread::sleep(pause);
     }
     Ok(())
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_message(reader: &mut impl BufRead, has_body: bool) -> io::Result<Option<Message>> {

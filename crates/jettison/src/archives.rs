@@ -4,10 +4,16 @@
 use std::fs;
 use std::path::Path;
 
-use jettison_debian::{AptSource, Archive, SourcesFormat, apt_sources};
+use jettison_debian::{
+    AptSource, Architecture, Archive, ArchiveSource, Freshness, Keyring, Sources, SourcesFormat,
+    apt_sources,
+};
 
 /// The archive of hosts that have no apt sources for the suite.
 const DEFAULT_ARCHIVE: &str = "http://ftp.debian.org/debian";
+
+/// The codenames of Debian's releases that have an archive of security updates by this name.
+const DEBIAN_RELEASES: [&str; 4] = ["forky", "trixie", "bookworm", "bullseye"];
 
 /// The archives of one suite, and what is missing among them.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +40,16 @@ pub(crate) fn archives(
             })
             .map(|source| source.archive.uri.clone())
     };
+    // A mirror of one release of Debian has the others, too.
+    let like_host = |security: bool| {
+        DEBIAN_RELEASES
+            .iter()
+            .find_map(|codename| match security {
+                true => of_host(&format!("{codename}-security")),
+                false => of_host(codename),
+            })
+            .filter(|_| DEBIAN_RELEASES.contains(&suite))
+    };
     let main = |uri: &str, suite: &str| Archive {
         uri: uri.trim_end_matches('/').to_string(),
         suite: suite.to_string(),
@@ -42,6 +58,7 @@ pub(crate) fn archives(
     let uri = chosen
         .map(str::to_string)
         .or_else(|| of_host(suite))
+        .or_else(|| like_host(false))
         .unwrap_or_else(|| DEFAULT_ARCHIVE.to_string());
     let mut list = vec![main(&uri, suite)];
     if ["sid", "unstable", "experimental"].contains(&suite) {
@@ -51,7 +68,7 @@ pub(crate) fn archives(
     let security_suite = format!("{suite}-security");
     // A chosen archive is the only one that is asked, unless another was chosen for security.
     let of_host = if chosen.is_none() {
-        of_host(&security_suite)
+        of_host(&security_suite).or_else(|| like_host(true))
     } else {
         None
     };
@@ -66,6 +83,22 @@ pub(crate) fn archives(
     };
     list.push(main(&uri, &security_suite));
     Archives { list, note: None }
+}
+
+/// `archives` with the keys that Debian signs with.
+pub(crate) fn debian_sources(archives: Vec<Archive>, architecture: Architecture) -> Sources {
+    let keyring = Keyring::debian();
+    let source = |archive| ArchiveSource {
+        archive,
+        keyring: keyring.clone(),
+        priority: None,
+        freshness: Freshness::Checked,
+    };
+    Sources {
+        list: archives.into_iter().map(source).collect(),
+        architecture,
+        pins: Vec::new(),
+    }
 }
 
 /// What the host's apt uses. Files that cannot be read say nothing.

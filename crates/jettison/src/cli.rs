@@ -1,5 +1,6 @@
 //! The command line.
 
+mod base;
 mod build;
 mod cache;
 mod check;
@@ -19,6 +20,10 @@ use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcomm
 
 use crate::failure::RUN_FAILED;
 
+pub(crate) use crate::cli::base::{
+    BaseArgs, BaseBuildArgs, BaseChoice, BaseCommand, BaseListArgs, BaseShowArgs, BaseUpdateArgs,
+    SbomFormat,
+};
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};
 pub(crate) use crate::cli::check::{CallMethod, CallRequest, CheckArgs, CheckFormat, ExplainArgs};
@@ -105,6 +110,8 @@ pub(crate) enum Command {
     Build(Box<BuildArgs>),
     /// Rewrite a Dockerfile so that its image is small, and prove that it behaves the same
     Optimize(OptimizeArgs),
+    /// Assemble distroless base images from Debian's packages
+    Base(BaseArgs),
     /// List images
     Images(ImagesArgs),
     /// Show all that is known about images

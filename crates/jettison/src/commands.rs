@@ -1,5 +1,6 @@
 //! One file for each command: arguments in, one library call, its result to the output.
 
+pub(crate) mod base;
 pub(crate) mod build;
 mod build_failure;
 mod call;
@@ -14,6 +15,7 @@ pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 mod items;
+mod layers;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -26,6 +28,7 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
+mod wanted;
 pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

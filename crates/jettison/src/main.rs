@@ -11,6 +11,8 @@ mod daemon;
 mod drawing;
 mod explanation;
 mod failure;
+mod family;
+mod index_cache;
 mod known_images;
 mod listing;
 mod network;
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::History(args) => {
             commands::history::run(&cli.global, args, &surroundings, &mut output)
         }
+        Command::Base(args) => commands::base::run(&cli.global, args, &surroundings, &mut output),
         Command::Tag(args) => commands::tag::run(&cli.global, args, &surroundings),
         Command::Rmi(args) => commands::rmi::run(&cli.global, args, &surroundings, &mut output),
         Command::Save(args) => commands::save::run(&cli.global, args, &surroundings),

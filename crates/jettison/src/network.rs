@@ -16,14 +16,17 @@ use std::thread;
 use std::time::Duration;
 
 use jettison_build::{Event, Reporter};
-use jettison_debian::{Fetch, FetchError, Package, Sha256};
+use jettison_debian::{Fetch, FetchError, Fetched, PackageFile, Sha256};
 use jettison_slim::Downloads;
+use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::NextTimeout;
+
+use crate::remote::ForwardConnector;
 
 /// How many files are fetched at a time.
 const PARALLEL: usize = 6;
@@ -54,17 +57,30 @@ impl Http {
             .build();
         let resolver = OnceResolver::default();
         Http {
-            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
+            agent: Agent::with_parts(config, ForwardConnector::default(), resolver),
         }
     }
 
-    fn get(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, BoxError> {
-        let mut response = self.agent.get(url).call()?;
+    fn get(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, BoxError> {
+        let mut request = self.agent.get(url);
+        for (name, value) in mark.into_iter().flat_map(Mark::questions) {
+            request = request.header(name, value);
+        }
+        let mut response = request.call()?;
         match response.status().as_u16() {
             200 => {}
-            404 | 410 => return Ok(None),
+            304 if mark.is_some() => return Ok(Fetched::Unchanged),
+            404 | 410 => return Ok(Fetched::Missing),
             status => return Err(format!("the server answered with status {status}").into()),
         }
+        let header = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_string())
+        };
+        let mark = Mark {
+            etag: header("ETag"),
+            last_modified: header("Last-Modified"),
+        };
         let mut bytes = Vec::new();
         response
             .body_mut()
@@ -74,7 +90,45 @@ impl Http {
         if bytes.len() as u64 > limit {
             return Err(format!("the file is larger than {limit} bytes").into());
         }
-        Ok(Some(bytes))
+        let mark = serde_json::to_string(&mark).ok();
+        Ok(Fetched::File { bytes, mark })
+    }
+
+    fn try_often(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, FetchError> {
+        let mut attempt = 1;
+        loop {
+            match self.get(url, limit, mark) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if attempt < ATTEMPTS => {
+                    thread::sleep(Duration::from_millis(250 << attempt));
+                    attempt += 1;
+                }
+                Err(source) => {
+                    return Err(FetchError {
+                        url: url.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What a server said that tells one version of a file from the next.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+impl Mark {
+    /// The headers that ask whether there is another version.
+    fn questions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let etag = self.etag.as_deref();
+        let etag = etag.map(|value| ("If-None-Match", value));
+        let date = self.last_modified.as_deref();
+        let date = date.map(|value| ("If-Modified-Since", value));
+        etag.into_iter().chain(date)
     }
 }
 
@@ -110,22 +164,15 @@ impl Resolver for OnceResolver {
 
 impl Fetch for Http {
     fn fetch(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
-        let mut attempt = 1;
-        loop {
-            match self.get(url, limit) {
-                Ok(answer) => return Ok(answer),
-                Err(_) if attempt < ATTEMPTS => {
-                    thread::sleep(Duration::from_millis(250 << attempt));
-                    attempt += 1;
-                }
-                Err(source) => {
-                    return Err(FetchError {
-                        url: url.to_string(),
-                        source,
-                    });
-                }
-            }
-        }
+        Ok(match self.try_often(url, limit, None)? {
+            Fetched::File { bytes, mark: _ } => Some(bytes),
+            Fetched::Missing | Fetched::Unchanged => None,
+        })
+    }
+
+    fn refetch(&self, url: &str, limit: u64, mark: Option<&str>) -> Result<Fetched, FetchError> {
+        let mark = mark.and_then(|mark| serde_json::from_str(mark).ok());
+        self.try_often(url, limit, mark.as_ref())
     }
 }
 
@@ -152,21 +199,19 @@ impl<'a> DownloadCache<'a> {
     }
 
     /// The file of one package; checked now if it was fetched, else when it was.
-    fn package(&self, package: Package<'_>) -> Result<PathBuf, BoxError> {
-        let path = self
-            .dir
-            .join(package.sha256().to_string().trim_start_matches("sha256:"));
-        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == package.size())
-            && fs::read(&path).is_ok_and(|bytes| Sha256::of(&bytes) == package.sha256())
+    fn file(&self, wanted: &PackageFile) -> Result<PathBuf, BoxError> {
+        let path = self.dir.join(wanted.sha256.to_string());
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == wanted.size)
+            && fs::read(&path).is_ok_and(|bytes| Sha256::of(&bytes) == wanted.sha256)
         {
             return Ok(path);
         }
-        let url = package.url();
+        let url = &wanted.url;
         let bytes = self
             .fetch
-            .fetch(&url, package.size())?
+            .fetch(url, wanted.size)?
             .ok_or_else(|| format!("{url} does not exist"))?;
-        package.check_file(&bytes)?;
+        wanted.check(&bytes)?;
         let temporary = path.with_extension(format!("{}.new", std::process::id()));
         fs::write(&temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &path))
@@ -179,25 +224,25 @@ impl<'a> DownloadCache<'a> {
 }
 
 impl Downloads for DownloadCache<'_> {
-    fn packages(&self, packages: &[Package<'_>]) -> Result<Vec<PathBuf>, BoxError> {
-        let total: u64 = packages.iter().map(Package::size).sum();
+    fn files(&self, wanted: &[PackageFile]) -> Result<Vec<PathBuf>, BoxError> {
+        let total: u64 = wanted.iter().map(|file| file.size).sum();
         let next = AtomicUsize::new(0);
         let state = Mutex::new((0, Vec::new()));
         thread::scope(|scope| {
-            for _ in 0..PARALLEL.min(packages.len()) {
+            for _ in 0..PARALLEL.min(wanted.len()) {
                 scope.spawn(|| {
-                    while let Some((index, package)) = take(&next, packages) {
-                        let result = self.package(*package);
+                    while let Some((index, file)) = take(&next, wanted) {
+                        let result = self.file(file);
                         let failed = result.is_err();
                         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                        state.0 += package.size();
+                        state.0 += file.size;
                         state.1.push((index, result));
                         self.reporter.event(Event::TaskProgress {
                             done: state.0,
                             total,
                         });
                         if failed {
-                            next.store(packages.len(), Ordering::Relaxed);
+                            next.store(wanted.len(), Ordering::Relaxed);
                         }
                     }
                 });

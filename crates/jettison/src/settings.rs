@@ -2,6 +2,7 @@
 //!
 //! The directory's file wins over the user's. Unknown keys are errors, so that a misspelt one is noticed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -13,6 +14,7 @@ use jettison_oci::{HostOptions, MirrorParseError};
 use jettison_slim::Probe;
 use serde::Deserialize;
 
+use crate::bases::OCI_LAYOUT;
 use crate::failure::Failure;
 use crate::selection::check_name;
 
@@ -135,6 +137,25 @@ impl Settings {
         )
     }
 
+    /// Where the base that Dockerfiles call `name` comes from: what the settings say, or the name itself.
+    ///
+    /// A key may have a `*`, which stands for any text, as in its address. A key without one goes before those, and of
+    /// those the longest.
+    pub(crate) fn base_address<'a>(&'a self, name: &'a str) -> Cow<'a, str> {
+        if let Some(address) = self.bases.get(name) {
+            return Cow::Borrowed(address);
+        }
+        let matched = |(pattern, address): (&'a String, &'a String)| {
+            let (before, after) = pattern.split_once('*')?;
+            let middle = name.strip_prefix(before)?.strip_suffix(after)?;
+            Some((pattern.len(), address.replacen('*', middle, 1)))
+        };
+        match self.bases.iter().filter_map(matched).max() {
+            Some((_, address)) => Cow::Owned(address),
+            None => Cow::Borrowed(name),
+        }
+    }
+
     /// Reads the settings of the user alone.
     pub(crate) fn of_user(user: Option<&Path>) -> Result<Settings, Failure> {
         Settings::of_files(user.into_iter().map(|path| (path, Owner::User)))
@@ -177,7 +198,14 @@ impl Settings {
                 .add(name, registry, directory)
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
         }
-        self.bases.extend(file.bases);
+        let bases = file.bases.into_iter();
+        self.bases.extend(bases.map(|(name, address)| {
+            let address = match address.strip_prefix(OCI_LAYOUT) {
+                Some(layout) => format!("{OCI_LAYOUT}{}", directory.join(layout).display()),
+                None => address,
+            };
+            (name, address)
+        }));
         self.archive = file.debian.archive.or(self.archive.take());
         self.security_archive = file
             .debian

@@ -56,9 +56,27 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What a signature is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signed {
+    /// A text in a frame, whose line ends do not count.
+    Framed,
+    /// A file beside the signature.
+    File,
+}
+
 /// Checks what can be seen of a text's signature without its key.
-pub(super) fn check_signature(signature: &Signature, now: u64) -> Result<(), Problem> {
-    if signature.typ() != Some(SignatureType::Text) {
+pub(super) fn check_signature(
+    signature: &Signature,
+    signed: Signed,
+    now: u64,
+) -> Result<(), Problem> {
+    let is_right = match (signed, signature.typ()) {
+        (Signed::Framed | Signed::File, Some(SignatureType::Text))
+        | (Signed::File, Some(SignatureType::Binary)) => true,
+        (Signed::Framed | Signed::File, _) => false,
+    };
+    if !is_right {
         return Err(Problem::NotOfText);
     }
     check_self_contained(signature, now)
@@ -111,7 +129,7 @@ fn has_ended(created: u64, lifetime: u32, now: u64) -> bool {
 pub(super) fn verify_with(
     certificate: &SignedPublicKey,
     signature: &Signature,
-    text: &str,
+    bytes: &[u8],
     now: u64,
 ) -> Result<(), Problem> {
     let primary = &certificate.primary_key;
@@ -120,7 +138,7 @@ pub(super) fn verify_with(
         if !may_sign(binding) {
             return Err(Problem::MayNotSign);
         }
-        return verify_text(primary, signature, text);
+        return verify_bytes(primary, signature, bytes);
     }
     let subkey = certificate
         .public_subkeys
@@ -129,7 +147,7 @@ pub(super) fn verify_with(
         .ok_or(Problem::UnknownKey)?;
     check_primary(certificate, now)?;
     check_subkey(certificate, subkey, now)?;
-    verify_text(&subkey.key, signature, text)
+    verify_bytes(&subkey.key, signature, bytes)
 }
 
 fn is_issuer(key: &impl KeyDetails, signature: &Signature) -> bool {
@@ -140,13 +158,15 @@ fn is_issuer(key: &impl KeyDetails, signature: &Signature) -> bool {
     signature.issuer_key_id().contains(&&key.legacy_key_id())
 }
 
-fn verify_text(key: &impl VerifyingKey, signature: &Signature, text: &str) -> Result<(), Problem> {
+fn verify_bytes(
+    key: &impl VerifyingKey,
+    signature: &Signature,
+    bytes: &[u8],
+) -> Result<(), Problem> {
     if created(signature)? < u64::from(key.created_at().as_secs()) {
         return Err(Problem::OlderThanKey);
     }
-    signature
-        .verify(key, text.as_bytes())
-        .map_err(|_| Problem::Wrong)
+    signature.verify(key, bytes).map_err(|_| Problem::Wrong)
 }
 
 /// Checks that the primary key is strong, self-signed, alive and not revoked; returns the newest self-signature.

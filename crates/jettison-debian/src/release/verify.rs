@@ -1,16 +1,21 @@
-//! Verifying InRelease files.
+//! Verifying Release files, with their signatures around them or beside them.
 
-use std::io::{BufReader, Cursor};
+use std::fmt::Debug;
+use std::io::{BufRead, BufReader, Cursor};
 
 use pgp::armor::{BlockType, Dearmor};
 use pgp::packet::{Packet, PacketParser, Signature};
 
 use crate::cleartext::{Cleartext, parse_cleartext};
-use crate::keyring::Keyring;
-use crate::release::{Freshness, Release, ReleaseError, read_verified};
+use crate::digest::Sha256;
+use crate::fetch::KeptRelease;
+use crate::keyring::{Keyring, Signed};
+use crate::release::{Freshness, Release, ReleaseError, date_of, parse_release};
 
 /// Signatures that are looked at, at most; Debian's own files have three.
 const SIGNATURE_LIMIT: usize = 16;
+
+const ARMOR_END: &str = "-----END PGP SIGNATURE-----";
 
 /// Verifies an InRelease file, and reads what is signed in it.
 ///
@@ -23,52 +28,118 @@ pub fn verify_inrelease(
     now: u64,
     freshness: Freshness,
 ) -> Result<Release, ReleaseError> {
-    let release = read_verified(name, bytes, keyring, now)?;
+    let text = text_of(name, bytes)?;
+    let Cleartext { text, armor } =
+        parse_cleartext(text).map_err(|problem| frame(name, problem.to_owned()))?;
+    let signatures = read_signatures(armor.as_bytes()).map_err(|problem| frame(name, problem))?;
+    let signed = (text.as_bytes(), Signed::Framed);
+    let signers = signers(name, &signatures, signed, keyring, now)?;
+    let release = parse_release(name, &text, Sha256::of(bytes), signers)?;
     release.check_time(name, now, freshness)?;
     Ok(release)
 }
 
-/// The signed text of an InRelease file.
-pub(super) fn signed_text(
+/// Verifies a Release file with the signatures in a file of their own, as [`verify_inrelease`] does.
+pub fn verify_release(
     name: &str,
-    bytes: &[u8],
+    (bytes, signature): (&[u8], &[u8]),
     keyring: &Keyring,
     now: u64,
-) -> Result<String, ReleaseError> {
-    let frame = |problem: String| ReleaseError::Frame {
+    freshness: Freshness,
+) -> Result<Release, ReleaseError> {
+    let text = text_of(name, bytes)?;
+    let signatures = read_signatures(signature).map_err(|problem| frame(name, problem))?;
+    let signers = signers(name, &signatures, (bytes, Signed::File), keyring, now)?;
+    let release = parse_release(name, text, Sha256::of(bytes), signers)?;
+    release.check_time(name, now, freshness)?;
+    Ok(release)
+}
+
+/// When a Release file was made that was verified before.
+pub(crate) fn signed_date(kept: &KeptRelease) -> Option<u64> {
+    let text = std::str::from_utf8(&kept.bytes).ok()?;
+    match kept.signature {
+        None => date_of(&parse_cleartext(text).ok()?.text),
+        Some(_) => date_of(text),
+    }
+}
+
+fn text_of<'b>(name: &str, bytes: &'b [u8]) -> Result<&'b str, ReleaseError> {
+    std::str::from_utf8(bytes).map_err(|_| ReleaseError::NotText {
+        name: name.to_owned(),
+    })
+}
+
+fn frame(name: &str, problem: String) -> ReleaseError {
+    ReleaseError::Frame {
         name: name.to_owned(),
         problem,
-    };
-    let text = std::str::from_utf8(bytes).map_err(|_| ReleaseError::NotText {
-        name: name.to_owned(),
-    })?;
-    let Cleartext { text, armor } =
-        parse_cleartext(text).map_err(|problem| frame(problem.to_owned()))?;
-    let signatures = read_signatures(&armor).map_err(frame)?;
+    }
+}
+
+/// Who of the keyring has signed; that nobody has is an error.
+fn signers(
+    name: &str,
+    signatures: &[Signature],
+    signed: (&[u8], Signed),
+    keyring: &Keyring,
+    now: u64,
+) -> Result<Vec<String>, ReleaseError> {
+    let mut found = Vec::new();
     let mut reasons = Vec::new();
-    for signature in &signatures {
-        match keyring.verify(signature, &text, now) {
-            Ok(()) => return Ok(text),
+    for signature in signatures {
+        match keyring.verify(signature, signed, now) {
+            Ok(fingerprint) => found.push(fingerprint),
             Err(problem) => {
                 reasons.push(format!("the signature by {}: {problem}", issuer(signature)));
             }
         }
     }
-    Err(ReleaseError::Untrusted {
-        name: name.to_owned(),
-        reasons,
-    })
+    if found.is_empty() {
+        return Err(ReleaseError::Untrusted {
+            name: name.to_owned(),
+            reasons,
+        });
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
-fn read_signatures(armor: &str) -> Result<Vec<Signature>, String> {
-    let unreadable = |error: pgp::errors::Error| format!("its signature cannot be read: {error}");
-    let mut dearmor = Dearmor::new(Cursor::new(armor.as_bytes()));
-    dearmor.read_header().map_err(unreadable)?;
-    if dearmor.typ != Some(BlockType::Signature) {
-        return Err("its signature has the wrong armor".to_owned());
-    }
+/// The signatures in `bytes`, which may be in armor, in several blocks of it even.
+fn read_signatures(bytes: &[u8]) -> Result<Vec<Signature>, String> {
     let mut signatures = Vec::new();
-    for packet in PacketParser::new(BufReader::new(dearmor)) {
+    if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+        let text = String::from_utf8_lossy(bytes);
+        for block in text.split_inclusive(ARMOR_END) {
+            if block.trim().is_empty() {
+                continue;
+            }
+            let mut dearmor = Dearmor::new(Cursor::new(block.as_bytes()));
+            dearmor.read_header().map_err(unreadable)?;
+            if dearmor.typ != Some(BlockType::Signature) {
+                return Err("its signature has the wrong armor".to_owned());
+            }
+            read_packets(BufReader::new(dearmor), &mut signatures)?;
+        }
+    } else {
+        read_packets(bytes, &mut signatures)?;
+    }
+    if signatures.is_empty() {
+        return Err("it has no signature".to_owned());
+    }
+    Ok(signatures)
+}
+
+fn unreadable(error: pgp::errors::Error) -> String {
+    format!("its signature cannot be read: {error}")
+}
+
+fn read_packets(
+    reader: impl BufRead + Debug,
+    signatures: &mut Vec<Signature>,
+) -> Result<(), String> {
+    for packet in PacketParser::new(reader) {
         match packet.map_err(unreadable)? {
             Packet::Signature(signature) if signatures.len() < SIGNATURE_LIMIT => {
                 signatures.push(signature);
@@ -77,10 +148,7 @@ fn read_signatures(armor: &str) -> Result<Vec<Signature>, String> {
             _ => return Err("something other than a signature follows its text".to_owned()),
         }
     }
-    if signatures.is_empty() {
-        return Err("it has no signature".to_owned());
-    }
-    Ok(signatures)
+    Ok(())
 }
 
 /// The fingerprint or the ID of the key that claims to have made `signature`.

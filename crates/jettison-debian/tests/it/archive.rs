@@ -3,7 +3,10 @@
 use std::error::Error;
 
 use expect_test::{Expect, expect};
-use jettison_debian::{Architecture, Archive, Freshness, Sha256, Suite, load_suite};
+use jettison_debian::{
+    Archive, ArchiveSource, Freshness, NoIndexCache, Sha256, Sources, Supply, Universe,
+    load_universe,
+};
 use pgp::crypto::hash::HashAlgorithm;
 
 use crate::memory::{Memory, gzip, release_text, stanza, xz};
@@ -28,10 +31,24 @@ fn signed(text: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-fn load(memory: &Memory, archive: &Archive) -> Result<Suite, String> {
+fn load(memory: &Memory, archive: &Archive) -> Result<Universe, String> {
     let keyring = Signer::ed25519(1).keyring(&Claims::good(), &Claims::good());
-    let amd64: Architecture = "amd64".parse().unwrap();
-    load_suite(memory, archive, &amd64, &keyring, NOW, Freshness::Checked).map_err(|error| {
+    let sources = Sources {
+        list: vec![ArchiveSource {
+            archive: archive.clone(),
+            keyring,
+            priority: None,
+            freshness: Freshness::Checked,
+        }],
+        architecture: "amd64".parse().unwrap(),
+        pins: Vec::new(),
+    };
+    let supply = Supply {
+        fetch: memory,
+        cache: &NoIndexCache,
+        now: NOW,
+    };
+    load_universe(&supply, &sources).map_err(|error| {
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -44,7 +61,10 @@ fn load(memory: &Memory, archive: &Archive) -> Result<Suite, String> {
 
 /// An archive whose index has the packages `a` and `b`, as xz and gzip.
 fn memory() -> Memory {
-    let text = stanza("a", "1", "") + &stanza("b", "2", "Depends: a");
+    // As much text as xz needs to be smaller than gzip.
+    let words: Vec<String> = (0..2000).map(|number| format!("word {number}")).collect();
+    let description = format!("Description: {}", words.join(" "));
+    let text = stanza("a", "1", &description) + &stanza("b", "2", "Depends: a");
     let (smallest, small) = (xz(text.as_bytes()), gzip(text.as_bytes()));
     let files: [(&str, &[u8]); 3] = [
         ("main/binary-amd64/Packages", text.as_bytes()),
@@ -70,7 +90,7 @@ fn check(memory: &Memory, expected: Expect) {
                 .iter()
                 .map(|package| package.name())
                 .collect();
-            format!("{} of {}\n", names.join(" "), suite.release.suite)
+            format!("{} of {}\n", names.join(" "), suite.suites[0].release.suite)
         }
         Err(error) => error + "\n",
     };
@@ -138,10 +158,10 @@ fn another_index_than_the_signed_one_is_refused() {
     check(
         &changed,
         expect![[r"
-        cannot use http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz: its SHA-256 is fd5b9acd1ea01a502d3cb04c124689db6c5f1390e18791064efde4eea840c832 and should be a7536485f025e5de3a45a12b58b2ea619dbe3cec0e294225a90560fab262272c
-        http://ftp.debian.org/debian/dists/stable/InRelease
-        http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz
-    "]],
+            cannot use http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz: its SHA-256 is def8daac7e74effbe149ab6602ac6e458e481a7feece6ef470670b15e0251e70 and should be 13ffd6b286c3f704953220a54d9c47ff8789dcf1fa8262e6952256bfe91546a6
+            http://ftp.debian.org/debian/dists/stable/InRelease
+            http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz
+        "]],
     );
 
     let mut shorter = memory();
@@ -149,10 +169,10 @@ fn another_index_than_the_signed_one_is_refused() {
     check(
         &shorter,
         expect![[r"
-        cannot use http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz: its size is 167 and should be 168
-        http://ftp.debian.org/debian/dists/stable/InRelease
-        http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz
-    "]],
+            cannot use http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz: its size is 1071 and should be 1072
+            http://ftp.debian.org/debian/dists/stable/InRelease
+            http://ftp.debian.org/debian/dists/stable/main/binary-amd64/Packages.xz
+        "]],
     );
 
     let mut longer = memory();
@@ -175,9 +195,10 @@ fn what_is_missing_is_named() {
     check(
         &empty,
         expect![[r"
-        cannot find http://ftp.debian.org/debian/dists/stable/InRelease
-        http://ftp.debian.org/debian/dists/stable/InRelease
-    "]],
+            cannot find http://ftp.debian.org/debian/dists/stable/InRelease
+            http://ftp.debian.org/debian/dists/stable/InRelease
+            http://ftp.debian.org/debian/dists/stable/Release
+        "]],
     );
     empty.files.insert(
         format!("{DISTS}/InRelease"),
@@ -186,10 +207,11 @@ fn what_is_missing_is_named() {
     check(
         &empty,
         expect![[r"
-        cannot find an index main/binary-amd64/Packages in suite stable
-        http://ftp.debian.org/debian/dists/stable/InRelease
-        http://ftp.debian.org/debian/dists/stable/InRelease
-    "]],
+            cannot find an index main/binary-amd64/Packages in suite stable
+            http://ftp.debian.org/debian/dists/stable/InRelease
+            http://ftp.debian.org/debian/dists/stable/Release
+            http://ftp.debian.org/debian/dists/stable/InRelease
+        "]],
     );
     let mut without_index = memory();
     without_index

@@ -96,12 +96,17 @@ fn what_is_signed_is_read() {
             ],
             acquire_by_hash: true,
             has_index_of_all: true,
+            priority: 500,
             files: {
                 "main/binary-amd64/Packages": (
                     0,
                     Sha256(e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855),
                 ),
             },
+            digest: Sha256(6ee4af1eb8b5f67585f04368dec7d971ee042bec17d446bd11a22f3f9f2e1b13),
+            signers: [
+                "744087de22610a45e221e5d1e1111fe6eaaec583",
+            ],
         }
     "#]]
     .assert_debug_eq(&release);

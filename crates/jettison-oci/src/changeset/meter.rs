@@ -14,7 +14,7 @@ use crate::changeset::pipe::{PipeReader, PipeWriter, pipe};
 use crate::changeset::read::{check_type, uncompressed};
 use crate::descriptor::Descriptor;
 use crate::digest::{DiffId, Hasher};
-use crate::image::Layer;
+use crate::image::{Layer, Measure};
 
 /// A layer that is being measured. The work is done by threads of its own, which end with it.
 pub(crate) struct LayerMeter {
@@ -26,8 +26,7 @@ pub(crate) struct LayerMeter {
 /// What is known of a layer when all of its blob has been seen.
 struct Measures {
     diff_id: DiffId,
-    unpacked_size: u64,
-    files: u64,
+    measure: Measure,
 }
 
 impl LayerMeter {
@@ -68,15 +67,14 @@ impl LayerMeter {
         Ok(Layer {
             diff_id: measures.diff_id,
             blob: blob.clone(),
-            unpacked_size: measures.unpacked_size,
-            files: measures.files,
+            measure: Some(measures.measure),
         })
     }
 }
 
 fn measure(blob: PipeReader) -> Result<Measures, LayerError> {
     let mut hasher = Hasher::new();
-    let (unpacked_size, files) = uncompressed(
+    let measure = uncompressed(
         || Ok(blob),
         |_| (),
         |tar| {
@@ -95,8 +93,7 @@ fn measure(blob: PipeReader) -> Result<Measures, LayerError> {
     )?;
     Ok(Measures {
         diff_id: DiffId(hasher.finish()),
-        unpacked_size,
-        files,
+        measure,
     })
 }
 
@@ -186,7 +183,11 @@ mod tests {
                     meter.add(piece);
                 }
                 let layer = meter.finish(&blob, &diff_id).unwrap();
-                assert_eq!((layer.unpacked_size, layer.files), (3_000_000, 1));
+                let expected = Measure {
+                    unpacked_size: 3_000_000,
+                    files: 1,
+                };
+                assert_eq!(layer.measure, Some(expected));
                 assert_eq!(layer.diff_id, diff_id);
                 assert_eq!(layer.blob, blob);
             }

@@ -47,6 +47,8 @@ pub(super) enum Lack {
     Offsets,
     /// It says nothing of digests.
     Digests,
+    /// It takes no blob from another repository.
+    Mounts,
     /// It forgets what is sent in pieces, and says so.
     Memory,
 }
@@ -408,6 +410,7 @@ impl MemoryRegistry {
         if request.method == Method::Post {
             let digest = parameter("mount").and_then(|digest| digest.parse::<Digest>().ok());
             let from = parameter("from").unwrap_or_default();
+            let digest = digest.filter(|_| !self.lacks.contains(&Lack::Mounts));
             let blob = digest.and_then(|digest| content.blobs.get(&from)?.get(&digest).cloned());
             if let (Some(digest), Some(blob)) = (digest, blob) {
                 let blobs = content.blobs.entry(repository.to_owned()).or_default();

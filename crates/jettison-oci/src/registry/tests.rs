@@ -1,5 +1,6 @@
 //! Whole conversations with a registry in memory: what arrives is right, or there is an error, whatever happens on the way.
 
+mod absent;
 mod elsewhere;
 mod lists;
 mod resumed;
@@ -29,7 +30,7 @@ use crate::registry::download::line;
 use crate::registry::endpoint::RegistryOptions;
 use crate::registry::error::RegistryError;
 use crate::registry::memory::{Accident, Lack, MemoryRegistry, TestClock, TestKeys};
-use crate::registry::pull::{Naming, PlatformNeed, PullRequest, Pulled};
+use crate::registry::pull::{LayerNeed, Naming, PlatformNeed, PullRequest, Pulled};
 use crate::registry::push::{Originals, PushRequest, Pushed};
 use crate::registry::transfers::Unwatched;
 use crate::store::Store;
@@ -66,11 +67,21 @@ impl World {
     }
 
     fn pull_for(&self, name: &str, architecture: &str) -> Result<Pulled, RegistryError> {
+        self.pull_with(name, architecture, LayerNeed::Now)
+    }
+
+    fn pull_with(
+        &self,
+        name: &str,
+        architecture: &str,
+        layers: LayerNeed,
+    ) -> Result<Pulled, RegistryError> {
         let request = PullRequest {
             reference: &name.parse().unwrap(),
             platform: &platform(architecture),
             platform_need: PlatformNeed::Exact,
             naming: Naming::Named,
+            layers,
         };
         self.client().pull(&self.store, &request, &Unwatched)
     }

@@ -1,11 +1,10 @@
 //! Assembling a root filesystem: verified indexes, a solution, packages, their maintainer
 //! scripts in the sandbox, one layer.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Instant;
 
 use jettison_build::{
@@ -13,9 +12,9 @@ use jettison_build::{
     timestamp,
 };
 use jettison_debian::{
-    Architecture, Archive, ArchiveError, DebError, Fetch, Freshness, Keyring, Package,
-    PackagesIndex, Relation, RelationError, SolveError, SolveOptions, Suite, Variant, base_roots,
-    load_suite, solve,
+    Architecture, Archive, ArchiveError, DebError, LockedPackage, PackageFile, PackagesIndex,
+    Relation, RelationError, SolveError, SolveOptions, Sources, Supply, Universe, Variant,
+    base_roots, load_universe, resolve,
 };
 use jettison_oci::{
     ChainId, Compression, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions, Owners,
@@ -30,12 +29,17 @@ use crate::base::source::{DebianBase, DebianVariant};
 use crate::base::system::{after_dpkg, before_dpkg, clamp_times, merge_usr};
 use crate::base::unpack::unpack;
 
+/// `usr-is-merged` says that /usr is merged, which is how we make it; `usrmerge` would do it with a script in Perl.
+/// mawk is what Debian installs for `awk`.
+const PREFERRED: [&str; 2] = ["usr-is-merged", "mawk"];
+
 /// Packages on disk, by digest.
 pub trait Downloads: Sync {
-    /// The files of `packages`, checked against what the index says, in the same order.
-    fn packages(
+    /// The paths of the files, which have the promised sizes and digests, in the same order. What is on disk already
+    /// is not asked for.
+    fn files(
         &self,
-        packages: &[Package<'_>],
+        wanted: &[PackageFile],
     ) -> Result<Vec<PathBuf>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
@@ -47,16 +51,10 @@ pub trait Downloads: Sync {
 pub struct AssembleRequest<'a> {
     /// What to assemble.
     pub base: &'a DebianBase,
-    /// Where its packages are: the suite itself, then its updates.
-    pub archives: &'a [Archive],
-    /// For which architecture.
-    pub architecture: &'a Architecture,
-    /// Whose signatures count.
-    pub keyring: &'a Keyring,
-    /// The time in Unix seconds, against which signatures are checked.
-    pub now: u64,
+    /// Where its packages are, and for which architecture: the suite itself, then its updates.
+    pub sources: &'a Sources,
     /// Where indexes come from.
-    pub fetch: &'a dyn Fetch,
+    pub supply: Supply<'a>,
     /// Where packages come from.
     pub downloads: &'a dyn Downloads,
 }
@@ -74,13 +72,8 @@ pub struct Assembled {
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
     /// An index could not be had or is not to be trusted.
-    #[error("cannot load Debian's {suite}")]
-    Archive {
-        /// The suite.
-        suite: String,
-        /// Why.
-        source: ArchiveError,
-    },
+    #[error("cannot load Debian's package indexes")]
+    Archive(#[source] ArchiveError),
     /// A wanted package has no valid name.
     #[error("cannot include package `{name}`")]
     Include {
@@ -169,15 +162,19 @@ pub fn assemble(
     request: &AssembleRequest<'_>,
     reporter: &dyn Reporter,
 ) -> Result<Assembled, AssembleError> {
-    let (index, date) = task(reporter, "load the package indexes", || load(request))?;
-    let packages = choose(&index, request.base)?;
+    let universe = task(reporter, "load the package indexes", || {
+        load_universe(&request.supply, request.sources).map_err(AssembleError::Archive)
+    })?;
+    let (packages, wanted) = choose(&universe, request.base)?;
     let title = format!("download {} packages", packages.len());
     let files = task(reporter, &title, || {
         request
             .downloads
-            .packages(&packages)
+            .files(&wanted)
             .map_err(AssembleError::Download)
     })?;
+    let date = universe.date();
+    drop(universe);
     let active = engine
         .snapshots()
         .prepare()
@@ -191,11 +188,11 @@ pub fn assemble(
         return Err(error);
     }
     let image = task(reporter, "write the base's layer", || {
-        image(engine, request.base, &packages, active, date)
+        image(engine, request, &packages, active, date)
     })?;
     let packages = packages
         .iter()
-        .map(|package| format!("{} {}", package.name(), package.version()))
+        .map(|package| format!("{} {}", package.name, package.version))
         .collect();
     Ok(Assembled { image, packages })
 }
@@ -216,49 +213,28 @@ fn task<T>(
     Ok(result)
 }
 
-/// The packages of all suites, and the newest suite's date. Suites are loaded side by side.
-fn load(request: &AssembleRequest<'_>) -> Result<(PackagesIndex, u64), AssembleError> {
-    let suites: Vec<Result<Suite, AssembleError>> = thread::scope(|scope| {
-        let threads: Vec<_> = request
-            .archives
-            .iter()
-            .map(|archive| scope.spawn(|| load_one(request, archive)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    });
-    let mut date = 0;
-    let mut indexes = Vec::new();
-    for suite in suites {
-        let Suite { release, packages } = suite?;
-        date = date.max(release.date);
-        indexes.push(packages);
-    }
-    let empty = PackagesIndex::empty(request.architecture.clone());
-    Ok((PackagesIndex::merge(empty, indexes), date))
-}
-
-fn load_one(request: &AssembleRequest<'_>, archive: &Archive) -> Result<Suite, AssembleError> {
-    load_suite(
-        request.fetch,
-        archive,
-        request.architecture,
-        request.keyring,
-        request.now,
-        Freshness::Checked,
-    )
-    .map_err(|source| AssembleError::Archive {
-        suite: archive.suite.clone(),
-        source,
-    })
-}
-
-fn choose<'i>(
-    index: &'i PackagesIndex,
+/// The packages of `base`, and the file of each.
+fn choose(
+    universe: &Universe,
     base: &DebianBase,
-) -> Result<Vec<Package<'i>>, AssembleError> {
+) -> Result<(Vec<LockedPackage>, Vec<PackageFile>), AssembleError> {
+    let index = &universe.packages;
+    let options = SolveOptions {
+        prefer: PREFERRED.map(str::to_string).to_vec(),
+        forbid: BTreeSet::new(),
+        ignore: BTreeSet::new(),
+        recommends: false,
+    };
+    let roots = roots(index, base)?;
+    let resolution = resolve(index, &roots, &options).map_err(AssembleError::Solve)?;
+    let mut lock = universe.lock(&resolution.packages());
+    let packages = lock.packages.remove(index.architecture());
+    let packages = packages.unwrap_or_default();
+    let files = packages.iter().filter_map(|one| lock.file(one)).collect();
+    Ok((packages, files))
+}
+
+fn roots(index: &PackagesIndex, base: &DebianBase) -> Result<Vec<Relation>, AssembleError> {
     let variant = match base.variant {
         DebianVariant::Minbase => Variant::Minbase,
         DebianVariant::Essential => Variant::Essential,
@@ -271,19 +247,13 @@ fn choose<'i>(
         })?;
         roots.push(root);
     }
-    // `usr-is-merged` says that /usr is merged, which is how we make it; `usrmerge` would do it
-    // with a script in Perl. mawk is what Debian installs for `awk`.
-    let options = SolveOptions {
-        prefer: vec!["usr-is-merged".to_string(), "mawk".to_string()],
-        forbid: Vec::new(),
-    };
-    solve(index, &roots, &options).map_err(AssembleError::Solve)
+    Ok(roots)
 }
 
 fn install(
     engine: &Engine<'_>,
     request: &AssembleRequest<'_>,
-    (packages, files): (&[Package<'_>], &[PathBuf]),
+    (packages, files): (&[LockedPackage], &[PathBuf]),
     active: &Snapshot<Active>,
     reporter: &dyn Reporter,
 ) -> Result<(), AssembleError> {
@@ -298,9 +268,10 @@ fn install(
     };
     if packages
         .iter()
-        .any(|package| ["usr-is-merged", "usrmerge"].contains(&package.name()))
+        .any(|package| ["usr-is-merged", "usrmerge"].contains(&package.name.as_str()))
     {
-        merge_usr(&root, request.architecture.as_str() == "amd64").map_err(at_root("prepare"))?;
+        merge_usr(&root, request.sources.architecture.as_str() == "amd64")
+            .map_err(at_root("prepare"))?;
     }
     // With a single ID nobody else can own a file.
     let owners = if engine.entered.ids == IdMapKind::SingleId {
@@ -319,7 +290,7 @@ fn install(
         &format!("configure {} packages", packages.len()),
         || run_dpkg(engine, packages, files, active),
     )?;
-    after_dpkg(&root, request.archives).map_err(at_root("set up"))
+    after_dpkg(&root, &request.sources.list).map_err(at_root("set up"))
 }
 
 const ARCHIVES: &str = "/var/cache/apt/archives";
@@ -327,7 +298,7 @@ const ARCHIVES: &str = "/var/cache/apt/archives";
 /// Lets the new system's dpkg install its own packages, maintainer scripts and all.
 fn run_dpkg(
     engine: &Engine<'_>,
-    packages: &[Package<'_>],
+    packages: &[LockedPackage],
     files: &[PathBuf],
     active: &Snapshot<Active>,
 ) -> Result<(), AssembleError> {
@@ -342,7 +313,7 @@ fn run_dpkg(
     .to_vec();
     let mut mounts = Vec::new();
     for (package, file) in packages.iter().zip(files) {
-        let target = format!("{ARCHIVES}/{}.deb", package.name());
+        let target = format!("{ARCHIVES}/{}.deb", package.name);
         mounts.push(Mount {
             target: PathBuf::from(&target),
             kind: MountKind::Bind {
@@ -423,8 +394,8 @@ fn dpkg_error(status: Status, output: &[u8]) -> AssembleError {
 
 fn image(
     engine: &Engine<'_>,
-    base: &DebianBase,
-    packages: &[Package<'_>],
+    request: &AssembleRequest<'_>,
+    packages: &[LockedPackage],
     active: Snapshot<Active>,
     date: u64,
 ) -> Result<Image, AssembleError> {
@@ -452,6 +423,7 @@ fn image(
             .name_chain(&chain, &snapshot)
             .map_err(AssembleError::Snapshot)?;
     }
+    let base = request.base;
     let created = timestamp(date);
     let mut env = vec![format!("PATH={DEFAULT_PATH}")];
     env.extend(
@@ -461,12 +433,7 @@ fn image(
     );
     let config = ImageConfig {
         created: Some(created.clone()),
-        architecture: packages
-            .iter()
-            .map(Package::architecture)
-            .find(|architecture| !architecture.is_all())
-            .map(|architecture| architecture.as_str().to_string())
-            .unwrap_or_default(),
+        architecture: request.sources.architecture.as_str().to_string(),
         os: "linux".to_string(),
         config: RunConfig {
             env,

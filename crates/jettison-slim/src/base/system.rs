@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use jettison_debian::Archive;
+use jettison_debian::ArchiveSource;
 use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 /// Directories that became symbolic links into `/usr` with Debian 12.
@@ -79,7 +79,7 @@ pub(super) fn before_dpkg(root: &Path) -> io::Result<()> {
 }
 
 /// Sets up apt for containers and removes the traces of this installation.
-pub(super) fn after_dpkg(root: &Path, archives: &[Archive]) -> io::Result<()> {
+pub(super) fn after_dpkg(root: &Path, sources: &[ArchiveSource]) -> io::Result<()> {
     if root.join("etc/apt/apt.conf.d").is_dir() {
         write_with_mode(
             &root.join("etc/apt/apt.conf.d/90container-image"),
@@ -89,7 +89,7 @@ pub(super) fn after_dpkg(root: &Path, archives: &[Archive]) -> io::Result<()> {
         fs::create_dir_all(root.join("etc/apt/sources.list.d"))?;
         write_with_mode(
             &root.join("etc/apt/sources.list.d/debian.sources"),
-            &sources(archives),
+            &apt_sources(sources),
             0o644,
         )?;
     }
@@ -138,10 +138,10 @@ fn write_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// apt's sources for `archives`.
-fn sources(archives: &[Archive]) -> String {
+/// apt's file of the `sources`.
+fn apt_sources(sources: &[ArchiveSource]) -> String {
     let mut text = String::new();
-    for archive in archives {
+    for ArchiveSource { archive, .. } in sources {
         if !text.is_empty() {
             text.push('\n');
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use jettison_debian::{Deb, Package};
+use jettison_debian::{Deb, LockedPackage};
 use jettison_oci::{Devices, Owners, UnpackOptions, Whiteouts, unpack_tar};
 
 use crate::base::assemble::AssembleError;
@@ -28,17 +28,16 @@ type Decoded = Result<Files, AssembleError>;
 /// Unpacks the packages' files below `root`, so that their programs are there when dpkg
 /// installs them. The package that makes the directories comes first.
 pub(super) fn unpack(
-    packages: &[Package<'_>],
+    packages: &[LockedPackage],
     files: &[PathBuf],
     root: &Path,
     owners: Owners,
 ) -> Result<(), AssembleError> {
-    let mut order: Vec<(Package<'_>, &Path)> = packages
+    let mut order: Vec<(&LockedPackage, &Path)> = packages
         .iter()
-        .copied()
         .zip(files.iter().map(PathBuf::as_path))
         .collect();
-    order.sort_by_key(|(package, _)| package.name() != "base-files");
+    order.sort_by_key(|(package, _)| package.name != "base-files");
     thread::scope(|scope| {
         let mut receivers: Vec<Receiver<Decoded>> = Vec::new();
         for first in 0..DECODERS {
@@ -60,11 +59,11 @@ pub(super) fn unpack(
 }
 
 fn decode_every<'p>(
-    packages: impl Iterator<Item = &'p (Package<'p>, &'p Path)>,
+    packages: impl Iterator<Item = &'p (&'p LockedPackage, &'p Path)>,
     sender: &SyncSender<Decoded>,
 ) {
     for (package, path) in packages {
-        let decoded = decode(*package, path);
+        let decoded = decode(package, path);
         let failed = decoded.is_err();
         // The writer has stopped at an error of its own.
         if sender.send(decoded).is_err() || failed {
@@ -73,7 +72,7 @@ fn decode_every<'p>(
     }
 }
 
-fn decode(package: Package<'_>, path: &Path) -> Decoded {
+fn decode(package: &LockedPackage, path: &Path) -> Decoded {
     let io = |source| AssembleError::Io {
         action: "read",
         path: path.to_path_buf(),
@@ -85,8 +84,8 @@ fn decode(package: Package<'_>, path: &Path) -> Decoded {
         source,
     };
     let deb = Deb::read(&bytes).map_err(wrong)?;
-    deb.check(package).map_err(wrong)?;
-    if package.installed_size().is_none_or(|size| size > IN_MEMORY) {
+    package.check(&deb).map_err(wrong)?;
+    if deb.installed_size().is_none_or(|size| size > IN_MEMORY) {
         return Ok(Files::Package(bytes));
     }
     let mut tar = Vec::new();

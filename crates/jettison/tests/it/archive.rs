@@ -98,7 +98,7 @@ fn an_archive_without_the_suite_is_refused() {
                 1 | FROM debian://bookworm
                   | ^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load Debian's package indexes
                   = cause: cannot find http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
             "#]],
         );
@@ -121,7 +121,7 @@ fn an_unsigned_index_is_refused() {
                 1 | FROM debian://bookworm
                   | ^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load Debian's package indexes
                   = cause: cannot load suite bookworm
                   = cause: cannot verify http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not signed
             "#]],
@@ -145,7 +145,7 @@ fn an_index_of_noise_is_refused() {
                 1 | FROM debian://bookworm
                   | ^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load Debian's package indexes
                   = cause: cannot load suite bookworm
                   = cause: cannot read http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease: it is not UTF-8
             "#]],
@@ -170,7 +170,7 @@ fn a_server_that_fails_is_refused() {
                 1 | FROM debian://bookworm
                   | ^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load Debian's package indexes
                   = cause: cannot load suite bookworm
                   = cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
                   = cause: the server answered with status 500
@@ -196,7 +196,7 @@ fn an_index_that_is_cut_is_refused() {
                 1 | FROM debian://bookworm
                   | ^^^^^^^^^^^^^^^^^^^^^^
                   |
-                  = cause: cannot load Debian's bookworm
+                  = cause: cannot load Debian's package indexes
                   = cause: cannot load suite bookworm
                   = cause: cannot fetch http://127.0.0.1:[PORT]/debian/dists/bookworm/InRelease
                   = cause: Peer disconnected

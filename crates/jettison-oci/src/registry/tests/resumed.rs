@@ -31,7 +31,7 @@ fn the_next_pull_goes_on_where_the_last_one_ended() {
     assert_sound(&world, &pulled);
     assert_eq!(world.registry.ranges()[before..], ["bytes=20000-"]);
     assert!(pulling(&world).is_empty());
-    assert_eq!(pulled.image.layers()[0].unpacked_size, 60_000);
+    assert_eq!(pulled.image.layers()[0].unpacked_size(), 60_000);
 }
 
 #[test]

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Digest, Image, ImageId, ImportSelection, ImportSource, ImportedImage, Naming, Original,
-    PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, RegistryError, Store,
-    import_archive, import_images,
+    Digest, Image, ImageId, ImportSelection, ImportSource, ImportedImage, LayerNeed, Naming,
+    Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, RegistryError,
+    Store, import_archive, import_images,
 };
 
 use crate::cli::{CopyArgs, ProgressKind};
 use crate::commands::copy::place::Place;
 use crate::commands::copy::target::{may_keep, takes};
 use crate::commands::load::is_for;
-use crate::commands::{lookup, world};
+use crate::commands::{layers, lookup, world};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::progress::{Progress, Reasons};
@@ -76,6 +76,7 @@ impl Reader<'_> {
                         None => PlatformNeed::Preferred,
                     },
                     naming: Naming::Unnamed,
+                    layers: LayerNeed::Now,
                 };
                 if may_keep(args, target) {
                     let taken = self.pull_original(&request)?;
@@ -157,6 +158,7 @@ impl Reader<'_> {
 
     fn find(&self, name: &str) -> Result<Taken, Failure> {
         let image = lookup::find(self.store, name)?.image;
+        let image = layers::complete_by(self.client, self.store, (&image, name), self.kind)?;
         let origins = self.store.origins(&image.manifest_digest());
         let digest = origins.first().map(|origin| origin.manifest.digest);
         Ok(self.one(image, digest.as_ref(), Recompression::Different))

@@ -1,0 +1,300 @@
+//! Lock files: exactly which packages, from where, and who vouched for them.
+//!
+//! ```toml
+//! version = 1
+//! request = "…"                   # optional: what tells this request from others, by who wrote the file
+//!
+//! [[archive]]
+//! uri = "http://ftp.debian.org/debian"
+//! suite = "trixie"
+//! codename = "trixie"
+//! date = 2026-07-11T10:16:37Z
+//! release = "…"                   # SHA-256 of the Release file
+//! signers = ["…"]                 # fingerprints of certificates
+//!
+//! [[package.amd64]]               # what is installed on amd64
+//! name = "libc6"
+//! version = "2.41-12"
+//! architecture = "all"            # only if it is not the table's
+//! source = "glibc"                # only if it is not the package's name
+//! source-version = "2.41-12"      # only if it is not the package's version
+//! archive = 0                     # the position of the archive above, counted from zero
+//! path = "pool/main/g/glibc/libc6_2.41-12_amd64.deb"
+//! size = 2847420                  # in bytes
+//! sha256 = "…"
+//! ```
+//!
+//! Packages are fetched by what stands here: no index is needed, and nothing at all that is in a cache already. The
+//! same lock is written as the same bytes.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use crate::arch::Architecture;
+use crate::archive::{ArchiveError, check_file};
+use crate::date::format_rfc3339;
+use crate::deb::{Deb, DebError};
+use crate::digest::Sha256;
+use crate::package::Package;
+use crate::universe::Universe;
+use crate::version::Version;
+
+mod read;
+
+pub use crate::lock::read::{LockError, parse_lock};
+
+/// The version of the format.
+const FORMAT: u32 = 1;
+
+/// Exactly which packages a request leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// What tells the request from others, if whoever wrote the lock says so.
+    pub request: Option<Sha256>,
+    /// The archives that the packages come from.
+    pub archives: Vec<LockedArchive>,
+    /// The packages by the architecture of the system that they are for.
+    // Each is the position of an archive above.
+    pub packages: BTreeMap<Architecture, Vec<LockedPackage>>,
+}
+
+/// A suite as it was when the lock was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedArchive {
+    /// Where the archive is.
+    pub uri: String,
+    /// The suite, as it was asked for.
+    pub suite: String,
+    /// The codename that the suite had.
+    pub codename: String,
+    /// When its Release file was made, in Unix seconds.
+    pub date: u64,
+    /// The digest of the Release file.
+    pub release: Sha256,
+    /// The fingerprints of the certificates that had signed it.
+    pub signers: Vec<String>,
+}
+
+/// One package of a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Version,
+    /// Its architecture, possibly `all`.
+    pub architecture: Architecture,
+    /// The name of its source package.
+    pub source: String,
+    /// The version of its source package.
+    pub source_version: Version,
+    /// The position of its archive in the lock.
+    pub archive: usize,
+    /// The path of its `.deb` below the archive's URI.
+    pub path: String,
+    /// The size of its `.deb` in bytes.
+    pub size: u64,
+    /// The digest of its `.deb`.
+    pub sha256: Sha256,
+}
+
+/// A `.deb` to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageFile {
+    /// Where it is.
+    pub url: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
+impl PackageFile {
+    /// Checks that `bytes` have the promised size and digest.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        check_file(&self.url, bytes, self.size, self.sha256)
+    }
+}
+
+impl Universe {
+    /// The lock of `packages`, which are of this universe. Packages are sorted by name; archives that none of them is
+    /// from are part of it, for they were asked, too.
+    pub fn lock(&self, packages: &[Package<'_>]) -> Lock {
+        let archives = self.suites.iter().map(|suite| LockedArchive {
+            uri: suite.archive.uri.clone(),
+            suite: suite.archive.suite.clone(),
+            codename: suite.release.codename.clone(),
+            date: suite.release.date,
+            release: suite.release.digest,
+            signers: suite.release.signers.clone(),
+        });
+        let mut locked: Vec<LockedPackage> =
+            packages.iter().map(|one| LockedPackage::of(*one)).collect();
+        locked.sort_by(|a, b| a.name.cmp(&b.name));
+        Lock {
+            request: None,
+            archives: archives.collect(),
+            packages: BTreeMap::from([(self.packages.architecture().clone(), locked)]),
+        }
+    }
+}
+
+impl Lock {
+    /// The lock with `request`.
+    #[must_use]
+    pub fn for_request(self, request: Sha256) -> Lock {
+        Lock {
+            request: Some(request),
+            ..self
+        }
+    }
+
+    /// This lock, and in place of its packages for the architectures of `other` those of `other`.
+    #[must_use]
+    pub fn joined(self, other: Lock) -> Lock {
+        let mut joined = self;
+        let places: Vec<usize> = other
+            .archives
+            .into_iter()
+            .map(|archive| joined.place_of(archive))
+            .collect();
+        for (architecture, packages) in other.packages {
+            let moved = packages.into_iter().map(|package| LockedPackage {
+                archive: places.get(package.archive).copied().unwrap_or(usize::MAX),
+                ..package
+            });
+            joined.packages.insert(architecture, moved.collect());
+        }
+        joined
+    }
+
+    fn place_of(&mut self, archive: LockedArchive) -> usize {
+        let known = self.archives.iter().position(|known| *known == archive);
+        known.unwrap_or_else(|| {
+            self.archives.push(archive);
+            self.archives.len() - 1
+        })
+    }
+
+    /// The packages for systems of `architecture`.
+    pub fn packages(&self, architecture: &Architecture) -> Option<&[LockedPackage]> {
+        self.packages.get(architecture).map(Vec::as_slice)
+    }
+
+    /// When the newest of its Release files was made, in Unix seconds.
+    pub fn date(&self) -> u64 {
+        self.archives.iter().map(|one| one.date).max().unwrap_or(0)
+    }
+
+    /// What to fetch for `package`, or `None` if it is not of this lock.
+    pub fn file(&self, package: &LockedPackage) -> Option<PackageFile> {
+        let uri = self
+            .archives
+            .get(package.archive)?
+            .uri
+            .trim_end_matches('/');
+        Some(PackageFile {
+            url: format!("{uri}/{}", package.path),
+            size: package.size,
+            sha256: package.sha256,
+        })
+    }
+}
+
+impl LockedPackage {
+    fn of(package: Package<'_>) -> LockedPackage {
+        let (source, source_version) = package.source();
+        let version = package.version();
+        LockedPackage {
+            name: package.name().to_owned(),
+            architecture: package.architecture(),
+            source: source.to_owned(),
+            source_version: source_version
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_else(|| version.clone()),
+            version,
+            archive: package.archive(),
+            path: package.filename().to_owned(),
+            size: package.size(),
+            sha256: package.sha256(),
+        }
+    }
+
+    /// Checks that `deb` says of itself what the lock says of it.
+    pub fn check(&self, deb: &Deb<'_>) -> Result<(), DebError> {
+        deb.check_identity(&self.name, &self.version, &self.architecture)
+    }
+}
+
+/// Writes the file.
+impl fmt::Display for Lock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "version = {FORMAT}")?;
+        if let Some(request) = &self.request {
+            writeln!(formatter, "request = \"{request}\"")?;
+        }
+        for archive in &self.archives {
+            write!(formatter, "\n{archive}")?;
+        }
+        for (architecture, packages) in &self.packages {
+            for package in packages {
+                writeln!(formatter, "\n[[package.{architecture}]]")?;
+                package.write(formatter, architecture)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for LockedArchive {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "[[archive]]")?;
+        writeln!(formatter, "uri = {}", quoted(&self.uri))?;
+        writeln!(formatter, "suite = {}", quoted(&self.suite))?;
+        writeln!(formatter, "codename = {}", quoted(&self.codename))?;
+        writeln!(formatter, "date = {}", format_rfc3339(self.date))?;
+        writeln!(formatter, "release = \"{}\"", self.release)?;
+        let signers: Vec<String> = self.signers.iter().map(|one| quoted(one)).collect();
+        writeln!(formatter, "signers = [{}]", signers.join(", "))
+    }
+}
+
+impl LockedPackage {
+    fn write(&self, formatter: &mut fmt::Formatter<'_>, of: &Architecture) -> fmt::Result {
+        writeln!(formatter, "name = {}", quoted(&self.name))?;
+        writeln!(formatter, "version = {}", quoted(self.version.as_str()))?;
+        if self.architecture != *of {
+            writeln!(formatter, "architecture = \"{}\"", self.architecture)?;
+        }
+        if self.source != self.name {
+            writeln!(formatter, "source = {}", quoted(&self.source))?;
+        }
+        if self.source_version.as_str() != self.version.as_str() {
+            let version = quoted(self.source_version.as_str());
+            writeln!(formatter, "source-version = {version}")?;
+        }
+        writeln!(formatter, "archive = {}", self.archive)?;
+        writeln!(formatter, "path = {}", quoted(&self.path))?;
+        writeln!(formatter, "size = {}", self.size)?;
+        writeln!(formatter, "sha256 = \"{}\"", self.sha256)
+    }
+}
+
+/// `text` as a basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(character);
+            }
+            other if other.is_control() => {
+                let _infallible = write!(quoted, "\\u{:04x}", u32::from(other));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,643 @@
+//! Distroless images: packages taken apart, sliced, completed without running a script, one layer for each recipe.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use jettison_build::timestamp;
+use jettison_debian::{Architecture, DebError, PackagesError, Sha256, SolveError, parse_stanzas};
+use jettison_oci::{
+    Compression, HistoryEntry, Image, ImageConfig, ImageError, LayerError, LayerOptions,
+    LayerWriter, RootFs, RunConfig, Store, StoreError,
+};
+
+use crate::base::contents::{Content, Contents, Node, NodeKind};
+use crate::base::family::Levels;
+use crate::base::generate::is_certificate;
+use crate::base::levels::assign;
+use crate::base::platform::image_architecture;
+use crate::base::recipe::{Generator, RecipePart};
+use crate::base::slices::{Slice, excluded, patterns};
+use crate::base::steps::Steps;
+use crate::base::unpacked::{Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages};
+use crate::sbom::copyright_licences;
+
+/// Where lists of packages are that are not installed by dpkg.
+const STATUS: &str = "var/lib/dpkg/status.d";
+
+/// What to assemble.
+#[derive(Debug)]
+pub struct DistrolessRequest<'a> {
+    /// What the image is called in its history.
+    pub title: &'a str,
+    /// Its recipes.
+    pub levels: &'a Levels,
+    /// All of its packages.
+    pub packages: &'a [LocalPackage],
+    /// Its architecture.
+    pub architecture: &'a Architecture,
+    /// Slices that are not left out, beside those that the recipes keep.
+    pub keep: &'a [String],
+    /// Where packages are kept that were taken apart.
+    pub unpacked: &'a Path,
+}
+
+/// A package that was downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalPackage {
+    /// Its name.
+    pub name: String,
+    /// The digest of its file, which is checked.
+    pub sha256: Sha256,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// An image that was assembled.
+#[derive(Debug, Clone)]
+pub struct DistrolessImage {
+    /// The image, which is in the store and has no name.
+    pub image: Image,
+    /// Its packages, in the order of their levels.
+    pub packages: Vec<PackageFacts>,
+    /// What was left out, by slice.
+    pub slices: BTreeMap<String, SliceFacts>,
+    /// The release of Debian.
+    pub release: u8,
+    /// The newest time of its files, in Unix seconds.
+    pub date: u64,
+}
+
+/// What became of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageFacts {
+    /// Its name.
+    pub name: String,
+    /// The recipe that brought it.
+    pub level: String,
+    /// Why it is part of the image.
+    pub reason: String,
+    /// The text of its control file.
+    pub control: String,
+    /// The digest of its file.
+    pub sha256: Sha256,
+    /// The regular files that the image has of it, those included that were made in place of its scripts.
+    pub files: Vec<FileFact>,
+    /// The names of its licences, as its copyright file has them.
+    pub licences: Vec<String>,
+    /// The paths of regular files that were left out, without a slash at their start.
+    pub removed: Vec<String>,
+    /// How many regular files were left out, and their bytes.
+    pub left_out: SliceFacts,
+}
+
+/// A file of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFact {
+    /// Its path, without a slash at its start.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-1 digest in hexadecimal.
+    pub sha1: String,
+    /// Its SHA-256 digest in hexadecimal.
+    pub sha256: String,
+}
+
+/// How much was left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SliceFacts {
+    /// How many regular files.
+    pub files: u64,
+    /// Their sizes, in bytes.
+    pub bytes: u64,
+}
+
+/// Why an image cannot be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum DistrolessError {
+    /// A package is not the one that was asked for.
+    #[error("cannot use {}: its SHA-256 is {actual} and should be {expected}", .path.display())]
+    Digest {
+        /// Its file.
+        path: PathBuf,
+        /// The digest that was asked for.
+        expected: Sha256,
+        /// Its digest.
+        actual: Sha256,
+    },
+    /// A package cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Package {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DebError,
+    },
+    /// The files of a package cannot be read.
+    #[error("cannot take {} apart", .path.display())]
+    Files {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: LayerError,
+    },
+    /// A package has a file that no image gets.
+    #[error("cannot take `{path}` from {}: {reason}", .package.display())]
+    Refused {
+        /// The package's file.
+        package: PathBuf,
+        /// The file.
+        path: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Two packages have different files of the same name.
+    #[error("`{path}` is in {first} and in {second}, which cannot be in one image")]
+    Conflict {
+        /// The path.
+        path: String,
+        /// One of the packages.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// The packages do not fit together.
+    #[error("cannot choose packages")]
+    Solve(#[source] SolveError),
+    /// The control file of a package is none.
+    #[error("cannot read the control files of the packages")]
+    ControlFile(#[source] PackagesError),
+    /// Links lead in a circle.
+    #[error("cannot place `{path}`: symbolic links lead in a circle")]
+    Circle {
+        /// The path.
+        path: String,
+    },
+    /// A slice does not exist.
+    #[error("there is no slice `{name}`: there are {}", known.join(", "))]
+    Slice {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// A pattern cannot be read.
+    #[error("cannot read a pattern of the recipe: {problem}")]
+    Pattern {
+        /// What is wrong.
+        problem: String,
+    },
+    /// Something could not be made in place of a script.
+    #[error("cannot make the {what}: {problem}")]
+    Generate {
+        /// What was to be made.
+        what: &'static str,
+        /// Why it cannot be.
+        problem: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A layer could not be written.
+    #[error("cannot write the base's layer")]
+    Layer(#[source] LayerError),
+    /// The parts do not make an image.
+    #[error("cannot make an image of the base")]
+    Image(#[source] ImageError),
+    /// The store failed.
+    #[error("cannot store the base")]
+    Store(#[source] StoreError),
+}
+
+/// Assembles an image and puts it into the store. It gets no name. No program is run, and nothing is fetched.
+pub fn assemble_distroless(
+    store: &Store,
+    request: &DistrolessRequest<'_>,
+) -> Result<DistrolessImage, DistrolessError> {
+    let mut work = Work::new(request)?;
+    let unpacked = unpack_all(request)?;
+    let control_files: Vec<String> = unpacked
+        .values()
+        .map(|(_, unpacked)| unpacked.control.clone())
+        .collect();
+    let assigned = assign(&control_files, request.levels, request.architecture)?;
+    let mut layers = Vec::new();
+    let mut history = Vec::new();
+    for ((name, part), packages) in request.levels.levels.iter().zip(&assigned) {
+        let before = work.contents.clone();
+        let mut of_level = Vec::new();
+        for (name, reason) in packages {
+            if let Some((file, unpacked)) = unpacked.get(name.as_str()) {
+                of_level.push((*file, unpacked, reason.as_str()));
+            }
+        }
+        work.add_level(name, part, &of_level)?;
+        let options = LayerOptions {
+            compression: Compression::Zstd { level: 3 },
+            clamp_mtime: Some(work.date),
+        };
+        let mut layer = LayerWriter::new(store, &options).map_err(DistrolessError::Layer)?;
+        work.contents
+            .write_changes(&before, &mut layer)
+            .map_err(DistrolessError::Layer)?;
+        layers.push(layer.finish().map_err(DistrolessError::Layer)?);
+        history.push(HistoryEntry {
+            created: Some(work.created()),
+            created_by: Some(format!("{}: {name}", request.title)),
+            comment: Some("jettison".to_string()),
+            ..HistoryEntry::default()
+        });
+    }
+    let created = work.created();
+    let (architecture, variant) = image_architecture(request.architecture);
+    let config = ImageConfig {
+        created: Some(created),
+        architecture,
+        variant,
+        os: "linux".to_string(),
+        config: run_config(&work.part),
+        rootfs: RootFs::new(layers.iter().map(|layer| layer.diff_id).collect()),
+        history,
+        ..ImageConfig::default()
+    };
+    let image = Image::new(config, layers).map_err(DistrolessError::Image)?;
+    store.put_image(&image).map_err(DistrolessError::Store)?;
+    Ok(DistrolessImage {
+        image,
+        packages: work.facts(),
+        release: request.levels.release,
+        date: u64::try_from(work.date).unwrap_or(0),
+        slices: work.left_out,
+    })
+}
+
+fn run_config(part: &RecipePart) -> RunConfig {
+    let env = part.env.iter();
+    RunConfig {
+        env: env.map(|(name, value)| format!("{name}={value}")).collect(),
+        entrypoint: part.entrypoint.clone(),
+        cmd: part.cmd.clone(),
+        working_dir: part.workdir.clone().unwrap_or_default(),
+        user: part.user.clone().unwrap_or_default(),
+        labels: part.labels.clone(),
+        ..RunConfig::default()
+    }
+}
+
+/// The packages by name, taken apart on all cores, the largest first.
+fn unpack_all<'a>(
+    request: &DistrolessRequest<'a>,
+) -> Result<BTreeMap<&'a str, (&'a LocalPackage, Unpacked)>, DistrolessError> {
+    let packages = UnpackedPackages {
+        dir: request.unpacked,
+    };
+    let mut queue: Vec<&LocalPackage> = request.packages.iter().collect();
+    let size = |package: &LocalPackage| std::fs::metadata(&package.path).map_or(0, |m| m.len());
+    queue.sort_by_key(|package| std::cmp::Reverse(size(package)));
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(package) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let unpacked = packages.get(&package.path, package.sha256)?;
+            done.push((package.name.as_str(), (*package, unpacked)));
+        }
+        Ok(done)
+    };
+    let results: Vec<Result<Vec<_>, DistrolessError>> = thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        handles
+            .into_iter()
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    let mut known = BTreeMap::new();
+    for result in results {
+        known.extend(result?);
+    }
+    Ok(known)
+}
+
+/// An image on its way.
+struct Work<'a> {
+    request: &'a DistrolessRequest<'a>,
+    slices: Vec<Slice>,
+    contents: Contents,
+    /// Files that others are made from, and that are left out.
+    sources: Contents,
+    /// What all levels so far say.
+    part: RecipePart,
+    /// The newest time of all files so far.
+    date: i64,
+    packages: Vec<PackageFacts>,
+    left_out: BTreeMap<String, SliceFacts>,
+}
+
+impl<'a> Work<'a> {
+    fn new(request: &'a DistrolessRequest<'a>) -> Result<Work<'a>, DistrolessError> {
+        let mut kept: BTreeSet<&str> = request.keep.iter().map(String::as_str).collect();
+        for (_, part) in &request.levels.levels {
+            kept.extend(part.keep.iter().map(String::as_str));
+        }
+        let mut slices = Slice::all();
+        if let Some(unknown) = kept
+            .iter()
+            .find(|name| !slices.iter().any(|slice| slice.name == **name))
+        {
+            return Err(DistrolessError::Slice {
+                name: (*unknown).to_string(),
+                known: slices.into_iter().map(|slice| slice.name).collect(),
+            });
+        }
+        slices.retain(|slice| !kept.contains(slice.name.as_str()));
+        Ok(Work {
+            request,
+            slices,
+            contents: Contents::default(),
+            sources: Contents::default(),
+            part: RecipePart::default(),
+            date: 0,
+            packages: Vec::new(),
+            left_out: BTreeMap::new(),
+        })
+    }
+
+    fn created(&self) -> String {
+        timestamp(u64::try_from(self.date).unwrap_or(0))
+    }
+
+    fn add_level(
+        &mut self,
+        name: &str,
+        part: &RecipePart,
+        packages: &[(&LocalPackage, &Unpacked, &str)],
+    ) -> Result<(), DistrolessError> {
+        let times = packages
+            .iter()
+            .flat_map(|(_, unpacked, _)| &unpacked.entries)
+            .map(|entry| entry.mtime);
+        self.date = times.max().unwrap_or(0).max(self.date);
+        let is_first = self.packages.is_empty();
+        self.part = std::mem::take(&mut self.part).joined(part);
+        if is_first {
+            self.steps().links()?;
+        }
+        // The package that has the directories comes first.
+        let mut order = packages.to_vec();
+        order.sort_by_key(|(file, ..)| (file.name != "base-files", file.name.as_str()));
+        for (file, unpacked, reason) in order {
+            let (left_out, removed) = self.add_files(part, file, unpacked)?;
+            self.packages.push(PackageFacts {
+                name: file.name.clone(),
+                level: name.to_string(),
+                reason: reason.to_string(),
+                control: unpacked.control.clone(),
+                sha256: file.sha256,
+                files: Vec::new(),
+                licences: Vec::new(),
+                removed,
+                left_out,
+            });
+        }
+        for file in &part.files {
+            self.steps().file(file)?;
+        }
+        for generator in Generator::ALL {
+            // What an earlier level has made is made again where this one changes what it is made from.
+            let is_touched = match generator {
+                Generator::LibraryCache | Generator::ByteCode => !packages.is_empty(),
+                Generator::Accounts => !part.users.is_empty() || !part.groups.is_empty(),
+                Generator::Directories
+                | Generator::CaBundle
+                | Generator::JavaTrustStore
+                | Generator::OsRelease
+                | Generator::NameService
+                | Generator::TimeZone
+                | Generator::Fonts
+                | Generator::BusyboxLinks => false,
+            };
+            let is_known = self.part.generate.contains(&generator);
+            if part.generate.contains(&generator) || (is_known && is_touched) {
+                self.steps().generate(generator)?;
+            }
+        }
+        self.write_status()
+    }
+
+    fn steps(&mut self) -> Steps<'_> {
+        Steps {
+            contents: &mut self.contents,
+            sources: &self.sources,
+            part: &self.part,
+            architecture: self.request.architecture.as_str(),
+            date: self.date,
+        }
+    }
+
+    /// Adds a package's files, and says what was left out.
+    fn add_files(
+        &mut self,
+        part: &RecipePart,
+        file: &LocalPackage,
+        unpacked: &Unpacked,
+    ) -> Result<(SliceFacts, Vec<String>), DistrolessError> {
+        let mut removed = Vec::new();
+        let name: Arc<str> = file.name.as_str().into();
+        let only = match part.only.get(&file.name) {
+            Some(list) => Some(patterns(list)?),
+            None => None,
+        };
+        let excluded = excluded(&part.exclude)?;
+        let mut left_out = SliceFacts::default();
+        let copyright = format!("usr/share/doc/{name}/copyright");
+        let mut links = Vec::new();
+        for entry in &unpacked.entries {
+            let path = real_path(&entry.path);
+            if is_certificate(&path)
+                && let Some(node) = Node::of_entry(entry, &unpacked.data, &name)
+            {
+                self.sources.add(&path, node)?;
+            }
+            let is_other = only
+                .as_ref()
+                .is_some_and(|only| !only.is_ignored(&path) && path != copyright);
+            let slice = self.slices.iter().chain(&excluded).find(|s| s.has(&path));
+            let reason = match slice {
+                Some(slice) => Some(slice.name.as_str()),
+                None => is_other.then_some("only"),
+            };
+            if let Some(reason) = reason {
+                if let UnpackedKind::File(facts) = &entry.kind {
+                    left_out.add(facts.size);
+                    removed.push(path.clone());
+                    self.left_out
+                        .entry(reason.to_string())
+                        .or_default()
+                        .add(facts.size);
+                }
+                continue;
+            }
+            let place = moved(&part.moves, &path);
+            match Node::of_entry(entry, &unpacked.data, &name) {
+                Some(mut node) => {
+                    if !matches!(node.kind, NodeKind::Directory) {
+                        // Nobody becomes somebody else in an image without a shell.
+                        node.mode &= 0o1777;
+                    }
+                    self.contents.add(&place, node)?;
+                }
+                None => links.push((place, entry)),
+            }
+        }
+        for (place, entry) in links {
+            self.add_link(&place, entry, unpacked, &name)?;
+        }
+        Ok((left_out, removed))
+    }
+
+    /// Adds another name of a file as a file of its own, since the first may be left out.
+    fn add_link(
+        &mut self,
+        place: &str,
+        entry: &UnpackedEntry,
+        unpacked: &Unpacked,
+        name: &Arc<str>,
+    ) -> Result<(), DistrolessError> {
+        let UnpackedKind::HardLink(target) = &entry.kind else {
+            return Ok(());
+        };
+        let mut entries = unpacked.entries.iter();
+        let file = entries
+            .find(|other| other.path == *target && matches!(other.kind, UnpackedKind::File(_)));
+        if let Some(node) = file.and_then(|file| Node::of_entry(file, &unpacked.data, name)) {
+            self.contents.add(place, node)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what scanners read: the packages, and their files as they are in the image.
+    fn write_status(&mut self) -> Result<(), DistrolessError> {
+        let lists = self.lists();
+        for package in &self.packages {
+            let files = lists.get(package.name.as_str()).into_iter().flatten();
+            let sums: Vec<String> = files
+                .map(|(path, content)| format!("{}  {path}\n", content.md5()))
+                .collect();
+            let mut write = |name: String, text: &str| {
+                let node = Node {
+                    kind: NodeKind::File(Content::Bytes(text.as_bytes().into())),
+                    mode: 0o644,
+                    uid: 0,
+                    gid: 0,
+                    mtime: self.date,
+                    package: None,
+                };
+                let path = format!("{STATUS}/{name}");
+                let old = self.contents.get(&path);
+                if old.is_some_and(|old| old.kind == node.kind) {
+                    return Ok(());
+                }
+                self.contents.replace(&path, node)
+            };
+            write(package.name.clone(), &package.control)?;
+            write(format!("{}.md5sums", package.name), &sums.concat())?;
+        }
+        Ok(())
+    }
+
+    /// The regular files of each package.
+    fn lists(&self) -> BTreeMap<String, Vec<(String, Content)>> {
+        let mut lists: BTreeMap<String, Vec<(String, Content)>> = BTreeMap::new();
+        for (path, node) in self.contents.iter() {
+            if let (NodeKind::File(content), Some(package)) = (&node.kind, &node.package) {
+                lists
+                    .entry(package.to_string())
+                    .or_default()
+                    .push((path.to_string(), content.clone()));
+            }
+        }
+        lists
+    }
+
+    fn licences(&self, package: &str) -> Vec<String> {
+        let path = format!("usr/share/doc/{package}/copyright");
+        let node = self.contents.place(&path);
+        let node = node.and_then(|place| self.contents.get(&place));
+        let Some(NodeKind::File(content)) = node.map(|node| &node.kind) else {
+            return Vec::new();
+        };
+        let bytes = content.read().unwrap_or_default();
+        copyright_licences(&String::from_utf8_lossy(&bytes))
+    }
+
+    fn facts(&self) -> Vec<PackageFacts> {
+        let lists = self.lists();
+        let mut facts = self.packages.clone();
+        for package in &mut facts {
+            let files = lists.get(&package.name).into_iter().flatten();
+            package.licences = self.licences(&package.name);
+            package.files = files
+                .map(|(path, content)| FileFact {
+                    path: path.clone(),
+                    size: content.size(),
+                    sha1: content.sha1(),
+                    sha256: content.sha256(),
+                })
+                .collect();
+        }
+        facts
+    }
+}
+
+impl SliceFacts {
+    fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+    }
+}
+
+impl PackageFacts {
+    /// A field of its control file.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let stanzas = parse_stanzas(&self.control).ok()?;
+        let field = stanzas.first()?.get(name)?;
+        Some(field.to_string())
+    }
+}
+
+/// Where a file is in a system whose `/usr` is merged.
+fn real_path(path: &str) -> String {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    if ["bin", "sbin", "lib", "lib64"].contains(&first) && !rest.is_empty() {
+        format!("usr/{path}")
+    } else {
+        path.to_string()
+    }
+}
+
+/// Where a file belongs that the recipe moves.
+fn moved(moves: &BTreeMap<String, String>, path: &str) -> String {
+    for (from, to) in moves {
+        if let Some(rest) = path.strip_prefix(from.as_str())
+            && (rest.is_empty() || rest.starts_with('/'))
+        {
+            return format!("{to}{rest}");
+        }
+    }
+    path.to_string()
+}

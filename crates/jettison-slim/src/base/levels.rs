@@ -1,0 +1,90 @@
+//! Which packages an image gets, and which of its levels brings them.
+
+use std::collections::BTreeSet;
+
+use jettison_debian::{
+    Architecture, Chosen, PackagesIndex, Relation, SolveError, SolveOptions, resolve,
+};
+
+use crate::base::distroless::DistrolessError;
+use crate::base::family::Levels;
+use crate::base::recipe::RecipePart;
+
+/// The packages of all levels: what the recipes ask for, and all that these need but for what they ignore.
+pub fn choose_packages<'i>(
+    index: &'i PackagesIndex,
+    levels: &Levels,
+) -> Result<Vec<Chosen<'i>>, DistrolessError> {
+    up_to(index, levels, levels.levels.len()).map_err(DistrolessError::Solve)
+}
+
+/// The names of the packages that each level adds, and why, from an index that has no others than the image.
+pub(super) fn assign(
+    control_files: &[String],
+    levels: &Levels,
+    architecture: &Architecture,
+) -> Result<Vec<Vec<(String, String)>>, DistrolessError> {
+    // What an index says beyond a control file is not looked at here, but a package without it is none.
+    let whole = |control: &String| {
+        let digest = "0".repeat(64);
+        format!(
+            "{}\nFilename: local\nSize: 0\nSHA256: {digest}\n",
+            control.trim_end()
+        )
+    };
+    let stanzas: Vec<String> = control_files.iter().map(whole).collect();
+    let index = PackagesIndex::parse(stanzas.join("\n"), "", architecture)
+        .map_err(DistrolessError::ControlFile)?;
+    let mut added = BTreeSet::new();
+    let mut result = Vec::new();
+    for end in 1..=levels.levels.len() {
+        let chosen = up_to(&index, levels, end).map_err(DistrolessError::Solve)?;
+        let new: Vec<(String, String)> = chosen
+            .iter()
+            .filter(|chosen| added.insert(chosen.package.name().to_string()))
+            .map(|chosen| (chosen.package.name().to_string(), chosen.reason.to_string()))
+            .collect();
+        result.push(new);
+    }
+    // A lock may have more than the recipes ask for by now; what is locked is in the image.
+    if let Some(last) = result.last_mut() {
+        for package in index.iter() {
+            if added.insert(package.name().to_string()) {
+                last.push((package.name().to_string(), "it is locked".to_string()));
+            }
+        }
+    }
+    Ok(result)
+}
+
+/// The packages of the first `end` levels.
+fn up_to<'i>(
+    index: &'i PackagesIndex,
+    levels: &Levels,
+    end: usize,
+) -> Result<Vec<Chosen<'i>>, SolveError> {
+    let mut part = RecipePart::default();
+    for (_, level) in &levels.levels[..end] {
+        part = part.joined(level);
+    }
+    let mut roots = Vec::new();
+    for name in &part.packages {
+        match Relation::package(name) {
+            Ok(root) if !roots.contains(&root) => roots.push(root),
+            // The names were checked when the recipe was read.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let mut ignore: BTreeSet<String> = part.ignore.iter().cloned().collect();
+    // What is asked for is there.
+    for name in &part.packages {
+        ignore.remove(name);
+    }
+    let options = SolveOptions {
+        prefer: Vec::new(),
+        forbid: BTreeSet::new(),
+        ignore,
+        recommends: false,
+    };
+    Ok(resolve(index, &roots, &options)?.chosen)
+}

@@ -1,0 +1,120 @@
+//! Options of `jettison base`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseArgs {
+    #[command(subcommand)]
+    pub(crate) command: BaseCommand,
+}
+
+/// What can be done with bases.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BaseCommand {
+    /// Assemble a distroless base from Debian's packages
+    Build(BaseBuildArgs),
+    /// List the recipes
+    #[command(visible_alias = "ls")]
+    List(BaseListArgs),
+    /// Show the packages of a base: versions, sizes, why each is in, and what was left out
+    Show(BaseShowArgs),
+    /// Look for newer packages than a lock file has, and write it anew
+    Update(BaseUpdateArgs),
+}
+
+/// Which base, and where its packages come from.
+#[derive(Debug, Args)]
+pub(crate) struct BaseChoice {
+    /// A name such as `java21-debian13:nonroot` or `base+libpq5`, or a file with a recipe
+    #[arg(value_name = "NAME[+PACKAGE…][:VARIANT]|FILE.toml")]
+    pub(crate) base: String,
+    /// For which release of Debian a recipe in a file is assembled: 12, 13 [default: the newest]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) debian: Option<u8>,
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Do not leave this slice out of packages; `all` keeps everything
+    #[arg(long = "keep", value_name = "SLICE")]
+    pub(crate) keep: Vec<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
+    /// The file that says which packages in which versions; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseBuildArgs {
+    #[command(flatten)]
+    pub(crate) choice: BaseChoice,
+    /// Name of the image; may be given several times
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub(crate) tags: Vec<String>,
+    /// Write a bill of materials; may be given several times
+    #[arg(long = "sbom", value_name = "spdx|cyclonedx=FILE", value_parser = sbom)]
+    pub(crate) sboms: Vec<SbomSpec>,
+    /// Print the image's ID alone
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// A bill of materials that is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct SbomSpec {
+    pub(crate) format: SbomFormat,
+    /// Where it is written.
+    pub(crate) file: PathBuf,
+}
+
+/// How a bill of materials is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// CycloneDX 1.6, as JSON.
+    CycloneDx,
+}
+
+fn sbom(text: &str) -> Result<SbomSpec, String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("take spdx=FILE or cyclonedx=FILE")?;
+    let format = match format {
+        "spdx" => SbomFormat::Spdx,
+        "cyclonedx" => SbomFormat::CycloneDx,
+        _ => return Err(format!("`{format}` is no format: take spdx or cyclonedx")),
+    };
+    Ok(SbomSpec {
+        format,
+        file: file.into(),
+    })
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseListArgs {
+    /// How to print them: `table`, `json`, a Go template, or `table` and a template
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseShowArgs {
+    #[command(flatten)]
+    pub(crate) choice: BaseChoice,
+    /// How to print the packages: `table`, `json`, a Go template, or `table` and a template
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseUpdateArgs {
+    #[command(flatten)]
+    pub(crate) choice: BaseChoice,
+    /// Show what moved, and leave the lock file as it is
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}

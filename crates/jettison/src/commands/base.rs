@@ -1,0 +1,164 @@
+//! `jettison base`
+
+mod build;
+mod list;
+mod show;
+mod update;
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use jettison_debian::Architecture;
+use jettison_oci::Store;
+use jettison_slim::{
+    DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
+};
+
+use crate::cli::{BaseArgs, BaseChoice, BaseCommand, Global};
+use crate::commands::world;
+use crate::failure::Failure;
+use crate::family::{Family, FamilyRequest};
+use crate::output::Output;
+use crate::progress::Notes;
+use crate::settings::Settings;
+use crate::surroundings::Surroundings;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+pub(crate) fn run(
+    global: &Global,
+    args: &BaseArgs,
+    surroundings: &Surroundings,
+    output: &mut Output,
+) -> Result<ExitCode, Failure> {
+    match &args.command {
+        BaseCommand::Build(args) => build::run(global, args, surroundings, output),
+        BaseCommand::List(args) => list::run(args, output),
+        BaseCommand::Show(args) => show::run(global, args, surroundings, output),
+        BaseCommand::Update(args) => update::run(global, args, surroundings, output),
+    }
+}
+
+/// A base that the command line chose.
+struct Chosen {
+    /// What it is called.
+    title: String,
+    levels: Levels,
+    architecture: Architecture,
+    keep: Vec<String>,
+}
+
+impl Chosen {
+    fn new(choice: &BaseChoice) -> Result<Chosen, Failure> {
+        let (recipes, base) = recipes_and_base(choice)?;
+        let levels = recipes
+            .levels(&base)
+            .map_err(|error| Failure::user(error.to_string()))?;
+        let platform = world::oci_platform(choice.platform.as_deref())?;
+        let variant = platform.variant.as_deref();
+        let architecture =
+            debian_architecture(&platform.architecture, variant).ok_or_else(|| {
+                let id = platform.id();
+                Failure::user(format!("Debian has no packages for {id}"))
+                    .hint("take linux/amd64 or linux/arm64")
+            })?;
+        let mut keep = choice.keep.clone();
+        if keep.iter().any(|name| name == "all") {
+            keep = Slice::all().into_iter().map(|slice| slice.name).collect();
+        }
+        let shown = DistrolessBase {
+            release: Some(levels.release),
+            ..base
+        };
+        Ok(Chosen {
+            title: shown.to_string(),
+            levels,
+            architecture,
+            keep,
+        })
+    }
+
+    fn request(&self) -> FamilyRequest<'_> {
+        FamilyRequest {
+            title: self.title.clone(),
+            levels: &self.levels,
+            architecture: self.architecture.clone(),
+            keep: &self.keep,
+        }
+    }
+}
+
+/// The recipes with the user's own, and which base of them is meant.
+fn recipes_and_base(choice: &BaseChoice) -> Result<(Recipes, DistrolessBase), Failure> {
+    let recipes = Recipes::family();
+    let text = choice.base.as_str();
+    let is_file = Path::new(text)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+    if !is_file {
+        let mut base: DistrolessBase =
+            text.parse()
+                .map_err(|error: jettison_slim::DistrolessNameError| {
+                    Failure::user(error.to_string())
+                })?;
+        if let (Some(said), Some(asked)) = (base.release, choice.debian)
+            && said != asked
+        {
+            let text = format!("`{text}` is for Debian {said}, and --debian says {asked}");
+            return Err(Failure::user(text));
+        }
+        base.release = base.release.or(choice.debian);
+        return Ok((recipes, base));
+    }
+    let path = Path::new(text);
+    let recipe = fs::read_to_string(path)
+        .map_err(|error| Failure::user(format!("cannot read {text}")).because(&error))?;
+    let name = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let recipes = recipes
+        .with(&name, text, &recipe)
+        .map_err(|error| Failure::user(error.to_string()))?;
+    let base = DistrolessBase {
+        recipe: name,
+        release: choice.debian,
+        packages: Vec::new(),
+        variant: DistrolessVariant::default(),
+    };
+    Ok((recipes, base))
+}
+
+/// What the subcommands that assemble need.
+struct Place {
+    store: Store,
+    settings: Settings,
+    now: u64,
+}
+
+impl Place {
+    fn new(global: &Global, surroundings: &Surroundings) -> Result<Place, Failure> {
+        Ok(Place {
+            store: world::store(&world::root(global, surroundings)?)?,
+            settings: Settings::read(Path::new("."), surroundings.user_settings().as_deref())?,
+            now: surroundings.now,
+        })
+    }
+
+    fn family<'a>(&'a self, choice: &'a BaseChoice, reporter: &'a dyn Notes) -> Family<'a> {
+        Family {
+            store: &self.store,
+            settings: &self.settings,
+            archive: choice.archive.as_deref(),
+            now: self.now,
+            reporter,
+        }
+    }
+}
+
+/// A failure to assemble a base.
+fn failure(title: &str, error: &BoxError) -> Failure {
+    Failure::user(format!("cannot assemble {title}")).because(error.as_ref())
+}
