@@ -30,6 +30,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod interrupted;
 mod layouts;
 mod lent;
 mod loading;
