@@ -46,7 +46,9 @@ pub use crate::plan::{
     RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
-pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, prune, store_items};
+pub use crate::prune::{
+    Freed, ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, free_unneeded, prune, store_items,
+};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,

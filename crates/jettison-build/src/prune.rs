@@ -8,6 +8,7 @@
 //! ```
 
 mod disk;
+mod unneeded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::prune::disk::{disk_use, remove_tree};
 use crate::snapshot::Snapshots;
+
+pub use crate::prune::unneeded::{Freed, free_blobs, free_unneeded};
 
 /// What a thing in the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,15 +146,6 @@ pub fn prune(
         inventory.tidy()?;
     }
     Ok(pruned)
-}
-
-/// Removes the blobs that no image and no step needs, unless another process uses the store. Gives the bytes on disk
-/// that this frees; `None` if nothing could be done now.
-pub fn free_blobs(store: &Store) -> Result<Option<u64>, BuildError> {
-    let lock = store.lock_shared().map_err(BuildError::Store)?;
-    let freed = lock.alone(|| Inventory::open(store)?.remove_blobs());
-    let freed = freed.map_err(|source| BuildError::io("lock", store.root(), source))?;
-    freed.transpose()
 }
 
 /// The directories of downloads below a store's root.

@@ -1,6 +1,7 @@
 //! Reads image layouts, and archives of images, into the store.
 
 mod docker;
+mod whole;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,6 +17,8 @@ use crate::layout::{ExportError, image_error, io_error, is_image, layer_error, s
 use crate::manifest::{ImageIndex, Manifest};
 use crate::reference::Reference;
 use crate::store::{BlobWriter, IMAGE_NAME, REF_NAME, Store};
+
+pub use crate::layout::import::whole::import_whole;
 
 /// The largest JSON file that is read.
 const LARGEST_JSON: u64 = 16 << 20;
@@ -177,14 +180,6 @@ fn read_index(
         directory,
         images: Vec::new(),
     };
-    let names = |entry: &Descriptor| {
-        let full = entry.annotations.get(IMAGE_NAME).cloned();
-        let short = entry.annotations.get(REF_NAME).cloned();
-        match full {
-            Some(_) => (full, short),
-            None => (short, None),
-        }
-    };
     let wanted = match selection {
         ImportSelection::Digest(digest) => Some(digest),
         ImportSelection::All | ImportSelection::Name(_) => None,
@@ -209,6 +204,16 @@ fn read_index(
     Ok(import.images)
 }
 
+/// The name of what an index lists, the full one if there is one, and the short one beside it.
+fn names(entry: &Descriptor) -> (Option<String>, Option<String>) {
+    let full = entry.annotations.get(IMAGE_NAME).cloned();
+    let short = entry.annotations.get(REF_NAME).cloned();
+    match full {
+        Some(_) => (full, short),
+        None => (short, None),
+    }
+}
+
 /// The `index.json` of a layout directory.
 fn directory_index(path: &Path) -> Result<Vec<u8>, ExportError> {
     if !path.join("oci-layout").is_file() {
@@ -227,10 +232,29 @@ fn read_archive(
     reader: &mut dyn Read,
     (path, selection): (&Path, ImportSelection<'_>),
 ) -> Result<Imported, ExportError> {
-    let strange = || ExportError::NotAnArchive {
+    let (index, docker) = archive_blobs(store, reader, path)?;
+    match index {
+        Some(index) => {
+            let images = read_index(store, &index, (None, selection))?;
+            Ok(docker.named(images))
+        }
+        None => docker.images(store)?.ok_or_else(|| strange(path)),
+    }
+}
+
+fn strange(path: &Path) -> ExportError {
+    ExportError::NotAnArchive {
         path: path.to_owned(),
-    };
-    let tar = TarFile::open(reader).ok_or_else(strange)?;
+    }
+}
+
+/// Stores the blobs of an archive. Gives its `index.json`, if there is one, and what is Docker's in it.
+fn archive_blobs(
+    store: &Store,
+    reader: &mut dyn Read,
+    path: &Path,
+) -> Result<(Option<Vec<u8>>, DockerArchive), ExportError> {
+    let tar = TarFile::open(reader).ok_or_else(|| strange(path))?;
     let mut index = None;
     let mut docker = DockerArchive::default();
     let mut failure = None;
@@ -250,13 +274,7 @@ fn read_archive(
     read.map_err(|error| ExportError::Broken {
         reason: describe(&error),
     })?;
-    match index {
-        Some(index) => {
-            let images = read_index(store, &index, (None, selection))?;
-            Ok(docker.named(images))
-        }
-        None => docker.images(store)?.ok_or_else(strange),
-    }
+    Ok((index, docker))
 }
 
 /// An error with its causes, for a message that has no other place for them.

@@ -196,6 +196,47 @@ fn all_platforms_are_copied_with_their_index() {
             assert_eq!(shown.trim(), platform);
         }
     }
+    // From layouts and their archives, too, ours and skopeo's.
+    let back = format!("docker://{}/back/app:many", registry.authority());
+    copy(
+        &scratch,
+        &["--all", "oci:layout:many", "oci-archive:all.tar:many"],
+    );
+    let fresh = Scratch::new(PROGRAM);
+    let archive = format!("oci-archive:{}/all.tar", scratch.dir().display());
+    copy(&fresh, &["--all", &archive, &back]);
+    assert_eq!(raw(&back), raw(&source));
+    let theirs = format!("oci:{}/theirs:many", scratch.dir().display());
+    let words = [
+        "copy",
+        "-q",
+        "--all",
+        "--src-tls-verify=false",
+        &source,
+        &theirs,
+    ];
+    skopeo(&scratch, &words);
+    copy(&fresh, &["--all", &theirs, "oci:ours:many"]);
+    let ours = format!("oci:{}/ours:many", fresh.dir().display());
+    assert_eq!(raw(&ours), raw(&source));
+    assert_eq!(stdout(&fresh, &["images", "-a", "-q"]), "");
+    copy(
+        &fresh,
+        &["--platform", "linux/arm64", &theirs, "oci:ours:arm"],
+    );
+    let several = fresh.jettison(&["copy", "--all", "oci:ours", &back]);
+    expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: cannot read ours
+          cause: ours has several images: many, arm
+        hint: name one of them behind the path
+    "#]]
+    .assert_eq(
+        &several
+            .to_string()
+            .replace(&registry.authority(), "[REGISTRY]"),
+    );
     let failed = scratch.jettison(&["copy", &source, "oci:one"]).succeeded();
     assert!(
         failed
@@ -392,11 +433,11 @@ fn what_cannot_be_asked_for_is_refused_before_anything_is_done() {
     );
     check(
         &scratch,
-        &["--all", "oci:directory", "oci:new"],
+        &["--all", "docker-archive:old.tar", "oci:new"],
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: --all copies from registries alone
+            error: --all copies from registries and OCI layouts alone
             hint: leave --all away, and choose with --platform
         "#]],
     );

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Digest, Image, ImageId, ImportSelection, ImportSource, ImportedImage, Naming, Original,
-    PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, Store, import_archive,
-    import_images,
+    Digest, ExportError, Image, ImageId, ImportSelection, ImportSource, ImportedImage, Naming,
+    Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, Store,
+    import_archive, import_images, import_whole,
 };
 
 use crate::cli::{CopyArgs, ProgressKind};
@@ -61,6 +61,9 @@ impl Reader<'_> {
             Place::Registry(reference) if args.all => self.pull_all(reference),
             Place::Registry(reference) => self.pull(reference, platform),
             Place::Store(name) => self.find(name),
+            Place::Layout { path, name } | Place::OciArchive { path, name } if args.all => {
+                self.import_all(path, name.as_deref())
+            }
             Place::Layout { path, name } | Place::OciArchive { path, name } => {
                 let name = name.as_deref();
                 let images = self.import(path, name)?;
@@ -157,6 +160,21 @@ impl Reader<'_> {
         let selection = name.map_or(ImportSelection::All, ImportSelection::Name);
         import_images(self.store, ImportSource::Path(path), selection).map_err(|error| {
             Failure::user(format!("cannot read {}", path.display())).because(&error)
+        })
+    }
+
+    fn import_all(&self, path: &Path, name: Option<&str>) -> Result<Taken, Failure> {
+        let whole = import_whole(self.store, path, name).map_err(|error| {
+            let failure = Failure::user(format!("cannot read {}", path.display())).because(&error);
+            match error {
+                ExportError::Several { .. } => failure.hint("name one of them behind the path"),
+                _ => failure,
+            }
+        })?;
+        Ok(Taken {
+            content: Content::Whole(Box::new(whole)),
+            read: Vec::new(),
+            note: None,
         })
     }
 
