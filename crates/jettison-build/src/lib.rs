@@ -20,6 +20,7 @@ mod remotes;
 mod secrets;
 mod snapshot;
 mod tree;
+mod volumes;
 
 pub use crate::build::{
     BuildRequest, Built, CacheExport, CacheUse, Engine, Keep, MountExport, StepRecord, timestamp,
@@ -55,3 +56,4 @@ pub use crate::remotes::{
 };
 pub use crate::secrets::{NoSecrets, Secrets};
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};
+pub use crate::volumes::{VolumeSeed, Volumes, is_volume_name};

@@ -5,6 +5,7 @@
 //! step ─► snapshot, layer               a step that is removed is executed again
 //! snapshot of an image's layer          unpacked again from its layer
 //! downloads, checkouts, indexes         fetched or made again
+//! volumes                               removed only if they are asked for by their kind
 //! ```
 
 mod disk;
@@ -40,11 +41,13 @@ pub enum ItemKind {
     Download,
     /// What is known of the files of a build context.
     ContextIndex,
+    /// A directory with a name that programs keep data in.
+    Volume,
 }
 
 impl ItemKind {
     /// All kinds.
-    pub const ALL: [ItemKind; 7] = [
+    pub const ALL: [ItemKind; 8] = [
         ItemKind::Step,
         ItemKind::Snapshot,
         ItemKind::Blob,
@@ -52,6 +55,7 @@ impl ItemKind {
         ItemKind::CacheMount,
         ItemKind::Download,
         ItemKind::ContextIndex,
+        ItemKind::Volume,
     ];
 
     /// Its name on a command line.
@@ -64,6 +68,7 @@ impl ItemKind {
             ItemKind::CacheMount => "cache-mount",
             ItemKind::Download => "download",
             ItemKind::ContextIndex => "context-index",
+            ItemKind::Volume => "volume",
         }
     }
 }
@@ -121,7 +126,9 @@ pub fn prune(
 ) -> Result<Pruned, BuildError> {
     let _alone = store.lock_exclusive(waiting).map_err(BuildError::Store)?;
     let inventory = Inventory::open(store)?;
-    let items = inventory.items()?;
+    let mut items = inventory.items()?;
+    // What programs keep there is nobody's cache, and takes none of its space.
+    items.retain(|item| item.kind != ItemKind::Volume || request.kinds.contains(&ItemKind::Volume));
     let now = SystemTime::now();
     let mut total: u64 = items.iter().map(|item| item.size).sum();
     let mut pruned = Pruned::default();
@@ -152,6 +159,7 @@ pub fn prune(
 const DOWNLOADS: [&str; 2] = ["downloads", "git"];
 const CONTEXT_INDEXES: &str = "context-index";
 const CACHE_MOUNTS: &str = "cache-mounts";
+const VOLUMES: &str = "volumes";
 
 /// Everything that is kept below a store's root.
 struct Inventory<'a> {
@@ -180,6 +188,7 @@ impl<'a> Inventory<'a> {
         }
         items.extend(self.files(CONTEXT_INDEXES, ItemKind::ContextIndex)?);
         items.extend(self.files(CACHE_MOUNTS, ItemKind::CacheMount)?);
+        items.extend(self.files(VOLUMES, ItemKind::Volume)?);
         items.sort_by(|a, b| (a.used, a.kind, &a.name).cmp(&(b.used, b.kind, &b.name)));
         Ok(items)
     }
@@ -292,9 +301,10 @@ impl<'a> Inventory<'a> {
                     .map_err(BuildError::Store),
                 Err(_) => Ok(()),
             },
-            ItemKind::CacheMount | ItemKind::Download | ItemKind::ContextIndex => {
-                remove_tree(&self.path(item))
-            }
+            ItemKind::CacheMount
+            | ItemKind::Download
+            | ItemKind::ContextIndex
+            | ItemKind::Volume => remove_tree(&self.path(item)),
         }
     }
 

@@ -152,14 +152,12 @@ fn archives_of_docker_are_read_and_written() {
     );
 }
 
-#[test]
-fn all_platforms_are_copied_with_their_index() {
+/// A registry with an image for two platforms, and where that is.
+fn many_platforms() -> Option<(DockerRegistry, String)> {
     if !namespaces_work() || !installed(&["skopeo"]) {
-        return;
+        return None;
     }
-    let Some(registry) = registry(&RegistryDemands::default()) else {
-        return;
-    };
+    let registry = registry(&RegistryDemands::default())?;
     let maker = Scratch::new(PROGRAM);
     maker
         .write("app/data", "some bytes\n")
@@ -178,8 +176,22 @@ fn all_platforms_are_copied_with_their_index() {
         ])
         .succeeded();
     let source = format!("docker://{name}");
-    let raw = |place: &str| skopeo(&maker, &["inspect", "--raw", "--tls-verify=false", place]);
+    Some((registry, source))
+}
+
+/// A manifest or an index, to the byte.
+#[track_caller]
+fn raw(scratch: &Scratch, place: &str) -> String {
+    skopeo(scratch, &["inspect", "--raw", "--tls-verify=false", place])
+}
+
+#[test]
+fn all_platforms_are_copied_with_their_index() {
+    let Some((registry, source)) = many_platforms() else {
+        return;
+    };
     let scratch = Scratch::new(PROGRAM);
+    let raw = |place: &str| raw(&scratch, place);
     let target = format!("docker://{}/other/app:many", registry.authority());
     copy(&scratch, &["--all", &source, &target]);
     assert_eq!(raw(&target), raw(&source));
@@ -196,7 +208,23 @@ fn all_platforms_are_copied_with_their_index() {
             assert_eq!(shown.trim(), platform);
         }
     }
-    // From layouts and their archives, too, ours and skopeo's.
+    let failed = scratch.jettison(&["copy", &source, "oci:one"]).succeeded();
+    assert!(
+        failed
+            .stderr
+            .contains("--all copies those for all platforms"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn all_platforms_are_copied_from_layouts_and_their_archives() {
+    let Some((registry, source)) = many_platforms() else {
+        return;
+    };
+    let scratch = Scratch::new(PROGRAM);
+    let raw = |place: &str| raw(&scratch, place);
+    copy(&scratch, &["-a", &source, "oci:layout:many"]);
     let back = format!("docker://{}/back/app:many", registry.authority());
     copy(
         &scratch,
@@ -236,13 +264,6 @@ fn all_platforms_are_copied_with_their_index() {
         &several
             .to_string()
             .replace(&registry.authority(), "[REGISTRY]"),
-    );
-    let failed = scratch.jettison(&["copy", &source, "oci:one"]).succeeded();
-    assert!(
-        failed
-            .stderr
-            .contains("--all copies those for all platforms"),
-        "{failed}"
     );
 }
 

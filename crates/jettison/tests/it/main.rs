@@ -42,6 +42,7 @@ mod registry_faults;
 mod running;
 mod shared;
 mod users;
+mod volumes;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jettison");
