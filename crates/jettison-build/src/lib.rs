@@ -19,6 +19,7 @@ mod prune;
 mod remotes;
 mod secrets;
 mod snapshot;
+mod supply;
 mod tree;
 mod volumes;
 
@@ -43,8 +44,8 @@ pub use crate::lower::{
 };
 pub use crate::plan::{
     Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource,
-    Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits,
-    RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
+    FoundBase, Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition,
+    RunLimits, RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
 pub use crate::prune::{
@@ -56,4 +57,5 @@ pub use crate::remotes::{
 };
 pub use crate::secrets::{NoSecrets, Secrets};
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};
+pub use crate::supply::Supplier;
 pub use crate::volumes::{VolumeSeed, Volumes, is_volume_name};

@@ -287,6 +287,18 @@ impl Snapshots {
             .map_err(|source| BuildError::io("write", &path, source))
     }
 
+    /// Whether there are layers of an image that are neither unpacked nor in the store.
+    pub(crate) fn lack(&self, store: &Store, image: &Image) -> bool {
+        let mut diff_ids: Vec<DiffId> = Vec::new();
+        image.layers().iter().any(|layer| {
+            diff_ids.push(layer.diff_id);
+            let chain = ChainId::of(&diff_ids);
+            let is_unpacked =
+                chain.is_some_and(|chain| self.chain_path(&chain).join("fs").is_dir());
+            !is_unpacked && !store.has_layer(layer)
+        })
+    }
+
     /// The directories of an image's layers, top first. Layers that are not on disk are unpacked, several at a time.
     pub fn of_image(&self, store: &Store, image: &Image) -> Result<Vec<PathBuf>, BuildError> {
         let mut chains = Vec::new();

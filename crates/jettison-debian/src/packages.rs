@@ -317,6 +317,11 @@ impl PackagesIndex {
         Some(self.package_of(*entry, id))
     }
 
+    /// The texts of the index files, in the order of the archives.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.text.as_str())
+    }
+
     /// The packages that provide the virtual package `name`, in the order of the index, each with the versions in
     /// which it provides it.
     pub fn providers(&self, name: &str) -> Vec<(Package<'_>, Vec<Option<Version>>)> {

@@ -12,11 +12,15 @@ use resolvo::{Problem, Solver, UnsolvableOrCancelled};
 use crate::package::Package;
 use crate::packages::PackagesIndex;
 use crate::relation::Relation;
+use crate::solve::mark::mark;
+use crate::solve::order::Order;
 use crate::solve::provider::Provider;
 use crate::solve::reason::with_reasons;
 
 mod candidates;
 mod closure;
+mod mark;
+mod order;
 mod provider;
 mod reason;
 
@@ -80,17 +84,23 @@ pub fn resolve<'a>(
     roots: &[Relation],
     options: &SolveOptions,
 ) -> Result<Resolution<'a>, SolveError> {
-    let packages = satisfy(index, roots, options)?;
-    let chosen = with_reasons(index, roots, packages, options);
+    let order = Order::new(index);
+    let packages = match mark(index, roots, options, &order) {
+        Some(packages) => packages,
+        None => satisfy(&order, roots, options)?,
+    };
+    let chosen = with_reasons(&order, roots, packages, options);
     Ok(Resolution { chosen })
 }
 
+/// Any packages that satisfy `roots`, if there are such, or why there are none.
 fn satisfy<'a>(
-    index: &'a PackagesIndex,
+    order: &Order<'a>,
     roots: &[Relation],
     options: &SolveOptions,
 ) -> Result<Vec<Package<'a>>, SolveError> {
-    let provider = Provider::new(index, options);
+    let index = order.index();
+    let provider = Provider::new(order, options);
     let requirements = roots
         .iter()
         .filter_map(|root| provider.requirement(root, None))

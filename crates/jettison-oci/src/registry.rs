@@ -10,9 +10,11 @@ mod auth;
 mod base64;
 mod challenge;
 mod client;
+mod complete;
 mod download;
 mod endpoint;
 mod error;
+mod layers;
 mod manifest;
 mod message;
 mod patience;
@@ -21,6 +23,7 @@ mod pull;
 mod pull_all;
 mod push;
 mod referrers;
+mod retry_after;
 mod transfers;
 mod upload;
 mod url;
@@ -40,7 +43,7 @@ pub use crate::registry::message::{
     Headers, Method, Request, RequestBody, Response, Transport, TransportError,
 };
 pub use crate::registry::patience::{Clock, Patience};
-pub use crate::registry::pull::{Naming, PlatformNeed, PullRequest, Pulled};
+pub use crate::registry::pull::{LayerNeed, Naming, PlatformNeed, PullRequest, Pulled};
 pub use crate::registry::push::{Originals, PushRequest, Pushed};
 pub use crate::registry::transfers::{Transfer, TransferObserver, Unwatched};
 pub use crate::registry::url::Url;

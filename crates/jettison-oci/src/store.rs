@@ -17,6 +17,7 @@
 //! A file appears by rename, whole or not at all, so a killed process leaves nothing that the next
 //! one would trip over. Blobs are checked against their digests whenever they are read.
 
+mod absent;
 mod blob;
 mod collect;
 mod index;

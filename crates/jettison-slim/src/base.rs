@@ -1,6 +1,7 @@
 //! Base images assembled from Debian packages.
 
 mod assemble;
+mod bill;
 mod contents;
 mod distroless;
 mod family;

@@ -9,6 +9,7 @@ mod optimize;
 mod refactor;
 mod report;
 mod rootfs;
+mod sbom;
 mod verify;
 
 pub use crate::audit::{Audit, AuditError, audit};
@@ -35,6 +36,10 @@ pub use crate::refactor::{
 };
 pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
 pub use crate::rootfs::{Resolved, RootDir, RootError};
+pub use crate::sbom::{
+    Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, copyright_licences, cyclonedx_json,
+    package_url, spdx_json,
+};
 pub use crate::verify::{
     Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,
     compare, verdict,

@@ -34,6 +34,8 @@ pub enum Mishap {
     SentFlipped,
     /// The server does what it is asked, and nobody hears its answer.
     Unheard,
+    /// What stands behind the question mark of the address does not arrive.
+    Unasked,
 }
 
 impl fmt::Debug for Mishap {
@@ -51,6 +53,7 @@ impl fmt::Debug for Mishap {
             Mishap::HalfSent(_) => formatter.write_str("half sent"),
             Mishap::SentFlipped => formatter.write_str("sent flipped"),
             Mishap::Unheard => formatter.write_str("unheard"),
+            Mishap::Unasked => formatter.write_str("unasked"),
         }
     }
 }
@@ -75,6 +78,7 @@ pub struct MishapPlan {
 pub struct FaultProxy {
     address: SocketAddr,
     plan: Arc<Mutex<Option<MishapPlan>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 struct Message {
@@ -95,20 +99,34 @@ impl FaultProxy {
         let address = address.expect("a bound socket has an address");
         let plan = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&plan);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
         let upstream = upstream.to_owned();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (plan, upstream) = (Arc::clone(&shared), upstream.clone());
+                let (plan, log) = (Arc::clone(&shared), Arc::clone(&log));
+                let upstream = upstream.clone();
+                let serve = move || serve(&client, &upstream, (&plan, &log));
                 // A connection that breaks is what this is for.
-                thread::spawn(move || serve(&client, &upstream, &plan).unwrap_or_default());
+                thread::spawn(move || serve().unwrap_or_default());
             }
         });
-        FaultProxy { address, plan }
+        FaultProxy {
+            address,
+            plan,
+            requests,
+        }
     }
 
     /// The host and the port.
     pub fn authority(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Method and path of all requests since this was asked before.
+    pub fn take_requests(&self) -> Vec<String> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *requests)
     }
 
     /// Lets this happen from now on, and nothing else.
@@ -141,11 +159,19 @@ fn mishap(plan: &Mutex<Option<MishapPlan>>, request: &Message) -> Option<Mishap>
     Some(plan.mishap.clone())
 }
 
-fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -> io::Result<()> {
+fn serve(
+    client: &TcpStream,
+    upstream: &str,
+    (plan, log): (&Mutex<Option<MishapPlan>>, &Mutex<Vec<String>>),
+) -> io::Result<()> {
     client.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut reader = BufReader::new(client);
     while let Some(mut request) = read_message(&mut reader, true)? {
         let is_head = request.first_line.starts_with("HEAD ");
+        let asked = request.first_line.trim_end_matches(" HTTP/1.1").to_owned();
+        let mut requests = log.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(asked);
+        drop(requests);
         let mishap = mishap(plan, &request);
         match &mishap {
             Some(Mishap::Closed) => return Ok(()),
@@ -179,6 +205,11 @@ fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -
                 }
             }
             Some(Mishap::Delayed(time)) => thread::sleep(*time),
+            Some(Mishap::Unasked) => {
+                let asked = request.first_line.split_once('?');
+                let bare = asked.map(|(path, _)| format!("{path} HTTP/1.1"));
+                request.first_line = bare.unwrap_or(request.first_line);
+            }
             _ => {}
         }
         request

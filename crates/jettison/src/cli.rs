@@ -22,6 +22,7 @@ use crate::failure::RUN_FAILED;
 
 pub(crate) use crate::cli::base::{
     BaseArgs, BaseBuildArgs, BaseChoice, BaseCommand, BaseListArgs, BaseShowArgs, BaseUpdateArgs,
+    SbomFormat,
 };
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};

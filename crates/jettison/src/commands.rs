@@ -15,6 +15,7 @@ pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 mod items;
+mod layers;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -27,6 +28,7 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
+mod wanted;
 pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::Event;
 use jettison_debian::{
-    Architecture, Lock, LockedPackage, NoIndexCache, PackageFile, Sha256, Supply, Universe,
-    load_universe, parse_lock,
+    Architecture, Lock, LockedPackage, PackageFile, Sha256, Supply, Universe, load_universe,
+    parse_lock,
 };
 use jettison_oci::{Digest, Reference, Store};
 use jettison_slim::{
@@ -18,6 +18,7 @@ use jettison_slim::{
 };
 
 use crate::archives::{archives, debian_sources, host_sources};
+use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::settings::Settings;
@@ -121,7 +122,7 @@ impl Family<'_> {
         let http = Http::new();
         let supply = Supply {
             fetch: &http,
-            cache: &NoIndexCache,
+            cache: &IndexFiles::new(self.store.root()),
             now: self.now,
         };
         let sources = debian_sources(found.list, request.architecture.clone());

@@ -16,8 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 use jettison_build::{Event, Reporter};
-use jettison_debian::{Fetch, FetchError, PackageFile, Sha256};
+use jettison_debian::{Fetch, FetchError, Fetched, PackageFile, Sha256};
 use jettison_slim::Downloads;
+use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -60,13 +61,26 @@ impl Http {
         }
     }
 
-    fn get(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, BoxError> {
-        let mut response = self.agent.get(url).call()?;
+    fn get(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, BoxError> {
+        let mut request = self.agent.get(url);
+        for (name, value) in mark.into_iter().flat_map(Mark::questions) {
+            request = request.header(name, value);
+        }
+        let mut response = request.call()?;
         match response.status().as_u16() {
             200 => {}
-            404 | 410 => return Ok(None),
+            304 if mark.is_some() => return Ok(Fetched::Unchanged),
+            404 | 410 => return Ok(Fetched::Missing),
             status => return Err(format!("the server answered with status {status}").into()),
         }
+        let header = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_string())
+        };
+        let mark = Mark {
+            etag: header("ETag"),
+            last_modified: header("Last-Modified"),
+        };
         let mut bytes = Vec::new();
         response
             .body_mut()
@@ -76,7 +90,45 @@ impl Http {
         if bytes.len() as u64 > limit {
             return Err(format!("the file is larger than {limit} bytes").into());
         }
-        Ok(Some(bytes))
+        let mark = serde_json::to_string(&mark).ok();
+        Ok(Fetched::File { bytes, mark })
+    }
+
+    fn try_often(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, FetchError> {
+        let mut attempt = 1;
+        loop {
+            match self.get(url, limit, mark) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if attempt < ATTEMPTS => {
+                    thread::sleep(Duration::from_millis(250 << attempt));
+                    attempt += 1;
+                }
+                Err(source) => {
+                    return Err(FetchError {
+                        url: url.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What a server said that tells one version of a file from the next.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+impl Mark {
+    /// The headers that ask whether there is another version.
+    fn questions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let etag = self.etag.as_deref();
+        let etag = etag.map(|value| ("If-None-Match", value));
+        let date = self.last_modified.as_deref();
+        let date = date.map(|value| ("If-Modified-Since", value));
+        etag.into_iter().chain(date)
     }
 }
 
@@ -112,22 +164,15 @@ impl Resolver for OnceResolver {
 
 impl Fetch for Http {
     fn fetch(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
-        let mut attempt = 1;
-        loop {
-            match self.get(url, limit) {
-                Ok(answer) => return Ok(answer),
-                Err(_) if attempt < ATTEMPTS => {
-                    thread::sleep(Duration::from_millis(250 << attempt));
-                    attempt += 1;
-                }
-                Err(source) => {
-                    return Err(FetchError {
-                        url: url.to_string(),
-                        source,
-                    });
-                }
-            }
-        }
+        Ok(match self.try_often(url, limit, None)? {
+            Fetched::File { bytes, mark: _ } => Some(bytes),
+            Fetched::Missing | Fetched::Unchanged => None,
+        })
+    }
+
+    fn refetch(&self, url: &str, limit: u64, mark: Option<&str>) -> Result<Fetched, FetchError> {
+        let mark = mark.and_then(|mark| serde_json::from_str(mark).ok());
+        self.try_often(url, limit, mark.as_ref())
     }
 }
 

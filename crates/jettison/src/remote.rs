@@ -24,4 +24,5 @@ pub(crate) use crate::remote::context::{
 pub(crate) use crate::remote::forward::ForwardConnector;
 pub(crate) use crate::remote::hosts::HostRemotes;
 pub(crate) use crate::remote::named::{LayoutReference, NamedContext, NamedFiles, named_contexts};
+pub(crate) use crate::remote::record::looks;
 pub(crate) use crate::remote::temporary::TemporaryDir;

@@ -14,6 +14,7 @@ use jettison_oci::{HostOptions, MirrorParseError};
 use jettison_slim::Probe;
 use serde::Deserialize;
 
+use crate::bases::OCI_LAYOUT;
 use crate::failure::Failure;
 use crate::selection::check_name;
 
@@ -197,7 +198,14 @@ impl Settings {
                 .add(name, registry, directory)
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
         }
-        self.bases.extend(file.bases);
+        let bases = file.bases.into_iter();
+        self.bases.extend(bases.map(|(name, address)| {
+            let address = match address.strip_prefix(OCI_LAYOUT) {
+                Some(layout) => format!("{OCI_LAYOUT}{}", directory.join(layout).display()),
+                None => address,
+            };
+            (name, address)
+        }));
         self.archive = file.debian.archive.or(self.archive.take());
         self.security_archive = file
             .debian

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::package::Package;
-use crate::packages::{PackageId, PackagesIndex};
+use crate::packages::PackageId;
 use crate::relation::Relation;
 use crate::solve::SolveOptions;
 use crate::solve::candidates::candidates;
+use crate::solve::order::Order;
 
 /// A package, and why it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl fmt::Display for Reason {
 
 /// The packages that can be reached from `roots`, sorted by name, each with the first way that leads to it.
 pub(super) fn with_reasons<'a>(
-    index: &'a PackagesIndex,
+    order: &Order<'a>,
     roots: &[Relation],
     packages: Vec<Package<'a>>,
     options: &SolveOptions,
@@ -106,7 +107,7 @@ pub(super) fn with_reasons<'a>(
     let mut reasons: Vec<Option<Reason>> = vec![None; packages.len()];
     let mut queue = VecDeque::new();
     let in_solution = |relation: &Relation| -> Vec<usize> {
-        candidates(index, relation, &options.prefer)
+        candidates(order, relation, &options.prefer)
             .iter()
             .filter_map(|candidate| places.get(&candidate.package).copied())
             .collect()

@@ -371,6 +371,10 @@ impl Preparation<'_> {
 
     fn new_layer(&self, layer: &Layer, is_base: bool) -> Result<(Layer, Blob), ExportError> {
         let settings = self.settings;
+        if layer.measure.is_none() && settings.recompression != Recompression::All {
+            // It came from a registry, and may still be there alone: it stays what it is, as in BuildKit.
+            return Ok((layer.clone(), Blob::Stored(layer.blob.size)));
+        }
         if let Timestamps::ClampAll(epoch) = settings.timestamps
             && !is_base
         {

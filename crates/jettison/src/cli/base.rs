@@ -54,9 +54,44 @@ pub(crate) struct BaseBuildArgs {
     /// Name of the image; may be given several times
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tags: Vec<String>,
+    /// Write a bill of materials; may be given several times
+    #[arg(long = "sbom", value_name = "spdx|cyclonedx=FILE", value_parser = sbom)]
+    pub(crate) sboms: Vec<SbomSpec>,
     /// Print the image's ID alone
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// A bill of materials that is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct SbomSpec {
+    pub(crate) format: SbomFormat,
+    /// Where it is written.
+    pub(crate) file: PathBuf,
+}
+
+/// How a bill of materials is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// CycloneDX 1.6, as JSON.
+    CycloneDx,
+}
+
+fn sbom(text: &str) -> Result<SbomSpec, String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("take spdx=FILE or cyclonedx=FILE")?;
+    let format = match format {
+        "spdx" => SbomFormat::Spdx,
+        "cyclonedx" => SbomFormat::CycloneDx,
+        _ => return Err(format!("`{format}` is no format: take spdx or cyclonedx")),
+    };
+    Ok(SbomSpec {
+        format,
+        file: file.into(),
+    })
 }
 
 #[derive(Debug, Args)]

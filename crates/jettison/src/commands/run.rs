@@ -3,7 +3,6 @@
 mod docker;
 mod environment;
 mod hosts;
-mod image;
 mod mounts;
 mod signal;
 
@@ -21,6 +20,7 @@ use jettison_sandbox::{
 use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
 use crate::commands::build_failure::build_failure;
 use crate::commands::run::mounts::Place;
+use crate::commands::wanted::Wanted;
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
@@ -50,7 +50,7 @@ pub(crate) fn run(
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     let store = world::store(&root)?;
-    let wanted = image::Wanted {
+    let wanted = Wanted {
         name,
         args: &args.image,
         progress: global.progress,

@@ -6,8 +6,10 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absent;
 mod archive;
 mod arrows;
+mod bases;
 mod build_contexts;
 mod build_options;
 mod builds;
@@ -39,6 +41,7 @@ mod pruning;
 mod pushing;
 mod registries;
 mod registry_faults;
+mod resolved;
 mod running;
 mod shared;
 mod users;

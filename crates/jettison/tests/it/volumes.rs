@@ -115,7 +115,7 @@ fn what_is_no_name_of_a_volume_is_refused() {
             exit: 125
             --- stderr ---
             error: cannot mount `type=volume,src=../data,dst=/data`: `../data` is not the name of a volume
-            hint: a directory of this machine is ./../data
+            hint: a directory of this machine is mounted with type=bind
         "#]],
     );
 }

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Digest, ExportError, Image, ImageId, ImportSelection, ImportSource, ImportedImage, Naming,
-    Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, Store,
+    Digest, ExportError, Image, ImageId, ImportSelection, ImportSource, ImportedImage, LayerNeed,
+    Naming, Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, Store,
     import_archive, import_images, import_whole,
 };
 
 use crate::cli::{CopyArgs, ProgressKind};
 use crate::commands::copy::place::Place;
 use crate::commands::load::is_for;
-use crate::commands::{lookup, world};
+use crate::commands::{layers, lookup, world};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
 use crate::progress::{Progress, Reasons};
@@ -116,6 +116,7 @@ impl Reader<'_> {
                 None => PlatformNeed::Preferred,
             },
             naming: Naming::Unnamed,
+            layers: LayerNeed::Now,
         };
         let progress = Progress::new(self.kind, Reasons::Untold);
         let pulled = self.client.pull(self.store, &request, &progress);
@@ -135,6 +136,7 @@ impl Reader<'_> {
 
     fn find(&self, name: &str) -> Result<Taken, Failure> {
         let image = lookup::find(self.store, name)?.image;
+        let image = layers::complete_by(self.client, self.store, (&image, name), self.kind)?;
         let origins = self.store.origins(&image.manifest_digest());
         let digest = origins.first().map(|origin| origin.manifest.digest);
         Ok(self.one(image, digest.as_ref(), Recompression::Different))

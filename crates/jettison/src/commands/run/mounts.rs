@@ -199,10 +199,12 @@ fn volume_name(text: &str, name: &str) -> Result<String, Failure> {
     if is_volume_name(name) {
         return Ok(name.to_owned());
     }
-    Err(
-        wrong(text, &format!("`{name}` is not the name of a volume"))
-            .hint(format!("a directory of this machine is ./{name}")),
-    )
+    let hint = if name.starts_with(['/', '.']) {
+        "a directory of this machine is mounted with type=bind".to_owned()
+    } else {
+        format!("a directory of this machine is ./{name}")
+    };
+    Err(wrong(text, &format!("`{name}` is not the name of a volume")).hint(hint))
 }
 
 /// Reads `TARGET[:OPTIONS]`.
