@@ -14,6 +14,7 @@ mod import;
 mod original;
 mod prepare;
 mod save;
+mod watch;
 
 pub(crate) use crate::layout::archive::write_to;
 pub(crate) use crate::layout::export::check_content;

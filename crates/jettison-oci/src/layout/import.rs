@@ -13,9 +13,11 @@ use crate::descriptor::Descriptor;
 use crate::digest::{Digest, ManifestDigest};
 use crate::image::{Image, ImageError};
 use crate::layout::import::docker::DockerArchive;
+use crate::layout::watch::watched;
 use crate::layout::{ExportError, image_error, io_error, is_image, layer_error, store_error};
 use crate::manifest::{ImageIndex, Manifest};
 use crate::reference::Reference;
+use crate::registry::{TransferObserver, Unwatched};
 use crate::store::{BlobWriter, IMAGE_NAME, REF_NAME, Store};
 
 pub use crate::layout::import::whole::import_whole;
@@ -76,7 +78,7 @@ pub fn import_layout(
     store: &Store,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    import(store, path, ImportSelection::All).map(pairs)
+    import(store, path, ImportSelection::All, &Unwatched).map(pairs)
 }
 
 /// Reads all images of a tar file into the store, with the names that they have there: an OCI layout, or what
@@ -88,7 +90,7 @@ pub fn import_archive(
     reader: &mut dyn Read,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    read_archive(store, reader, (path, ImportSelection::All)).map(pairs)
+    read_archive(store, reader, (path, ImportSelection::All), &Unwatched).map(pairs)
 }
 
 /// Reads from the OCI layout at `path`, as [`import_layout`] does, the image whose manifest has the digest `wanted`, or
@@ -98,7 +100,7 @@ pub fn import_from_layout(
     path: &Path,
     wanted: &Digest,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    import(store, path, ImportSelection::Digest(wanted)).map(pairs)
+    import(store, path, ImportSelection::Digest(wanted), &Unwatched).map(pairs)
 }
 
 /// Reads images of a layout or an archive into the store, as [`import_layout`] does. That there are none of the name that
@@ -107,11 +109,13 @@ pub fn import_images(
     store: &Store,
     source: ImportSource<'_>,
     selection: ImportSelection<'_>,
+    observer: &dyn TransferObserver,
 ) -> Result<Vec<ImportedImage>, ExportError> {
     let (images, path) = match source {
-        ImportSource::Path(path) => (import(store, path, selection)?, path),
+        ImportSource::Path(path) => (import(store, path, selection, observer)?, path),
         ImportSource::Stream(reader, path) => {
-            (read_archive(store, reader, (path, selection))?, path)
+            let images = read_archive(store, reader, (path, selection), observer)?;
+            (images, path)
         }
     };
     let ImportSelection::Name(wanted) = selection else {
@@ -158,14 +162,16 @@ fn import(
     store: &Store,
     path: &Path,
     selection: ImportSelection<'_>,
+    observer: &dyn TransferObserver,
 ) -> Result<Imported, ExportError> {
     let metadata = fs::metadata(path).map_err(io_error("open", path))?;
     if metadata.is_dir() {
         let index = directory_index(path)?;
-        return read_index(store, &index, (Some(path.to_owned()), selection));
+        let directory = Some(path.to_owned());
+        return read_index(store, &index, (directory, selection), observer);
     }
     let mut file = File::open(path).map_err(io_error("open", path))?;
-    read_archive(store, &mut file, (path, selection))
+    read_archive(store, &mut file, (path, selection), observer)
 }
 
 /// Reads what an `index.json` lists; blobs that are not in the store yet are in the directory.
@@ -173,12 +179,14 @@ fn read_index(
     store: &Store,
     index: &[u8],
     (directory, selection): (Option<PathBuf>, ImportSelection<'_>),
+    observer: &dyn TransferObserver,
 ) -> Result<Imported, ExportError> {
     let index = ImageIndex::from_json(index).map_err(json_error("index.json"))?;
     let mut import = Import {
         store,
         directory,
         images: Vec::new(),
+        observer,
     };
     let wanted = match selection {
         ImportSelection::Digest(digest) => Some(digest),
@@ -231,11 +239,12 @@ fn read_archive(
     store: &Store,
     reader: &mut dyn Read,
     (path, selection): (&Path, ImportSelection<'_>),
+    observer: &dyn TransferObserver,
 ) -> Result<Imported, ExportError> {
-    let (index, docker) = archive_blobs(store, reader, path)?;
+    let (index, docker) = archive_blobs(store, reader, path, observer)?;
     match index {
         Some(index) => {
-            let images = read_index(store, &index, (None, selection))?;
+            let images = read_index(store, &index, (None, selection), observer)?;
             Ok(docker.named(images))
         }
         None => docker.images(store)?.ok_or_else(|| strange(path)),
@@ -253,6 +262,7 @@ fn archive_blobs(
     store: &Store,
     reader: &mut dyn Read,
     path: &Path,
+    observer: &dyn TransferObserver,
 ) -> Result<(Option<Vec<u8>>, DockerArchive), ExportError> {
     let tar = TarFile::open(reader).ok_or_else(|| strange(path))?;
     let mut index = None;
@@ -260,11 +270,15 @@ fn archive_blobs(
     let mut failure = None;
     let read = tar.each_entry(|entry, content| {
         if failure.is_none() {
-            failure = match archive_entry(store, path, (&entry, content), &mut index) {
-                Ok(true) => None,
-                Ok(false) => docker.entry(store, path, &entry, content).err(),
-                Err(error) => Some(error),
-            };
+            // Files that are not called by a digest are shown by one of their name.
+            let shown = docker::blob_of(&entry.path).unwrap_or_else(|| Digest::of(&entry.path));
+            let stored = watched(observer, (shown, entry.size), content, |content| {
+                if archive_entry(store, path, (&entry, content), &mut index)? {
+                    return Ok(());
+                }
+                docker.entry(store, path, &entry, content)
+            });
+            failure = stored.err();
         }
         Ok(())
     });
@@ -341,6 +355,7 @@ struct Import<'i> {
     /// Where blobs come from; an archive's are in the store already.
     directory: Option<PathBuf>,
     images: Imported,
+    observer: &'i dyn TransferObserver,
 }
 
 impl Import<'_> {
@@ -429,6 +444,9 @@ impl Import<'_> {
         }
         let path = directory.join("blobs/sha256").join(digest.hex());
         let mut file = File::open(&path).map_err(io_error("open", &path))?;
-        store_blob(self.store, digest, &mut file, &path)
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        watched(self.observer, (*digest, size), &mut file, |content| {
+            store_blob(self.store, digest, content, &path)
+        })
     }
 }

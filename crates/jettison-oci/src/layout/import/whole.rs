@@ -12,6 +12,7 @@ use crate::layout::import::{
 };
 use crate::layout::{ExportError, Original, io_error};
 use crate::manifest::ImageIndex;
+use crate::registry::TransferObserver;
 use crate::store::Store;
 
 /// Reads all that the OCI layout at `path`, a directory or a tar file, has under a name: the images for all platforms, and
@@ -21,13 +22,14 @@ pub fn import_whole(
     store: &Store,
     path: &Path,
     name: Option<&str>,
+    observer: &dyn TransferObserver,
 ) -> Result<Original, ExportError> {
     let metadata = fs::metadata(path).map_err(io_error("open", path))?;
     let (index, directory) = if metadata.is_dir() {
         (directory_index(path)?, Some(path.to_owned()))
     } else {
         let mut file = File::open(path).map_err(io_error("open", path))?;
-        let (index, _) = archive_blobs(store, &mut file, path)?;
+        let (index, _) = archive_blobs(store, &mut file, path, observer)?;
         (index.ok_or_else(|| strange(path))?, None)
     };
     let index = ImageIndex::from_json(&index).map_err(json_error("index.json"))?;
@@ -37,6 +39,7 @@ pub fn import_whole(
             store,
             directory,
             images: Vec::new(),
+            observer,
         },
         seen: BTreeSet::new(),
         manifests: Vec::new(),
