@@ -31,7 +31,7 @@ pub enum ItemKind {
     Step,
     /// The files of a layer, unpacked, or of a build that was killed.
     Snapshot,
-    /// A blob that no image and no step needs.
+    /// A blob that no image and no step needs, or a part of one whose fetching was broken off.
     Blob,
     /// An image without a name.
     Image,
@@ -157,6 +157,8 @@ pub fn prune(
 
 /// The directories of downloads below a store's root.
 const DOWNLOADS: [&str; 2] = ["downloads", "git"];
+/// The directory of blobs that were not fetched to their end. Whoever fetches some has the store's lock.
+const PARTS: &str = "pulling";
 const CONTEXT_INDEXES: &str = "context-index";
 const CACHE_MOUNTS: &str = "cache-mounts";
 const VOLUMES: &str = "volumes";
@@ -186,6 +188,7 @@ impl<'a> Inventory<'a> {
         for folder in DOWNLOADS {
             items.extend(self.files(folder, ItemKind::Download)?);
         }
+        items.extend(self.files(PARTS, ItemKind::Blob)?);
         items.extend(self.files(CONTEXT_INDEXES, ItemKind::ContextIndex)?);
         items.extend(self.files(CACHE_MOUNTS, ItemKind::CacheMount)?);
         items.extend(self.files(VOLUMES, ItemKind::Volume)?);
@@ -292,6 +295,9 @@ impl<'a> Inventory<'a> {
                 Ok(())
             }
             ItemKind::Snapshot => self.snapshots.remove(&item.name),
+            ItemKind::Blob if Path::new(&item.name).starts_with(PARTS) => {
+                remove_tree(&self.path(item))
+            }
             // The blobs that nobody needs any more go when everything else has gone.
             ItemKind::Blob => Ok(()),
             ItemKind::Image => match item.name.parse() {

@@ -45,10 +45,10 @@ pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
 pub use crate::registry::{
     Clock, Credentials, Headers, HostOptions, Keys, LayerNeed, Method, Mirror, MirrorParseError,
-    Naming, Originals, Patience, PlatformNeed, PullRequest, Pulled, PushRequest, Pushed,
-    RegistryClient, RegistryError, RegistryOptions, RepositoryArtifacts, Request, RequestBody,
-    Response, Transfer, TransferObserver, Transport, TransportError, Unwatched, Url, base64,
-    from_base64,
+    Naming, Originals, Patience, PlatformNeed, PullRequest, Pulled, PulledOriginal, PushRequest,
+    Pushed, RegistryClient, RegistryError, RegistryOptions, RepositoryArtifacts, Request,
+    RequestBody, Response, Transfer, TransferObserver, Transport, TransportError, Unwatched, Url,
+    base64, from_base64,
 };
 pub use crate::rootfs::{
     LocalMode, RootfsImage, RootfsSettings, export_rootfs_directory, export_rootfs_tar,

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod absent;
+mod apt;
 mod archive;
 mod arrows;
 mod bases;
@@ -29,6 +30,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod interrupted;
 mod layouts;
 mod lent;
 mod loading;

@@ -88,7 +88,7 @@ pub(super) fn lock(
     let Some(path) = &choice.lock else {
         return family.resolve(&request).map_err(failed);
     };
-    match family.locked(&request, path).map_err(failed)? {
+    match Family::locked(&request, path).map_err(failed)? {
         Locked::Found(lock) => Ok(lock),
         Locked::Stale => {
             let text = format!("{} is not for {}", path.display(), chosen.title);

@@ -123,6 +123,24 @@ fn has_parent(path: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Whether the command line lets an image be copied to the byte to `target`.
+pub(super) fn may_keep(args: &CopyArgs, target: &Place) -> bool {
+    let layers = &args.layers;
+    let changes = args.format.is_some() || layers.compression.is_some() || layers.force_compression;
+    match target {
+        Place::Registry(_) | Place::Layout { .. } | Place::OciArchive { .. } => !changes,
+        Place::DockerArchive { .. } | Place::Daemon(_) | Place::Store(_) => false,
+    }
+}
+
+/// Whether `target` takes to the byte what was read as it is.
+pub(super) fn takes(target: &Place, taken: &Taken) -> bool {
+    match &taken.content {
+        Content::Whole(original) => !is_layout(target) || !has_docker_types(original),
+        Content::Image(_) => false,
+    }
+}
+
 /// What images are written with.
 pub(super) struct Writer<'w> {
     pub(super) store: &'w Store,
