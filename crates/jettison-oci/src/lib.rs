@@ -38,7 +38,7 @@ pub use crate::layout::{
     ExportSettings, Exported, ExportedImage, ImportSelection, ImportSource, ImportedImage,
     MediaTypes, Original, PlatformAnnotations, Recompression, SavedImage, Sink, Timestamps, export,
     export_image, export_original, import_archive, import_from_layout, import_images,
-    import_layout, save_images,
+    import_layout, import_whole, save_images,
 };
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Digest, Image, ImageId, ImportSelection, ImportSource, ImportedImage, LayerNeed, Naming,
-    Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, RegistryError,
-    Store, import_archive, import_images,
+    Digest, ExportError, Image, ImageId, ImportSelection, ImportSource, ImportedImage, LayerNeed,
+    Naming, Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient,
+    RegistryError, Store, import_archive, import_images, import_whole,
 };
 
 use crate::cli::{CopyArgs, ProgressKind};
@@ -16,7 +16,7 @@ use crate::commands::load::is_for;
 use crate::commands::{layers, lookup, world};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
-use crate::progress::{Progress, Reasons};
+use crate::progress::{Direction, Progress, Reasons};
 use crate::registry::registry_failure;
 use crate::surroundings::Surroundings;
 
@@ -87,6 +87,9 @@ impl Reader<'_> {
                 self.pull(&request)
             }
             Place::Store(name) => self.find(name),
+            Place::Layout { path, name } | Place::OciArchive { path, name } if args.all => {
+                self.import_all(path, name.as_deref())
+            }
             Place::Layout { path, name } | Place::OciArchive { path, name } => {
                 let name = name.as_deref();
                 let images = self.import(path, name)?;
@@ -182,8 +185,36 @@ impl Reader<'_> {
 
     fn import(&self, path: &Path, name: Option<&str>) -> Result<Vec<ImportedImage>, Failure> {
         let selection = name.map_or(ImportSelection::All, ImportSelection::Name);
-        import_images(self.store, ImportSource::Path(path), selection).map_err(|error| {
+        let progress = self.loading();
+        let source = ImportSource::Path(path);
+        let images = import_images(self.store, source, selection, &progress);
+        drop(progress);
+        images.map_err(|error| {
             Failure::user(format!("cannot read {}", path.display())).because(&error)
+        })
+    }
+
+    fn loading(&self) -> Progress {
+        let progress = Progress::new(self.kind, Reasons::Untold);
+        progress.carries(Direction::Load);
+        progress
+    }
+
+    fn import_all(&self, path: &Path, name: Option<&str>) -> Result<Taken, Failure> {
+        let progress = self.loading();
+        let whole = import_whole(self.store, path, name, &progress);
+        drop(progress);
+        let whole = whole.map_err(|error| {
+            let failure = Failure::user(format!("cannot read {}", path.display())).because(&error);
+            match error {
+                ExportError::Several { .. } => failure.hint("name one of them behind the path"),
+                _ => failure,
+            }
+        })?;
+        Ok(Taken {
+            content: Content::Whole(Box::new(whole)),
+            read: Vec::new(),
+            note: None,
         })
     }
 

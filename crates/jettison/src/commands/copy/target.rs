@@ -94,8 +94,13 @@ pub(super) fn check(args: &CopyArgs, source: &Place, target: &Place) -> Result<(
 
 fn check_all(source: &Place, target: &Place) -> Result<(), Failure> {
     let hint = "leave --all away, and choose with --platform";
-    if !matches!(source, Place::Registry(_)) {
-        return Err(Failure::user("--all copies from registries alone").hint(hint));
+    match source {
+        Place::Registry(_) | Place::Layout { .. } | Place::OciArchive { .. } => {}
+        Place::DockerArchive { .. } | Place::Daemon(_) | Place::Store(_) => {
+            return Err(
+                Failure::user("--all copies from registries and OCI layouts alone").hint(hint),
+            );
+        }
     }
     match target {
         Place::Registry(_) | Place::Layout { .. } | Place::OciArchive { .. } => Ok(()),
