@@ -21,7 +21,7 @@ pub use crate::base::{
     DistrolessVariant, Downloads, FileFact, Generator, Levels, LocalPackage, PackageFacts, Recipe,
     RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser, Recipes, Slice,
     SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
-    debian_architecture,
+    debian_architecture, security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

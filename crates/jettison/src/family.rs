@@ -1,5 +1,6 @@
 //! Distroless bases: from a name or a recipe to an image in the store.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -8,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::Event;
 use jettison_debian::{
-    Architecture, Lock, LockedPackage, PackageFile, Sha256, Supply, Universe, load_universe,
-    parse_lock,
+    Architecture, Lock, LockedPackage, PackageFile, Sha256, Supply, Universe, Version,
+    load_universe, parse_lock,
 };
 use jettison_oci::{Digest, Reference, Store};
 use jettison_slim::{
     DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LocalPackage,
-    Recipes, assemble_distroless, choose_packages, codename,
+    Recipes, assemble_distroless, choose_packages, codename, security_fixes,
 };
 
 use crate::archives::{archives, host_sources};
@@ -52,7 +53,7 @@ pub(crate) enum Locked {
     /// There is no file, or it does not have the architecture.
     Missing(Option<Lock>),
     /// It is for something else.
-    Stale,
+    Stale(Lock),
     /// It has the packages.
     Found(Lock),
 }
@@ -150,7 +151,7 @@ impl Family<'_> {
         };
         let lock = parse_lock(&path.display().to_string(), &text)?;
         if lock.request != Some(digest(request.levels)) {
-            return Ok(Locked::Stale);
+            return Ok(Locked::Stale(lock));
         }
         Ok(match lock.packages(&request.architecture) {
             Some(_) => Locked::Found(lock),
@@ -165,6 +166,47 @@ impl Family<'_> {
         lock: &Lock,
     ) -> Result<DistrolessImage, BoxError> {
         let wanted = lock.packages(&request.architecture).unwrap_or_default();
+        let packages = self.local(lock, wanted)?;
+        self.task("put the base together", || {
+            let request = DistrolessRequest {
+                title: &request.title,
+                levels: request.levels,
+                packages: &packages,
+                architecture: &request.architecture,
+                keep: request.keep,
+                unpacked: &self.unpacked(),
+            };
+            Ok(assemble_distroless(self.store, &request)?)
+        })
+    }
+
+    /// What the changelogs of `moved` say that was mended since the versions beside them.
+    pub(crate) fn fixes(
+        &self,
+        lock: &Lock,
+        moved: &[(&LockedPackage, Version)],
+    ) -> Result<BTreeMap<String, Vec<String>>, BoxError> {
+        let wanted: Vec<LockedPackage> = moved
+            .iter()
+            .map(|(package, _)| (*package).clone())
+            .collect();
+        let packages = self.local(lock, &wanted)?;
+        let mut fixes = BTreeMap::new();
+        for (package, (_, since)) in packages.iter().zip(moved) {
+            if let Some(names) = security_fixes(package, since, &self.unpacked())? {
+                fixes.insert(package.name.clone(), names);
+            }
+        }
+        Ok(fixes)
+    }
+
+    /// Where packages are kept that were taken apart.
+    fn unpacked(&self) -> PathBuf {
+        self.store.root().join("downloads").join("unpacked")
+    }
+
+    /// The files of `wanted`, which are of the lock; those that are not there are fetched.
+    fn local(&self, lock: &Lock, wanted: &[LockedPackage]) -> Result<Vec<LocalPackage>, BoxError> {
         let files: Vec<PackageFile> = wanted
             .iter()
             .map(|package| {
@@ -176,18 +218,7 @@ impl Family<'_> {
         let downloads = DownloadCache::open(self.store.root(), &http, self.reporter)?;
         let title = format!("get {} packages", files.len());
         let paths = self.task(&title, || downloads.files(&files))?;
-        let packages = local_packages(wanted, paths);
-        self.task("put the base together", || {
-            let request = DistrolessRequest {
-                title: &request.title,
-                levels: request.levels,
-                packages: &packages,
-                architecture: &request.architecture,
-                keep: request.keep,
-                unpacked: &self.store.root().join("downloads").join("unpacked"),
-            };
-            Ok(assemble_distroless(self.store, &request)?)
-        })
+        Ok(local_packages(wanted, paths))
     }
 
     /// Reports `work` as a task.

@@ -3,6 +3,7 @@
 mod absent;
 mod elsewhere;
 mod lists;
+mod resumed;
 mod tokens;
 mod uploads;
 

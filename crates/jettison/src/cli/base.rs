@@ -22,6 +22,25 @@ pub(crate) enum BaseCommand {
     Show(BaseShowArgs),
     /// Look for newer packages than a lock file has, and write it anew
     Update(BaseUpdateArgs),
+    /// Show how two bases differ: packages, what newer ones fix, configuration
+    Diff(BaseDiffArgs),
+}
+
+/// Which bases are compared.
+#[derive(Debug, Args)]
+pub(crate) struct BaseDiffArgs {
+    /// A name, a file with a recipe, or a lock file (`….lock`)
+    #[arg(value_name = "A")]
+    pub(crate) first: String,
+    /// Another
+    #[arg(value_name = "B")]
+    pub(crate) second: String,
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
 }
 
 /// Which base, and where its packages come from.

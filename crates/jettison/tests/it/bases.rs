@@ -399,7 +399,7 @@ console.log(new Date(1700000000000).toLocaleString("de-DE", { timeZone: "Europe/
 console.log(Intl.DateTimeFormat().resolvedOptions().timeZone, tls.rootCertificates.length > 0 || process.env.SSL_CERT_FILE);
 console.log(zlib.gunzipSync(zlib.gzipSync("x")).toString(), os.userInfo().username);
 dns.lookup("lab.test", (error, address) => console.log(error || address));
-fetch("http://127.0.0.1:9").catch(error => console.log(error.cause.code));
+fetch("http://127.0.0.1:8999").catch(error => console.log(error.cause.code));
 import("node:fs").then(fs => console.log(typeof fs.readFileSync));
 "#;
 

@@ -30,6 +30,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod interrupted;
 mod layouts;
 mod lent;
 mod loading;
@@ -46,6 +47,7 @@ mod resolved;
 mod running;
 mod shared;
 mod users;
+mod volumes;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jettison");
