@@ -91,7 +91,7 @@ pub fn resolve<'a>(
         Some(packages) => packages,
         None => satisfy(&order, roots, options)?,
     };
-    let chosen = with_reasons(&order, roots, packages, options);
+    let chosen = with_reasons(index, roots, packages, options);
     Ok(Resolution { chosen })
 }
 

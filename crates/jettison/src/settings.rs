@@ -368,6 +368,53 @@ mod tests {
     }
 
     #[test]
+    fn archives_and_pins_are_read() {
+        let text = "\
+[debian]
+check-valid-until = false
+pins = [\"openssl=3.0.17-1\", { package = \"*\", suite = \"bookworm-backports\", priority = 501 }]
+[[debian.archives]]
+uri = \"https://packages.example/apt/\"
+suite = \"stable\"
+components = [\"main\"]
+signed-by = \"keys/example.asc\"
+with = \"trixie\"
+";
+        let mut settings = Settings::default();
+        let path = Path::new("dir/jettison.toml");
+        settings.add(text, path, Owner::Directory).unwrap();
+        assert_eq!(settings.debian.pins.len(), 2);
+        assert_eq!(settings.debian.archives_for("bookworm").count(), 0);
+        let archive = settings.debian.archives_for("trixie").next().unwrap();
+        assert_eq!(archive.archive().uri, "https://packages.example/apt");
+        let error = archive.source().unwrap_err();
+        assert!(
+            error.starts_with("cannot read the keys in dir/keys/example.asc: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_pin_says_what_it_is_about() {
+        check(
+            "[debian]\npins = [\"openssl\"]\n",
+            expect!["error: jettison.toml: the pin `openssl` is not `package=version`"],
+        );
+        check(
+            "[debian]\npins = [{ package = \"a\", suite = \"b\", host = \"c\", priority = 1 }]\n",
+            expect![
+                "error: jettison.toml: the pin for `a` takes one of `version`, `suite`, `origin` and `host`"
+            ],
+        );
+        check(
+            "[[debian.archives]]\nuri = \"http://a\"\nsuite = \"b\"\nsigned-by = \"c\"\n",
+            expect![
+                "error: jettison.toml: the archive http://a: a suite has components, and a suite that ends in a slash has none"
+            ],
+        );
+    }
+
+    #[test]
     fn a_rule_that_does_not_exist_is_an_error() {
         check(
             "[check]\nignore = [\"MaintainerDepreciated\"]\n",

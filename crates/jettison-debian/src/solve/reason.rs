@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use crate::package::Package;
-use crate::packages::PackageId;
+use crate::packages::{PackageId, PackagesIndex};
 use crate::relation::Relation;
 use crate::solve::SolveOptions;
-use crate::solve::candidates::candidates;
-use crate::solve::order::Order;
+use crate::solve::candidates::satisfying;
 
 /// A package, and why it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +95,7 @@ impl fmt::Display for Reason {
 
 /// The packages that can be reached from `roots`, sorted by name, each with the first way that leads to it.
 pub(super) fn with_reasons<'a>(
-    order: &Order<'a>,
+    index: &'a PackagesIndex,
     roots: &[Relation],
     packages: Vec<Package<'a>>,
     options: &SolveOptions,
@@ -107,9 +106,10 @@ pub(super) fn with_reasons<'a>(
     let mut reasons: Vec<Option<Reason>> = vec![None; packages.len()];
     let mut queue = VecDeque::new();
     let in_solution = |relation: &Relation| -> Vec<usize> {
-        candidates(order, relation, &options.prefer)
-            .iter()
-            .filter_map(|candidate| places.get(&candidate.package).copied())
+        let alternatives = relation.alternatives().iter();
+        alternatives
+            .flat_map(|alternative| satisfying(index, alternative))
+            .filter_map(|package| places.get(&package.id()).copied())
             .collect()
     };
     for relation in roots {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use jettison_debian::{Archive, ArchiveSource};
+use jettison_debian::{Archive, ArchiveSource, Freshness, Keyring};
 use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 /// Directories that became symbolic links into `/usr` with Debian 12.
@@ -146,10 +146,26 @@ fn write_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// apt's file of the `sources`; suites of one archive stand in one stanza, as in Debian's official image.
+/// apt's file of the `sources`; suites of one archive stand in one stanza, as in Debian's official image. Archives with
+/// keys of their own are left out, for their keys are not in the image.
 fn apt_sources(sources: &[ArchiveSource]) -> String {
     let mut stanzas: Vec<(&Archive, Vec<&str>)> = Vec::new();
-    for ArchiveSource { archive, .. } in sources {
+    let debian = Keyring::debian().fingerprints();
+    let is_of_the_past = sources
+        .iter()
+        .any(|source| source.freshness == Freshness::IgnoreValidUntil);
+    let option = if is_of_the_past {
+        "Check-Valid-Until: no\n"
+    } else {
+        ""
+    };
+    for ArchiveSource {
+        archive, keyring, ..
+    } in sources
+    {
+        if keyring.fingerprints() != debian {
+            continue;
+        }
         let same = stanzas
             .iter_mut()
             .find(|(first, _)| first.uri == archive.uri && first.components == archive.components);
@@ -160,7 +176,7 @@ fn apt_sources(sources: &[ArchiveSource]) -> String {
     }
     let stanza = |(archive, suites): &(&Archive, Vec<&str>)| {
         format!(
-            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n",
+            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n{option}",
             archive.uri,
             suites.join(" "),
             archive.components.join(" "),
@@ -173,7 +189,6 @@ fn apt_sources(sources: &[ArchiveSource]) -> String {
 mod tests {
     use super::*;
     use expect_test::expect;
-    use jettison_debian::{Freshness, Keyring};
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
