@@ -71,7 +71,7 @@ fn refused(args: &DockerRunArgs) -> Option<(String, &'static str)> {
     None
 }
 
-/// Whether an option is about what does not exist here: labels of SELinux and profiles of AppArmor.
+/// Whether an option is about what does not exist here: labels and profiles of security modules.
 fn is_of_no_effect(option: &str) -> bool {
     let name = option.split(['=', ':']).next().unwrap_or(option);
     ["label", "apparmor"].contains(&name)
