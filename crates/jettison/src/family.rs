@@ -53,7 +53,7 @@ pub(crate) enum Locked {
     /// There is no file, or it does not have the architecture.
     Missing(Option<Lock>),
     /// It is for something else.
-    Stale,
+    Stale(Lock),
     /// It has the packages.
     Found(Lock),
 }
@@ -151,7 +151,7 @@ impl Family<'_> {
         };
         let lock = parse_lock(&path.display().to_string(), &text)?;
         if lock.request != Some(digest(request.levels)) {
-            return Ok(Locked::Stale);
+            return Ok(Locked::Stale(lock));
         }
         Ok(match lock.packages(&request.architecture) {
             Some(_) => Locked::Found(lock),

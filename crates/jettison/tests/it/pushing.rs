@@ -4,7 +4,7 @@ use expect_test::expect;
 use jettison_testkit::{DockerRegistry, RegistryDemands, Scratch};
 
 use crate::PROGRAM;
-use crate::registries::registry;
+use crate::registries::{build, registry};
 use crate::shared::namespaces_work;
 
 /// A machine with an application, and a registry.
@@ -167,4 +167,57 @@ fn a_push_without_a_name_is_refused_before_anything_is_built() {
         hint: add `-t HOST/NAME:TAG`, or name=HOST/NAME:TAG to the output
     "#]]
     .assert_eq(&outcome.to_string());
+}
+
+#[test]
+fn bills_of_materials_refer_to_the_image_that_they_are_pushed_with() {
+    let Some(registry) = registry(&RegistryDemands::default()) else {
+        return;
+    };
+    let name = format!("{}/team/billed:1", registry.authority());
+    let scratch = Scratch::new(PROGRAM);
+    build(&scratch, &name);
+    scratch
+        .write("app.spdx.json", r#"{"spdxVersion":"SPDX-2.3"}"#)
+        .write("app.cdx.json", r#"{"bomFormat":"CycloneDX"}"#)
+        .write("other.json", "{}");
+    let refused = scratch.jettison(&["push", &name, "--sbom", "other.json"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    let arguments = [
+        "push",
+        &name,
+        "--sbom",
+        "app.spdx.json",
+        "--sbom",
+        "app.cdx.json",
+    ];
+    let pushed = scratch.jettison(&arguments).succeeded();
+    let (_, digest) = pushed.stderr.split_once("digest: sha256:").unwrap();
+    // The registry of Debian does not list referrers itself, so there is a tag with the list.
+    let list = format!(
+        "http://{}/v2/team/billed/manifests/sha256-{}",
+        registry.authority(),
+        &digest[..64]
+    );
+    let mut curl = scratch.tool(
+        "curl",
+        &[
+            "-fsS",
+            "-H",
+            "Accept: application/vnd.oci.image.index.v1+json",
+            &list,
+        ],
+    );
+    let list = scratch.outcome(&mut curl).succeeded().stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let kinds: Vec<&str> = list["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|manifest| manifest["artifactType"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["application/spdx+json", "application/vnd.cyclonedx+json"]
+    );
 }

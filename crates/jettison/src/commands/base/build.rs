@@ -90,7 +90,7 @@ pub(super) fn lock(
     };
     match Family::locked(&request, path).map_err(failed)? {
         Locked::Found(lock) => Ok(lock),
-        Locked::Stale => {
+        Locked::Stale(_) => {
             let text = format!("{} is not for {}", path.display(), chosen.title);
             Err(Failure::no(text)
                 .hint("`jettison base update` with the same options writes it anew"))

@@ -29,10 +29,11 @@ pub(super) fn run(
     let family = place.family(&args.choice, &progress);
     let failed = |error: BoxError| failure(&chosen.title, &error);
     let request = chosen.request();
-    let old = match Family::locked(&request, path).map_err(failed)? {
-        Locked::Found(lock) => Some(lock),
-        Locked::Missing(others) => others,
-        Locked::Stale => None,
+    let (old, is_kept) = match Family::locked(&request, path).map_err(failed)? {
+        Locked::Found(lock) => (Some(lock), true),
+        Locked::Missing(others) => (others, true),
+        // What it has for other architectures is for something else, too.
+        Locked::Stale(lock) => (Some(lock), false),
     };
     let new = family.resolve(&request).map_err(failed)?;
     let before = old
@@ -51,8 +52,8 @@ pub(super) fn run(
     }
     if !args.dry_run {
         let all = match old {
-            Some(old) => old.joined(new),
-            None => new,
+            Some(old) if is_kept => old.joined(new),
+            Some(_) | None => new,
         };
         write_lock(path, &all).map_err(failed)?;
     }
