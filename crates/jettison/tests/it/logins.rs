@@ -268,7 +268,10 @@ fn docker_and_skopeo_know_our_logins_and_we_theirs() {
     let inspect = || {
         let place = format!("docker://{name}");
         let words = ["inspect", "--tls-verify=false", &place];
-        scratch.outcome(&mut scratch.tool("skopeo", &words))
+        // Where it looks for Podman's file as well.
+        let runtime = scratch.dir().join("runtime");
+        let mut skopeo = scratch.tool("skopeo", &words);
+        scratch.outcome(skopeo.env("XDG_RUNTIME_DIR", runtime))
     };
     let login = ["login", "-u", "tester", "-p", "open-sesame", &authority];
     scratch.jettison(&login).succeeded();

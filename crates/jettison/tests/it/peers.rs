@@ -157,6 +157,14 @@ fn skopeo_copies_ours_and_theirs_load() {
         let archive = target.split(':').nth(1).unwrap();
         check_loaded(&scratch, archive, &[("me/app:2", "me/app:2")]);
     }
+    assert!(layer_types(&scratch, "zstd").contains("+zstd"));
+}
+
+/// The media types of the layers of a layout's image, by skopeo.
+fn layer_types(scratch: &Scratch, layout: &str) -> String {
+    let place = format!("oci:{layout}:me/app:2");
+    let mut skopeo = scratch.tool("skopeo", &["inspect", "--raw", &place]);
+    scratch.outcome(&mut skopeo).succeeded().stdout
 }
 
 /// Gives a layout's manifest and layers the media types that Docker has for them.
@@ -200,7 +208,7 @@ fn with_storage(scratch: &Scratch, tool: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn podman_and_buildah_load_ours_and_theirs_load() {
-    if !installed(&["podman", "buildah"]) || !runs_as_root() {
+    if !installed(&["podman", "buildah", "skopeo"]) || !runs_as_root() {
         return;
     }
     let Some(scratch) = images() else { return };
@@ -240,16 +248,18 @@ fn podman_and_buildah_load_ours_and_theirs_load() {
     ];
     with_storage(&scratch, "podman", &save);
     check_loaded(&scratch, "oci.tar", &both[1..]);
-    for target in [
-        "docker-archive:buildah.tar:me/app:2",
-        "oci:buildah:me/app:2",
+    let zstd = ["--compression-format", "zstd"];
+    for (options, target) in [
+        (&[][..], "docker-archive:buildah.tar:me/app:2"),
+        (&[], "oci:buildah:me/app:2"),
+        (&[], "oci-archive:buildah.oci.tar:me/app:2"),
+        (&zstd, "oci:buildah.zstd:me/app:2"),
+        (&zstd, "oci-archive:buildah.zstd.tar:me/app:2"),
     ] {
-        with_storage(
-            &scratch,
-            "buildah",
-            &["push", "--quiet", "me/app:2", target],
-        );
+        let push = [&["push", "--quiet"], options, &["me/app:2", target]].concat();
+        with_storage(&scratch, "buildah", &push);
         let archive = target.split(':').nth(1).unwrap();
         check_loaded(&scratch, archive, &[("me/app:2", "me/app:2")]);
     }
+    assert!(layer_types(&scratch, "buildah.zstd").contains("+zstd"));
 }
