@@ -10,7 +10,7 @@ use std::thread;
 
 use jettison_debian::{
     AptSource, Architecture, PackagesIndex, Relation, SolveError, SolveOptions, SourcesFormat,
-    Version, apt_sources, resolve,
+    Variant, Version, apt_sources, base_roots, resolve,
 };
 use jettison_testkit::skip;
 
@@ -49,11 +49,12 @@ fn draw<'n>(names: impl Iterator<Item = &'n str>, sets: usize) -> Vec<Vec<&'n st
 /// An apt of its own, which knows one suite, and a system without any package.
 struct Apt {
     root: PathBuf,
+    architecture: Architecture,
 }
 
 impl Apt {
     /// Sets it up below `root`, from the archives that this machine's apt uses.
-    fn new(root: &Path, suite: &str) -> Apt {
+    fn new(root: &Path, suite: &str, architecture: &str) -> Apt {
         for dir in [
             "state/lists/partial",
             "cache/archives/partial",
@@ -69,12 +70,13 @@ impl Apt {
              Dir::Cache \"{here}/cache\";\nDir::Etc::Main \"/dev/null\";\nDir::Etc::Parts \"/dev/null\";\n\
              Dir::Etc::PreferencesParts \"{here}/etc/preferences.d\";\n\
              Dir::Etc::SourceList \"{here}/sources.list\";\nDir::Etc::SourceParts \"/dev/null\";\n\
-             APT::Architecture \"amd64\";\nAPT::Architectures \"amd64\";\nAPT::Sandbox::User \"\";\n\
+             APT::Architecture \"{architecture}\";\nAPT::Architectures \"{architecture}\";\nAPT::Sandbox::User \"\";\n\
              Acquire::Languages \"none\";\nAcquire::GzipIndexes \"false\";\n"
         );
         fs::write(root.join("apt.conf"), conf).unwrap();
         let apt = Apt {
             root: root.to_path_buf(),
+            architecture: architecture.parse().unwrap(),
         };
         let updated = apt.command(&["-qq", "update"]);
         assert!(updated.is_ok(), "{updated:?}");
@@ -107,7 +109,7 @@ impl Apt {
     }
 
     /// The indexes that apt has loaded, in the order of the sources.
-    fn index(&self, architecture: &Architecture) -> PackagesIndex {
+    fn index(&self) -> PackagesIndex {
         let lists = self.root.join("state/lists");
         let mut paths: Vec<PathBuf> = fs::read_dir(lists)
             .unwrap()
@@ -120,9 +122,9 @@ impl Apt {
         });
         let indexes = paths.iter().map(|path| {
             let text = fs::read_to_string(path).unwrap();
-            PackagesIndex::parse(text, "http://archive", architecture).unwrap()
+            PackagesIndex::parse(text, "http://archive", &self.architecture).unwrap()
         });
-        PackagesIndex::merge(PackagesIndex::empty(architecture.clone()), indexes)
+        PackagesIndex::merge(PackagesIndex::empty(self.architecture.clone()), indexes)
     }
 }
 
@@ -183,10 +185,7 @@ fn ours(index: &PackagesIndex, names: &[&str]) -> Result<BTreeSet<String>, Solve
         recommends: false,
     };
     let resolution = resolve(index, &roots, &options)?;
-    let show = |package: &jettison_debian::Package<'_>| {
-        format!("{} {}", package.name(), package.version())
-    };
-    Ok(resolution.packages().iter().map(show).collect())
+    Ok(resolution.packages().iter().map(shown).collect())
 }
 
 /// How the two answers differ, in a line; nothing if they do not.
@@ -208,12 +207,13 @@ fn difference(
     }
 }
 
-fn compare(suite: &str) {
+fn compare(suite: &str, architecture: &str, sets_in_ci: usize) {
     let root = tempfile::tempdir().unwrap();
-    let apt = Apt::new(root.path(), suite);
-    let index = apt.index(&"amd64".parse().unwrap());
+    let apt = Apt::new(root.path(), suite, architecture);
+    let index = apt.index();
+    check_base(&apt, &index);
     let sets = std::env::var("JETTISON_TEST_APT_SETS");
-    let sets = sets.map_or(SETS, |text| text.parse().unwrap());
+    let sets = sets.map_or(sets_in_ci, |text| text.parse().unwrap());
     let drawn = draw(index.iter().map(|package| package.name()), sets);
     let work = drawn.chunks(drawn.len().div_ceil(2));
     let differences: Vec<String> = thread::scope(|scope| {
@@ -233,7 +233,7 @@ fn compare(suite: &str) {
     };
     let (explained, new): (Vec<&String>, Vec<&String>) = differences.iter().partition(is_explained);
     let mut report = format!(
-        "{suite}: {} sets, {} equal, {} explained\n",
+        "{suite} {architecture}: {} sets, {} equal, {} explained\n",
         drawn.len(),
         drawn.len() - differences.len(),
         explained.len()
@@ -241,8 +241,36 @@ fn compare(suite: &str) {
     for line in &new {
         writeln!(report, "{line}").unwrap();
     }
-    writeln!(std::io::stderr(), "{report}").unwrap();
+    writeln!(std::io::stderr(), "{report}").unwrap_or_default();
     assert!(new.is_empty(), "apt chooses otherwise:\n{report}");
+}
+
+/// What `debian://` starts from is what apt would install for the same names, and has no Perl but the base's.
+fn check_base(apt: &Apt, index: &PackagesIndex) {
+    let roots = base_roots(index, Variant::Minbase);
+    let mut names: Vec<&str> = roots
+        .iter()
+        .map(|root| root.alternatives()[0].name())
+        .collect();
+    let options = SolveOptions {
+        prefer: vec!["usr-is-merged".to_string(), "mawk".to_string()],
+        forbid: BTreeSet::new(),
+        ignore: BTreeSet::new(),
+        recommends: false,
+    };
+    let resolution = resolve(index, &roots, &options).unwrap();
+    let ours: BTreeSet<String> = resolution.packages().iter().map(shown).collect();
+    let has = |name: &str| ours.iter().any(|one| one.split(' ').next() == Some(name));
+    assert!(!has("usrmerge") && !has("perl"), "{ours:?}");
+    // apt cannot be told to prefer a package, but to install it.
+    if has("usr-is-merged") {
+        names.push("usr-is-merged");
+    }
+    assert_eq!(apt.installs(&names).unwrap(), ours);
+}
+
+fn shown(package: &jettison_debian::Package<'_>) -> String {
+    format!("{} {}", package.name(), package.version())
 }
 
 fn differences(apt: &Apt, index: &PackagesIndex, sets: &[Vec<&str>]) -> Vec<String> {
@@ -257,14 +285,21 @@ fn differences(apt: &Apt, index: &PackagesIndex, sets: &[Vec<&str>]) -> Vec<Stri
 #[test]
 fn bookworms_packages_are_chosen_as_apt_chooses_them() {
     if archive_answers() {
-        compare("bookworm");
+        compare("bookworm", "amd64", SETS);
     }
 }
 
 #[test]
 fn trixies_packages_are_chosen_as_apt_chooses_them() {
     if archive_answers() {
-        compare("trixie");
+        compare("trixie", "amd64", SETS);
+    }
+}
+
+#[test]
+fn packages_of_another_architecture_are_chosen_as_apt_chooses_them() {
+    if archive_answers() {
+        compare("trixie", "arm64", SETS / 10);
     }
 }
 
