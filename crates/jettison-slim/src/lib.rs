@@ -9,6 +9,7 @@ mod optimize;
 mod refactor;
 mod report;
 mod rootfs;
+mod sbom;
 mod verify;
 
 pub use crate::audit::{Audit, AuditError, audit};
@@ -20,7 +21,7 @@ pub use crate::base::{
     DistrolessVariant, Downloads, FileFact, Generator, Levels, LocalPackage, PackageFacts, Recipe,
     RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser, Recipes, Slice,
     SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
-    debian_architecture,
+    debian_architecture, security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,
@@ -35,6 +36,10 @@ pub use crate::refactor::{
 };
 pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
 pub use crate::rootfs::{Resolved, RootDir, RootError};
+pub use crate::sbom::{
+    Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, copyright_licences, cyclonedx_json,
+    package_url, spdx_json,
+};
 pub use crate::verify::{
     Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,
     compare, verdict,

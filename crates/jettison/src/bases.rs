@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Bases, Engine, EpochSource, FoundBase, Remotes};
-use jettison_debian::{AptSource, Architecture, NoIndexCache, Supply};
+use jettison_debian::{AptSource, Architecture, Supply};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
     Image, LayerNeed, Naming, PlatformNeed, PullRequest, Reference, import_from_layout,
@@ -16,10 +16,11 @@ use jettison_slim::{
     AssembleRequest, DebianBase, DistrolessBase, assemble, base_reference, debian_architecture,
 };
 
-use crate::archives::{archives, debian_sources, host_sources};
+use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
 use crate::family::Family;
+use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::registry::{Registries, hint};
@@ -305,7 +306,8 @@ impl<'a> SettingsBases<'a> {
             self.settings.security_archive.as_deref(),
             &self.host_sources,
         );
-        let reference = base_reference(base, &found.list, &architecture)
+        let identity = found.identity(&self.settings.debian);
+        let reference = base_reference(base, &identity, &architecture)
             .ok_or_else(|| format!("`{base}` cannot be given a name"))?;
         if !self.pull
             && let Some(image) = self.engine.store.find(&reference)?
@@ -328,10 +330,10 @@ impl<'a> SettingsBases<'a> {
         let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
         let request = AssembleRequest {
             base,
-            sources: &debian_sources(found.list, architecture),
+            sources: &found.sources(architecture, &self.settings.debian)?,
             supply: Supply {
                 fetch: &http,
-                cache: &NoIndexCache,
+                cache: &IndexFiles::new(self.engine.store.root()),
                 now: self.now,
             },
             downloads: &downloads,
@@ -362,7 +364,7 @@ pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Referen
         settings.security_archive.as_deref(),
         &host_sources(Path::new("/")),
     );
-    base_reference(&base, &found.list, &architecture)
+    base_reference(&base, &found.identity(&settings.debian), &architecture)
 }
 
 /// Where the host keeps the files that commands with network get.

@@ -23,6 +23,7 @@ use crate::base::recipe::{Generator, RecipePart};
 use crate::base::slices::{Slice, excluded, patterns};
 use crate::base::steps::Steps;
 use crate::base::unpacked::{Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages};
+use crate::sbom::copyright_licences;
 
 /// Where lists of packages are that are not installed by dpkg.
 const STATUS: &str = "var/lib/dpkg/status.d";
@@ -64,6 +65,10 @@ pub struct DistrolessImage {
     pub packages: Vec<PackageFacts>,
     /// What was left out, by slice.
     pub slices: BTreeMap<String, SliceFacts>,
+    /// The release of Debian.
+    pub release: u8,
+    /// The newest time of its files, in Unix seconds.
+    pub date: u64,
 }
 
 /// What became of a package.
@@ -81,6 +86,10 @@ pub struct PackageFacts {
     pub sha256: Sha256,
     /// The regular files that the image has of it, those included that were made in place of its scripts.
     pub files: Vec<FileFact>,
+    /// The names of its licences, as its copyright file has them.
+    pub licences: Vec<String>,
+    /// The paths of regular files that were left out, without a slash at their start.
+    pub removed: Vec<String>,
     /// How many regular files were left out, and their bytes.
     pub left_out: SliceFacts,
 }
@@ -92,6 +101,8 @@ pub struct FileFact {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
+    /// Its SHA-1 digest in hexadecimal.
+    pub sha1: String,
     /// Its SHA-256 digest in hexadecimal.
     pub sha256: String,
 }
@@ -265,6 +276,8 @@ pub fn assemble_distroless(
     Ok(DistrolessImage {
         image,
         packages: work.facts(),
+        release: request.levels.release,
+        date: u64::try_from(work.date).unwrap_or(0),
         slices: work.left_out,
     })
 }
@@ -388,7 +401,7 @@ impl<'a> Work<'a> {
         let mut order = packages.to_vec();
         order.sort_by_key(|(file, ..)| (file.name != "base-files", file.name.as_str()));
         for (file, unpacked, reason) in order {
-            let left_out = self.add_files(part, file, unpacked)?;
+            let (left_out, removed) = self.add_files(part, file, unpacked)?;
             self.packages.push(PackageFacts {
                 name: file.name.clone(),
                 level: name.to_string(),
@@ -396,6 +409,8 @@ impl<'a> Work<'a> {
                 control: unpacked.control.clone(),
                 sha256: file.sha256,
                 files: Vec::new(),
+                licences: Vec::new(),
+                removed,
                 left_out,
             });
         }
@@ -440,7 +455,8 @@ impl<'a> Work<'a> {
         part: &RecipePart,
         file: &LocalPackage,
         unpacked: &Unpacked,
-    ) -> Result<SliceFacts, DistrolessError> {
+    ) -> Result<(SliceFacts, Vec<String>), DistrolessError> {
+        let mut removed = Vec::new();
         let name: Arc<str> = file.name.as_str().into();
         let only = match part.only.get(&file.name) {
             Some(list) => Some(patterns(list)?),
@@ -468,6 +484,7 @@ impl<'a> Work<'a> {
             if let Some(reason) = reason {
                 if let UnpackedKind::File(facts) = &entry.kind {
                     left_out.add(facts.size);
+                    removed.push(path.clone());
                     self.left_out
                         .entry(reason.to_string())
                         .or_default()
@@ -490,7 +507,7 @@ impl<'a> Work<'a> {
         for (place, entry) in links {
             self.add_link(&place, entry, unpacked, &name)?;
         }
-        Ok(left_out)
+        Ok((left_out, removed))
     }
 
     /// Adds another name of a file as a file of its own, since the first may be left out.
@@ -557,15 +574,28 @@ impl<'a> Work<'a> {
         lists
     }
 
+    fn licences(&self, package: &str) -> Vec<String> {
+        let path = format!("usr/share/doc/{package}/copyright");
+        let node = self.contents.place(&path);
+        let node = node.and_then(|place| self.contents.get(&place));
+        let Some(NodeKind::File(content)) = node.map(|node| &node.kind) else {
+            return Vec::new();
+        };
+        let bytes = content.read().unwrap_or_default();
+        copyright_licences(&String::from_utf8_lossy(&bytes))
+    }
+
     fn facts(&self) -> Vec<PackageFacts> {
         let lists = self.lists();
         let mut facts = self.packages.clone();
         for package in &mut facts {
             let files = lists.get(&package.name).into_iter().flatten();
+            package.licences = self.licences(&package.name);
             package.files = files
                 .map(|(path, content)| FileFact {
                     path: path.clone(),
                     size: content.size(),
+                    sha1: content.sha1(),
                     sha256: content.sha256(),
                 })
                 .collect();

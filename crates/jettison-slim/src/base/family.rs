@@ -210,6 +210,14 @@ impl Recipes {
     }
 }
 
+impl Levels {
+    /// What all levels together say.
+    pub fn whole(&self) -> RecipePart {
+        let parts = self.levels.iter().map(|(_, part)| part);
+        parts.fold(RecipePart::default(), RecipePart::joined)
+    }
+}
+
 impl Recipe {
     /// What it adds for a release.
     fn for_release(&self, release: u8) -> RecipePart {

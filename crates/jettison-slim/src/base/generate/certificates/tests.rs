@@ -133,3 +133,18 @@ fn a_file_without_a_certificate_is_named() {
         "cannot read the certificate /usr/share/ca-certificates/x.crt: there is no `BEGIN CERTIFICATE`"
     );
 }
+
+#[test]
+fn damaged_certificates_are_read_or_refused() {
+    for (path, bytes) in mozilla().iter().take(2) {
+        let der = certificates(&[file(path, bytes)]).unwrap().remove(0).der;
+        for place in 0..der.len() {
+            assert_eq!(subject_and_date(&der[..place]), None);
+            for mask in [0x01, 0x80, 0xff] {
+                let mut damaged = der.clone();
+                damaged[place] ^= mask;
+                subject_and_date(&damaged);
+            }
+        }
+    }
+}
