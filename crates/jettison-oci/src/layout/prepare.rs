@@ -431,8 +431,10 @@ impl Preparation<'_> {
             Recompression::Plain if stored != MediaType::OciLayerTar => return true,
             Recompression::Plain | Recompression::Different => {}
         }
-        // BuildKit leaves a base as it is. Bases of ours are stored as zstd for speed alone, which not every tool reads.
-        if is_base && stored != MediaType::OciLayerTarZstd {
+        // BuildKit leaves a base as it is. Bases of ours are stored as zstd for speed alone, which not every tool reads;
+        // what a registry has was meant so.
+        let is_in_registry = || !self.store.places(&layer.blob.digest).is_empty();
+        if is_base && (stored != MediaType::OciLayerTarZstd || is_in_registry()) {
             return true;
         }
         if stored != wanted.media_type() {

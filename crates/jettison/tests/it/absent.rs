@@ -1,7 +1,8 @@
 //! Images whose layers stay in their registry until somebody looks at them.
 
+use std::fs::File;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jettison_oci::{Manifest, Reference, Store};
 use jettison_testkit::{
@@ -52,6 +53,12 @@ impl World {
         scratch
             .write("app/Dockerfile", format!("FROM {base}\n{instructions}"))
             .write("app/hello", "hello\n");
+        // All machines copy the same file.
+        let hello = File::options()
+            .write(true)
+            .open(scratch.dir().join("app/hello"));
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        hello.unwrap().set_modified(time).unwrap();
         scratch
     }
 
@@ -296,6 +303,32 @@ fn a_build_that_is_killed_while_it_fetches_loses_nothing() {
     build(&scratch, &["-q", "-t", "app"]);
     let ran = scratch.jettison(&["run", "-q", "app"]).succeeded();
     assert_eq!(ran.stdout, "hello\ncontent\n");
+}
+
+#[test]
+fn what_is_pushed_does_not_depend_on_what_was_fetched() {
+    let Some(world) = World::new() else { return };
+    for compression in ["gzip", "zstd"] {
+        let scratch = Scratch::new(PROGRAM);
+        let base = world.name("base:1");
+        scratch.jettison(&["pull", "-q", &base]).succeeded();
+        let compressed = ["push", "-q", "--compression", compression, &base];
+        scratch.jettison(&compressed).succeeded();
+        let app = world.name("team/app:1");
+        let mut digests = Vec::new();
+        for is_pulled in [false, true] {
+            let scratch = world.machine(LINKED);
+            if is_pulled {
+                scratch.jettison(&["pull", "-q", &base]).succeeded();
+            }
+            let pushed = build(&scratch, &["-t", &app, "--push"]);
+            let mut lines = pushed.stderr.lines();
+            let line = lines.find(|line| line.starts_with("pushed ")).unwrap();
+            digests.push(line.to_owned());
+        }
+        assert_eq!(digests[0], digests[1], "{compression}");
+        world.assert_runs(&app);
+    }
 }
 
 #[test]
