@@ -1,5 +1,6 @@
 //! Distroless bases: from a name or a recipe to an image in the store.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -12,9 +13,11 @@ use jettison_debian::{
     parse_lock,
 };
 use jettison_oci::{Digest, Reference, Store};
+use jettison_sandbox::Entered;
 use jettison_slim::{
-    DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LocalPackage,
-    Recipes, assemble_distroless, choose_packages, codename,
+    DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LinkRequest,
+    LocalPackage, NeededModules, Recipes, assemble_distroless, choose_packages, codename,
+    debian_architecture, needed_modules,
 };
 
 use crate::archives::{archives, debian_sources, host_sources};
@@ -22,6 +25,7 @@ use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::settings::Settings;
+use crate::surroundings::Surroundings;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -34,6 +38,8 @@ pub(crate) struct Family<'a> {
     /// The time, in Unix seconds.
     pub(crate) now: u64,
     pub(crate) reporter: &'a dyn Notes,
+    /// Where programs can be run, for what is made with them.
+    pub(crate) entered: Option<&'a Entered>,
 }
 
 /// What to assemble.
@@ -162,12 +168,12 @@ impl Family<'_> {
         })
     }
 
-    /// Assembles the base of the lock's packages. What is in the cache is not fetched.
-    pub(crate) fn assemble(
+    /// The lock's packages. What is in the cache is not fetched.
+    fn packages(
         &self,
         request: &FamilyRequest<'_>,
         lock: &Lock,
-    ) -> Result<DistrolessImage, BoxError> {
+    ) -> Result<Vec<LocalPackage>, BoxError> {
         let wanted = lock.packages(&request.architecture).unwrap_or_default();
         let files: Vec<PackageFile> = wanted
             .iter()
@@ -180,7 +186,17 @@ impl Family<'_> {
         let downloads = DownloadCache::open(self.store.root(), &http, self.reporter)?;
         let title = format!("get {} packages", files.len());
         let paths = self.task(&title, || downloads.files(&files))?;
-        let packages = local_packages(wanted, paths);
+        Ok(local_packages(wanted, paths))
+    }
+
+    /// Assembles the base of the lock's packages. What is in the cache is not fetched.
+    pub(crate) fn assemble(
+        &self,
+        request: &FamilyRequest<'_>,
+        lock: &Lock,
+    ) -> Result<DistrolessImage, BoxError> {
+        let packages = self.packages(request, lock)?;
+        let linked = self.linked(request, &packages)?;
         self.task("put the base together", || {
             let request = DistrolessRequest {
                 title: &request.title,
@@ -188,10 +204,81 @@ impl Family<'_> {
                 packages: &packages,
                 architecture: &request.architecture,
                 keep: request.keep,
-                unpacked: &self.store.root().join("downloads").join("unpacked"),
+                unpacked: &self.unpacked(),
+                linked: linked.as_deref(),
             };
             Ok(assemble_distroless(self.store, &request)?)
         })
+    }
+
+    /// Where packages are kept that were taken apart.
+    fn unpacked(&self) -> PathBuf {
+        self.store.root().join("downloads").join("unpacked")
+    }
+
+    /// The key of the Java runtime that is linked for the base, if one is; it is linked now, unless that was done.
+    fn linked(
+        &self,
+        request: &FamilyRequest<'_>,
+        packages: &[LocalPackage],
+    ) -> Result<Option<String>, BoxError> {
+        let keep: BTreeSet<String> = request.keep.iter().cloned().collect();
+        let Some(link) = request.levels.link() else {
+            return Ok(None);
+        };
+        if keep.contains("java-modules") {
+            return Ok(None);
+        }
+        let unpacked = self.unpacked();
+        let linking = LinkRequest {
+            link,
+            packages,
+            architecture: &request.architecture,
+            keep: &keep,
+            unpacked: &unpacked,
+        };
+        if !linking.is_linked()? {
+            let entered = self.entered(request)?;
+            let title = format!("link Java {} of {} modules", link.java, link.modules.len());
+            self.task(&title, || Ok(linking.run(entered)?))?;
+        }
+        Ok(Some(linking.key()?))
+    }
+
+    /// Where the JDK of the base's architecture can be run.
+    fn entered(&self, request: &FamilyRequest<'_>) -> Result<&Entered, BoxError> {
+        let host = debian_architecture(&Surroundings::architecture(), None);
+        if host.as_ref() != Some(&request.architecture) {
+            return Err(format!(
+                "Java for {} can be linked on a host of that architecture alone: --keep java-modules takes the package's runtime as it is",
+                request.architecture
+            )
+            .into());
+        }
+        self.entered.ok_or_else(|| {
+            "this host does not let us run the program that links Java: `jettison doctor` says why; --keep java-modules takes the package's runtime as it is".into()
+        })
+    }
+
+    /// The modules of Java that programs in `jars` need.
+    pub(crate) fn needed_modules(
+        &self,
+        request: &FamilyRequest<'_>,
+        lock: &Lock,
+        jars: &[PathBuf],
+    ) -> Result<NeededModules, BoxError> {
+        let link = request.levels.link().ok_or("the recipe links no Java")?;
+        let packages = self.packages(request, lock)?;
+        let linking = LinkRequest {
+            link,
+            packages: &packages,
+            architecture: &request.architecture,
+            keep: &BTreeSet::new(),
+            unpacked: &self.unpacked(),
+        };
+        let entered = self.entered(request)?;
+        let title = format!("look into {} jars", jars.len());
+        self.task(&title, || Ok(needed_modules(&linking, jars, entered)?))
     }
 
     /// Reports `work` as a task.

@@ -1,18 +1,21 @@
 //! Distroless images: packages taken apart, sliced, completed without running a script, one layer for each recipe.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use jettison_build::timestamp;
-use jettison_debian::{Architecture, DebError, PackagesError, Sha256, SolveError, parse_stanzas};
+use jettison_debian::{Architecture, Sha256, parse_stanzas};
 use jettison_oci::{
-    Compression, HistoryEntry, Image, ImageConfig, ImageError, LayerError, LayerOptions,
-    LayerWriter, RootFs, RunConfig, Store, StoreError,
+    Compression, HistoryEntry, Image, ImageConfig, LayerOptions, LayerWriter, RootFs, RunConfig,
+    Store,
 };
+
+pub use crate::base::distroless::error::DistrolessError;
 
 use crate::base::contents::{Content, Contents, Node, NodeKind};
 use crate::base::family::Levels;
@@ -42,6 +45,8 @@ pub struct DistrolessRequest<'a> {
     pub keep: &'a [String],
     /// Where packages are kept that were taken apart.
     pub unpacked: &'a Path,
+    /// The key of the Java runtime that takes the place of its package's files, if one was linked.
+    pub linked: Option<&'a str>,
 }
 
 /// A package that was downloaded.
@@ -105,117 +110,14 @@ pub struct SliceFacts {
     pub bytes: u64,
 }
 
-/// Why an image cannot be assembled.
-#[derive(Debug, thiserror::Error)]
-pub enum DistrolessError {
-    /// A package is not the one that was asked for.
-    #[error("cannot use {}: its SHA-256 is {actual} and should be {expected}", .path.display())]
-    Digest {
-        /// Its file.
-        path: PathBuf,
-        /// The digest that was asked for.
-        expected: Sha256,
-        /// Its digest.
-        actual: Sha256,
-    },
-    /// A package cannot be read.
-    #[error("cannot read {}", .path.display())]
-    Package {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: DebError,
-    },
-    /// The files of a package cannot be read.
-    #[error("cannot take {} apart", .path.display())]
-    Files {
-        /// Its file.
-        path: PathBuf,
-        /// Why not.
-        source: LayerError,
-    },
-    /// A package has a file that no image gets.
-    #[error("cannot take `{path}` from {}: {reason}", .package.display())]
-    Refused {
-        /// The package's file.
-        package: PathBuf,
-        /// The file.
-        path: String,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// Two packages have different files of the same name.
-    #[error("`{path}` is in {first} and in {second}, which cannot be in one image")]
-    Conflict {
-        /// The path.
-        path: String,
-        /// One of the packages.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// The packages do not fit together.
-    #[error("cannot choose packages")]
-    Solve(#[source] SolveError),
-    /// The control file of a package is none.
-    #[error("cannot read the control files of the packages")]
-    ControlFile(#[source] PackagesError),
-    /// Links lead in a circle.
-    #[error("cannot place `{path}`: symbolic links lead in a circle")]
-    Circle {
-        /// The path.
-        path: String,
-    },
-    /// A slice does not exist.
-    #[error("there is no slice `{name}`: there are {}", known.join(", "))]
-    Slice {
-        /// The name.
-        name: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// A pattern cannot be read.
-    #[error("cannot read a pattern of the recipe: {problem}")]
-    Pattern {
-        /// What is wrong.
-        problem: String,
-    },
-    /// Something could not be made in place of a script.
-    #[error("cannot make the {what}: {problem}")]
-    Generate {
-        /// What was to be made.
-        what: &'static str,
-        /// Why it cannot be.
-        problem: String,
-    },
-    /// The operating system refused.
-    #[error("cannot {action} {}", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A layer could not be written.
-    #[error("cannot write the base's layer")]
-    Layer(#[source] LayerError),
-    /// The parts do not make an image.
-    #[error("cannot make an image of the base")]
-    Image(#[source] ImageError),
-    /// The store failed.
-    #[error("cannot store the base")]
-    Store(#[source] StoreError),
-}
-
 /// Assembles an image and puts it into the store. It gets no name. No program is run, and nothing is fetched.
 pub fn assemble_distroless(
     store: &Store,
     request: &DistrolessRequest<'_>,
 ) -> Result<DistrolessImage, DistrolessError> {
     let mut work = Work::new(request)?;
-    let unpacked = unpack_all(request)?;
+    let mut unpacked = unpack_all(request)?;
+    work.put_linked(&mut unpacked)?;
     let control_files: Vec<String> = unpacked
         .values()
         .map(|(_, unpacked)| unpacked.control.clone())
@@ -255,7 +157,7 @@ pub fn assemble_distroless(
         architecture,
         variant,
         os: "linux".to_string(),
-        config: run_config(&work.part),
+        config: run_config(&work),
         rootfs: RootFs::new(layers.iter().map(|layer| layer.diff_id).collect()),
         history,
         ..ImageConfig::default()
@@ -269,17 +171,43 @@ pub fn assemble_distroless(
     })
 }
 
-fn run_config(part: &RecipePart) -> RunConfig {
+fn run_config(work: &Work<'_>) -> RunConfig {
+    let part = &work.part;
     let env = part.env.iter();
+    let expand = |text: &str| with_versions(text, &work.packages);
     RunConfig {
-        env: env.map(|(name, value)| format!("{name}={value}")).collect(),
+        env: env
+            .map(|(name, value)| format!("{name}={}", expand(value)))
+            .collect(),
         entrypoint: part.entrypoint.clone(),
         cmd: part.cmd.clone(),
         working_dir: part.workdir.clone().unwrap_or_default(),
         user: part.user.clone().unwrap_or_default(),
-        labels: part.labels.clone(),
+        labels: part
+            .labels
+            .iter()
+            .map(|(name, value)| (name.clone(), expand(value)))
+            .collect(),
         ..RunConfig::default()
     }
+}
+
+/// The text with each `${version:PACKAGE}` replaced by the version of the package as its authors count, without what
+/// Debian adds.
+fn with_versions(text: &str, packages: &[PackageFacts]) -> String {
+    let mut result = text.to_string();
+    for package in packages {
+        let name = format!("${{version:{}}}", package.name);
+        if result.contains(&name) {
+            let version = package.field("Version").unwrap_or_default();
+            let version = version
+                .split_once(':')
+                .map_or(version.as_str(), |(_, rest)| rest);
+            let end = version.find(['+', '-', '~']).unwrap_or(version.len());
+            result = result.replace(&name, &version[..end]);
+        }
+    }
+    result
 }
 
 /// The packages by name, taken apart on all cores, the largest first.
@@ -362,6 +290,35 @@ impl<'a> Work<'a> {
             packages: Vec::new(),
             left_out: BTreeMap::new(),
         })
+    }
+
+    /// Puts the Java runtime that was linked in the place of its package's.
+    fn put_linked(
+        &mut self,
+        unpacked: &mut BTreeMap<&str, (&LocalPackage, Unpacked)>,
+    ) -> Result<(), DistrolessError> {
+        let (Some(key), Some(link)) = (self.request.linked, self.request.levels.link()) else {
+            return Ok(());
+        };
+        let packages = UnpackedPackages {
+            dir: self.request.unpacked,
+        };
+        let linked = packages
+            .read(key)
+            .ok_or_else(|| DistrolessError::Generate {
+                what: "Java runtime",
+                problem: "it is gone from `downloads/unpacked`".to_string(),
+            })?;
+        if let Some((_, package)) = unpacked.get_mut(link.runtime_package().as_str()) {
+            let (before, after) = (files_of(package), files_of(&linked));
+            let facts = SliceFacts {
+                files: before.files.saturating_sub(after.files),
+                bytes: before.bytes.saturating_sub(after.bytes),
+            };
+            self.left_out.insert("java-modules".to_string(), facts);
+            *package = linked;
+        }
+        Ok(())
     }
 
     fn created(&self) -> String {
@@ -572,6 +529,17 @@ impl<'a> Work<'a> {
         }
         facts
     }
+}
+
+/// How many regular files it has, and their sizes.
+fn files_of(package: &Unpacked) -> SliceFacts {
+    let mut facts = SliceFacts::default();
+    for entry in &package.entries {
+        if let UnpackedKind::File(file) = &entry.kind {
+            facts.add(file.size);
+        }
+    }
+    facts
 }
 
 impl SliceFacts {

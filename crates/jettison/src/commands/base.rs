@@ -1,6 +1,7 @@
 //! `jettison base`
 
 mod build;
+mod java;
 mod list;
 mod show;
 mod update;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 use jettison_debian::Architecture;
 use jettison_oci::Store;
+use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
 };
@@ -35,6 +37,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match &args.command {
         BaseCommand::Build(args) => build::run(global, args, surroundings, output),
+        BaseCommand::Java(args) => java::run(global, args, surroundings, output),
         BaseCommand::List(args) => list::run(args, output),
         BaseCommand::Show(args) => show::run(global, args, surroundings, output),
         BaseCommand::Update(args) => update::run(global, args, surroundings, output),
@@ -133,6 +136,8 @@ fn recipes_and_base(choice: &BaseChoice) -> Result<(Recipes, DistrolessBase), Fa
 
 /// What the subcommands that assemble need.
 struct Place {
+    /// Where programs can be run, if the host lets us.
+    entered: Option<Entered>,
     store: Store,
     settings: Settings,
     now: u64,
@@ -140,7 +145,10 @@ struct Place {
 
 impl Place {
     fn new(global: &Global, surroundings: &Surroundings) -> Result<Place, Failure> {
+        // Before any thread starts, and before anything below the root is opened.
+        let entered = world::entered().ok();
         Ok(Place {
+            entered,
             store: world::store(&world::root(global, surroundings)?)?,
             settings: Settings::read(Path::new("."), surroundings.user_settings().as_deref())?,
             now: surroundings.now,
@@ -154,6 +162,7 @@ impl Place {
             archive: choice.archive.as_deref(),
             now: self.now,
             reporter,
+            entered: self.entered.as_ref(),
         }
     }
 }
