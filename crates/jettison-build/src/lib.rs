@@ -21,6 +21,7 @@ mod secrets;
 mod snapshot;
 mod supply;
 mod tree;
+mod volumes;
 
 pub use crate::build::{
     BuildRequest, Built, CacheExport, CacheUse, Engine, Keep, MountExport, StepRecord, timestamp,
@@ -47,7 +48,9 @@ pub use crate::plan::{
     RunLimits, RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
-pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, prune, store_items};
+pub use crate::prune::{
+    Freed, ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, free_unneeded, prune, store_items,
+};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,
@@ -55,3 +58,4 @@ pub use crate::remotes::{
 pub use crate::secrets::{NoSecrets, Secrets};
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};
 pub use crate::supply::Supplier;
+pub use crate::volumes::{VolumeSeed, Volumes, is_volume_name};

@@ -15,12 +15,13 @@
 mod owner;
 mod remove;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jettison_oci::{ChainId, DiffId, Image, Owners, Store, unpack_layers};
 
@@ -81,6 +82,8 @@ pub struct Snapshots {
     /// Whose the files of unpacked layers become.
     owners: Owners,
     owner: Arc<Owner>,
+    /// Whether there is anything at `etc` in directories that were looked at.
+    etc: Arc<Mutex<HashMap<PathBuf, bool>>>,
 }
 
 impl Snapshots {
@@ -95,6 +98,7 @@ impl Snapshots {
             root,
             owners: Owners::Preserve,
             owner: Arc::new(owner),
+            etc: Arc::default(),
         })
     }
 
@@ -242,6 +246,26 @@ impl Snapshots {
             }
         }
         Ok(ends)
+    }
+
+    /// Those of the directories `lowers` of committed snapshots that have anything at `etc`, be it that it is gone. Each
+    /// is looked at once, for it does not change.
+    pub(crate) fn with_etc(&self, lowers: &[PathBuf]) -> Vec<PathBuf> {
+        let mut known = self.etc.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_etc = |lower: &&PathBuf| {
+            if let Some(has_etc) = known.get(*lower) {
+                return *has_etc;
+            }
+            let found = fs::symlink_metadata(lower.join("etc"));
+            let has_etc = !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            known.insert((*lower).clone(), has_etc);
+            has_etc
+        };
+        lowers
+            .iter()
+            .filter(|lower| has_etc(lower))
+            .cloned()
+            .collect()
     }
 
     /// Forgets the stacks of layers whose snapshots are gone.

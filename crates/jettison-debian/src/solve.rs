@@ -12,6 +12,7 @@ use resolvo::{Problem, Solver, UnsolvableOrCancelled};
 use crate::package::Package;
 use crate::packages::PackagesIndex;
 use crate::relation::Relation;
+use crate::solve::explain::explain;
 use crate::solve::mark::mark;
 use crate::solve::order::Order;
 use crate::solve::provider::Provider;
@@ -19,6 +20,7 @@ use crate::solve::reason::with_reasons;
 
 mod candidates;
 mod closure;
+mod explain;
 mod mark;
 mod order;
 mod provider;
@@ -62,7 +64,7 @@ pub enum SolveError {
     Unsatisfiable {
         /// What was to be installed.
         roots: Vec<Relation>,
-        /// Which relations stand in the way: a tree in text, without a line feed at its end.
+        /// Which relations stand in the way, in lines, without a line feed at the end.
         explanation: String,
     },
     /// Packages of an exact list do not exist.
@@ -117,7 +119,8 @@ fn satisfy<'a>(
             Ok(packages)
         }
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
-            let explanation = conflict.display_user_friendly(&solver).to_string();
+            let explanation = explain(order, roots, options)
+                .unwrap_or_else(|| conflict.display_user_friendly(&solver).to_string());
             Err(SolveError::Unsatisfiable {
                 roots: roots.to_vec(),
                 explanation: explanation.trim_end().to_owned(),

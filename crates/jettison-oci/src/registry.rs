@@ -23,6 +23,7 @@ mod pull;
 mod pull_all;
 mod push;
 mod referrers;
+mod retry_after;
 mod transfers;
 mod upload;
 mod url;
@@ -43,6 +44,7 @@ pub use crate::registry::message::{
 };
 pub use crate::registry::patience::{Clock, Patience};
 pub use crate::registry::pull::{LayerNeed, Naming, PlatformNeed, PullRequest, Pulled};
+pub use crate::registry::pull_all::PulledOriginal;
 pub use crate::registry::push::{Originals, PushRequest, Pushed};
 pub use crate::registry::transfers::{Transfer, TransferObserver, Unwatched};
 pub use crate::registry::url::Url;

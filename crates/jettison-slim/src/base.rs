@@ -1,6 +1,8 @@
 //! Base images assembled from Debian packages.
 
 mod assemble;
+mod bill;
+mod changelog;
 mod contents;
 mod distroless;
 mod family;
@@ -19,6 +21,7 @@ mod unpacked;
 pub use crate::base::assemble::{
     AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
 };
+pub use crate::base::changelog::security_fixes;
 pub use crate::base::distroless::{
     DistrolessError, DistrolessImage, DistrolessRequest, FileFact, LocalPackage, PackageFacts,
     SliceFacts, assemble_distroless,

@@ -22,7 +22,7 @@ pub use crate::base::{
     LocalPackage, ModuleReason, NeededModules, PackageFacts, Recipe, RecipeContent, RecipeError,
     RecipeFile, RecipeGroup, RecipeLink, RecipePart, RecipeUser, Recipes, Slice, SliceFacts,
     assemble, assemble_distroless, base_reference, choose_packages, codename, debian_architecture,
-    is_module_name, needed_modules,
+    is_module_name, needed_modules, security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

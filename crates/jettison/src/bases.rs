@@ -16,7 +16,7 @@ use jettison_slim::{
     AssembleRequest, DebianBase, DistrolessBase, assemble, base_reference, debian_architecture,
 };
 
-use crate::archives::{archives, debian_sources, host_sources};
+use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
 use crate::family::Family;
@@ -307,7 +307,8 @@ impl<'a> SettingsBases<'a> {
             self.settings.security_archive.as_deref(),
             &self.host_sources,
         );
-        let reference = base_reference(base, &found.list, &architecture)
+        let identity = found.identity(&self.settings.debian);
+        let reference = base_reference(base, &identity, &architecture)
             .ok_or_else(|| format!("`{base}` cannot be given a name"))?;
         if !self.pull
             && let Some(image) = self.engine.store.find(&reference)?
@@ -330,7 +331,7 @@ impl<'a> SettingsBases<'a> {
         let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
         let request = AssembleRequest {
             base,
-            sources: &debian_sources(found.list, architecture),
+            sources: &found.sources(architecture, &self.settings.debian)?,
             supply: Supply {
                 fetch: &http,
                 cache: &IndexFiles::new(self.engine.store.root()),
@@ -364,7 +365,7 @@ pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Referen
         settings.security_archive.as_deref(),
         &host_sources(Path::new("/")),
     );
-    base_reference(&base, &found.list, &architecture)
+    base_reference(&base, &found.identity(&settings.debian), &architecture)
 }
 
 /// Where the host keeps the files that commands with network get.

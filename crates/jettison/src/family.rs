@@ -1,6 +1,8 @@
 //! Distroless bases: from a name or a recipe to an image in the store.
 
-use std::collections::BTreeSet;
+mod java;
+
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -9,23 +11,21 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::Event;
 use jettison_debian::{
-    Architecture, Lock, LockedPackage, PackageFile, Sha256, Supply, Universe, load_universe,
-    parse_lock,
+    Architecture, Lock, LockedPackage, PackageFile, Sha256, Supply, Universe, Version,
+    load_universe, parse_lock,
 };
 use jettison_oci::{Digest, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
-    DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LinkRequest,
-    LocalPackage, NeededModules, Recipes, assemble_distroless, choose_packages, codename,
-    debian_architecture, needed_modules,
+    DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LocalPackage,
+    Recipes, assemble_distroless, choose_packages, codename, security_fixes,
 };
 
-use crate::archives::{archives, debian_sources, host_sources};
+use crate::archives::{archives, host_sources};
 use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::settings::Settings;
-use crate::surroundings::Surroundings;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -58,7 +58,7 @@ pub(crate) enum Locked {
     /// There is no file, or it does not have the architecture.
     Missing(Option<Lock>),
     /// It is for something else.
-    Stale,
+    Stale(Lock),
     /// It has the packages.
     Found(Lock),
 }
@@ -98,9 +98,9 @@ impl Family<'_> {
         architecture: &Architecture,
     ) -> Result<Reference, BoxError> {
         let mut text = format!("{levels:?}\n{architecture}\n");
-        for archive in self.archives(levels.release)?.list {
-            let _infallible = writeln!(text, "{} {}", archive.uri, archive.suite);
-        }
+        text += &self
+            .archives(levels.release)?
+            .identity(&self.settings.debian);
         let digest = Digest::of(text.as_bytes()).hex();
         let name = levels.levels.first().map_or("base", |(name, _)| name);
         let text = format!("localhost/distroless:{name}-{}", &digest[..12]);
@@ -131,7 +131,7 @@ impl Family<'_> {
             cache: &IndexFiles::new(self.store.root()),
             now: self.now,
         };
-        let sources = debian_sources(found.list, request.architecture.clone());
+        let sources = found.sources(request.architecture.clone(), &self.settings.debian)?;
         self.task("load the package indexes", || {
             Ok(load_universe(&supply, &sources)?)
         })
@@ -146,11 +146,7 @@ impl Family<'_> {
     }
 
     /// What the file at `path` says about the request.
-    pub(crate) fn locked(
-        &self,
-        request: &FamilyRequest<'_>,
-        path: &Path,
-    ) -> Result<Locked, BoxError> {
+    pub(crate) fn locked(request: &FamilyRequest<'_>, path: &Path) -> Result<Locked, BoxError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -160,7 +156,7 @@ impl Family<'_> {
         };
         let lock = parse_lock(&path.display().to_string(), &text)?;
         if lock.request != Some(digest(request.levels)) {
-            return Ok(Locked::Stale);
+            return Ok(Locked::Stale(lock));
         }
         Ok(match lock.packages(&request.architecture) {
             Some(_) => Locked::Found(lock),
@@ -175,18 +171,7 @@ impl Family<'_> {
         lock: &Lock,
     ) -> Result<Vec<LocalPackage>, BoxError> {
         let wanted = lock.packages(&request.architecture).unwrap_or_default();
-        let files: Vec<PackageFile> = wanted
-            .iter()
-            .map(|package| {
-                lock.file(package)
-                    .ok_or_else(|| format!("the lock has no archive for {}", package.name).into())
-            })
-            .collect::<Result<_, BoxError>>()?;
-        let http = Http::new();
-        let downloads = DownloadCache::open(self.store.root(), &http, self.reporter)?;
-        let title = format!("get {} packages", files.len());
-        let paths = self.task(&title, || downloads.files(&files))?;
-        Ok(local_packages(wanted, paths))
+        self.local(lock, wanted)
     }
 
     /// Assembles the base of the lock's packages. What is in the cache is not fetched.
@@ -211,74 +196,45 @@ impl Family<'_> {
         })
     }
 
+    /// What the changelogs of `moved` say that was mended since the versions beside them.
+    pub(crate) fn fixes(
+        &self,
+        lock: &Lock,
+        moved: &[(&LockedPackage, Version)],
+    ) -> Result<BTreeMap<String, Vec<String>>, BoxError> {
+        let wanted: Vec<LockedPackage> = moved
+            .iter()
+            .map(|(package, _)| (*package).clone())
+            .collect();
+        let packages = self.local(lock, &wanted)?;
+        let mut fixes = BTreeMap::new();
+        for (package, (_, since)) in packages.iter().zip(moved) {
+            if let Some(names) = security_fixes(package, since, &self.unpacked())? {
+                fixes.insert(package.name.clone(), names);
+            }
+        }
+        Ok(fixes)
+    }
+
     /// Where packages are kept that were taken apart.
     fn unpacked(&self) -> PathBuf {
         self.store.root().join("downloads").join("unpacked")
     }
 
-    /// The key of the Java runtime that is linked for the base, if one is; it is linked now, unless that was done.
-    fn linked(
-        &self,
-        request: &FamilyRequest<'_>,
-        packages: &[LocalPackage],
-    ) -> Result<Option<String>, BoxError> {
-        let keep: BTreeSet<String> = request.keep.iter().cloned().collect();
-        let Some(link) = request.levels.link() else {
-            return Ok(None);
-        };
-        if keep.contains("java-modules") {
-            return Ok(None);
-        }
-        let unpacked = self.unpacked();
-        let linking = LinkRequest {
-            link,
-            packages,
-            architecture: &request.architecture,
-            keep: &keep,
-            unpacked: &unpacked,
-        };
-        if !linking.is_linked()? {
-            let entered = self.entered(request)?;
-            let title = format!("link Java {} of {} modules", link.java, link.modules.len());
-            self.task(&title, || Ok(linking.run(entered)?))?;
-        }
-        Ok(Some(linking.key()?))
-    }
-
-    /// Where the JDK of the base's architecture can be run.
-    fn entered(&self, request: &FamilyRequest<'_>) -> Result<&Entered, BoxError> {
-        let host = debian_architecture(&Surroundings::architecture(), None);
-        if host.as_ref() != Some(&request.architecture) {
-            return Err(format!(
-                "Java for {} can be linked on a host of that architecture alone: --keep java-modules takes the package's runtime as it is",
-                request.architecture
-            )
-            .into());
-        }
-        self.entered.ok_or_else(|| {
-            "this host does not let us run the program that links Java: `jettison doctor` says why; --keep java-modules takes the package's runtime as it is".into()
-        })
-    }
-
-    /// The modules of Java that programs in `jars` need.
-    pub(crate) fn needed_modules(
-        &self,
-        request: &FamilyRequest<'_>,
-        lock: &Lock,
-        jars: &[PathBuf],
-    ) -> Result<NeededModules, BoxError> {
-        let link = request.levels.link().ok_or("the recipe links no Java")?;
-        let packages = self.packages(request, lock)?;
-        let linking = LinkRequest {
-            link,
-            packages: &packages,
-            architecture: &request.architecture,
-            keep: &BTreeSet::new(),
-            unpacked: &self.unpacked(),
-        };
-        let entered = self.entered(request)?;
-        let title = format!("look into {} jars", jars.len());
-        self.task(&title, || Ok(needed_modules(&linking, jars, entered)?))
+    /// The files of `wanted`, which are of the lock; those that are not there are fetched.
+    fn local(&self, lock: &Lock, wanted: &[LockedPackage]) -> Result<Vec<LocalPackage>, BoxError> {
+        let files: Vec<PackageFile> = wanted
+            .iter()
+            .map(|package| {
+                lock.file(package)
+                    .ok_or_else(|| format!("the lock has no archive for {}", package.name).into())
+            })
+            .collect::<Result<_, BoxError>>()?;
+        let http = Http::new();
+        let downloads = DownloadCache::open(self.store.root(), &http, self.reporter)?;
+        let title = format!("get {} packages", files.len());
+        let paths = self.task(&title, || downloads.files(&files))?;
+        Ok(local_packages(wanted, paths))
     }
 
     /// Reports `work` as a task.

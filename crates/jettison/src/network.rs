@@ -258,3 +258,81 @@ fn take<'p, T>(next: &AtomicUsize, items: &'p [T]) -> Option<(usize, &'p T)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     items.get(index).map(|item| (index, item))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jettison_build::Silent;
+
+    /// What stands on disk or comes over the network is given by tests.
+    struct Given(Option<&'static [u8]>);
+
+    impl Fetch for Given {
+        fn fetch(&self, _url: &str, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
+            Ok(self.0.map(|bytes| {
+                let most = usize::try_from(limit).unwrap() + 1;
+                bytes[..bytes.len().min(most)].to_vec()
+            }))
+        }
+    }
+
+    fn outcome(root: &Path, given: Option<&'static [u8]>) -> String {
+        let wanted = PackageFile {
+            url: "http://archive.example/pool/a.deb".to_string(),
+            size: 5,
+            sha256: Sha256::of(b"bytes"),
+        };
+        let fetch = Given(given);
+        let cache = DownloadCache::open(root, &fetch, &Silent).unwrap();
+        match cache.files(&[wanted]) {
+            Ok(paths) => String::from_utf8(fs::read(&paths[0]).unwrap()).unwrap(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_package_that_is_not_the_promised_one_is_refused() {
+        let check = |given: Option<&'static [u8]>, expected: expect_test::Expect| {
+            let dir = tempfile::tempdir().unwrap();
+            expected.assert_eq(&outcome(dir.path(), given));
+        };
+        check(Some(b"bytes"), expect_test::expect!["bytes"]);
+        check(
+            Some(b"tytes"),
+            expect_test::expect![
+                "cannot use http://archive.example/pool/a.deb: its SHA-256 is 7c9af5a4888fe09733fe2add57f32f4b7f6b106d0e32eb99913a1fbb44e83789 and should be 277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9"
+            ],
+        );
+        check(
+            Some(b"byte"),
+            expect_test::expect![
+                "cannot use http://archive.example/pool/a.deb: its size is 4 and should be 5"
+            ],
+        );
+        check(
+            Some(b"bytes and more"),
+            expect_test::expect![
+                "cannot use http://archive.example/pool/a.deb: its size is 6 and should be 5"
+            ],
+        );
+        check(
+            None,
+            expect_test::expect!["http://archive.example/pool/a.deb does not exist"],
+        );
+    }
+
+    #[test]
+    fn what_is_on_disk_needs_no_network_unless_it_was_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(outcome(dir.path(), Some(b"bytes")), "bytes");
+        assert_eq!(outcome(dir.path(), None), "bytes");
+        let name = Sha256::of(b"bytes").to_string();
+        let path = dir.path().join("downloads/sha256").join(name);
+        fs::write(&path, "tytes").unwrap();
+        assert_eq!(
+            outcome(dir.path(), None),
+            "http://archive.example/pool/a.deb does not exist"
+        );
+        assert_eq!(outcome(dir.path(), Some(b"bytes")), "bytes");
+    }
+}

@@ -17,6 +17,11 @@ use serde::Deserialize;
 use crate::bases::OCI_LAYOUT;
 use crate::failure::Failure;
 use crate::selection::check_name;
+use crate::settings::debian::{FileArchive, FilePin, freshness};
+
+mod debian;
+
+pub(crate) use crate::settings::debian::{DebianSettings, FurtherArchive};
 
 /// A probe's time limit if it gives none.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -30,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) archive: Option<String>,
     /// Where Debian's security updates come from.
     pub(crate) security_archive: Option<String>,
+    /// Where else packages come from, and which versions.
+    pub(crate) debian: DebianSettings,
     /// How images are compared.
     pub(crate) probes: Vec<Probe>,
     /// Which rules check Dockerfiles.
@@ -101,6 +108,11 @@ struct FileRegistry {
 struct Debian {
     archive: Option<String>,
     security_archive: Option<String>,
+    check_valid_until: Option<bool>,
+    #[serde(default)]
+    archives: Vec<FileArchive>,
+    #[serde(default)]
+    pins: Vec<FilePin>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,11 +218,8 @@ impl Settings {
             };
             (name, address)
         }));
-        self.archive = file.debian.archive.or(self.archive.take());
-        self.security_archive = file
-            .debian
-            .security_archive
-            .or(self.security_archive.take());
+        self.add_debian(file.debian, directory)
+            .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
         self.build.ca = file.build.ca.or(self.build.ca.take());
         self.build.jobs = file.build.jobs.or(self.build.jobs);
         for name in file.check.select.iter().chain(&file.check.ignore) {
@@ -226,6 +235,27 @@ impl Settings {
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
             self.probes.push(probe);
         }
+        Ok(())
+    }
+}
+
+impl Settings {
+    fn add_debian(&mut self, debian: Debian, directory: &Path) -> Result<(), String> {
+        self.archive = debian.archive.or(self.archive.take());
+        self.security_archive = debian.security_archive.or(self.security_archive.take());
+        if let Some(is_checked) = debian.check_valid_until {
+            self.debian.freshness = freshness(is_checked);
+        }
+        for archive in debian.archives {
+            self.debian.archives.push(archive.read(directory)?);
+        }
+        // The first pin counts, so those of the directory go before the user's.
+        let pins: Vec<_> = debian
+            .pins
+            .into_iter()
+            .map(FilePin::read)
+            .collect::<Result<_, _>>()?;
+        self.debian.pins.splice(0..0, pins);
         Ok(())
     }
 }

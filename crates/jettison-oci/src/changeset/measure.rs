@@ -72,7 +72,7 @@ impl<R: Read> Read for Tee<R> {
 }
 
 /// The unpacked size and the number of files of a layer.
-fn count(tar: impl Read) -> Result<Measure, LayerError> {
+pub(crate) fn count(tar: impl Read) -> Result<Measure, LayerError> {
     let (mut unpacked_size, mut files) = (0_u64, 0);
     each_entry(tar, |entry, _| {
         let name = entry

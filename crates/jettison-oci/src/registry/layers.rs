@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::changeset::{LayerError, measure_layer};
+use crate::changeset::{LayerError, LayerMeter, measure_layer};
 use crate::descriptor::Descriptor;
 use crate::digest::DiffId;
 use crate::image::Layer;
 use crate::registry::client::{Endpoint, RegistryClient, lock};
-use crate::registry::download::{Downloads, line};
+use crate::registry::download::{Downloads, Witness, line};
 use crate::registry::error::{RegistryError, store_error};
 use crate::registry::pull::readable;
 use crate::registry::transfers::{Transfer, TransferObserver};
@@ -87,18 +87,21 @@ impl LayerPull<'_> {
             is_stopped,
         };
         let started = self.client.clock.now();
-        let is_fetched = downloads.fetch(blob)?;
-        if is_fetched {
+        let mut meter = Meter(None);
+        let is_fetched = downloads.fetch_before(blob, &mut meter)?;
+        let layer = if let Some(meter) = meter.0 {
             self.observer.transfer(Transfer::Checks { digest });
-        }
-        let layer = match measure_layer(self.store, &plain, diff_id) {
-            // What lay there was damaged: it is fetched anew.
-            Err(error) if !is_fetched && is_damage(&error) => {
-                self.forget(blob)?;
-                downloads.fetch(blob)?;
-                measure_layer(self.store, &plain, diff_id)
+            meter.finish(&plain, diff_id)
+        } else {
+            match measure_layer(self.store, &plain, diff_id) {
+                // What lay there was damaged: it is fetched anew.
+                Err(error) if !is_fetched && is_damage(&error) => {
+                    self.forget(blob)?;
+                    downloads.fetch(blob)?;
+                    measure_layer(self.store, &plain, diff_id)
+                }
+                measured => measured,
             }
-            measured => measured,
         };
         let layer = layer.map_err(|source| RegistryError::Layer {
             reference: self.reference.to_owned(),
@@ -122,6 +125,19 @@ impl LayerPull<'_> {
         removed
             .and_then(|()| places.try_for_each(|place| self.store.add_place(&blob.digest, place)))
             .map_err(store_error("replace a blob"))
+    }
+}
+
+/// Measures a layer that arrives, if any of it does.
+struct Meter(Option<LayerMeter>);
+
+impl Witness for Meter {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.get_or_insert_with(LayerMeter::start).add(bytes);
+    }
+
+    fn restart(&mut self) {
+        self.0 = None;
     }
 }
 

@@ -98,20 +98,7 @@ impl RegistryClient<'_> {
         let _lock = store.lock_shared().map_err(store_error("work"))?;
         let found = self.resolve(request)?;
         let is_stopped = AtomicBool::new(false);
-        let pull = Pull {
-            client: self,
-            store,
-            request,
-            found: &found,
-            reference: request.reference.familiar(),
-            downloads: Downloads {
-                client: self,
-                store,
-                sources: &found.sources,
-                observer,
-                is_stopped: &is_stopped,
-            },
-        };
+        let pull = Pull::new((self, store), (request, &found), (observer, &is_stopped));
         pull.image()
     }
 
@@ -194,7 +181,7 @@ impl RegistryClient<'_> {
     }
 
     /// Finds the manifest of the image for the platform.
-    fn resolve(&self, request: &PullRequest<'_>) -> Result<Found, RegistryError> {
+    pub(crate) fn resolve(&self, request: &PullRequest<'_>) -> Result<Found, RegistryError> {
         let familiar = request.reference.familiar();
         let target = target(request.reference);
         let (mut served, sources) = self.first_served(request.reference, &target)?;
@@ -268,26 +255,48 @@ fn next_page(link: &str) -> Option<&str> {
 }
 
 /// The manifest of an image, and who serves it.
-struct Found {
-    digest: Digest,
-    manifest: Manifest,
-    descriptor: Descriptor,
-    json: Vec<u8>,
+pub(crate) struct Found {
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) json: Vec<u8>,
     /// Whether an index says that it is for the platform.
     is_chosen: bool,
     sources: Vec<Endpoint>,
 }
 
-struct Pull<'p> {
+/// An image on its way.
+pub(crate) struct Pull<'p> {
     client: &'p RegistryClient<'p>,
     store: &'p Store,
     request: &'p PullRequest<'p>,
     found: &'p Found,
     reference: String,
-    downloads: Downloads<'p>,
+    pub(crate) downloads: Downloads<'p>,
 }
 
-impl Pull<'_> {
+impl<'p> Pull<'p> {
+    pub(crate) fn new(
+        (client, store): (&'p RegistryClient<'p>, &'p Store),
+        (request, found): (&'p PullRequest<'p>, &'p Found),
+        (observer, is_stopped): (&'p dyn TransferObserver, &'p AtomicBool),
+    ) -> Pull<'p> {
+        Pull {
+            client,
+            store,
+            request,
+            found,
+            reference: request.reference.familiar(),
+            downloads: Downloads {
+                client,
+                store,
+                sources: &found.sources,
+                observer,
+                is_stopped,
+            },
+        }
+    }
+
     fn image(&self) -> Result<Pulled, RegistryError> {
         let (config_json, config) = self.config()?;
         let known = self.known(&config_json);
@@ -314,7 +323,7 @@ impl Pull<'_> {
     }
 
     /// Fetches the configuration, and looks whether it is one of an image for the platform.
-    fn config(&self) -> Result<(Vec<u8>, ImageConfig), RegistryError> {
+    pub(crate) fn config(&self) -> Result<(Vec<u8>, ImageConfig), RegistryError> {
         let unsupported = |reason: String| RegistryError::Unsupported {
             what: self.reference.clone(),
             reason,

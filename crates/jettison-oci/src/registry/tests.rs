@@ -2,6 +2,10 @@
 
 mod absent;
 mod elsewhere;
+mod lists;
+mod resumed;
+mod tokens;
+mod uploads;
 
 use std::time::Duration;
 
@@ -295,6 +299,16 @@ fn a_server_that_is_busy_is_given_the_time_it_asks_for() {
     // The dice show the middle: half of the first pause on top of what was asked for, three quarters of the second.
     let expected = [Duration::from_millis(7200), Duration::from_millis(600)];
     assert_eq!(*lock(&world.clock.0), expected);
+    let registry = filled();
+    registry.happen(1, Accident::Until("Sun, 06 Nov 1994 08:49:37 GMT"));
+    registry.happen(2, Accident::Until("Sun, 06 Nov 1994 00:00:00 GMT"));
+    let world = World::new(registry);
+    world.pull("r.test/app:1").unwrap();
+    assert_eq!(*lock(&world.clock.0), expected);
+    check_pull(
+        always(1, &Accident::Until("Sun, 06 Nov 1994 08:59:30 GMT")),
+        expect!["r.test asks to wait for 600 seconds"],
+    );
     check_pull(
         always(1, &Accident::Status(429, Some(3600))),
         expect!["r.test asks to wait for 3600 seconds"],
@@ -539,6 +553,7 @@ fn accident() -> impl Strategy<Value = Accident> {
         (0_usize..70_000).prop_map(Accident::Lost),
         Just(Accident::Unheard),
         Just(Accident::Restarted),
+        Just(Accident::Expired),
         (status, wait).prop_map(|(status, wait)| Accident::Status(status, wait)),
     ]
 }

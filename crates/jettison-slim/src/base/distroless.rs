@@ -1,6 +1,7 @@
 //! Distroless images: packages taken apart, sliced, completed without running a script, one layer for each recipe.
 
 mod error;
+mod facts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,15 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use jettison_build::timestamp;
-use jettison_debian::{Architecture, Sha256, parse_stanzas};
+use jettison_debian::{Architecture, Sha256};
 use jettison_oci::{
     Compression, HistoryEntry, Image, ImageConfig, LayerOptions, LayerWriter, RootFs, RunConfig,
     Store,
 };
 
 pub use crate::base::distroless::error::DistrolessError;
+pub use crate::base::distroless::facts::{DistrolessImage, FileFact, PackageFacts, SliceFacts};
 
 use crate::base::contents::{Content, Contents, Node, NodeKind};
+use crate::base::distroless::facts::{files_of, with_versions};
 use crate::base::family::Levels;
 use crate::base::generate::is_certificate;
 use crate::base::levels::assign;
@@ -26,6 +29,7 @@ use crate::base::recipe::{Generator, RecipePart};
 use crate::base::slices::{Slice, excluded, patterns};
 use crate::base::steps::Steps;
 use crate::base::unpacked::{Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages};
+use crate::sbom::copyright_licences;
 
 /// Where lists of packages are that are not installed by dpkg.
 const STATUS: &str = "var/lib/dpkg/status.d";
@@ -58,56 +62,6 @@ pub struct LocalPackage {
     pub sha256: Sha256,
     /// The file.
     pub path: PathBuf,
-}
-
-/// An image that was assembled.
-#[derive(Debug, Clone)]
-pub struct DistrolessImage {
-    /// The image, which is in the store and has no name.
-    pub image: Image,
-    /// Its packages, in the order of their levels.
-    pub packages: Vec<PackageFacts>,
-    /// What was left out, by slice.
-    pub slices: BTreeMap<String, SliceFacts>,
-}
-
-/// What became of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageFacts {
-    /// Its name.
-    pub name: String,
-    /// The recipe that brought it.
-    pub level: String,
-    /// Why it is part of the image.
-    pub reason: String,
-    /// The text of its control file.
-    pub control: String,
-    /// The digest of its file.
-    pub sha256: Sha256,
-    /// The regular files that the image has of it, those included that were made in place of its scripts.
-    pub files: Vec<FileFact>,
-    /// How many regular files were left out, and their bytes.
-    pub left_out: SliceFacts,
-}
-
-/// A file of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFact {
-    /// Its path, without a slash at its start.
-    pub path: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its SHA-256 digest in hexadecimal.
-    pub sha256: String,
-}
-
-/// How much was left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SliceFacts {
-    /// How many regular files.
-    pub files: u64,
-    /// Their sizes, in bytes.
-    pub bytes: u64,
 }
 
 /// Assembles an image and puts it into the store. It gets no name. No program is run, and nothing is fetched.
@@ -167,6 +121,8 @@ pub fn assemble_distroless(
     Ok(DistrolessImage {
         image,
         packages: work.facts(),
+        release: request.levels.release,
+        date: u64::try_from(work.date).unwrap_or(0),
         slices: work.left_out,
     })
 }
@@ -190,24 +146,6 @@ fn run_config(work: &Work<'_>) -> RunConfig {
             .collect(),
         ..RunConfig::default()
     }
-}
-
-/// The text with each `${version:PACKAGE}` replaced by the version of the package as its authors count, without what
-/// Debian adds.
-fn with_versions(text: &str, packages: &[PackageFacts]) -> String {
-    let mut result = text.to_string();
-    for package in packages {
-        let name = format!("${{version:{}}}", package.name);
-        if result.contains(&name) {
-            let version = package.field("Version").unwrap_or_default();
-            let version = version
-                .split_once(':')
-                .map_or(version.as_str(), |(_, rest)| rest);
-            let end = version.find(['+', '-', '~']).unwrap_or(version.len());
-            result = result.replace(&name, &version[..end]);
-        }
-    }
-    result
 }
 
 /// The packages by name, taken apart on all cores, the largest first.
@@ -261,6 +199,8 @@ struct Work<'a> {
     date: i64,
     packages: Vec<PackageFacts>,
     left_out: BTreeMap<String, SliceFacts>,
+    /// Files of the package whose Java runtime was linked that the linked one lacks.
+    not_linked: Vec<String>,
 }
 
 impl<'a> Work<'a> {
@@ -289,6 +229,7 @@ impl<'a> Work<'a> {
             date: 0,
             packages: Vec::new(),
             left_out: BTreeMap::new(),
+            not_linked: Vec::new(),
         })
     }
 
@@ -316,6 +257,14 @@ impl<'a> Work<'a> {
                 bytes: before.bytes.saturating_sub(after.bytes),
             };
             self.left_out.insert("java-modules".to_string(), facts);
+            let kept: BTreeSet<&str> = linked.entries.iter().map(|e| e.path.as_str()).collect();
+            self.not_linked = package
+                .entries
+                .iter()
+                .filter(|entry| matches!(entry.kind, UnpackedKind::File(_)))
+                .filter(|entry| !kept.contains(entry.path.as_str()))
+                .map(|entry| real_path(&entry.path))
+                .collect();
             *package = linked;
         }
         Ok(())
@@ -345,7 +294,11 @@ impl<'a> Work<'a> {
         let mut order = packages.to_vec();
         order.sort_by_key(|(file, ..)| (file.name != "base-files", file.name.as_str()));
         for (file, unpacked, reason) in order {
-            let left_out = self.add_files(part, file, unpacked)?;
+            let (left_out, mut removed) = self.add_files(part, file, unpacked)?;
+            let link = self.request.levels.link();
+            if link.is_some_and(|link| link.runtime_package() == file.name) {
+                removed.append(&mut self.not_linked);
+            }
             self.packages.push(PackageFacts {
                 name: file.name.clone(),
                 level: name.to_string(),
@@ -353,6 +306,8 @@ impl<'a> Work<'a> {
                 control: unpacked.control.clone(),
                 sha256: file.sha256,
                 files: Vec::new(),
+                licences: Vec::new(),
+                removed,
                 left_out,
             });
         }
@@ -397,13 +352,15 @@ impl<'a> Work<'a> {
         part: &RecipePart,
         file: &LocalPackage,
         unpacked: &Unpacked,
-    ) -> Result<SliceFacts, DistrolessError> {
+    ) -> Result<(SliceFacts, Vec<String>), DistrolessError> {
+        let mut removed = Vec::new();
         let name: Arc<str> = file.name.as_str().into();
         let only = match part.only.get(&file.name) {
             Some(list) => Some(patterns(list)?),
             None => None,
         };
-        let excluded = excluded(&part.exclude)?;
+        // What a recipe does not want is not in the image, whichever recipe below brought it.
+        let excluded = excluded(&self.request.levels.whole().exclude)?;
         let mut left_out = SliceFacts::default();
         let copyright = format!("usr/share/doc/{name}/copyright");
         let mut links = Vec::new();
@@ -425,6 +382,7 @@ impl<'a> Work<'a> {
             if let Some(reason) = reason {
                 if let UnpackedKind::File(facts) = &entry.kind {
                     left_out.add(facts.size);
+                    removed.push(path.clone());
                     self.left_out
                         .entry(reason.to_string())
                         .or_default()
@@ -447,7 +405,7 @@ impl<'a> Work<'a> {
         for (place, entry) in links {
             self.add_link(&place, entry, unpacked, &name)?;
         }
-        Ok(left_out)
+        Ok((left_out, removed))
     }
 
     /// Adds another name of a file as a file of its own, since the first may be left out.
@@ -514,47 +472,33 @@ impl<'a> Work<'a> {
         lists
     }
 
+    fn licences(&self, package: &str) -> Vec<String> {
+        let path = format!("usr/share/doc/{package}/copyright");
+        let node = self.contents.place(&path);
+        let node = node.and_then(|place| self.contents.get(&place));
+        let Some(NodeKind::File(content)) = node.map(|node| &node.kind) else {
+            return Vec::new();
+        };
+        let bytes = content.read().unwrap_or_default();
+        copyright_licences(&String::from_utf8_lossy(&bytes))
+    }
+
     fn facts(&self) -> Vec<PackageFacts> {
         let lists = self.lists();
         let mut facts = self.packages.clone();
         for package in &mut facts {
             let files = lists.get(&package.name).into_iter().flatten();
+            package.licences = self.licences(&package.name);
             package.files = files
                 .map(|(path, content)| FileFact {
                     path: path.clone(),
                     size: content.size(),
+                    sha1: content.sha1(),
                     sha256: content.sha256(),
                 })
                 .collect();
         }
         facts
-    }
-}
-
-/// How many regular files it has, and their sizes.
-fn files_of(package: &Unpacked) -> SliceFacts {
-    let mut facts = SliceFacts::default();
-    for entry in &package.entries {
-        if let UnpackedKind::File(file) = &entry.kind {
-            facts.add(file.size);
-        }
-    }
-    facts
-}
-
-impl SliceFacts {
-    fn add(&mut self, bytes: u64) {
-        self.files += 1;
-        self.bytes += bytes;
-    }
-}
-
-impl PackageFacts {
-    /// A field of its control file.
-    pub fn field(&self, name: &str) -> Option<String> {
-        let stanzas = parse_stanzas(&self.control).ok()?;
-        let field = stanzas.first()?.get(name)?;
-        Some(field.to_string())
     }
 }
 

@@ -235,6 +235,12 @@ impl Levels {
             link.modules = modules;
         }
     }
+
+    /// What all levels together say.
+    pub fn whole(&self) -> RecipePart {
+        let parts = self.levels.iter().map(|(_, part)| part);
+        parts.fold(RecipePart::default(), RecipePart::joined)
+    }
 }
 
 impl Recipe {

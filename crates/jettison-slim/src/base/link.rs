@@ -247,9 +247,12 @@ impl LinkRequest<'_> {
             .made_data()
             .map_err(at("write below", self.unpacked))?;
         let mut entries = Vec::new();
+        let without = self.settings_without_module();
         for entry in &runtime.entries {
             let Some(path) = entry.path.strip_prefix(&home) else {
-                self.copy(entry, runtime, &mut data, &mut entries)?;
+                if !without.iter().any(|start| entry.path.starts_with(start)) {
+                    self.copy(entry, runtime, &mut data, &mut entries)?;
+                }
                 continue;
             };
             let file = made.join(path);
@@ -276,14 +279,39 @@ impl LinkRequest<'_> {
                     }
                 }
                 // Most lead to /etc, where the package has what is below `conf` and more.
-                UnpackedKind::Symlink(_) => {
-                    if file.parent().is_some_and(Path::is_dir) {
+                UnpackedKind::Symlink(target) => {
+                    let target = target.trim_start_matches('/');
+                    if file.parent().is_some_and(Path::is_dir)
+                        && !without.iter().any(|start| target.starts_with(start))
+                    {
                         entries.push(entry.clone());
                     }
                 }
             }
         }
         Ok((entries, data))
+    }
+
+    /// What the package has below `/etc` for modules that are not linked.
+    fn settings_without_module(&self) -> Vec<String> {
+        let has = |name: &str| self.link.modules.contains(name);
+        // The modules of the recipes for images are many; those of small ones are named one by one.
+        if has("java.se") {
+            return Vec::new();
+        }
+        let settings = [
+            ("jdk.jfr", "jfr/"),
+            ("java.management", "management/"),
+            ("java.desktop", "psfont"),
+            ("java.desktop", "sound."),
+            ("java.desktop", "swing."),
+            ("java.desktop", "accessibility."),
+        ];
+        settings
+            .iter()
+            .filter(|(module, _)| !has(module))
+            .map(|(_, start)| format!("etc/java-{}-openjdk/{start}", self.link.java))
+            .collect()
     }
 
     fn copy(

@@ -18,13 +18,14 @@ use jettison_debian::{Deb, Sha256};
 use jettison_oci::{Entry, EntryKind, each_entry};
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 
 use crate::base::distroless::DistrolessError;
 
 /// How many bytes are copied at once.
 const BUFFER: usize = 128 << 10;
 /// What the format is called; another format has other files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A package's control data and files.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub(super) struct FileFacts {
     pub(super) size: u64,
     /// Its MD5 digest in hexadecimal, which dpkg's lists have.
     pub(super) md5: String,
+    /// Its SHA-1 digest in hexadecimal, which SPDX documents have.
+    pub(super) sha1: String,
     /// Its SHA-256 digest in hexadecimal.
     pub(super) sha256: String,
 }
@@ -299,6 +302,7 @@ fn unpacked_entry(
 fn store(content: &mut dyn Read, data: &File, place: &mut u64) -> io::Result<FileFacts> {
     let offset = *place;
     let mut md5 = Md5::new();
+    let mut sha1 = <Sha1 as sha1::Digest>::new();
     let mut sha256 = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -309,6 +313,7 @@ fn store(content: &mut dyn Read, data: &File, place: &mut u64) -> io::Result<Fil
             Err(error) => return Err(error),
         };
         md5.update(&buffer[..read]);
+        sha1::Digest::update(&mut sha1, &buffer[..read]);
         sha256.update(&buffer[..read]);
         data.write_all_at(&buffer[..read], *place)?;
         *place += read as u64;
@@ -317,6 +322,7 @@ fn store(content: &mut dyn Read, data: &File, place: &mut u64) -> io::Result<Fil
         offset,
         size: *place - offset,
         md5: hex(&md5.finalize()),
+        sha1: hex(&sha1::Digest::finalize(sha1)),
         sha256: hex(&sha256.finalize()),
     })
 }

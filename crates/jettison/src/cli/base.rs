@@ -24,6 +24,25 @@ pub(crate) enum BaseCommand {
     Show(BaseShowArgs),
     /// Look for newer packages than a lock file has, and write it anew
     Update(BaseUpdateArgs),
+    /// Show how two bases differ: packages, what newer ones fix, configuration
+    Diff(BaseDiffArgs),
+}
+
+/// Which bases are compared.
+#[derive(Debug, Args)]
+pub(crate) struct BaseDiffArgs {
+    /// A name, a file with a recipe, or a lock file (`….lock`)
+    #[arg(value_name = "A")]
+    pub(crate) first: String,
+    /// Another
+    #[arg(value_name = "B")]
+    pub(crate) second: String,
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
 }
 
 /// Which base, and where its packages come from.
@@ -56,9 +75,44 @@ pub(crate) struct BaseBuildArgs {
     /// Name of the image; may be given several times
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tags: Vec<String>,
+    /// Write a bill of materials; may be given several times
+    #[arg(long = "sbom", value_name = "spdx|cyclonedx=FILE", value_parser = sbom)]
+    pub(crate) sboms: Vec<SbomSpec>,
     /// Print the image's ID alone
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// A bill of materials that is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct SbomSpec {
+    pub(crate) format: SbomFormat,
+    /// Where it is written.
+    pub(crate) file: PathBuf,
+}
+
+/// How a bill of materials is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// CycloneDX 1.6, as JSON.
+    CycloneDx,
+}
+
+fn sbom(text: &str) -> Result<SbomSpec, String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("take spdx=FILE or cyclonedx=FILE")?;
+    let format = match format {
+        "spdx" => SbomFormat::Spdx,
+        "cyclonedx" => SbomFormat::CycloneDx,
+        _ => return Err(format!("`{format}` is no format: take spdx or cyclonedx")),
+    };
+    Ok(SbomSpec {
+        format,
+        file: file.into(),
+    })
 }
 
 #[derive(Debug, Args)]

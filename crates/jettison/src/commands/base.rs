@@ -1,6 +1,7 @@
 //! `jettison base`
 
 mod build;
+mod diff;
 mod java;
 mod list;
 mod show;
@@ -40,6 +41,7 @@ pub(crate) fn run(
         BaseCommand::Java(args) => java::run(global, args, surroundings, output),
         BaseCommand::List(args) => list::run(args, output),
         BaseCommand::Show(args) => show::run(global, args, surroundings, output),
+        BaseCommand::Diff(args) => diff::run(global, args, surroundings, output),
         BaseCommand::Update(args) => update::run(global, args, surroundings, output),
     }
 }
@@ -59,14 +61,7 @@ impl Chosen {
         let levels = recipes
             .levels(&base)
             .map_err(|error| Failure::user(error.to_string()))?;
-        let platform = world::oci_platform(choice.platform.as_deref())?;
-        let variant = platform.variant.as_deref();
-        let architecture =
-            debian_architecture(&platform.architecture, variant).ok_or_else(|| {
-                let id = platform.id();
-                Failure::user(format!("Debian has no packages for {id}"))
-                    .hint("take linux/amd64 or linux/arm64")
-            })?;
+        let architecture = architecture(choice.platform.as_deref())?;
         let mut keep = choice.keep.clone();
         if keep.iter().any(|name| name == "all") {
             keep = Slice::all().into_iter().map(|slice| slice.name).collect();
@@ -91,6 +86,17 @@ impl Chosen {
             keep: &self.keep,
         }
     }
+}
+
+/// Debian's name of the platform that the command line names, or of this host's.
+fn architecture(platform: Option<&str>) -> Result<Architecture, Failure> {
+    let platform = world::oci_platform(platform)?;
+    let variant = platform.variant.as_deref();
+    debian_architecture(&platform.architecture, variant).ok_or_else(|| {
+        let id = platform.id();
+        Failure::user(format!("Debian has no packages for {id}"))
+            .hint("take linux/amd64 or linux/arm64")
+    })
 }
 
 /// The recipes with the user's own, and which base of them is meant.

@@ -19,6 +19,7 @@ use jettison_sandbox::{
 
 use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
 use crate::commands::build_failure::build_failure;
+use crate::commands::run::mounts::Place;
 use crate::commands::wanted::Wanted;
 use crate::commands::world;
 use crate::failure::Failure;
@@ -118,7 +119,12 @@ impl Stage<'_> {
         output: &mut Output,
     ) -> Result<Exit, Failure> {
         adapt(&mut sandbox, args, self.host)?;
-        let _volumes = mounts::add(&mut sandbox, &args.files, (config, self.root), output)?;
+        let place = Place {
+            config,
+            root: self.root,
+            entered: self.entered,
+        };
+        let _volumes = mounts::add(&mut sandbox, &args.files, &place, output)?;
         let stop = signal::stop(args.process.stop_signal.as_deref(), config)?;
         let signals = signals.stopping_by(stop);
         wait(&sandbox, args, self.entered, &signals)

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use jettison_oci::{Compression, Reference, SavedImage, Sink, Store, save_images};
 
-use crate::cli::{CompressionKind, Global, SaveArgs};
+use crate::cli::{CompressionKind, Global, ProgressKind, SaveArgs};
 use crate::commands::{layers, lookup, world};
 use crate::failure::Failure;
+use crate::progress::{Direction, Progress, Reasons};
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -56,8 +57,16 @@ pub(crate) fn run(
         stdout = io::stdout().lock();
         Sink::Stream(&mut stdout)
     };
-    save_images(&store, &images, compression, sink)
-        .map_err(|error| Failure::user("cannot write the archive").because(&error))?;
+    let kind = if args.quiet {
+        ProgressKind::Quiet
+    } else {
+        global.progress
+    };
+    let progress = Progress::new(kind, Reasons::Untold);
+    progress.carries(Direction::Save);
+    let saved = save_images(&store, &images, compression, sink, &progress);
+    drop(progress);
+    saved.map_err(|error| Failure::user("cannot write the archive").because(&error))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,8 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod absent;
+mod apt;
 mod archive;
 mod arrows;
+mod base_java;
+mod bases;
 mod build_contexts;
 mod build_options;
 mod builds;
@@ -28,6 +31,7 @@ mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod interrupted;
 mod layouts;
 mod lent;
 mod loading;
@@ -44,6 +48,7 @@ mod resolved;
 mod running;
 mod shared;
 mod users;
+mod volumes;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jettison");

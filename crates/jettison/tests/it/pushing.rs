@@ -83,6 +83,46 @@ fn several_platforms_are_pushed_as_an_index() {
     }
 }
 
+/// As in docker without its containerd store: a name stands for one image.
+#[test]
+fn the_platform_that_is_pulled_last_has_the_name() {
+    let Some((registry, scratch)) = scene() else {
+        return;
+    };
+    let name = format!("{}/team/app:many", registry.authority());
+    let output = format!("type=registry,name={name}");
+    let platforms = ["--platform", "linux/amd64,linux/arm64"];
+    scratch
+        .jettison(&[&["build", "app", "-o", &output][..], &platforms].concat())
+        .succeeded();
+    let other = Scratch::new(PROGRAM);
+    let shown = |arguments: &[&str]| {
+        let shown = other.jettison(arguments).succeeded().stdout;
+        shown.trim().to_owned()
+    };
+    let id = |name: &str| shown(&["inspect", "--format", "{{.Id}} {{.Architecture}}", name]);
+    let mut ids = Vec::new();
+    for platform in ["linux/amd64", "linux/arm64"] {
+        shown(&["pull", "-q", "--platform", platform, &name]);
+        ids.push(id(&name));
+    }
+    assert!(
+        ids[0].ends_with("amd64") && ids[1].ends_with("arm64"),
+        "{ids:?}"
+    );
+    assert_eq!(shown(&["images", "-q", &name]).lines().count(), 1);
+    let dangling = shown(&["images", "-q", "--no-trunc", "-f", "dangling=true"]);
+    assert_eq!(format!("{dangling} amd64"), ids[0]);
+    // Both stay for those who know their IDs, and have no need to be fetched to get the name back.
+    assert_eq!(id(&dangling), ids[0]);
+    registry.stop();
+    let arm: Vec<&str> = ids[1].split(' ').collect();
+    shown(&["tag", arm[0], "app:arm64"]);
+    shown(&["tag", &dangling, &name]);
+    assert_eq!(id(&name), ids[0]);
+    assert_eq!(id("app:arm64"), ids[1]);
+}
+
 #[test]
 fn a_second_machine_executes_nothing_that_the_first_has_done() {
     let Some((registry, scratch)) = scene() else {

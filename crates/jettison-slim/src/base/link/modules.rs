@@ -129,8 +129,10 @@ fn take(bytes: &[u8], name: &str, classes: &Path, found: &mut Found) -> Result<(
         problem: "it is no jar",
     })?;
     for entry in &list {
-        let is_class = entry.name.ends_with(".class") && !entry.name.ends_with("module-info.class");
-        let is_jar = [".jar", ".war"].iter().any(|end| entry.name.ends_with(end));
+        let extension = entry.name.rsplit_once('.').map_or("", |(_, last)| last);
+        // On the class path no jar is a module, and its declaration would ask for modules that are not there.
+        let is_class = extension == "class" && !entry.name.ends_with("module-info.class");
+        let is_jar = ["jar", "war"].contains(&extension);
         let service = entry
             .name
             .strip_prefix("WEB-INF/classes/")

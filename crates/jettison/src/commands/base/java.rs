@@ -104,9 +104,8 @@ pub(super) fn run(
 /// Which release of Java is meant.
 fn java(java: Option<u8>, debian: Option<u8>) -> Result<u8, Failure> {
     match (java, debian) {
-        (None, Some(12)) => Ok(17),
+        (None, Some(12)) | (Some(17), None | Some(12)) => Ok(17),
         (None, None | Some(13)) => Ok(21),
-        (Some(17), None | Some(12)) => Ok(17),
         (Some(java @ (21 | 25)), None | Some(13)) => Ok(java),
         (None, Some(debian)) => Err(Failure::user(format!(
             "Debian {debian} has no Java of which a runtime can be linked"
