@@ -8,6 +8,7 @@ mod distroless;
 mod family;
 mod generate;
 mod levels;
+mod link;
 mod platform;
 mod recipe;
 mod slices;
@@ -29,9 +30,11 @@ pub use crate::base::family::{
     DistrolessBase, DistrolessNameError, DistrolessVariant, Levels, Recipes, codename,
 };
 pub use crate::base::levels::choose_packages;
+pub use crate::base::link::{LinkError, LinkRequest, ModuleReason, NeededModules, needed_modules};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{
-    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser,
+    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,
+    RecipeUser, is_module_name,
 };
 pub use crate::base::slices::Slice;
 pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};

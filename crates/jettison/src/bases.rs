@@ -133,6 +133,7 @@ impl SettingsBases<'_> {
                 archive: self.archive,
                 now: self.now,
                 reporter: self.reporter,
+                entered: Some(self.engine.entered),
             };
             let base: DistrolessBase = address.parse()?;
             let architecture = debian_architecture(&platform.architecture, None)

@@ -1,5 +1,7 @@
 //! Distroless bases: from a name or a recipe to an image in the store.
 
+mod java;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,6 +15,7 @@ use jettison_debian::{
     load_universe, parse_lock,
 };
 use jettison_oci::{Digest, Reference, Store};
+use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LocalPackage,
     Recipes, assemble_distroless, choose_packages, codename, security_fixes,
@@ -35,6 +38,8 @@ pub(crate) struct Family<'a> {
     /// The time, in Unix seconds.
     pub(crate) now: u64,
     pub(crate) reporter: &'a dyn Notes,
+    /// Where programs can be run, for what is made with them.
+    pub(crate) entered: Option<&'a Entered>,
 }
 
 /// What to assemble.
@@ -159,14 +164,24 @@ impl Family<'_> {
         })
     }
 
+    /// The lock's packages. What is in the cache is not fetched.
+    fn packages(
+        &self,
+        request: &FamilyRequest<'_>,
+        lock: &Lock,
+    ) -> Result<Vec<LocalPackage>, BoxError> {
+        let wanted = lock.packages(&request.architecture).unwrap_or_default();
+        self.local(lock, wanted)
+    }
+
     /// Assembles the base of the lock's packages. What is in the cache is not fetched.
     pub(crate) fn assemble(
         &self,
         request: &FamilyRequest<'_>,
         lock: &Lock,
     ) -> Result<DistrolessImage, BoxError> {
-        let wanted = lock.packages(&request.architecture).unwrap_or_default();
-        let packages = self.local(lock, wanted)?;
+        let packages = self.packages(request, lock)?;
+        let linked = self.linked(request, &packages)?;
         self.task("put the base together", || {
             let request = DistrolessRequest {
                 title: &request.title,
@@ -175,6 +190,7 @@ impl Family<'_> {
                 architecture: &request.architecture,
                 keep: request.keep,
                 unpacked: &self.unpacked(),
+                linked: linked.as_deref(),
             };
             Ok(assemble_distroless(self.store, &request)?)
         })

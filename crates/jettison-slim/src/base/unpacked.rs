@@ -3,6 +3,7 @@
 //! ```text
 //! <directory>/<SHA-256 of the .deb>.data    the contents of its files, one behind the other
 //! <directory>/<SHA-256 of the .deb>.json    the digest of the rest, a line feed, and what is where
+//! <directory>/java-<key>.{data,json}        the same of a Java runtime that was linked in place of a package's
 //! ```
 //!
 //! Both appear by rename, the second last. What is read of the data is checked again ([`StoredFile::open`]).
@@ -99,7 +100,7 @@ impl UnpackedPackages<'_> {
     }
 
     /// What is kept; nothing, if it is not whole.
-    fn read(&self, stem: &str) -> Option<Unpacked> {
+    pub(super) fn read(&self, stem: &str) -> Option<Unpacked> {
         let text = fs::read(self.path(stem, "json")).ok()?;
         let line = text.iter().position(|byte| *byte == b'\n')?;
         let (digest, rest) = (&text[..line], &text[line + 1..]);
@@ -164,6 +165,31 @@ impl UnpackedPackages<'_> {
         })
     }
 
+    /// A place for the contents of files that are made, not unpacked.
+    pub(super) fn made_data(&self) -> io::Result<MadeData> {
+        fs::create_dir_all(self.dir)?;
+        Ok(MadeData {
+            data: tempfile_in(self.dir)?,
+            place: 0,
+        })
+    }
+
+    /// Keeps what was made in place of a package under the name `stem`.
+    pub(super) fn keep_made(
+        &self,
+        stem: &str,
+        control: String,
+        entries: Vec<UnpackedEntry>,
+        made: MadeData,
+    ) -> io::Result<()> {
+        let index = Index {
+            version: VERSION,
+            control,
+            entries,
+        };
+        self.keep(stem, made.data, &index).map(drop)
+    }
+
     fn keep(&self, stem: &str, data: Temporary, index: &Index) -> io::Result<File> {
         let json = serde_json::to_vec(index).map_err(io::Error::other)?;
         let file = data.keep(&self.path(stem, "data"))?;
@@ -173,6 +199,19 @@ impl UnpackedPackages<'_> {
         text.file.write_all(&json)?;
         text.keep(&self.path(stem, "json"))?;
         Ok(file)
+    }
+}
+
+/// Contents of files that are made.
+pub(super) struct MadeData {
+    data: Temporary,
+    place: u64,
+}
+
+impl MadeData {
+    /// Adds the content of a file.
+    pub(super) fn store(&mut self, content: &mut dyn Read) -> io::Result<FileFacts> {
+        store(content, &self.data.file, &mut self.place)
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct BaseArgs {
 pub(crate) enum BaseCommand {
     /// Assemble a distroless base from Debian's packages
     Build(BaseBuildArgs),
+    /// Assemble a base with the modules of Java that the programs in jars need, and no others
+    Java(BaseJavaArgs),
     /// List the recipes
     #[command(visible_alias = "ls")]
     List(BaseListArgs),
@@ -111,6 +113,40 @@ fn sbom(text: &str) -> Result<SbomSpec, String> {
         format,
         file: file.into(),
     })
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseJavaArgs {
+    /// A jar whose programs the base is for, with the jars in it; may be given several times
+    #[arg(long = "for", value_name = "JAR")]
+    pub(crate) jars: Vec<PathBuf>,
+    /// Modules beyond those that the jars are found to need, such as `jdk.localedata,jdk.zipfs`
+    #[arg(long, value_name = "MODULE,…", value_delimiter = ',')]
+    pub(crate) add_modules: Vec<String>,
+    /// The release of Java: 17, 21, 25 [default: 21, or that of --debian]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) java: Option<u8>,
+    /// The release of Debian: 12 has Java 17, 13 has 21 and 25 [default: that of --java]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) debian: Option<u8>,
+    /// For a user without privileges
+    #[arg(long)]
+    pub(crate) nonroot: bool,
+    /// Do not leave this slice out of packages; `all` keeps everything
+    #[arg(long = "keep", value_name = "SLICE")]
+    pub(crate) keep: Vec<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
+    /// The file that says which packages in which versions; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Name of the image; may be given several times
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub(crate) tags: Vec<String>,
+    /// Print the image's ID alone
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod build;
 mod diff;
+mod java;
 mod list;
 mod show;
 mod update;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use jettison_debian::Architecture;
 use jettison_oci::Store;
+use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
 };
@@ -36,6 +38,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match &args.command {
         BaseCommand::Build(args) => build::run(global, args, surroundings, output),
+        BaseCommand::Java(args) => java::run(global, args, surroundings, output),
         BaseCommand::List(args) => list::run(args, output),
         BaseCommand::Show(args) => show::run(global, args, surroundings, output),
         BaseCommand::Diff(args) => diff::run(global, args, surroundings, output),
@@ -139,6 +142,8 @@ fn recipes_and_base(choice: &BaseChoice) -> Result<(Recipes, DistrolessBase), Fa
 
 /// What the subcommands that assemble need.
 struct Place {
+    /// Where programs can be run, if the host lets us.
+    entered: Option<Entered>,
     store: Store,
     settings: Settings,
     now: u64,
@@ -146,7 +151,10 @@ struct Place {
 
 impl Place {
     fn new(global: &Global, surroundings: &Surroundings) -> Result<Place, Failure> {
+        // Before any thread starts, and before anything below the root is opened.
+        let entered = world::entered().ok();
         Ok(Place {
+            entered,
             store: world::store(&world::root(global, surroundings)?)?,
             settings: Settings::read(Path::new("."), surroundings.user_settings().as_deref())?,
             now: surroundings.now,
@@ -160,6 +168,7 @@ impl Place {
             archive: choice.archive.as_deref(),
             now: self.now,
             reporter,
+            entered: self.entered.as_ref(),
         }
     }
 }

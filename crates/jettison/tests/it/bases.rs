@@ -31,7 +31,7 @@ const SIZES: [(&str, f64); 10] = [
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs `test` with a directory of images that all of these tests share; says loudly why not.
-fn with_root(test: impl FnOnce(&Scratch)) {
+pub(crate) fn with_root(test: impl FnOnce(&Scratch)) {
     if !namespaces_work() || !archive_answers() {
         return;
     }
@@ -43,7 +43,7 @@ fn with_root(test: impl FnOnce(&Scratch)) {
 
 /// Assembles `name` by the lock of this run, and calls it `base/name`.
 #[track_caller]
-fn assembled(scratch: &Scratch, name: &str) -> String {
+pub(crate) fn assembled(scratch: &Scratch, name: &str) -> String {
     let plain = name.replace([':', '+'], "-");
     let tag = format!("base/{plain}");
     // All of these tests see the same packages.
@@ -63,7 +63,7 @@ fn assembled(scratch: &Scratch, name: &str) -> String {
 
 /// The files of an image, unpacked.
 #[track_caller]
-fn unpacked(scratch: &Scratch, image: &str) -> PathBuf {
+pub(crate) fn unpacked(scratch: &Scratch, image: &str) -> PathBuf {
     let name = format!("files/{}", image.replace('/', "-"));
     scratch.write("unpack/Dockerfile", format!("FROM {image}\n"));
     let dest = format!("type=local,dest={name}");

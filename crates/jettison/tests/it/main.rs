@@ -10,6 +10,7 @@ mod absent;
 mod apt;
 mod archive;
 mod arrows;
+mod base_java;
 mod bases;
 mod build_contexts;
 mod build_options;
