@@ -96,7 +96,7 @@ pub(crate) struct SbomSpec {
 pub(crate) enum SbomFormat {
     /// SPDX 2.3, as JSON.
     Spdx,
-    /// CycloneDX 1.6, as JSON.
+    /// `CycloneDX` 1.6, as JSON.
     CycloneDx,
 }
 

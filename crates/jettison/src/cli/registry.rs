@@ -56,7 +56,7 @@ pub(crate) struct PushArgs {
     /// Send all tags of the repository that are in the store
     #[arg(short, long)]
     pub(crate) all_tags: bool,
-    /// Attach a bill of materials, SPDX or CycloneDX as JSON, that refers to the image; may be given several times
+    /// Attach a bill of materials that refers to the image, as `base build --sbom` writes it; may be given several times
     #[arg(long = "sbom", value_name = "FILE")]
     pub(crate) sboms: Vec<PathBuf>,
     /// Print nothing but the image's name

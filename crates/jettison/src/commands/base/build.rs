@@ -4,6 +4,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use jettison_debian::Lock;
+use jettison_oci::Reference;
 use jettison_slim::{DistrolessImage, cyclonedx_json, spdx_json};
 
 use crate::cli::{BaseBuildArgs, BaseChoice, Global, ProgressKind, SbomFormat};
@@ -42,7 +43,7 @@ pub(super) fn run(
     drop(progress);
     let built = built?;
     for spec in &args.sboms {
-        let name = tags.first().map(|tag| tag.familiar());
+        let name = tags.first().map(Reference::familiar);
         let sbom = built.sbom(name.as_deref().unwrap_or(&chosen.title));
         let text = match spec.format {
             SbomFormat::Spdx => spdx_json(&sbom),
