@@ -22,6 +22,7 @@ fn compile(scratch: &Scratch) {
     let bin = format!("/usr/lib/jvm/java-17-openjdk-{architecture}/bin");
     let dockerfile = format!(
         r#"FROM {jdk} AS jdk
+WORKDIR /jars
 COPY *.java /
 RUN ["{bin}/javac", "--release", "11", "-d", "/features", "/Features.java"]
 RUN ["{bin}/keytool", "-genkeypair", "-alias", "server", "-keyalg", "EC", "-dname", "CN=localhost", "-ext", "san=dns:localhost", "-validity", "3650", "-storetype", "PKCS12", "-keystore", "/features/server.p12", "-storepass", "changeit"]
