@@ -22,11 +22,12 @@ fn compile(scratch: &Scratch) {
     let bin = format!("/usr/lib/jvm/java-17-openjdk-{architecture}/bin");
     let dockerfile = format!(
         r#"FROM {jdk} AS jdk
+WORKDIR /jars
 COPY *.java /
-RUN ["{bin}/javac", "--release", "11", "-d", "/features", "/Features.java"]
+RUN ["{bin}/javac", "-d", "/features", "/Features.java"]
 RUN ["{bin}/keytool", "-genkeypair", "-alias", "server", "-keyalg", "EC", "-dname", "CN=localhost", "-ext", "san=dns:localhost", "-validity", "3650", "-storetype", "PKCS12", "-keystore", "/features/server.p12", "-storepass", "changeit"]
 RUN ["{bin}/jar", "--create", "--file", "/jars/features.jar", "--main-class", "Features", "-C", "/features", "."]
-RUN ["{bin}/javac", "--release", "11", "-d", "/small", "/Small.java"]
+RUN ["{bin}/javac", "-d", "/small", "/Small.java"]
 RUN ["{bin}/jar", "--create", "--file", "/jars/small.jar", "--main-class", "Small", "-C", "/small", "."]
 FROM scratch
 COPY --from=jdk /jars /

@@ -1,15 +1,18 @@
 //! `jettison base java`
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use jettison_debian::Lock;
 use jettison_slim::{ModuleReason, NeededModules};
 
 use crate::cli::{BaseChoice, BaseJavaArgs, Global, ProgressKind};
-use crate::commands::base::build::{assemble, lock};
+use crate::commands::base::build::assemble;
 use crate::commands::base::{Chosen, Place, failure};
 use crate::commands::world;
 use crate::failure::Failure;
+use crate::family::{Family, Locked};
 use crate::output::Output;
 use crate::progress::{Progress, Reasons};
 use crate::surroundings::Surroundings;
@@ -66,24 +69,27 @@ pub(super) fn run(
     let mut choice = choice(args, minimal, java);
     let mut chosen = Chosen::new(&choice)?;
     let family = place.family(&choice, &progress);
-    let locked = lock(&family, &chosen, &choice)?;
-    let mut needed = family
-        .needed_modules(&chosen.request(), &locked, &args.jars)
-        .map_err(|error| failure(&chosen.title, &error))?;
+    let (mut needed, locked) = look_into(&family, &chosen, &choice, &args.jars)?;
     for module in asked {
         needed.add(&module, ModuleReason::Asked);
     }
-    if DESKTOP
+    let is_desktop = DESKTOP
         .iter()
-        .any(|name| needed.modules.contains_key(*name))
-    {
+        .any(|name| needed.modules.contains_key(*name));
+    if is_desktop {
         choice.base = choice.base.replace(minimal, &format!("java{java}"));
         chosen = Chosen::new(&choice)?;
     }
     chosen
         .levels
         .set_modules(needed.modules.keys().cloned().collect());
-    let built = assemble(&place.family(&choice, &progress), &chosen, &choice);
+    let family = place.family(&choice, &progress);
+    let built = match locked.filter(|_| !is_desktop) {
+        Some(lock) => family
+            .assemble(&chosen.request(), &lock)
+            .map_err(|error| failure(&chosen.title, &error)),
+        None => assemble(&family, &chosen, &choice),
+    };
     drop(progress);
     let image = built?.image;
     for tag in &tags {
@@ -99,6 +105,31 @@ pub(super) fn run(
     }
     output.line(&image.id().0.to_string());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The modules that programs in `jars` need, and the packages that are to make up the base, as far as that is known
+/// before the lock file is read for good: only the modules decide which recipe it belongs to.
+fn look_into(
+    family: &Family<'_>,
+    chosen: &Chosen,
+    choice: &BaseChoice,
+    jars: &[PathBuf],
+) -> Result<(NeededModules, Option<Lock>), Failure> {
+    let failed = |error| failure(&chosen.title, &error);
+    let request = chosen.request();
+    let (lock, is_final) = match &choice.lock {
+        None => (family.resolve(&request).map_err(failed)?, true),
+        Some(path) => match Family::locked(&request, path).map_err(failed)? {
+            Locked::Found(lock) => (lock, true),
+            Locked::Stale(_) | Locked::Missing(_) => {
+                (family.resolve(&request).map_err(failed)?, false)
+            }
+        },
+    };
+    let needed = family
+        .needed_modules(&request, &lock, jars)
+        .map_err(failed)?;
+    Ok((needed, is_final.then_some(lock)))
 }
 
 /// Which release of Java is meant.
@@ -142,7 +173,12 @@ fn choice(args: &BaseJavaArgs, recipe: &str, java: u8) -> BaseChoice {
 
 /// Says which modules are in and why, and what is not there.
 fn explain(needed: &NeededModules, output: &mut Output) {
-    output.line(&format!("modules that {} jars need:", needed.jars));
+    let jars = match needed.jars {
+        0 => "programs need".to_string(),
+        1 => "the jar needs".to_string(),
+        count => format!("{count} jars need"),
+    };
+    output.line(&format!("modules that {jars}:"));
     for (module, reasons) in &needed.modules {
         let mut reasons = reasons.iter();
         let first = reasons.next().map(ToString::to_string).unwrap_or_default();
