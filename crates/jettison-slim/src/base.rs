@@ -2,6 +2,7 @@
 
 mod assemble;
 mod bill;
+mod byte_code;
 mod changelog;
 mod contents;
 mod distroless;
@@ -21,6 +22,7 @@ mod unpacked;
 pub use crate::base::assemble::{
     AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
 };
+pub use crate::base::byte_code::ByteCodeRequest;
 pub use crate::base::changelog::security_fixes;
 pub use crate::base::distroless::{
     DistrolessError, DistrolessImage, DistrolessRequest, FileFact, LocalPackage, PackageFacts,

@@ -1,6 +1,6 @@
 //! Distroless bases: from a name or a recipe to an image in the store.
 
-mod java;
+mod made;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -182,6 +182,7 @@ impl Family<'_> {
     ) -> Result<DistrolessImage, BoxError> {
         let packages = self.packages(request, lock)?;
         let linked = self.linked(request, &packages)?;
+        let compiled = self.compiled(request, &packages)?;
         self.task("put the base together", || {
             let request = DistrolessRequest {
                 title: &request.title,
@@ -191,6 +192,7 @@ impl Family<'_> {
                 keep: request.keep,
                 unpacked: &self.unpacked(),
                 linked: linked.as_deref(),
+                compiled: compiled.as_deref(),
             };
             Ok(assemble_distroless(self.store, &request)?)
         })

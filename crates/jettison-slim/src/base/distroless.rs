@@ -19,6 +19,7 @@ use jettison_oci::{
 pub use crate::base::distroless::error::DistrolessError;
 pub use crate::base::distroless::facts::{DistrolessImage, FileFact, PackageFacts, SliceFacts};
 
+use crate::base::byte_code::source_of;
 use crate::base::contents::{Content, Contents, Node, NodeKind};
 use crate::base::distroless::facts::{files_of, with_versions};
 use crate::base::family::Levels;
@@ -51,6 +52,8 @@ pub struct DistrolessRequest<'a> {
     pub unpacked: &'a Path,
     /// The key of the Java runtime that takes the place of its package's files, if one was linked.
     pub linked: Option<&'a str>,
+    /// The key of Python's compiled modules, if there are any.
+    pub compiled: Option<&'a str>,
 }
 
 /// A package that was downloaded.
@@ -330,10 +333,39 @@ impl<'a> Work<'a> {
             };
             let is_known = self.part.generate.contains(&generator);
             if part.generate.contains(&generator) || (is_known && is_touched) {
+                if generator == Generator::ByteCode {
+                    self.add_byte_code()?;
+                }
                 self.steps().generate(generator)?;
             }
         }
         self.write_status()
+    }
+
+    /// Adds the compiled modules of those sources that the image has, to the packages that these are of.
+    fn add_byte_code(&mut self) -> Result<(), DistrolessError> {
+        let Some(key) = self.request.compiled else {
+            return Ok(());
+        };
+        let packages = UnpackedPackages {
+            dir: self.request.unpacked,
+        };
+        let compiled = packages
+            .read(key)
+            .ok_or_else(|| DistrolessError::Generate {
+                what: "compiled modules of Python",
+                problem: "they are gone from `downloads/unpacked`".to_string(),
+            })?;
+        for entry in &compiled.entries {
+            let source = source_of(&entry.path);
+            let source = source.and_then(|source| self.contents.get(&source));
+            if let Some(package) = source.and_then(|node| node.package.clone())
+                && let Some(node) = Node::of_entry(entry, &compiled.data, &package)
+            {
+                self.contents.add(&entry.path, node)?;
+            }
+        }
+        Ok(())
     }
 
     fn steps(&mut self) -> Steps<'_> {

@@ -24,7 +24,7 @@ use jettison_sandbox::{Entered, SandboxError};
 
 use crate::base::distroless::{DistrolessError, LocalPackage};
 use crate::base::link::salt::fixed_salt;
-use crate::base::link::tools::Tools;
+pub(super) use crate::base::link::tools::Tools;
 use crate::base::recipe::RecipeLink;
 use crate::base::unpacked::{
     MadeData, StoredFile, Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages,
@@ -69,7 +69,7 @@ pub enum LinkError {
         name: String,
     },
     /// The packages cannot be read.
-    #[error("cannot read the packages that Java is linked with")]
+    #[error("cannot read the packages that programs are taken from")]
     Packages(#[source] Box<DistrolessError>),
     /// The operating system refused.
     #[error("cannot {action} {}", .path.display())]
@@ -359,7 +359,7 @@ fn release(linked: &str, package: &str) -> String {
     text
 }
 
-fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LinkError {
+pub(super) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LinkError {
     let path = path.to_path_buf();
     move |source| LinkError::Io {
         action,

@@ -1,4 +1,4 @@
-//! A root filesystem with a JDK, and its programs run in the sandbox.
+//! A root filesystem with a JDK or an interpreter, and its programs run in the sandbox.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,9 +16,9 @@ use crate::base::unpacked::{StoredFile, Unpacked, UnpackedKind};
 /// How many lines of a program's output an error shows.
 const SHOWN: usize = 20;
 
-/// A JDK that is ready to run, in a directory that goes away.
+/// Programs that are ready to run, in a directory that goes away.
 #[derive(Debug)]
-pub(super) struct Tools<'a> {
+pub(in crate::base) struct Tools<'a> {
     entered: &'a Entered,
     dir: PathBuf,
     bin: String,
@@ -30,14 +30,26 @@ impl<'a> Tools<'a> {
         request: &LinkRequest<'_>,
         entered: &'a Entered,
     ) -> Result<Tools<'a>, LinkError> {
-        let dir = request
+        let place = request
             .unpacked
             .join(format!(".link-{}", std::process::id()));
-        let tools = Tools {
-            entered,
-            bin: format!("/{}/bin", request.home()),
-            dir,
-        };
+        let packages = request
+            .packages
+            .iter()
+            .map(|package| request.unpack(&package.name))
+            .collect::<Result<Vec<_>, LinkError>>()?;
+        let bin = format!("/{}/bin", request.home());
+        Tools::new(place, bin, entered, (&packages, wanted))
+    }
+
+    /// Lays out below `dir` what is wanted of packages. Programs are those in `bin`.
+    pub(in crate::base) fn new(
+        dir: PathBuf,
+        bin: String,
+        entered: &'a Entered,
+        (packages, wanted): (&[Unpacked], fn(&str) -> Option<String>),
+    ) -> Result<Tools<'a>, LinkError> {
+        let tools = Tools { entered, dir, bin };
         let root = tools.dir.join("root");
         for name in [
             "root/usr/bin",
@@ -53,15 +65,14 @@ impl<'a> Tools<'a> {
             let (link, target) = (root.join(name), format!("usr/{name}"));
             symlink(&target, &link).map_err(at("create", &link))?;
         }
-        for package in request.packages {
-            let unpacked = request.unpack(&package.name)?;
-            lay_out(&unpacked, &root)?;
+        for package in packages {
+            lay_out(package, &root, wanted)?;
         }
         Ok(tools)
     }
 
     /// Where programs write: their `/out`.
-    pub(super) fn out(&self) -> PathBuf {
+    pub(in crate::base) fn out(&self) -> PathBuf {
         self.dir.join("out")
     }
 
@@ -74,8 +85,12 @@ impl<'a> Tools<'a> {
         fs::read_to_string(path).map_err(at("read", path))
     }
 
-    /// Runs a program of the JDK to its end, and returns what it said.
-    pub(super) fn run(&self, program: &str, arguments: &[&str]) -> Result<String, LinkError> {
+    /// Runs a program to its end, and returns what it said.
+    pub(in crate::base) fn run(
+        &self,
+        program: &str,
+        arguments: &[&str],
+    ) -> Result<String, LinkError> {
         self.run_in(program, arguments, "/out", Vec::new())
     }
 
@@ -96,7 +111,12 @@ impl<'a> Tools<'a> {
         });
         let mut argv = vec![format!("{}/{program}", self.bin)];
         argv.extend(arguments.iter().map(ToString::to_string));
-        let variables = [("PATH", "/usr/bin"), ("LC_ALL", "C"), ("HOME", "/tmp")];
+        let variables = [
+            ("PATH", "/usr/bin"),
+            ("LC_ALL", "C"),
+            ("HOME", "/tmp"),
+            ("PYTHONHASHSEED", "0"),
+        ];
         let sandbox = Sandbox {
             rootfs: Rootfs {
                 lowers: vec![self.dir.join("root")],
@@ -153,8 +173,12 @@ impl Drop for Tools<'_> {
     }
 }
 
-/// Writes libraries, programs of Java and their settings.
-fn lay_out(package: &Unpacked, root: &Path) -> Result<(), LinkError> {
+/// Writes what is wanted of a package.
+fn lay_out(
+    package: &Unpacked,
+    root: &Path,
+    wanted: fn(&str) -> Option<String>,
+) -> Result<(), LinkError> {
     for entry in &package.entries {
         let Some(path) = wanted(&entry.path) else {
             continue;

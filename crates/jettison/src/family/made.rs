@@ -1,4 +1,4 @@
-//! Java runtimes that are linked for bases.
+//! What programs make for bases: Java runtimes that are linked, modules of Python that are compiled.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use jettison_debian::Lock;
 use jettison_sandbox::Entered;
 use jettison_slim::{
-    LinkRequest, LocalPackage, NeededModules, debian_architecture, needed_modules,
+    ByteCodeRequest, Generator, LinkRequest, LocalPackage, NeededModules, debian_architecture,
+    needed_modules,
 };
 
 use crate::family::{BoxError, Family, FamilyRequest};
@@ -42,18 +43,53 @@ impl Family<'_> {
         Ok(Some(linking.key()?))
     }
 
+    /// The key of Python's compiled modules, if the base has any; they are compiled now, unless that was done.
+    pub(super) fn compiled(
+        &self,
+        request: &FamilyRequest<'_>,
+        packages: &[LocalPackage],
+    ) -> Result<Option<String>, BoxError> {
+        let parts = request.levels.levels.iter();
+        let is_asked = parts
+            .flat_map(|(_, part)| &part.generate)
+            .any(|generator| *generator == Generator::ByteCode);
+        if !is_asked || request.keep.iter().any(|name| name == "python-plain") {
+            return Ok(None);
+        }
+        let unpacked = self.unpacked();
+        let compiling = ByteCodeRequest {
+            packages,
+            unpacked: &unpacked,
+        };
+        if !compiling.is_compiled() {
+            let entered = self.runnable(request, "Python", "python-plain")?;
+            self.task("compile Python's modules", || Ok(compiling.run(entered)?))?;
+        }
+        Ok(compiling.key())
+    }
+
     /// Where the JDK of the base's architecture can be run.
     fn entered(&self, request: &FamilyRequest<'_>) -> Result<&Entered, BoxError> {
+        self.runnable(request, "Java", "java-modules")
+    }
+
+    /// Where programs of the base's architecture can be run. `slice` is what goes without.
+    fn runnable(
+        &self,
+        request: &FamilyRequest<'_>,
+        program: &str,
+        slice: &str,
+    ) -> Result<&Entered, BoxError> {
         let host = debian_architecture(&Surroundings::architecture(), None);
         if host.as_ref() != Some(&request.architecture) {
             return Err(format!(
-                "Java for {} can be linked on a host of that architecture alone: --keep java-modules takes the package's runtime as it is",
+                "{program} for {} can be run on a host of that architecture alone: --keep {slice} takes the package's files as they are",
                 request.architecture
             )
             .into());
         }
         self.entered.ok_or_else(|| {
-            "this host does not let us run the program that links Java: `jettison doctor` says why; --keep java-modules takes the package's runtime as it is".into()
+            format!("this host does not let us run {program}: `jettison doctor` says why; --keep {slice} takes the package's files as they are").into()
         })
     }
 
