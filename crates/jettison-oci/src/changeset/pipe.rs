@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What one buffer holds.
 const CHUNK: usize = 256 << 10;
-/// How many buffers may wait.
-const DEPTH: usize = 8;
+/// How many buffers may wait: so many that a thread that has to wait for a processor does not hold up the other one.
+const DEPTH: usize = 32;
 
 /// A pipe: what is written to one end is read at the other.
 pub(crate) fn pipe() -> (PipeWriter, PipeReader) {
