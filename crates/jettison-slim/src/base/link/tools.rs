@@ -16,6 +16,9 @@ use crate::base::unpacked::{StoredFile, Unpacked, UnpackedKind};
 /// How many lines of a program's output an error shows.
 const SHOWN: usize = 20;
 
+/// Where a file of a package belongs; nowhere, if it is not wanted.
+pub(in crate::base) type Wanted = fn(&str) -> Option<String>;
+
 /// Programs that are ready to run, in a directory that goes away.
 #[derive(Debug)]
 pub(in crate::base) struct Tools<'a> {
@@ -47,7 +50,7 @@ impl<'a> Tools<'a> {
         dir: PathBuf,
         bin: String,
         entered: &'a Entered,
-        (packages, wanted): (&[Unpacked], fn(&str) -> Option<String>),
+        (packages, wanted): (&[Unpacked], Wanted),
     ) -> Result<Tools<'a>, LinkError> {
         let tools = Tools { entered, dir, bin };
         let root = tools.dir.join("root");
@@ -174,11 +177,7 @@ impl Drop for Tools<'_> {
 }
 
 /// Writes what is wanted of a package.
-fn lay_out(
-    package: &Unpacked,
-    root: &Path,
-    wanted: fn(&str) -> Option<String>,
-) -> Result<(), LinkError> {
+fn lay_out(package: &Unpacked, root: &Path, wanted: Wanted) -> Result<(), LinkError> {
     for entry in &package.entries {
         let Some(path) = wanted(&entry.path) else {
             continue;
