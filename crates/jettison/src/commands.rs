@@ -27,6 +27,7 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
+pub(crate) mod test;
 pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

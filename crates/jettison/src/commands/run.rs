@@ -7,6 +7,8 @@ mod image;
 mod mounts;
 mod signal;
 
+pub(super) use crate::commands::run::image::Wanted;
+
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,8 +16,8 @@ use std::process::ExitCode;
 use jettison_build::{BuildError, Engine, ImageProcess, RunHost, image_sandbox};
 use jettison_oci::{Image, ImageConfig};
 use jettison_sandbox::{
-    Capabilities, Entered, Exit, HeldSignals, Input, Network, OutputMode, Sandbox, SandboxError,
-    Security, Status, Terminal, TerminalSize, Typed, Ulimit,
+    Capabilities, Child, Entered, Exit, HeldSignals, Input, Network, OutputMode, Sandbox,
+    SandboxError, Security, Status, Terminal, TerminalSize, Typed, Ulimit,
 };
 
 use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
@@ -49,7 +51,7 @@ pub(crate) fn run(
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     let store = world::store(&root)?;
-    let wanted = image::Wanted {
+    let wanted = Wanted {
         name,
         args: &args.image,
         progress: global.progress,
@@ -122,6 +124,23 @@ impl Stage<'_> {
         let stop = signal::stop(args.process.stop_signal.as_deref(), config)?;
         let signals = signals.stopping_by(stop);
         wait(&sandbox, args, self.entered, &signals)
+            .map_err(|error| Failure::host(format!("cannot run {}", self.name)).because(&error))
+    }
+
+    /// Runs the program of `sandbox` to its end, with what the command line says, and gives what it wrote.
+    pub(super) fn capture(
+        &self,
+        mut sandbox: Sandbox,
+        args: &RunArgs,
+        config: &ImageConfig,
+        output: &mut Output,
+    ) -> Result<jettison_sandbox::Output, Failure> {
+        adapt(&mut sandbox, args, self.host)?;
+        let _volumes = mounts::add(&mut sandbox, &args.files, (config, self.root), output)?;
+        sandbox.output = OutputMode::Piped;
+        sandbox
+            .spawn(self.entered)
+            .and_then(Child::wait_with_output)
             .map_err(|error| Failure::host(format!("cannot run {}", self.name)).because(&error))
     }
 }

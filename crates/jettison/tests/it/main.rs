@@ -37,6 +37,7 @@ mod registries;
 mod registry_faults;
 mod running;
 mod shared;
+mod structure_tests;
 mod users;
 
 /// The program under test.

@@ -13,15 +13,15 @@ use crate::registry::{PARALLEL, Registries, registry_failure};
 use crate::surroundings::Surroundings;
 
 /// The image that is asked for.
-pub(super) struct Wanted<'w> {
-    pub(super) name: &'w str,
-    pub(super) args: &'w ImageArgs,
-    pub(super) progress: ProgressKind,
+pub(in crate::commands) struct Wanted<'w> {
+    pub(in crate::commands) name: &'w str,
+    pub(in crate::commands) args: &'w ImageArgs,
+    pub(in crate::commands) progress: ProgressKind,
 }
 
 impl Wanted<'_> {
     /// The image: that of the store, or it is pulled, as the command line says.
-    pub(super) fn get(
+    pub(in crate::commands) fn get(
         &self,
         store: &Store,
         surroundings: &Surroundings,
