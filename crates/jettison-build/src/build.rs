@@ -38,13 +38,14 @@ use crate::cache::{Cache, CacheEntry, CacheKey, KeyChange, MountSource, StepSour
 use crate::cache_mounts::CacheMounts;
 use crate::context::BuildContext;
 use crate::error::BuildError;
-use crate::event::Reporter;
+use crate::event::{Event, Reporter};
 use crate::exec::RunHost;
 use crate::lower::{Bases, LowerRequest, lower};
 use crate::plan::{Plan, StepId};
 use crate::remotes::{NoRemotes, Remotes};
 use crate::secrets::{NoSecrets, Secrets};
 use crate::snapshot::{Committed, Snapshot, Snapshots};
+use crate::supply::Supplier;
 
 /// What builds need from their surroundings.
 #[derive(Debug)]
@@ -58,6 +59,8 @@ pub struct Engine<'a> {
     snapshots: Snapshots,
     cache: Cache,
     cache_mounts: CacheMounts,
+    /// Who has layers that are not in the store.
+    supplier: Option<&'a dyn Supplier>,
     // Nobody prunes what a build has found and not used yet.
     in_use: StoreLock,
 }
@@ -225,8 +228,18 @@ impl<'a> Engine<'a> {
             snapshots,
             cache,
             cache_mounts: CacheMounts::new(store.root()),
+            supplier: None,
             in_use,
         })
+    }
+
+    /// The same, and layers that are not in the store are fetched when their files are needed.
+    #[must_use]
+    pub fn with_supplier(self, supplier: &'a dyn Supplier) -> Engine<'a> {
+        Engine {
+            supplier: Some(supplier),
+            ..self
+        }
     }
 
     /// The snapshots beside the store.
@@ -236,6 +249,21 @@ impl<'a> Engine<'a> {
 
     /// The directories of an image's layers, top first.
     pub fn lowers(&self, image: &Image) -> Result<Vec<PathBuf>, BuildError> {
+        self.lowers_of(image, &image.id().0.to_string())
+    }
+
+    /// The same of the image that users call `name`.
+    fn lowers_of(&self, image: &Image, name: &str) -> Result<Vec<PathBuf>, BuildError> {
+        if self.snapshots.lack(self.store, image) {
+            let failed = |source| BuildError::Supply {
+                image: name.to_owned(),
+                source,
+            };
+            let Some(supplier) = self.supplier else {
+                return Err(failed("they are not in the store: pull it".into()));
+            };
+            supplier.supply(image).map_err(failed)?;
+        }
         self.snapshots.of_image(self.store, image)
     }
 
@@ -247,6 +275,12 @@ impl<'a> Engine<'a> {
         reporter: &dyn Reporter,
     ) -> Result<Built, BuildError> {
         let plan = lower(&parse(request.dockerfile), &request.lower, bases)?;
+        for (number, base) in plan.bases.iter().enumerate() {
+            reporter.event(Event::BaseFound {
+                base: number,
+                title: &base.title(),
+            });
+        }
         let mut steps = self.execute(&plan, request, reporter)?;
         self.note_overwritten(&plan, &mut steps)?;
         let image = self.image(&plan, &steps, request)?;
@@ -328,8 +362,10 @@ impl<'a> Engine<'a> {
         request: &BuildRequest<'_>,
     ) -> Result<Image, BuildError> {
         let (base, chain) = plan.chain(plan.target.result);
-        let base = base.map(|index| &plan.bases[index].image);
+        // What was fetched meanwhile has been read.
+        let base = base.map(|index| self.store.refreshed(&plan.bases[index].image));
         let mut layers: Vec<Layer> = base
+            .as_ref()
             .map(|image| image.layers().to_vec())
             .unwrap_or_default();
         let mut diff_ids: Vec<DiffId> = layers.iter().map(|layer| layer.diff_id).collect();

@@ -24,7 +24,7 @@ use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use jettison_oci::{Descriptor, DiffId, Digest, Layer, MediaType};
+use jettison_oci::{Descriptor, DiffId, Digest, Layer, Measure, MediaType};
 
 pub use crate::cache::change::{FileChange, KeyChange, KeyPart};
 pub(crate) use crate::cache::change::{changed, not_cached};
@@ -309,8 +309,8 @@ fn encode(entry: &CacheEntry) -> String {
         line("blob", &layer.blob.digest);
         line("media-type", &layer.blob.media_type);
         line("size", &layer.blob.size);
-        line("unpacked-size", &layer.unpacked_size);
-        line("files", &layer.files);
+        line("unpacked-size", &layer.unpacked_size());
+        line("files", &layer.files());
     }
     if let Some(time) = processor_time {
         line("processor-microseconds", &time.as_micros());
@@ -341,8 +341,10 @@ fn decode(text: &str) -> Option<CacheEntry> {
                 digest("blob")?,
                 number("size")?,
             ),
-            unpacked_size: number("unpacked-size")?,
-            files: number("files")?,
+            measure: Some(Measure {
+                unpacked_size: number("unpacked-size")?,
+                files: number("files")?,
+            }),
         }),
         None => None,
     };
@@ -370,8 +372,10 @@ mod tests {
                 Digest::of(b"blob"),
                 12,
             ),
-            unpacked_size: 34,
-            files: 5,
+            measure: Some(Measure {
+                unpacked_size: 34,
+                files: 5,
+            }),
         };
         CacheEntry {
             snapshot: "abc".to_string(),

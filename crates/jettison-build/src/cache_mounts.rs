@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 use jettison_oci::Digest;
 
 use crate::cache::{MountImports, give};
-use crate::cache_mounts::seed::copy_tree;
+pub(crate) use crate::cache_mounts::seed::copy_tree;
 use crate::error::BuildError;
 use crate::plan::{CacheSharing, MountAttributes};
 use crate::snapshot::remove_all;

@@ -77,6 +77,14 @@ pub enum BuildError {
     /// The store failed.
     #[error("cannot use the store")]
     Store(#[source] jettison_oci::StoreError),
+    /// Layers that are not in the store cannot be had.
+    #[error("cannot get the layers of {image}")]
+    Supply {
+        /// The image: its name, or its ID.
+        image: String,
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The layers do not fit the configuration.
     #[error("cannot make an image of the layers")]
     Image(#[source] jettison_oci::ImageError),

@@ -13,6 +13,13 @@ pub trait Reporter: Sync {
 /// Something that happened during a build.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
+    /// A base image was found.
+    BaseFound {
+        /// Its number in the plan.
+        base: usize,
+        /// How it is shown, such as `[build 1/5] FROM docker.io/library/debian:12@sha256:…`.
+        title: &'a str,
+    },
     /// A step begins to execute.
     StepStarted {
         /// The step's number in the plan.

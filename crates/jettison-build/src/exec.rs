@@ -12,6 +12,7 @@ pub(crate) use crate::exec::copy::{
     ChangedPath, Changes, CopyFailure, CopyWork, Fetched, MissingPath, Outputs, Owners, Source,
     Unread, workdir,
 };
+pub(crate) use crate::exec::files::resolve;
 pub(crate) use crate::exec::merged::Merged;
 pub(crate) use crate::exec::plain::PlainFiles;
 pub use crate::exec::run::{Certificates, CertificatesError, ImageProcess, RunHost, image_sandbox};

@@ -19,7 +19,9 @@ mod prune;
 mod remotes;
 mod secrets;
 mod snapshot;
+mod supply;
 mod tree;
+mod volumes;
 
 pub use crate::build::{
     BuildRequest, Built, CacheExport, CacheUse, Engine, Keep, MountExport, StepRecord, timestamp,
@@ -42,14 +44,18 @@ pub use crate::lower::{
 };
 pub use crate::plan::{
     Archives, CacheSharing, Chmod, CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource,
-    Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition, RunLimits,
-    RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
+    FoundBase, Hints, Input, MountAttributes, Plan, PlannedBase, PlannedImage, RunDefinition,
+    RunLimits, RunMount, RunMountKind, RunNetwork, RunScriptFile, RunSecurity, Step, StepId,
     WorkdirDefinition,
 };
-pub use crate::prune::{ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, prune, store_items};
+pub use crate::prune::{
+    Freed, ItemKind, PruneRequest, Pruned, StoreItem, free_blobs, free_unneeded, prune, store_items,
+};
 pub use crate::remotes::{
     Checkout, FileRequest, GitCommit, GitMtime, GitRequest, NoRemotes, RemoteError, RemoteFile,
     Remotes, Submodules,
 };
 pub use crate::secrets::{NoSecrets, Secrets};
 pub use crate::snapshot::{Active, Committed, Snapshot, Snapshots, layer_snapshot_name};
+pub use crate::supply::Supplier;
+pub use crate::volumes::{VolumeSeed, Volumes, is_volume_name};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jettison_dockerfile::Platform;
-use jettison_oci::{HistoryEntry, Image, RunConfig};
+use jettison_oci::{Digest, HistoryEntry, Image, RunConfig};
 
 use crate::remotes::{FileRequest, GitRequest};
 
@@ -266,6 +266,13 @@ pub struct CopyDefinition {
     pub archives: Archives,
 }
 
+impl CopyDefinition {
+    /// Whether the result is the same on top of anything. With a mode it is not (BuildKit: `dispatchCopy`).
+    pub(crate) fn is_independent(&self) -> bool {
+        self.is_linked && self.chmod.is_none()
+    }
+}
+
 /// One source of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyItem {
@@ -366,6 +373,17 @@ impl fmt::Display for EpochSource {
     }
 }
 
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub struct FoundBase {
+    /// The image.
+    pub image: Image,
+    /// What it was found by, in full: `docker.io/library/debian:12`, `debian://bookworm`.
+    pub address: String,
+    /// The digest that always means this image in its registry: of its manifest, or of an index that lists it.
+    pub digest: Option<Digest>,
+}
+
 /// A base image and the name that the Dockerfile has for it.
 #[derive(Clone, Debug)]
 pub struct PlannedBase {
@@ -375,6 +393,26 @@ pub struct PlannedBase {
     pub platform: Platform,
     /// The image.
     pub image: Image,
+    /// What it was found by, in full.
+    pub address: String,
+    /// The digest that always means this image in its registry.
+    pub digest: Option<Digest>,
+    /// Where its `FROM` stands: `build 1/5`; nothing if files are only taken from it.
+    pub position: Option<String>,
+}
+
+impl PlannedBase {
+    /// How it is shown: `[build 1/5] FROM docker.io/library/debian:12@sha256:…`.
+    pub fn title(&self) -> String {
+        let position = self.position.as_ref();
+        let position = position.map_or_else(String::new, |position| format!("[{position}] "));
+        let address = &self.address;
+        match self.digest {
+            // One that was asked for by its digest has it already.
+            Some(digest) if !address.contains('@') => format!("{position}FROM {address}@{digest}"),
+            Some(_) | None => format!("{position}FROM {address}"),
+        }
+    }
 }
 
 /// An image that is not built yet.

@@ -5,9 +5,11 @@
 //! step ─► snapshot, layer               a step that is removed is executed again
 //! snapshot of an image's layer          unpacked again from its layer
 //! downloads, checkouts, indexes         fetched or made again
+//! volumes                               removed only if they are asked for by their kind
 //! ```
 
 mod disk;
+mod unneeded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ use crate::error::BuildError;
 use crate::prune::disk::{disk_use, remove_tree};
 use crate::snapshot::Snapshots;
 
+pub use crate::prune::unneeded::{Freed, free_blobs, free_unneeded};
+
 /// What a thing in the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ItemKind {
@@ -27,7 +31,7 @@ pub enum ItemKind {
     Step,
     /// The files of a layer, unpacked, or of a build that was killed.
     Snapshot,
-    /// A blob that no image and no step needs.
+    /// A blob that no image and no step needs, or a part of one whose fetching was broken off.
     Blob,
     /// An image without a name.
     Image,
@@ -37,11 +41,13 @@ pub enum ItemKind {
     Download,
     /// What is known of the files of a build context.
     ContextIndex,
+    /// A directory with a name that programs keep data in.
+    Volume,
 }
 
 impl ItemKind {
     /// All kinds.
-    pub const ALL: [ItemKind; 7] = [
+    pub const ALL: [ItemKind; 8] = [
         ItemKind::Step,
         ItemKind::Snapshot,
         ItemKind::Blob,
@@ -49,6 +55,7 @@ impl ItemKind {
         ItemKind::CacheMount,
         ItemKind::Download,
         ItemKind::ContextIndex,
+        ItemKind::Volume,
     ];
 
     /// Its name on a command line.
@@ -61,6 +68,7 @@ impl ItemKind {
             ItemKind::CacheMount => "cache-mount",
             ItemKind::Download => "download",
             ItemKind::ContextIndex => "context-index",
+            ItemKind::Volume => "volume",
         }
     }
 }
@@ -118,7 +126,9 @@ pub fn prune(
 ) -> Result<Pruned, BuildError> {
     let _alone = store.lock_exclusive(waiting).map_err(BuildError::Store)?;
     let inventory = Inventory::open(store)?;
-    let items = inventory.items()?;
+    let mut items = inventory.items()?;
+    // What programs keep there is nobody's cache, and takes none of its space.
+    items.retain(|item| item.kind != ItemKind::Volume || request.kinds.contains(&ItemKind::Volume));
     let now = SystemTime::now();
     let mut total: u64 = items.iter().map(|item| item.size).sum();
     let mut pruned = Pruned::default();
@@ -145,19 +155,13 @@ pub fn prune(
     Ok(pruned)
 }
 
-/// Removes the blobs that no image and no step needs, unless another process uses the store. Gives the bytes on disk
-/// that this frees; `None` if nothing could be done now.
-pub fn free_blobs(store: &Store) -> Result<Option<u64>, BuildError> {
-    let lock = store.lock_shared().map_err(BuildError::Store)?;
-    let freed = lock.alone(|| Inventory::open(store)?.remove_blobs());
-    let freed = freed.map_err(|source| BuildError::io("lock", store.root(), source))?;
-    freed.transpose()
-}
-
 /// The directories of downloads below a store's root.
 const DOWNLOADS: [&str; 2] = ["downloads", "git"];
+/// The directory of blobs that were not fetched to their end. Whoever fetches some has the store's lock.
+const PARTS: &str = "pulling";
 const CONTEXT_INDEXES: &str = "context-index";
 const CACHE_MOUNTS: &str = "cache-mounts";
+const VOLUMES: &str = "volumes";
 
 /// Everything that is kept below a store's root.
 struct Inventory<'a> {
@@ -184,8 +188,10 @@ impl<'a> Inventory<'a> {
         for folder in DOWNLOADS {
             items.extend(self.files(folder, ItemKind::Download)?);
         }
+        items.extend(self.files(PARTS, ItemKind::Blob)?);
         items.extend(self.files(CONTEXT_INDEXES, ItemKind::ContextIndex)?);
         items.extend(self.files(CACHE_MOUNTS, ItemKind::CacheMount)?);
+        items.extend(self.files(VOLUMES, ItemKind::Volume)?);
         items.sort_by(|a, b| (a.used, a.kind, &a.name).cmp(&(b.used, b.kind, &b.name)));
         Ok(items)
     }
@@ -289,6 +295,9 @@ impl<'a> Inventory<'a> {
                 Ok(())
             }
             ItemKind::Snapshot => self.snapshots.remove(&item.name),
+            ItemKind::Blob if Path::new(&item.name).starts_with(PARTS) => {
+                remove_tree(&self.path(item))
+            }
             // The blobs that nobody needs any more go when everything else has gone.
             ItemKind::Blob => Ok(()),
             ItemKind::Image => match item.name.parse() {
@@ -298,9 +307,10 @@ impl<'a> Inventory<'a> {
                     .map_err(BuildError::Store),
                 Err(_) => Ok(()),
             },
-            ItemKind::CacheMount | ItemKind::Download | ItemKind::ContextIndex => {
-                remove_tree(&self.path(item))
-            }
+            ItemKind::CacheMount
+            | ItemKind::Download
+            | ItemKind::ContextIndex
+            | ItemKind::Volume => remove_tree(&self.path(item)),
         }
     }
 

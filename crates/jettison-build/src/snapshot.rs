@@ -15,12 +15,13 @@
 mod owner;
 mod remove;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jettison_oci::{ChainId, DiffId, Image, Owners, Store, unpack_layers};
 
@@ -81,6 +82,8 @@ pub struct Snapshots {
     /// Whose the files of unpacked layers become.
     owners: Owners,
     owner: Arc<Owner>,
+    /// Whether there is anything at `etc` in directories that were looked at.
+    etc: Arc<Mutex<HashMap<PathBuf, bool>>>,
 }
 
 impl Snapshots {
@@ -95,6 +98,7 @@ impl Snapshots {
             root,
             owners: Owners::Preserve,
             owner: Arc::new(owner),
+            etc: Arc::default(),
         })
     }
 
@@ -244,6 +248,26 @@ impl Snapshots {
         Ok(ends)
     }
 
+    /// Those of the directories `lowers` of committed snapshots that have anything at `etc`, be it that it is gone. Each
+    /// is looked at once, for it does not change.
+    pub(crate) fn with_etc(&self, lowers: &[PathBuf]) -> Vec<PathBuf> {
+        let mut known = self.etc.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_etc = |lower: &&PathBuf| {
+            if let Some(has_etc) = known.get(*lower) {
+                return *has_etc;
+            }
+            let found = fs::symlink_metadata(lower.join("etc"));
+            let has_etc = !found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            known.insert((*lower).clone(), has_etc);
+            has_etc
+        };
+        lowers
+            .iter()
+            .filter(|lower| has_etc(lower))
+            .cloned()
+            .collect()
+    }
+
     /// Forgets the stacks of layers whose snapshots are gone.
     pub(crate) fn tidy(&self) -> Result<(), BuildError> {
         for (chain, name) in self.chain_ends()? {
@@ -285,6 +309,18 @@ impl Snapshots {
         std::os::unix::fs::symlink(Path::new("..").join(&snapshot.name), &temporary)
             .and_then(|()| fs::rename(&temporary, &path))
             .map_err(|source| BuildError::io("write", &path, source))
+    }
+
+    /// Whether there are layers of an image that are neither unpacked nor in the store.
+    pub(crate) fn lack(&self, store: &Store, image: &Image) -> bool {
+        let mut diff_ids: Vec<DiffId> = Vec::new();
+        image.layers().iter().any(|layer| {
+            diff_ids.push(layer.diff_id);
+            let chain = ChainId::of(&diff_ids);
+            let is_unpacked =
+                chain.is_some_and(|chain| self.chain_path(&chain).join("fs").is_dir());
+            !is_unpacked && !store.has_layer(layer)
+        })
     }
 
     /// The directories of an image's layers, top first. Layers that are not on disk are unpacked, several at a time.

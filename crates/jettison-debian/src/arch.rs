@@ -75,14 +75,19 @@ impl FromStr for Architecture {
     type Err = ArchitectureError;
 
     fn from_str(text: &str) -> Result<Architecture, ArchitectureError> {
-        let is_ok = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if text.is_empty() || text.starts_with('-') || !text.bytes().all(is_ok) {
+        if !is_architecture(text) {
             return Err(ArchitectureError {
                 text: text.to_owned(),
             });
         }
         Ok(Architecture(text.to_owned()))
     }
+}
+
+/// Whether `text` is the name of an architecture.
+pub(crate) fn is_architecture(text: &str) -> bool {
+    let is_ok = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && !text.starts_with('-') && text.bytes().all(is_ok)
 }
 
 impl fmt::Display for Architecture {

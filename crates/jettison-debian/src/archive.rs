@@ -252,7 +252,7 @@ pub(crate) fn load_texts(
     architecture: &Architecture,
 ) -> Result<(VerifiedSuite, Vec<IndexFile>), ArchiveError> {
     let archive = &source.archive;
-    let release = load_release(supply, source)?;
+    let (release, to_keep) = load_release(supply, source)?;
     archive.check(&release, architecture)?;
     let texts = archive
         .index_paths(&release, architecture)
@@ -264,12 +264,20 @@ pub(crate) fn load_texts(
             Ok(IndexFile { uri, url, text })
         })
         .collect::<Result<_, _>>()?;
+    // What comes of a suite that is refused in the end is not kept.
+    if let Some(found) = to_keep {
+        supply.cache.keep_release(&archive.inrelease_url(), &found);
+    }
     let archive = archive.clone();
     Ok((VerifiedSuite { archive, release }, texts))
 }
 
-/// The suite's Release file: the one that holds its signature, or else the one beside which it lies.
-fn load_release(supply: &Supply<'_>, source: &ArchiveSource) -> Result<Release, ArchiveError> {
+/// The suite's Release file: the one that holds its signature, or else the one beside which it lies. What is not kept
+/// yet comes with it.
+fn load_release(
+    supply: &Supply<'_>,
+    source: &ArchiveSource,
+) -> Result<(Release, Option<KeptRelease>), ArchiveError> {
     let archive = &source.archive;
     let url = archive.inrelease_url();
     let kept = supply.cache.release(&url);
@@ -301,11 +309,10 @@ fn load_release(supply: &Supply<'_>, source: &ArchiveSource) -> Result<Release, 
             return Err(refuse(ReleaseError::Older { name, date, known }));
         }
         if kept == found {
-            return Ok(release);
+            return Ok((release, None));
         }
     }
-    supply.cache.keep_release(&url, &found);
-    Ok(release)
+    Ok((release, Some(found)))
 }
 
 fn release_name(archive: &Archive, found: &KeptRelease) -> String {

@@ -24,7 +24,7 @@ pub fn base_roots(index: &PackagesIndex, variant: Variant) -> Vec<Relation> {
         }
     };
     index
-        .iter()
+        .basic("apt")
         .filter(belongs)
         .map(|package| presume_relation(package.name()))
         .collect()

@@ -13,6 +13,7 @@ use std::io::{self, Read};
 
 use crate::arch::Architecture;
 use crate::compression::Compression;
+use crate::deb::members::Members;
 use crate::deb822::{Deb822Error, Stanza, parse_stanzas};
 use crate::digest::parse_hex;
 use crate::package::Package;
@@ -20,6 +21,7 @@ use crate::version::Version;
 
 mod ar;
 mod control;
+mod members;
 
 /// What the control archive may unpack to, at most.
 const CONTROL_LIMIT: u64 = 64 << 20;
@@ -169,11 +171,13 @@ impl<'a> Deb<'a> {
         self.files.iter().find(|file| file.name == name)
     }
 
-    /// The decompressed data archive, a tar. Reading fails if it grows out of all proportion.
+    /// The decompressed data archive, a tar. Reading fails if it grows out of all proportion, and where a name in it is
+    /// absolute or goes up.
     pub fn data(&self) -> Result<impl Read + use<'a>, DebError> {
         let limit = DATA_FLOOR.max((self.data.len() as u64).saturating_mul(DATA_RATIO));
         self.data_compression
             .reader(self.data, limit)
+            .map(Members::new)
             .map_err(|source| DebError::DataArchive { source })
     }
 

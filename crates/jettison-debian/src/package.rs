@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::arch::Architecture;
+use crate::arch::{Architecture, is_architecture};
 use crate::archive::{ArchiveError, check_file};
 use crate::deb822::field_of;
 use crate::digest::Sha256;
 use crate::packages::{IndexText, PackageId};
 use crate::relation::{Relation, RelationError, check_package_name, parse_relations};
-use crate::version::Version;
+use crate::version::{Version, is_version};
 
 /// What an index says of a package. Cheap to copy; the fields are read from the text when they are asked for.
 #[derive(Clone, Copy)]
@@ -277,11 +277,13 @@ impl PackagePart {
     pub(crate) fn is_well_formed(self, value: &str) -> bool {
         match self {
             PackagePart::Name => check_package_name(value).is_ok(),
-            PackagePart::Version => value.parse::<Version>().is_ok(),
-            PackagePart::Architecture => value.parse::<Architecture>().is_ok(),
+            PackagePart::Version => is_version(value),
+            PackagePart::Architecture => is_architecture(value),
             PackagePart::FileName => is_file_name(value),
             PackagePart::Size => value.parse::<u64>().is_ok(),
-            PackagePart::Digest => value.parse::<Sha256>().is_ok(),
+            PackagePart::Digest => {
+                value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit())
+            }
         }
     }
 }

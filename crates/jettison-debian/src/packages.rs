@@ -62,6 +62,8 @@ struct Entry {
     name_start: u32,
     name_length: u32,
     has_provides: bool,
+    /// Whether every system has it: it is essential, or of the priority `required`.
+    is_basic: bool,
 }
 
 /// The number of a package in an index.
@@ -165,6 +167,7 @@ impl PackagesIndex {
                     name_start: position(scanned.name.as_ptr() as usize - base),
                     name_length: position(scanned.name.len()),
                     has_provides: scanned.provides.is_some(),
+                    is_basic: scanned.is_basic,
                 });
             }
         }
@@ -201,9 +204,6 @@ impl PackagesIndex {
     /// Finds the candidate of every name, and sets up the ways to find packages.
     fn sorted(mut self, policy: &Policy<'_>) -> PackagesIndex {
         self.choose_candidates(policy);
-        let mut by_name: Vec<u32> = (0..position(self.entries.len())).collect();
-        by_name.sort_by_key(|&at| self.name_of(&self.entries[at as usize]));
-        self.by_name = by_name;
         let mut providers: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
         let is_provider =
             |package: &Package<'_>| self.entries[package.id().0 as usize].has_provides;
@@ -224,28 +224,38 @@ impl PackagesIndex {
 
     fn choose_candidates(&mut self, policy: &Policy<'_>) {
         let entries = std::mem::take(&mut self.entries);
-        let mut order: Vec<u32> = (0..position(entries.len())).collect();
-        order.sort_by_key(|&at| self.name_of(&entries[at as usize]));
-        // The place in the order of texts, and what stands there.
+        let mut order: Vec<(&str, u32)> = (0..)
+            .zip(&entries)
+            .map(|(at, entry)| (self.name_of(entry), at))
+            .collect();
+        order.sort_unstable();
+        // By name: the place in the order of texts, and what stands there.
         let mut kept: Vec<(u32, Entry)> = Vec::with_capacity(entries.len());
-        let is_same = |a: &u32, b: &u32| {
-            self.name_of(&entries[*a as usize]) == self.name_of(&entries[*b as usize])
-        };
         let mut others = Vec::new();
-        for group in order.chunk_by(is_same) {
-            let versions: Vec<Package<'_>> = group
-                .iter()
-                .map(|&at| self.package_of(entries[at as usize], PackageId(0)))
-                .collect();
-            let best = policy.candidate(&versions);
-            if let (Some(best), Some(&place)) = (best, group.first()) {
-                kept.push((place, entries[group[best] as usize]));
+        for group in order.chunk_by(|(a, _), (b, _)| a == b) {
+            let best = match group {
+                [_] if policy.takes_anything() => Some(0),
+                _ => {
+                    let package = |&(_, at): &(&str, u32)| {
+                        self.package_of(entries[at as usize], PackageId(0))
+                    };
+                    policy.candidate(&group.iter().map(package).collect::<Vec<_>>())
+                }
+            };
+            if let (Some(best), Some(&(_, place))) = (best, group.first()) {
+                kept.push((place, entries[group[best].1 as usize]));
             }
             let rest = (0..group.len()).filter(|&at| Some(at) != best);
-            others.extend(rest.map(|at| entries[group[at] as usize]));
+            others.extend(rest.map(|at| entries[group[at].1 as usize]));
         }
-        kept.sort_by_key(|(place, _)| *place);
-        self.entries = kept.into_iter().map(|(_, entry)| entry).collect();
+        let mut places: Vec<u32> = (0..position(kept.len())).collect();
+        places.sort_unstable_by_key(|&at| kept[at as usize].0);
+        self.entries = places.iter().map(|&at| kept[at as usize].1).collect();
+        let mut by_name = vec![0; kept.len()];
+        for (place, &at) in (0..).zip(&places) {
+            by_name[at as usize] = place;
+        }
+        self.by_name = by_name;
         self.others = others;
     }
 
@@ -287,6 +297,15 @@ impl PackagesIndex {
         (0..position(self.entries.len())).map(|at| self.at(at))
     }
 
+    /// The packages that are essential or of the priority `required`, and the one called `other`, in the order of the
+    /// index.
+    pub(crate) fn basic(&self, other: &str) -> impl Iterator<Item = Package<'_>> {
+        let entries = (0..).zip(&self.entries);
+        let basic =
+            entries.filter(move |(_, entry)| entry.is_basic || self.name_of(entry) == other);
+        basic.map(|(at, entry)| self.package_of(*entry, PackageId(at)))
+    }
+
     /// The candidate called `name`.
     pub fn get(&self, name: &str) -> Option<Package<'_>> {
         let found = self
@@ -315,6 +334,11 @@ impl PackagesIndex {
         let others = || self.others.get(at.checked_sub(self.entries.len())?);
         let entry = self.entries.get(at).or_else(others)?;
         Some(self.package_of(*entry, id))
+    }
+
+    /// The texts of the index files, in the order of the archives.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.text.as_str())
     }
 
     /// The packages that provide the virtual package `name`, in the order of the index, each with the versions in

@@ -149,13 +149,13 @@ impl<'p> Policy<'p> {
         }
     }
 
+    /// Whether the only version of a package is its candidate, whichever it is.
+    pub(crate) fn takes_anything(&self) -> bool {
+        self.pins.is_empty() && self.archives.iter().all(|(priority, _)| *priority > 0)
+    }
+
     /// The position of the candidate among all versions of one package; of equals, the first.
     pub(crate) fn candidate(&self, versions: &[Package<'_>]) -> Option<usize> {
-        if let [only] = versions
-            && self.pins.is_empty()
-        {
-            return (self.priority(only) > 0).then_some(0);
-        }
         let ranked = versions
             .iter()
             .map(|one| (self.priority(one), one.version()));

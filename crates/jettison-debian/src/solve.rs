@@ -12,11 +12,17 @@ use resolvo::{Problem, Solver, UnsolvableOrCancelled};
 use crate::package::Package;
 use crate::packages::PackagesIndex;
 use crate::relation::Relation;
+use crate::solve::explain::explain;
+use crate::solve::mark::mark;
+use crate::solve::order::Order;
 use crate::solve::provider::Provider;
 use crate::solve::reason::with_reasons;
 
 mod candidates;
 mod closure;
+mod explain;
+mod mark;
+mod order;
 mod provider;
 mod reason;
 
@@ -58,7 +64,7 @@ pub enum SolveError {
     Unsatisfiable {
         /// What was to be installed.
         roots: Vec<Relation>,
-        /// Which relations stand in the way: a tree in text, without a line feed at its end.
+        /// Which relations stand in the way, in lines, without a line feed at the end.
         explanation: String,
     },
     /// Packages of an exact list do not exist.
@@ -80,17 +86,23 @@ pub fn resolve<'a>(
     roots: &[Relation],
     options: &SolveOptions,
 ) -> Result<Resolution<'a>, SolveError> {
-    let packages = satisfy(index, roots, options)?;
+    let order = Order::new(index);
+    let packages = match mark(index, roots, options, &order) {
+        Some(packages) => packages,
+        None => satisfy(&order, roots, options)?,
+    };
     let chosen = with_reasons(index, roots, packages, options);
     Ok(Resolution { chosen })
 }
 
+/// Any packages that satisfy `roots`, if there are such, or why there are none.
 fn satisfy<'a>(
-    index: &'a PackagesIndex,
+    order: &Order<'a>,
     roots: &[Relation],
     options: &SolveOptions,
 ) -> Result<Vec<Package<'a>>, SolveError> {
-    let provider = Provider::new(index, options);
+    let index = order.index();
+    let provider = Provider::new(order, options);
     let requirements = roots
         .iter()
         .filter_map(|root| provider.requirement(root, None))
@@ -107,7 +119,8 @@ fn satisfy<'a>(
             Ok(packages)
         }
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
-            let explanation = conflict.display_user_friendly(&solver).to_string();
+            let explanation = explain(order, roots, options)
+                .unwrap_or_else(|| conflict.display_user_friendly(&solver).to_string());
             Err(SolveError::Unsatisfiable {
                 roots: roots.to_vec(),
                 explanation: explanation.trim_end().to_owned(),

@@ -64,30 +64,11 @@ impl FromStr for Version {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Version, VersionError> {
-        let fail = |problem| VersionError {
+        let parts = parse_parts(text).map_err(|problem| VersionError {
             text: text.to_owned(),
             problem,
-        };
-        if text.is_empty() {
-            return Err(fail("it is empty"));
-        }
-        if !text.bytes().all(is_version_character) {
-            return Err(fail("it holds a character that no version may hold"));
-        }
-        let (epoch, start) = match text.split_once(':') {
-            Some((epoch, _)) => (parse_epoch(epoch).map_err(fail)?, epoch.len() + 1),
-            None => (0, 0),
-        };
-        let end = match text[start..].rfind('-') {
-            Some(hyphen) if start + hyphen + 1 == text.len() => {
-                return Err(fail("its revision is empty"));
-            }
-            Some(hyphen) => start + hyphen,
-            None => text.len(),
-        };
-        if start == end {
-            return Err(fail("its upstream version is empty"));
-        }
+        })?;
+        let Parts { epoch, start, end } = parts;
         Ok(Version {
             text: text.to_owned(),
             epoch,
@@ -95,6 +76,42 @@ impl FromStr for Version {
             revision: ((end + 1).min(text.len()), text.len()),
         })
     }
+}
+
+/// Where the parts of a version are.
+struct Parts {
+    epoch: u32,
+    /// The start of the upstream version.
+    start: usize,
+    /// Its end, where a hyphen stands if there is a revision.
+    end: usize,
+}
+
+fn parse_parts(text: &str) -> Result<Parts, &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if !text.bytes().all(is_version_character) {
+        return Err("it holds a character that no version may hold");
+    }
+    let (epoch, start) = match text.split_once(':') {
+        Some((epoch, _)) => (parse_epoch(epoch)?, epoch.len() + 1),
+        None => (0, 0),
+    };
+    let end = match text[start..].rfind('-') {
+        Some(hyphen) if start + hyphen + 1 == text.len() => return Err("its revision is empty"),
+        Some(hyphen) => start + hyphen,
+        None => text.len(),
+    };
+    if start == end {
+        return Err("its upstream version is empty");
+    }
+    Ok(Parts { epoch, start, end })
+}
+
+/// Whether `text` is a version.
+pub(crate) fn is_version(text: &str) -> bool {
+    parse_parts(text).is_ok()
 }
 
 fn is_version_character(byte: u8) -> bool {

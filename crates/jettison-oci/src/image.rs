@@ -21,6 +21,14 @@ pub struct Layer {
     pub diff_id: DiffId,
     /// Where the blob is.
     pub blob: Descriptor,
+    /// What is in it. Of a layer that nobody has read yet this is not known: its blob may not be in the store, and that
+    /// its tar is `diff_id` has not been checked.
+    pub measure: Option<Measure>,
+}
+
+/// What reading a layer tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
     /// The sum of the sizes of the regular files; a file with several names counts once.
     pub unpacked_size: u64,
     /// The number of entries that are neither directories nor whiteouts.
@@ -28,32 +36,47 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// The sum of the sizes of the regular files. A layer that nobody has read counts as much as its blob.
+    pub fn unpacked_size(&self) -> u64 {
+        let measured = self.measure.map(|measure| measure.unpacked_size);
+        measured.unwrap_or(self.blob.size)
+    }
+
+    /// The number of entries that are neither directories nor whiteouts, as far as it is known.
+    pub fn files(&self) -> u64 {
+        self.measure.map_or(0, |measure| measure.files)
+    }
+
     /// The descriptor for a manifest: an OCI media type, and what we know about the layer.
     fn descriptor(&self) -> Descriptor {
         let mut descriptor = self.blob.clone();
         descriptor.media_type = descriptor.media_type.to_oci();
-        descriptor
-            .annotations
-            .insert(UNPACKED_SIZE.to_owned(), self.unpacked_size.to_string());
-        descriptor
-            .annotations
-            .insert(FILES.to_owned(), self.files.to_string());
+        if let Some(measure) = self.measure {
+            descriptor.annotations.extend([
+                (UNPACKED_SIZE.to_owned(), measure.unpacked_size.to_string()),
+                (FILES.to_owned(), measure.files.to_string()),
+            ]);
+        }
         descriptor
     }
 
-    /// The layer that `descriptor` tells of, if it says what only we write down.
-    fn from_descriptor(diff_id: DiffId, descriptor: &Descriptor) -> Option<Layer> {
+    /// The layer that `descriptor` tells of. Only we write down what is in it.
+    fn from_descriptor(diff_id: DiffId, descriptor: &Descriptor) -> Layer {
         let number = |name: &str| descriptor.annotations.get(name)?.parse().ok();
+        let measure = number(UNPACKED_SIZE)
+            .zip(number(FILES))
+            .map(|(unpacked_size, files)| Measure {
+                unpacked_size,
+                files,
+            });
         let mut blob = descriptor.clone();
         blob.annotations.remove(UNPACKED_SIZE);
         blob.annotations.remove(FILES);
-        let (unpacked_size, files) = (number(UNPACKED_SIZE)?, number(FILES)?);
-        Some(Layer {
+        Layer {
             diff_id,
             blob,
-            unpacked_size,
-            files,
-        })
+            measure,
+        }
     }
 }
 
@@ -83,12 +106,6 @@ pub enum ImageError {
     Config {
         /// What the JSON reader said.
         reason: String,
-    },
-    /// A layer's descriptor lacks what we write down beside it.
-    #[error("layer {digest} has no `{UNPACKED_SIZE}` and `{FILES}` annotations")]
-    Unmeasured {
-        /// The layer's blob.
-        digest: Digest,
     },
 }
 
@@ -132,12 +149,8 @@ impl Image {
         check_count(&config, manifest.layers.len())?;
         let layers = config.rootfs.diff_ids.iter().zip(&manifest.layers);
         let layers = layers
-            .map(|(diff_id, blob)| {
-                Layer::from_descriptor(*diff_id, blob).ok_or(ImageError::Unmeasured {
-                    digest: blob.digest,
-                })
-            })
-            .collect::<Result<_, _>>()?;
+            .map(|(diff_id, blob)| Layer::from_descriptor(*diff_id, blob))
+            .collect();
         Image::of_parts(config, config_json, layers)
     }
 
@@ -227,14 +240,14 @@ impl Image {
     pub fn unpacked_size(&self) -> u64 {
         self.layers()
             .iter()
-            .fold(0, |sum, layer| sum.saturating_add(layer.unpacked_size))
+            .fold(0, |sum, layer| sum.saturating_add(layer.unpacked_size()))
     }
 
     /// The sum of the layers' numbers of files.
     pub fn files(&self) -> u64 {
         self.layers()
             .iter()
-            .fold(0, |sum, layer| sum.saturating_add(layer.files))
+            .fold(0, |sum, layer| sum.saturating_add(layer.files()))
     }
 
     /// The size of the blobs: layers and configuration.
@@ -265,8 +278,10 @@ mod tests {
         Layer {
             diff_id: DiffId(Digest::of(name.as_bytes())),
             blob: Descriptor::new(MediaType::DockerLayerTarGzip, Digest::of(b"blob"), 4),
-            unpacked_size: 100,
-            files: 3,
+            measure: Some(Measure {
+                unpacked_size: 100,
+                files: 3,
+            }),
         }
     }
 
@@ -307,6 +322,20 @@ mod tests {
         assert_eq!(again.manifest_digest(), image.manifest_digest());
         assert_eq!((again.unpacked_size(), again.files()), (200, 6));
         assert_eq!(again.layers()[1].blob.annotations, BTreeMap::new());
+    }
+
+    #[test]
+    fn a_layer_that_nobody_has_read_counts_as_its_blob() {
+        let unread = Layer {
+            measure: None,
+            ..layer("a")
+        };
+        let image = Image::new(config(&["a"]), vec![unread]).unwrap();
+        let manifest = Manifest::from_json(&image.manifest().to_json()).unwrap();
+        assert_eq!(manifest.layers[0].annotations, BTreeMap::new());
+        let again = Image::from_manifest(&manifest, image.config_json().to_vec()).unwrap();
+        assert_eq!(again.layers()[0].measure, None);
+        assert_eq!((again.unpacked_size(), again.files()), (4, 0));
     }
 
     #[test]

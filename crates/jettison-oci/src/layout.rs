@@ -14,6 +14,7 @@ mod import;
 mod original;
 mod prepare;
 mod save;
+mod watch;
 
 pub(crate) use crate::layout::archive::write_to;
 pub(crate) use crate::layout::export::check_content;
@@ -23,7 +24,7 @@ pub use crate::layout::export::{
 };
 pub use crate::layout::import::{
     ImportSelection, ImportSource, ImportedImage, import_archive, import_from_layout,
-    import_images, import_layout,
+    import_images, import_layout, import_whole,
 };
 pub use crate::layout::original::{Original, export_original};
 pub(crate) use crate::layout::prepare::{Blob, Prepared};
@@ -106,6 +107,14 @@ pub enum ExportError {
         path: PathBuf,
         /// The name, and those that there are.
         name: String,
+    },
+    /// Several images may be meant.
+    #[error("{} has several images: {}", .path.display(), .names.join(", "))]
+    Several {
+        /// The directory or file.
+        path: PathBuf,
+        /// The names of those that have one.
+        names: Vec<String>,
     },
     /// A file of the layout is not the JSON that it should be.
     #[error("cannot read {what} of the image layout")]

@@ -32,22 +32,23 @@ pub use crate::descriptor::{Descriptor, Platform};
 pub use crate::digest::{
     ChainId, DiffId, Digest, DigestParseError, Hasher, ImageId, ManifestDigest,
 };
-pub use crate::image::{Image, ImageError, Layer};
+pub use crate::image::{Image, ImageError, Layer, Measure};
 pub use crate::layout::{
     Annotations, Destination, ExportContent, ExportError, ExportFormat, ExportImage, ExportOptions,
     ExportSettings, Exported, ExportedImage, ImportSelection, ImportSource, ImportedImage,
     MediaTypes, Original, PlatformAnnotations, Recompression, SavedImage, Sink, Timestamps, export,
     export_image, export_original, import_archive, import_from_layout, import_images,
-    import_layout, save_images,
+    import_layout, import_whole, save_images,
 };
 pub use crate::manifest::{ImageIndex, Manifest};
 pub use crate::media_type::MediaType;
 pub use crate::reference::{Reference, ReferenceParseError};
 pub use crate::registry::{
-    Clock, Credentials, Headers, HostOptions, Keys, Method, Mirror, MirrorParseError, Naming,
-    Originals, Patience, PlatformNeed, PullRequest, Pulled, PushRequest, Pushed, RegistryClient,
-    RegistryError, RegistryOptions, RepositoryArtifacts, Request, RequestBody, Response, Transfer,
-    TransferObserver, Transport, TransportError, Unwatched, Url, base64, from_base64,
+    Clock, Credentials, Headers, HostOptions, Keys, LayerNeed, Method, Mirror, MirrorParseError,
+    Naming, Originals, Patience, PlatformNeed, PullRequest, Pulled, PulledOriginal, PushRequest,
+    Pushed, RegistryClient, RegistryError, RegistryOptions, RepositoryArtifacts, Request,
+    RequestBody, Response, Transfer, TransferObserver, Transport, TransportError, Unwatched, Url,
+    base64, from_base64,
 };
 pub use crate::rootfs::{
     LocalMode, RootfsFiles, RootfsImage, RootfsSettings, export_rootfs_directory,

@@ -8,6 +8,7 @@
 //! ├── blobs/sha256/<hex> the content
 //! ├── images/<hex>       image ID → the digest of its manifest
 //! ├── notes/             what is known about blobs beside their bytes
+//! ├── pulling/<hex>      blobs that are being fetched, or whose fetching was broken off
 //! ├── tmp/               files that are being written
 //! ├── lock               for users of the store: shared while working, exclusive while pruning
 //! ├── index.lock         held while `index.json` is replaced
@@ -17,16 +18,19 @@
 //! A file appears by rename, whole or not at all, so a killed process leaves nothing that the next
 //! one would trip over. Blobs are checked against their digests whenever they are read.
 
+mod absent;
 mod blob;
 mod collect;
 mod index;
 mod notes;
+mod partial;
 
 pub use crate::store::blob::{BlobReader, BlobWriter};
 pub use crate::store::collect::StoredBlob;
 pub use crate::store::index::TaggedImage;
 pub(crate) use crate::store::index::{CREATED, IMAGE_NAME, REF_NAME};
 pub use crate::store::notes::Origin;
+pub(crate) use crate::store::partial::PartialBlob;
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timestamps};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, Timestamps};
 use rustix::io::Errno;
 
 use crate::sandbox::SandboxError;
@@ -81,6 +81,9 @@ fn forget_copies(upper: &Path, lowers: &[PathBuf], directory: &Path) -> rustix::
         let Some(copy) = open_directory(upper, directory)? else {
             break;
         };
+        if !is_empty(copy.as_fd())? {
+            break;
+        }
         let Some(original) = first_original(lowers, directory)? else {
             break;
         };
@@ -102,11 +105,26 @@ fn forget_copies(upper: &Path, lowers: &[PathBuf], directory: &Path) -> rustix::
 
 fn first_original(lowers: &[PathBuf], directory: &Path) -> rustix::io::Result<Option<OwnedFd>> {
     for lower in lowers {
+        // In a long chain of layers most have nothing there, which is found out by less than by opening it.
+        let path = lower.join(directory);
+        let found = rustix::fs::statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_err_and(|error| error == Errno::NOENT) {
+            continue;
+        }
         if let Some(original) = open_directory(lower, directory)? {
             return Ok(Some(original));
         }
     }
     Ok(None)
+}
+
+fn is_empty(directory: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Opens a directory below `root`; `None` if there is none, or something in between is a symlink.

@@ -1,11 +1,14 @@
 //! Base images assembled from Debian packages.
 
 mod assemble;
+mod bill;
+mod changelog;
 mod contents;
 mod distroless;
 mod family;
 mod generate;
 mod levels;
+mod link;
 mod platform;
 mod recipe;
 mod slices;
@@ -18,6 +21,7 @@ mod unpacked;
 pub use crate::base::assemble::{
     AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
 };
+pub use crate::base::changelog::security_fixes;
 pub use crate::base::distroless::{
     DistrolessError, DistrolessImage, DistrolessRequest, FileFact, LocalPackage, PackageFacts,
     SliceFacts, assemble_distroless,
@@ -26,9 +30,11 @@ pub use crate::base::family::{
     DistrolessBase, DistrolessNameError, DistrolessVariant, Levels, Recipes, codename,
 };
 pub use crate::base::levels::choose_packages;
+pub use crate::base::link::{LinkError, LinkRequest, ModuleReason, NeededModules, needed_modules};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{
-    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser,
+    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,
+    RecipeUser, is_module_name,
 };
 pub use crate::base::slices::Slice;
 pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};

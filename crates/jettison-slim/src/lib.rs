@@ -19,10 +19,11 @@ pub use jettison_build::timestamp;
 pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, DebianBase, DebianBaseError, DebianVariant,
     DistrolessBase, DistrolessError, DistrolessImage, DistrolessNameError, DistrolessRequest,
-    DistrolessVariant, Downloads, FileFact, Generator, Levels, LocalPackage, PackageFacts, Recipe,
-    RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser, Recipes, Slice,
-    SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
-    debian_architecture,
+    DistrolessVariant, Downloads, FileFact, Generator, Levels, LinkError, LinkRequest,
+    LocalPackage, ModuleReason, NeededModules, PackageFacts, Recipe, RecipeContent, RecipeError,
+    RecipeFile, RecipeGroup, RecipeLink, RecipePart, RecipeUser, Recipes, Slice, SliceFacts,
+    assemble, assemble_distroless, base_reference, choose_packages, codename, debian_architecture,
+    is_module_name, needed_modules, security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

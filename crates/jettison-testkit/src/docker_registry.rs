@@ -25,6 +25,8 @@ pub struct RegistryDemands {
     pub htpasswd: Option<String>,
     /// The files of a certificate and its key.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// The URL of another registry, of which it keeps and hands out what it is asked for.
+    pub cache_of: Option<String>,
 }
 
 impl DockerRegistry {
@@ -65,6 +67,11 @@ impl DockerRegistry {
     pub fn restart(&self) {
         self.kill();
         self.run();
+    }
+
+    /// Ends it. It can be restarted.
+    pub fn stop(&self) {
+        self.kill();
     }
 
     /// Forgets all uploads that are under way.
@@ -130,6 +137,10 @@ fn configuration(directory: &Path, port: u16, demands: &RegistryDemands) -> Stri
         let (certificate, key) = (certificate.display(), key.display());
         let tls = format!("  tls: {{certificate: {certificate}, key: {key}}}\n");
         text.push_str(&tls);
+    }
+    if let Some(url) = &demands.cache_of {
+        let proxy = format!("proxy: {{remoteurl: '{url}'}}\n");
+        text.push_str(&proxy);
     }
     if let Some(line) = &demands.htpasswd {
         let path = directory.join("htpasswd");

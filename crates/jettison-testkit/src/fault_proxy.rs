@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub enum Mishap {
     Flipped(usize),
     /// The answer waits.
     Delayed(Duration),
+    /// The answer's body comes in pieces of so many bytes, with pauses between them.
+    Trickled(usize, Duration),
     /// There is this answer, a status and headers, in place of the server's.
     Instead(u16, Vec<(String, String)>),
     /// A header of the answer has this value.
@@ -34,6 +36,8 @@ pub enum Mishap {
     SentFlipped,
     /// The server does what it is asked, and nobody hears its answer.
     Unheard,
+    /// What stands behind the question mark of the address does not arrive.
+    Unasked,
 }
 
 impl fmt::Debug for Mishap {
@@ -43,6 +47,7 @@ impl fmt::Debug for Mishap {
             Mishap::Cut(end) => write!(formatter, "cut after {end}"),
             Mishap::Flipped(place) => write!(formatter, "flipped at {place}"),
             Mishap::Delayed(time) => write!(formatter, "delayed by {time:?}"),
+            Mishap::Trickled(size, pause) => write!(formatter, "{size} bytes each {pause:?}"),
             Mishap::Instead(status, _) => write!(formatter, "status {status}"),
             Mishap::Header(name, value) => write!(formatter, "{name}: {value}"),
             Mishap::Shortened(end) => write!(formatter, "shortened to {end}"),
@@ -51,6 +56,7 @@ impl fmt::Debug for Mishap {
             Mishap::HalfSent(_) => formatter.write_str("half sent"),
             Mishap::SentFlipped => formatter.write_str("sent flipped"),
             Mishap::Unheard => formatter.write_str("unheard"),
+            Mishap::Unasked => formatter.write_str("unasked"),
         }
     }
 }
@@ -75,6 +81,16 @@ pub struct MishapPlan {
 pub struct FaultProxy {
     address: SocketAddr,
     plan: Arc<Mutex<Option<MishapPlan>>>,
+    log: Arc<Mutex<Log>>,
+}
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Log {
+    /// Method and path of each request.
+    requests: Vec<String>,
+    /// The header `Range` of those that have one.
+    ranges: Vec<String>,
 }
 
 struct Message {
@@ -95,20 +111,38 @@ impl FaultProxy {
         let address = address.expect("a bound socket has an address");
         let plan = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&plan);
+        let requests = Arc::new(Mutex::new(Log::default()));
+        let log = Arc::clone(&requests);
         let upstream = upstream.to_owned();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (plan, upstream) = (Arc::clone(&shared), upstream.clone());
+                let (plan, log) = (Arc::clone(&shared), Arc::clone(&log));
+                let upstream = upstream.clone();
+                let serve = move || serve(&client, &upstream, (&plan, &log));
                 // A connection that breaks is what this is for.
-                thread::spawn(move || serve(&client, &upstream, &plan).unwrap_or_default());
+                thread::spawn(move || serve().unwrap_or_default());
             }
         });
-        FaultProxy { address, plan }
+        FaultProxy {
+            address,
+            plan,
+            log: requests,
+        }
     }
 
     /// The host and the port.
     pub fn authority(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Method and path of all requests since this was asked before.
+    pub fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.log).requests)
+    }
+
+    /// The header `Range` of all requests that had one.
+    pub fn ranges(&self) -> Vec<String> {
+        lock(&self.log).ranges.clone()
     }
 
     /// Lets this happen from now on, and nothing else.
@@ -141,11 +175,23 @@ fn mishap(plan: &Mutex<Option<MishapPlan>>, request: &Message) -> Option<Mishap>
     Some(plan.mishap.clone())
 }
 
-fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -> io::Result<()> {
+fn serve(
+    client: &TcpStream,
+    upstream: &str,
+    (plan, log): (&Mutex<Option<MishapPlan>>, &Mutex<Log>),
+) -> io::Result<()> {
     client.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut reader = BufReader::new(client);
     while let Some(mut request) = read_message(&mut reader, true)? {
         let is_head = request.first_line.starts_with("HEAD ");
+        let asked = request.first_line.trim_end_matches(" HTTP/1.1").to_owned();
+        let mut headers = request.headers.iter();
+        let range = headers.find(|(name, _)| name.eq_ignore_ascii_case("range"));
+        let range = range.map(|(_, range)| range.clone());
+        let mut log_now = lock(log);
+        log_now.requests.push(asked);
+        log_now.ranges.extend(range);
+        drop(log_now);
         let mishap = mishap(plan, &request);
         match &mishap {
             Some(Mishap::Closed) => return Ok(()),
@@ -179,6 +225,11 @@ fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -
                 }
             }
             Some(Mishap::Delayed(time)) => thread::sleep(*time),
+            Some(Mishap::Unasked) => {
+                let asked = request.first_line.split_once('?');
+                let bare = asked.map(|(path, _)| format!("{path} HTTP/1.1"));
+                request.first_line = bare.unwrap_or(request.first_line);
+            }
             _ => {}
         }
         request
@@ -197,6 +248,10 @@ fn serve(client: &TcpStream, upstream: &str, plan: &Mutex<Option<MishapPlan>>) -
             .retain(|(name, _)| !name.eq_ignore_ascii_case("connection"));
         if let Some(Mishap::Unheard) = mishap {
             return Ok(());
+        }
+        if let Some(Mishap::Trickled(size, pause)) = mishap {
+            trickle(client, &answer, size, pause)?;
+            continue;
         }
         let end = spoil(&mut answer, mishap.as_ref());
         write_message(client, &answer, end)?;
@@ -239,6 +294,25 @@ fn spoil(answer: &mut Message, mishap: Option<&Mishap>) -> usize {
         _ => {}
     }
     usize::MAX
+}
+
+/// Writes a message piece by piece.
+fn trickle(
+    mut client: &TcpStream,
+    answer: &Message,
+    size: usize,
+    pause: Duration,
+) -> io::Result<()> {
+    write_message(client, answer, 0)?;
+    for piece in answer.body.chunks(size.max(1)) {
+        client.write_all(piece)?;
+        thread::sleep(pause);
+    }
+    Ok(())
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read_message(reader: &mut impl BufRead, has_body: bool) -> io::Result<Option<Message>> {

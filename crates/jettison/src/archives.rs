@@ -5,15 +5,26 @@ use std::fs;
 use std::path::Path;
 
 use jettison_debian::{
-    AptSource, Architecture, Archive, ArchiveSource, Freshness, Keyring, Sources, SourcesFormat,
-    apt_sources,
+    AptSource, Architecture, Archive, ArchiveSource, Keyring, Sources, SourcesFormat, apt_sources,
 };
+
+use crate::settings::{DebianSettings, FurtherArchive};
 
 /// The archive of hosts that have no apt sources for the suite.
 const DEFAULT_ARCHIVE: &str = "http://ftp.debian.org/debian";
 
-/// The codenames of Debian's releases that have an archive of security updates by this name.
-const DEBIAN_RELEASES: [&str; 4] = ["forky", "trixie", "bookworm", "bullseye"];
+/// The releases that Debian's main archive has.
+const RELEASES: [&str; 9] = [
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "oldstable",
+    "stable",
+    "testing",
+    "sid",
+    "unstable",
+];
 
 /// The archives of one suite, and what is missing among them.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,23 +43,15 @@ pub(crate) fn archives(
     host: &[AptSource],
 ) -> Archives {
     let of_host = |wanted: &str| {
-        host.iter()
-            .filter(|source| source.enabled && source.types.iter().any(|kind| kind == "deb"))
-            .find(|source| {
-                source.archive.suite == wanted
-                    && source.archive.components.iter().any(|name| name == "main")
-            })
-            .map(|source| source.archive.uri.clone())
-    };
-    // A mirror of one release of Debian has the others, too.
-    let like_host = |security: bool| {
-        DEBIAN_RELEASES
-            .iter()
-            .find_map(|codename| match security {
-                true => of_host(&format!("{codename}-security")),
-                false => of_host(codename),
-            })
-            .filter(|_| DEBIAN_RELEASES.contains(&suite))
+        let usable = || host.iter().filter(|source| is_usable(source));
+        let exact = usable().find(|source| source.archive.suite == wanted);
+        // An archive of one release has the others, too.
+        let other = || {
+            let kind = release_kind(wanted)?;
+            usable().find(|source| release_kind(&source.archive.suite) == Some(kind))
+        };
+        let source = exact.or_else(other)?;
+        Some(source.archive.uri.trim_end_matches('/').to_string())
     };
     let main = |uri: &str, suite: &str| Archive {
         uri: uri.trim_end_matches('/').to_string(),
@@ -58,7 +61,6 @@ pub(crate) fn archives(
     let uri = chosen
         .map(str::to_string)
         .or_else(|| of_host(suite))
-        .or_else(|| like_host(false))
         .unwrap_or_else(|| DEFAULT_ARCHIVE.to_string());
     let mut list = vec![main(&uri, suite)];
     if ["sid", "unstable", "experimental"].contains(&suite) {
@@ -68,7 +70,7 @@ pub(crate) fn archives(
     let security_suite = format!("{suite}-security");
     // A chosen archive is the only one that is asked, unless another was chosen for security.
     let of_host = if chosen.is_none() {
-        of_host(&security_suite).or_else(|| like_host(true))
+        of_host(&security_suite)
     } else {
         None
     };
@@ -85,19 +87,63 @@ pub(crate) fn archives(
     Archives { list, note: None }
 }
 
-/// `archives` with the keys that Debian signs with.
-pub(crate) fn debian_sources(archives: Vec<Archive>, architecture: Architecture) -> Sources {
-    let keyring = Keyring::debian();
-    let source = |archive| ArchiveSource {
-        archive,
-        keyring: keyring.clone(),
-        priority: None,
-        freshness: Freshness::Checked,
-    };
-    Sources {
-        list: archives.into_iter().map(source).collect(),
-        architecture,
-        pins: Vec::new(),
+/// Whether binary packages of Debian's own can come from the source.
+fn is_usable(source: &AptSource) -> bool {
+    source.enabled
+        && source.types.iter().any(|kind| kind == "deb")
+        && source.archive.components.iter().any(|name| name == "main")
+}
+
+/// What a suite of a release of Debian's is, without the release's name; nothing, if it is none.
+fn release_kind(suite: &str) -> Option<&str> {
+    let rest = RELEASES.iter().find_map(|name| suite.strip_prefix(name))?;
+    matches!(rest, "" | "-updates" | "-security").then_some(rest)
+}
+
+impl Archives {
+    /// The archives with the keys that Debian signs with, and those that the settings add to them.
+    pub(crate) fn sources(
+        &self,
+        architecture: Architecture,
+        settings: &DebianSettings,
+    ) -> Result<Sources, String> {
+        let keyring = Keyring::debian();
+        let source = |archive: &Archive| ArchiveSource {
+            archive: archive.clone(),
+            keyring: keyring.clone(),
+            priority: None,
+            freshness: settings.freshness,
+        };
+        let mut list: Vec<ArchiveSource> = self.list.iter().map(source).collect();
+        for further in settings.archives_for(self.suite()) {
+            list.push(further.source()?);
+        }
+        Ok(Sources {
+            list,
+            architecture,
+            pins: settings.pins.clone(),
+        })
+    }
+
+    /// All that tells these sources from others, in lines.
+    pub(crate) fn identity(&self, settings: &DebianSettings) -> String {
+        let further = settings.archives_for(self.suite());
+        let all = self.list.iter().chain(further.map(FurtherArchive::archive));
+        let line = |archive: &Archive| {
+            format!(
+                "{} {} {}\n",
+                archive.uri,
+                archive.suite,
+                archive.components.join(" ")
+            )
+        };
+        let pins = settings.pins.iter().map(|pin| format!("{pin:?}\n"));
+        all.map(line).chain(pins).collect()
+    }
+
+    /// The suite that was asked for.
+    fn suite(&self) -> &str {
+        self.list.first().map_or("", |archive| &archive.suite)
     }
 }
 
@@ -166,14 +212,31 @@ deb http://mirror.example/security bookworm-security main
     }
 
     #[test]
-    fn a_suite_that_the_host_does_not_use_comes_from_the_default() {
+    fn another_release_comes_from_the_hosts_archive() {
         check(
             "trixie",
             None,
             expect![[r"
-            http://ftp.debian.org/debian trixie main
-            http://ftp.debian.org/debian trixie-updates main
-            no archive of trixie-security is known"]],
+            http://mirror.example/debian trixie main
+            http://mirror.example/debian trixie-updates main
+            http://mirror.example/security trixie-security main"]],
+        );
+    }
+
+    #[test]
+    fn a_suite_that_is_none_of_debians_comes_from_the_default() {
+        check(
+            "sid",
+            None,
+            expect!["http://mirror.example/debian sid main"],
+        );
+        check(
+            "kali-rolling",
+            None,
+            expect![[r"
+            http://ftp.debian.org/debian kali-rolling main
+            http://ftp.debian.org/debian kali-rolling-updates main
+            no archive of kali-rolling-security is known"]],
         );
     }
 

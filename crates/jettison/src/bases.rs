@@ -5,26 +5,31 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use jettison_build::{Bases, Engine, EpochSource, Remotes};
-use jettison_debian::{AptSource, Architecture, NoIndexCache, Supply};
+use jettison_build::{Bases, Engine, EpochSource, FoundBase, Remotes};
+use jettison_debian::{AptSource, Architecture, Supply};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Image, Naming, PlatformNeed, PullRequest, Reference, import_from_layout, import_layout,
+    Image, LayerNeed, Naming, PlatformNeed, PullRequest, Reference, import_from_layout,
+    import_layout,
 };
 use jettison_slim::{
     AssembleRequest, DebianBase, DistrolessBase, assemble, base_reference, debian_architecture,
 };
 
-use crate::archives::{archives, debian_sources, host_sources};
+use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
 use crate::family::Family;
+use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::registry::{Registries, hint};
 use crate::remote::LayoutReference;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
+
+/// How addresses of images in layouts begin.
+pub(crate) const OCI_LAYOUT: &str = "oci-layout://";
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -40,7 +45,7 @@ pub(crate) struct SettingsBases<'a> {
     pull: bool,
     /// What names stood for, for a platform, when they were first asked for: one command sees one image, so that
     /// an original and its candidate have the same base.
-    known: RefCell<BTreeMap<(String, String), Image>>,
+    known: RefCell<BTreeMap<(String, String), FoundBase>>,
     /// Images of layouts that the command line names.
     layouts: BTreeMap<String, LayoutReference>,
     /// The time of the build context, and who knows those of other things.
@@ -50,17 +55,17 @@ pub(crate) struct SettingsBases<'a> {
 }
 
 impl Bases for SettingsBases<'_> {
-    fn base(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
+    fn base(&self, name: &str, platform: &Platform) -> Result<FoundBase, BoxError> {
         if let Some(layout) = self.layouts.get(name) {
             return self.layout(layout, platform);
         }
         let key = (name.to_string(), platform.to_string());
-        if let Some(image) = self.known.borrow().get(&key) {
-            return Ok(image.clone());
+        if let Some(found) = self.known.borrow().get(&key) {
+            return Ok(found.clone());
         }
-        let image = self.find(name, platform)?;
-        self.known.borrow_mut().insert(key, image.clone());
-        Ok(image)
+        let found = self.find(name, platform)?;
+        self.known.borrow_mut().insert(key, found.clone());
+        Ok(found)
     }
 
     fn epoch(&self, source: &EpochSource) -> Result<Option<i64>, BoxError> {
@@ -83,7 +88,7 @@ impl Bases for SettingsBases<'_> {
 
 impl SettingsBases<'_> {
     /// The image of a layout that has the name or digest, and the architecture.
-    fn layout(&self, layout: &LayoutReference, platform: &Platform) -> Result<Image, BoxError> {
+    fn layout(&self, layout: &LayoutReference, platform: &Platform) -> Result<FoundBase, BoxError> {
         // A manifest may be written otherwise in the store, and a digest may be an index's.
         let images = match &layout.digest {
             Some(digest) => import_from_layout(self.engine.store, &layout.path, digest)?,
@@ -105,7 +110,11 @@ impl SettingsBases<'_> {
         let is_meant = |image: &&&Image| image.config().architecture == platform.architecture;
         match (named.iter().find(is_meant), named.as_slice()) {
             // The only image is taken whatever it is for, as BuildKit takes a manifest that is in no index.
-            (Some(image), _) | (None, [image]) => Ok((*image).clone()),
+            (Some(image), _) | (None, [image]) => Ok(FoundBase {
+                image: (*image).clone(),
+                address: format!("oci-layout://{}", layout.path.display()),
+                digest: layout.digest,
+            }),
             (None, _) => Err(format!(
                 "the layout {} has no such image for {platform}",
                 layout.path.display()
@@ -114,7 +123,7 @@ impl SettingsBases<'_> {
         }
     }
 
-    fn find(&self, name: &str, platform: &Platform) -> Result<Image, BoxError> {
+    fn find(&self, name: &str, platform: &Platform) -> Result<FoundBase, BoxError> {
         let address = self.settings.base_address(name);
         let address = address.as_ref();
         if DistrolessBase::is_address(address) {
@@ -124,11 +133,15 @@ impl SettingsBases<'_> {
                 archive: self.archive,
                 now: self.now,
                 reporter: self.reporter,
+                entered: Some(self.engine.entered),
             };
             let base: DistrolessBase = address.parse()?;
             let architecture = debian_architecture(&platform.architecture, None)
                 .ok_or_else(|| format!("Debian has no packages for {platform}"))?;
-            return family.base(&base, &architecture, self.pull);
+            return Ok(assembled(
+                family.base(&base, &architecture, self.pull)?,
+                address,
+            ));
         }
         if address.starts_with("debian://") {
             if platform.architecture != Surroundings::architecture() {
@@ -137,17 +150,20 @@ impl SettingsBases<'_> {
                 )
                 .into());
             }
-            return self.debian(&address.parse()?);
+            return Ok(assembled(self.debian(&address.parse()?)?, address));
+        }
+        if let Some(layout) = address.strip_prefix(OCI_LAYOUT) {
+            return self.layout(&layout.parse()?, platform);
         }
         let image = address.strip_prefix("docker-image://").unwrap_or(address);
         if image.contains("://") {
-            return Err(format!("`{address}` in [bases] is not an address that is supported yet: take debian://SUITE or docker-image://NAME").into());
+            return Err(format!("`{address}` in [bases] is not an address that is supported: take debian://SUITE, distroless://NAME, docker-image://NAME or oci-layout://DIR").into());
         }
         self.named(&image.parse()?, platform)
     }
 
     /// The image in the store, or else in a registry. With `--pull` a registry has the last word.
-    fn named(&self, reference: &Reference, platform: &Platform) -> Result<Image, BoxError> {
+    fn named(&self, reference: &Reference, platform: &Platform) -> Result<FoundBase, BoxError> {
         let wanted = world::as_in_images(platform);
         let stored = self.engine.store.find(reference)?;
         let fits = |image: &Image| {
@@ -157,13 +173,13 @@ impl SettingsBases<'_> {
                 || (own.architecture == wanted.architecture && own.os == wanted.os)
         };
         let Some(registries) = self.registries else {
-            return stored
-                .ok_or_else(|| format!("{} is not in the store", reference.familiar()).into());
+            let missing = || format!("{} is not in the store", reference.familiar());
+            return Ok(self.stored(reference, stored.ok_or_else(missing)?));
         };
         if let Some(image) = stored.as_ref().filter(|image| fits(image))
             && !self.pull
         {
-            return Ok(image.clone());
+            return Ok(self.stored(reference, image.clone()));
         }
         // The name is that of the image for this host, if there is one.
         let is_foreign = platform.architecture != Surroundings::architecture();
@@ -177,6 +193,8 @@ impl SettingsBases<'_> {
             platform: &wanted,
             platform_need: PlatformNeed::Preferred,
             naming,
+            // What is only copied onto needs none of its files.
+            layers: LayerNeed::Later,
         };
         let familiar = reference.familiar();
         let pulled = registries
@@ -188,9 +206,34 @@ impl SettingsBases<'_> {
                 let hint = hint.unwrap_or_default();
                 format!("{familiar} is not in the store, and cannot be pulled: {cause}{hint}")
             })?;
-        self.reporter
-            .note(&format!("{familiar} is {}", pulled.digest));
-        Ok(pulled.image)
+        Ok(FoundBase {
+            image: pulled.image,
+            address: reference.to_string(),
+            digest: Some(pulled.digest),
+        })
+    }
+
+    /// An image of the store, and what it is in the registry of its name, if it is there.
+    fn stored(&self, reference: &Reference, image: Image) -> FoundBase {
+        let repository = format!("{}/{}", reference.registry(), reference.repository());
+        let origins = self.engine.store.origins(&image.manifest_digest());
+        let origin = origins
+            .iter()
+            .find(|origin| origin.repository == repository);
+        FoundBase {
+            digest: origin.map(|origin| origin.digest).or(reference.digest()),
+            image,
+            address: reference.to_string(),
+        }
+    }
+}
+
+/// An image that was made here.
+fn assembled(image: Image, address: &str) -> FoundBase {
+    FoundBase {
+        image,
+        address: address.to_owned(),
+        digest: None,
     }
 }
 
@@ -264,7 +307,8 @@ impl<'a> SettingsBases<'a> {
             self.settings.security_archive.as_deref(),
             &self.host_sources,
         );
-        let reference = base_reference(base, &found.list, &architecture)
+        let identity = found.identity(&self.settings.debian);
+        let reference = base_reference(base, &identity, &architecture)
             .ok_or_else(|| format!("`{base}` cannot be given a name"))?;
         if !self.pull
             && let Some(image) = self.engine.store.find(&reference)?
@@ -287,10 +331,10 @@ impl<'a> SettingsBases<'a> {
         let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
         let request = AssembleRequest {
             base,
-            sources: &debian_sources(found.list, architecture),
+            sources: &found.sources(architecture, &self.settings.debian)?,
             supply: Supply {
                 fetch: &http,
-                cache: &NoIndexCache,
+                cache: &IndexFiles::new(self.engine.store.root()),
                 now: self.now,
             },
             downloads: &downloads,
@@ -321,7 +365,7 @@ pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Referen
         settings.security_archive.as_deref(),
         &host_sources(Path::new("/")),
     );
-    base_reference(&base, &found.list, &architecture)
+    base_reference(&base, &found.identity(&settings.debian), &architecture)
 }
 
 /// Where the host keeps the files that commands with network get.

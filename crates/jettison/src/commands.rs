@@ -15,6 +15,7 @@ pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod inspect;
 mod items;
+mod layers;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -28,6 +29,7 @@ pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
 pub(crate) mod test;
+mod wanted;
 pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

@@ -1,5 +1,8 @@
 //! Distroless bases: from a name or a recipe to an image in the store.
 
+mod java;
+
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
@@ -8,16 +11,18 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::Event;
 use jettison_debian::{
-    Architecture, Lock, LockedPackage, NoIndexCache, PackageFile, Sha256, Supply, Universe,
+    Architecture, Lock, LockedPackage, PackageFile, Sha256, Supply, Universe, Version,
     load_universe, parse_lock,
 };
 use jettison_oci::{Digest, Reference, Store};
+use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LocalPackage,
-    Recipes, assemble_distroless, choose_packages, codename,
+    Recipes, assemble_distroless, choose_packages, codename, security_fixes,
 };
 
-use crate::archives::{archives, debian_sources, host_sources};
+use crate::archives::{archives, host_sources};
+use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Http};
 use crate::progress::Notes;
 use crate::settings::Settings;
@@ -33,6 +38,8 @@ pub(crate) struct Family<'a> {
     /// The time, in Unix seconds.
     pub(crate) now: u64,
     pub(crate) reporter: &'a dyn Notes,
+    /// Where programs can be run, for what is made with them.
+    pub(crate) entered: Option<&'a Entered>,
 }
 
 /// What to assemble.
@@ -51,7 +58,7 @@ pub(crate) enum Locked {
     /// There is no file, or it does not have the architecture.
     Missing(Option<Lock>),
     /// It is for something else.
-    Stale,
+    Stale(Lock),
     /// It has the packages.
     Found(Lock),
 }
@@ -91,9 +98,9 @@ impl Family<'_> {
         architecture: &Architecture,
     ) -> Result<Reference, BoxError> {
         let mut text = format!("{levels:?}\n{architecture}\n");
-        for archive in self.archives(levels.release)?.list {
-            let _infallible = writeln!(text, "{} {}", archive.uri, archive.suite);
-        }
+        text += &self
+            .archives(levels.release)?
+            .identity(&self.settings.debian);
         let digest = Digest::of(text.as_bytes()).hex();
         let name = levels.levels.first().map_or("base", |(name, _)| name);
         let text = format!("localhost/distroless:{name}-{}", &digest[..12]);
@@ -121,10 +128,10 @@ impl Family<'_> {
         let http = Http::new();
         let supply = Supply {
             fetch: &http,
-            cache: &NoIndexCache,
+            cache: &IndexFiles::new(self.store.root()),
             now: self.now,
         };
-        let sources = debian_sources(found.list, request.architecture.clone());
+        let sources = found.sources(request.architecture.clone(), &self.settings.debian)?;
         self.task("load the package indexes", || {
             Ok(load_universe(&supply, &sources)?)
         })
@@ -139,11 +146,7 @@ impl Family<'_> {
     }
 
     /// What the file at `path` says about the request.
-    pub(crate) fn locked(
-        &self,
-        request: &FamilyRequest<'_>,
-        path: &Path,
-    ) -> Result<Locked, BoxError> {
+    pub(crate) fn locked(request: &FamilyRequest<'_>, path: &Path) -> Result<Locked, BoxError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -153,12 +156,22 @@ impl Family<'_> {
         };
         let lock = parse_lock(&path.display().to_string(), &text)?;
         if lock.request != Some(digest(request.levels)) {
-            return Ok(Locked::Stale);
+            return Ok(Locked::Stale(lock));
         }
         Ok(match lock.packages(&request.architecture) {
             Some(_) => Locked::Found(lock),
             None => Locked::Missing(Some(lock)),
         })
+    }
+
+    /// The lock's packages. What is in the cache is not fetched.
+    fn packages(
+        &self,
+        request: &FamilyRequest<'_>,
+        lock: &Lock,
+    ) -> Result<Vec<LocalPackage>, BoxError> {
+        let wanted = lock.packages(&request.architecture).unwrap_or_default();
+        self.local(lock, wanted)
     }
 
     /// Assembles the base of the lock's packages. What is in the cache is not fetched.
@@ -167,7 +180,49 @@ impl Family<'_> {
         request: &FamilyRequest<'_>,
         lock: &Lock,
     ) -> Result<DistrolessImage, BoxError> {
-        let wanted = lock.packages(&request.architecture).unwrap_or_default();
+        let packages = self.packages(request, lock)?;
+        let linked = self.linked(request, &packages)?;
+        self.task("put the base together", || {
+            let request = DistrolessRequest {
+                title: &request.title,
+                levels: request.levels,
+                packages: &packages,
+                architecture: &request.architecture,
+                keep: request.keep,
+                unpacked: &self.unpacked(),
+                linked: linked.as_deref(),
+            };
+            Ok(assemble_distroless(self.store, &request)?)
+        })
+    }
+
+    /// What the changelogs of `moved` say that was mended since the versions beside them.
+    pub(crate) fn fixes(
+        &self,
+        lock: &Lock,
+        moved: &[(&LockedPackage, Version)],
+    ) -> Result<BTreeMap<String, Vec<String>>, BoxError> {
+        let wanted: Vec<LockedPackage> = moved
+            .iter()
+            .map(|(package, _)| (*package).clone())
+            .collect();
+        let packages = self.local(lock, &wanted)?;
+        let mut fixes = BTreeMap::new();
+        for (package, (_, since)) in packages.iter().zip(moved) {
+            if let Some(names) = security_fixes(package, since, &self.unpacked())? {
+                fixes.insert(package.name.clone(), names);
+            }
+        }
+        Ok(fixes)
+    }
+
+    /// Where packages are kept that were taken apart.
+    fn unpacked(&self) -> PathBuf {
+        self.store.root().join("downloads").join("unpacked")
+    }
+
+    /// The files of `wanted`, which are of the lock; those that are not there are fetched.
+    fn local(&self, lock: &Lock, wanted: &[LockedPackage]) -> Result<Vec<LocalPackage>, BoxError> {
         let files: Vec<PackageFile> = wanted
             .iter()
             .map(|package| {
@@ -179,18 +234,7 @@ impl Family<'_> {
         let downloads = DownloadCache::open(self.store.root(), &http, self.reporter)?;
         let title = format!("get {} packages", files.len());
         let paths = self.task(&title, || downloads.files(&files))?;
-        let packages = local_packages(wanted, paths);
-        self.task("put the base together", || {
-            let request = DistrolessRequest {
-                title: &request.title,
-                levels: request.levels,
-                packages: &packages,
-                architecture: &request.architecture,
-                keep: request.keep,
-                unpacked: &self.store.root().join("downloads").join("unpacked"),
-            };
-            Ok(assemble_distroless(self.store, &request)?)
-        })
+        Ok(local_packages(wanted, paths))
     }
 
     /// Reports `work` as a task.

@@ -12,6 +12,7 @@ mod drawing;
 mod explanation;
 mod failure;
 mod family;
+mod index_cache;
 mod known_images;
 mod listing;
 mod network;

@@ -16,14 +16,17 @@ use std::thread;
 use std::time::Duration;
 
 use jettison_build::{Event, Reporter};
-use jettison_debian::{Fetch, FetchError, PackageFile, Sha256};
+use jettison_debian::{Fetch, FetchError, Fetched, PackageFile, Sha256};
 use jettison_slim::Downloads;
+use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::NextTimeout;
+
+use crate::remote::ForwardConnector;
 
 /// How many files are fetched at a time.
 const PARALLEL: usize = 6;
@@ -54,17 +57,30 @@ impl Http {
             .build();
         let resolver = OnceResolver::default();
         Http {
-            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
+            agent: Agent::with_parts(config, ForwardConnector::default(), resolver),
         }
     }
 
-    fn get(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, BoxError> {
-        let mut response = self.agent.get(url).call()?;
+    fn get(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, BoxError> {
+        let mut request = self.agent.get(url);
+        for (name, value) in mark.into_iter().flat_map(Mark::questions) {
+            request = request.header(name, value);
+        }
+        let mut response = request.call()?;
         match response.status().as_u16() {
             200 => {}
-            404 | 410 => return Ok(None),
+            304 if mark.is_some() => return Ok(Fetched::Unchanged),
+            404 | 410 => return Ok(Fetched::Missing),
             status => return Err(format!("the server answered with status {status}").into()),
         }
+        let header = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_string())
+        };
+        let mark = Mark {
+            etag: header("ETag"),
+            last_modified: header("Last-Modified"),
+        };
         let mut bytes = Vec::new();
         response
             .body_mut()
@@ -74,7 +90,45 @@ impl Http {
         if bytes.len() as u64 > limit {
             return Err(format!("the file is larger than {limit} bytes").into());
         }
-        Ok(Some(bytes))
+        let mark = serde_json::to_string(&mark).ok();
+        Ok(Fetched::File { bytes, mark })
+    }
+
+    fn try_often(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, FetchError> {
+        let mut attempt = 1;
+        loop {
+            match self.get(url, limit, mark) {
+                Ok(answer) => return Ok(answer),
+                Err(_) if attempt < ATTEMPTS => {
+                    thread::sleep(Duration::from_millis(250 << attempt));
+                    attempt += 1;
+                }
+                Err(source) => {
+                    return Err(FetchError {
+                        url: url.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What a server said that tells one version of a file from the next.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+impl Mark {
+    /// The headers that ask whether there is another version.
+    fn questions(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let etag = self.etag.as_deref();
+        let etag = etag.map(|value| ("If-None-Match", value));
+        let date = self.last_modified.as_deref();
+        let date = date.map(|value| ("If-Modified-Since", value));
+        etag.into_iter().chain(date)
     }
 }
 
@@ -110,22 +164,15 @@ impl Resolver for OnceResolver {
 
 impl Fetch for Http {
     fn fetch(&self, url: &str, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
-        let mut attempt = 1;
-        loop {
-            match self.get(url, limit) {
-                Ok(answer) => return Ok(answer),
-                Err(_) if attempt < ATTEMPTS => {
-                    thread::sleep(Duration::from_millis(250 << attempt));
-                    attempt += 1;
-                }
-                Err(source) => {
-                    return Err(FetchError {
-                        url: url.to_string(),
-                        source,
-                    });
-                }
-            }
-        }
+        Ok(match self.try_often(url, limit, None)? {
+            Fetched::File { bytes, mark: _ } => Some(bytes),
+            Fetched::Missing | Fetched::Unchanged => None,
+        })
+    }
+
+    fn refetch(&self, url: &str, limit: u64, mark: Option<&str>) -> Result<Fetched, FetchError> {
+        let mark = mark.and_then(|mark| serde_json::from_str(mark).ok());
+        self.try_often(url, limit, mark.as_ref())
     }
 }
 
@@ -210,4 +257,82 @@ impl Downloads for DownloadCache<'_> {
 fn take<'p, T>(next: &AtomicUsize, items: &'p [T]) -> Option<(usize, &'p T)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     items.get(index).map(|item| (index, item))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jettison_build::Silent;
+
+    /// What stands on disk or comes over the network is given by tests.
+    struct Given(Option<&'static [u8]>);
+
+    impl Fetch for Given {
+        fn fetch(&self, _url: &str, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
+            Ok(self.0.map(|bytes| {
+                let most = usize::try_from(limit).unwrap() + 1;
+                bytes[..bytes.len().min(most)].to_vec()
+            }))
+        }
+    }
+
+    fn outcome(root: &Path, given: Option<&'static [u8]>) -> String {
+        let wanted = PackageFile {
+            url: "http://archive.example/pool/a.deb".to_string(),
+            size: 5,
+            sha256: Sha256::of(b"bytes"),
+        };
+        let fetch = Given(given);
+        let cache = DownloadCache::open(root, &fetch, &Silent).unwrap();
+        match cache.files(&[wanted]) {
+            Ok(paths) => String::from_utf8(fs::read(&paths[0]).unwrap()).unwrap(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_package_that_is_not_the_promised_one_is_refused() {
+        let check = |given: Option<&'static [u8]>, expected: expect_test::Expect| {
+            let dir = tempfile::tempdir().unwrap();
+            expected.assert_eq(&outcome(dir.path(), given));
+        };
+        check(Some(b"bytes"), expect_test::expect!["bytes"]);
+        check(
+            Some(b"tytes"),
+            expect_test::expect![
+                "cannot use http://archive.example/pool/a.deb: its SHA-256 is 7c9af5a4888fe09733fe2add57f32f4b7f6b106d0e32eb99913a1fbb44e83789 and should be 277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9"
+            ],
+        );
+        check(
+            Some(b"byte"),
+            expect_test::expect![
+                "cannot use http://archive.example/pool/a.deb: its size is 4 and should be 5"
+            ],
+        );
+        check(
+            Some(b"bytes and more"),
+            expect_test::expect![
+                "cannot use http://archive.example/pool/a.deb: its size is 6 and should be 5"
+            ],
+        );
+        check(
+            None,
+            expect_test::expect!["http://archive.example/pool/a.deb does not exist"],
+        );
+    }
+
+    #[test]
+    fn what_is_on_disk_needs_no_network_unless_it_was_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(outcome(dir.path(), Some(b"bytes")), "bytes");
+        assert_eq!(outcome(dir.path(), None), "bytes");
+        let name = Sha256::of(b"bytes").to_string();
+        let path = dir.path().join("downloads/sha256").join(name);
+        fs::write(&path, "tytes").unwrap();
+        assert_eq!(
+            outcome(dir.path(), None),
+            "http://archive.example/pool/a.deb does not exist"
+        );
+        assert_eq!(outcome(dir.path(), Some(b"bytes")), "bytes");
+    }
 }

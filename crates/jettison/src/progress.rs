@@ -110,6 +110,11 @@ impl Progress {
         self.shared.lock().carried.direction = direction;
     }
 
+    /// Shows blobs for those who outlive this.
+    pub(crate) fn transfers(&self) -> Arc<dyn TransferObserver + Send> {
+        Arc::clone(&self.shared) as Arc<dyn TransferObserver + Send>
+    }
+
     /// Leaves the terminal to others until the next event.
     pub(crate) fn settle(&self) {
         let mut state = self.shared.lock();
@@ -137,8 +142,14 @@ impl Notes for Progress {
 
 impl TransferObserver for Progress {
     fn transfer(&self, transfer: Transfer<'_>) {
+        self.shared.transfer(transfer);
+    }
+}
+
+impl TransferObserver for Shared {
+    fn transfer(&self, transfer: Transfer<'_>) {
         let now = Instant::now();
-        let mut state = self.shared.lock();
+        let mut state = self.lock();
         let State { view, carried, .. } = &mut *state;
         let lines = carried.transfer(&transfer, now);
         match view {

@@ -6,6 +6,7 @@ mod failure;
 mod helper;
 mod keys;
 mod login;
+mod supplier;
 mod transport;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use jettison_oci::{Keys, RegistryClient, RegistryOptions};
 pub(crate) use crate::registry::failure::{hint, registry_failure};
 pub(crate) use crate::registry::keys::{FixedKeys, HostKeys};
 pub(crate) use crate::registry::login::{Kept, Logins, server_name};
+pub(crate) use crate::registry::supplier::LayerSupplier;
 
 use crate::registry::clock::HostClock;
 use crate::registry::transport::HttpTransport;

@@ -5,6 +5,8 @@ mod agent;
 mod archive;
 mod context;
 mod download;
+mod exceptions;
+mod forward;
 mod git;
 mod hosts;
 mod http_date;
@@ -14,10 +16,13 @@ mod record;
 mod temporary;
 mod transfer;
 
-pub(crate) use crate::remote::agent::{Reach, is_final};
+pub(crate) use crate::remote::address::{host_name, port_of};
+pub(crate) use crate::remote::agent::{Reach, Server, is_final};
 pub(crate) use crate::remote::context::{
     ContextKind, ContextRequest, ContextSources, OpenedContext, open,
 };
+pub(crate) use crate::remote::forward::ForwardConnector;
 pub(crate) use crate::remote::hosts::HostRemotes;
 pub(crate) use crate::remote::named::{LayoutReference, NamedContext, NamedFiles, named_contexts};
+pub(crate) use crate::remote::record::looks;
 pub(crate) use crate::remote::temporary::TemporaryDir;

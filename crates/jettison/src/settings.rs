@@ -14,8 +14,14 @@ use jettison_oci::{HostOptions, MirrorParseError};
 use jettison_slim::Probe;
 use serde::Deserialize;
 
+use crate::bases::OCI_LAYOUT;
 use crate::failure::Failure;
 use crate::selection::check_name;
+use crate::settings::debian::{FileArchive, FilePin, freshness};
+
+mod debian;
+
+pub(crate) use crate::settings::debian::{DebianSettings, FurtherArchive};
 
 /// A probe's time limit if it gives none.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -29,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) archive: Option<String>,
     /// Where Debian's security updates come from.
     pub(crate) security_archive: Option<String>,
+    /// Where else packages come from, and which versions.
+    pub(crate) debian: DebianSettings,
     /// How images are compared.
     pub(crate) probes: Vec<Probe>,
     /// Which rules check Dockerfiles.
@@ -100,6 +108,11 @@ struct FileRegistry {
 struct Debian {
     archive: Option<String>,
     security_archive: Option<String>,
+    check_valid_until: Option<bool>,
+    #[serde(default)]
+    archives: Vec<FileArchive>,
+    #[serde(default)]
+    pins: Vec<FilePin>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,12 +210,16 @@ impl Settings {
                 .add(name, registry, directory)
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
         }
-        self.bases.extend(file.bases);
-        self.archive = file.debian.archive.or(self.archive.take());
-        self.security_archive = file
-            .debian
-            .security_archive
-            .or(self.security_archive.take());
+        let bases = file.bases.into_iter();
+        self.bases.extend(bases.map(|(name, address)| {
+            let address = match address.strip_prefix(OCI_LAYOUT) {
+                Some(layout) => format!("{OCI_LAYOUT}{}", directory.join(layout).display()),
+                None => address,
+            };
+            (name, address)
+        }));
+        self.add_debian(file.debian, directory)
+            .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
         self.build.ca = file.build.ca.or(self.build.ca.take());
         self.build.jobs = file.build.jobs.or(self.build.jobs);
         for name in file.check.select.iter().chain(&file.check.ignore) {
@@ -218,6 +235,27 @@ impl Settings {
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
             self.probes.push(probe);
         }
+        Ok(())
+    }
+}
+
+impl Settings {
+    fn add_debian(&mut self, debian: Debian, directory: &Path) -> Result<(), String> {
+        self.archive = debian.archive.or(self.archive.take());
+        self.security_archive = debian.security_archive.or(self.security_archive.take());
+        if let Some(is_checked) = debian.check_valid_until {
+            self.debian.freshness = freshness(is_checked);
+        }
+        for archive in debian.archives {
+            self.debian.archives.push(archive.read(directory)?);
+        }
+        // The first pin counts, so those of the directory go before the user's.
+        let pins: Vec<_> = debian
+            .pins
+            .into_iter()
+            .map(FilePin::read)
+            .collect::<Result<_, _>>()?;
+        self.debian.pins.splice(0..0, pins);
         Ok(())
     }
 }
@@ -325,6 +363,53 @@ mod tests {
             "[bases]\n\n[[probes]]\nargument = [\"a\"]\n",
             expect![
                 "error: jettison.toml:4: unknown field `argument`, expected one of `name`, `arguments`, `stdin`, `env`, `time-limit`, `expect-exit`, `expect-stdout`"
+            ],
+        );
+    }
+
+    #[test]
+    fn archives_and_pins_are_read() {
+        let text = "\
+[debian]
+check-valid-until = false
+pins = [\"openssl=3.0.17-1\", { package = \"*\", suite = \"bookworm-backports\", priority = 501 }]
+[[debian.archives]]
+uri = \"https://packages.example/apt/\"
+suite = \"stable\"
+components = [\"main\"]
+signed-by = \"keys/example.asc\"
+with = \"trixie\"
+";
+        let mut settings = Settings::default();
+        let path = Path::new("dir/jettison.toml");
+        settings.add(text, path, Owner::Directory).unwrap();
+        assert_eq!(settings.debian.pins.len(), 2);
+        assert_eq!(settings.debian.archives_for("bookworm").count(), 0);
+        let archive = settings.debian.archives_for("trixie").next().unwrap();
+        assert_eq!(archive.archive().uri, "https://packages.example/apt");
+        let error = archive.source().unwrap_err();
+        assert!(
+            error.starts_with("cannot read the keys in dir/keys/example.asc: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_pin_says_what_it_is_about() {
+        check(
+            "[debian]\npins = [\"openssl\"]\n",
+            expect!["error: jettison.toml: the pin `openssl` is not `package=version`"],
+        );
+        check(
+            "[debian]\npins = [{ package = \"a\", suite = \"b\", host = \"c\", priority = 1 }]\n",
+            expect![
+                "error: jettison.toml: the pin for `a` takes one of `version`, `suite`, `origin` and `host`"
+            ],
+        );
+        check(
+            "[[debian.archives]]\nuri = \"http://a\"\nsuite = \"b\"\nsigned-by = \"c\"\n",
+            expect![
+                "error: jettison.toml: the archive http://a: a suite has components, and a suite that ends in a slash has none"
             ],
         );
     }

@@ -113,7 +113,7 @@ impl StepRun<'_> {
             title: &step.hints.title,
             change: None,
         });
-        let below = merged(&self.lowers_of(step.parent)?)?;
+        let below = merged(&self.lowers_below(step)?)?;
         let active = self.engine.snapshots.prepare()?;
         let written = work
             .onto(&below, &active.work())

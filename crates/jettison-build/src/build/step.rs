@@ -134,7 +134,7 @@ impl StepRun<'_> {
                 change: Some(&change),
             },
         });
-        let lowers = self.lowers_of(step.parent)?;
+        let lowers = self.lowers_below(step)?;
         let snapshots = &self.engine.snapshots;
         let (usage, done) = match ahead {
             Some(ahead) => (Usage::default(), ahead),
@@ -208,7 +208,7 @@ impl StepRun<'_> {
             },
         };
         if self.layers.wants(id) && result.source.is_none() && !self.has_layer(&result.entry) {
-            let lowers = self.lowers_of(step.parent)?;
+            let lowers = self.lowers_below(step)?;
             self.layers.send(LayerJob {
                 step: id,
                 key: *key,
@@ -303,6 +303,16 @@ impl StepRun<'_> {
         self.reporter.event(Event::Warning { text: &text });
     }
 
+    /// The directories below a step, top first; none where they are not looked at, so that nothing is fetched for it.
+    pub(crate) fn lowers_below(&self, step: &Step) -> Result<Vec<PathBuf>, BuildError> {
+        match &step.definition {
+            Definition::Copy(copy) if copy.is_independent() => Ok(Vec::new()),
+            Definition::Copy(_) | Definition::Run(_) | Definition::Workdir(_) => {
+                self.lowers_of(step.parent)
+            }
+        }
+    }
+
     /// The directories that `input` is made of, top first.
     pub(crate) fn lowers_of(&self, input: Input) -> Result<Vec<PathBuf>, BuildError> {
         let (base, chain) = self.plan.chain(input);
@@ -311,7 +321,8 @@ impl StepRun<'_> {
             dirs.push(self.step_files(self.schedule.result(*id)?)?);
         }
         if let Some(base) = base {
-            dirs.extend(self.engine.lowers(&self.plan.bases[base].image)?);
+            let base = &self.plan.bases[base];
+            dirs.extend(self.engine.lowers_of(&base.image, &base.name)?);
         }
         Ok(dirs)
     }
@@ -352,9 +363,8 @@ impl StepRun<'_> {
 
     /// Whether an entry's layer is in the store. A blob that a power failure cut off has another size.
     fn has_layer(&self, entry: &CacheEntry) -> bool {
-        let store = self.engine.store;
-        let blob = entry.layer.as_ref().map(|layer| &layer.blob);
-        blob.is_some_and(|blob| store.size(&blob.digest).ok() == Some(blob.size))
+        let layer = entry.layer.as_ref();
+        layer.is_some_and(|layer| self.engine.store.has_layer(layer))
     }
 
     /// The content key's text that a definition key is known to stand for.

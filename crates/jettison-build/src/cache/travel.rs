@@ -337,13 +337,21 @@ impl<'a> Journey<'a> {
             manifest.annotations.insert(TAG.to_owned(), tag.to_owned());
         }
         let written: BTreeSet<Name> = manifests.iter().filter_map(name_of).collect();
+        // What others with the same tag write meanwhile is not what this takes the place of.
+        let mut replaced: Option<BTreeSet<Digest>> = None;
         place.update(&mut |index| {
-            index.retain(|entry| {
-                let name = name_of(entry);
-                let is = |names: &BTreeSet<Name>| name.as_ref().is_some_and(|n| names.contains(n));
-                let has_tag = entry.annotations.get(TAG).map(String::as_str) == Some(tag);
-                !is(&written) && (!has_tag || is(&kept))
+            let is = |names: &BTreeSet<Name>, entry: &Descriptor| {
+                name_of(entry).is_some_and(|name| names.contains(&name))
+            };
+            let replaced = replaced.get_or_insert_with(|| {
+                let has_tag = |entry: &&Descriptor| {
+                    entry.annotations.get(TAG).map(String::as_str) == Some(tag)
+                };
+                let old = index.iter().filter(has_tag);
+                let old = old.filter(|entry| !is(&kept, entry));
+                old.map(|entry| entry.digest).collect()
             });
+            index.retain(|entry| !is(&written, entry) && !replaced.contains(&entry.digest));
             index.extend(manifests.iter().cloned());
             index.sort_by_key(name_of);
         })

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// Copies the directory `source` to `target`, which must not exist.
-pub(super) fn copy_tree(source: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn copy_tree(source: &Path, target: &Path) -> io::Result<()> {
     let mut links = BTreeMap::new();
     copy(source, target, &mut links)
 }

@@ -207,9 +207,11 @@ impl<'a> CopyWork<'a> {
     /// names in the directory `scratch` as long as the changes live.
     pub(crate) fn onto(&self, below: &Merged, scratch: &Path) -> Result<Changes, CopyFailure> {
         let nothing = Merged::default();
-        // A mode takes the independence away (BuildKit: `dispatchCopy`).
-        let is_linked = self.definition.is_linked && self.definition.chmod.is_none();
-        let below = if is_linked { &nothing } else { below };
+        let below = if self.definition.is_independent() {
+            &nothing
+        } else {
+            below
+        };
         let owner = match &self.definition.chown {
             Some(text) => Some(owner(below, text).map_err(write_error(Path::new("")))?),
             None => None,

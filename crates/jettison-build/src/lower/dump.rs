@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::lower::{Bases, LowerError, LowerRequest, lower};
 use crate::plan::{
-    CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource, Input, Plan, RunDefinition,
-    RunMount,
+    CopyDefinition, CopyFrom, CopyItem, Definition, EpochSource, FoundBase, Input, Plan,
+    RunDefinition, RunMount,
 };
 
 /// A request for amd64 as most builds make it.
@@ -31,7 +31,11 @@ pub(super) fn with_args(args: &[(&str, &str)]) -> LowerRequest {
 pub(super) struct Images<'a>(pub(super) &'a [(&'a str, serde_json::Value)]);
 
 impl Bases for Images<'_> {
-    fn base(&self, name: &str, platform: &Platform) -> Result<Image, Box<dyn Error + Send + Sync>> {
+    fn base(
+        &self,
+        name: &str,
+        platform: &Platform,
+    ) -> Result<FoundBase, Box<dyn Error + Send + Sync>> {
         let config = self.0.iter().find(|(known, _)| *known == name);
         let config = config.map_or(json!({}), |(_, config)| config.clone());
         let json = json!({
@@ -39,7 +43,11 @@ impl Bases for Images<'_> {
             "rootfs": { "type": "layers", "diff_ids": [] },
         });
         let config = ImageConfig::from_json(json.to_string().as_bytes())?;
-        Ok(Image::new(config, Vec::new())?)
+        Ok(FoundBase {
+            image: Image::new(config, Vec::new())?,
+            address: name.to_owned(),
+            digest: None,
+        })
     }
 
     fn epoch(&self, source: &EpochSource) -> Result<Option<i64>, Box<dyn Error + Send + Sync>> {

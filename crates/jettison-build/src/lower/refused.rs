@@ -2,10 +2,10 @@
 
 use expect_test::{Expect, expect};
 use jettison_dockerfile::{Platform, parse};
-use jettison_oci::Image;
 
 use crate::lower::dump::with_args;
 use crate::lower::{Bases, LowerError, LowerRequest, lower};
+use crate::plan::FoundBase;
 
 /// No image may be asked for.
 struct Nothing;
@@ -15,7 +15,7 @@ impl Bases for Nothing {
         &self,
         name: &str,
         _: &Platform,
-    ) -> Result<Image, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<FoundBase, Box<dyn std::error::Error + Send + Sync>> {
         Err(format!("there is no {name}").into())
     }
 }

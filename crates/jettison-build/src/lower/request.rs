@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use jettison_dockerfile::Platform;
-use jettison_oci::Image;
 
-use crate::plan::{EpochSource, RunLimits, RunNetwork};
+use crate::plan::{EpochSource, FoundBase, RunLimits, RunNetwork};
 
 /// What a build is asked for.
 #[derive(Clone, Debug)]
@@ -95,7 +94,11 @@ impl Entitlement {
 /// Finds what a Dockerfile names outside of itself.
 pub trait Bases {
     /// The image that `name` stands for on `platform`.
-    fn base(&self, name: &str, platform: &Platform) -> Result<Image, Box<dyn Error + Send + Sync>>;
+    fn base(
+        &self,
+        name: &str,
+        platform: &Platform,
+    ) -> Result<FoundBase, Box<dyn Error + Send + Sync>>;
 
     /// The time of `source` in seconds since 1970, if it has one.
     fn epoch(&self, source: &EpochSource) -> Result<Option<i64>, Box<dyn Error + Send + Sync>> {

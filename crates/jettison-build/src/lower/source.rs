@@ -36,7 +36,7 @@ impl Lowering<'_> {
         if let Some(known) = self.plan_bases.iter().position(is_it) {
             return Ok(known);
         }
-        let image = self
+        let found = self
             .bases
             .base(name, platform)
             .map_err(|source| LowerError::Base {
@@ -47,7 +47,10 @@ impl Lowering<'_> {
         self.plan_bases.push(PlannedBase {
             name: name.to_string(),
             platform: platform.clone(),
-            image,
+            image: found.image,
+            address: found.address,
+            digest: found.digest,
+            position: None,
         });
         Ok(self.plan_bases.len() - 1)
     }
@@ -185,6 +188,16 @@ impl Lowering<'_> {
         });
         state.files = Files::Input(Input::Step(step));
         state.history.push(history_entry(created_by, false));
+    }
+
+    /// Says where the `FROM` of an image stands that a stage starts with. Of several stages the first counts.
+    pub(super) fn place_base(&mut self, files: &Files, place: Place<'_>) {
+        let position = self.shown_position(place);
+        if let Files::Input(Input::Base(base)) = files
+            && let Some(base) = self.plan_bases.get_mut(*base)
+        {
+            base.position.get_or_insert(position);
+        }
     }
 
     /// `build 2/5`; a stage that is the only file system of all has no name (BuildKit: `prefixCommand`).

@@ -90,6 +90,8 @@ struct Start {
     triggers: Vec<String>,
     /// How many steps its base counts for, and how many of these are shown: an image is, a directory is not.
     origin_steps: (usize, usize),
+    /// Whether it is an image, and no other stage.
+    is_image: bool,
 }
 
 /// What a `FROM` names.
@@ -129,6 +131,9 @@ impl Lowering<'_> {
         let (n_counted, position) = start.origin_steps;
         place.total = n_counted + n_own + start.triggers.len();
         self.position = position;
+        if start.is_image {
+            self.place_base(&start.state.files, place);
+        }
         for trigger in &start.triggers {
             self.trigger(&mut start.state, trigger, place)?;
         }
@@ -195,6 +200,7 @@ impl Lowering<'_> {
             state,
             triggers: Vec::new(),
             origin_steps: (0, 0),
+            is_image: false,
         };
         match self.origin(stage, place)? {
             Origin::Stage(earlier) => {
@@ -226,6 +232,7 @@ impl Lowering<'_> {
                     state: on,
                     triggers,
                     origin_steps: (1, 1),
+                    is_image: true,
                 })
             }
         }
@@ -237,6 +244,7 @@ impl Lowering<'_> {
         Start {
             triggers: self.own_triggers(&self.graph.stages[stage]),
             origin_steps: (0, 0),
+            is_image: false,
             state: StageState {
                 files: Files::Input(input),
                 cmd_was_set: false,

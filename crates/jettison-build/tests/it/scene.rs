@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use jettison_build::{
     Bases, BuildContext, BuildError, BuildRequest, Built, CacheExport, CacheUse, Certificates,
-    Engine, Event, Keep, LowerRequest, MountArtifacts, MountExport, MountSource, NoSecrets,
-    Reporter, RunHost, RunLimits, Secrets, StepArtifacts, StepSource,
+    Engine, Event, FoundBase, Keep, LowerRequest, MountArtifacts, MountExport, MountSource,
+    NoSecrets, Reporter, RunHost, RunLimits, Secrets, StepArtifacts, StepSource,
 };
 use jettison_dockerfile::Platform;
 use jettison_oci::{
@@ -294,7 +294,8 @@ impl Reporter for Recorder {
             Event::StepCached { title, .. } => record.0.push(format!("cached {title}")),
             Event::Warning { text } => record.0.push(format!("warning {text}")),
             Event::StepOutput { bytes, .. } => record.1.extend_from_slice(bytes),
-            Event::StepExplained { .. }
+            Event::BaseFound { .. }
+            | Event::StepExplained { .. }
             | Event::StepFinished { .. }
             | Event::StepFailed { .. }
             | Event::TaskStarted { .. }
@@ -347,11 +348,14 @@ impl Images {
 }
 
 impl Bases for Images {
-    fn base(&self, name: &str, _: &Platform) -> Result<Image, Box<dyn Error + Send + Sync>> {
-        self.0
-            .get(name)
-            .cloned()
-            .ok_or_else(|| format!("no image `{name}`").into())
+    fn base(&self, name: &str, _: &Platform) -> Result<FoundBase, Box<dyn Error + Send + Sync>> {
+        let image = self.0.get(name).cloned();
+        let found = image.map(|image| FoundBase {
+            image,
+            address: name.to_owned(),
+            digest: None,
+        });
+        found.ok_or_else(|| format!("no image `{name}`").into())
     }
 }
 

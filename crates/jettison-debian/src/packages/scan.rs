@@ -15,6 +15,8 @@ pub(super) struct Scanned<'t> {
     pub(super) name: &'t str,
     pub(super) architecture: &'t str,
     pub(super) provides: Option<&'t str>,
+    /// Whether every system has it: it is essential, or of the priority `required`.
+    pub(super) is_basic: bool,
 }
 
 /// A stanza that is not a package.
@@ -77,6 +79,7 @@ fn read_stanza(text: &str, start: usize) -> (usize, usize, Found<'_>) {
 struct Found<'t> {
     parts: [Option<&'t str>; PackagePart::ALL.len()],
     provides: Option<&'t str>,
+    is_basic: bool,
     malformed: Option<PackagePart>,
     /// Whether a field's value is in several lines, so that the fast way does not know it.
     is_folded: bool,
@@ -85,7 +88,10 @@ struct Found<'t> {
 impl<'t> Found<'t> {
     fn see(&mut self, line: &'t str, goes_on: bool) {
         // The fields that are looked for start with these letters.
-        if !matches!(line.as_bytes()[0] | 0x20, b'p' | b'v' | b'a' | b'f' | b's') {
+        if !matches!(
+            line.as_bytes()[0] | 0x20,
+            b'p' | b'v' | b'a' | b'f' | b's' | b'e'
+        ) {
             return;
         }
         let Some(colon) = memchr(b':', line.as_bytes()) else {
@@ -96,6 +102,11 @@ impl<'t> Found<'t> {
         if is("Provides") {
             self.is_folded |= goes_on;
             self.provides = self.provides.or(Some(value.trim()));
+            return;
+        }
+        if is("Priority") || is("Essential") {
+            self.is_folded |= goes_on;
+            self.is_basic |= matches!(value.trim(), "required" | "yes");
             return;
         }
         let places = self.parts.iter_mut().zip(PackagePart::ALL);
@@ -119,6 +130,8 @@ impl<'t> Found<'t> {
         let fail = |part| Err(Malformed { stanza, part });
         if self.is_folded {
             self.provides = field_of(stanza, "Provides");
+            self.is_basic = field_of(stanza, "Priority") == Some("required")
+                || field_of(stanza, "Essential") == Some("yes");
             for (place, part) in self.parts.iter_mut().zip(PackagePart::ALL) {
                 *place = field_of(stanza, part.field_name());
                 if place.is_some_and(|value| !part.is_well_formed(value)) {
@@ -140,6 +153,7 @@ impl<'t> Found<'t> {
             name: name.unwrap_or_default(),
             architecture: architecture.unwrap_or_default(),
             provides: self.provides,
+            is_basic: self.is_basic,
         })
     }
 }

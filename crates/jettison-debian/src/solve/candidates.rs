@@ -4,6 +4,7 @@ use crate::arch::Architecture;
 use crate::package::{MultiArch, Package};
 use crate::packages::{PackageId, PackagesIndex};
 use crate::relation::{Alternative, ArchitectureQualifier, Relation};
+use crate::solve::order::Order;
 use crate::version::Version;
 
 /// A package that satisfies an alternative.
@@ -16,13 +17,16 @@ pub(super) struct Candidate {
 
 /// The packages that satisfy `relation`, in the order in which to try them, each once.
 pub(super) fn candidates(
-    index: &PackagesIndex,
+    order: &Order<'_>,
     relation: &Relation,
     prefer: &[String],
 ) -> Vec<Candidate> {
+    let index = order.index();
     let mut candidates: Vec<Candidate> = Vec::new();
     for (alternative, text) in relation.alternatives().iter().enumerate() {
-        for package in satisfying(index, text) {
+        let mut packages = satisfying(index, text);
+        packages.sort_by(|a, b| order.compare(text.name(), *a, *b));
+        for package in packages {
             let package = package.id();
             if candidates.iter().all(|known| known.package != package) {
                 candidates.push(Candidate {
@@ -42,7 +46,14 @@ pub(super) fn candidates(
     candidates
 }
 
-/// The packages that satisfy `alternative`: the one of that name first, then those that provide it.
+/// Whether `relation` is meant for the index's architecture.
+pub(super) fn is_meant(index: &PackagesIndex, relation: &Relation) -> bool {
+    let mut alternatives = relation.alternatives().iter();
+    alternatives.any(|alternative| alternative.applies_to(index.architecture()))
+}
+
+/// The packages that satisfy `alternative`: the one of that name first, then those that provide it, in the order of the
+/// index.
 pub(super) fn satisfying<'a>(
     index: &'a PackagesIndex,
     alternative: &Alternative,
@@ -56,13 +67,12 @@ pub(super) fn satisfying<'a>(
         let constraint = alternative.constraint.as_ref();
         is_right(package) && constraint.is_none_or(|one| one.allows(&package.version()))
     });
-    let mut providers: Vec<Package<'a>> = index
+    let providers = index
         .providers(alternative.name())
         .into_iter()
         .filter(|(package, versions)| is_right(package) && provides(alternative, versions))
         .map(|(package, _)| package)
-        .collect();
-    providers.sort_by_key(|package| (package.priority(), package.id()));
+        .filter(|package| named.is_none_or(|named| named.id() != package.id()));
     named.into_iter().chain(providers).collect()
 }
 

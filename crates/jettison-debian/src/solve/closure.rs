@@ -6,7 +6,7 @@ use std::fmt;
 use crate::package::Package;
 use crate::packages::{PackageId, PackagesIndex};
 use crate::relation::Relation;
-use crate::solve::candidates::satisfying;
+use crate::solve::candidates::{is_meant, satisfying};
 use crate::solve::{DependencyField, SolveError};
 
 /// A relation that a list of packages does not satisfy.
@@ -101,11 +101,7 @@ fn is_content(
     ignore: &BTreeSet<String>,
 ) -> bool {
     let mut alternatives = relation.alternatives().iter();
-    let is_meant = |architecture| {
-        let mut all = relation.alternatives().iter();
-        all.any(|alternative| alternative.applies_to(architecture))
-    };
-    !is_meant(index.architecture())
+    !is_meant(index, relation)
         || alternatives.any(|alternative| {
             ignore.contains(alternative.name())
                 || satisfying(index, alternative)

@@ -17,7 +17,8 @@ use crate::package::Package;
 use crate::packages::{PackageId, PackagesIndex};
 use crate::relation::{Alternative, Relation, RelationError};
 use crate::solve::SolveOptions;
-use crate::solve::candidates::{Candidate, candidates, satisfying};
+use crate::solve::candidates::{Candidate, candidates, is_meant, satisfying};
+use crate::solve::order::Order;
 
 /// The number of the package that `solvable` stands for.
 pub(super) fn package_id(solvable: SolvableId) -> PackageId {
@@ -32,6 +33,7 @@ fn name_of(package: PackageId) -> NameId {
 pub(super) struct Provider<'a> {
     index: &'a PackagesIndex,
     options: &'a SolveOptions,
+    order: &'a Order<'a>,
     told: RefCell<Told>,
 }
 
@@ -53,10 +55,11 @@ struct Set {
 }
 
 impl<'a> Provider<'a> {
-    pub(super) fn new(index: &'a PackagesIndex, options: &'a SolveOptions) -> Provider<'a> {
+    pub(super) fn new(order: &'a Order<'a>, options: &'a SolveOptions) -> Provider<'a> {
         Provider {
-            index,
+            index: order.index(),
             options,
+            order,
             told: RefCell::default(),
         }
     }
@@ -68,12 +71,11 @@ impl<'a> Provider<'a> {
         relation: &Relation,
         parent: Option<PackageId>,
     ) -> Option<ConditionalRequirement> {
-        let architecture = self.index.architecture();
         let alternatives = relation.alternatives();
-        if !alternatives.iter().any(|one| one.applies_to(architecture)) {
+        if !is_meant(self.index, relation) {
             return None;
         }
-        let candidates = candidates(self.index, relation, &self.options.prefer);
+        let candidates = candidates(self.order, relation, &self.options.prefer);
         if candidates.iter().any(|one| Some(one.package) == parent) {
             return None;
         }

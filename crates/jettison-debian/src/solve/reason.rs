@@ -7,7 +7,7 @@ use crate::package::Package;
 use crate::packages::{PackageId, PackagesIndex};
 use crate::relation::Relation;
 use crate::solve::SolveOptions;
-use crate::solve::candidates::candidates;
+use crate::solve::candidates::satisfying;
 
 /// A package, and why it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,9 +106,10 @@ pub(super) fn with_reasons<'a>(
     let mut reasons: Vec<Option<Reason>> = vec![None; packages.len()];
     let mut queue = VecDeque::new();
     let in_solution = |relation: &Relation| -> Vec<usize> {
-        candidates(index, relation, &options.prefer)
-            .iter()
-            .filter_map(|candidate| places.get(&candidate.package).copied())
+        let alternatives = relation.alternatives().iter();
+        alternatives
+            .flat_map(|alternative| satisfying(index, alternative))
+            .filter_map(|package| places.get(&package.id()).copied())
             .collect()
     };
     for relation in roots {

@@ -278,6 +278,88 @@ fn a_hostile_control_archive_is_refused() {
     );
 }
 
+/// Reads the data archive in pieces of `size` bytes.
+fn read_data(data: &[u8], size: usize) -> Result<Vec<u8>, String> {
+    let bytes = package(("control.tar", &control_tar()), ("data.tar", data));
+    let deb = Deb::read(&bytes).unwrap();
+    let mut reader = deb.data().unwrap();
+    let (mut all, mut piece) = (Vec::new(), vec![0; size]);
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(all),
+            Ok(read) => all.extend_from_slice(&piece[..read]),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// A file whose name stands in an entry of its own before it.
+fn long_name(kind: &str, name: &str) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    if kind == "pax" {
+        let records = [("mtime", b"1.5".as_slice()), ("path", name.as_bytes())];
+        builder.append_pax_extensions(records).unwrap();
+    } else {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_size(name.len() as u64 + 1);
+        header.set_cksum();
+        let name = format!("{name}\0");
+        builder.append(&header, name.as_bytes()).unwrap();
+    }
+    let mut whole = builder.into_inner().unwrap();
+    // The end of an archive would be the end of this one.
+    whole.truncate(whole.len() - 1024);
+    whole.extend(tar(&[("./short", b"content")]));
+    whole
+}
+
+#[test]
+fn a_member_that_leads_elsewhere_is_refused() {
+    let check = |data: &[u8], expected: Expect| {
+        for size in [1, 511, 512, 4096] {
+            let read = read_data(data, size);
+            expected.assert_eq(&read.map_or_else(|error| error, |_| "accepted".to_owned()));
+        }
+    };
+    check(&data_tar(), expect!["accepted"]);
+    check(
+        &tar(&[("./usr/", b""), ("/etc/passwd", b"x")]),
+        expect!["the package has a file with the absolute name `/etc/passwd`"],
+    );
+    check(
+        &tar(&[("./usr/", b""), ("./../etc/passwd", b"x")]),
+        expect!["the package has a file with the unsafe name `./../etc/passwd`"],
+    );
+    check(
+        &tar(&[("./a/../b", b"x")]),
+        expect!["the package has a file with the unsafe name `./a/../b`"],
+    );
+    // Dots alone do not go up, and what is in a file is not a name.
+    check(
+        &tar(&[("./...", b"/../"), ("./..a", b"")]),
+        expect!["accepted"],
+    );
+    for kind in ["pax", "gnu"] {
+        let deep = "./deep".repeat(40);
+        check(&long_name(kind, &deep), expect!["accepted"]);
+        check(
+            &long_name(kind, "/etc/passwd"),
+            expect!["the package has a file with the absolute name `/etc/passwd`"],
+        );
+        let error = read_data(&long_name(kind, &format!("{deep}/../../x")), 512).unwrap_err();
+        assert!(error.contains("unsafe name `./deep./deep"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_read_is_what_is_there() {
+    let data = data_tar();
+    for size in [1, 100, 512, 100_000] {
+        assert_eq!(read_data(&data, size), Ok(data.clone()));
+    }
+}
+
 #[test]
 fn bombs_do_not_go_off() {
     let zeros = vec![0; 65 << 20];

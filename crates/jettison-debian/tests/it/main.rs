@@ -5,8 +5,11 @@
 mod archive;
 mod deb;
 mod index;
+mod lists;
+mod lock;
 mod memory;
 mod openpgp;
 mod signatures;
 mod solving;
+mod universe;
 mod versions;

@@ -2,8 +2,8 @@
 
 use jettison_debian::Keyring;
 use pgp::composed::{
-    ArmorOptions, CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedPublicKey,
-    SignedPublicSubKey, SignedSecretKey, SubkeyParamsBuilder,
+    ArmorOptions, CleartextSignedMessage, DetachedSignature, KeyType, SecretKeyParamsBuilder,
+    SignedPublicKey, SignedPublicSubKey, SignedSecretKey, SubkeyParamsBuilder,
 };
 use pgp::crypto::ecc_curve::ECCCurve;
 use pgp::crypto::hash::HashAlgorithm;
@@ -160,6 +160,15 @@ impl Signer {
         self.sign_at(text, role, hash, (SIGNED, None))
     }
 
+    /// A signature of `bytes` that lies beside them, as it is and in armor.
+    pub(crate) fn sign_beside(&self, bytes: &[u8], typ: SignatureType) -> (Vec<u8>, String) {
+        let key = &self.secret.secret_subkeys[0].key;
+        let signature = sign_bytes(key, bytes, typ, (HashAlgorithm::Sha256, (SIGNED, None)));
+        let signature = DetachedSignature::new(signature);
+        let armored = signature.to_armored_string(ArmorOptions::default());
+        (signature.to_bytes().unwrap(), armored.unwrap())
+    }
+
     pub(crate) fn sign_at(
         &self,
         text: &str,
@@ -187,17 +196,24 @@ fn sign_text(
     key: &impl SigningKey,
     text: &str,
     hash: HashAlgorithm,
-    (time, lifetime): (u32, Option<u32>),
+    times: (u32, Option<u32>),
 ) -> Signature {
-    let mut config = SignatureConfig::v4(SignatureType::Text, key.algorithm(), hash);
+    sign_bytes(key, text.as_bytes(), SignatureType::Text, (hash, times))
+}
+
+fn sign_bytes(
+    key: &impl SigningKey,
+    bytes: &[u8],
+    typ: SignatureType,
+    (hash, (time, lifetime)): (HashAlgorithm, (u32, Option<u32>)),
+) -> Signature {
+    let mut config = SignatureConfig::v4(typ, key.algorithm(), hash);
     config.hashed_subpackets = made_by(key, time);
     if let Some(lifetime) = lifetime {
         let lifetime = SubpacketData::SignatureExpirationTime(Duration::from_secs(lifetime));
         config.hashed_subpackets.push(regular(lifetime));
     }
-    config
-        .sign(key, &Password::empty(), text.as_bytes())
-        .unwrap()
+    config.sign(key, &Password::empty(), bytes).unwrap()
 }
 
 fn claim(

@@ -8,7 +8,7 @@ use crate::changeset::{LayerError, blob_error};
 use crate::compress::{Compression, Decoder, Encoder};
 use crate::descriptor::Descriptor;
 use crate::digest::{DiffId, Hasher};
-use crate::image::Layer;
+use crate::image::{Layer, Measure};
 use crate::store::{BlobWriter, Store};
 
 /// Describes a layer that came from elsewhere: reads its blob, checks that its tar is `diff_id`,
@@ -19,12 +19,10 @@ pub fn measure_layer(
     diff_id: &DiffId,
 ) -> Result<Layer, LayerError> {
     with_tar(store, blob, diff_id, |tar| {
-        let (unpacked_size, files) = count(tar)?;
         Ok(Layer {
             diff_id: *diff_id,
             blob: blob.clone(),
-            unpacked_size,
-            files,
+            measure: Some(count(tar)?),
         })
     })
 }
@@ -42,7 +40,7 @@ pub(crate) fn store_layer(store: &Store, content: &mut dyn Read) -> Result<Layer
         hasher: Hasher::new(),
         encoder: Encoder::new(writer, compression),
     };
-    let (unpacked_size, files) = count(&mut tee)?;
+    let measure = count(&mut tee)?;
     // What stands behind the end counts for the diff ID as well.
     io::copy(&mut tee, &mut io::sink()).map_err(read_error)?;
     let writer = tee.encoder.finish().map_err(|source| LayerError::Stream {
@@ -53,8 +51,7 @@ pub(crate) fn store_layer(store: &Store, content: &mut dyn Read) -> Result<Layer
     Ok(Layer {
         diff_id: DiffId(tee.hasher.finish()),
         blob: Descriptor::new(compression.media_type(), digest, size),
-        unpacked_size,
-        files,
+        measure: Some(measure),
     })
 }
 
@@ -75,7 +72,7 @@ impl<R: Read> Read for Tee<R> {
 }
 
 /// The unpacked size and the number of files of a layer.
-fn count(tar: impl Read) -> Result<(u64, u64), LayerError> {
+pub(crate) fn count(tar: impl Read) -> Result<Measure, LayerError> {
     let (mut unpacked_size, mut files) = (0_u64, 0);
     each_entry(tar, |entry, _| {
         let name = entry
@@ -92,7 +89,10 @@ fn count(tar: impl Read) -> Result<(u64, u64), LayerError> {
         }
         Ok(())
     })?;
-    Ok((unpacked_size, files))
+    Ok(Measure {
+        unpacked_size,
+        files,
+    })
 }
 
 /// Something in a layer, by its path without a slash at the start or the end.

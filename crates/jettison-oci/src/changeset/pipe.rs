@@ -128,6 +128,11 @@ impl PipeReader {
         Ok(&self.buffer[self.place..])
     }
 
+    /// Whether nothing of the last chunk is left, so that the next one is another.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.place == self.buffer.len()
+    }
+
     /// Passes over `length` bytes of the last chunk.
     pub(crate) fn consume(&mut self, length: usize) {
         self.place = self.buffer.len().min(self.place + length);

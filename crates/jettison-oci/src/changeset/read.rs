@@ -45,13 +45,29 @@ fn decoded<T>(
     watch: impl FnMut(&[u8]) + Send,
     consume: impl FnOnce(&mut PipeReader) -> Result<T, LayerError>,
 ) -> Result<T, LayerError> {
-    if !blob.media_type.is_layer() {
-        let (digest, media_type) = (blob.digest, blob.media_type.clone());
-        return Err(LayerError::MediaType { digest, media_type });
+    check_type(blob)?;
+    let open = || store.open_blob(&blob.digest).map_err(blob_error("read"));
+    uncompressed(open, watch, consume)
+}
+
+/// A blob that is no layer by its media type is not read.
+pub(crate) fn check_type(blob: &Descriptor) -> Result<(), LayerError> {
+    if blob.media_type.is_layer() {
+        return Ok(());
     }
+    let (digest, media_type) = (blob.digest, blob.media_type.clone());
+    Err(LayerError::MediaType { digest, media_type })
+}
+
+/// Uncompresses in a thread, which shows all to `watch`, what `open` gives and `consume` reads. All of both is read.
+pub(crate) fn uncompressed<T, R: Read>(
+    open: impl FnOnce() -> Result<R, LayerError> + Send,
+    watch: impl FnMut(&[u8]) + Send,
+    consume: impl FnOnce(&mut PipeReader) -> Result<T, LayerError>,
+) -> Result<T, LayerError> {
     let (writer, mut reader) = pipe();
     let (decoded, consumed) = std::thread::scope(|scope| {
-        let decoder = scope.spawn(|| decode(store, blob, watch, writer));
+        let decoder = scope.spawn(|| decode(open()?, watch, writer));
         let consumed = consume(&mut reader).and_then(|value| {
             drain(&mut reader)?;
             Ok(value)
@@ -93,12 +109,10 @@ fn drain(reader: &mut PipeReader) -> Result<(), LayerError> {
 
 /// Writes the uncompressed blob to the pipe.
 fn decode(
-    store: &Store,
-    blob: &Descriptor,
+    mut blob: impl Read,
     mut watch: impl FnMut(&[u8]),
     mut pipe: PipeWriter,
 ) -> Result<(), LayerError> {
-    let mut blob = store.open_blob(&blob.digest).map_err(blob_error("read"))?;
     let mut decoder = Decoder::new(&mut blob).map_err(read_error)?;
     loop {
         let n_read = match decoder.read(pipe.space()) {

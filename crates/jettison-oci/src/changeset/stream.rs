@@ -11,7 +11,7 @@ use crate::changeset::{LayerError, blob_error};
 use crate::compress::Encoder;
 use crate::descriptor::Descriptor;
 use crate::digest::{DiffId, Hasher};
-use crate::image::Layer;
+use crate::image::{Layer, Measure};
 use crate::store::{BlobWriter, Store};
 
 /// How many bytes of a file are read at once.
@@ -141,8 +141,10 @@ impl LayerWriter {
         Ok(Layer {
             diff_id: DiffId(self.hasher.finish()),
             blob: Descriptor::new(self.options.compression.media_type(), digest, size),
-            unpacked_size: self.unpacked_size,
-            files: self.files,
+            measure: Some(Measure {
+                unpacked_size: self.unpacked_size,
+                files: self.files,
+            }),
         })
     }
 

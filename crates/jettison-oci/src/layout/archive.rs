@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::changeset::{BLOCK, Header, Kind};
 use crate::layout::directory::write_file;
 use crate::layout::export::{Exported, Sink};
-use crate::layout::prepare::Prepared;
+use crate::layout::prepare::{Blob, Prepared};
+use crate::layout::watch::{compressing, watched};
 use crate::layout::{ExportError, io_error};
 use crate::manifest::ImageIndex;
+use crate::registry::TransferObserver;
 use crate::store::{OCI_LAYOUT, Store};
 
 /// Writes `prepared` as a tar file.
@@ -16,9 +18,12 @@ pub(super) fn write(
     store: &Store,
     prepared: Prepared,
     sink: Sink<'_>,
+    observer: &dyn TransferObserver,
 ) -> Result<Exported, ExportError> {
     let exported = prepared.exported.clone();
-    write_to(sink, |writer, path| entries(store, prepared, path, writer))?;
+    write_to(sink, |writer, path| {
+        entries(store, prepared, (path, writer), observer)
+    })?;
     Ok(exported)
 }
 
@@ -56,8 +61,8 @@ pub(crate) fn write_to(
 fn entries(
     store: &Store,
     prepared: Prepared,
-    path: &Path,
-    tar: &mut dyn Write,
+    (path, tar): (&Path, &mut dyn Write),
+    observer: &dyn TransferObserver,
 ) -> Result<(), ExportError> {
     for directory in ["blobs/", "blobs/sha256/"] {
         let header = Header::new(directory.as_bytes().to_vec(), Kind::Directory);
@@ -71,8 +76,13 @@ fn entries(
     for (digest, mut blob) in prepared.blobs {
         let size = blob.size();
         let name = format!("blobs/sha256/{}", digest.hex());
+        if let Blob::Later(_) = blob {
+            compressing(observer, (digest, size), || blob.make(store, &digest))?;
+        }
         let mut content = blob.open(store, &digest)?;
-        entry(tar, &name, size, &mut content).map_err(io_error("write", path))?;
+        watched(observer, (digest, size), &mut content, |content| {
+            entry(tar, &name, size, content).map_err(io_error("write", path))
+        })?;
     }
     let index = ImageIndex::new(prepared.entries).to_json();
     let docker_manifest = prepared.docker_manifest;

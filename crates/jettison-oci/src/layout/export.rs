@@ -11,6 +11,7 @@ use crate::image::Image;
 use crate::layout::prepare::Prepared;
 use crate::layout::{ExportError, archive, directory};
 use crate::reference::Reference;
+use crate::registry::Unwatched;
 use crate::store::Store;
 
 /// An image to be written out.
@@ -206,7 +207,7 @@ pub fn export(
             Prepared::of(store, content, settings, scratch)
         }),
         ExportFormat::OciArchive(sink) | ExportFormat::DockerArchive(sink) => {
-            archive::write(store, prepare()?, sink)
+            archive::write(store, prepare()?, sink, &Unwatched)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads image layouts, and archives of images, into the store.
 
 mod docker;
+mod whole;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -12,10 +13,14 @@ use crate::descriptor::Descriptor;
 use crate::digest::{Digest, ManifestDigest};
 use crate::image::{Image, ImageError};
 use crate::layout::import::docker::DockerArchive;
+use crate::layout::watch::watched;
 use crate::layout::{ExportError, image_error, io_error, is_image, layer_error, store_error};
 use crate::manifest::{ImageIndex, Manifest};
 use crate::reference::Reference;
+use crate::registry::{TransferObserver, Unwatched};
 use crate::store::{BlobWriter, IMAGE_NAME, REF_NAME, Store};
+
+pub use crate::layout::import::whole::import_whole;
 
 /// The largest JSON file that is read.
 const LARGEST_JSON: u64 = 16 << 20;
@@ -73,7 +78,7 @@ pub fn import_layout(
     store: &Store,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    import(store, path, ImportSelection::All).map(pairs)
+    import(store, path, ImportSelection::All, &Unwatched).map(pairs)
 }
 
 /// Reads all images of a tar file into the store, with the names that they have there: an OCI layout, or what
@@ -85,7 +90,7 @@ pub fn import_archive(
     reader: &mut dyn Read,
     path: &Path,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    read_archive(store, reader, (path, ImportSelection::All)).map(pairs)
+    read_archive(store, reader, (path, ImportSelection::All), &Unwatched).map(pairs)
 }
 
 /// Reads from the OCI layout at `path`, as [`import_layout`] does, the image whose manifest has the digest `wanted`, or
@@ -95,7 +100,7 @@ pub fn import_from_layout(
     path: &Path,
     wanted: &Digest,
 ) -> Result<Vec<(Option<String>, Image)>, ExportError> {
-    import(store, path, ImportSelection::Digest(wanted)).map(pairs)
+    import(store, path, ImportSelection::Digest(wanted), &Unwatched).map(pairs)
 }
 
 /// Reads images of a layout or an archive into the store, as [`import_layout`] does. That there are none of the name that
@@ -104,11 +109,13 @@ pub fn import_images(
     store: &Store,
     source: ImportSource<'_>,
     selection: ImportSelection<'_>,
+    observer: &dyn TransferObserver,
 ) -> Result<Vec<ImportedImage>, ExportError> {
     let (images, path) = match source {
-        ImportSource::Path(path) => (import(store, path, selection)?, path),
+        ImportSource::Path(path) => (import(store, path, selection, observer)?, path),
         ImportSource::Stream(reader, path) => {
-            (read_archive(store, reader, (path, selection))?, path)
+            let images = read_archive(store, reader, (path, selection), observer)?;
+            (images, path)
         }
     };
     let ImportSelection::Name(wanted) = selection else {
@@ -155,14 +162,16 @@ fn import(
     store: &Store,
     path: &Path,
     selection: ImportSelection<'_>,
+    observer: &dyn TransferObserver,
 ) -> Result<Imported, ExportError> {
     let metadata = fs::metadata(path).map_err(io_error("open", path))?;
     if metadata.is_dir() {
         let index = directory_index(path)?;
-        return read_index(store, &index, (Some(path.to_owned()), selection));
+        let directory = Some(path.to_owned());
+        return read_index(store, &index, (directory, selection), observer);
     }
     let mut file = File::open(path).map_err(io_error("open", path))?;
-    read_archive(store, &mut file, (path, selection))
+    read_archive(store, &mut file, (path, selection), observer)
 }
 
 /// Reads what an `index.json` lists; blobs that are not in the store yet are in the directory.
@@ -170,20 +179,14 @@ fn read_index(
     store: &Store,
     index: &[u8],
     (directory, selection): (Option<PathBuf>, ImportSelection<'_>),
+    observer: &dyn TransferObserver,
 ) -> Result<Imported, ExportError> {
     let index = ImageIndex::from_json(index).map_err(json_error("index.json"))?;
     let mut import = Import {
         store,
         directory,
         images: Vec::new(),
-    };
-    let names = |entry: &Descriptor| {
-        let full = entry.annotations.get(IMAGE_NAME).cloned();
-        let short = entry.annotations.get(REF_NAME).cloned();
-        match full {
-            Some(_) => (full, short),
-            None => (short, None),
-        }
+        observer,
     };
     let wanted = match selection {
         ImportSelection::Digest(digest) => Some(digest),
@@ -209,6 +212,16 @@ fn read_index(
     Ok(import.images)
 }
 
+/// The name of what an index lists, the full one if there is one, and the short one beside it.
+fn names(entry: &Descriptor) -> (Option<String>, Option<String>) {
+    let full = entry.annotations.get(IMAGE_NAME).cloned();
+    let short = entry.annotations.get(REF_NAME).cloned();
+    match full {
+        Some(_) => (full, short),
+        None => (short, None),
+    }
+}
+
 /// The `index.json` of a layout directory.
 fn directory_index(path: &Path) -> Result<Vec<u8>, ExportError> {
     if !path.join("oci-layout").is_file() {
@@ -226,21 +239,46 @@ fn read_archive(
     store: &Store,
     reader: &mut dyn Read,
     (path, selection): (&Path, ImportSelection<'_>),
+    observer: &dyn TransferObserver,
 ) -> Result<Imported, ExportError> {
-    let strange = || ExportError::NotAnArchive {
+    let (index, docker) = archive_blobs(store, reader, path, observer)?;
+    match index {
+        Some(index) => {
+            let images = read_index(store, &index, (None, selection), observer)?;
+            Ok(docker.named(images))
+        }
+        None => docker.images(store)?.ok_or_else(|| strange(path)),
+    }
+}
+
+fn strange(path: &Path) -> ExportError {
+    ExportError::NotAnArchive {
         path: path.to_owned(),
-    };
-    let tar = TarFile::open(reader).ok_or_else(strange)?;
+    }
+}
+
+/// Stores the blobs of an archive. Gives its `index.json`, if there is one, and what is Docker's in it.
+fn archive_blobs(
+    store: &Store,
+    reader: &mut dyn Read,
+    path: &Path,
+    observer: &dyn TransferObserver,
+) -> Result<(Option<Vec<u8>>, DockerArchive), ExportError> {
+    let tar = TarFile::open(reader).ok_or_else(|| strange(path))?;
     let mut index = None;
     let mut docker = DockerArchive::default();
     let mut failure = None;
     let read = tar.each_entry(|entry, content| {
         if failure.is_none() {
-            failure = match archive_entry(store, path, (&entry, content), &mut index) {
-                Ok(true) => None,
-                Ok(false) => docker.entry(store, path, &entry, content).err(),
-                Err(error) => Some(error),
-            };
+            // Files that are not called by a digest are shown by one of their name.
+            let shown = docker::blob_of(&entry.path).unwrap_or_else(|| Digest::of(&entry.path));
+            let stored = watched(observer, (shown, entry.size), content, |content| {
+                if archive_entry(store, path, (&entry, content), &mut index)? {
+                    return Ok(());
+                }
+                docker.entry(store, path, &entry, content)
+            });
+            failure = stored.err();
         }
         Ok(())
     });
@@ -250,13 +288,7 @@ fn read_archive(
     read.map_err(|error| ExportError::Broken {
         reason: describe(&error),
     })?;
-    match index {
-        Some(index) => {
-            let images = read_index(store, &index, (None, selection))?;
-            Ok(docker.named(images))
-        }
-        None => docker.images(store)?.ok_or_else(strange),
-    }
+    Ok((index, docker))
 }
 
 /// An error with its causes, for a message that has no other place for them.
@@ -323,6 +355,7 @@ struct Import<'i> {
     /// Where blobs come from; an archive's are in the store already.
     directory: Option<PathBuf>,
     images: Imported,
+    observer: &'i dyn TransferObserver,
 }
 
 impl Import<'_> {
@@ -411,6 +444,9 @@ impl Import<'_> {
         }
         let path = directory.join("blobs/sha256").join(digest.hex());
         let mut file = File::open(&path).map_err(io_error("open", &path))?;
-        store_blob(self.store, digest, &mut file, &path)
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        watched(self.observer, (*digest, size), &mut file, |content| {
+            store_blob(self.store, digest, content, &path)
+        })
     }
 }

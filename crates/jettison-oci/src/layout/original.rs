@@ -10,6 +10,7 @@ use crate::layout::prepare::{Blob, Prepared};
 use crate::layout::{ExportError, archive, directory};
 use crate::manifest::Manifest;
 use crate::media_type::MediaType;
+use crate::registry::Unwatched;
 use crate::store::{REF_NAME, Store};
 
 /// An image, or an index of images, to the byte as it is elsewhere, so that digests stay. Its blobs are in the store.
@@ -109,7 +110,7 @@ pub fn export_original(
     };
     match format {
         ExportFormat::Layout(path) => directory::write(store, &path, |_| Ok(prepared)),
-        ExportFormat::OciArchive(sink) => archive::write(store, prepared, sink),
+        ExportFormat::OciArchive(sink) => archive::write(store, prepared, sink, &Unwatched),
         ExportFormat::DockerArchive(_) => Err(ExportError::Impossible {
             reason: "an archive for `docker load` has manifests of its own",
         }),

@@ -19,10 +19,12 @@ use crate::layout::export::{
     Timestamps,
 };
 use crate::layout::save::SavedImage;
+use crate::layout::watch::compressing;
 use crate::layout::{ExportError, image_error, io_error, layer_error, store_error};
 use crate::manifest::{ImageIndex, Manifest};
 use crate::media_type::MediaType;
 use crate::reference::Reference;
+use crate::registry::{TransferObserver, Unwatched};
 use crate::store::{BlobReader, CREATED, IMAGE_NAME, REF_NAME, Store, temporary_in};
 
 /// Everything that an export consists of.
@@ -49,6 +51,7 @@ impl Prepared {
             scratch,
             blobs: BTreeMap::new(),
             layers: BTreeMap::new(),
+            observer: &Unwatched,
         };
         let mut images = Vec::new();
         let mut docker_manifest = None;
@@ -86,14 +89,15 @@ impl Prepared {
         store: &Store,
         images: &[SavedImage],
         settings: &ExportSettings,
-        scratch: &Path,
+        observer: &dyn TransferObserver,
     ) -> Result<Prepared, ExportError> {
         let mut preparation = Preparation {
             store,
             settings,
-            scratch,
+            scratch: &store.tmp(),
             blobs: BTreeMap::new(),
             layers: BTreeMap::new(),
+            observer,
         };
         let (mut entries, mut docker, mut written) = (Vec::new(), Vec::new(), Vec::new());
         for saved in images {
@@ -251,6 +255,7 @@ struct Preparation<'p> {
     blobs: BTreeMap<Digest, Blob>,
     /// What became of layers already: platforms often share some.
     layers: BTreeMap<(DiffId, Digest, bool), Layer>,
+    observer: &'p dyn TransferObserver,
 }
 
 impl Preparation<'_> {
@@ -371,6 +376,10 @@ impl Preparation<'_> {
 
     fn new_layer(&self, layer: &Layer, is_base: bool) -> Result<(Layer, Blob), ExportError> {
         let settings = self.settings;
+        if layer.measure.is_none() && settings.recompression != Recompression::All {
+            // It came from a registry, and may still be there alone: it stays what it is, as in BuildKit.
+            return Ok((layer.clone(), Blob::Stored(layer.blob.size)));
+        }
         if let Timestamps::ClampAll(epoch) = settings.timestamps
             && !is_base
         {
@@ -398,9 +407,11 @@ impl Preparation<'_> {
             };
             return Ok((made, Blob::Later(Box::new(to_make))));
         }
-        let made = self.compressed(layer, |writer| {
-            let writer = recompress(self.store, layer, compression, writer)?;
-            Ok(Some((layer.diff_id, writer)))
+        let made = compressing(self.observer, (*source, layer.blob.size), || {
+            self.compressed(layer, |writer| {
+                let writer = recompress(self.store, layer, compression, writer)?;
+                Ok(Some((layer.diff_id, writer)))
+            })
         })?;
         if let Some((made, _)) = &made {
             // Where it cannot be written down, it is done again next time.
@@ -420,8 +431,10 @@ impl Preparation<'_> {
             Recompression::Plain if stored != MediaType::OciLayerTar => return true,
             Recompression::Plain | Recompression::Different => {}
         }
-        // BuildKit leaves a base as it is. Bases of ours are stored as zstd for speed alone, which not every tool reads.
-        if is_base && stored != MediaType::OciLayerTarZstd {
+        // BuildKit leaves a base as it is. Bases of ours are stored as zstd for speed alone, which not every tool reads;
+        // what a registry has was meant so.
+        let is_in_registry = || !self.store.places(&layer.blob.digest).is_empty();
+        if is_base && (stored != MediaType::OciLayerTarZstd || is_in_registry()) {
             return true;
         }
         if stored != wanted.media_type() {

@@ -9,6 +9,7 @@ use crate::layout::export::{
 };
 use crate::layout::prepare::Prepared;
 use crate::reference::Reference;
+use crate::registry::TransferObserver;
 use crate::store::Store;
 
 /// An image that goes into an archive.
@@ -27,6 +28,7 @@ pub fn save_images(
     images: &[SavedImage],
     compression: Compression,
     sink: Sink<'_>,
+    observer: &dyn TransferObserver,
 ) -> Result<Vec<ExportedImage>, ExportError> {
     let settings = ExportSettings {
         names: Vec::new(),
@@ -36,6 +38,6 @@ pub fn save_images(
         annotations: Annotations::default(),
         timestamps: Timestamps::Keep,
     };
-    let prepared = Prepared::of_several(store, images, &settings, &store.tmp())?;
-    Ok(archive::write(store, prepared, sink)?.images)
+    let prepared = Prepared::of_several(store, images, &settings, observer)?;
+    Ok(archive::write(store, prepared, sink, observer)?.images)
 }

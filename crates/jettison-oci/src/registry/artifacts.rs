@@ -5,11 +5,14 @@
 //! <repository>@<digest>   a manifest, its configuration, its layers
 //! ```
 //!
-//! Registries cannot change a tag only if it is as it was: of two who write at the same moment one is not listed. Its artifacts
-//! are there, and listed again by whoever makes them next.
+//! Registries cannot change a tag only if it is as it was. So the list is read again a while after it was written: whoever
+//! finds that another one has written over it adds what is missing. One who takes much longer than others between reading
+//! and writing can still write over what they have made sure of. Those artifacts are there even so, and listed again by
+//! whoever makes them next.
 
 use std::io::{self, Read};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::descriptor::Descriptor;
 use crate::digest::Digest;
@@ -31,6 +34,11 @@ use crate::store::Store;
 
 /// The largest configuration of an artifact that is read, in bytes.
 const LARGEST: u64 = 32 << 20;
+/// How often a list is written that others write, too.
+const ROUNDS: usize = 8;
+/// How long others are given, at least and at most, to write what they have begun.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
 /// The artifacts that the index with a tag lists.
 #[derive(Debug)]
@@ -181,24 +189,48 @@ impl<'c> RepositoryArtifacts<'c> {
     }
 
     /// Changes the list of the artifacts' manifests. It is empty where nothing has the tag.
+    ///
+    /// Where somebody else has written the list meanwhile, `change` is called again, with what they have written.
     pub fn update(&self, change: &mut dyn FnMut(&mut Vec<Descriptor>)) -> Result<(), ExportError> {
-        let mut manifests = match self.manifests() {
-            Ok(manifests) => manifests,
+        let clock = self.client.clock;
+        let mut has_written = false;
+        for _ in 0..ROUNDS {
+            let started = clock.now();
+            let before = self.listed()?;
+            let mut manifests = before.clone();
+            change(&mut manifests);
+            if has_written && manifests == before {
+                return Ok(());
+            }
+            let json = ImageIndex::new(manifests).to_json();
+            let size = u64::try_from(json.len()).unwrap_or(u64::MAX);
+            let descriptor = Descriptor::new(MediaType::OciIndex, Digest::of(&json), size);
+            let put = self
+                .client
+                .put_manifest(&self.endpoint, &self.tag, &descriptor, &json);
+            put.map_err(failed)?;
+            has_written = true;
+            // Whoever has read the list before it was written here writes it about as soon as we did.
+            let pause = clock.now().saturating_sub(started).mul_f64(2.0);
+            let pause = pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
+            clock.pause(pause.mul_f64(1.0 + clock.chance() / 2.0));
+        }
+        Err(failed(RegistryError::Unsupported {
+            what: format!("{}:{}", self.endpoint.repository, self.tag),
+            reason: "others write its list all the time".to_owned(),
+        }))
+    }
+
+    /// What the list has now; nothing where nothing has the tag.
+    fn listed(&self) -> Result<Vec<Descriptor>, ExportError> {
+        match self.manifests() {
             Err(ExportError::Registry(error))
                 if matches!(*error, RegistryError::NotFound { .. }) =>
             {
-                Vec::new()
+                Ok(Vec::new())
             }
-            Err(error) => return Err(error),
-        };
-        change(&mut manifests);
-        let json = ImageIndex::new(manifests).to_json();
-        let size = u64::try_from(json.len()).unwrap_or(u64::MAX);
-        let descriptor = Descriptor::new(MediaType::OciIndex, Digest::of(&json), size);
-        let put = self
-            .client
-            .put_manifest(&self.endpoint, &self.tag, &descriptor, &json);
-        put.map_err(failed)
+            listed => listed,
+        }
     }
 }
 

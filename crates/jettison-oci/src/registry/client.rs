@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -15,6 +14,7 @@ use crate::registry::endpoint::{RegistryOptions, Scheme};
 use crate::registry::error::RegistryError;
 use crate::registry::message::{Method, Request, RequestBody, Response, Transport};
 use crate::registry::patience::{Clock, Failed, Tries};
+use crate::registry::retry_after::wish;
 use crate::registry::url::Url;
 
 /// How often a server sends us elsewhere before we have enough.
@@ -446,10 +446,7 @@ impl<'c> RegistryClient<'c> {
         match status {
             408 | 425 | 429 | 500 | 502..=504 | 506..=599 => Err(Failed::Again {
                 error,
-                wish: response
-                    .headers
-                    .number("retry-after")
-                    .map(Duration::from_secs),
+                wish: wish(&response.headers, self.clock.date()),
             }),
             _ => Err(Failed::Finally(error)),
         }

@@ -1,7 +1,6 @@
 //! One blob on its way into the store: as many requests as it takes, and not a byte more than its descriptor says.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::descriptor::Descriptor;
@@ -12,7 +11,7 @@ use crate::registry::message::{Method, Request, RequestBody, Response};
 use crate::registry::patience::Failed;
 use crate::registry::transfers::{Transfer, TransferObserver};
 use crate::registry::url::Url;
-use crate::store::{BlobWriter, Store, StoreError};
+use crate::store::{PartialBlob, Store, StoreError};
 
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
@@ -37,27 +36,59 @@ enum Source<'s> {
     Elsewhere(Url),
 }
 
+/// Sees the bytes of a blob while they arrive.
+pub(crate) trait Witness {
+    /// These bytes come next. They may be wrong: the blob's digest is checked at its end.
+    fn add(&mut self, bytes: &[u8]);
+    /// All that came was wrong: the blob begins anew.
+    fn restart(&mut self);
+}
+
+/// Sees nothing.
+struct Blind;
+
+impl Witness for Blind {
+    fn add(&mut self, _bytes: &[u8]) {}
+    fn restart(&mut self) {}
+}
+
 /// What of a blob has arrived.
 struct Partial<'p> {
     blob: &'p Descriptor,
-    writer: BlobWriter,
-    size: u64,
+    bytes: PartialBlob,
+    witness: &'p mut dyn Witness,
 }
 
 impl Downloads<'_> {
     /// Makes sure that a blob is in the store, and says whether it had to be fetched.
     pub(crate) fn fetch(&self, blob: &Descriptor) -> Result<bool, RegistryError> {
+        self.fetch_before(blob, &mut Blind)
+    }
+
+    /// The same, and shows what is fetched to `witness`, from the blob's first byte on.
+    pub(crate) fn fetch_before(
+        &self,
+        blob: &Descriptor,
+        witness: &mut dyn Witness,
+    ) -> Result<bool, RegistryError> {
         if self.store.has(&blob.digest) {
             return Ok(false);
         }
         // Who waits for another process's download finds the blob there.
-        let _lock = BlobLock::take(self.store, blob)?;
+        let bytes = self.store.partial_blob(&blob.digest);
+        let bytes = bytes.map_err(store_error("write a blob"))?;
         if self.store.has(&blob.digest) {
             return Ok(false);
         }
+        let mut partial = Partial {
+            blob,
+            bytes,
+            witness,
+        };
+        partial.take_up(self)?;
         let mut failure = None;
         for source in self.all_sources(blob) {
-            match self.fetch_from(&source, blob) {
+            match self.fetch_from(&source, &mut partial) {
                 Ok(()) => return Ok(true),
                 Err(error) if error.is_of_server() => {
                     failure.get_or_insert(error);
@@ -83,36 +114,39 @@ impl Downloads<'_> {
         registries.chain(urls).collect()
     }
 
-    fn fetch_from(&self, source: &Source<'_>, blob: &Descriptor) -> Result<(), RegistryError> {
+    fn fetch_from(
+        &self,
+        source: &Source<'_>,
+        partial: &mut Partial<'_>,
+    ) -> Result<(), RegistryError> {
         let mut tries = self.client.tries();
-        let (mut most, mut rewinds) = (0, 0);
-        let mut partial = Partial::new(self.store, blob)?;
+        let (mut most, mut rewinds) = (partial.bytes.size(), 0);
         loop {
-            let failed = match self.request(source, &mut partial) {
-                Ok(()) => {
-                    let Err(failed) = partial.finish() else {
-                        return Ok(());
-                    };
-                    partial = Partial::new(self.store, blob)?;
-                    failed
-                }
+            let requested = if partial.is_complete() {
+                // All that was missing was its name.
+                Ok(())
+            } else {
+                self.request(source, partial)
+            };
+            let failed = match requested.and_then(|()| partial.finish()) {
+                Ok(()) => return Ok(()),
                 Err(failed) => failed,
             };
-            if partial.size > most {
-                most = partial.size;
+            if partial.bytes.size() > most {
+                most = partial.bytes.size();
                 tries.got_further();
             }
             if failed.is_wrong() {
                 // Not a byte of it can be trusted.
+                partial.restart()?;
                 rewinds += 1;
                 if rewinds > REWINDS {
                     return Err(failed.into_error());
                 }
-                partial = Partial::new(self.store, blob)?;
             }
             if let Failed::Again { error, .. } = &failed {
                 self.observer.transfer(Transfer::Waits {
-                    digest: blob.digest,
+                    digest: partial.blob.digest,
                     attempt: tries.attempt(),
                     reason: &line(error),
                 });
@@ -125,8 +159,9 @@ impl Downloads<'_> {
     fn request(&self, source: &Source<'_>, partial: &mut Partial<'_>) -> Result<(), Failed> {
         let blob = partial.blob;
         let mut headers = Vec::new();
-        if partial.size > 0 && partial.size < blob.size {
-            headers.push(("Range", format!("bytes={}-", partial.size)));
+        let here = partial.bytes.size();
+        if here > 0 {
+            headers.push(("Range", format!("bytes={here}-")));
         }
         let response = match source {
             Source::Registry(endpoint) => {
@@ -190,37 +225,52 @@ impl Downloads<'_> {
             let known = skipped.min(n_read as u64);
             skipped -= known;
             let fresh = &buffer[usize::try_from(known).unwrap_or(n_read)..n_read];
-            if partial.size + fresh.len() as u64 > blob.size {
+            if partial.bytes.size() + fresh.len() as u64 > blob.size {
                 return Err(partial.wrong_size("longer"));
             }
-            partial.write(fresh)?;
-            self.observer.transfer(Transfer::Moved {
-                digest: blob.digest,
-                done: partial.size,
-                size: blob.size,
-            });
+            partial.add(fresh)?;
+            self.moved(partial);
         }
-        if partial.size < blob.size {
-            let end = format!("it ended after {} of {} bytes", partial.size, blob.size);
+        let here = partial.bytes.size();
+        if here < blob.size {
+            let end = format!("it ended after {here} of {} bytes", blob.size);
             return Err(partial.lost(&end));
         }
         Ok(())
     }
+
+    fn moved(&self, partial: &Partial<'_>) {
+        self.observer.transfer(Transfer::Moved {
+            digest: partial.blob.digest,
+            done: partial.bytes.size(),
+            size: partial.blob.size,
+        });
+    }
 }
 
-impl<'p> Partial<'p> {
-    fn new(store: &Store, blob: &'p Descriptor) -> Result<Partial<'p>, RegistryError> {
-        let writer = store.blob_writer().map_err(store_error("write a blob"))?;
-        Ok(Partial {
-            blob,
-            writer,
-            size: 0,
-        })
+impl Partial<'_> {
+    /// Goes on from what an earlier process has left.
+    fn take_up(&mut self, downloads: &Downloads<'_>) -> Result<(), RegistryError> {
+        let witness = &mut *self.witness;
+        let taken = self
+            .bytes
+            .take_up(self.blob.size, &mut |bytes| witness.add(bytes));
+        taken.map_err(store_error("read what is there of a blob"))?;
+        if self.bytes.size() > 0 {
+            downloads.moved(self);
+        }
+        Ok(())
+    }
+
+    /// Whether all of it is here, and nobody has to be asked. An empty blob is asked for: somebody should have it.
+    fn is_complete(&self) -> bool {
+        self.bytes.size() > 0 && self.bytes.size() == self.blob.size
     }
 
     /// Says how many bytes of an answer's body are here already.
     fn place(&self, response: &Response) -> Result<u64, Failed> {
         let length = response.headers.number("content-length");
+        let here = self.bytes.size();
         let total = match response.status {
             206 => {
                 let start = response
@@ -229,13 +279,13 @@ impl<'p> Partial<'p> {
                     .and_then(|range| range.strip_prefix("bytes "))
                     .and_then(|range| range.split_once('-'))
                     .and_then(|(start, _)| start.trim().parse::<u64>().ok());
-                let Some(start) = start.filter(|start| *start <= self.size) else {
+                let Some(start) = start.filter(|start| *start <= here) else {
                     return Err(self.wrong_size("another part"));
                 };
                 if length.is_some_and(|length| start.saturating_add(length) > self.blob.size) {
                     return Err(self.wrong_size("longer"));
                 }
-                return Ok(self.size - start);
+                return Ok(here - start);
             }
             416 => return Err(self.wrong_size("shorter")),
             // All of it, whether all was asked for or not.
@@ -244,25 +294,25 @@ impl<'p> Partial<'p> {
         match total {
             Some(total) if total < self.blob.size => Err(self.wrong_size("shorter")),
             Some(total) if total > self.blob.size => Err(self.wrong_size("longer")),
-            _ => Ok(self.size),
+            _ => Ok(here),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failed> {
-        self.writer.write_all(bytes).map_err(|source| {
-            Failed::Finally(RegistryError::Read {
-                what: format!("what was written of blob {}", self.blob.digest),
-                source,
-            })
-        })?;
-        self.size += bytes.len() as u64;
+    fn add(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        self.bytes.add(bytes).map_err(store_error("write a blob"))?;
+        self.witness.add(bytes);
         Ok(())
     }
 
+    fn restart(&mut self) -> Result<(), RegistryError> {
+        self.witness.restart();
+        self.bytes.restart().map_err(store_error("write a blob"))
+    }
+
     /// Gives the blob its name if it is the right one.
-    fn finish(self) -> Result<(), Failed> {
-        match self.writer.finish_as(&self.blob.digest) {
-            Ok(_) => Ok(()),
+    fn finish(&mut self) -> Result<(), Failed> {
+        match self.bytes.finish() {
+            Ok(()) => Ok(()),
             Err(StoreError::Corrupt { actual, .. }) => Err(Failed::again(RegistryError::Wrong {
                 what: format!("blob {}", self.blob.digest),
                 expected: "the bytes of that digest".to_owned(),
@@ -286,44 +336,6 @@ impl<'p> Partial<'p> {
             attempts: 1,
             source: reason.into(),
         })
-    }
-}
-
-/// Keeps other processes from fetching the same blob.
-struct BlobLock {
-    // Dropping it unlocks it.
-    _file: Option<File>,
-    path: std::path::PathBuf,
-}
-
-impl BlobLock {
-    fn take(store: &Store, blob: &Descriptor) -> Result<BlobLock, RegistryError> {
-        let directory = store.root().join("pulling");
-        let path = directory.join(blob.digest.hex());
-        let opened = fs::create_dir_all(&directory).and_then(|()| {
-            let mut options = File::options();
-            options.create(true).truncate(false).write(true).open(&path)
-        });
-        // A file system without locks has no other processes that wait.
-        let locked = opened.inspect(|file| file.lock().unwrap_or_default());
-        let file = locked.map_err(|source| {
-            store_error("lock a blob")(StoreError::Io {
-                action: "open",
-                path: path.clone(),
-                source,
-            })
-        })?;
-        Ok(BlobLock {
-            _file: Some(file),
-            path,
-        })
-    }
-}
-
-impl Drop for BlobLock {
-    fn drop(&mut self) {
-        // Who waits on the old file gets its lock all the same, and looks into the store then.
-        fs::remove_file(&self.path).unwrap_or_default();
     }
 }
 

@@ -26,12 +26,16 @@ pub(super) enum Accident {
     Longer(usize),
     /// This status, and how long to wait.
     Status(u16, Option<u64>),
+    /// The status 429, and until when to wait.
+    Until(&'static str),
     /// Only so many bytes of what is sent arrive, and there is no answer.
     Lost(usize),
     /// The answer is lost; what was asked for has been done.
     Unheard,
     /// All uploads that are under way are forgotten first.
     Restarted,
+    /// From this request on the token is another one.
+    Expired,
 }
 
 /// What the registry does not do.
@@ -43,6 +47,10 @@ pub(super) enum Lack {
     Offsets,
     /// It says nothing of digests.
     Digests,
+    /// It takes no blob from another repository.
+    Mounts,
+    /// It forgets what is sent in pieces, and says so.
+    Memory,
 }
 
 /// What is in a registry.
@@ -51,8 +59,12 @@ struct Content {
     blobs: BTreeMap<String, BTreeMap<Digest, Vec<u8>>>,
     manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     uploads: BTreeMap<u64, Vec<u8>>,
+    /// How large the last piece of each was.
+    pieces: BTreeMap<u64, usize>,
     n_uploads: u64,
+    n_expired: u64,
     log: Vec<String>,
+    ranges: Vec<String>,
     accidents: BTreeMap<usize, Accident>,
 }
 
@@ -63,6 +75,8 @@ pub(super) struct MemoryRegistry {
     pub(super) lacks: BTreeSet<Lack>,
     /// The token that it takes, which its token server gives for a password.
     pub(super) token: Option<String>,
+    /// The smallest piece of an upload that it takes, but for the last one.
+    pub(super) least: Option<usize>,
     /// Where blobs are served from, if not by itself.
     pub(super) blob_host: Option<String>,
 }
@@ -109,6 +123,11 @@ impl MemoryRegistry {
     pub(super) fn log(&self) -> Vec<String> {
         lock(&self.content).log.clone()
     }
+
+    /// What parts of blobs were asked for.
+    pub(super) fn ranges(&self) -> Vec<String> {
+        lock(&self.content).ranges.clone()
+    }
 }
 
 impl Transport for MemoryRegistry {
@@ -122,6 +141,9 @@ impl Transport for MemoryRegistry {
             request.url
         );
         content.log.push(line);
+        content
+            .ranges
+            .extend(request.header("range").map(str::to_owned));
         let accident = content.accidents.remove(&number);
         let refused = |text: &str| TransportError {
             is_final: false,
@@ -132,6 +154,14 @@ impl Transport for MemoryRegistry {
             Some(Accident::Status(status, wait)) => {
                 let wait = wait.map(|wait| ("Retry-After".to_owned(), wait.to_string()));
                 return Ok(answer(*status, wait.into_iter().collect(), Vec::new()));
+            }
+            Some(Accident::Until(date)) => {
+                let wait = ("Retry-After".to_owned(), (*date).to_owned());
+                return Ok(answer(429, vec![wait], Vec::new()));
+            }
+            Some(Accident::Expired) => {
+                content.n_expired += 1;
+                usize::MAX
             }
             Some(Accident::Restarted) => {
                 content.uploads.clear();
@@ -225,6 +255,15 @@ fn with(status: u16, headers: &[(&str, String)], bytes: Vec<u8>) -> Answer {
 }
 
 impl MemoryRegistry {
+    /// The token that is good now.
+    fn token(&self, content: &Content) -> Option<String> {
+        let token = self.token.as_ref()?;
+        Some(match content.n_expired {
+            0 => token.clone(),
+            number => format!("{token}{number}"),
+        })
+    }
+
     fn serve(&self, content: &mut Content, request: &Request<'_>, body: &[u8]) -> Answer {
         let (path, query) = match request.url.rest().split_once('?') {
             Some((path, query)) => (path, query),
@@ -234,7 +273,7 @@ impl MemoryRegistry {
             let identity = b"&refresh_token=who/I%20am&";
             let is_known = request.header("authorization") == Some("Basic bWU6c2VjcmV0")
                 || body.windows(identity.len()).any(|part| part == identity);
-            let token = self.token.as_deref().unwrap_or_default();
+            let token = self.token(content).unwrap_or_default();
             return if is_known {
                 with(200, &[], format!(r#"{{"token":"{token}"}}"#).into_bytes())
             } else {
@@ -246,7 +285,7 @@ impl MemoryRegistry {
             if request.header("authorization").is_some() {
                 return plain(400);
             }
-        } else if let Some(token) = &self.token
+        } else if let Some(token) = self.token(content)
             && request.header("authorization") != Some(&format!("Bearer {token}"))
         {
             let challenge = r#"Bearer realm="https://auth.test/token",service="test""#;
@@ -371,6 +410,7 @@ impl MemoryRegistry {
         if request.method == Method::Post {
             let digest = parameter("mount").and_then(|digest| digest.parse::<Digest>().ok());
             let from = parameter("from").unwrap_or_default();
+            let digest = digest.filter(|_| !self.lacks.contains(&Lack::Mounts));
             let blob = digest.and_then(|digest| content.blobs.get(&from)?.get(&digest).cloned());
             if let (Some(digest), Some(blob)) = (digest, blob) {
                 let blobs = content.blobs.entry(repository.to_owned()).or_default();
@@ -383,7 +423,12 @@ impl MemoryRegistry {
                 "/v2/{repository}/blobs/uploads/{}?state=x",
                 content.n_uploads
             );
-            return with(202, &[("Location", location)], Vec::new());
+            let mut headers = vec![("Location", location)];
+            let least = self
+                .least
+                .map(|least| ("OCI-Chunk-Min-Length", least.to_string()));
+            headers.extend(least);
+            return with(202, &headers, Vec::new());
         }
         let id: u64 = id.parse().unwrap_or_default();
         let Some(upload) = content.uploads.get_mut(&id) else {
@@ -394,6 +439,9 @@ impl MemoryRegistry {
             format!("/v2/{repository}/blobs/uploads/{id}?state=y"),
         );
         match request.method {
+            Method::Patch if self.lacks.contains(&Lack::Memory) => {
+                with(202, &[location, ("Range", "0-0".to_owned())], Vec::new())
+            }
             Method::Get if self.lacks.contains(&Lack::Offsets) => plain(400),
             Method::Get => {
                 let range = format!("0-{}", upload.len().saturating_sub(1));
@@ -404,7 +452,12 @@ impl MemoryRegistry {
                     .header("content-range")
                     .and_then(|range| range.split_once('-'));
                 let start = start.and_then(|(start, _)| start.parse::<usize>().ok());
-                if start != Some(upload.len()) {
+                // What came before has turned out not to be the last piece.
+                let is_small = self.least.is_some_and(|least| {
+                    let last = content.pieces.insert(id, body.len());
+                    last.is_some_and(|last| last < least)
+                });
+                if start != Some(upload.len()) || is_small {
                     return plain(416);
                 }
                 upload.extend_from_slice(body);
@@ -434,6 +487,10 @@ pub(super) struct TestClock(pub(super) Mutex<Vec<Duration>>);
 impl Clock for TestClock {
     fn now(&self) -> Duration {
         lock(&self.0).iter().sum()
+    }
+
+    fn date(&self) -> i64 {
+        784_111_770
     }
 
     fn pause(&self, duration: Duration) {

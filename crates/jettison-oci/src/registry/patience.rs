@@ -8,6 +8,8 @@ use crate::registry::error::RegistryError;
 pub trait Clock: Sync {
     /// The time since some moment; it never goes back.
     fn now(&self) -> Duration;
+    /// The date, in seconds since 1970, as far as this machine knows it.
+    fn date(&self) -> i64;
     /// Waits.
     fn pause(&self, duration: Duration);
     /// A number from 0 up to, but not including, 1, each time another one.
@@ -124,13 +126,17 @@ impl<'t> Tries<'t> {
         if self.attempt >= self.patience.attempts {
             return Err(error.after_attempts(self.attempt));
         }
+        let own = self.patience.pause_after(self.attempt, self.clock.chance());
         let pause = match wish {
             Some(wish) if wish > self.patience.longest_wish => {
                 return Err(error.with_wish(wish));
             }
-            // Everybody was told the same.
-            Some(wish) => wish + self.patience.first_pause.mul_f64(self.clock.chance()),
-            None => self.patience.pause_after(self.attempt, self.clock.chance()),
+            // Everybody was told the same. Who wants nothing, or names a date that has passed, is not pressed.
+            Some(wish) => {
+                let wish = wish + self.patience.first_pause.mul_f64(self.clock.chance());
+                wish.max(own)
+            }
+            None => own,
         };
         self.clock.pause(pause);
         self.attempt += 1;

@@ -1,11 +1,7 @@
 //! Images on their way from registries into the store.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::AtomicBool;
 
-use crate::changeset::{LayerError, measure_layer};
 use crate::config::ImageConfig;
 use crate::descriptor::{Descriptor, Platform};
 use crate::digest::{DiffId, Digest, ManifestDigest};
@@ -14,13 +10,14 @@ use crate::manifest::Manifest;
 use crate::media_type::MediaType;
 use crate::reference::Reference;
 use crate::registry::auth::Scopes;
-use crate::registry::client::{Call, Endpoint, Payload, RegistryClient, lock};
-use crate::registry::download::{Downloads, line};
+use crate::registry::client::{Call, Endpoint, Payload, RegistryClient};
+use crate::registry::download::Downloads;
 use crate::registry::error::{RegistryError, store_error};
+use crate::registry::layers::{LayerPull, Wanted};
 use crate::registry::manifest::{Content, Served, Target};
 use crate::registry::message::Method;
 use crate::registry::platform::{choose, rank};
-use crate::registry::transfers::{Transfer, TransferObserver};
+use crate::registry::transfers::TransferObserver;
 use crate::store::{Origin, Store, StoreError};
 
 /// The largest configuration that is fetched.
@@ -43,6 +40,17 @@ pub struct PullRequest<'p> {
     pub platform_need: PlatformNeed,
     /// Whether the image gets its name in the store.
     pub naming: Naming,
+    /// When its layers are fetched.
+    pub layers: LayerNeed,
+}
+
+/// When the layers of an image are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerNeed {
+    /// With the image.
+    Now,
+    /// When somebody looks at them: see [`RegistryClient::complete`].
+    Later,
 }
 
 /// What becomes of an image that is there for one platform alone, and another one.
@@ -90,20 +98,7 @@ impl RegistryClient<'_> {
         let _lock = store.lock_shared().map_err(store_error("work"))?;
         let found = self.resolve(request)?;
         let is_stopped = AtomicBool::new(false);
-        let pull = Pull {
-            client: self,
-            store,
-            request,
-            found: &found,
-            reference: request.reference.familiar(),
-            downloads: Downloads {
-                client: self,
-                store,
-                sources: &found.sources,
-                observer,
-                is_stopped: &is_stopped,
-            },
-        };
+        let pull = Pull::new((self, store), (request, &found), (observer, &is_stopped));
         pull.image()
     }
 
@@ -186,7 +181,7 @@ impl RegistryClient<'_> {
     }
 
     /// Finds the manifest of the image for the platform.
-    fn resolve(&self, request: &PullRequest<'_>) -> Result<Found, RegistryError> {
+    pub(crate) fn resolve(&self, request: &PullRequest<'_>) -> Result<Found, RegistryError> {
         let familiar = request.reference.familiar();
         let target = target(request.reference);
         let (mut served, sources) = self.first_served(request.reference, &target)?;
@@ -260,26 +255,48 @@ fn next_page(link: &str) -> Option<&str> {
 }
 
 /// The manifest of an image, and who serves it.
-struct Found {
-    digest: Digest,
-    manifest: Manifest,
-    descriptor: Descriptor,
-    json: Vec<u8>,
+pub(crate) struct Found {
+    pub(crate) digest: Digest,
+    pub(crate) manifest: Manifest,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) json: Vec<u8>,
     /// Whether an index says that it is for the platform.
     is_chosen: bool,
     sources: Vec<Endpoint>,
 }
 
-struct Pull<'p> {
+/// An image on its way.
+pub(crate) struct Pull<'p> {
     client: &'p RegistryClient<'p>,
     store: &'p Store,
     request: &'p PullRequest<'p>,
     found: &'p Found,
     reference: String,
-    downloads: Downloads<'p>,
+    pub(crate) downloads: Downloads<'p>,
 }
 
-impl Pull<'_> {
+impl<'p> Pull<'p> {
+    pub(crate) fn new(
+        (client, store): (&'p RegistryClient<'p>, &'p Store),
+        (request, found): (&'p PullRequest<'p>, &'p Found),
+        (observer, is_stopped): (&'p dyn TransferObserver, &'p AtomicBool),
+    ) -> Pull<'p> {
+        Pull {
+            client,
+            store,
+            request,
+            found,
+            reference: request.reference.familiar(),
+            downloads: Downloads {
+                client,
+                store,
+                sources: &found.sources,
+                observer,
+                is_stopped,
+            },
+        }
+    }
+
     fn image(&self) -> Result<Pulled, RegistryError> {
         let (config_json, config) = self.config()?;
         let known = self.known(&config_json);
@@ -290,6 +307,8 @@ impl Pull<'_> {
             let layers = self.layers(&config)?;
             Image::from_config_json(config_json, layers).map_err(|error| self.broken(error))?
         };
+        self.record_places()
+            .map_err(store_error("write the image"))?;
         let manifest = self.store.put_image(&image);
         let manifest = manifest.map_err(store_error("write the image"))?;
         self.record(&image, &manifest)
@@ -304,7 +323,7 @@ impl Pull<'_> {
     }
 
     /// Fetches the configuration, and looks whether it is one of an image for the platform.
-    fn config(&self) -> Result<(Vec<u8>, ImageConfig), RegistryError> {
+    pub(crate) fn config(&self) -> Result<(Vec<u8>, ImageConfig), RegistryError> {
         let unsupported = |reason: String| RegistryError::Unsupported {
             what: self.reference.clone(),
             reason,
@@ -367,100 +386,58 @@ impl Pull<'_> {
         let own = image.layers().iter().map(|layer| layer.blob.digest);
         let theirs = self.found.manifest.layers.iter().map(|layer| layer.digest);
         let is_same = own.eq(theirs);
-        let is_there = |layer: &Layer| {
-            let size = self.store.size(&layer.blob.digest);
-            size.is_ok_and(|size| size == layer.blob.size)
+        let is_enough = match self.request.layers {
+            LayerNeed::Now => self.store.is_complete(&image),
+            LayerNeed::Later => true,
         };
-        (is_same && image.layers().iter().all(is_there)).then_some(image)
+        (is_same && is_enough).then_some(image)
     }
 
-    /// Fetches and checks the layers, several at a time.
+    /// The layers: fetched and read, or as the manifest tells of them.
     fn layers(&self, config: &ImageConfig) -> Result<Vec<Layer>, RegistryError> {
         let blobs = &self.found.manifest.layers;
-        self.downloads
-            .observer
-            .transfer(Transfer::Planned { blobs });
-        let work: Vec<(&Descriptor, &DiffId)> = blobs.iter().zip(&config.rootfs.diff_ids).collect();
-        // A layer that is there twice is carried once: its second place waits for the first.
-        let mut seen = BTreeSet::new();
-        let (first, again): (Vec<_>, Vec<_>) = (0..work.len())
-            .partition(|index| seen.insert((work[*index].0.digest, work[*index].1.0)));
-        let layers = Mutex::new(vec![None; work.len()]);
-        let failure = Mutex::new(None);
-        let next = AtomicUsize::new(0);
-        thread::scope(|scope| {
-            for _ in 0..self.client.options.parallel.min(first.len()) {
-                scope.spawn(|| {
-                    while let Some(index) = first.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let (blob, diff_id) = work[*index];
-                        match self.layer(blob, diff_id) {
-                            Ok(layer) => lock(&layers)[*index] = Some(layer),
-                            Err(error) => {
-                                lock(&failure).get_or_insert(error);
-                                self.downloads.is_stopped.store(true, Ordering::Relaxed);
-                                next.store(first.len(), Ordering::Relaxed);
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        if let Some(error) = failure.into_inner().unwrap_or_default() {
-            return Err(error);
+        let pairs = blobs.iter().zip(&config.rootfs.diff_ids);
+        // Those of others are where the manifest says alone.
+        let has_foreign = blobs.iter().any(|blob| is_foreign(&blob.media_type));
+        if self.request.layers == LayerNeed::Later && !has_foreign {
+            return Ok(pairs.map(|(blob, diff_id)| unread(blob, diff_id)).collect());
         }
-        let mut layers = layers.into_inner().unwrap_or_default();
-        for index in again {
-            layers[index] = Some(self.layer(work[index].0, work[index].1)?);
-        }
-        let complete: Option<Vec<Layer>> = layers.into_iter().collect();
-        complete.ok_or(RegistryError::Stopped)
+        let sources = &self.found.sources;
+        let wanted: Vec<Wanted<'_>> = pairs
+            .map(|(blob, diff_id)| Wanted {
+                blob,
+                diff_id,
+                sources,
+            })
+            .collect();
+        let pull = LayerPull {
+            client: self.client,
+            store: self.store,
+            observer: self.downloads.observer,
+            reference: &self.reference,
+        };
+        pull.all(&wanted)
     }
 
-    /// Fetches one layer and reads it: its tar has to be the one that the configuration lists.
-    fn layer(&self, blob: &Descriptor, diff_id: &DiffId) -> Result<Layer, RegistryError> {
-        let digest = blob.digest;
-        let plain = Descriptor::new(readable(&blob.media_type).to_oci(), digest, blob.size);
-        let observer = self.downloads.observer;
-        let started = self.client.clock.now();
-        let is_fetched = self.downloads.fetch(blob)?;
-        if is_fetched {
-            observer.transfer(Transfer::Checks { digest });
-        }
-        let layer = match measure_layer(self.store, &plain, diff_id) {
-            // What lay there was damaged: it is fetched anew.
-            Err(error) if !is_fetched && is_damage(&error) => {
-                let removed = self.store.remove_blob(&digest);
-                removed.map_err(store_error("replace a blob"))?;
-                self.downloads.fetch(blob)?;
-                measure_layer(self.store, &plain, diff_id)
-            }
-            measured => measured,
-        };
-        let layer = layer.map_err(|source| RegistryError::Layer {
-            reference: self.reference.clone(),
-            digest,
-            source: Box::new(source),
-        })?;
-        observer.transfer(if is_fetched {
-            let elapsed = self.client.clock.now().saturating_sub(started);
-            Transfer::Done { digest, elapsed }
-        } else {
-            Transfer::Exists { digest }
-        });
-        Ok(layer)
+    fn repository(&self) -> String {
+        let reference = self.request.reference;
+        format!("{}/{}", reference.registry(), reference.repository())
+    }
+
+    /// Writes down where the layers are. Those that are not here are found by it.
+    fn record_places(&self) -> Result<(), StoreError> {
+        let repository = self.repository();
+        let mut layers = self.found.manifest.layers.iter();
+        layers.try_for_each(|layer| self.store.add_place(&layer.digest, &repository))
     }
 
     /// Writes down where the image came from, and gives it its name.
     fn record(&self, image: &Image, manifest: &ManifestDigest) -> Result<(), StoreError> {
         let reference = self.request.reference;
-        let repository = format!("{}/{}", reference.registry(), reference.repository());
-        for layer in &self.found.manifest.layers {
-            self.store.add_place(&layer.digest, &repository)?;
-        }
         // A manifest is JSON, which is UTF-8.
         if let Ok(manifest_json) = String::from_utf8(self.found.json.clone()) {
             let origin = Origin {
-                repository,
+                repository: self.repository(),
                 digest: self.found.digest,
                 manifest: self.found.descriptor.clone(),
                 manifest_json,
@@ -481,15 +458,18 @@ impl Pull<'_> {
     }
 }
 
-/// Whether a blob of the store is not what it should be.
-fn is_damage(error: &LayerError) -> bool {
-    let text = line(error);
-    text.contains("is corrupt") || text.contains("there is no blob")
+/// A layer that has not been fetched.
+fn unread(blob: &Descriptor, diff_id: &DiffId) -> Layer {
+    Layer {
+        diff_id: *diff_id,
+        blob: Descriptor::new(blob.media_type.to_oci(), blob.digest, blob.size),
+        measure: None,
+    }
 }
 
 /// The media type by which a layer is read: those that must not be passed on are tars all the same (image-spec: layer.md,
 /// "Non-Distributable Layers"; moby: `MediaTypeForeignLayer`).
-fn readable(media_type: &MediaType) -> MediaType {
+pub(crate) fn readable(media_type: &MediaType) -> MediaType {
     let name = media_type.as_str();
     let usual = name
         .replace("layer.nondistributable.v1", "layer.v1")

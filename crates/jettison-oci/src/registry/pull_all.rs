@@ -5,18 +5,58 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, Platform};
+use crate::digest::Digest;
 use crate::layout::Original;
 use crate::reference::Reference;
 use crate::registry::client::{Endpoint, RegistryClient, lock};
 use crate::registry::download::Downloads;
 use crate::registry::error::{RegistryError, store_error};
 use crate::registry::manifest::{Content, Served};
-use crate::registry::pull::{DEEPEST, target};
+use crate::registry::pull::{DEEPEST, Pull, PullRequest, target};
 use crate::registry::transfers::{Transfer, TransferObserver};
 use crate::store::Store;
 
+/// An image as it is in a registry. Its blobs are in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PulledOriginal {
+    /// The image, to the byte.
+    pub original: Original,
+    /// What the name stands for: the digest of a manifest or an index.
+    pub digest: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+}
+
 impl RegistryClient<'_> {
+    /// Gets an image for one platform into the store as it is. Digests are checked; layers are not unpacked, and no image
+    /// gets a name.
+    pub fn pull_original(
+        &self,
+        store: &Store,
+        request: &PullRequest<'_>,
+        observer: &dyn TransferObserver,
+    ) -> Result<PulledOriginal, RegistryError> {
+        let _lock = store.lock_shared().map_err(store_error("work"))?;
+        let found = self.resolve(request)?;
+        let is_stopped = AtomicBool::new(false);
+        let pull = Pull::new((self, store), (request, &found), (observer, &is_stopped));
+        let (_, config) = pull.config()?;
+        self.fetch_all(&pull.downloads, &found.manifest.layers, request.reference)?;
+        let manifests = vec![(found.descriptor.clone(), found.json.clone())];
+        let original = Original::new(manifests);
+        Ok(PulledOriginal {
+            original: original.ok_or_else(|| unreadable(request.reference))?,
+            digest: found.digest,
+            platform: Platform {
+                architecture: config.architecture,
+                os: config.os,
+                variant: config.variant,
+                extra: std::collections::BTreeMap::new(),
+            },
+        })
+    }
+
     /// Gets everything that a name stands for into the store, as it is: the images for all platforms, and what else an
     /// index lists. Digests are checked; layers are not unpacked, and no image gets a name.
     pub fn pull_all(
@@ -35,11 +75,7 @@ impl RegistryClient<'_> {
             what: reference.familiar(),
         };
         walk.add(served, DEEPEST)?;
-        let unsupported = || RegistryError::Unsupported {
-            what: reference.familiar(),
-            reason: "one of its manifests cannot be read".to_owned(),
-        };
-        let original = Original::new(walk.manifests).ok_or_else(unsupported)?;
+        let original = Original::new(walk.manifests).ok_or_else(|| unreadable(reference))?;
         let is_stopped = AtomicBool::new(false);
         let downloads = Downloads {
             client: self,
@@ -48,15 +84,16 @@ impl RegistryClient<'_> {
             observer,
             is_stopped: &is_stopped,
         };
-        self.fetch_all(&downloads, &original.blobs())?;
+        self.fetch_all(&downloads, &original.blobs(), reference)?;
         Ok(original)
     }
 
-    /// Fetches blobs, several at a time.
+    /// Fetches blobs of `reference`, several at a time.
     fn fetch_all(
         &self,
         downloads: &Downloads<'_>,
         blobs: &[Descriptor],
+        reference: &Reference,
     ) -> Result<(), RegistryError> {
         let observer = downloads.observer;
         observer.transfer(Transfer::Planned { blobs });
@@ -84,7 +121,23 @@ impl RegistryClient<'_> {
                 });
             }
         });
-        failure.into_inner().unwrap_or_default().map_or(Ok(()), Err)
+        if let Some(error) = failure.into_inner().unwrap_or_default() {
+            return Err(error);
+        }
+        let repository = format!("{}/{}", reference.registry(), reference.repository());
+        for blob in blobs {
+            // Where it cannot be written down, a push sends the blob that could have been taken from there.
+            let noted = downloads.store.add_place(&blob.digest, &repository);
+            noted.unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(reference: &Reference) -> RegistryError {
+    RegistryError::Unsupported {
+        what: reference.familiar(),
+        reason: "one of its manifests cannot be read".to_owned(),
     }
 }
 

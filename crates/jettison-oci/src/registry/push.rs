@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::image::Image;
 use crate::layout::{
     Blob, ExportContent, ExportError, ExportImage, ExportSettings, Original, Prepared,
-    check_content,
+    Recompression, check_content,
 };
 use crate::manifest::Manifest;
 use crate::reference::Reference;
@@ -72,6 +72,11 @@ impl RegistryClient<'_> {
     ) -> Result<Vec<Pushed>, RegistryError> {
         let _lock = store.lock_shared().map_err(store_error("work"))?;
         check_names(&request.settings.names)?;
+        let content = self.readable_content(store, request, observer)?;
+        let request = &PushRequest {
+            content: content.as_ref().unwrap_or(request.content),
+            ..*request
+        };
         let mut has_tried = false;
         loop {
             let package = package(store, request)?;
@@ -91,6 +96,33 @@ impl RegistryClient<'_> {
                 pushed => return pushed,
             }
         }
+    }
+
+    /// The content with all layers in the store, if they are to be written anew and some are not here.
+    fn readable_content(
+        &self,
+        store: &Store,
+        request: &PushRequest<'_>,
+        observer: &dyn TransferObserver,
+    ) -> Result<Option<ExportContent>, RegistryError> {
+        let is_absent = |export: &ExportImage| !store.is_complete(&export.image);
+        let mut images = images_of(request.content).iter();
+        if request.settings.recompression != Recompression::All || !images.any(is_absent) {
+            return Ok(None);
+        }
+        let complete = |export: &ExportImage| {
+            Ok(ExportImage {
+                image: self.complete(store, &export.image, observer)?,
+                ..export.clone()
+            })
+        };
+        Ok(Some(match request.content {
+            ExportContent::Image(image) => ExportContent::Image(complete(image)?),
+            ExportContent::Index(images) => {
+                let images: Result<_, RegistryError> = images.iter().map(complete).collect();
+                ExportContent::Index(images?)
+            }
+        }))
     }
 
     /// Sends an image, or an index of images, as it is to all repositories that `names` name.
@@ -197,7 +229,7 @@ fn parts(manifest: &Manifest) -> impl Iterator<Item = Descriptor> {
     layers.chain([manifest.config.clone()])
 }
 
-/// An image as it came from a registry, if all of it is in the store. That of a repository it is pushed to is preferred.
+/// An image as it came from a registry, if all of it is in the store or can be had. That of a repository it is pushed to is preferred.
 fn original(store: &Store, image: &Image, names: &[Reference]) -> Option<Package> {
     let mut origins = store.origins(&image.manifest_digest());
     let is_target = |origin: &Origin| {
@@ -218,7 +250,7 @@ fn original(store: &Store, image: &Image, names: &[Reference]) -> Option<Package
             if is_foreign(&blob.media_type) || !seen.insert(blob.digest) {
                 continue;
             }
-            if !store.has(&blob.digest) {
+            if !store.has(&blob.digest) && !is_unread(image, &blob.digest) {
                 return None;
             }
             let size = blob.size;
@@ -230,6 +262,12 @@ fn original(store: &Store, image: &Image, names: &[Reference]) -> Option<Package
             blobs,
         })
     })
+}
+
+/// Whether a blob is a layer of the image that was left where it is.
+fn is_unread(image: &Image, blob: &Digest) -> bool {
+    let mut layers = image.layers().iter();
+    layers.any(|layer| layer.blob.digest == *blob && layer.measure.is_none())
 }
 
 /// Registry and repository of a name.
@@ -364,6 +402,11 @@ impl Push<'_> {
                 }
                 Mount::Refused => {}
             }
+        }
+        if matches!(*blob, Blob::Stored(_)) && !self.store.has(&digest) {
+            // It is in another registry, or this one does not take it from there.
+            self.client
+                .fetch_blob(self.store, descriptor, self.observer)?;
         }
         let made = blob.make(self.store, &digest);
         made.map_err(|error| RegistryError::Export(Box::new(error)))?;

@@ -1,6 +1,12 @@
 //! Whole conversations with a registry in memory: what arrives is right, or there is an error, whatever happens on the way.
 
+mod absent;
 mod elsewhere;
+mod lists;
+mod referrers;
+mod resumed;
+mod tokens;
+mod uploads;
 
 use std::time::Duration;
 
@@ -25,7 +31,7 @@ use crate::registry::download::line;
 use crate::registry::endpoint::RegistryOptions;
 use crate::registry::error::RegistryError;
 use crate::registry::memory::{Accident, Lack, MemoryRegistry, TestClock, TestKeys};
-use crate::registry::pull::{Naming, PlatformNeed, PullRequest, Pulled};
+use crate::registry::pull::{LayerNeed, Naming, PlatformNeed, PullRequest, Pulled};
 use crate::registry::push::{Originals, PushRequest, Pushed};
 use crate::registry::transfers::Unwatched;
 use crate::store::Store;
@@ -62,11 +68,21 @@ impl World {
     }
 
     fn pull_for(&self, name: &str, architecture: &str) -> Result<Pulled, RegistryError> {
+        self.pull_with(name, architecture, LayerNeed::Now)
+    }
+
+    fn pull_with(
+        &self,
+        name: &str,
+        architecture: &str,
+        layers: LayerNeed,
+    ) -> Result<Pulled, RegistryError> {
         let request = PullRequest {
             reference: &name.parse().unwrap(),
             platform: &platform(architecture),
             platform_need: PlatformNeed::Exact,
             naming: Naming::Named,
+            layers,
         };
         self.client().pull(&self.store, &request, &Unwatched)
     }
@@ -284,6 +300,16 @@ fn a_server_that_is_busy_is_given_the_time_it_asks_for() {
     // The dice show the middle: half of the first pause on top of what was asked for, three quarters of the second.
     let expected = [Duration::from_millis(7200), Duration::from_millis(600)];
     assert_eq!(*lock(&world.clock.0), expected);
+    let registry = filled();
+    registry.happen(1, Accident::Until("Sun, 06 Nov 1994 08:49:37 GMT"));
+    registry.happen(2, Accident::Until("Sun, 06 Nov 1994 00:00:00 GMT"));
+    let world = World::new(registry);
+    world.pull("r.test/app:1").unwrap();
+    assert_eq!(*lock(&world.clock.0), expected);
+    check_pull(
+        always(1, &Accident::Until("Sun, 06 Nov 1994 08:59:30 GMT")),
+        expect!["r.test asks to wait for 600 seconds"],
+    );
     check_pull(
         always(1, &Accident::Status(429, Some(3600))),
         expect!["r.test asks to wait for 3600 seconds"],
@@ -481,34 +507,6 @@ fn what_is_compressed_once_is_not_compressed_again() {
     assert_eq!(push("other.test/app:3"), first);
 }
 
-#[test]
-fn a_manifest_with_a_subject_is_listed_where_the_registry_does_not_list_it() {
-    let world = with_image();
-    let client = world.client();
-    let reference: Reference = "other.test/app:1".parse().unwrap();
-    let endpoint = client.upstream(&reference).unwrap();
-    let subject = Digest::of(b"subject");
-    for name in ["a", "b", "b"] {
-        let json = format!(
-            r#"{{"schemaVersion":2,"artifactType":"test/{name}","subject":{{"digest":"{subject}"}},"annotations":{{"n":"{name}"}}}}"#
-        );
-        let digest = Digest::of(json.as_bytes());
-        let descriptor = Descriptor::new(MediaType::OciManifest, digest, json.len() as u64);
-        client
-            .put_manifest(&endpoint, &digest.to_string(), &descriptor, json.as_bytes())
-            .unwrap();
-    }
-    let found = client.referrers(&reference, &subject).unwrap();
-    let kinds: Vec<_> = found
-        .iter()
-        .map(|entry| {
-            let kind = entry.extra["artifactType"].as_str().unwrap();
-            format!("{kind} {}", entry.annotations["n"])
-        })
-        .collect();
-    assert_eq!(kinds, ["test/a a", "test/b b"]);
-}
-
 fn accident() -> impl Strategy<Value = Accident> {
     let status = prop_oneof![
         Just(429_u16),
@@ -528,6 +526,7 @@ fn accident() -> impl Strategy<Value = Accident> {
         (0_usize..70_000).prop_map(Accident::Lost),
         Just(Accident::Unheard),
         Just(Accident::Restarted),
+        Just(Accident::Expired),
         (status, wait).prop_map(|(status, wait)| Accident::Status(status, wait)),
     ]
 }

@@ -1,4 +1,4 @@
-//! What happens to blobs while images are pulled and pushed, for whoever shows it.
+//! What happens to blobs while images are pulled, pushed, saved and loaded, for whoever shows it.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub enum Transfer<'t> {
         /// Why it failed, in a line.
         reason: &'t str,
     },
-    /// The blob is complete; it is being unpacked and checked.
+    /// The blob is complete; it is being unpacked and checked. Or it is compressed before it is carried.
     Checks {
         /// Which.
         digest: Digest,

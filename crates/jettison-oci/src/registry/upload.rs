@@ -39,10 +39,28 @@ struct Retreat {
 /// What is done next.
 enum State {
     Begin,
-    Send { location: Url, offset: u64 },
-    Where { location: Url },
-    Finish { location: Url },
+    Send { session: Session, offset: u64 },
+    Where { session: Session },
+    Finish { session: Session },
     Done,
+}
+
+/// An upload that the registry has begun.
+#[derive(Clone)]
+pub(crate) struct Session {
+    location: Url,
+    /// The smallest piece that it takes, but for the last one.
+    least: u64,
+}
+
+impl Session {
+    /// The same upload, which is at another address from now on.
+    fn at(&self, location: Url) -> Session {
+        Session {
+            location,
+            least: self.least,
+        }
+    }
 }
 
 impl Upload<'_> {
@@ -61,7 +79,7 @@ impl Upload<'_> {
             let response = self.client.ask(self.endpoint, &scopes, &call)?;
             Ok(match response.status {
                 201 => Mount::Done,
-                _ => Mount::Begun(self.location(&call.url, &response)?),
+                _ => Mount::Begun(self.session(&call.url, &response)?),
             })
         });
         match asked {
@@ -76,14 +94,11 @@ impl Upload<'_> {
     pub(crate) fn send(
         &self,
         source: &dyn BlobSource,
-        begun: Option<Url>,
+        begun: Option<Session>,
     ) -> Result<(), RegistryError> {
         let mut tries = self.client.tries();
         let mut state = match begun {
-            Some(location) => State::Send {
-                location,
-                offset: 0,
-            },
+            Some(session) => State::Send { session, offset: 0 },
             None => State::Begin,
         };
         let mut most = 0;
@@ -126,32 +141,32 @@ impl Upload<'_> {
         let retreat = |failed, next| Box::new(Retreat { failed, next });
         match state {
             State::Begin => self.begin().map_err(|failed| retreat(failed, State::Begin)),
-            State::Send { location, .. } if self.size <= SMALL => {
+            State::Send { session, .. } if self.size <= SMALL => {
                 // An upload that is over cannot be asked where it is.
-                self.put_all(source, location)
+                self.put_all(source, &session.location)
                     .map_err(|failed| retreat(self.passing(failed), State::Begin))
             }
-            State::Send { location, offset } => {
-                let location = location.clone();
-                self.patch(source, &location, *offset)
-                    .map_err(|failed| retreat(self.passing(failed), State::Where { location }))
+            State::Send { session, offset } => {
+                let session = session.clone();
+                self.patch(source, &session, *offset)
+                    .map_err(|failed| retreat(self.passing(failed), State::Where { session }))
             }
-            State::Where { location } => match self.offset(location) {
+            State::Where { session } => match self.offset(session) {
                 Ok(next) => Ok(next),
                 Err(failed @ Failed::Again { .. }) => {
-                    let location = location.clone();
-                    Err(retreat(failed, State::Where { location }))
+                    let session = session.clone();
+                    Err(retreat(failed, State::Where { session }))
                 }
                 // Whoever does not answer that has lost it.
                 Err(Failed::Finally(_)) => Ok(State::Begin),
             },
-            State::Finish { location } => self.finish(location).map_err(|failed| {
+            State::Finish { session } => self.finish(&session.location).map_err(|failed| {
                 let failed = self.passing(failed);
                 let next = if failed.is_wrong() {
                     State::Begin
                 } else {
-                    let location = location.clone();
-                    State::Where { location }
+                    let session = session.clone();
+                    State::Where { session }
                 };
                 retreat(failed, next)
             }),
@@ -163,11 +178,8 @@ impl Upload<'_> {
         let url = self.endpoint.url("blobs/uploads/")?;
         let call = call(Method::Post, url, "an upload");
         let response = self.client.ask(self.endpoint, &self.scopes(), &call)?;
-        let location = self.location(&call.url, &response)?;
-        Ok(State::Send {
-            location,
-            offset: 0,
-        })
+        let session = self.session(&call.url, &response)?;
+        Ok(State::Send { session, offset: 0 })
     }
 
     /// Sends all of a small blob, and ends the upload.
@@ -189,10 +201,17 @@ impl Upload<'_> {
     }
 
     /// Sends what is missing, or as much of it as the registry's options allow at once.
-    fn patch(&self, source: &dyn BlobSource, location: &Url, offset: u64) -> Result<State, Failed> {
+    fn patch(
+        &self,
+        source: &dyn BlobSource,
+        session: &Session,
+        offset: u64,
+    ) -> Result<State, Failed> {
+        let location = &session.location;
         let registry = &self.endpoint.host.registry;
         let chunk = self.client.options.host(registry).chunk;
-        let size = (self.size - offset).min(chunk.unwrap_or(u64::MAX).max(SMALL));
+        let chunk = chunk.unwrap_or(u64::MAX).max(SMALL).max(session.least);
+        let size = (self.size - offset).min(chunk);
         let sent = |done| self.sent(offset + done);
         let mut call = call(Method::Patch, location.clone(), "an upload");
         let last = (offset + size).saturating_sub(1);
@@ -207,24 +226,29 @@ impl Upload<'_> {
             sent: &sent,
         };
         let response = self.client.ask(self.endpoint, &self.scopes(), &call)?;
-        let location = self.location(location, &response)?;
-        let offset = match end_of_range(&response.headers) {
-            Some(end) if end <= self.size => end,
-            Some(_) => {
-                let text = "it has more of the upload than there is";
-                return Err(Failed::again(self.endpoint.host.bad_answer(text)));
-            }
-            None => offset + size,
-        };
+        let session = session.at(self.location(location, &response)?);
+        let bad = |text| Failed::again(self.endpoint.host.bad_answer(text));
+        match end_of_range(&response.headers) {
+            Some(end) if end > self.size => Err(bad("it has more of the upload than there is")),
+            // Else the same would be sent for ever.
+            Some(end) if end <= offset => Err(bad("it keeps nothing of what is sent")),
+            Some(end) => Ok(self.from(session, end)),
+            None => Ok(self.from(session, offset + size)),
+        }
+    }
+
+    /// What is next where so much has arrived.
+    fn from(&self, session: Session, offset: u64) -> State {
         if offset == self.size {
-            Ok(State::Finish { location })
+            State::Finish { session }
         } else {
-            Ok(State::Send { location, offset })
+            State::Send { session, offset }
         }
     }
 
     /// Asks how much of an upload has arrived.
-    fn offset(&self, location: &Url) -> Result<State, Failed> {
+    fn offset(&self, session: &Session) -> Result<State, Failed> {
+        let location = &session.location;
         let call = call(Method::Get, location.clone(), "the upload");
         let response = self.client.ask(self.endpoint, &self.scopes(), &call)?;
         let location = match response.headers.get("location") {
@@ -237,11 +261,7 @@ impl Upload<'_> {
             return Ok(State::Begin);
         }
         self.sent(offset);
-        Ok(if offset == self.size {
-            State::Finish { location }
-        } else {
-            State::Send { location, offset }
-        })
+        Ok(self.from(session.at(location), offset))
     }
 
     /// Ends an upload.
@@ -311,6 +331,14 @@ impl Upload<'_> {
         }
     }
 
+    /// The upload that an answer begins (distribution specification, "Pushing a blob in chunks").
+    fn session(&self, asked: &Url, response: &Response) -> Result<Session, Failed> {
+        Ok(Session {
+            location: self.location(asked, response)?,
+            least: response.headers.number("oci-chunk-min-length").unwrap_or(0),
+        })
+    }
+
     fn location(&self, asked: &Url, response: &Response) -> Result<Url, Failed> {
         let host = &self.endpoint.host;
         let location = response.headers.get("location");
@@ -353,7 +381,7 @@ pub(crate) enum Mount {
     /// The blob is there.
     Done,
     /// It is to be sent to this address.
-    Begun(Url),
+    Begun(Session),
     /// Nothing.
     Refused,
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::descriptor::Descriptor;
 use crate::digest::{Digest, ImageId, ManifestDigest};
-use crate::image::Image;
+use crate::image::{Image, Layer};
 use crate::manifest::{ImageIndex, Manifest};
 use crate::media_type::MediaType;
 use crate::reference::Reference;
@@ -40,13 +40,11 @@ pub struct TaggedImage {
 }
 
 impl Store {
-    /// Stores the manifest and the configuration of `image`, whose layers are there already.
+    /// Stores the manifest and the configuration of `image`, whose layers are there already. Those that nobody has read
+    /// may come later.
     pub fn put_image(&self, image: &Image) -> Result<ManifestDigest, StoreError> {
-        if let Some(layer) = image
-            .layers()
-            .iter()
-            .find(|layer| !self.has(&layer.blob.digest))
-        {
+        let is_missing = |layer: &&Layer| layer.measure.is_some() && !self.has(&layer.blob.digest);
+        if let Some(layer) = image.layers().iter().find(is_missing) {
             return Err(StoreError::Missing {
                 digest: layer.blob.digest,
             });
@@ -83,6 +81,31 @@ impl Store {
             });
         })?;
         Ok(())
+    }
+
+    /// Gives the names of the image whose manifest is `before` to `image`.
+    pub(super) fn rename(
+        &self,
+        before: &ManifestDigest,
+        manifest: &ManifestDigest,
+        image: &Image,
+    ) -> Result<(), StoreError> {
+        let descriptor = index_entry(manifest, self.size(&manifest.0)?, image);
+        self.update_index(|manifests| {
+            for entry in manifests
+                .iter_mut()
+                .filter(|entry| entry.digest == before.0)
+            {
+                let mut renamed = descriptor.clone();
+                for name in [REF_NAME, IMAGE_NAME] {
+                    let value = entry.annotations.get(name).cloned();
+                    renamed
+                        .annotations
+                        .extend(value.map(|value| (name.to_owned(), value)));
+                }
+                *entry = renamed;
+            }
+        })
     }
 
     /// Takes the name `reference` away, and says whether there was one. The blobs stay.

@@ -1,4 +1,5 @@
-//! What is known about blobs beside their bytes. Everything here can be lost: then something is done again.
+//! What is known about blobs beside their bytes. Everything here can be lost: then something is done again, be it that
+//! somebody pulls an image once more whose layers were not fetched.
 //!
 //! ```text
 //! notes/origins/<manifest of ours>      where the image is in registries, and its manifests there
@@ -83,7 +84,7 @@ impl Store {
         self.put_note(Kind::Origins, &manifest.0, &origins)
     }
 
-    /// The repositories of a registry that have a blob.
+    /// The repositories that have a blob, each with its registry before it; what was told last comes first.
     pub(crate) fn places(&self, blob: &Digest) -> Vec<String> {
         self.note(Kind::Places, blob)
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use jettison_oci::{Compression, Image, SavedImage, Sink, import_archive, save_images};
+use jettison_oci::{Compression, Image, SavedImage, Sink, Unwatched, import_archive, save_images};
 
 use crate::scratch::{Made, Scratch, chain, made, tar_of};
 
@@ -189,6 +189,7 @@ fn several_images_are_written_once_and_read_again() {
             &images,
             compression,
             Sink::Stream(&mut archive),
+            &Unwatched,
         )
         .unwrap();
         let there = Scratch::new();
@@ -218,6 +219,7 @@ fn several_images_are_written_once_and_read_again() {
         &[],
         Compression::None,
         Sink::Stream(&mut Vec::new()),
+        &Unwatched,
     );
     assert!(error.is_err());
 }

@@ -72,7 +72,7 @@ fn entries_are_sorted_and_hard_links_are_kept() {
         2 0777 z -> /b 0
     "]]
     .assert_eq(&listing(&scratch.tar(&layer)));
-    assert_eq!((layer.unpacked_size, layer.files), (4, 4));
+    assert_eq!((layer.unpacked_size(), layer.files()), (4, 4));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn removed_files_are_whiteouts() {
     set_mode(&upper.join("etc"), 0o755);
     set_mode(&upper.join("etc/kept"), 0o644);
     let layer = scratch.layer(&upper, &[]);
-    assert_eq!(layer.files, 1);
+    assert_eq!(layer.files(), 1);
     check_overlay(
         &scratch,
         &upper,

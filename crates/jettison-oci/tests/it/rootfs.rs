@@ -303,8 +303,7 @@ fn images_that_mean_harm_do_not_get_out() {
             made_layers.push(Layer {
                 diff_id: DiffId(digest),
                 blob: jettison_oci::Descriptor::new(MediaType::OciLayerTar, digest, size),
-                unpacked_size: 0,
-                files: 0,
+                measure: None,
             });
         }
         let images = only(image_of(made_layers));

@@ -2,7 +2,6 @@
 //! scripts in the sandbox, one layer.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,9 +11,9 @@ use jettison_build::{
     timestamp,
 };
 use jettison_debian::{
-    Architecture, Archive, ArchiveError, DebError, LockedPackage, PackageFile, PackagesIndex,
-    Relation, RelationError, SolveError, SolveOptions, Sources, Supply, Universe, Variant,
-    base_roots, load_universe, resolve,
+    Architecture, ArchiveError, DebError, LockedPackage, PackageFile, PackagesIndex, Relation,
+    RelationError, SolveError, SolveOptions, Sources, Supply, Universe, Variant, base_roots,
+    load_universe, resolve,
 };
 use jettison_oci::{
     ChainId, Compression, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions, Owners,
@@ -139,17 +138,14 @@ pub enum AssembleError {
     Image(#[source] jettison_oci::ImageError),
 }
 
-/// The name under which a base of `archives` is kept in the store.
+/// The name under which a base is kept in the store whose archives and pins are `sources`, in any words that tell them
+/// from others.
 pub fn base_reference(
     base: &DebianBase,
-    archives: &[Archive],
+    sources: &str,
     architecture: &Architecture,
 ) -> Option<Reference> {
-    let mut text = format!("{base}\n{architecture}\n");
-    for archive in archives {
-        let components = archive.components.join(" ");
-        let _infallible = writeln!(text, "{} {} {components}", archive.uri, archive.suite);
-    }
+    let text = format!("{base}\n{architecture}\n{sources}");
     let digest = jettison_oci::Digest::of(text.as_bytes()).hex();
     format!("localhost/debian:{}-{}", base.suite, &digest[..12])
         .parse()

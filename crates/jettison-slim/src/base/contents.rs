@@ -83,6 +83,14 @@ impl Content {
         }
     }
 
+    /// The SHA-1 digest in hexadecimal.
+    pub(super) fn sha1(&self) -> String {
+        match self {
+            Content::Bytes(bytes) => hex(&<sha1::Sha1 as sha1::Digest>::digest(bytes)),
+            Content::Stored(_, facts) => facts.sha1.clone(),
+        }
+    }
+
     /// The SHA-256 digest in hexadecimal.
     pub(super) fn sha256(&self) -> String {
         match self {

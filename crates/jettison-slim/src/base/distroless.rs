@@ -1,20 +1,26 @@
 //! Distroless images: packages taken apart, sliced, completed without running a script, one layer for each recipe.
 
+mod error;
+mod facts;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use jettison_build::timestamp;
-use jettison_debian::{Architecture, DebError, PackagesError, Sha256, SolveError, parse_stanzas};
+use jettison_debian::{Architecture, Sha256};
 use jettison_oci::{
-    Compression, HistoryEntry, Image, ImageConfig, ImageError, LayerError, LayerOptions,
-    LayerWriter, RootFs, RunConfig, Store, StoreError,
+    Compression, HistoryEntry, Image, ImageConfig, LayerOptions, LayerWriter, RootFs, RunConfig,
+    Store,
 };
 
+pub use crate::base::distroless::error::DistrolessError;
+pub use crate::base::distroless::facts::{DistrolessImage, FileFact, PackageFacts, SliceFacts};
+
 use crate::base::contents::{Content, Contents, Node, NodeKind};
+use crate::base::distroless::facts::{files_of, with_versions};
 use crate::base::family::Levels;
 use crate::base::generate::is_certificate;
 use crate::base::levels::assign;
@@ -23,6 +29,7 @@ use crate::base::recipe::{Generator, RecipePart};
 use crate::base::slices::{Slice, excluded, patterns};
 use crate::base::steps::Steps;
 use crate::base::unpacked::{Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages};
+use crate::sbom::copyright_licences;
 
 /// Where lists of packages are that are not installed by dpkg.
 const STATUS: &str = "var/lib/dpkg/status.d";
@@ -42,6 +49,8 @@ pub struct DistrolessRequest<'a> {
     pub keep: &'a [String],
     /// Where packages are kept that were taken apart.
     pub unpacked: &'a Path,
+    /// The key of the Java runtime that takes the place of its package's files, if one was linked.
+    pub linked: Option<&'a str>,
 }
 
 /// A package that was downloaded.
@@ -55,167 +64,14 @@ pub struct LocalPackage {
     pub path: PathBuf,
 }
 
-/// An image that was assembled.
-#[derive(Debug, Clone)]
-pub struct DistrolessImage {
-    /// The image, which is in the store and has no name.
-    pub image: Image,
-    /// Its packages, in the order of their levels.
-    pub packages: Vec<PackageFacts>,
-    /// What was left out, by slice.
-    pub slices: BTreeMap<String, SliceFacts>,
-}
-
-/// What became of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageFacts {
-    /// Its name.
-    pub name: String,
-    /// The recipe that brought it.
-    pub level: String,
-    /// Why it is part of the image.
-    pub reason: String,
-    /// The text of its control file.
-    pub control: String,
-    /// The digest of its file.
-    pub sha256: Sha256,
-    /// The regular files that the image has of it, those included that were made in place of its scripts.
-    pub files: Vec<FileFact>,
-    /// How many regular files were left out, and their bytes.
-    pub left_out: SliceFacts,
-}
-
-/// A file of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFact {
-    /// Its path, without a slash at its start.
-    pub path: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its SHA-256 digest in hexadecimal.
-    pub sha256: String,
-}
-
-/// How much was left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SliceFacts {
-    /// How many regular files.
-    pub files: u64,
-    /// Their sizes, in bytes.
-    pub bytes: u64,
-}
-
-/// Why an image cannot be assembled.
-#[derive(Debug, thiserror::Error)]
-pub enum DistrolessError {
-    /// A package is not the one that was asked for.
-    #[error("cannot use {}: its SHA-256 is {actual} and should be {expected}", .path.display())]
-    Digest {
-        /// Its file.
-        path: PathBuf,
-        /// The digest that was asked for.
-        expected: Sha256,
-        /// Its digest.
-        actual: Sha256,
-    },
-    /// A package cannot be read.
-    #[error("cannot read {}", .path.display())]
-    Package {
-        /// Its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: DebError,
-    },
-    /// The files of a package cannot be read.
-    #[error("cannot take {} apart", .path.display())]
-    Files {
-        /// Its file.
-        path: PathBuf,
-        /// Why not.
-        source: LayerError,
-    },
-    /// A package has a file that no image gets.
-    #[error("cannot take `{path}` from {}: {reason}", .package.display())]
-    Refused {
-        /// The package's file.
-        package: PathBuf,
-        /// The file.
-        path: String,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// Two packages have different files of the same name.
-    #[error("`{path}` is in {first} and in {second}, which cannot be in one image")]
-    Conflict {
-        /// The path.
-        path: String,
-        /// One of the packages.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// The packages do not fit together.
-    #[error("cannot choose packages")]
-    Solve(#[source] SolveError),
-    /// The control file of a package is none.
-    #[error("cannot read the control files of the packages")]
-    ControlFile(#[source] PackagesError),
-    /// Links lead in a circle.
-    #[error("cannot place `{path}`: symbolic links lead in a circle")]
-    Circle {
-        /// The path.
-        path: String,
-    },
-    /// A slice does not exist.
-    #[error("there is no slice `{name}`: there are {}", known.join(", "))]
-    Slice {
-        /// The name.
-        name: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// A pattern cannot be read.
-    #[error("cannot read a pattern of the recipe: {problem}")]
-    Pattern {
-        /// What is wrong.
-        problem: String,
-    },
-    /// Something could not be made in place of a script.
-    #[error("cannot make the {what}: {problem}")]
-    Generate {
-        /// What was to be made.
-        what: &'static str,
-        /// Why it cannot be.
-        problem: String,
-    },
-    /// The operating system refused.
-    #[error("cannot {action} {}", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A layer could not be written.
-    #[error("cannot write the base's layer")]
-    Layer(#[source] LayerError),
-    /// The parts do not make an image.
-    #[error("cannot make an image of the base")]
-    Image(#[source] ImageError),
-    /// The store failed.
-    #[error("cannot store the base")]
-    Store(#[source] StoreError),
-}
-
 /// Assembles an image and puts it into the store. It gets no name. No program is run, and nothing is fetched.
 pub fn assemble_distroless(
     store: &Store,
     request: &DistrolessRequest<'_>,
 ) -> Result<DistrolessImage, DistrolessError> {
     let mut work = Work::new(request)?;
-    let unpacked = unpack_all(request)?;
+    let mut unpacked = unpack_all(request)?;
+    work.put_linked(&mut unpacked)?;
     let control_files: Vec<String> = unpacked
         .values()
         .map(|(_, unpacked)| unpacked.control.clone())
@@ -255,7 +111,7 @@ pub fn assemble_distroless(
         architecture,
         variant,
         os: "linux".to_string(),
-        config: run_config(&work.part),
+        config: run_config(&work),
         rootfs: RootFs::new(layers.iter().map(|layer| layer.diff_id).collect()),
         history,
         ..ImageConfig::default()
@@ -265,19 +121,29 @@ pub fn assemble_distroless(
     Ok(DistrolessImage {
         image,
         packages: work.facts(),
+        release: request.levels.release,
+        date: u64::try_from(work.date).unwrap_or(0),
         slices: work.left_out,
     })
 }
 
-fn run_config(part: &RecipePart) -> RunConfig {
+fn run_config(work: &Work<'_>) -> RunConfig {
+    let part = &work.part;
     let env = part.env.iter();
+    let expand = |text: &str| with_versions(text, &work.packages);
     RunConfig {
-        env: env.map(|(name, value)| format!("{name}={value}")).collect(),
+        env: env
+            .map(|(name, value)| format!("{name}={}", expand(value)))
+            .collect(),
         entrypoint: part.entrypoint.clone(),
         cmd: part.cmd.clone(),
         working_dir: part.workdir.clone().unwrap_or_default(),
         user: part.user.clone().unwrap_or_default(),
-        labels: part.labels.clone(),
+        labels: part
+            .labels
+            .iter()
+            .map(|(name, value)| (name.clone(), expand(value)))
+            .collect(),
         ..RunConfig::default()
     }
 }
@@ -333,6 +199,8 @@ struct Work<'a> {
     date: i64,
     packages: Vec<PackageFacts>,
     left_out: BTreeMap<String, SliceFacts>,
+    /// Files of the package whose Java runtime was linked that the linked one lacks.
+    not_linked: Vec<String>,
 }
 
 impl<'a> Work<'a> {
@@ -361,7 +229,45 @@ impl<'a> Work<'a> {
             date: 0,
             packages: Vec::new(),
             left_out: BTreeMap::new(),
+            not_linked: Vec::new(),
         })
+    }
+
+    /// Puts the Java runtime that was linked in the place of its package's.
+    fn put_linked(
+        &mut self,
+        unpacked: &mut BTreeMap<&str, (&LocalPackage, Unpacked)>,
+    ) -> Result<(), DistrolessError> {
+        let (Some(key), Some(link)) = (self.request.linked, self.request.levels.link()) else {
+            return Ok(());
+        };
+        let packages = UnpackedPackages {
+            dir: self.request.unpacked,
+        };
+        let linked = packages
+            .read(key)
+            .ok_or_else(|| DistrolessError::Generate {
+                what: "Java runtime",
+                problem: "it is gone from `downloads/unpacked`".to_string(),
+            })?;
+        if let Some((_, package)) = unpacked.get_mut(link.runtime_package().as_str()) {
+            let (before, after) = (files_of(package), files_of(&linked));
+            let facts = SliceFacts {
+                files: before.files.saturating_sub(after.files),
+                bytes: before.bytes.saturating_sub(after.bytes),
+            };
+            self.left_out.insert("java-modules".to_string(), facts);
+            let kept: BTreeSet<&str> = linked.entries.iter().map(|e| e.path.as_str()).collect();
+            self.not_linked = package
+                .entries
+                .iter()
+                .filter(|entry| matches!(entry.kind, UnpackedKind::File(_)))
+                .filter(|entry| !kept.contains(entry.path.as_str()))
+                .map(|entry| real_path(&entry.path))
+                .collect();
+            *package = linked;
+        }
+        Ok(())
     }
 
     fn created(&self) -> String {
@@ -388,7 +294,11 @@ impl<'a> Work<'a> {
         let mut order = packages.to_vec();
         order.sort_by_key(|(file, ..)| (file.name != "base-files", file.name.as_str()));
         for (file, unpacked, reason) in order {
-            let left_out = self.add_files(part, file, unpacked)?;
+            let (left_out, mut removed) = self.add_files(part, file, unpacked)?;
+            let link = self.request.levels.link();
+            if link.is_some_and(|link| link.runtime_package() == file.name) {
+                removed.append(&mut self.not_linked);
+            }
             self.packages.push(PackageFacts {
                 name: file.name.clone(),
                 level: name.to_string(),
@@ -396,6 +306,8 @@ impl<'a> Work<'a> {
                 control: unpacked.control.clone(),
                 sha256: file.sha256,
                 files: Vec::new(),
+                licences: Vec::new(),
+                removed,
                 left_out,
             });
         }
@@ -440,13 +352,15 @@ impl<'a> Work<'a> {
         part: &RecipePart,
         file: &LocalPackage,
         unpacked: &Unpacked,
-    ) -> Result<SliceFacts, DistrolessError> {
+    ) -> Result<(SliceFacts, Vec<String>), DistrolessError> {
+        let mut removed = Vec::new();
         let name: Arc<str> = file.name.as_str().into();
         let only = match part.only.get(&file.name) {
             Some(list) => Some(patterns(list)?),
             None => None,
         };
-        let excluded = excluded(&part.exclude)?;
+        // What a recipe does not want is not in the image, whichever recipe below brought it.
+        let excluded = excluded(&self.request.levels.whole().exclude)?;
         let mut left_out = SliceFacts::default();
         let copyright = format!("usr/share/doc/{name}/copyright");
         let mut links = Vec::new();
@@ -468,6 +382,7 @@ impl<'a> Work<'a> {
             if let Some(reason) = reason {
                 if let UnpackedKind::File(facts) = &entry.kind {
                     left_out.add(facts.size);
+                    removed.push(path.clone());
                     self.left_out
                         .entry(reason.to_string())
                         .or_default()
@@ -490,7 +405,7 @@ impl<'a> Work<'a> {
         for (place, entry) in links {
             self.add_link(&place, entry, unpacked, &name)?;
         }
-        Ok(left_out)
+        Ok((left_out, removed))
     }
 
     /// Adds another name of a file as a file of its own, since the first may be left out.
@@ -557,36 +472,33 @@ impl<'a> Work<'a> {
         lists
     }
 
+    fn licences(&self, package: &str) -> Vec<String> {
+        let path = format!("usr/share/doc/{package}/copyright");
+        let node = self.contents.place(&path);
+        let node = node.and_then(|place| self.contents.get(&place));
+        let Some(NodeKind::File(content)) = node.map(|node| &node.kind) else {
+            return Vec::new();
+        };
+        let bytes = content.read().unwrap_or_default();
+        copyright_licences(&String::from_utf8_lossy(&bytes))
+    }
+
     fn facts(&self) -> Vec<PackageFacts> {
         let lists = self.lists();
         let mut facts = self.packages.clone();
         for package in &mut facts {
             let files = lists.get(&package.name).into_iter().flatten();
+            package.licences = self.licences(&package.name);
             package.files = files
                 .map(|(path, content)| FileFact {
                     path: path.clone(),
                     size: content.size(),
+                    sha1: content.sha1(),
                     sha256: content.sha256(),
                 })
                 .collect();
         }
         facts
-    }
-}
-
-impl SliceFacts {
-    fn add(&mut self, bytes: u64) {
-        self.files += 1;
-        self.bytes += bytes;
-    }
-}
-
-impl PackageFacts {
-    /// A field of its control file.
-    pub fn field(&self, name: &str) -> Option<String> {
-        let stanzas = parse_stanzas(&self.control).ok()?;
-        let field = stanzas.first()?.get(name)?;
-        Some(field.to_string())
     }
 }
 

@@ -1,13 +1,13 @@
 //! The recipes that come along, and names of images of the family.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::recipe::{Recipe, RecipeError, RecipePart, parse};
+use crate::base::recipe::{Recipe, RecipeError, RecipeLink, RecipePart, parse};
 
 /// The recipes that come along.
-const RECIPES: [(&str, &str); 12] = [
+const RECIPES: [(&str, &str); 14] = [
     ("static", include_str!("../../recipes/static.toml")),
     ("base-nossl", include_str!("../../recipes/base-nossl.toml")),
     ("base", include_str!("../../recipes/base.toml")),
@@ -17,6 +17,14 @@ const RECIPES: [(&str, &str); 12] = [
     ("java17", include_str!("../../recipes/java17.toml")),
     ("java21", include_str!("../../recipes/java21.toml")),
     ("java25", include_str!("../../recipes/java25.toml")),
+    (
+        "java-minimal",
+        include_str!("../../recipes/java-minimal.toml"),
+    ),
+    (
+        "java25-minimal",
+        include_str!("../../recipes/java25-minimal.toml"),
+    ),
     ("python3", include_str!("../../recipes/python3.toml")),
     ("nodejs18", include_str!("../../recipes/nodejs18.toml")),
     ("nodejs20", include_str!("../../recipes/nodejs20.toml")),
@@ -207,6 +215,31 @@ impl Recipes {
             *last = std::mem::take(last).joined(&self.variants["nonroot"].for_release(release));
         }
         Ok(Levels { release, levels })
+    }
+}
+
+impl Levels {
+    /// The Java runtime that is linked for it. An image with the whole JDK needs the runtime that belongs to it.
+    pub fn link(&self) -> Option<&RecipeLink> {
+        let parts = || self.levels.iter().rev().map(|(_, part)| part);
+        let link = parts().find_map(|part| part.link.as_ref())?;
+        let tools = link.tools_package();
+        let is_jdk = parts().any(|part| part.packages.contains(&tools));
+        (!is_jdk).then_some(link)
+    }
+
+    /// Says which modules the Java runtime has that is linked.
+    pub fn set_modules(&mut self, modules: BTreeSet<String>) {
+        let mut parts = self.levels.iter_mut().rev();
+        if let Some(link) = parts.find_map(|(_, part)| part.link.as_mut()) {
+            link.modules = modules;
+        }
+    }
+
+    /// What all levels together say.
+    pub fn whole(&self) -> RecipePart {
+        let parts = self.levels.iter().map(|(_, part)| part);
+        parts.fold(RecipePart::default(), RecipePart::joined)
     }
 }
 

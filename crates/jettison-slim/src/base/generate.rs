@@ -24,3 +24,10 @@ pub(crate) struct Link {
     /// What it holds.
     pub(crate) target: String,
 }
+
+/// Says loudly that a test cannot run here.
+#[cfg(test)]
+#[expect(clippy::print_stderr, reason = "`scripts/test` looks for it")]
+pub(crate) fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}

@@ -8,14 +8,18 @@ use jettison_debian::{
 
 use crate::base::distroless::DistrolessError;
 use crate::base::family::Levels;
-use crate::base::recipe::RecipePart;
+use crate::base::recipe::{RecipeLink, RecipePart};
 
-/// The packages of all levels: what the recipes ask for, and all that these need but for what they ignore.
+/// The packages of all levels: what the recipes ask for, and all that these need but for what they ignore; and those
+/// that something is made with, which are in no image.
 pub fn choose_packages<'i>(
     index: &'i PackagesIndex,
     levels: &Levels,
 ) -> Result<Vec<Chosen<'i>>, DistrolessError> {
-    up_to(index, levels, levels.levels.len()).map_err(DistrolessError::Solve)
+    let mut part = joined(levels, levels.levels.len());
+    part.packages
+        .extend(levels.link().map(RecipeLink::tools_package));
+    needed(index, &part).map_err(DistrolessError::Solve)
 }
 
 /// The names of the packages that each level adds, and why, from an index that has no others than the image.
@@ -47,9 +51,11 @@ pub(super) fn assign(
         result.push(new);
     }
     // A lock may have more than the recipes ask for by now; what is locked is in the image.
+    let tools = levels.link().map(RecipeLink::tools_package);
     if let Some(last) = result.last_mut() {
         for package in index.iter() {
-            if added.insert(package.name().to_string()) {
+            let is_tool = tools.as_deref() == Some(package.name());
+            if !is_tool && added.insert(package.name().to_string()) {
                 last.push((package.name().to_string(), "it is locked".to_string()));
             }
         }
@@ -63,10 +69,18 @@ fn up_to<'i>(
     levels: &Levels,
     end: usize,
 ) -> Result<Vec<Chosen<'i>>, SolveError> {
-    let mut part = RecipePart::default();
-    for (_, level) in &levels.levels[..end] {
-        part = part.joined(level);
-    }
+    needed(index, &joined(levels, end))
+}
+
+/// What the first `end` levels say.
+fn joined(levels: &Levels, end: usize) -> RecipePart {
+    levels.levels[..end]
+        .iter()
+        .fold(RecipePart::default(), |part, (_, level)| part.joined(level))
+}
+
+/// The packages that `part` asks for, and all that these need.
+fn needed<'i>(index: &'i PackagesIndex, part: &RecipePart) -> Result<Vec<Chosen<'i>>, SolveError> {
     let mut roots = Vec::new();
     for name in &part.packages {
         match Relation::package(name) {

@@ -12,6 +12,7 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use crate::base::recipe::wire::is_module_name;
 pub(super) use crate::base::recipe::wire::parse;
 
 /// A recipe as it is written.
@@ -52,6 +53,8 @@ pub struct RecipePart {
     pub users: Vec<RecipeUser>,
     /// Groups of `/etc/group`.
     pub groups: Vec<RecipeGroup>,
+    /// What Java runtime is linked in place of the one that the package has.
+    pub link: Option<RecipeLink>,
     /// What is made in place of maintainer scripts.
     pub generate: BTreeSet<Generator>,
     /// Variables of the image's environment.
@@ -66,6 +69,27 @@ pub struct RecipePart {
     pub workdir: Option<String>,
     /// The image's user.
     pub user: Option<String>,
+}
+
+/// A Java runtime that is linked of the modules of a JDK.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipeLink {
+    /// The release of Java, such as 21.
+    pub java: u8,
+    /// The modules; what they need comes along.
+    pub modules: BTreeSet<String>,
+}
+
+impl RecipeLink {
+    /// The package whose runtime it replaces.
+    pub fn runtime_package(&self) -> String {
+        format!("openjdk-{}-jre-headless", self.java)
+    }
+
+    /// The package that it is made with, and that no image gets.
+    pub fn tools_package(&self) -> String {
+        format!("openjdk-{}-jdk-headless", self.java)
+    }
 }
 
 /// A file that no package has.
@@ -238,6 +262,7 @@ impl RecipePart {
         self.files.extend(over.files.iter().cloned());
         self.users.extend(over.users.iter().cloned());
         self.groups.extend(over.groups.iter().cloned());
+        self.link = over.link.clone().or(self.link);
         self.generate.extend(&over.generate);
         self.env.extend(over.env.clone());
         self.labels.extend(over.labels.clone());
@@ -267,7 +292,7 @@ mod tests {
         check(
             "packages = [\"a\"]\npackage = []\n",
             expect![
-                "error: mine.toml:2: unknown field `package`, expected one of `from`, `description`, `releases`, `debian`, `packages`, `ignore`, `only`, `exclude`, `keep`, `move`, `files`, `users`, `groups`, `generate`, `env`, `labels`, `entrypoint`, `cmd`, `workdir`, `user`"
+                "error: mine.toml:2: unknown field `package`, expected one of `from`, `description`, `releases`, `debian`, `packages`, `ignore`, `only`, `exclude`, `keep`, `move`, `files`, `users`, `groups`, `link`, `generate`, `env`, `labels`, `entrypoint`, `cmd`, `workdir`, `user`"
             ],
         );
         check(

@@ -256,8 +256,11 @@ rpc:       files
     /// The single certificates, which the image itself may lack.
     fn certificate_sources(&self) -> Result<Vec<(String, Vec<u8>)>, DistrolessError> {
         let is_wanted = |(path, _): &(&str, &Node)| is_certificate(path);
+        // Those that a recipe adds are in the image.
+        let added = |(path, _): &(&str, &Node)| path.starts_with("usr/local/");
         self.sources
             .iter()
+            .chain(self.contents.iter().filter(added))
             .filter(is_wanted)
             .filter_map(|(path, node)| match &node.kind {
                 NodeKind::File(content) => Some((path, content)),

@@ -1,33 +1,45 @@
 //! What a fresh root filesystem needs around its packages.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use jettison_debian::ArchiveSource;
+use jettison_debian::{Archive, ArchiveSource, Freshness, Keyring};
 use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 /// Directories that became symbolic links into `/usr` with Debian 12.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
-/// Settings that keep layers made with apt small, as those of Debian's official image do:
-/// no archives and no binary caches are kept, lists stay compressed, no translations.
-const APT_SETTINGS: &str = "\
-// A container image keeps nothing that apt can fetch again.
-APT::Keep-Downloaded-Packages \"false\";
-Dir::Cache::pkgcache \"\";
-Dir::Cache::srcpkgcache \"\";
-DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true\"; };
-APT::Update::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true\"; };
-Acquire::GzipIndexes \"true\";
-Acquire::Languages \"none\";
-APT::AutoRemove::SuggestsImportant \"false\";
-";
+/// Settings that keep layers made with apt small. Names and meaning are those of Debian's official image
+/// (debuerreotype: `debuerreotype-minimizing-config`), for Dockerfiles remove some of them: one that keeps packages in a
+/// cache mount starts with `rm -f /etc/apt/apt.conf.d/docker-clean`.
+const APT_SETTINGS: [(&str, &str); 4] = [
+    (
+        "docker-autoremove-suggests",
+        "// What was installed for others goes with them, even if something else suggests it.\n\
+         APT::AutoRemove::SuggestsImportant \"false\";\n",
+    ),
+    (
+        "docker-clean",
+        "// Packages and caches that apt can have again would stay in the layer.\n\
+         DPkg::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true\"; };\n\
+         APT::Update::Post-Invoke { \"rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true\"; };\n\
+         Dir::Cache::pkgcache \"\";\n\
+         Dir::Cache::srcpkgcache \"\";\n",
+    ),
+    (
+        "docker-gzip-indexes",
+        "// Lists stay compressed.\nAcquire::GzipIndexes \"true\";\n",
+    ),
+    (
+        "docker-no-languages",
+        "// Translations of descriptions are not fetched.\nAcquire::Languages \"none\";\n",
+    ),
+];
 
 /// A layer is written whole or thrown away: dpkg need not wait for the disk.
-const DPKG_SETTINGS: &str = "force-unsafe-io\n";
+const DPKG_SETTINGS: (&str, &str) = ("docker-apt-speedup", "force-unsafe-io\n");
 
 /// Services are not started while packages are installed.
 const POLICY: &str = "#!/bin/sh\nexit 101\n";
@@ -81,11 +93,9 @@ pub(super) fn before_dpkg(root: &Path) -> io::Result<()> {
 /// Sets up apt for containers and removes the traces of this installation.
 pub(super) fn after_dpkg(root: &Path, sources: &[ArchiveSource]) -> io::Result<()> {
     if root.join("etc/apt/apt.conf.d").is_dir() {
-        write_with_mode(
-            &root.join("etc/apt/apt.conf.d/90container-image"),
-            APT_SETTINGS,
-            0o644,
-        )?;
+        for (name, text) in APT_SETTINGS {
+            write_with_mode(&root.join("etc/apt/apt.conf.d").join(name), text, 0o644)?;
+        }
         fs::create_dir_all(root.join("etc/apt/sources.list.d"))?;
         write_with_mode(
             &root.join("etc/apt/sources.list.d/debian.sources"),
@@ -93,12 +103,10 @@ pub(super) fn after_dpkg(root: &Path, sources: &[ArchiveSource]) -> io::Result<(
             0o644,
         )?;
     }
-    fs::create_dir_all(root.join("etc/dpkg/dpkg.cfg.d"))?;
-    write_with_mode(
-        &root.join("etc/dpkg/dpkg.cfg.d/container-image"),
-        DPKG_SETTINGS,
-        0o644,
-    )?;
+    let (name, text) = DPKG_SETTINGS;
+    let folder = root.join("etc/dpkg/dpkg.cfg.d");
+    fs::create_dir_all(&folder)?;
+    write_with_mode(&folder.join(name), text, 0o644)?;
     for path in TRACES {
         match fs::remove_file(root.join(path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -138,27 +146,49 @@ fn write_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// apt's file of the `sources`.
+/// apt's file of the `sources`; suites of one archive stand in one stanza, as in Debian's official image. Archives with
+/// keys of their own are left out, for their keys are not in the image.
 fn apt_sources(sources: &[ArchiveSource]) -> String {
-    let mut text = String::new();
-    for ArchiveSource { archive, .. } in sources {
-        if !text.is_empty() {
-            text.push('\n');
+    let mut stanzas: Vec<(&Archive, Vec<&str>)> = Vec::new();
+    let debian = Keyring::debian().fingerprints();
+    let is_of_the_past = sources
+        .iter()
+        .any(|source| source.freshness == Freshness::IgnoreValidUntil);
+    let option = if is_of_the_past {
+        "Check-Valid-Until: no\n"
+    } else {
+        ""
+    };
+    for ArchiveSource {
+        archive, keyring, ..
+    } in sources
+    {
+        if keyring.fingerprints() != debian {
+            continue;
         }
-        let _infallible = writeln!(
-            text,
-            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg",
-            archive.uri,
-            archive.suite,
-            archive.components.join(" "),
-        );
+        let same = stanzas
+            .iter_mut()
+            .find(|(first, _)| first.uri == archive.uri && first.components == archive.components);
+        match same {
+            Some((_, suites)) => suites.push(&archive.suite),
+            None => stanzas.push((archive, vec![&archive.suite])),
+        }
     }
-    text
+    let stanza = |(archive, suites): &(&Archive, Vec<&str>)| {
+        format!(
+            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n{option}",
+            archive.uri,
+            suites.join(" "),
+            archive.components.join(" "),
+        )
+    };
+    stanzas.iter().map(stanza).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use expect_test::expect;
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -182,6 +212,39 @@ mod tests {
             ],
             [1000, 2000, 2000, 2000]
         );
+    }
+
+    #[test]
+    fn suites_of_one_archive_stand_in_one_stanza() {
+        let source = |uri: &str, suite: &str| ArchiveSource {
+            archive: Archive {
+                uri: uri.to_string(),
+                suite: suite.to_string(),
+                components: vec!["main".to_string()],
+            },
+            keyring: Keyring::debian(),
+            priority: None,
+            freshness: Freshness::Checked,
+        };
+        let text = apt_sources(&[
+            source("http://a.example/debian", "trixie"),
+            source("http://a.example/debian", "trixie-updates"),
+            source("http://a.example/debian-security", "trixie-security"),
+        ]);
+        expect![[r"
+            Types: deb
+            URIs: http://a.example/debian
+            Suites: trixie trixie-updates
+            Components: main
+            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+            Types: deb
+            URIs: http://a.example/debian-security
+            Suites: trixie-security
+            Components: main
+            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+        "]]
+        .assert_eq(&text);
     }
 
     #[test]

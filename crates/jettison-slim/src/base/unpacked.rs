@@ -3,6 +3,7 @@
 //! ```text
 //! <directory>/<SHA-256 of the .deb>.data    the contents of its files, one behind the other
 //! <directory>/<SHA-256 of the .deb>.json    the digest of the rest, a line feed, and what is where
+//! <directory>/java-<key>.{data,json}        the same of a Java runtime that was linked in place of a package's
 //! ```
 //!
 //! Both appear by rename, the second last. What is read of the data is checked again ([`StoredFile::open`]).
@@ -17,13 +18,14 @@ use jettison_debian::{Deb, Sha256};
 use jettison_oci::{Entry, EntryKind, each_entry};
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 
 use crate::base::distroless::DistrolessError;
 
 /// How many bytes are copied at once.
 const BUFFER: usize = 128 << 10;
 /// What the format is called; another format has other files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A package's control data and files.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ pub(super) struct FileFacts {
     pub(super) size: u64,
     /// Its MD5 digest in hexadecimal, which dpkg's lists have.
     pub(super) md5: String,
+    /// Its SHA-1 digest in hexadecimal, which SPDX documents have.
+    pub(super) sha1: String,
     /// Its SHA-256 digest in hexadecimal.
     pub(super) sha256: String,
 }
@@ -96,7 +100,7 @@ impl UnpackedPackages<'_> {
     }
 
     /// What is kept; nothing, if it is not whole.
-    fn read(&self, stem: &str) -> Option<Unpacked> {
+    pub(super) fn read(&self, stem: &str) -> Option<Unpacked> {
         let text = fs::read(self.path(stem, "json")).ok()?;
         let line = text.iter().position(|byte| *byte == b'\n')?;
         let (digest, rest) = (&text[..line], &text[line + 1..]);
@@ -161,6 +165,31 @@ impl UnpackedPackages<'_> {
         })
     }
 
+    /// A place for the contents of files that are made, not unpacked.
+    pub(super) fn made_data(&self) -> io::Result<MadeData> {
+        fs::create_dir_all(self.dir)?;
+        Ok(MadeData {
+            data: tempfile_in(self.dir)?,
+            place: 0,
+        })
+    }
+
+    /// Keeps what was made in place of a package under the name `stem`.
+    pub(super) fn keep_made(
+        &self,
+        stem: &str,
+        control: String,
+        entries: Vec<UnpackedEntry>,
+        made: MadeData,
+    ) -> io::Result<()> {
+        let index = Index {
+            version: VERSION,
+            control,
+            entries,
+        };
+        self.keep(stem, made.data, &index).map(drop)
+    }
+
     fn keep(&self, stem: &str, data: Temporary, index: &Index) -> io::Result<File> {
         let json = serde_json::to_vec(index).map_err(io::Error::other)?;
         let file = data.keep(&self.path(stem, "data"))?;
@@ -170,6 +199,19 @@ impl UnpackedPackages<'_> {
         text.file.write_all(&json)?;
         text.keep(&self.path(stem, "json"))?;
         Ok(file)
+    }
+}
+
+/// Contents of files that are made.
+pub(super) struct MadeData {
+    data: Temporary,
+    place: u64,
+}
+
+impl MadeData {
+    /// Adds the content of a file.
+    pub(super) fn store(&mut self, content: &mut dyn Read) -> io::Result<FileFacts> {
+        store(content, &self.data.file, &mut self.place)
     }
 }
 
@@ -260,6 +302,7 @@ fn unpacked_entry(
 fn store(content: &mut dyn Read, data: &File, place: &mut u64) -> io::Result<FileFacts> {
     let offset = *place;
     let mut md5 = Md5::new();
+    let mut sha1 = <Sha1 as sha1::Digest>::new();
     let mut sha256 = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -270,6 +313,7 @@ fn store(content: &mut dyn Read, data: &File, place: &mut u64) -> io::Result<Fil
             Err(error) => return Err(error),
         };
         md5.update(&buffer[..read]);
+        sha1::Digest::update(&mut sha1, &buffer[..read]);
         sha256.update(&buffer[..read]);
         data.write_all_at(&buffer[..read], *place)?;
         *place += read as u64;
@@ -278,6 +322,7 @@ fn store(content: &mut dyn Read, data: &File, place: &mut u64) -> io::Result<Fil
         offset,
         size: *place - offset,
         md5: hex(&md5.finalize()),
+        sha1: hex(&sha1::Digest::finalize(sha1)),
         sha256: hex(&sha256.finalize()),
     })
 }

@@ -15,6 +15,8 @@ pub(crate) struct BaseArgs {
 pub(crate) enum BaseCommand {
     /// Assemble a distroless base from Debian's packages
     Build(BaseBuildArgs),
+    /// Assemble a base with the modules of Java that the programs in jars need, and no others
+    Java(BaseJavaArgs),
     /// List the recipes
     #[command(visible_alias = "ls")]
     List(BaseListArgs),
@@ -22,6 +24,25 @@ pub(crate) enum BaseCommand {
     Show(BaseShowArgs),
     /// Look for newer packages than a lock file has, and write it anew
     Update(BaseUpdateArgs),
+    /// Show how two bases differ: packages, what newer ones fix, configuration
+    Diff(BaseDiffArgs),
+}
+
+/// Which bases are compared.
+#[derive(Debug, Args)]
+pub(crate) struct BaseDiffArgs {
+    /// A name, a file with a recipe, or a lock file (`….lock`)
+    #[arg(value_name = "A")]
+    pub(crate) first: String,
+    /// Another
+    #[arg(value_name = "B")]
+    pub(crate) second: String,
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
 }
 
 /// Which base, and where its packages come from.
@@ -51,6 +72,75 @@ pub(crate) struct BaseChoice {
 pub(crate) struct BaseBuildArgs {
     #[command(flatten)]
     pub(crate) choice: BaseChoice,
+    /// Name of the image; may be given several times
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub(crate) tags: Vec<String>,
+    /// Write a bill of materials; may be given several times
+    #[arg(long = "sbom", value_name = "spdx|cyclonedx=FILE", value_parser = sbom)]
+    pub(crate) sboms: Vec<SbomSpec>,
+    /// Print the image's ID alone
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// A bill of materials that is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct SbomSpec {
+    pub(crate) format: SbomFormat,
+    /// Where it is written.
+    pub(crate) file: PathBuf,
+}
+
+/// How a bill of materials is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SbomFormat {
+    /// SPDX 2.3, as JSON.
+    Spdx,
+    /// `CycloneDX` 1.6, as JSON.
+    CycloneDx,
+}
+
+fn sbom(text: &str) -> Result<SbomSpec, String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("take spdx=FILE or cyclonedx=FILE")?;
+    let format = match format {
+        "spdx" => SbomFormat::Spdx,
+        "cyclonedx" => SbomFormat::CycloneDx,
+        _ => return Err(format!("`{format}` is no format: take spdx or cyclonedx")),
+    };
+    Ok(SbomSpec {
+        format,
+        file: file.into(),
+    })
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BaseJavaArgs {
+    /// A jar whose programs the base is for, with the jars in it; may be given several times
+    #[arg(long = "for", value_name = "JAR")]
+    pub(crate) jars: Vec<PathBuf>,
+    /// Modules beyond those that the jars are found to need, such as `jdk.localedata,jdk.zipfs`
+    #[arg(long, value_name = "MODULE,…", value_delimiter = ',')]
+    pub(crate) add_modules: Vec<String>,
+    /// The release of Java: 17, 21, 25 [default: 21, or that of --debian]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) java: Option<u8>,
+    /// The release of Debian: 12 has Java 17, 13 has 21 and 25 [default: that of --java]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) debian: Option<u8>,
+    /// For a user without privileges
+    #[arg(long)]
+    pub(crate) nonroot: bool,
+    /// Do not leave this slice out of packages; `all` keeps everything
+    #[arg(long = "keep", value_name = "SLICE")]
+    pub(crate) keep: Vec<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
+    /// The file that says which packages in which versions; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
     /// Name of the image; may be given several times
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tags: Vec<String>,

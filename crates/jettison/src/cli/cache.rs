@@ -71,7 +71,7 @@ pub(crate) struct FilterArgs {
     /// Only what was not used for a time (until=24h), or is of a kind (type=step)
     #[arg(long = "filter", value_name = "NAME=VALUE", value_parser = filter)]
     filters: Vec<Filter>,
-    /// Only these kinds: step, snapshot, blob, image, cache-mount, download, context-index
+    /// Only these kinds: step, snapshot, blob, image, cache-mount, download, context-index, volume
     #[arg(long = "type", value_delimiter = ',', value_name = "KIND", value_parser = item_kind)]
     kinds: Vec<ItemKind>,
 }

@@ -118,8 +118,8 @@ pub(crate) struct SaveArgs {
     /// How layers are compressed: uncompressed, gzip or zstd
     #[arg(long, value_parser = compression, value_name = "KIND")]
     pub(crate) compression: Option<CompressionKind>,
-    /// Say nothing; nothing is said anyway
-    #[arg(short, long, hide_short_help = true)]
+    /// Show no progress
+    #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 

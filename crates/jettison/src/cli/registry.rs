@@ -1,5 +1,7 @@
 //! The options of `pull`, `push`, `login` and `logout`: those of docker, by the same names.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use jettison_oci::Compression;
 
@@ -54,6 +56,9 @@ pub(crate) struct PushArgs {
     /// Send all tags of the repository that are in the store
     #[arg(short, long)]
     pub(crate) all_tags: bool,
+    /// Attach a bill of materials that refers to the image, as `base build --sbom` writes it; may be given several times
+    #[arg(long = "sbom", value_name = "FILE")]
+    pub(crate) sboms: Vec<PathBuf>,
     /// Print nothing but the image's name
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -65,7 +65,9 @@ pub(crate) enum PullWhen {
         /.jettison/bin and /.jettison/tools, at the end of PATH; the toolbox's own files are in /.jettison/toolbox."
 )]
 pub(crate) struct DebugArgs {
-    /// Where tools come from: an image in the store, `debian://SUITE?include=PACKAGES`, or `host`, this
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// Where tools come from: an image, `debian://SUITE?include=PACKAGES`, or `host`, this
     /// machine. There must be a static busybox
     #[arg(
         long,

@@ -1,6 +1,8 @@
 //! `jettison base`
 
 mod build;
+mod diff;
+mod java;
 mod list;
 mod show;
 mod update;
@@ -12,6 +14,7 @@ use std::process::ExitCode;
 
 use jettison_debian::Architecture;
 use jettison_oci::Store;
+use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
 };
@@ -35,8 +38,10 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     match &args.command {
         BaseCommand::Build(args) => build::run(global, args, surroundings, output),
+        BaseCommand::Java(args) => java::run(global, args, surroundings, output),
         BaseCommand::List(args) => list::run(args, output),
         BaseCommand::Show(args) => show::run(global, args, surroundings, output),
+        BaseCommand::Diff(args) => diff::run(global, args, surroundings, output),
         BaseCommand::Update(args) => update::run(global, args, surroundings, output),
     }
 }
@@ -56,14 +61,7 @@ impl Chosen {
         let levels = recipes
             .levels(&base)
             .map_err(|error| Failure::user(error.to_string()))?;
-        let platform = world::oci_platform(choice.platform.as_deref())?;
-        let variant = platform.variant.as_deref();
-        let architecture =
-            debian_architecture(&platform.architecture, variant).ok_or_else(|| {
-                let id = platform.id();
-                Failure::user(format!("Debian has no packages for {id}"))
-                    .hint("take linux/amd64 or linux/arm64")
-            })?;
+        let architecture = architecture(choice.platform.as_deref())?;
         let mut keep = choice.keep.clone();
         if keep.iter().any(|name| name == "all") {
             keep = Slice::all().into_iter().map(|slice| slice.name).collect();
@@ -88,6 +86,17 @@ impl Chosen {
             keep: &self.keep,
         }
     }
+}
+
+/// Debian's name of the platform that the command line names, or of this host's.
+fn architecture(platform: Option<&str>) -> Result<Architecture, Failure> {
+    let platform = world::oci_platform(platform)?;
+    let variant = platform.variant.as_deref();
+    debian_architecture(&platform.architecture, variant).ok_or_else(|| {
+        let id = platform.id();
+        Failure::user(format!("Debian has no packages for {id}"))
+            .hint("take linux/amd64 or linux/arm64")
+    })
 }
 
 /// The recipes with the user's own, and which base of them is meant.
@@ -133,6 +142,8 @@ fn recipes_and_base(choice: &BaseChoice) -> Result<(Recipes, DistrolessBase), Fa
 
 /// What the subcommands that assemble need.
 struct Place {
+    /// Where programs can be run, if the host lets us.
+    entered: Option<Entered>,
     store: Store,
     settings: Settings,
     now: u64,
@@ -140,7 +151,10 @@ struct Place {
 
 impl Place {
     fn new(global: &Global, surroundings: &Surroundings) -> Result<Place, Failure> {
+        // Before any thread starts, and before anything below the root is opened.
+        let entered = world::entered().ok();
         Ok(Place {
+            entered,
             store: world::store(&world::root(global, surroundings)?)?,
             settings: Settings::read(Path::new("."), surroundings.user_settings().as_deref())?,
             now: surroundings.now,
@@ -154,6 +168,7 @@ impl Place {
             archive: choice.archive.as_deref(),
             now: self.now,
             reporter,
+            entered: self.entered.as_ref(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod named;
 mod options;
 pub(super) mod outside;
 mod platforms;
+mod provenance;
 mod results;
 mod table;
 
@@ -25,7 +26,7 @@ use crate::commands::{call, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::registry::{PARALLEL, Registries};
+use crate::registry::{LayerSupplier, PARALLEL, Registries};
 use crate::remote::HostRemotes;
 use crate::surroundings::Surroundings;
 
@@ -74,10 +75,12 @@ pub(crate) fn run(
         },
         ..world::run_host(&root, &entered, &inputs.lower.build_args)?
     };
-    let engine = Engine::open(&store, &entered, &host)
-        .map_err(|error| build_failure(&error, &inputs.source))?;
     let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
     let client = registries.client();
+    let supplier = LayerSupplier::new(&store, &client);
+    let engine = Engine::open(&store, &entered, &host)
+        .map_err(|error| build_failure(&error, &inputs.source))?
+        .with_supplier(&supplier);
     let work = Build {
         engine: &engine,
         inputs,
@@ -89,6 +92,7 @@ pub(crate) fn run(
         secrets: &secrets,
         registries: &registries,
         client: &client,
+        supplier: &supplier,
         now: surroundings.now,
     };
     let built = work.all(&platforms)?;

@@ -71,7 +71,7 @@ pub(crate) fn run(
         kind,
         args,
     };
-    let taken = reader.read(&source, args)?;
+    let taken = reader.read(&source, args, &target)?;
     let written = writer.write(&taken, &target);
     drop(lock);
     let is_new = |id: &ImageId| !known.contains(id);

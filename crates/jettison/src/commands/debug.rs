@@ -12,12 +12,11 @@ use jettison_dockerfile::Platform;
 use jettison_oci::{Image, Transfer, TransferObserver};
 
 use crate::bases::SettingsBases;
-use crate::cli::{
-    DebugArgs, DockerRunArgs, Global, ImageArgs, InputArgs, PullWhen, RunArgs, StreamArgs,
-};
+use crate::cli::{DebugArgs, DockerRunArgs, Global, InputArgs, ProgressKind, RunArgs, StreamArgs};
 use crate::commands::debug::toolbox::{BIN, TOOLS, Toolbox};
 use crate::commands::run::{self, Stage};
-use crate::commands::{lookup, world};
+use crate::commands::wanted::Wanted;
+use crate::commands::{layers, lookup, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::progress::Notes;
@@ -39,19 +38,26 @@ pub(crate) fn run(
     };
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
-    let signals = run::hold_signals()?;
     let store = world::store(&root)?;
-    let image = lookup::find(&store, name)?.image;
+    let wanted = Wanted {
+        name,
+        args: &args.image,
+        progress: global.progress,
+    };
+    let image = wanted.get(&store, surroundings, output)?;
     let host = run::limited_host(&root, &entered, &args.limits)?;
     let failed = |error: &jettison_build::BuildError| run::cannot_build(name, error);
     let engine = Engine::open(&store, &entered, &host).map_err(|error| failed(&error))?;
     let toolbox = if args.toolbox == OF_HOST {
         Toolbox::of_host(&root, &entered)
     } else {
-        let box_image = toolbox_image(&engine, args, surroundings)?;
+        let told = (global.progress, surroundings);
+        let box_image = toolbox_image(&engine, args, told)?;
         let box_lowers = engine.lowers(&box_image).map_err(|error| failed(&error))?;
         Toolbox::open(box_lowers, &root, &entered)
     };
+    // What is fetched can be interrupted.
+    let signals = run::hold_signals()?;
     let toolbox = toolbox.map_err(|failure| failure.in_file(Path::new(&args.toolbox)))?;
     let lowers = engine.lowers(&image).map_err(|error| failed(&error))?;
     let args = run_args(args, command);
@@ -105,11 +111,7 @@ fn run_args(args: &DebugArgs, command: &[String]) -> RunArgs {
         });
     }
     RunArgs {
-        image: ImageArgs {
-            pull: PullWhen::Never,
-            platform: None,
-            quiet: false,
-        },
+        image: args.image.clone(),
         streams: StreamArgs {
             interactive: true,
             tty: is_terminal && (args.tty || io::stdout().is_terminal()),
@@ -122,14 +124,16 @@ fn run_args(args: &DebugArgs, command: &[String]) -> RunArgs {
     }
 }
 
-/// The image with the tools: out of the store, or assembled.
+/// The image with the tools: out of the store, assembled, or pulled.
 fn toolbox_image(
     engine: &Engine<'_>,
     args: &DebugArgs,
-    surroundings: &Surroundings,
+    (kind, surroundings): (ProgressKind, &Surroundings),
 ) -> Result<Image, Failure> {
-    if let Some(found) = lookup::look_up(engine.store, &args.toolbox)? {
-        return Ok(found.image);
+    let name = &args.toolbox;
+    let complete = |image| layers::complete(engine.store, &image, name, (kind, surroundings));
+    if let Some(found) = lookup::look_up(engine.store, name)? {
+        return complete(found.image);
     }
     let settings = Settings::read(Path::new("."), surroundings.user_settings().as_deref())?;
     let input = InputArgs {
@@ -145,11 +149,12 @@ fn toolbox_image(
     let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now)
         .with_registries(&registries);
     let platform = Platform::new("linux", &Surroundings::architecture());
-    bases.base(&args.toolbox, &platform).map_err(|error| {
-        Failure::user(format!("cannot get the toolbox {}", args.toolbox))
+    let found = bases.base(name, &platform).map_err(|error| {
+        Failure::user(format!("cannot get the toolbox {name}"))
             .because(error.as_ref())
-            .hint("--toolbox=host takes this machine's static busybox; an image of the store that has one will do, too")
-    })
+            .hint("--toolbox=host takes this machine's static busybox; an image that has one will do, too")
+    })?;
+    complete(found.image)
 }
 
 /// Tells what is being assembled, and nothing of its steps.

@@ -110,7 +110,7 @@ fn row((entry, layer): &Step<'_>, id: &str, args: &HistoryArgs, now: u64) -> Dat
         }
         _ => instruction,
     };
-    let bytes = layer.map_or(0, |layer| layer.unpacked_size);
+    let bytes = layer.map_or(0, Layer::unpacked_size);
     let size = if args.human {
         size_text(bytes).replace(' ', "")
     } else {
@@ -140,7 +140,9 @@ fn since(created: Option<&str>, now: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jettison_oci::{Descriptor, DiffId, Digest, HistoryEntry, ImageConfig, MediaType, RootFs};
+    use jettison_oci::{
+        Descriptor, DiffId, Digest, HistoryEntry, ImageConfig, Measure, MediaType, RootFs,
+    };
 
     use super::*;
 
@@ -149,8 +151,10 @@ mod tests {
         let layer = |name: &str| Layer {
             diff_id: DiffId(Digest::of(name.as_bytes())),
             blob: Descriptor::new(MediaType::OciLayerTar, Digest::of(name.as_bytes()), 1),
-            unpacked_size: u64::try_from(name.len()).unwrap(),
-            files: 1,
+            measure: Some(Measure {
+                unpacked_size: u64::try_from(name.len()).unwrap(),
+                files: 1,
+            }),
         };
         let layers = vec![layer("untold"), layer("one"), layer("three")];
         let entry = |text: &str, empty_layer: bool| HistoryEntry {
@@ -172,10 +176,7 @@ mod tests {
             .into_iter()
             .map(|(entry, layer)| {
                 let text = entry.and_then(|entry| entry.created_by.as_deref());
-                (
-                    text.unwrap_or("-"),
-                    layer.map_or(0, |layer| layer.unpacked_size),
-                )
+                (text.unwrap_or("-"), layer.map_or(0, Layer::unpacked_size))
             })
             .collect();
         assert_eq!(shown, [("three", 5), ("two", 0), ("one", 3), ("-", 6)]);

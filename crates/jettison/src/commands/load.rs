@@ -5,12 +5,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jettison_dockerfile::Platform;
-use jettison_oci::{ExportError, Image, Reference, Store, import_archive, import_layout};
+use jettison_oci::{
+    ExportError, Image, ImportSelection, ImportSource, Reference, Store, import_images,
+};
 
-use crate::cli::{Global, LoadArgs};
+use crate::cli::{Global, LoadArgs, ProgressKind};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
+use crate::progress::{Direction, Progress, Reasons};
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -43,11 +46,12 @@ pub(crate) fn run(
     };
     let _in_use = store.lock_shared().map_err(failed)?;
     let known = store.image_ids().map_err(failed)?;
-    let loaded = match input {
-        Some(path) => import_layout(&store, path),
-        None => import_archive(&store, &mut io::stdin().lock(), Path::new("standard input")),
+    let kind = if args.quiet {
+        ProgressKind::Quiet
+    } else {
+        global.progress
     };
-    let loaded = loaded.map_err(|error| cannot_load(input, &error))?;
+    let loaded = read(&store, input, kind).map_err(|error| cannot_load(input, &error))?;
     let default = Platform::new("linux", &machine);
     let (chosen, others) = chosen(loaded, platform.as_ref(), &default);
     for image in &others {
@@ -79,6 +83,22 @@ pub(crate) fn run(
         output.note(Look::Note, &text);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the images into the store.
+fn read(store: &Store, input: Option<&Path>, kind: ProgressKind) -> Result<Loaded, ExportError> {
+    let progress = Progress::new(kind, Reasons::Untold);
+    progress.carries(Direction::Load);
+    let mut stdin;
+    let source = if let Some(path) = input {
+        ImportSource::Path(path)
+    } else {
+        stdin = io::stdin().lock();
+        ImportSource::Stream(&mut stdin, Path::new("standard input"))
+    };
+    let images = import_images(store, source, ImportSelection::All, &progress)?;
+    let images = images.into_iter().map(|image| (image.name, image.image));
+    Ok(images.collect())
 }
 
 fn cannot_load(input: Option<&Path>, error: &ExportError) -> Failure {

@@ -1,11 +1,12 @@
 //! `jettison login`
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use jettison_oci::Credentials;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use jettison_oci::{Credentials, RegistryError};
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 
 use crate::cli::LoginArgs;
 use crate::commands::world;
@@ -16,6 +17,9 @@ use crate::registry::{
 };
 use crate::surroundings::Surroundings;
 use crate::text_file;
+
+/// What Ctrl-C types.
+const INTERRUPT: u8 = 3;
 
 /// The longest password that is read.
 const LONGEST: u64 = 64 << 10;
@@ -37,7 +41,7 @@ pub(crate) fn run(
     registries
         .client_with(&keys)
         .log_in(&registry)
-        .map_err(|error| registry_failure(format!("cannot log in to {registry}"), &error))?;
+        .map_err(|error| refused(&registry, &error))?;
     match logins.keep(&registry, (&username, &password))? {
         Kept::File(path) => {
             let text = format!(
@@ -55,6 +59,16 @@ pub(crate) fn run(
     }
     output.line("Login Succeeded");
     Ok(ExitCode::SUCCESS)
+}
+
+fn refused(registry: &str, error: &RegistryError) -> Failure {
+    let message = format!("cannot log in to {registry}");
+    if let RegistryError::Denied { .. } = error {
+        return Failure::user(message).because(error).hint(
+            "the name or the password is wrong; some registries want an access token in place of the password",
+        );
+    }
+    registry_failure(message, error)
 }
 
 /// The name and the password: from options, standard input, or whoever sits at the terminal.
@@ -116,19 +130,38 @@ fn asked(prompt: &str, echo: Echo) -> Result<String, Failure> {
     let before = tcgetattr(&terminal).map_err(|error| fail(error.into()))?;
     if echo == Echo::Off {
         let mut silent = before.clone();
-        silent.local_modes -= LocalModes::ECHO;
+        silent.local_modes -= LocalModes::ECHO | LocalModes::ISIG;
+        // Whoever interrupts us wants an answer now, and to see what is typed afterwards: it ends the line instead.
+        silent.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
         tcsetattr(&terminal, OptionalActions::Flush, &silent)
             .map_err(|error| fail(error.into()))?;
     }
-    let mut line = String::new();
+    let mut line = Vec::new();
     let read = (&terminal)
         .write_all(prompt.as_bytes())
-        .and_then(|()| BufReader::new(&terminal).read_line(&mut line));
+        .and_then(|()| read_line(&terminal, &mut line));
     if echo == Echo::Off {
         // If this fails there is nothing better to do.
         tcsetattr(&terminal, OptionalActions::Flush, &before).unwrap_or_default();
         (&terminal).write_all(b"\n").unwrap_or_default();
     }
     read.map_err(fail)?;
+    if line.contains(&INTERRUPT) {
+        kill_process(getpid(), Signal::INT).map_err(|error| fail(error.into()))?;
+    }
+    let line = String::from_utf8(line)
+        .map_err(|error| Failure::user("cannot read what was typed").because(&error))?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Reads up to what ends a line.
+fn read_line(mut terminal: &File, line: &mut Vec<u8>) -> io::Result<()> {
+    let mut bytes = [0; 4096];
+    loop {
+        let length = terminal.read(&mut bytes)?;
+        line.extend_from_slice(&bytes[..length]);
+        if length == 0 || line.ends_with(b"\n") || line.ends_with(&[INTERRUPT]) {
+            return Ok(());
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
 use crate::progress::{Notes, Progress, Reasons};
-use crate::registry::{PARALLEL, Registries};
+use crate::registry::{LayerSupplier, PARALLEL, Registries};
 use crate::settings::probe_of;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
@@ -45,15 +45,19 @@ pub(crate) fn run(
     world::note_single_id(&entered, output);
     let store = world::store(&root)?;
     let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
+    let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
+    let client = registries.client();
+    let supplier = LayerSupplier::new(&store, &client);
     let engine = Engine::open(&store, &entered, &host)
-        .map_err(|error| build_failure(&error, &inputs.source))?;
+        .map_err(|error| build_failure(&error, &inputs.source))?
+        .with_supplier(&supplier);
     let watcher = Watcher {
         progress: Progress::new(global.progress, Reasons::Untold),
         output: Mutex::new(Output::new()),
         file: dockerfile.clone(),
         written: written.clone(),
     };
-    let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
+    supplier.tell(watcher.progress.transfers());
     let bases = SettingsBases::new(
         &engine,
         &watcher,

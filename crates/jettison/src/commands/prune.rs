@@ -38,9 +38,14 @@ pub(crate) fn run(
     // Only root of the namespace can remove files of other IDs.
     let _entered = world::entered()?;
     let store = world::store(&root)?;
-    let usual: &[ItemKind] = if args.all { &ItemKind::ALL } else { &USUAL };
+    let usual: Vec<ItemKind> = if args.all {
+        let all = ItemKind::ALL.into_iter();
+        all.filter(|kind| *kind != ItemKind::Volume).collect()
+    } else {
+        USUAL.to_vec()
+    };
     let request = PruneRequest {
-        kinds: args.filter.kinds(usual),
+        kinds: args.filter.kinds(&usual),
         unused_for: args.filter.unused_for(),
         most_space: most_space(args, &store, &root)?,
         is_trial: args.dry_run,
@@ -87,7 +92,8 @@ fn most_space(args: &PruneArgs, store: &Store, root: &Path) -> Result<Option<u64
             missing => {
                 let list = store_items(store)
                     .map_err(|error| Failure::user("cannot look into the store").because(&error))?;
-                let total: u64 = list.iter().map(|item| item.size).sum();
+                let cached = list.iter().filter(|item| item.kind != ItemKind::Volume);
+                let total: u64 = cached.map(|item| item.size).sum();
                 total.saturating_sub(missing)
             }
         };

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use jettison_oci::{
-    Naming, PlatformNeed, PullRequest, Pulled, Reference, RegistryClient, RegistryError,
+    LayerNeed, Naming, PlatformNeed, PullRequest, Pulled, Reference, RegistryClient, RegistryError,
 };
 
 use crate::cli::{Global, ProgressKind, PullArgs};
@@ -37,6 +37,7 @@ pub(crate) fn run(
                 None => PlatformNeed::Preferred,
             },
             naming: Naming::Named,
+            layers: LayerNeed::Now,
         };
         let progress = Progress::new(kind(global, args), Reasons::Untold);
         if shows(global, args) {

@@ -1,5 +1,7 @@
 //! `jettison push`
 
+mod attach;
+
 use std::process::ExitCode;
 
 use jettison_oci::{
@@ -22,6 +24,7 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let reference = world::reference(&args.name)?;
+    let attachments = attach::read(&args.sboms)?;
     let settings = world::user_settings(surroundings)?;
     let registries = Registries::new(&settings.registries, surroundings, args.carrying.jobs);
     let client = registries.client();
@@ -63,6 +66,7 @@ pub(crate) fn run(
             registry_failure(message, &error)
         })?;
         for pushed in &pushed {
+            attach::attach(&client, pushed, &attachments)?;
             let descriptor = &pushed.descriptor;
             if shows {
                 let tag = pushed.reference.tag().unwrap_or("latest");

@@ -3,11 +3,8 @@
 mod docker;
 mod environment;
 mod hosts;
-mod image;
 mod mounts;
 mod signal;
-
-pub(super) use crate::commands::run::image::Wanted;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -22,6 +19,8 @@ use jettison_sandbox::{
 
 use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
 use crate::commands::build_failure::build_failure;
+use crate::commands::run::mounts::Place;
+use crate::commands::wanted::Wanted;
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};
@@ -120,7 +119,12 @@ impl Stage<'_> {
         output: &mut Output,
     ) -> Result<Exit, Failure> {
         adapt(&mut sandbox, args, self.host)?;
-        let _volumes = mounts::add(&mut sandbox, &args.files, (config, self.root), output)?;
+        let place = Place {
+            config,
+            root: self.root,
+            entered: self.entered,
+        };
+        let _volumes = mounts::add(&mut sandbox, &args.files, &place, output)?;
         let stop = signal::stop(args.process.stop_signal.as_deref(), config)?;
         let signals = signals.stopping_by(stop);
         wait(&sandbox, args, self.entered, &signals)
@@ -136,7 +140,12 @@ impl Stage<'_> {
         output: &mut Output,
     ) -> Result<jettison_sandbox::Output, Failure> {
         adapt(&mut sandbox, args, self.host)?;
-        let _volumes = mounts::add(&mut sandbox, &args.files, (config, self.root), output)?;
+        let place = Place {
+            config,
+            root: self.root,
+            entered: self.entered,
+        };
+        let _volumes = mounts::add(&mut sandbox, &args.files, &place, output)?;
         sandbox.output = OutputMode::Piped;
         sandbox
             .spawn(self.entered)

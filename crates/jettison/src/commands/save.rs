@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use jettison_oci::{Compression, Reference, SavedImage, Sink, Store, save_images};
 
-use crate::cli::{CompressionKind, Global, SaveArgs};
-use crate::commands::{lookup, world};
+use crate::cli::{CompressionKind, Global, ProgressKind, SaveArgs};
+use crate::commands::{layers, lookup, world};
 use crate::failure::Failure;
+use crate::progress::{Direction, Progress, Reasons};
 use crate::surroundings::Surroundings;
 
 pub(crate) fn run(
@@ -24,8 +25,10 @@ pub(crate) fn run(
         .lock_shared()
         .map_err(|error| Failure::user("cannot read the store").because(&error))?;
     let mut images: Vec<SavedImage> = Vec::new();
+    let told = (global.progress, surroundings);
     for name in &args.images {
-        for (image, name) in wanted(&store, name)? {
+        for (image, reference) in wanted(&store, name)? {
+            let image = layers::complete(&store, &image, name, told)?;
             let known = images
                 .iter_mut()
                 .find(|saved| saved.image.id() == image.id());
@@ -33,11 +36,11 @@ pub(crate) fn run(
                 Some(saved) => {
                     saved
                         .names
-                        .extend(name.filter(|name| !saved.names.contains(name)));
+                        .extend(reference.filter(|name| !saved.names.contains(name)));
                 }
                 None => images.push(SavedImage {
                     image,
-                    names: name.into_iter().collect(),
+                    names: reference.into_iter().collect(),
                 }),
             }
         }
@@ -54,8 +57,16 @@ pub(crate) fn run(
         stdout = io::stdout().lock();
         Sink::Stream(&mut stdout)
     };
-    save_images(&store, &images, compression, sink)
-        .map_err(|error| Failure::user("cannot write the archive").because(&error))?;
+    let kind = if args.quiet {
+        ProgressKind::Quiet
+    } else {
+        global.progress
+    };
+    let progress = Progress::new(kind, Reasons::Untold);
+    progress.carries(Direction::Save);
+    let saved = save_images(&store, &images, compression, sink, &progress);
+    drop(progress);
+    saved.map_err(|error| Failure::user("cannot write the archive").because(&error))?;
     Ok(ExitCode::SUCCESS)
 }
 

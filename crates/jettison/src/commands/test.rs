@@ -17,9 +17,10 @@ use jettison_slim::{
 };
 
 use crate::cli::{Global, ImageArgs, LimitArgs, TestArgs, TestFormat};
-use crate::commands::run::{self, Wanted};
+use crate::commands::run;
 use crate::commands::test::container::Container;
 use crate::commands::test::observed::Observed;
+use crate::commands::wanted::Wanted;
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::output::{Look, Output};

@@ -1,4 +1,4 @@
-//! Blobs on their way from and to registries, in docker's words (moby: `pullCmd`, `progress.Update`, distribution/xfer).
+//! Blobs on their way from and to registries and archives, in docker's words (moby: `pullCmd`, `progress.Update`, distribution/xfer).
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,54 @@ pub(crate) enum Direction {
     Pull,
     /// To a registry.
     Push,
+    /// From an archive.
+    Load,
+    /// To an archive.
+    Save,
+}
+
+impl Direction {
+    /// The word for a blob that is to be carried, if that is worth a line: in archives they come one after the other.
+    fn planned(self) -> Option<&'static str> {
+        match self {
+            Direction::Pull => Some("Pulling fs layer"),
+            Direction::Push => Some("Preparing"),
+            Direction::Load | Direction::Save => None,
+        }
+    }
+
+    fn exists(self) -> &'static str {
+        match self {
+            Direction::Pull | Direction::Load => "Already exists",
+            Direction::Push | Direction::Save => "Layer already exists",
+        }
+    }
+
+    fn moves(self) -> &'static str {
+        match self {
+            Direction::Pull => "Downloading",
+            Direction::Push => "Pushing",
+            Direction::Load => "Loading",
+            Direction::Save => "Saving",
+        }
+    }
+
+    fn checks(self) -> &'static str {
+        match self {
+            Direction::Pull | Direction::Push | Direction::Load => "Extracting",
+            Direction::Save => "Compressing",
+        }
+    }
+
+    fn done(self, was_compressed: bool) -> &'static str {
+        match self {
+            Direction::Pull => "Pull complete",
+            Direction::Push => "Pushed",
+            Direction::Load => "Loaded",
+            Direction::Save if was_compressed => "Compressed",
+            Direction::Save => "Saved",
+        }
+    }
 }
 
 /// The blobs of what is carried.
@@ -78,21 +126,12 @@ impl Carried {
                         began: None,
                         told: None,
                     });
-                    let word = match direction {
-                        Direction::Pull => "Pulling fs layer",
-                        Direction::Push => "Preparing",
-                    };
-                    lines.push(format!("{}: {word}", short(&blob.digest)));
+                    let word = direction.planned();
+                    lines.extend(word.map(|word| format!("{}: {word}", short(&blob.digest))));
                 }
                 lines
             }
-            Transfer::Exists { digest } => {
-                let word = match direction {
-                    Direction::Pull => "Already exists",
-                    Direction::Push => "Layer already exists",
-                };
-                self.end(digest, word.to_owned())
-            }
+            Transfer::Exists { digest } => self.end(digest, direction.exists().to_owned()),
             Transfer::Mounted { digest, from } => {
                 self.end(digest, format!("Mounted from {}", one_line(from)))
             }
@@ -122,16 +161,22 @@ impl Carried {
             Transfer::Checks { digest } => match self.find(digest) {
                 Some(blob) => {
                     blob.state = BlobState::Checks;
-                    vec![format!("{}: Download complete", short(digest))]
+                    match direction {
+                        Direction::Pull | Direction::Push => {
+                            vec![format!("{}: Download complete", short(digest))]
+                        }
+                        Direction::Load | Direction::Save => Vec::new(),
+                    }
                 }
                 None => Vec::new(),
             },
             Transfer::Done { digest, elapsed } => {
-                let word = match direction {
-                    Direction::Pull => "Pull complete",
-                    Direction::Push => "Pushed",
-                };
-                let size = self.find(digest).map_or(0, |blob| blob.size);
+                let blob = self.find(digest);
+                let was_compressed = blob
+                    .as_ref()
+                    .is_some_and(|blob| blob.state == BlobState::Checks);
+                let size = blob.map_or(0, |blob| blob.size);
+                let word = direction.done(was_compressed);
                 let text = format!("{word}, {} in {}", size_text(size), seconds(*elapsed));
                 self.end(digest, text)
             }
@@ -204,12 +249,9 @@ impl Blob {
     fn line(&self, direction: Direction, now: Instant) -> String {
         let id = short(&self.digest);
         if self.state == BlobState::Checks {
-            return format!("{id}: Extracting {}", size_text(self.size));
+            return format!("{id}: {} {}", direction.checks(), size_text(self.size));
         }
-        let word = match direction {
-            Direction::Pull => "Downloading",
-            Direction::Push => "Pushing",
-        };
+        let word = direction.moves();
         let bytes = format!("{} of {}", size_text(self.done), size_text(self.size));
         let moving = self.began.filter(|(_, before)| self.done > *before);
         let Some((began, before)) = moving else {

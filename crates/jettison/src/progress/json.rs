@@ -173,6 +173,17 @@ impl Json {
         let mut status = Status::default();
         let vertex;
         match event {
+            Event::BaseFound { base, title } => {
+                vertex = [Vertex {
+                    digest: Digest::of(format!("base {base} {title}").as_bytes()).to_string(),
+                    name: (*title).to_string(),
+                    started: Some(time.clone()),
+                    completed: Some(time),
+                    cached: false,
+                    error: None,
+                }];
+                status.vertexes = &vertex;
+            }
             Event::StepStarted { step, title, .. } => {
                 vertex = [self.begin(*step, title, time)];
                 status.vertexes = &vertex;
@@ -300,6 +311,10 @@ mod tests {
         let start = json.start;
         let mut lines = String::new();
         for event in [
+            Event::BaseFound {
+                base: 0,
+                title: "[1/3] FROM a",
+            },
             Event::StepCached {
                 step: 0,
                 title: "[1/2] COPY a b",
@@ -328,13 +343,19 @@ mod tests {
             lines += &json.line(&event, start).unwrap();
             lines.push('\n');
         }
-        let [first, second] = ["0 [1/2] COPY a b", "1 [2/2] RUN \"x\""]
-            .map(|name| Digest::of(name.as_bytes()).to_string());
+        let [base, first, second] = [
+            "base 0 [1/3] FROM a",
+            "0 [1/2] COPY a b",
+            "1 [2/2] RUN \"x\"",
+        ]
+        .map(|name| Digest::of(name.as_bytes()).to_string());
         let lines = lines
+            .replace(&base, "[BASE]")
             .replace(&first, "[FIRST]")
             .replace(&second, "[SECOND]");
         let lines = lines.replace("2023-11-14T22:13:20.250000000Z", "[NOW]");
         expect_test::expect![[r#"
+            {"vertexes":[{"digest":"[BASE]","name":"[1/3] FROM a","started":"[NOW]","completed":"[NOW]"}]}
             {"vertexes":[{"digest":"[FIRST]","name":"[1/2] COPY a b","started":"[NOW]","completed":"[NOW]","cached":true}]}
             {"vertexes":[{"digest":"[SECOND]","name":"[2/2] RUN \"x\"","started":"[NOW]"}]}
             {"logs":[{"vertex":"[SECOND]","stream":1,"data":"G1sySmhpCg==","timestamp":"[NOW]"}]}

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 
+use crate::printable::one_line;
 use crate::progress::steps::{Shown, StepState, StepView, Steps};
 use crate::progress::{seconds, warning};
 
@@ -51,6 +52,7 @@ impl<W: Write> Plain<W> {
     pub(super) fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Warning { text } => self.note(&warning(text)),
+            Event::BaseFound { title, .. } => self.note(&one_line(title)),
             Event::TaskFinished { title, elapsed } => {
                 let time = seconds(*elapsed);
                 self.note(&format!("   {title} {DIM}{time}{DIM:#}"));

@@ -115,7 +115,8 @@ impl Steps {
                     view.error = one_line(error);
                 }
             }
-            Event::Warning { .. }
+            Event::BaseFound { .. }
+            | Event::Warning { .. }
             | Event::TaskStarted { .. }
             | Event::TaskProgress { .. }
             | Event::TaskFinished { .. } => {}

@@ -16,6 +16,7 @@ use anstyle::{AnsiColor, Style};
 use jettison_build::Event;
 use jettison_slim::size_text;
 
+use crate::printable::one_line;
 use crate::progress::carried::Carried;
 use crate::progress::steps::{Shown, StepState, StepView, Steps};
 use crate::progress::{seconds, warning};
@@ -67,6 +68,10 @@ impl Live {
             }
             Event::StepStarted { .. } | Event::StepExplained { .. } | Event::StepFailed { .. } => {}
             Event::Warning { text } => self.kept.push(warning(text)),
+            Event::BaseFound { title, .. } => {
+                let title = one_line(title);
+                self.kept.push(format!("{CYAN} =>{CYAN:#} {title}"));
+            }
             Event::TaskStarted { title } => {
                 self.task = Some(Task {
                     title: (*title).to_string(),

@@ -10,15 +10,18 @@ use jettison_oci::Clock;
 #[derive(Debug)]
 pub(crate) struct HostClock {
     start: Instant,
+    /// Seconds since 1970 at the start.
+    date: u64,
     dice: AtomicU64,
 }
 
 impl HostClock {
-    /// A clock that starts now. What two processes throw differs by when they were started and by their numbers.
+    /// A clock that starts now, so many seconds after 1970 began. What two processes throw differs by when they were started and by their numbers.
     pub(crate) fn new(now: u64) -> HostClock {
         let seed = now.rotate_left(32) ^ u64::from(std::process::id());
         HostClock {
             start: Instant::now(),
+            date: now,
             dice: AtomicU64::new(seed),
         }
     }
@@ -27,6 +30,11 @@ impl HostClock {
 impl Clock for HostClock {
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn date(&self) -> i64 {
+        let seconds = self.date.saturating_add(self.start.elapsed().as_secs());
+        i64::try_from(seconds).unwrap_or(i64::MAX)
     }
 
     fn pause(&self, duration: Duration) {

@@ -28,7 +28,9 @@ pub(crate) fn hint(error: &RegistryError) -> Option<String> {
         )),
         RegistryError::Connection { source, host, .. } => {
             let text = describe(&**source);
-            if text.contains("certificate") || text.contains("UnknownIssuer") {
+            if text.contains("proxy") {
+                Some("HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT (HTTP_PROXY for registries without encryption) tells a proxy who asks; NO_PROXY names hosts that are reached without one".to_owned())
+            } else if text.contains("certificate") || text.contains("UnknownIssuer") {
                 Some(format!(
                     "name the authority that vouches for it: `ca = \"FILE\"` under [registries.\"{host}\"] in the user's settings"
                 ))

@@ -63,9 +63,9 @@ impl Logins {
         registry: &str,
         (username, password): (&str, &str),
     ) -> Result<Kept, Failure> {
-        let mut file = self.read()?;
         let key = key_of(registry);
-        let helper = file.helper(registry).map(str::to_owned);
+        // A helper may take its time, and ask its user: nobody waits for it.
+        let helper = self.read()?.helper(registry).map(str::to_owned);
         let (kept, entry) = if let Some(name) = helper {
             let stored = Helper::new(&name, self.search.as_ref())
                 .and_then(|helper| helper.store(&key, (username, password)));
@@ -75,6 +75,9 @@ impl Logins {
             let pair = base64(format!("{username}:{password}").as_bytes());
             (Kept::File(self.path.clone()), json!({ "auth": pair }))
         };
+        let failed = |error: io::Error| cannot_keep(registry).because(&error);
+        let _alone = self.lock().map_err(failed)?;
+        let mut file = self.read()?;
         let auths = file
             .members_mut()
             .entry("auths")
@@ -93,16 +96,8 @@ impl Logins {
     /// Forgets the credentials of a registry, and says whether there were any.
     pub(crate) fn forget(&self, registry: &str) -> Result<bool, Failure> {
         let fail = || Failure::user(format!("cannot forget the credentials for {registry}"));
-        let mut file = self.read()?;
-        let helper = file.helper(registry).map(str::to_owned);
+        let helper = self.read()?.helper(registry).map(str::to_owned);
         let mut found = false;
-        if let Some(auths) = file.members_mut().get_mut("auths")
-            && let Some(auths) = auths.as_object_mut()
-        {
-            let before = auths.len();
-            auths.retain(|key, _| !is_same(key, registry));
-            found = auths.len() < before;
-        }
         if let Some(name) = helper {
             let helper = Helper::new(&name, self.search.as_ref());
             let helper = helper.map_err(|error| fail().because(&error))?;
@@ -115,10 +110,31 @@ impl Logins {
                 .erase(&server)
                 .map_err(|error| fail().because(&error))?;
         }
-        if found {
-            self.write(&file).map_err(|error| fail().because(&error))?;
+        if !self.path.exists() {
+            return Ok(found);
+        }
+        let _alone = self.lock().map_err(|error| fail().because(&error))?;
+        let mut file = self.read()?;
+        let auths = file.members_mut().get_mut("auths");
+        if let Some(auths) = auths.and_then(Value::as_object_mut) {
+            let before = auths.len();
+            auths.retain(|key, _| !is_same(key, registry));
+            if auths.len() < before {
+                found = true;
+                self.write(&file).map_err(|error| fail().because(&error))?;
+            }
         }
         Ok(found)
+    }
+
+    /// Keeps other processes of ours from changing the file meanwhile, so that no entry is lost. What locks is the
+    /// directory: a file of its own would be in the way of others.
+    fn lock(&self) -> io::Result<Option<File>> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        let directory = File::open(directory)?;
+        // Some network file systems have no such locks; there it goes without one.
+        Ok(directory.lock().is_ok().then_some(directory))
     }
 
     fn read(&self) -> Result<ConfigFile, Failure> {

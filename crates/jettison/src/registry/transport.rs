@@ -12,16 +12,18 @@ use jettison_oci::{
 };
 use ureq::http::{self, HeaderMap};
 use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body, Proxy, SendBody};
 
 use crate::network::OnceResolver;
-use crate::remote::{Reach, is_final};
+use crate::remote::{ForwardConnector, Reach, Server, host_name, is_final, port_of};
 
 /// How long a server may say nothing.
 const SILENCE: Duration = Duration::from_mins(1);
 /// How long a server may say nothing after it has got a blob, which it may have to move.
 const LONG_SILENCE: Duration = Duration::from_mins(10);
+
+/// `Proxy Authentication Required` (RFC 9110, section 15.5.8).
+const PROXY_WANTS_LOGIN: u16 = 407;
 
 /// Carries requests over HTTP and HTTPS, through the environment's proxies.
 pub(crate) struct HttpTransport {
@@ -43,6 +45,7 @@ impl fmt::Debug for HttpTransport {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct AgentKind {
     is_secure: bool,
+    has_proxy: bool,
     trust: Trust,
 }
 
@@ -81,24 +84,23 @@ impl HttpTransport {
 
     /// The client for a URL. Clients keep their connections.
     fn agent(&self, url: &Url) -> Result<Agent, TransportError> {
+        let proxy = self.reach.proxy(&server(url));
+        let proxy = proxy.map_err(|error| unusable(error.into()))?;
         let kind = AgentKind {
             is_secure: url.is_secure(),
+            has_proxy: proxy.is_some(),
             trust: self.trust(url.authority()),
         };
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = agents.get(&kind) {
             return Ok(agent.clone());
         }
-        let agent = self.new_agent(&kind)?;
+        let agent = self.new_agent(&kind, proxy)?;
         agents.insert(kind, agent.clone());
         Ok(agent)
     }
 
-    fn new_agent(&self, kind: &AgentKind) -> Result<Agent, TransportError> {
-        let unusable = |source: Box<dyn std::error::Error + Send + Sync>| TransportError {
-            is_final: true,
-            source,
-        };
+    fn new_agent(&self, kind: &AgentKind, proxy: Option<Proxy>) -> Result<Agent, TransportError> {
         let reach = match &kind.trust {
             Trust::File(ca) => Reach {
                 ca: Some(ca.clone()),
@@ -111,10 +113,6 @@ impl HttpTransport {
             .root_certs(roots)
             .disable_verification(kind.trust == Trust::Anybody)
             .build();
-        let scheme = if kind.is_secure { "https" } else { "http" };
-        let proxy = reach
-            .proxy(scheme)
-            .map_err(|error| unusable(error.into()))?;
         let config = Agent::config_builder()
             .tls_config(tls)
             .proxy(proxy)
@@ -132,7 +130,7 @@ impl HttpTransport {
             .build();
         Ok(Agent::with_parts(
             config,
-            DefaultConnector::default(),
+            ForwardConnector::default(),
             OnceResolver::default(),
         ))
     }
@@ -159,18 +157,45 @@ impl Transport for HttpTransport {
             },
             RequestBody::Bytes(bytes) => {
                 let (mut reader, size) = (bytes, bytes.len() as u64);
-                return run(&agent, builder, (&mut reader, size), is_long).map_err(failed);
+                let answer = run(&agent, builder, (&mut reader, size), is_long);
+                return answer.map_err(failed).and_then(is_of_proxy);
             }
             RequestBody::Stream { reader, size } => {
-                return run(&agent, builder, (reader, size), is_long).map_err(failed);
+                let answer = run(&agent, builder, (reader, size), is_long);
+                return answer.map_err(failed).and_then(is_of_proxy);
             }
         };
         if let Some(size) = size {
             builder = builder.header("Content-Length", size);
         }
         let request = builder.body(body).map_err(|error| failed(error.into()))?;
-        agent.run(request).map(response).map_err(failed)
+        let answer = agent.run(request).map(response).map_err(failed);
+        answer.and_then(is_of_proxy)
     }
+}
+
+/// What goes wrong each time.
+fn unusable(source: Box<dyn std::error::Error + Send + Sync>) -> TransportError {
+    TransportError {
+        is_final: true,
+        source,
+    }
+}
+
+fn server(url: &Url) -> Server<'_> {
+    Server {
+        is_secure: url.is_secure(),
+        host: host_name(url.authority()),
+        port: port_of(url.authority()),
+    }
+}
+
+/// A proxy that wants to know who asks answers in the place of the server.
+fn is_of_proxy(response: Response) -> Result<Response, TransportError> {
+    if response.status == PROXY_WANTS_LOGIN {
+        return Err(unusable("the proxy answered with status 407".into()));
+    }
+    Ok(response)
 }
 
 fn empty() -> SendBody<'static> {

@@ -9,6 +9,8 @@ pub(crate) struct WebAddress {
     pub(crate) url: String,
     /// The host's name, without its port.
     pub(crate) host: String,
+    /// Its port, if it is named.
+    pub(crate) port: Option<u16>,
     /// `user:password`, decoded.
     credentials: Option<String>,
 }
@@ -34,6 +36,7 @@ impl WebAddress {
         Some(WebAddress {
             url: format!("{scheme}://{host}{slash}{}", escaped(path)),
             host: name.to_owned(),
+            port: port_of(host),
             credentials,
         })
     }
@@ -55,6 +58,12 @@ pub(crate) fn host_name(host: &str) -> &str {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     }
+}
+
+/// The port in `name:port` or `[address]:port`.
+pub(crate) fn port_of(host: &str) -> Option<u16> {
+    let (_, port) = host.rsplit_once(':')?;
+    port.parse().ok()
 }
 
 /// An address as it may be shown and written down: credentials are `xxxxx`, as in BuildKit (`RedactCredentials`,

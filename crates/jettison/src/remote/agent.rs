@@ -10,10 +10,11 @@ use std::time::Duration;
 use jettison_build::RemoteError;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 
 use crate::network::OnceResolver;
+use crate::remote::exceptions::is_direct;
+use crate::remote::forward::ForwardConnector;
 
 /// Where distributions keep the certificates that the host trusts, in one file.
 const BUNDLES: [&str; 5] = [
@@ -49,6 +50,28 @@ impl Patience {
     }
 }
 
+/// Who is spoken to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Server<'a> {
+    /// Whether the connection is encrypted.
+    pub(crate) is_secure: bool,
+    /// Its name or address, without a port.
+    pub(crate) host: &'a str,
+    /// Its port, if that is not the usual one.
+    pub(crate) port: Option<u16>,
+}
+
+impl Server<'_> {
+    fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+
+    fn port(&self) -> u16 {
+        let usual = if self.is_secure { 443 } else { 80 };
+        self.port.unwrap_or(usual)
+    }
+}
+
 /// What is said from outside about how servers are reached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reach {
@@ -77,9 +100,14 @@ impl Reach {
         })
     }
 
-    /// The proxy for a scheme. One that cannot be understood is an error, for the way around it is not wanted.
-    pub(crate) fn proxy(&self, scheme: &str) -> Result<Option<Proxy>, ureq::Error> {
-        let name = format!("{}_PROXY", scheme.to_ascii_uppercase());
+    /// The proxy for a server, if it is not reached without one. One that cannot be understood is an error, for the way
+    /// around it is not wanted.
+    pub(crate) fn proxy(&self, server: &Server<'_>) -> Result<Option<Proxy>, ureq::Error> {
+        let exceptions = self.variable("NO_PROXY").unwrap_or_default();
+        if is_direct(exceptions, server.host, server.port()) {
+            return Ok(None);
+        }
+        let name = format!("{}_PROXY", server.scheme().to_ascii_uppercase());
         let Some(address) = self.variable(&name).or_else(|| self.variable("ALL_PROXY")) else {
             return Ok(None);
         };
@@ -93,7 +121,11 @@ impl Reach {
         if let Some(password) = proxy.password() {
             builder = builder.password(password);
         }
-        for host in self.variable("NO_PROXY").unwrap_or_default().split(',') {
+        // For where redirects lead.
+        for host in exceptions
+            .split(',')
+            .chain(["localhost", "127.0.0.1", "[::1]"])
+        {
             let host = host.trim();
             if host.is_empty() {
                 continue;
@@ -155,22 +187,26 @@ pub(crate) fn is_final(error: &ureq::Error) -> bool {
         | ureq::Error::InvalidProxyUrl
         | ureq::Error::Tls(_)
         | ureq::Error::Rustls(_) => true,
+        // A proxy that wants a name and a password, or does not let anybody through.
+        ureq::Error::ConnectProxyFailed(reason) => ["401", "403", "407"]
+            .iter()
+            .any(|status| reason.contains(status)),
         // A certificate that is not trusted now will not be trusted in a second either.
         ureq::Error::Io(error) => error.to_string().contains("certificate"),
         _ => false,
     }
 }
 
-/// A client for one scheme.
+/// A client for one server, and those that are reached in the same way.
 pub(crate) fn agent(
     reach: &Reach,
     patience: &Patience,
-    scheme: &str,
+    server: &Server<'_>,
 ) -> Result<Agent, RemoteError> {
     let tls = TlsConfig::builder().root_certs(reach.roots()?).build();
     let config = Agent::config_builder()
         .tls_config(tls)
-        .proxy(reach.proxy(scheme)?)
+        .proxy(reach.proxy(server)?)
         .timeout_connect(Some(Duration::from_secs(20)))
         .timeout_recv_response(Some(patience.silence))
         .timeout_per_read(Some(patience.silence))
@@ -180,7 +216,7 @@ pub(crate) fn agent(
         .build();
     Ok(Agent::with_parts(
         config,
-        DefaultConnector::default(),
+        ForwardConnector::default(),
         OnceResolver::default(),
     ))
 }

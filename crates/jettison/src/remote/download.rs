@@ -17,7 +17,7 @@ use jettison_oci::{Digest, Hasher};
 use ureq::Agent;
 
 use crate::remote::address::{WebAddress, redacted};
-use crate::remote::agent::{Patience, Reach, agent};
+use crate::remote::agent::{Patience, Reach, Server, agent};
 use crate::remote::http_date::parse_http_date;
 use crate::remote::lock::{LockError, lock, try_lock};
 use crate::remote::record::{Record, looks};
@@ -72,7 +72,8 @@ pub(crate) struct Downloads<'a> {
     reach: &'a Reach,
     patience: Patience,
     secrets: &'a dyn Secrets,
-    agents: [OnceLock<Agent>; 2],
+    /// Those for servers that are reached through a proxy come first.
+    agents: [[OnceLock<Agent>; 2]; 2],
     slots: Mutex<BTreeMap<String, Slot>>,
 }
 
@@ -89,7 +90,7 @@ impl<'a> Downloads<'a> {
             reach,
             patience,
             secrets,
-            agents: [OnceLock::new(), OnceLock::new()],
+            agents: Default::default(),
             slots: Mutex::default(),
         };
         for part in ["sha256", "partial", "urls"] {
@@ -238,17 +239,19 @@ impl<'a> Downloads<'a> {
         }
     }
 
-    /// The client for a URL's scheme.
+    /// The client for a URL.
     fn agent(&self, address: &WebAddress) -> Result<&Agent, RemoteError> {
-        let (slot, scheme) = if address.is_encrypted() {
-            (&self.agents[1], "https")
-        } else {
-            (&self.agents[0], "http")
+        let server = Server {
+            is_secure: address.is_encrypted(),
+            host: &address.host,
+            port: address.port,
         };
+        let is_direct = self.reach.proxy(&server)?.is_none();
+        let slot = &self.agents[usize::from(is_direct)][usize::from(server.is_secure)];
         if let Some(agent) = slot.get() {
             return Ok(agent);
         }
-        let agent = agent(self.reach, &self.patience, scheme)?;
+        let agent = agent(self.reach, &self.patience, &server)?;
         Ok(slot.get_or_init(|| agent))
     }
 

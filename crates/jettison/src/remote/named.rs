@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use jettison_build::{FileRequest, GitRequest, Remotes};
 use jettison_dockerfile::GitReference;
-use jettison_oci::{Digest, Reference};
+use jettison_oci::{Digest, DigestParseError, Reference};
 
 use crate::failure::Failure;
 use crate::remote::address::redacted;
@@ -87,9 +88,10 @@ fn named_context(name: &str, value: &str) -> Result<NamedContext, Failure> {
         return Ok(NamedContext::Target(stage.to_owned()));
     }
     if let Some(layout) = value.strip_prefix("oci-layout://") {
-        return layout_reference(layout)
+        return layout
+            .parse()
             .map(NamedContext::Layout)
-            .map_err(|error| invalid(&error));
+            .map_err(|error: DigestParseError| invalid(&error));
     }
     if value.starts_with("debian://") {
         return Ok(NamedContext::Debian(value.to_owned()));
@@ -119,23 +121,27 @@ fn named_context(name: &str, value: &str) -> Result<NamedContext, Failure> {
 }
 
 /// Reads `PATH[:TAG][@DIGEST]` (buildx: `Parse`, util/ocilayout).
-fn layout_reference(text: &str) -> Result<LayoutReference, jettison_oci::DigestParseError> {
-    let (text, digest) = match text.rsplit_once('@') {
-        Some((before, after)) if looks_like_digest(after) => (before, Some(after.parse()?)),
-        _ => (text, None),
-    };
-    let (path, tag) = match text.rsplit_once(':') {
-        Some((before, after)) if is_tag(after) => (before, Some(after.to_owned())),
-        _ => (text, None),
-    };
-    Ok(LayoutReference {
-        path: PathBuf::from(path),
-        tag: match (tag, digest) {
-            (None, None) => Some("latest".to_owned()),
-            (tag, _) => tag,
-        },
-        digest,
-    })
+impl FromStr for LayoutReference {
+    type Err = DigestParseError;
+
+    fn from_str(text: &str) -> Result<LayoutReference, DigestParseError> {
+        let (text, digest) = match text.rsplit_once('@') {
+            Some((before, after)) if looks_like_digest(after) => (before, Some(after.parse()?)),
+            _ => (text, None),
+        };
+        let (path, tag) = match text.rsplit_once(':') {
+            Some((before, after)) if is_tag(after) => (before, Some(after.to_owned())),
+            _ => (text, None),
+        };
+        Ok(LayoutReference {
+            path: PathBuf::from(path),
+            tag: match (tag, digest) {
+                (None, None) => Some("latest".to_owned()),
+                (tag, _) => tag,
+            },
+            digest,
+        })
+    }
 }
 
 /// `algorithm:hex`

@@ -169,7 +169,7 @@ fn a_base_address_that_is_not_supported_is_refused() {
             1 | FROM ubuntu:latest
               | ^^^^^^^^^^^^^^^^^^
               |
-              = cause: `rpm://leap` in [bases] is not an address that is supported yet: take debian://SUITE or docker-image://NAME
+              = cause: `rpm://leap` in [bases] is not an address that is supported: take debian://SUITE, distroless://NAME, docker-image://NAME or oci-layout://DIR
         "#]],
     );
 }

@@ -152,14 +152,12 @@ fn archives_of_docker_are_read_and_written() {
     );
 }
 
-#[test]
-fn all_platforms_are_copied_with_their_index() {
+/// A registry with an image for two platforms, and where that is.
+fn many_platforms() -> Option<(DockerRegistry, String)> {
     if !namespaces_work() || !installed(&["skopeo"]) {
-        return;
+        return None;
     }
-    let Some(registry) = registry(&RegistryDemands::default()) else {
-        return;
-    };
+    let registry = registry(&RegistryDemands::default())?;
     let maker = Scratch::new(PROGRAM);
     maker
         .write("app/data", "some bytes\n")
@@ -178,8 +176,22 @@ fn all_platforms_are_copied_with_their_index() {
         ])
         .succeeded();
     let source = format!("docker://{name}");
-    let raw = |place: &str| skopeo(&maker, &["inspect", "--raw", "--tls-verify=false", place]);
+    Some((registry, source))
+}
+
+/// A manifest or an index, to the byte.
+#[track_caller]
+fn raw(scratch: &Scratch, place: &str) -> String {
+    skopeo(scratch, &["inspect", "--raw", "--tls-verify=false", place])
+}
+
+#[test]
+fn all_platforms_are_copied_with_their_index() {
+    let Some((registry, source)) = many_platforms() else {
+        return;
+    };
     let scratch = Scratch::new(PROGRAM);
+    let raw = |place: &str| raw(&scratch, place);
     let target = format!("docker://{}/other/app:many", registry.authority());
     copy(&scratch, &["--all", &source, &target]);
     assert_eq!(raw(&target), raw(&source));
@@ -202,6 +214,56 @@ fn all_platforms_are_copied_with_their_index() {
             .stderr
             .contains("--all copies those for all platforms"),
         "{failed}"
+    );
+}
+
+#[test]
+fn all_platforms_are_copied_from_layouts_and_their_archives() {
+    let Some((registry, source)) = many_platforms() else {
+        return;
+    };
+    let scratch = Scratch::new(PROGRAM);
+    let raw = |place: &str| raw(&scratch, place);
+    copy(&scratch, &["-a", &source, "oci:layout:many"]);
+    let back = format!("docker://{}/back/app:many", registry.authority());
+    copy(
+        &scratch,
+        &["--all", "oci:layout:many", "oci-archive:all.tar:many"],
+    );
+    let fresh = Scratch::new(PROGRAM);
+    let archive = format!("oci-archive:{}/all.tar", scratch.dir().display());
+    copy(&fresh, &["--all", &archive, &back]);
+    assert_eq!(raw(&back), raw(&source));
+    let theirs = format!("oci:{}/theirs:many", scratch.dir().display());
+    let words = [
+        "copy",
+        "-q",
+        "--all",
+        "--src-tls-verify=false",
+        &source,
+        &theirs,
+    ];
+    skopeo(&scratch, &words);
+    copy(&fresh, &["--all", &theirs, "oci:ours:many"]);
+    let ours = format!("oci:{}/ours:many", fresh.dir().display());
+    assert_eq!(raw(&ours), raw(&source));
+    assert_eq!(stdout(&fresh, &["images", "-a", "-q"]), "");
+    copy(
+        &fresh,
+        &["--platform", "linux/arm64", &theirs, "oci:ours:arm"],
+    );
+    let several = fresh.jettison(&["copy", "--all", "oci:ours", &back]);
+    expect![[r#"
+        exit: 2
+        --- stderr ---
+        error: cannot read ours
+          cause: ours has several images: many, arm
+        hint: name one of them behind the path
+    "#]]
+    .assert_eq(
+        &several
+            .to_string()
+            .replace(&registry.authority(), "[REGISTRY]"),
     );
 }
 
@@ -392,11 +454,11 @@ fn what_cannot_be_asked_for_is_refused_before_anything_is_done() {
     );
     check(
         &scratch,
-        &["--all", "oci:directory", "oci:new"],
+        &["--all", "docker-archive:old.tar", "oci:new"],
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: --all copies from registries alone
+            error: --all copies from registries and OCI layouts alone
             hint: leave --all away, and choose with --platform
         "#]],
     );

@@ -82,7 +82,7 @@ fn a_toolbox_needs_a_busybox_of_its_own() {
         "#]],
     );
     scratch.check(
-        &["debug", "--toolbox", "box", "nothing"],
+        &["debug", "--pull=never", "--toolbox", "box", "nothing"],
         expect![[r#"
             exit: 125
             --- stderr ---

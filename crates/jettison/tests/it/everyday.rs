@@ -7,6 +7,7 @@ use expect_test::{Expect, expect};
 use jettison_testkit::Scratch;
 
 use crate::PROGRAM;
+use crate::running;
 use crate::shared::namespaces_work;
 
 /// A world with an image of two layers that is called `me/app:1`.
@@ -85,12 +86,14 @@ fn an_image_has_several_names_and_goes_with_the_last() {
         &scratch,
         &["rmi", "-f", id],
         expect![[r#"
-        exit: 0
-        --- stdout ---
-        Untagged: me/app:1
-        Untagged: host:5000/app:2
-        Deleted: [ID]
-    "#]],
+            exit: 0
+            --- stdout ---
+            Untagged: me/app:1
+            Untagged: host:5000/app:2
+            Deleted: [ID]
+            --- stderr ---
+            207 B of layers stay in the build cache: `jettison prune` removes them
+        "#]],
     );
     check(
         &scratch,
@@ -108,14 +111,15 @@ fn what_is_not_there_is_said_after_what_is() {
         &scratch,
         &["rmi", "nope", "me/app:1"],
         expect![[r#"
-        exit: 1
-        --- stdout ---
-        Untagged: me/app:1
-        Deleted: [ID]
-        --- stderr ---
-        error: no such image: nope
-        hint: `jettison images` lists those that there are
-    "#]],
+            exit: 1
+            --- stdout ---
+            Untagged: me/app:1
+            Deleted: [ID]
+            --- stderr ---
+            207 B of layers stay in the build cache: `jettison prune` removes them
+            error: no such image: nope
+            hint: `jettison images` lists those that there are
+        "#]],
     );
     check(
         &scratch,
@@ -168,6 +172,51 @@ fn removing_an_image_frees_the_blobs_that_no_step_needs() {
     assert!(blobs() > 0);
     fresh.jettison(&["rmi", "me/app:1"]).succeeded();
     assert_eq!(blobs(), 0);
+}
+
+#[test]
+fn removing_an_image_frees_its_unpacked_layers_but_not_those_of_others() {
+    let Some(scratch) = running::world() else {
+        return;
+    };
+    scratch
+        .write("more/Dockerfile", "FROM box\nCOPY file /\n")
+        .write("more/file", "more\n")
+        .jettison(&["build", "-q", "more", "-t", "more"])
+        .succeeded();
+    scratch
+        .jettison(&["save", "-o", "both.tar", "box", "more"])
+        .succeeded();
+    let layers = |name: &str| -> usize {
+        let count = stdout(&scratch, &["inspect", "-f", "{{len .RootFS.Layers}}", name]);
+        count.trim().parse().unwrap()
+    };
+    let fresh = Scratch::new(PROGRAM);
+    let archive = scratch.dir().join("both.tar").display().to_string();
+    fresh.jettison(&["load", "-q", "-i", &archive]).succeeded();
+    for name in ["box", "more"] {
+        fresh.jettison(&["run", name, "true"]).succeeded();
+    }
+    let deleted = |name: &str| {
+        let removed = fresh.jettison(&["rmi", name]).succeeded();
+        assert_eq!(removed.stderr, "");
+        removed.stdout.matches("Deleted: sha256:").count()
+    };
+    // The other image has all of its layers.
+    assert_eq!(deleted("box"), 1);
+    assert_eq!(stdout(&fresh, &["run", "more", "cat", "/file"]), "more\n");
+    assert_eq!(deleted("more"), 1 + layers("more"));
+    assert!(layers("more") > layers("box"));
+    let left = stdout(&fresh, &["du"]);
+    assert!(left.contains("Total:") && left.contains(" 0 B"), "{left}");
+    // What a build has left stays for the next one, and that is said.
+    let removed = scratch.jettison(&["rmi", "more"]).succeeded();
+    assert!(
+        removed
+            .stderr
+            .contains("of layers stay in the build cache: `jettison prune` removes them"),
+        "{removed}"
+    );
 }
 
 #[test]

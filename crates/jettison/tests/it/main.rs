@@ -6,8 +6,12 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod absent;
+mod apt;
 mod archive;
 mod arrows;
+mod base_java;
+mod bases;
 mod build_contexts;
 mod build_options;
 mod builds;
@@ -21,24 +25,31 @@ mod cli;
 mod conformance;
 mod contexts;
 mod copying;
+mod daemons;
 mod debugging;
 mod everyday;
 mod fetched;
 mod files;
 mod interop;
+mod interrupted;
+mod layouts;
 mod lent;
 mod loading;
+mod logins;
 mod outputs;
 mod peers;
 mod progress;
+mod proxies;
 mod pruning;
 mod pushing;
 mod registries;
 mod registry_faults;
+mod resolved;
 mod running;
 mod shared;
 mod structure_tests;
 mod users;
+mod volumes;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_jettison");

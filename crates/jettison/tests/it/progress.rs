@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::PROGRAM;
 use crate::builds::check_build;
+use crate::registries::build;
 use crate::shared::namespaces_work;
 
 /// A directory `app` whose two files are copied by two steps.
@@ -197,4 +198,50 @@ fn the_metadata_has_buildxs_keys_and_each_steps_figures() {
     assert_eq!(steps[0]["cached"], false);
     assert_eq!(steps[0]["layer"]["addedBytes"], 6);
     assert!(steps[0]["seconds"].is_f64());
+}
+
+/// What `save` and `load` show of an image with a large layer.
+#[test]
+fn archives_show_how_far_they_are() {
+    if !namespaces_work() {
+        return;
+    }
+    let scratch = Scratch::new(PROGRAM);
+    build(&scratch, "large:1");
+    let shown = |arguments: &[&str]| scratch.jettison(arguments).succeeded().stderr;
+    let count = |text: &str, word: &str| text.matches(&format!(": {word}, 3")).count();
+    let saved = shown(&["save", "-o", "first.tar", "large:1"]);
+    assert_eq!(
+        (count(&saved, "Compressed"), count(&saved, "Saved")),
+        (1, 1),
+        "{saved}"
+    );
+    // What became of it is remembered, but made again.
+    let again = shown(&["save", "-o", "again.tar", "large:1"]);
+    assert_eq!(
+        (count(&again, "Compressed"), count(&again, "Saved")),
+        (1, 1),
+        "{again}"
+    );
+    assert_eq!(shown(&["save", "-q", "-o", "quiet.tar", "large:1"]), "");
+    let fresh = || Scratch::new(PROGRAM);
+    let archive = scratch.dir().join("first.tar").display().to_string();
+    let loaded = fresh().jettison(&["load", "-i", &archive]).succeeded();
+    assert_eq!(count(&loaded.stderr, "Loaded"), 1, "{loaded}");
+    assert_eq!(loaded.stdout, "Loaded image: large:1\n");
+    let loaded = fresh().jettison(&["load", "-q", "-i", &archive]);
+    assert_eq!(loaded.succeeded().stderr, "");
+    let copied = fresh().jettison(&["copy", &format!("oci-archive:{archive}"), "mine"]);
+    assert_eq!(count(&copied.succeeded().stderr, "Loaded"), 1);
+    // For programs: bytes of how many, and an end.
+    let raw = fresh().jettison(&["--progress=rawjson", "load", "-i", &archive]);
+    let mut most = (0, 0);
+    for line in raw.succeeded().stderr.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for status in line["statuses"].as_array().into_iter().flatten() {
+            let number = |name: &str| status[name].as_u64().unwrap_or_default();
+            most = most.max((number("current"), number("total")));
+        }
+    }
+    assert!(most.0 > 3_000_000 && most.0 == most.1, "{most:?}");
 }

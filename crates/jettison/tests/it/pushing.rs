@@ -4,7 +4,7 @@ use expect_test::expect;
 use jettison_testkit::{DockerRegistry, RegistryDemands, Scratch};
 
 use crate::PROGRAM;
-use crate::registries::registry;
+use crate::registries::{build, registry};
 use crate::shared::namespaces_work;
 
 /// A machine with an application, and a registry.
@@ -83,6 +83,46 @@ fn several_platforms_are_pushed_as_an_index() {
     }
 }
 
+/// As in docker without its containerd store: a name stands for one image.
+#[test]
+fn the_platform_that_is_pulled_last_has_the_name() {
+    let Some((registry, scratch)) = scene() else {
+        return;
+    };
+    let name = format!("{}/team/app:many", registry.authority());
+    let output = format!("type=registry,name={name}");
+    let platforms = ["--platform", "linux/amd64,linux/arm64"];
+    scratch
+        .jettison(&[&["build", "app", "-o", &output][..], &platforms].concat())
+        .succeeded();
+    let other = Scratch::new(PROGRAM);
+    let shown = |arguments: &[&str]| {
+        let shown = other.jettison(arguments).succeeded().stdout;
+        shown.trim().to_owned()
+    };
+    let id = |name: &str| shown(&["inspect", "--format", "{{.Id}} {{.Architecture}}", name]);
+    let mut ids = Vec::new();
+    for platform in ["linux/amd64", "linux/arm64"] {
+        shown(&["pull", "-q", "--platform", platform, &name]);
+        ids.push(id(&name));
+    }
+    assert!(
+        ids[0].ends_with("amd64") && ids[1].ends_with("arm64"),
+        "{ids:?}"
+    );
+    assert_eq!(shown(&["images", "-q", &name]).lines().count(), 1);
+    let dangling = shown(&["images", "-q", "--no-trunc", "-f", "dangling=true"]);
+    assert_eq!(format!("{dangling} amd64"), ids[0]);
+    // Both stay for those who know their IDs, and have no need to be fetched to get the name back.
+    assert_eq!(id(&dangling), ids[0]);
+    registry.stop();
+    let arm: Vec<&str> = ids[1].split(' ').collect();
+    shown(&["tag", arm[0], "app:arm64"]);
+    shown(&["tag", &dangling, &name]);
+    assert_eq!(id(&name), ids[0]);
+    assert_eq!(id("app:arm64"), ids[1]);
+}
+
 #[test]
 fn a_second_machine_executes_nothing_that_the_first_has_done() {
     let Some((registry, scratch)) = scene() else {
@@ -127,4 +167,57 @@ fn a_push_without_a_name_is_refused_before_anything_is_built() {
         hint: add `-t HOST/NAME:TAG`, or name=HOST/NAME:TAG to the output
     "#]]
     .assert_eq(&outcome.to_string());
+}
+
+#[test]
+fn bills_of_materials_refer_to_the_image_that_they_are_pushed_with() {
+    let Some(registry) = registry(&RegistryDemands::default()) else {
+        return;
+    };
+    let name = format!("{}/team/billed:1", registry.authority());
+    let scratch = Scratch::new(PROGRAM);
+    build(&scratch, &name);
+    scratch
+        .write("app.spdx.json", r#"{"spdxVersion":"SPDX-2.3"}"#)
+        .write("app.cdx.json", r#"{"bomFormat":"CycloneDX"}"#)
+        .write("other.json", "{}");
+    let refused = scratch.jettison(&["push", &name, "--sbom", "other.json"]);
+    assert_eq!(refused.code, 2, "{refused}");
+    let arguments = [
+        "push",
+        &name,
+        "--sbom",
+        "app.spdx.json",
+        "--sbom",
+        "app.cdx.json",
+    ];
+    let pushed = scratch.jettison(&arguments).succeeded();
+    let (_, digest) = pushed.stderr.split_once("digest: sha256:").unwrap();
+    // The registry of Debian does not list referrers itself, so there is a tag with the list.
+    let list = format!(
+        "http://{}/v2/team/billed/manifests/sha256-{}",
+        registry.authority(),
+        &digest[..64]
+    );
+    let mut curl = scratch.tool(
+        "curl",
+        &[
+            "-fsS",
+            "-H",
+            "Accept: application/vnd.oci.image.index.v1+json",
+            &list,
+        ],
+    );
+    let list = scratch.outcome(&mut curl).succeeded().stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let kinds: Vec<&str> = list["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|manifest| manifest["artifactType"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["application/spdx+json", "application/vnd.cyclonedx+json"]
+    );
 }

@@ -170,16 +170,6 @@ fn files_of_the_host_are_seen_where_they_are_mounted() {
         "#]],
     );
     assert_eq!(scratch.read("host/new"), "new\n");
-    check(
-        &scratch,
-        &["-v", "data:/data", "box"],
-        expect![[r#"
-        exit: 125
-        --- stderr ---
-        error: cannot mount `data:/data`: volumes with names are not kept here
-        hint: give a directory of this machine: ./data
-    "#]],
-    );
 }
 
 #[test]

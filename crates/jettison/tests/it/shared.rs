@@ -190,7 +190,7 @@ pub(crate) fn runs_as_root() -> bool {
 }
 
 /// Whether the archive of this machine's apt sources answers; says so if not.
-fn archive_answers() -> bool {
+pub(crate) fn archive_answers() -> bool {
     // The host and the port, whatever they are called: apt knows.
     let Ok(output) = Command::new("apt-get")
         .args(["--print-uris", "update"])

@@ -141,17 +141,18 @@ fn files_and_configuration_are_tested_without_running_anything() {
     );
 }
 
-#[test]
-fn what_is_not_as_expected_is_told_and_reported() {
-    let Some(scratch) = world() else { return };
-    let tests = r#"
+const WRONG: &str = r#"
 schemaVersion: 2.0.0
 fileExistenceTests: [{name: a & b, path: /bin/app, uid: 0, permissions: -rwxr-xr-x}]
 fileContentTests: [{name: motd, path: /etc/motd, expectedContents: [bye]}, {name: directory, path: /etc}]
 licenseTests: [{debian: true}, {debian: false, files: [/usr/share/doc/a/copyright]}]
 metadataTest: {cmd: []}
 "#;
-    scratch.write("tests/wrong.yml", tests);
+
+#[test]
+fn what_is_not_as_expected_is_told_and_reported() {
+    let Some(scratch) = world() else { return };
+    scratch.write("tests/wrong.yml", WRONG);
     let arguments = ["-i", "app", "--config", "tests", "--test-report", "report"];
     check(
         &scratch,
@@ -287,6 +288,15 @@ fn files_of_tests_that_are_wrong_stop_everything() {
         ===================================
         No tests run: there are none in these files
     "#]],
+    );
+}
+
+#[test]
+fn options_are_followed_explained_or_refused() {
+    let Some(scratch) = world() else { return };
+    scratch.write(
+        "good.yaml",
+        "schemaVersion: 2.0.0\nmetadataTest: {cmd: [serve]}\n",
     );
     check(
         &scratch,

@@ -20,7 +20,7 @@ use crate::exec::run::certificates::Variable;
 use crate::exec::run::host::RunHost;
 use crate::exec::run::mounts::prepare;
 use crate::exec::run::names::{self, HOSTNAME, Loopback};
-use crate::exec::run::user::find_user;
+use crate::exec::run::user::find_user_among;
 use crate::plan::{Input, RunDefinition, RunNetwork, RunSecurity};
 use crate::secrets::Secrets;
 use crate::snapshot::{Active, Snapshot, Snapshots};
@@ -75,7 +75,7 @@ pub(crate) fn run_command(
     active: &Snapshot<Active>,
     output: &mut dyn FnMut(&[u8]),
 ) -> Result<Exit, RunError> {
-    let found = find_user(lowers, &definition.user);
+    let found = find_user_among(surroundings.snapshots, lowers, &definition.user);
     let ResolvedUser { user, home } = found
         .map_err(RunError::Build)?
         .map_err(|error| RunError::User(error.to_string()))?;

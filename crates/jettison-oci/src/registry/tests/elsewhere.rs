@@ -10,7 +10,7 @@ use crate::registry::auth::Credentials;
 use crate::registry::client::RegistryClient;
 use crate::registry::endpoint::{HostOptions, RegistryOptions};
 use crate::registry::memory::{MemoryRegistry, TestKeys};
-use crate::registry::pull::{Naming, PlatformNeed, PullRequest};
+use crate::registry::pull::{LayerNeed, Naming, PlatformNeed, PullRequest};
 use crate::registry::push::{Originals, PushRequest};
 use crate::registry::transfers::Unwatched;
 
@@ -33,6 +33,7 @@ fn a_mirror_is_asked_first_and_the_registry_where_it_has_nothing() {
             platform: &platform("amd64"),
             platform_need: PlatformNeed::Preferred,
             naming: Naming::Named,
+            layers: LayerNeed::Now,
         };
         let pulled = client.pull(&world.store, &request, &Unwatched).unwrap();
         assert_sound(&world, &pulled);

@@ -60,7 +60,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use jettison_testkit::skip;
+    use crate::base::generate::skip;
 
     #[test]
     fn the_applets_are_those_that_busybox_lists() {

@@ -102,8 +102,8 @@ mod tests {
     use super::super::certificates::certificates;
     use super::super::certificates::tests::{files_of, mozilla};
     use super::*;
+    use crate::base::generate::skip;
     use expect_test::{Expect, expect};
-    use jettison_testkit::skip;
 
     fn certificate(name: &str, der: &[u8]) -> Certificate {
         Certificate {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use crate::base::recipe::{
-    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipePart, RecipeUser,
+    Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,
+    RecipeUser,
 };
 
 /// A recipe, or what it says of one release, where the first four keys have no place.
@@ -35,6 +36,7 @@ struct WirePart {
     users: Vec<WireUser>,
     #[serde(default)]
     groups: Vec<WireGroup>,
+    link: Option<WireLink>,
     #[serde(default)]
     generate: BTreeSet<Generator>,
     #[serde(default)]
@@ -136,6 +138,38 @@ impl TryFrom<WireFileFields> for WireFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct WireLink {
+    java: u8,
+    modules: BTreeSet<ModuleName>,
+}
+
+/// A module's name (Java Language Specification 7.7), which becomes part of a command line.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(try_from = "String")]
+struct ModuleName(String);
+
+impl TryFrom<String> for ModuleName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<ModuleName, String> {
+        if is_module_name(&name) {
+            Ok(ModuleName(name))
+        } else {
+            Err(format!("`{name}` is not the name of a module of Java"))
+        }
+    }
+}
+
+/// Whether `name` can be the name of one of the JDK's modules, such as `java.sql`.
+pub fn is_module_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WireUser {
     name: AccountText,
     uid: u32,
@@ -223,6 +257,10 @@ impl From<WirePart> for RecipePart {
                     gid: group.gid,
                 })
                 .collect(),
+            link: wire.link.map(|link| RecipeLink {
+                java: link.java,
+                modules: link.modules.into_iter().map(|name| name.0).collect(),
+            }),
             generate: wire.generate,
             env: wire.env,
             labels: wire.labels,

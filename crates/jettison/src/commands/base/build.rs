@@ -1,11 +1,13 @@
 //! `jettison base build`
 
+use std::fs;
 use std::process::ExitCode;
 
 use jettison_debian::Lock;
-use jettison_slim::DistrolessImage;
+use jettison_oci::Reference;
+use jettison_slim::{DistrolessImage, cyclonedx_json, spdx_json};
 
-use crate::cli::{BaseBuildArgs, BaseChoice, Global, ProgressKind};
+use crate::cli::{BaseBuildArgs, BaseChoice, Global, ProgressKind, SbomFormat};
 use crate::commands::base::{BoxError, Chosen, Place, failure};
 use crate::commands::world;
 use crate::failure::Failure;
@@ -39,7 +41,19 @@ pub(super) fn run(
         &args.choice,
     );
     drop(progress);
-    let image = built?.image;
+    let built = built?;
+    for spec in &args.sboms {
+        let name = tags.first().map(Reference::familiar);
+        let sbom = built.sbom(name.as_deref().unwrap_or(&chosen.title));
+        let text = match spec.format {
+            SbomFormat::Spdx => spdx_json(&sbom),
+            SbomFormat::CycloneDx => cyclonedx_json(&sbom),
+        };
+        fs::write(&spec.file, text).map_err(|error| {
+            Failure::user(format!("cannot write {}", spec.file.display())).because(&error)
+        })?;
+    }
+    let image = built.image;
     for tag in &tags {
         place
             .store
@@ -75,9 +89,9 @@ pub(super) fn lock(
     let Some(path) = &choice.lock else {
         return family.resolve(&request).map_err(failed);
     };
-    match family.locked(&request, path).map_err(failed)? {
+    match Family::locked(&request, path).map_err(failed)? {
         Locked::Found(lock) => Ok(lock),
-        Locked::Stale => {
+        Locked::Stale(_) => {
             let text = format!("{} is not for {}", path.display(), chosen.title);
             Err(Failure::no(text)
                 .hint("`jettison base update` with the same options writes it anew"))

@@ -86,12 +86,7 @@ fn row(package: &PackageFacts) -> Data {
 
 fn summary(chosen: &Chosen, built: &DistrolessImage, output: &mut Output) {
     let config = built.image.config();
-    let unpacked: u64 = built
-        .image
-        .layers()
-        .iter()
-        .map(|one| one.unpacked_size)
-        .sum();
+    let unpacked = built.image.unpacked_size();
     let stored: u64 = built.image.layers().iter().map(|one| one.blob.size).sum();
     output.line("");
     output.line(&format!(

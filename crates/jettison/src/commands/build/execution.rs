@@ -14,7 +14,7 @@ use crate::commands::call;
 use crate::commands::world::{self, Inputs};
 use crate::failure::Failure;
 use crate::progress::{Progress, Reasons};
-use crate::registry::Registries;
+use crate::registry::{LayerSupplier, Registries};
 use crate::remote::{HostRemotes, OpenedContext};
 use crate::secrets::HostSecrets;
 use crate::surroundings::Surroundings;
@@ -62,6 +62,7 @@ pub(super) struct Build<'a> {
     pub(super) secrets: &'a HostSecrets,
     pub(super) registries: &'a Registries,
     pub(super) client: &'a RegistryClient<'a>,
+    pub(super) supplier: &'a LayerSupplier<'a>,
     pub(super) now: u64,
 }
 
@@ -90,6 +91,7 @@ impl Build<'_> {
             other => other,
         };
         let progress = Progress::new(kind, reasons);
+        self.supplier.tell(progress.transfers());
         let bases = SettingsBases::new(
             self.engine,
             &progress,

@@ -6,11 +6,14 @@ use jettison_build::Built;
 use jettison_oci::{Descriptor as WrittenDescriptor, Image, MediaType, Reference};
 use serde::Serialize;
 
+use crate::commands::build::provenance::{Provenance, provenances};
 use crate::explanation::explanation;
 use crate::printable::printable_json;
 
 #[derive(Debug, Serialize)]
 struct Metadata<'a> {
+    #[serde(flatten)]
+    provenances: BTreeMap<String, Provenance>,
     #[serde(rename = "containerimage.config.digest")]
     config_digest: String,
     #[serde(rename = "containerimage.descriptor")]
@@ -82,6 +85,7 @@ pub(super) fn metadata(
     let image = &main.image;
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let metadata = Metadata {
+        provenances: provenances(builds),
         config_digest: image.id().0.to_string(),
         digest: written.as_ref().map_or_else(
             || image.manifest_digest().0.to_string(),
@@ -134,8 +138,8 @@ fn steps(built: &Built) -> Vec<Step<'_>> {
             peak_memory_bytes: record.peak_memory,
             layer: record.layer.as_ref().map(|layer| StepLayer {
                 diff_id: layer.diff_id.0.to_string(),
-                added_bytes: layer.unpacked_size,
-                files: layer.files,
+                added_bytes: layer.unpacked_size(),
+                files: layer.files(),
                 hidden_bytes: record.overwritten,
             }),
         })

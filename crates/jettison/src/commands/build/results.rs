@@ -5,7 +5,8 @@ use std::path::Path;
 
 use jettison_build::{Built, Engine};
 use jettison_oci::{
-    Exported, LocalMode, Reference, RegistryClient, export_rootfs_directory, export_rootfs_tar,
+    Exported, LocalMode, Reference, RegistryClient, Store, export_rootfs_directory,
+    export_rootfs_tar,
 };
 
 use crate::cli::{
@@ -14,7 +15,7 @@ use crate::cli::{
 };
 use crate::commands::build::export::{self, Export};
 use crate::commands::build::{metadata, tag};
-use crate::commands::world;
+use crate::commands::{layers, world};
 use crate::daemon::{self, Daemon};
 use crate::failure::Failure;
 use crate::surroundings::Surroundings;
@@ -205,6 +206,13 @@ impl<'a> Results<'a> {
         output: &OutputSpec,
         out: &mut Outward<'_>,
     ) -> Result<Option<Exported>, Failure> {
+        let with_layers;
+        let builds = if needs_layers(&output.kind) {
+            with_layers = out.complete(engine.store, builds)?;
+            &with_layers
+        } else {
+            builds
+        };
         let export = Export {
             store: engine.store,
             builds,
@@ -247,6 +255,33 @@ impl<'a> Results<'a> {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Outward<'_> {
+    /// The builds, with all layers of their images in the store.
+    fn complete(&self, store: &Store, builds: &[Built]) -> Result<Vec<Built>, Failure> {
+        let complete = |built: &Built| {
+            let image = (&built.image, "the image");
+            Ok(Built {
+                image: layers::complete_by(self.client, store, image, self.progress)?,
+                ..built.clone()
+            })
+        };
+        builds.iter().map(complete).collect()
+    }
+}
+
+/// Whether the files of the base are written too. A registry may have them, and the store can do without.
+fn needs_layers(kind: &OutputKind) -> bool {
+    match kind {
+        OutputKind::Local { .. }
+        | OutputKind::Tar(_)
+        | OutputKind::OciLayout(_)
+        | OutputKind::OciArchive(_)
+        | OutputKind::Docker(_)
+        | OutputKind::Load => true,
+        OutputKind::Registry | OutputKind::Image | OutputKind::CacheOnly => false,
     }
 }
 

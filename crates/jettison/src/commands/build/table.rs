@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jettison_build::{Built, StepRecord};
+use jettison_oci::Layer;
 use jettison_slim::size_text;
 
 use crate::printable::one_line;
@@ -48,7 +49,7 @@ fn row(title: &str, record: &StepRecord) -> Row {
         record
             .layer
             .as_ref()
-            .map(|layer| size_text(layer.unpacked_size))
+            .map(|layer| size_text(layer.unpacked_size()))
             .unwrap_or_default(),
         record
             .overwritten
@@ -78,7 +79,7 @@ fn total(steps: &[StepRecord]) -> Row {
         seconds(steps.iter().map(|step| step.elapsed).sum()),
         seconds(times.sum::<Duration>()),
         peak.map(size_text).unwrap_or_default(),
-        size_text(layers.map(|layer| layer.unpacked_size).sum()),
+        size_text(layers.map(Layer::unpacked_size).sum()),
         match steps.iter().filter_map(|step| step.overwritten).sum() {
             0 => String::new(),
             hidden => size_text(hidden),

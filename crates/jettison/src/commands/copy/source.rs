@@ -4,18 +4,19 @@ use std::path::Path;
 
 use jettison_dockerfile::Platform;
 use jettison_oci::{
-    Digest, Image, ImageId, ImportSelection, ImportSource, ImportedImage, Naming, Original,
-    PlatformNeed, PullRequest, Recompression, Reference, RegistryClient, Store, import_archive,
-    import_images,
+    Digest, ExportError, Image, ImageId, ImportSelection, ImportSource, ImportedImage, LayerNeed,
+    Naming, Original, PlatformNeed, PullRequest, Recompression, Reference, RegistryClient,
+    RegistryError, Store, import_archive, import_images, import_whole,
 };
 
 use crate::cli::{CopyArgs, ProgressKind};
 use crate::commands::copy::place::Place;
+use crate::commands::copy::target::{may_keep, takes};
 use crate::commands::load::is_for;
-use crate::commands::{lookup, world};
+use crate::commands::{layers, lookup, world};
 use crate::daemon::Daemon;
 use crate::failure::Failure;
-use crate::progress::{Progress, Reasons};
+use crate::progress::{Direction, Progress, Reasons};
 use crate::registry::registry_failure;
 use crate::surroundings::Surroundings;
 
@@ -55,12 +56,40 @@ pub(super) struct TakenImage {
 
 impl Reader<'_> {
     /// Reads what is at `place` into the store, without a name.
-    pub(super) fn read(&self, place: &Place, args: &CopyArgs) -> Result<Taken, Failure> {
+    ///
+    /// For some targets an image is read as it is, and not unpacked.
+    pub(super) fn read(
+        &self,
+        place: &Place,
+        args: &CopyArgs,
+        target: &Place,
+    ) -> Result<Taken, Failure> {
         let platform = args.platform.as_deref();
         match place {
             Place::Registry(reference) if args.all => self.pull_all(reference),
-            Place::Registry(reference) => self.pull(reference, platform),
+            Place::Registry(reference) => {
+                let request = PullRequest {
+                    reference,
+                    platform: &world::oci_platform(platform)?,
+                    platform_need: match platform {
+                        Some(_) => PlatformNeed::Exact,
+                        None => PlatformNeed::Preferred,
+                    },
+                    naming: Naming::Unnamed,
+                    layers: LayerNeed::Now,
+                };
+                if may_keep(args, target) {
+                    let taken = self.pull_original(&request)?;
+                    if takes(target, &taken) {
+                        return Ok(taken);
+                    }
+                }
+                self.pull(&request)
+            }
             Place::Store(name) => self.find(name),
+            Place::Layout { path, name } | Place::OciArchive { path, name } if args.all => {
+                self.import_all(path, name.as_deref())
+            }
             Place::Layout { path, name } | Place::OciArchive { path, name } => {
                 let name = name.as_deref();
                 let images = self.import(path, name)?;
@@ -103,28 +132,28 @@ impl Reader<'_> {
         })
     }
 
-    fn pull(&self, reference: &Reference, platform: Option<&str>) -> Result<Taken, Failure> {
-        let wanted = world::oci_platform(platform)?;
-        let request = PullRequest {
-            reference,
-            platform: &wanted,
-            platform_need: match platform {
-                Some(_) => PlatformNeed::Exact,
-                None => PlatformNeed::Preferred,
-            },
-            naming: Naming::Unnamed,
-        };
+    /// Reads an image that is written as it came.
+    fn pull_original(&self, request: &PullRequest<'_>) -> Result<Taken, Failure> {
         let progress = Progress::new(self.kind, Reasons::Untold);
-        let pulled = self.client.pull(self.store, &request, &progress);
+        let pulled = self.client.pull_original(self.store, request, &progress);
         drop(progress);
-        let pulled = pulled.map_err(|error| {
-            registry_failure(format!("cannot pull {}", reference.familiar()), &error)
-        })?;
+        let pulled = pulled.map_err(|error| cannot_pull(request, &error))?;
+        let is_chosen = pulled.original.descriptor().digest != pulled.digest;
+        Ok(Taken {
+            content: Content::Whole(Box::new(pulled.original)),
+            read: Vec::new(),
+            note: is_chosen.then(|| one_of_several(&pulled.platform.id())),
+        })
+    }
+
+    fn pull(&self, request: &PullRequest<'_>) -> Result<Taken, Failure> {
+        let progress = Progress::new(self.kind, Reasons::Untold);
+        let pulled = self.client.pull(self.store, request, &progress);
+        drop(progress);
+        let pulled = pulled.map_err(|error| cannot_pull(request, &error))?;
         let digest = pulled.registry_manifest.digest;
-        let note = (digest != pulled.digest).then(|| {
-            let own = pulled.image.platform().id();
-            format!("the image for {own} was copied; --all copies those for all platforms")
-        });
+        let is_chosen = digest != pulled.digest;
+        let note = is_chosen.then(|| one_of_several(&pulled.image.platform().id()));
         let mut taken = self.one(pulled.image, Some(&digest), Recompression::Plain);
         taken.note = note;
         Ok(taken)
@@ -132,6 +161,7 @@ impl Reader<'_> {
 
     fn find(&self, name: &str) -> Result<Taken, Failure> {
         let image = lookup::find(self.store, name)?.image;
+        let image = layers::complete_by(self.client, self.store, (&image, name), self.kind)?;
         let origins = self.store.origins(&image.manifest_digest());
         let digest = origins.first().map(|origin| origin.manifest.digest);
         Ok(self.one(image, digest.as_ref(), Recompression::Different))
@@ -155,8 +185,36 @@ impl Reader<'_> {
 
     fn import(&self, path: &Path, name: Option<&str>) -> Result<Vec<ImportedImage>, Failure> {
         let selection = name.map_or(ImportSelection::All, ImportSelection::Name);
-        import_images(self.store, ImportSource::Path(path), selection).map_err(|error| {
+        let progress = self.loading();
+        let source = ImportSource::Path(path);
+        let images = import_images(self.store, source, selection, &progress);
+        drop(progress);
+        images.map_err(|error| {
             Failure::user(format!("cannot read {}", path.display())).because(&error)
+        })
+    }
+
+    fn loading(&self) -> Progress {
+        let progress = Progress::new(self.kind, Reasons::Untold);
+        progress.carries(Direction::Load);
+        progress
+    }
+
+    fn import_all(&self, path: &Path, name: Option<&str>) -> Result<Taken, Failure> {
+        let progress = self.loading();
+        let whole = import_whole(self.store, path, name, &progress);
+        drop(progress);
+        let whole = whole.map_err(|error| {
+            let failure = Failure::user(format!("cannot read {}", path.display())).because(&error);
+            match error {
+                ExportError::Several { .. } => failure.hint("name one of them behind the path"),
+                _ => failure,
+            }
+        })?;
+        Ok(Taken {
+            content: Content::Whole(Box::new(whole)),
+            read: Vec::new(),
+            note: None,
         })
     }
 
@@ -199,6 +257,15 @@ impl Reader<'_> {
         taken.read = read;
         Ok(taken)
     }
+}
+
+fn cannot_pull(request: &PullRequest<'_>, error: &RegistryError) -> Failure {
+    let name = request.reference.familiar();
+    registry_failure(format!("cannot pull {name}"), error)
+}
+
+fn one_of_several(platform: &str) -> String {
+    format!("the image for {platform} was copied; --all copies those for all platforms")
 }
 
 /// What is kept of an image's manifest.

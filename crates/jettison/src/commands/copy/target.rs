@@ -94,8 +94,13 @@ pub(super) fn check(args: &CopyArgs, source: &Place, target: &Place) -> Result<(
 
 fn check_all(source: &Place, target: &Place) -> Result<(), Failure> {
     let hint = "leave --all away, and choose with --platform";
-    if !matches!(source, Place::Registry(_)) {
-        return Err(Failure::user("--all copies from registries alone").hint(hint));
+    match source {
+        Place::Registry(_) | Place::Layout { .. } | Place::OciArchive { .. } => {}
+        Place::DockerArchive { .. } | Place::Daemon(_) | Place::Store(_) => {
+            return Err(
+                Failure::user("--all copies from registries and OCI layouts alone").hint(hint),
+            );
+        }
     }
     match target {
         Place::Registry(_) | Place::Layout { .. } | Place::OciArchive { .. } => Ok(()),
@@ -115,6 +120,24 @@ fn has_parent(path: &Path) -> Result<(), Failure> {
             parent.display()
         ))),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether the command line lets an image be copied to the byte to `target`.
+pub(super) fn may_keep(args: &CopyArgs, target: &Place) -> bool {
+    let layers = &args.layers;
+    let changes = args.format.is_some() || layers.compression.is_some() || layers.force_compression;
+    match target {
+        Place::Registry(_) | Place::Layout { .. } | Place::OciArchive { .. } => !changes,
+        Place::DockerArchive { .. } | Place::Daemon(_) | Place::Store(_) => false,
+    }
+}
+
+/// Whether `target` takes to the byte what was read as it is.
+pub(super) fn takes(target: &Place, taken: &Taken) -> bool {
+    match &taken.content {
+        Content::Whole(original) => !is_layout(target) || !has_docker_types(original),
+        Content::Image(_) => false,
     }
 }
 

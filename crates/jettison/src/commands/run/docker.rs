@@ -29,6 +29,10 @@ pub(super) fn explained(
         args.publish_all || !args.expose.is_empty(),
         "--publish-all, --expose: the program uses the host's network, where its ports are open already",
     );
+    note(
+        !args.security_opts.is_empty(),
+        "--security-opt: no security module labels programs here",
+    );
     for ports in &args.publish {
         notes.push(published(ports, network)?);
     }
@@ -51,7 +55,8 @@ fn refused(args: &DockerRunArgs) -> Option<(String, &'static str)> {
             "let a service manager do it: `systemd-run -p Restart=always jettison run …`",
         ));
     }
-    if let Some(option) = args.security_opts.first() {
+    let refused = |option: &&String| !is_of_no_effect(option);
+    if let Some(option) = args.security_opts.iter().find(refused) {
         return Some((
             format!("--security-opt {option} is not supported"),
             "--cap-add and --cap-drop change what the program may do, --privileged lets it do everything",
@@ -64,6 +69,12 @@ fn refused(args: &DockerRunArgs) -> Option<(String, &'static str)> {
         ));
     }
     None
+}
+
+/// Whether an option is about what does not exist here: labels and profiles of security modules.
+fn is_of_no_effect(option: &str) -> bool {
+    let name = option.split(['=', ':']).next().unwrap_or(option);
+    ["label", "apparmor"].contains(&name)
 }
 
 /// What `-p` means where the program uses the host's network: that its port is open there, under its own number.
@@ -94,6 +105,16 @@ fn published(ports: &str, network: NetworkKind) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_of_security_modules_are_explained() {
+        for option in ["label=disable", "label:type:x", "apparmor=unconfined"] {
+            assert!(is_of_no_effect(option), "{option}");
+        }
+        for option in ["no-new-privileges", "seccomp=unconfined", "labels"] {
+            assert!(!is_of_no_effect(option), "{option}");
+        }
+    }
 
     #[test]
     fn ports_are_the_hosts_own() {

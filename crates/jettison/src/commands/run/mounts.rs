@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use jettison_build::{VolumeSeed, Volumes, is_volume_name};
 use jettison_oci::ImageConfig;
-use jettison_sandbox::{Mount, MountKind, Sandbox, Upper};
+use jettison_sandbox::{Entered, Mount, MountKind, Sandbox, Upper};
 
 use crate::cli::{Field, FileArgs, fields, size, switch};
 use crate::failure::Failure;
@@ -14,31 +15,44 @@ use crate::remote::TemporaryDir;
 /// The permissions of an empty filesystem in memory (docker: `--tmpfs`).
 const TMPFS_MODE: u32 = 0o1777;
 
+/// Where a program runs.
+pub(super) struct Place<'p> {
+    pub(super) config: &'p ImageConfig,
+    /// The store's.
+    pub(super) root: &'p Path,
+    pub(super) entered: &'p Entered,
+}
+
 /// Adds all mounts. What is returned has to live as long as the program.
 pub(super) fn add(
     sandbox: &mut Sandbox,
     args: &FileArgs,
-    (config, root): (&ImageConfig, &Path),
+    place: &Place<'_>,
     output: &mut Output,
 ) -> Result<Option<TemporaryDir>, Failure> {
     let mut mounts = Vec::new();
     for text in &args.tmpfs {
         mounts.push(tmpfs(text)?);
     }
+    let mut asked = Vec::new();
     for text in &args.mounts {
-        mounts.push(mount(text)?);
+        asked.push(mount(text)?);
     }
-    let mut anonymous: Vec<String> = config.config.volumes.iter().cloned().collect();
     for text in &args.volumes {
-        match volume(text, output)? {
+        asked.push(volume(text, output)?);
+    }
+    let mut anonymous: Vec<String> = place.config.config.volumes.iter().cloned().collect();
+    for volume in asked {
+        match volume {
             Volume::Mount(mount) => mounts.push(mount),
             Volume::Anonymous(target) => anonymous.push(target),
+            Volume::Named(named) => mounts.push(named.mount(&sandbox.rootfs.lowers, place)?),
         }
     }
     // A mount below another must come after it.
     mounts.sort_by_key(|mount| mount.target.components().count());
     anonymous.retain(|target| !mounts.iter().any(|mount| mount.target == Path::new(target)));
-    let kept = volumes(sandbox, &anonymous, root)?;
+    let kept = volumes(sandbox, &anonymous, place.root)?;
     // A target that the program gets anyway, such as /etc/hosts, is the user's.
     sandbox
         .mounts
@@ -96,6 +110,41 @@ enum Volume {
     Mount(Mount),
     /// A directory that goes away with the program.
     Anonymous(String),
+    /// One that stays.
+    Named(NamedVolume),
+}
+
+/// A volume with a name.
+#[derive(Debug)]
+struct NamedVolume {
+    name: String,
+    target: PathBuf,
+    read_only: bool,
+    /// Whether it begins with what the image has there.
+    is_filled: bool,
+}
+
+impl NamedVolume {
+    /// Makes the volume, unless it is there.
+    fn mount(self, lowers: &[PathBuf], place: &Place<'_>) -> Result<Mount, Failure> {
+        let seed = VolumeSeed {
+            lowers,
+            path: &self.target,
+        };
+        let seed = self.is_filled.then_some(seed);
+        let source = Volumes::new(place.root)
+            .directory(place.entered, &self.name, seed)
+            .map_err(|error| {
+                Failure::user(format!("cannot use the volume {}", self.name)).because(&error)
+            })?;
+        Ok(Mount {
+            kind: MountKind::Bind {
+                source,
+                read_only: self.read_only,
+            },
+            target: self.target,
+        })
+    }
 }
 
 /// Reads `[SOURCE:]TARGET[:OPTIONS]`. A source that is missing is made, as docker does it.
@@ -111,20 +160,23 @@ fn volume(text: &str, output: &mut Output) -> Result<Volume, Failure> {
     let Some(source) = source else {
         return Ok(Volume::Anonymous(target.display().to_string()));
     };
-    let is_path = source.starts_with(['/', '.']);
-    if !is_path {
-        return Err(wrong(text, "volumes with names are not kept here")
-            .hint(format!("give a directory of this machine: ./{source}")));
-    }
-    let mut read_only = false;
+    let (mut read_only, mut is_filled) = (false, true);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option {
             "ro" | "readonly" => read_only = true,
             // SELinux labels, and what only matters between machines.
-            "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" | "nocopy" | "private"
-            | "rprivate" => {}
+            "rw" | "z" | "Z" | "cached" | "delegated" | "consistent" | "private" | "rprivate" => {}
+            "nocopy" => is_filled = false,
             _ => return Err(wrong(text, &format!("`{option}` is not supported"))),
         }
+    }
+    if !source.starts_with(['/', '.']) {
+        return Ok(Volume::Named(NamedVolume {
+            name: volume_name(text, source)?,
+            target,
+            read_only,
+            is_filled,
+        }));
     }
     let source = real_source(source)?;
     if !source.exists() {
@@ -141,6 +193,18 @@ fn volume(text: &str, output: &mut Output) -> Result<Volume, Failure> {
         target,
         kind: MountKind::Bind { source, read_only },
     }))
+}
+
+fn volume_name(text: &str, name: &str) -> Result<String, Failure> {
+    if is_volume_name(name) {
+        return Ok(name.to_owned());
+    }
+    let hint = if name.starts_with(['/', '.']) {
+        "a directory of this machine is mounted with type=bind".to_owned()
+    } else {
+        format!("a directory of this machine is ./{name}")
+    };
+    Err(wrong(text, &format!("`{name}` is not the name of a volume")).hint(hint))
 }
 
 /// Reads `TARGET[:OPTIONS]`.
@@ -162,10 +226,12 @@ fn tmpfs(text: &str) -> Result<Mount, Failure> {
     })
 }
 
-/// Reads `type=bind,source=…,target=…,readonly` and `type=tmpfs,target=…` (docker/cli: opts/mount.go).
-fn mount(text: &str) -> Result<Mount, Failure> {
+/// Reads `type=bind,source=…,target=…,readonly`, `type=tmpfs,target=…` and `type=volume,…`, which is what it is without a type
+/// (docker/cli: opts/mount.go).
+fn mount(text: &str) -> Result<Volume, Failure> {
     let (mut kind, mut source, mut target) = ("volume".to_string(), None, None);
     let (mut read_only, mut bytes, mut mode) = (false, None, TMPFS_MODE);
+    let mut is_filled = true;
     let parts = fields(text).map_err(|problem| wrong(text, &problem))?;
     for Field { key, value } in parts {
         match (key.as_str(), value) {
@@ -178,6 +244,10 @@ fn mount(text: &str) -> Result<Mount, Failure> {
             }
             ("tmpfs-size", Some(value)) => bytes = size_of(text, &value)?,
             ("tmpfs-mode", Some(value)) => mode = mode_of(text, &value)?,
+            ("volume-nocopy", None) => is_filled = false,
+            ("volume-nocopy", Some(value)) => {
+                is_filled = !switch(&value).map_err(|problem| wrong(text, &problem))?;
+            }
             ("bind-propagation", Some(value))
                 if ["private", "rprivate"].contains(&value.as_str()) => {}
             (key, _) => return Err(wrong(text, &format!("`{key}` is not supported"))),
@@ -197,12 +267,22 @@ fn mount(text: &str) -> Result<Mount, Failure> {
         ("bind", None) => return Err(wrong(text, "it has no source")),
         ("tmpfs", None) => MountKind::Tmpfs { size: bytes, mode },
         ("tmpfs", Some(_)) => return Err(wrong(text, "a tmpfs has no source")),
+        ("volume", None) => return Ok(Volume::Anonymous(target.display().to_string())),
+        ("volume", Some(source)) => {
+            return Ok(Volume::Named(NamedVolume {
+                name: volume_name(text, &source)?,
+                target,
+                read_only,
+                is_filled,
+            }));
+        }
         (kind, _) => {
-            return Err(wrong(text, &format!("type={kind} is not supported"))
-                .hint("there are type=bind, with a directory of this machine, and type=tmpfs"));
+            return Err(wrong(text, &format!("type={kind} is not supported")).hint(
+                "there are type=bind, with a directory of this machine, type=volume and type=tmpfs",
+            ));
         }
     };
-    Ok(Mount { target, kind })
+    Ok(Volume::Mount(Mount { target, kind }))
 }
 
 fn size_of(text: &str, value: &str) -> Result<Option<u64>, Failure> {
@@ -257,34 +337,46 @@ mod tests {
         });
     }
 
+    /// What a mount or a volume is, as a mount; another one is told as an error.
+    fn told(volume: Result<Volume, Failure>) -> Result<Mount, Failure> {
+        let other = match volume? {
+            Volume::Mount(mount) => return Ok(mount),
+            Volume::Anonymous(target) => format!("anonymous {target}"),
+            Volume::Named(named) => format!("{named:?}"),
+        };
+        Err(Failure::user(other))
+    }
+
     #[test]
     fn mounts_are_read_as_docker_reads_them() {
         check(
-            mount("type=bind,src=/usr,dst=/host,ro"),
+            told(mount("type=bind,src=/usr,dst=/host,ro")),
             expect![[r#"/host Bind { source: "/usr", read_only: true }"#]],
         );
         check(
-            mount("type=bind,source=/usr,target=/host,readonly=false"),
+            told(mount("type=bind,source=/usr,target=/host,readonly=false")),
             expect![[r#"/host Bind { source: "/usr", read_only: false }"#]],
         );
         check(
-            mount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=700"),
+            told(mount("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=700")),
             expect!["/t Tmpfs { size: Some(1048576), mode: 448 }"],
         );
         check(
-            mount("type=volume,src=data,dst=/d"),
-            expect!["cannot mount `type=volume,src=data,dst=/d`: type=volume is not supported"],
+            told(mount("type=volume,src=data,dst=/d")),
+            expect![[
+                r#"NamedVolume { name: "data", target: "/d", read_only: false, is_filled: true }"#
+            ]],
         );
         check(
-            mount("type=bind,dst=/d"),
+            told(mount("type=bind,dst=/d")),
             expect!["cannot mount `type=bind,dst=/d`: it has no source"],
         );
         check(
-            mount("type=tmpfs"),
+            told(mount("type=tmpfs")),
             expect!["cannot mount `type=tmpfs`: it has no target"],
         );
         check(
-            mount("type=tmpfs,dst=d"),
+            told(mount("type=tmpfs,dst=d")),
             expect!["cannot mount `type=tmpfs,dst=d`: the target `d` does not begin with a slash"],
         );
     }
@@ -310,24 +402,32 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_directories_of_this_machine() {
+    fn volumes_are_directories_of_this_machine_or_have_names() {
         let mut output = Output::new();
-        let mut mount = |text: &str| match volume(text, &mut output) {
-            Ok(Volume::Mount(mount)) => Ok(mount),
-            Ok(Volume::Anonymous(target)) => Err(Failure::user(format!("anonymous {target}"))),
-            Err(failure) => Err(failure),
-        };
+        let mut mount = |text: &str| volume(text, &mut output);
         check(
-            mount("/usr:/host:ro,z"),
+            told(mount("/usr:/host:ro,z")),
             expect![[r#"/host Bind { source: "/usr", read_only: true }"#]],
         );
-        check(mount("/data"), expect!["anonymous /data"]);
+        check(told(mount("/data")), expect!["anonymous /data"]);
         check(
-            mount("data:/data"),
-            expect!["cannot mount `data:/data`: volumes with names are not kept here"],
+            told(mount("data:/data")),
+            expect![[
+                r#"NamedVolume { name: "data", target: "/data", read_only: false, is_filled: true }"#
+            ]],
         );
         check(
-            mount("/a:/b:x"),
+            told(mount("data:/data:ro,nocopy")),
+            expect![[
+                r#"NamedVolume { name: "data", target: "/data", read_only: true, is_filled: false }"#
+            ]],
+        );
+        check(
+            told(mount("a/b:/data")),
+            expect!["cannot mount `a/b:/data`: `a/b` is not the name of a volume"],
+        );
+        check(
+            told(mount("/a:/b:x")),
             expect!["cannot mount `/a:/b:x`: `x` is not supported"],
         );
     }

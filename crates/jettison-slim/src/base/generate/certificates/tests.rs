@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::*;
-use jettison_testkit::skip;
+use crate::base::generate::skip;
 
 /// The certificates of the host's package ca-certificates, by path; empty if it is not installed.
 pub(in crate::base::generate) fn mozilla() -> Vec<(String, Vec<u8>)> {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::super::Node;
 use super::*;
+use crate::base::generate::skip;
 use expect_test::expect;
-use jettison_testkit::skip;
 
 /// Libraries that are larger are not copied.
 const MAX_SIZE: u64 = 400_000;

@@ -1,11 +1,11 @@
-//! The image that runs: from the store, or from its registry.
+//! An image that is used here: from the store, or from its registry.
 
 use jettison_dockerfile::Platform;
-use jettison_oci::{Image, Naming, PlatformNeed, PullRequest, Reference, Store};
+use jettison_oci::{Image, LayerNeed, Naming, PlatformNeed, PullRequest, Reference, Store};
 
 use crate::cli::{ImageArgs, ProgressKind, PullWhen};
 use crate::commands::load::is_for;
-use crate::commands::{lookup, world};
+use crate::commands::{layers, lookup, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::progress::{Progress, Reasons};
@@ -13,15 +13,15 @@ use crate::registry::{PARALLEL, Registries, registry_failure};
 use crate::surroundings::Surroundings;
 
 /// The image that is asked for.
-pub(in crate::commands) struct Wanted<'w> {
-    pub(in crate::commands) name: &'w str,
-    pub(in crate::commands) args: &'w ImageArgs,
-    pub(in crate::commands) progress: ProgressKind,
+pub(super) struct Wanted<'w> {
+    pub(super) name: &'w str,
+    pub(super) args: &'w ImageArgs,
+    pub(super) progress: ProgressKind,
 }
 
 impl Wanted<'_> {
-    /// The image: that of the store, or it is pulled, as the command line says.
-    pub(in crate::commands) fn get(
+    /// The image with all of its layers: that of the store, or it is pulled, as the command line says.
+    pub(super) fn get(
         &self,
         store: &Store,
         surroundings: &Surroundings,
@@ -32,7 +32,7 @@ impl Wanted<'_> {
             PullWhen::Missing | PullWhen::Never => self.find(store)?,
         };
         if let Some(image) = found {
-            return Ok(image);
+            return layers::complete(store, &image, self.name, (self.kind(), surroundings));
         }
         // What is no name is the beginning of an ID at most, which no registry knows.
         let reference: Option<Reference> = self.name.parse().ok();
@@ -41,6 +41,15 @@ impl Wanted<'_> {
                 self.pull(store, &reference, surroundings, output)
             }
             (PullWhen::Never, _) | (_, None) => Err(lookup::no_such_image(self.name)),
+        }
+    }
+
+    /// How it is shown what is fetched.
+    fn kind(&self) -> ProgressKind {
+        if self.args.quiet {
+            ProgressKind::Quiet
+        } else {
+            self.progress
         }
     }
 
@@ -66,11 +75,7 @@ impl Wanted<'_> {
         surroundings: &Surroundings,
         output: &mut Output,
     ) -> Result<Image, Failure> {
-        let kind = if self.args.quiet {
-            ProgressKind::Quiet
-        } else {
-            self.progress
-        };
+        let kind = self.kind();
         let platform = world::oci_platform(self.args.platform.as_deref())?;
         let settings = world::user_settings(surroundings)?;
         let registries = Registries::new(&settings.registries, surroundings, PARALLEL);
@@ -93,6 +98,7 @@ impl Wanted<'_> {
                 None => PlatformNeed::Preferred,
             },
             naming: Naming::Named,
+            layers: LayerNeed::Now,
         };
         let progress = Progress::new(kind, Reasons::Untold);
         let pulled = client.pull(store, &request, &progress);
