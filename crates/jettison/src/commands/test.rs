@@ -105,7 +105,7 @@ impl Subject<'_> {
         output: &mut Output,
     ) -> Result<Vec<TestResult>, Failure> {
         let Some(entered) = entered else {
-            return self.test_in(files, None, output);
+            return self.judge(files, None, output);
         };
         let host = run::limited_host(self.root, entered, &LimitArgs::default())?;
         let failed = |error| run::cannot_build(self.name, &error);
@@ -116,10 +116,10 @@ impl Subject<'_> {
             host: &host,
             lowers: &lowers,
         };
-        self.test_in(files, Some(&world), output)
+        self.judge(files, Some(&world), output)
     }
 
-    fn test_in(
+    fn judge(
         &self,
         files: &[TestFile],
         runner: Option<&Runner<'_>>,
