@@ -8,6 +8,7 @@ mod arguments;
 mod buildkit;
 mod cache;
 mod correctness;
+mod distroless;
 mod finding;
 mod fix;
 mod image_name;
@@ -17,12 +18,13 @@ mod packages;
 mod rule;
 mod security;
 mod size;
+mod start;
 
 use crate::diagnostic::Diagnostic;
 use crate::directive::Directive;
 use crate::parser::{self, Parse};
 
-pub use crate::checks::finding::{Applicability, Finding, Proposal};
+pub use crate::checks::finding::{Applicability, Change, Finding, Proposal};
 pub use crate::checks::fix::{Fixed, Withdrawn, fix};
 pub use crate::checks::input::CheckInput;
 pub use crate::checks::options::{CheckOptions, OptionsError};

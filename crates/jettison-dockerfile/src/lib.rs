@@ -40,8 +40,8 @@ mod token;
 mod word;
 
 pub use crate::checks::{
-    Applicability, Category, CheckInput, CheckOptions, CheckReport, Finding, Fixed, OptionsError,
-    Proposal, Rule, RuleId, Status, Withdrawn, check, find_rule, fix, rules,
+    Applicability, Category, Change, CheckInput, CheckOptions, CheckReport, Finding, Fixed,
+    OptionsError, Proposal, Rule, RuleId, Status, Withdrawn, check, find_rule, fix, rules,
 };
 pub use crate::diagnostic::{Diagnostic, Severity};
 pub use crate::directive::Directive;

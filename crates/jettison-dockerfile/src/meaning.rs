@@ -161,6 +161,65 @@ impl Meaning {
     }
 }
 
+/// What a container of a stage starts, as far as the file tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Start<'m> {
+    /// The image that the stage stands on in the end.
+    pub(crate) image: Option<&'m str>,
+    /// The `ENTRYPOINT`; `None` is that of the image.
+    pub(crate) entrypoint: Option<&'m CommandForm>,
+    /// The `CMD`; `None` if there is none, or it is that of the image.
+    pub(crate) cmd: Option<&'m CommandForm>,
+}
+
+impl Meaning {
+    /// The first thing in which two meanings differ, apart from starts that differ in a way that is fine.
+    pub(crate) fn difference_but_for_starts(
+        &self,
+        other: &Meaning,
+        is_fine: &dyn Fn(&Start<'_>, &Start<'_>) -> bool,
+    ) -> Option<String> {
+        let mut before = self.clone();
+        for (index, (own, after)) in self.stages.iter().zip(&other.stages).enumerate() {
+            let is_same =
+                own.image.cmd == after.image.cmd && own.image.entrypoint == after.image.entrypoint;
+            if !is_same && is_fine(&self.start(index), &other.start(index)) {
+                let image = &mut before.stages[index].image;
+                image.cmd = after.image.cmd.clone();
+                image.entrypoint = after.image.entrypoint.clone();
+            }
+        }
+        before.difference(other)
+    }
+
+    fn start(&self, index: usize) -> Start<'_> {
+        let mut root = index;
+        while let BaseImage::Stage(base) = self.stages[root].base
+            && base < root
+        {
+            root = base;
+        }
+        let image = &self.stages[index].image;
+        Start {
+            image: match &self.stages[root].base {
+                BaseImage::Image(reference) => Some(reference),
+                BaseImage::Scratch | BaseImage::Stage(_) | BaseImage::Unknown => None,
+            },
+            entrypoint: image.entrypoint.form(),
+            cmd: image.cmd.form(),
+        }
+    }
+}
+
+impl Inherited<(CommandForm, Option<Vec<String>>)> {
+    fn form(&self) -> Option<&CommandForm> {
+        match self {
+            Inherited::Set((form, _)) => Some(form),
+            Inherited::FromBase | Inherited::Cleared => None,
+        }
+    }
+}
+
 impl StageMeaning {
     fn difference(&self, other: &StageMeaning) -> Option<String> {
         if self == other {

@@ -89,6 +89,8 @@ pub struct KnownImage {
     pub user: Option<String>,
     /// Its shell, if it sets one.
     pub shell: Option<Vec<String>>,
+    /// Its entrypoint, empty if it has none; `None` if that is not known.
+    pub entrypoint: Option<Vec<String>>,
     /// The platform that it is for, such as `linux/arm64`, if that is known.
     pub platform: Option<String>,
 }

@@ -51,8 +51,8 @@ pub use crate::registry::{
     base64, from_base64,
 };
 pub use crate::rootfs::{
-    LocalMode, RootfsImage, RootfsSettings, export_rootfs_directory, export_rootfs_tar,
-    platform_directory,
+    LocalMode, RootfsFiles, RootfsImage, RootfsSettings, export_rootfs_directory,
+    export_rootfs_tar, platform_directory,
 };
 pub use crate::store::{
     BlobReader, BlobSync, BlobWriter, Origin, Store, StoreError, StoreLock, StoreOptions,

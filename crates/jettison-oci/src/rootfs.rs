@@ -3,8 +3,11 @@
 //! Layers are read twice: once to find out which of their files are left when all lie on each other, and once for these
 //! files' contents. Nothing is mounted and nothing is unpacked on the way, so that no rights are needed.
 
+mod files;
 mod tar;
 mod tree;
+
+pub use crate::rootfs::files::RootfsFiles;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,6 +10,7 @@ mod refactor;
 mod report;
 mod rootfs;
 mod sbom;
+mod structure_test;
 mod verify;
 
 pub use crate::audit::{Audit, AuditError, audit};
@@ -40,6 +41,13 @@ pub use crate::rootfs::{Resolved, RootDir, RootError};
 pub use crate::sbom::{
     Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, copyright_licences, cyclonedx_json,
     package_url, spdx_json,
+};
+pub use crate::structure_test::{
+    CommandOutput, CommandRun, CommandTest, ContainerRunOptions, EnvVar, ExecutableBy, Expected,
+    ExpectedPair, FileContentTest, FileExistenceTest, LicenseTest, MetadataTest, ObservedImage,
+    Pattern, PatternError, StructureTestError, StructureTests, TestResult, TestSummary,
+    evaluate as evaluate_structure_tests, parse_structure_tests, test_results_json,
+    test_results_junit, wanted_files,
 };
 pub use crate::verify::{
     Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,

@@ -10,6 +10,7 @@ mod images;
 mod input;
 mod registry;
 mod run;
+mod test;
 mod values;
 
 use std::ffi::OsString;
@@ -39,6 +40,7 @@ pub(crate) use crate::cli::run::{
     DebugArgs, DockerRunArgs, FileArgs, ImageArgs, LimitArgs, NetworkKind, ProcessArgs, PullWhen,
     RunArgs, StreamArgs,
 };
+pub(crate) use crate::cli::test::{TestArgs, TestFormat};
 pub(crate) use crate::cli::values::{
     Annotation, AnnotationLevel, CacheExport, CacheImport, CacheMode, CacheMounts, CachePlace,
     CompressionKind, Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind,
@@ -130,6 +132,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Look into an image that has no shell: a shell and tools beside its files
     Debug(Box<DebugArgs>),
+    /// Test an image: its files, its configuration, what its commands do
+    Test(Box<TestArgs>),
     /// Check Dockerfiles: find what cannot be built, is unsafe, large or slow, and mend it
     Check(CheckArgs),
     /// Explain a rule of `jettison check`

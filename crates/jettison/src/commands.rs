@@ -28,6 +28,7 @@ pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
+pub(crate) mod test;
 mod wanted;
 pub(crate) mod world;
 

@@ -57,6 +57,7 @@ impl<'a> KnownImages<'a> {
             working_dir: config.working_dir.clone(),
             user: Some(config.user.clone()).filter(|user| !user.is_empty()),
             shell: config.shell.clone(),
+            entrypoint: Some(config.entrypoint.clone().unwrap_or_default()),
             platform: platform(image),
         })
     }

@@ -69,6 +69,7 @@ fn main() -> ExitCode {
             .map_err(Failure::of_run),
         Command::Debug(args) => commands::debug::run(&cli.global, args, &surroundings, &mut output)
             .map_err(Failure::of_run),
+        Command::Test(args) => commands::test::run(&cli.global, args, &surroundings, &mut output),
         Command::Check(args) => commands::check::run(&cli.global, args, &surroundings, &mut output),
         Command::Explain(args) => commands::explain::run(args, &mut output),
         Command::Du(args) => commands::du::run(&cli.global, args, &surroundings, &mut output),

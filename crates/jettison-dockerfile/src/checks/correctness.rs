@@ -22,9 +22,11 @@ mod label_set_twice;
 mod loose_array;
 mod named_user_on_scratch;
 mod pipe_hides_failure;
+mod program_named_twice;
 mod scratch;
 mod scripts;
 mod service_started_in_run;
+mod shell_on_distroless;
 mod shell_on_scratch;
 mod shell_replaced_by_link;
 mod state_lost_after_run;
@@ -50,7 +52,9 @@ pub(super) const RULES: &[&Rule] = &[
     &label_set_twice::RULE,
     &named_user_on_scratch::RULE,
     &pipe_hides_failure::RULE,
+    &program_named_twice::RULE,
     &service_started_in_run::RULE,
+    &shell_on_distroless::RULE,
     &shell_on_scratch::RULE,
     &shell_replaced_by_link::RULE,
     &state_lost_after_run::RULE,

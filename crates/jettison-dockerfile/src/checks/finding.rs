@@ -7,7 +7,7 @@ use crate::text::TextRange;
 /// How far a proposal can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Applicability {
-    /// Tier A: the Dockerfile means the same afterwards. Proved before it is applied.
+    /// Tier A: the Dockerfile means the same afterwards, but for what [`Change`] names. Proved before it is applied.
     Safe,
     /// Tier B: to be applied only if building and running both shows that the program behaves the same.
     AfterBuild,
@@ -26,6 +26,16 @@ impl Applicability {
     }
 }
 
+/// What a safe proposal may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// Nothing: the Dockerfile means the same afterwards.
+    Nothing,
+    /// What a container starts, where that was not what `CMD` says: the base's `ENTRYPOINT` starts the program of `CMD`
+    /// already. Afterwards it is what `CMD` says, and all else is the same.
+    Start,
+}
+
 /// A change to a Dockerfile, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
@@ -35,6 +45,8 @@ pub struct Proposal {
     pub edits: EditSet,
     /// How far to trust it.
     pub applicability: Applicability,
+    /// What it is allowed to change.
+    pub change: Change,
     /// One sentence for the report.
     pub reason: String,
 }
@@ -112,6 +124,15 @@ impl Added<'_> {
         self.propose_as(trust.unwrap_or(Applicability::Suggestion), edits, reason)
     }
 
+    /// Says what the change may change.
+    pub(super) fn changing(mut self, change: Change) -> Self {
+        let proposal = self.finding.as_mut();
+        if let Some(proposal) = proposal.and_then(|finding| finding.proposal.as_mut()) {
+            proposal.change = change;
+        }
+        self
+    }
+
     /// Adds the change that would mend it, and how far this one can be trusted.
     pub(super) fn propose_as(
         mut self,
@@ -126,6 +147,7 @@ impl Added<'_> {
                 rule: finding.rule.id,
                 edits,
                 applicability,
+                change: Change::Nothing,
                 reason: reason.into(),
             });
         }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checks::check;
-use crate::checks::finding::{Applicability, Finding, Proposal};
+use crate::checks::finding::{Applicability, Change, Finding, Proposal};
 use crate::checks::input::CheckInput;
 use crate::checks::rule::{Rule, RuleId};
+use crate::checks::start::is_mended;
 use crate::diagnostic::Severity;
 use crate::edit::{EditSet, apply};
 use crate::evaluate::{Given, PREDEFINED, evaluate};
@@ -69,10 +70,10 @@ pub fn fix(
             .collect::<Vec<_>>();
         // What is proved is what is written: all of them at once. One by one only to find the culprit.
         let mut accepted = compatible(&proposals);
-        if prove(&fixed.text, &accepted.edits, given).is_err() {
+        if prove(&fixed.text, &accepted.edits, accepted.change, given).is_err() {
             let mut proved = Vec::new();
             for (finding, proposal) in proposals {
-                match prove(&fixed.text, &proposal.edits, given) {
+                match prove(&fixed.text, &proposal.edits, proposal.change, given) {
                     Ok(()) => proved.push((finding, proposal)),
                     Err(difference) => {
                         refused.insert((proposal.rule, place(&fixed.text, finding)));
@@ -85,7 +86,7 @@ pub fn fix(
                 }
             }
             accepted = compatible(&proved);
-            if prove(&fixed.text, &accepted.edits, given).is_err() {
+            if prove(&fixed.text, &accepted.edits, accepted.change, given).is_err() {
                 // Each is safe and all together are not: the others get their turn in later rounds.
                 proved.truncate(1);
                 accepted = compatible(&proved);
@@ -141,6 +142,8 @@ fn place(text: &str, finding: &Finding) -> String {
 struct Accepted {
     edits: EditSet,
     rules: Vec<RuleId>,
+    /// The most that one of them may change.
+    change: Change,
 }
 
 /// As many proposals as do not overlap, earlier ones first; the others come in the next round.
@@ -148,17 +151,19 @@ fn compatible(proposals: &[(&Finding, &Proposal)]) -> Accepted {
     let mut accepted = Accepted {
         edits: EditSet::new(),
         rules: Vec::new(),
+        change: Change::Nothing,
     };
     for (_, proposal) in proposals {
         if accepted.edits.extend(&proposal.edits).is_ok() {
             accepted.rules.push(proposal.rule);
+            accepted.change = accepted.change.max(proposal.change);
         }
     }
     accepted
 }
 
-/// Shows that the text means the same after `edits`, or says what would be different.
-fn prove(text: &str, edits: &EditSet, given: &Given<'_>) -> Result<(), String> {
+/// Shows that the text means the same after `edits`, but for what `change` names, or says what would be different.
+fn prove(text: &str, edits: &EditSet, change: Change, given: &Given<'_>) -> Result<(), String> {
     let after = apply(text, edits).map_err(|error| error.to_string())?;
     let (before, after) = (parse(text), parse(&after));
     if after.has_errors() {
@@ -166,7 +171,13 @@ fn prove(text: &str, edits: &EditSet, given: &Given<'_>) -> Result<(), String> {
     }
     for world in worlds(&before, given) {
         let (before, after) = (world.meaning(&before), world.meaning(&after));
-        if let Some(difference) = before.difference(&after) {
+        let difference = match change {
+            Change::Nothing => before.difference(&after),
+            Change::Start => before.difference_but_for_starts(&after, &|before, after| {
+                is_mended(before, after, given.images)
+            }),
+        };
+        if let Some(difference) = difference {
             return Err(format!("{difference} would be different"));
         }
     }
@@ -189,6 +200,7 @@ impl World<'_> {
                 working_dir: "/base".to_owned(),
                 user: None,
                 shell: None,
+                entrypoint: None,
                 platform: None,
             }),
             None => (self.given.images)(reference),

@@ -72,6 +72,7 @@ fn findings(record: &Record) -> Vec<String> {
         working_dir: String::new(),
         user: None,
         shell: None,
+        entrypoint: None,
         platform: None,
     };
     let given = Given {

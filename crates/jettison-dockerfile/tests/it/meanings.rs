@@ -13,6 +13,7 @@ fn known_image(reference: &str) -> Option<KnownImage> {
         working_dir: "/srv".into(),
         user: Some("app".into()),
         shell: None,
+        entrypoint: None,
         platform: None,
     })
 }

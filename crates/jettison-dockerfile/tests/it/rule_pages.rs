@@ -4,7 +4,7 @@
 //! (nothing, if there is none), and a `dockerfile fixed` block what the safe fixes make of it (the same text, if there
 //! is none). A `dockerfile proposed` block shows what all proposals make of it, those that need a build or a person
 //! included. `dockerignore`, `no-dockerignore` and `args` blocks set the scene, and an `images` block names images with
-//! the platform that each is for. What sets the scene comes before the Dockerfile. `UPDATE_EXPECT=1` writes what was
+//! the platform that each is for and its entrypoint. What sets the scene comes before the Dockerfile. `UPDATE_EXPECT=1` writes what was
 //! found into the page.
 
 #![allow(
@@ -70,17 +70,24 @@ struct Example {
     ignore: Option<IgnoreFile>,
     is_without_ignore_file: bool,
     args: BTreeMap<String, String>,
-    platforms: BTreeMap<String, String>,
+    /// The platform of an image, and after a blank its entrypoint as a JSON array.
+    images: BTreeMap<String, String>,
 }
 
 impl Example {
     fn image(&self, name: &str) -> Option<KnownImage> {
+        let text = self.images.get(name)?;
+        let (platform, entrypoint) = match text.split_once(' ') {
+            Some((platform, array)) => (platform, Some(serde_json::from_str(array).unwrap())),
+            None => (text.as_str(), None),
+        };
         Some(KnownImage {
             env: Vec::new(),
             working_dir: String::new(),
             user: None,
             shell: None,
-            platform: Some(self.platforms.get(name)?.clone()),
+            entrypoint,
+            platform: Some(platform.to_owned()),
         })
     }
 
@@ -171,10 +178,8 @@ fn corrected(rule: &'static Rule, page: &str) -> String {
             }
             "images" => {
                 for line in block.text.lines() {
-                    let (name, platform) = line.split_once(' ').unwrap();
-                    example
-                        .platforms
-                        .insert(name.to_owned(), platform.to_owned());
+                    let (name, facts) = line.split_once(' ').unwrap();
+                    example.images.insert(name.to_owned(), facts.to_owned());
                 }
                 block.text
             }

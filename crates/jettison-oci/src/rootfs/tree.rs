@@ -75,6 +75,22 @@ impl Tree {
         files
     }
 
+    /// What is at `path`; a name of a regular file stands for the file, whose own path is that of its first name.
+    pub(super) fn entry(&self, path: &[u8]) -> Option<&Entry> {
+        match &self.nodes.get(path)?.what {
+            What::Name(place) => self.files.get(place),
+            What::Other(entry) => Some(entry),
+        }
+    }
+
+    /// Where the content of the regular file at `path` is.
+    pub(super) fn place(&self, path: &[u8]) -> Option<Place> {
+        match &self.nodes.get(path)?.what {
+            What::Name(place) => Some(*place),
+            What::Other(_) => None,
+        }
+    }
+
     /// All paths, sorted, and whether each is a directory.
     pub(super) fn paths(&self) -> impl Iterator<Item = (&[u8], bool)> {
         let nodes = self.nodes.iter();

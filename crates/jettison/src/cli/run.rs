@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::values::{ExtraHosts, Resource, Ulimit, extra_hosts, resource, size, ulimit};
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Exit status: that of the program; 125 if jettison cannot run it, 126 if the program cannot be executed, \
         127 if there is none, 128 and the number of the signal that ended it."
@@ -96,7 +96,7 @@ pub(crate) struct DebugArgs {
 }
 
 /// What the program reads and writes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct StreamArgs {
     /// Let the program read the standard input
     #[arg(short, long)]
@@ -168,7 +168,7 @@ pub(crate) struct FileArgs {
 }
 
 /// How much the program may use.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct LimitArgs {
     /// Limit what each process may use
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = ulimit)]
@@ -191,7 +191,7 @@ pub(crate) struct LimitArgs {
 }
 
 /// What docker has because it keeps containers and networks.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Known from docker")]
 #[expect(
     clippy::struct_excessive_bools,
@@ -242,7 +242,7 @@ pub(crate) enum NetworkKind {
     None,
 }
 
-fn network(text: &str) -> Result<NetworkKind, String> {
+pub(super) fn network(text: &str) -> Result<NetworkKind, String> {
     match text {
         "host" => Ok(NetworkKind::Host),
         "none" => Ok(NetworkKind::None),

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use jettison_build::{BuildError, Engine, ImageProcess, RunHost, image_sandbox};
 use jettison_oci::{Image, ImageConfig};
 use jettison_sandbox::{
-    Capabilities, Entered, Exit, HeldSignals, Input, Network, OutputMode, Sandbox, SandboxError,
-    Security, Status, Terminal, TerminalSize, Typed, Ulimit,
+    Capabilities, Child, Entered, Exit, HeldSignals, Input, Network, OutputMode, Sandbox,
+    SandboxError, Security, Status, Terminal, TerminalSize, Typed, Ulimit,
 };
 
 use crate::cli::{Global, LimitArgs, NetworkKind, ProcessArgs, RunArgs};
@@ -128,6 +128,28 @@ impl Stage<'_> {
         let stop = signal::stop(args.process.stop_signal.as_deref(), config)?;
         let signals = signals.stopping_by(stop);
         wait(&sandbox, args, self.entered, &signals)
+            .map_err(|error| Failure::host(format!("cannot run {}", self.name)).because(&error))
+    }
+
+    /// Runs the program of `sandbox` to its end, with what the command line says, and gives what it wrote.
+    pub(super) fn capture(
+        &self,
+        mut sandbox: Sandbox,
+        args: &RunArgs,
+        config: &ImageConfig,
+        output: &mut Output,
+    ) -> Result<jettison_sandbox::Output, Failure> {
+        adapt(&mut sandbox, args, self.host)?;
+        let place = Place {
+            config,
+            root: self.root,
+            entered: self.entered,
+        };
+        let _volumes = mounts::add(&mut sandbox, &args.files, &place, output)?;
+        sandbox.output = OutputMode::Piped;
+        sandbox
+            .spawn(self.entered)
+            .and_then(Child::wait_with_output)
             .map_err(|error| Failure::host(format!("cannot run {}", self.name)).because(&error))
     }
 }

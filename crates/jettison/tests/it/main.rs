@@ -47,6 +47,7 @@ mod registry_faults;
 mod resolved;
 mod running;
 mod shared;
+mod structure_tests;
 mod users;
 mod volumes;
 

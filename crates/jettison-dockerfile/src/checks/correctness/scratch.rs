@@ -10,7 +10,12 @@ use crate::scope::WorkingDirectory;
 ///
 /// A copy can if its destination is the path or a directory above it; a program that was run can anyway.
 pub(super) fn surely_lacks(stage: &StageView<'_>, path: &str) -> bool {
-    if stage.root() != &BaseImage::Scratch || stage.is_windows() {
+    stage.root() == &BaseImage::Scratch && surely_adds_none(stage, path)
+}
+
+/// Says whether nothing has come into a stage that could have put a file at `path`, whatever its base holds.
+pub(super) fn surely_adds_none(stage: &StageView<'_>, path: &str) -> bool {
+    if stage.is_windows() {
         return false;
     }
     !stage

@@ -51,7 +51,7 @@ fn shell_on_scratch(input: &CheckInput<'_>, findings: &mut Findings) {
 }
 
 /// Says whether an instruction is a command in shell form that is in force.
-fn starts_shell(stage: &StageView<'_>, view: &InstructionView<'_>) -> bool {
+pub(super) fn starts_shell(stage: &StageView<'_>, view: &InstructionView<'_>) -> bool {
     let Some(CommandForm::Shell(script)) = command_form(&view.instruction.kind) else {
         return false;
     };

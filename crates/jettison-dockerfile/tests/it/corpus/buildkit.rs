@@ -379,6 +379,7 @@ fn evaluation(parse: &Parse, graph: &StageGraph) -> Evaluation {
         working_dir: "/".to_owned(),
         user: None,
         shell: None,
+        entrypoint: None,
         platform: None,
     };
     let given = Given {
