@@ -183,10 +183,14 @@ impl Steps<'_> {
         let text = String::from_utf8_lossy(&bytes);
         let mut changed = String::new();
         for line in text.lines() {
-            changed += match line {
-                _ if line.starts_with("PRETTY_NAME=") => "PRETTY_NAME=\"Distroless\"",
-                _ => line,
-            };
+            if line.starts_with("PRETTY_NAME=") {
+                changed.push_str("PRETTY_NAME=\"Distroless\"");
+            } else if let Some(version) = line.strip_prefix("VERSION=\"") {
+                changed.push_str("VERSION=\"Debian GNU/Linux ");
+                changed.push_str(version);
+            } else {
+                changed.push_str(line);
+            }
             changed.push('\n');
         }
         self.write(path, changed.as_bytes(), "base-files")
