@@ -27,9 +27,10 @@ left_out = {"test", "tests", "idlelib", "turtledemo", "lib2to3", "ensurepip", "p
 for directory, names, files in os.walk(top):
     names[:] = sorted(set(names) - left_out)
     for name in sorted(files):
-        if not name.endswith(".py"):
-            continue
         path = os.path.join(directory, name)
+        # A link leads to the settings of this machine, which may change.
+        if not name.endswith(".py") or os.path.islink(path):
+            continue
         compiled = "%s.%s.pyc" % (name[:-3], sys.implementation.cache_tag)
         place = os.path.join(out + directory, "__pycache__", compiled)
         py_compile.compile(path, place, path, False, -1, py_compile.PycInvalidationMode.UNCHECKED_HASH, 2)
