@@ -19,17 +19,20 @@ use crate::base::unpacked::{MadeData, Unpacked, UnpackedEntry, UnpackedKind, Unp
 /// What the compiled bytes depend on beyond the packages; other rules have another number.
 const VERSION: u32 = 1;
 
-/// Compiles every module but those that programs do not import, the same way each time.
+/// Compiles every module, the same way each time, but tests, what serves those who write programs, and twins in Python of
+/// modules in C.
 const SCRIPT: &str = r#"
 import os, py_compile, sys
 top, out = sys.argv[1:]
-left_out = {"test", "tests", "idlelib", "turtledemo", "lib2to3", "ensurepip", "pydoc_data", "__phello__", "dist-packages"}
+left_out = {"test", "tests", "idlelib", "turtledemo", "lib2to3", "ensurepip", "pydoc_data", "__phello__", "dist-packages",
+            "distutils", "unittest", "_pyrepl", "tkinter",
+            "_pydecimal.py", "_pyio.py", "turtle.py", "pydoc.py", "doctest.py", "pdb.py", "pickletools.py", "trace.py"}
 for directory, names, files in os.walk(top):
     names[:] = sorted(set(names) - left_out)
     for name in sorted(files):
         path = os.path.join(directory, name)
         # A link leads to the settings of this machine, which may change.
-        if not name.endswith(".py") or os.path.islink(path):
+        if name in left_out or not name.endswith(".py") or os.path.islink(path):
             continue
         compiled = "%s.%s.pyc" % (name[:-3], sys.implementation.cache_tag)
         place = os.path.join(out + directory, "__pycache__", compiled)
@@ -58,7 +61,7 @@ impl ByteCodeRequest<'_> {
     /// Under which name the modules are kept: a digest of all that their bytes depend on. None without an interpreter.
     pub fn key(&self) -> Option<String> {
         let python = self.python()?;
-        let mut text = format!("byte code {VERSION} {python}\n");
+        let mut text = format!("byte code {VERSION} {python}\n{SCRIPT}");
         // The bytes are the same for every architecture, but the packages are not.
         for package in self.packages {
             if package.name.contains("python3") {
