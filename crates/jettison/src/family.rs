@@ -102,7 +102,10 @@ impl Family<'_> {
             .archives(levels.release)?
             .identity(&self.settings.debian);
         let digest = Digest::of(text.as_bytes()).hex();
-        let name = levels.levels.first().map_or("base", |(name, _)| name);
+        // The name is for those who read lists; the digest tells bases apart.
+        let mut names = levels.levels.iter().rev().map(|(name, _)| name.as_str());
+        let name = names.find(|name| *name != "debug" && !name.starts_with('+'));
+        let name = name.unwrap_or("base");
         let text = format!("localhost/distroless:{name}-{}", &digest[..12]);
         Ok(text.parse()?)
     }
