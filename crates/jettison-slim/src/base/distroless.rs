@@ -123,7 +123,7 @@ pub fn assemble_distroless(
     store.put_image(&image).map_err(DistrolessError::Store)?;
     Ok(DistrolessImage {
         image,
-        packages: work.facts(),
+        packages: work.facts()?,
         release: request.levels.release,
         date: u64::try_from(work.date).unwrap_or(0),
         slices: work.left_out,
@@ -504,23 +504,27 @@ impl<'a> Work<'a> {
         lists
     }
 
-    fn licences(&self, package: &str) -> Vec<String> {
+    fn licences(&self, package: &str) -> Result<Vec<String>, DistrolessError> {
         let path = format!("usr/share/doc/{package}/copyright");
         let node = self.contents.place(&path);
         let node = node.and_then(|place| self.contents.get(&place));
         let Some(NodeKind::File(content)) = node.map(|node| &node.kind) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let bytes = content.read().unwrap_or_default();
-        copyright_licences(&String::from_utf8_lossy(&bytes))
+        let bytes = content.read().map_err(|source| DistrolessError::Io {
+            action: "read",
+            path: path.into(),
+            source,
+        })?;
+        Ok(copyright_licences(&String::from_utf8_lossy(&bytes)))
     }
 
-    fn facts(&self) -> Vec<PackageFacts> {
+    fn facts(&self) -> Result<Vec<PackageFacts>, DistrolessError> {
         let lists = self.lists();
         let mut facts = self.packages.clone();
         for package in &mut facts {
             let files = lists.get(&package.name).into_iter().flatten();
-            package.licences = self.licences(&package.name);
+            package.licences = self.licences(&package.name)?;
             package.files = files
                 .map(|(path, content)| FileFact {
                     path: path.clone(),
@@ -530,7 +534,7 @@ impl<'a> Work<'a> {
                 })
                 .collect();
         }
-        facts
+        Ok(facts)
     }
 }
 

@@ -221,9 +221,6 @@ rpc:       files
     /// All certificates in one file, which `SSL_CERT_FILE` names; and where OpenSSL looks without that.
     fn ca_bundle(&mut self) -> Result<(), DistrolessError> {
         let sources = self.certificate_sources()?;
-        if sources.is_empty() {
-            return Ok(());
-        }
         let bytes = bundle(&files_of(&sources));
         self.write(
             "etc/ssl/certs/ca-certificates.crt",
@@ -262,7 +259,8 @@ rpc:       files
         let is_wanted = |(path, _): &(&str, &Node)| is_certificate(path);
         // Those that a recipe adds are in the image.
         let added = |(path, _): &(&str, &Node)| path.starts_with("usr/local/");
-        self.sources
+        let found: Vec<(String, Vec<u8>)> = self
+            .sources
             .iter()
             .chain(self.contents.iter().filter(added))
             .filter(is_wanted)
@@ -271,7 +269,15 @@ rpc:       files
                 NodeKind::Directory | NodeKind::Symlink(_) => None,
             })
             .map(|(path, content)| Ok((path.to_string(), read(path, content)?)))
-            .collect()
+            .collect::<Result<_, DistrolessError>>()?;
+        if found.is_empty() {
+            return Err(DistrolessError::Generate {
+                what: "store of certificates",
+                problem: "there are none: add the package `ca-certificates` to the recipe"
+                    .to_string(),
+            });
+        }
+        Ok(found)
     }
 
     /// What `ldconfig` makes.
