@@ -20,7 +20,7 @@ impl Family<'_> {
         request: &FamilyRequest<'_>,
         packages: &[LocalPackage],
     ) -> Result<Option<String>, BoxError> {
-        let keep: BTreeSet<String> = request.keep.iter().cloned().collect();
+        let keep = kept(request);
         let Some(link) = request.levels.link() else {
             return Ok(None);
         };
@@ -53,7 +53,7 @@ impl Family<'_> {
         let is_asked = parts
             .flat_map(|(_, part)| &part.generate)
             .any(|generator| *generator == Generator::ByteCode);
-        if !is_asked || request.keep.iter().any(|name| name == "python-plain") {
+        if !is_asked || kept(request).contains("python-plain") {
             return Ok(None);
         }
         let unpacked = self.unpacked();
@@ -113,4 +113,14 @@ impl Family<'_> {
         let title = format!("look into {} jars", jars.len());
         self.task(&title, || Ok(needed_modules(&linking, jars, entered)?))
     }
+}
+
+/// The slices that are kept, by the command line or by a recipe.
+fn kept(request: &FamilyRequest<'_>) -> BTreeSet<String> {
+    let of_recipes = request
+        .levels
+        .levels
+        .iter()
+        .flat_map(|(_, part)| &part.keep);
+    request.keep.iter().chain(of_recipes).cloned().collect()
 }
