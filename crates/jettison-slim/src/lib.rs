@@ -50,6 +50,7 @@ pub use crate::structure_test::{
     test_results_junit, wanted_files,
 };
 pub use crate::verify::{
-    Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,
-    compare, verdict,
+    Aspect, Difference, EntryDifference, EntryKind, ExitKind, ListingDifference, Miss, MissReport,
+    MissVerdict, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile, compare,
+    find_misses, verdict,
 };
