@@ -69,8 +69,14 @@ impl Look<'_> {
         uses: Uses,
     ) -> Option<Place> {
         match self.task.path_at(self.argument(argument)) {
-            // An empty path is an error, or the descriptor itself.
-            Text::Path(path) if path.is_empty() => None,
+            // An empty path is an error, or the descriptor itself. What opened that has been noted, and that it is
+            // examined says nothing new; but it may be linked, executed or changed.
+            Text::Path(path) if path.is_empty() => {
+                if uses != Uses::of(Use::Stat) {
+                    self.descriptor_itself(start, uses);
+                }
+                None
+            }
             Text::Path(path) => self.lookup(&path, start, follow, uses),
             Text::Invalid => None,
             Text::Hidden => {
@@ -90,7 +96,7 @@ impl Look<'_> {
         match self.lead(path, start, follow) {
             Ok(Some((asked, mut led))) => {
                 for directory in led.passed.drain(..) {
-                    self.note_found(directory, Use::Pass);
+                    self.note_found(directory, Uses::of(Use::Pass));
                 }
                 self.notes.push(Note::Lookup(key(&asked, &led), uses));
                 Some(led.end)
@@ -137,8 +143,17 @@ impl Look<'_> {
         Ok(Some((asked, led)))
     }
 
+    /// Notes what is done with an open descriptor, if it is of something with a path.
+    fn descriptor_itself(&mut self, start: &DirectoryStart, uses: Uses) {
+        if start.number.is_some()
+            && let Ok(Some((real, false))) = self.directory(start)
+        {
+            self.note_found(real, uses);
+        }
+    }
+
     /// Notes what is at a real path, whatever way led there.
-    fn note_found(&mut self, real: Vec<u8>, what: Use) {
+    fn note_found(&mut self, real: Vec<u8>, uses: Uses) {
         let asked = if real.is_empty() {
             b"/".to_vec()
         } else {
@@ -149,8 +164,7 @@ impl Look<'_> {
             passed: Vec::new(),
             end: Place::Found(real),
         };
-        self.notes
-            .push(Note::Lookup(key(&asked, &led), Uses::of(what)));
+        self.notes.push(Note::Lookup(key(&asked, &led), uses));
     }
 
     fn root(&self) -> Result<Vec<u8>, Errno> {
@@ -228,9 +242,7 @@ impl Look<'_> {
             number: Some(self.descriptor(0)),
             root: None,
         };
-        if let Ok(Some((real, false))) = self.directory(&start) {
-            self.note_found(real, Use::List);
-        }
+        self.descriptor_itself(&start, Uses::of(Use::List));
     }
 
     pub(super) fn execute(&mut self, path: PathArgument) {
@@ -246,9 +258,6 @@ impl Look<'_> {
             None if by_descriptor => {
                 let number = self.descriptor(path.directory.unwrap_or(0));
                 let name = self.task.link(&format!("fd/{number}")).unwrap_or_default();
-                if self.resolver.is_same(&name, &self.task.descriptor(number)) {
-                    self.note_found(name.clone(), Use::Execute);
-                }
                 (name, self.task.reopen(number))
             }
             _ => return,

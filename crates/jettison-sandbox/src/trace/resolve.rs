@@ -410,3 +410,6 @@ pub(super) fn directory_of(
         _ => Some((real_text(&text).to_vec(), false)),
     }
 }
+
+#[cfg(test)]
+mod tests;

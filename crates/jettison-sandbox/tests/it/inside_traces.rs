@@ -1,6 +1,7 @@
 //! What this program does inside of a sandbox to be traced doing it.
 
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 
 /// Does it; `None` if `what` is nothing that is done here.
@@ -13,6 +14,8 @@ pub(crate) fn answer(what: &str) -> Option<i32> {
             let _tcp = TcpListener::bind("127.0.0.1:4711").unwrap();
             let _unix = UnixListener::bind("/tmp/socket").unwrap();
         }
+        "link-descriptor" => link_descriptor(),
+        "execute-descriptor" => execute_descriptor(),
         "foreign-call" => foreign_call(),
         "rings" => {
             call(libc::SYS_io_uring_setup, [1, 0, 0]);
@@ -84,6 +87,29 @@ fn change_root() {
     std::env::set_current_dir("/").unwrap();
     assert_eq!(std::fs::read_to_string("/../link").unwrap(), "text");
     assert!(std::fs::metadata("old/sub").is_err());
+}
+
+fn link_descriptor() {
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let file = rustix::fs::open("/old/file", flags, Mode::empty()).unwrap();
+    // Not everybody may; that it was tried is seen.
+    let _refused = rustix::fs::linkat(&file, "", CWD, "/tmp/second", AtFlags::EMPTY_PATH);
+}
+
+fn execute_descriptor() {
+    let path = std::fs::canonicalize("/bin/true").unwrap();
+    let file = std::fs::File::open(path).unwrap();
+    let arguments: [*const libc::c_char; 2] = [c"true".as_ptr(), std::ptr::null()];
+    // SAFETY: the strings end in zeros, and the lists in null pointers.
+    #[expect(unsafe_code, reason = "std executes paths only")]
+    unsafe {
+        libc::fexecve(
+            file.as_raw_fd(),
+            arguments.as_ptr(),
+            &raw const arguments[1],
+        )
+    };
 }
 
 /// `access` as a 32-bit program calls it.

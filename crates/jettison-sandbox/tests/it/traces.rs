@@ -25,6 +25,8 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     a_path_that_is_too_long_is_a_gap,
     every_lookup_of_every_thread_is_seen,
     signals_lose_no_lookup,
+    descriptors_are_linked_and_executed,
+    processes_that_are_killed_hang_nothing,
     sockets_are_seen,
     other_calls_are_gaps,
     a_debugger_inside_still_works,
@@ -504,4 +506,34 @@ fn it_agrees_with_strace(world: &World) {
             .collect();
         assert!(lost.is_empty(), "{program}: {lost:?}");
     }
+}
+
+fn descriptors_are_linked_and_executed(world: &World) {
+    let scene = Scene::new();
+    fs::write(scene.path("lower/old/file"), "text").unwrap();
+    let all = lookups(world, &scene, "/it --inside link-descriptor");
+    assert!(all.contains("/old/file: found: refer link\n"), "{all}");
+    assert!(
+        all.contains("/tmp/second: missing /tmp/second: create\n"),
+        "{all}"
+    );
+    let scene = Scene::new();
+    let (_, trace) = traced(world, &scene.sandbox("/it --inside execute-descriptor"));
+    let program = trace
+        .starts()
+        .find(|start| start.program.ends_with("true") || start.program.ends_with("coreutils"));
+    assert!(!program.unwrap().interpreters.is_empty());
+    assert!(trace.is_complete());
+}
+
+fn processes_that_are_killed_hang_nothing(world: &World) {
+    let script = "i=0; while [ $i -lt 60 ]; do (while :; do test -e /tmp/$i; done) & \
+        (while :; do ls /old /tmp > /dev/null; done) & \
+        sleep 0.01; kill -9 $!; i=$((i+1)); done; :";
+    let scene = Scene::new();
+    let mut sandbox = scene.sandbox(script);
+    sandbox.time_limit = Some(std::time::Duration::from_secs(90));
+    let (exit, trace) = traced(world, &sandbox);
+    assert_eq!(exit.status, Status::Code(0));
+    assert!(trace.is_complete());
 }
