@@ -257,13 +257,14 @@ impl Pair<'_> {
                 let same_time = original.mtime() == candidate.mtime();
                 note(Aspect::Time, wanted.size && !same_time);
             }
-            if wanted.attributes {
-                let attributes = [
-                    self.original.attributes(path)?,
-                    self.candidate.attributes(path)?,
-                ];
-                note(Aspect::Attributes, attributes[0] != attributes[1]);
-            }
+        }
+        if wanted.attributes {
+            let roots = [self.original, self.candidate];
+            let attributes = |place: usize| match entries[place] {
+                Entry::There(_) => roots[place].attributes(path),
+                Entry::Absent | Entry::Made => Ok(Vec::new()),
+            };
+            note(Aspect::Attributes, attributes(0)? != attributes(1)?);
         }
         if wanted.names && kind == EntryKind::Directory {
             let [original, candidate] = self.names(path)?;
