@@ -15,6 +15,7 @@ mod mounting;
 mod overlays;
 mod processes;
 mod runner;
+mod traces;
 mod world;
 
 fn main() {
