@@ -49,6 +49,7 @@ mod running;
 mod shared;
 mod structure_tests;
 mod users;
+mod verify;
 mod volumes;
 
 /// The program under test.
