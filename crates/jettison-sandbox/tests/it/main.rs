@@ -12,6 +12,7 @@ mod inside;
 mod isolation;
 mod limits;
 mod mounting;
+mod networks;
 mod overlays;
 mod processes;
 mod runner;

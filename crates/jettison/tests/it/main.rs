@@ -54,6 +54,7 @@ mod shared;
 mod structure_tests;
 mod tls_server;
 mod users;
+mod verify;
 mod volumes;
 
 /// The program under test.
