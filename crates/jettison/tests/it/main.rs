@@ -11,6 +11,7 @@ mod apt;
 mod archive;
 mod arrows;
 mod base_java;
+mod base_locks;
 mod bases;
 mod build_contexts;
 mod build_options;
