@@ -17,8 +17,10 @@ use crate::compression::Compression;
 use crate::digest::Sha256;
 use crate::fetch::{Fetch, FetchError, Fetched, IndexCache, KeptRelease};
 use crate::packages::{IndexFile, PackagesError};
-use crate::release::{Release, ReleaseError, signed_date, verify_inrelease, verify_release};
-use crate::universe::ArchiveSource;
+use crate::release::{
+    Freshness, Release, ReleaseError, signed_date, verify_inrelease, verify_release,
+};
+use crate::universe::{ArchiveSource, Downgrade};
 
 /// The largest InRelease file that is read.
 const INRELEASE_LIMIT: u64 = 16 << 20;
@@ -43,6 +45,8 @@ pub struct VerifiedSuite {
     pub archive: Archive,
     /// What was signed.
     pub release: Release,
+    /// Whether the end of its validity mattered.
+    pub freshness: Freshness,
 }
 
 /// What loading needs from outside.
@@ -268,8 +272,12 @@ pub(crate) fn load_texts(
     if let Some(found) = to_keep {
         supply.cache.keep_release(&archive.inrelease_url(), &found);
     }
-    let archive = archive.clone();
-    Ok((VerifiedSuite { archive, release }, texts))
+    let suite = VerifiedSuite {
+        archive: archive.clone(),
+        release,
+        freshness: source.freshness,
+    };
+    Ok((suite, texts))
 }
 
 /// The suite's Release file: the one that holds its signature, or else the one beside which it lies. What is not kept
@@ -305,7 +313,9 @@ fn load_release(
     if let Some(kept) = kept {
         let known = signed_date(&kept);
         let (name, date) = (release_name(archive, &found), release.date);
-        if let Some(known) = known.filter(|&known| known > date) {
+        if let Some(known) = known.filter(|&known| known > date)
+            && source.downgrade == Downgrade::Refused
+        {
             return Err(refuse(ReleaseError::Older { name, date, known }));
         }
         if kept == found {

@@ -274,6 +274,10 @@ fn unpacked_entry(
     if path.is_empty() {
         return Ok(Ok(None));
     }
+    // A line of `md5sums` is a file.
+    if path.contains('\n') {
+        return Ok(Err("its name has more than one line"));
+    }
     let kind = match &entry.kind {
         EntryKind::Directory => UnpackedKind::Directory,
         EntryKind::Symlink(target) => match text(target) {
