@@ -8,7 +8,6 @@ use std::fs;
 use std::io;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jettison_oci::{HostOptions, MirrorParseError};
 use jettison_slim::Probe;
@@ -19,13 +18,13 @@ use crate::failure::Failure;
 use crate::family::in_directory;
 use crate::selection::check_name;
 use crate::settings::debian::{FileArchive, FilePin, downgrade, freshness, snapshot};
+use crate::settings::probe::FileProbe;
 
 mod debian;
+mod probe;
 
 pub(crate) use crate::settings::debian::{DebianSettings, FurtherArchive};
-
-/// A probe's time limit if it gives none.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) use crate::settings::probe::{READY_WITHIN, TIME_LIMIT, request_of};
 
 /// What the settings files say.
 #[derive(Debug, Default)]
@@ -93,6 +92,9 @@ struct File {
     #[serde(default)]
     check: CheckSettings,
     #[serde(default)]
+    probe: Vec<FileProbe>,
+    /// The older spelling.
+    #[serde(default)]
     probes: Vec<FileProbe>,
     #[serde(default)]
     registries: BTreeMap<String, FileRegistry>,
@@ -120,20 +122,6 @@ struct Debian {
     archives: Vec<FileArchive>,
     #[serde(default)]
     pins: Vec<FilePin>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct FileProbe {
-    name: Option<String>,
-    arguments: Option<Vec<String>>,
-    #[serde(default)]
-    stdin: String,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    time_limit: Option<f64>,
-    expect_exit: Option<i32>,
-    expect_stdout: Option<String>,
 }
 
 /// Who has written a file of settings.
@@ -179,6 +167,18 @@ impl Settings {
             Some((_, address)) => Cow::Owned(address),
             None => in_directory(name, &self.directory),
         }
+    }
+
+    /// Reads one file of settings, which has to be there, and those of the user.
+    pub(crate) fn of_file(file: &Path, user: Option<&Path>) -> Result<Settings, Failure> {
+        if !file.is_file() {
+            return Err(Failure::user(format!(
+                "there is no file {}",
+                file.display()
+            )));
+        }
+        let user = user.map(|path| (path, Owner::User));
+        Settings::of_files(user.into_iter().chain([(file, Owner::Directory)]))
     }
 
     /// Reads the settings of the user alone.
@@ -242,9 +242,10 @@ impl Settings {
             self.check.select = file.check.select;
         }
         self.check.ignore.extend(file.check.ignore);
-        for (index, probe) in file.probes.into_iter().enumerate() {
+        let probes = file.probe.into_iter().chain(file.probes);
+        for (index, probe) in probes.enumerate() {
             let probe = probe
-                .read(index)
+                .read(index, directory)
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
             self.probes.push(probe);
         }
@@ -304,43 +305,6 @@ impl RegistrySettings {
     }
 }
 
-impl FileProbe {
-    fn read(self, index: usize) -> Result<Probe, String> {
-        let name = self.name.unwrap_or_else(|| format!("probe {}", index + 1));
-        let time_limit = match self.time_limit {
-            None => TIME_LIMIT,
-            Some(seconds) => Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|limit| !limit.is_zero())
-                .ok_or_else(|| {
-                    format!("probe `{name}`: time-limit must be a number of seconds above 0")
-                })?,
-        };
-        Ok(Probe {
-            name,
-            arguments: self.arguments,
-            stdin: self.stdin.into_bytes(),
-            env: self.env.into_iter().collect(),
-            time_limit,
-            expect_exit: self.expect_exit,
-            expect_stdout: self.expect_stdout,
-        })
-    }
-}
-
-/// A probe that only gives arguments.
-pub(crate) fn probe_of(arguments: Option<Vec<String>>, name: &str) -> Probe {
-    Probe {
-        name: name.to_string(),
-        arguments,
-        stdin: Vec::new(),
-        env: Vec::new(),
-        time_limit: TIME_LIMIT,
-        expect_exit: None,
-        expect_stdout: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,7 +336,7 @@ mod tests {
     #[test]
     fn bases_and_probes_are_read() {
         check(
-            "[bases]\n\"ubuntu:latest\" = \"debian://bookworm\"\n[[probes]]\narguments = [\"a\"]\n[[probes]]\nstdin = \"x\"\n",
+            "[bases]\n\"ubuntu:latest\" = \"debian://bookworm\"\n[[probe]]\narguments = [\"a\"]\n[[probes]]\nstdin = \"x\"\n",
             expect![[r#"{"ubuntu:latest": "debian://bookworm"} 2 probes"#]],
         );
     }
@@ -382,7 +346,7 @@ mod tests {
         check(
             "[bases]\n\n[[probes]]\nargument = [\"a\"]\n",
             expect![
-                "error: jettison.toml:4: unknown field `argument`, expected one of `name`, `arguments`, `stdin`, `env`, `time-limit`, `expect-exit`, `expect-stdout`"
+                "error: jettison.toml:4: unknown field `argument`, expected one of `name`, `run`, `arguments`, `stdin`, `stdin-file`, `env`, `files`, `time-limit`, `expect-exit`, `expect-stdout`, `written`, `ignore`, `port`, `http`, `tcp`, `signal`, `after`, `ready-within`"
             ],
         );
     }

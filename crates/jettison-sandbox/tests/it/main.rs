@@ -12,9 +12,11 @@ mod inside;
 mod isolation;
 mod limits;
 mod mounting;
+mod networks;
 mod overlays;
 mod processes;
 mod runner;
+mod traces;
 mod world;
 
 fn main() {

@@ -101,6 +101,7 @@ mod tests {
             Some("java-compiler-data"),
         );
         check("usr/lib/python3.11/test/support.py", Some("python-tests"));
+        check("usr/lib/python3.11/pydoc_data/topics.py", Some("docs"));
         check("usr/lib/python3.11/unittest/mock.py", None);
     }
 }

@@ -10,7 +10,7 @@ use jettison_debian::{Keyring, Sha256};
 use jettison_testkit::{FileServer, Outcome, Scratch, skip};
 
 use crate::PROGRAM;
-use crate::bases::with_root;
+use crate::family::with_root;
 use crate::shared::namespaces_work;
 
 /// A recipe that needs one package.
@@ -360,7 +360,10 @@ fn the_same_lock_gives_the_same_debian_any_day() {
         let again = other.outcome(&mut command).succeeded();
         assert_eq!(again.stdout, first.stdout);
         // No clock of the day was read.
-        let files = crate::bases::unpacked(scratch, "pinned/essential");
+        scratch.write("unpack/Dockerfile", "FROM pinned/essential\n");
+        let unpack = ["build", "-q", "-o", "type=local,dest=files", "unpack"];
+        scratch.jettison(&unpack).succeeded();
+        let files = scratch.dir().join("files");
         let shadow = fs::read_to_string(files.join("etc/shadow")).unwrap();
         let days = shadow
             .lines()
