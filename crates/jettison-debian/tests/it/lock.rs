@@ -226,7 +226,7 @@ fn what_is_wrong_with_a_lock_is_told_with_its_line() {
         "suite = ",
         "suit = ",
         expect![
-            "cannot read jettison.lock, line 5: unknown field `suit`, expected one of `uri`, `suite`, `codename`, `date`, `release`, `signers`"
+            "cannot read jettison.lock, line 5: unknown field `suit`, expected one of `uri`, `suite`, `codename`, `components`, `date`, `check-valid-until`, `release`, `signers`"
         ],
     );
     check(

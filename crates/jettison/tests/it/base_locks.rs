@@ -7,7 +7,7 @@ use std::process::Command;
 
 use expect_test::expect;
 use jettison_debian::{Keyring, Sha256};
-use jettison_testkit::{FileServer, Outcome, Scratch, skip};
+use jettison_testkit::{FileServer, Outcome, Scratch, WebAnswer, WebServer, skip};
 
 use crate::PROGRAM;
 use crate::family::with_root;
@@ -79,7 +79,7 @@ fn a_package_that_the_archive_has_no_more_is_in_its_snapshots() {
         --- stderr ---
         error: cannot assemble distroless://hello-debian13
           cause: http://127.0.0.1:[PORT]/debian/pool/main/h/hello/hello_1_all.deb does not exist
-          hint: newer packages have taken its place: `jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones
+        hint: newer packages have taken its place: `jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones
     "#]]
     .assert_eq(&build(&scratch, &[]).to_string());
     let settings = format!("[debian]\nsnapshot = \"{}\"\n", server.url(""));
@@ -284,12 +284,12 @@ fn a_build_is_pinned_by_the_lock_file_that_its_base_names() {
         scratch.write("jettison.toml", settings);
         let older = text.replace(
             "name = \"tzdata\"\nversion = \"",
-            "name = \"tzdata\"\nversion = \"0",
+            "name = \"tzdata\"\nversion = \"1~",
         );
         assert_ne!(older, text);
         fs::write(&lock, older).unwrap();
         let updated = scratch.jettison(&["base", "update"]).succeeded();
-        assert!(updated.stdout.starts_with("tzdata 0"), "{updated}");
+        assert!(updated.stdout.starts_with("tzdata 1~"), "{updated}");
         assert_eq!(fs::read_to_string(&lock).unwrap(), text);
         let same = [
             "base",
@@ -298,6 +298,49 @@ fn a_build_is_pinned_by_the_lock_file_that_its_base_names() {
             "app/locks/static-debian12.lock",
         ];
         assert_eq!(scratch.jettison(&same).succeeded().stdout, "");
+    });
+}
+
+/// Snapshots of archives redirect to where files are.
+#[test]
+fn archives_of_the_past_are_at_addresses_with_times() {
+    with_root(|scratch| {
+        let build = ["base", "build", "static-debian12", "-q", "--lock"];
+        let now = scratch
+            .jettison(&[&build[..], &["now.lock"]].concat())
+            .succeeded();
+        let lock = fs::read_to_string(scratch.dir().join("now.lock")).unwrap();
+        let lock: toml::Table = lock.parse().unwrap();
+        let uris = lock["archive"].as_array().unwrap().iter();
+        let uris: Vec<String> = uris
+            .map(|archive| archive["uri"].as_str().unwrap().to_owned())
+            .collect();
+        let server = WebServer::start(move |request, _| {
+            let place = |uri: &String| {
+                let name = uri.rsplit('/').next().unwrap_or_default();
+                let start = format!("/archive/{name}/20260801T000000Z/");
+                let rest = request.path.strip_prefix(&start)?;
+                Some(format!("{uri}/{rest}"))
+            };
+            match uris.iter().find_map(place) {
+                Some(place) => WebAnswer::status(302).header("Location", &place),
+                None => WebAnswer::status(404),
+            }
+        });
+        let past = |name: &str| server.url(&format!("/archive/{name}/20260801T000000Z"));
+        let (main, security) = (past("debian"), past("debian-security"));
+        let settings = format!(
+            "[debian]\narchive = \"{main}\"\nsecurity-archive = \"{security}\"\ncheck-valid-until = false\n"
+        );
+        scratch.write("jettison.toml", settings);
+        let then = scratch
+            .jettison(&[&build[..], &["then.lock"]].concat())
+            .succeeded();
+        assert_eq!(then.stdout, now.stdout);
+        let lock = fs::read_to_string(scratch.dir().join("then.lock")).unwrap();
+        assert!(lock.contains(&format!("uri = \"{main}\"")), "{lock}");
+        assert!(lock.contains("check-valid-until = false\n"), "{lock}");
+        assert!(server.requests().len() >= 3, "{:?}", server.requests());
     });
 }
 
@@ -343,12 +386,12 @@ fn the_same_lock_gives_the_same_debian_any_day() {
     with_root(|scratch| {
         scratch.write(
             "app/Dockerfile",
-            "FROM debian://trixie?variant=essential&lock=essential.lock\n",
+            "FROM debian://trixie?variant=essential&include=passwd&lock=essential.lock\n",
         );
         let first = scratch
             .jettison(&["build", "-q", "-t", "pinned/essential", "app"])
             .succeeded();
-        let name = "debian://trixie?variant=essential&lock=app/essential.lock";
+        let name = "debian://trixie?variant=essential&include=passwd&lock=app/essential.lock";
         let other = Scratch::new(PROGRAM);
         copy(
             &scratch.root().join("downloads/sha256"),
