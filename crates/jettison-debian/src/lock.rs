@@ -22,6 +22,9 @@
 //! path = "pool/main/g/glibc/libc6_2.41-12_amd64.deb"
 //! size = 2847420                  # in bytes
 //! sha256 = "…"
+//!
+//! [[tool.arm64.amd64]]            # what is run on amd64 to make what arm64 gets; the same keys
+//! name = "openjdk-21-jdk-headless"
 //! ```
 //!
 //! Packages are fetched by what stands here: no index is needed, and nothing at all that is in a cache already. The
@@ -40,6 +43,7 @@ use crate::universe::Universe;
 use crate::version::Version;
 
 mod read;
+mod tools;
 
 pub use crate::lock::read::{LockError, parse_lock};
 
@@ -56,6 +60,9 @@ pub struct Lock {
     /// The packages by the architecture of the system that they are for.
     // Each is the position of an archive above.
     pub packages: BTreeMap<Architecture, Vec<LockedPackage>>,
+    /// The packages with programs that something is made with, by the architecture of the system that it is for and, if
+    /// that is another, the one where they are run.
+    pub tools: BTreeMap<Architecture, BTreeMap<Architecture, Vec<LockedPackage>>>,
 }
 
 /// A suite as it was when the lock was made.
@@ -135,6 +142,7 @@ impl Universe {
             request: None,
             archives: archives.collect(),
             packages: BTreeMap::from([(self.packages.architecture().clone(), locked)]),
+            tools: BTreeMap::new(),
         }
     }
 }
@@ -163,9 +171,10 @@ impl Lock {
                 archive: places.get(package.archive).copied().unwrap_or(usize::MAX),
                 ..package
             });
+            joined.tools.remove(&architecture);
             joined.packages.insert(architecture, moved.collect());
         }
-        joined
+        joined.with_moved_tools(other.tools, &places)
     }
 
     fn place_of(&mut self, archive: LockedArchive) -> usize {
@@ -242,7 +251,7 @@ impl fmt::Display for Lock {
                 package.write(formatter, architecture)?;
             }
         }
-        Ok(())
+        self.write_tools(formatter)
     }
 }
 
