@@ -8,14 +8,17 @@ mod contents;
 mod distroless;
 mod family;
 mod generate;
+mod host_tools;
 mod levels;
 mod link;
 mod platform;
+mod program;
 mod recipe;
 mod slices;
 mod source;
 mod steps;
 mod system;
+mod tools;
 mod unpack;
 mod unpacked;
 
@@ -31,8 +34,11 @@ pub use crate::base::distroless::{
 pub use crate::base::family::{
     DistrolessBase, DistrolessNameError, DistrolessVariant, Levels, Recipes, codename,
 };
+pub use crate::base::host_tools::{Making, host_tools};
 pub use crate::base::levels::choose_packages;
-pub use crate::base::link::{LinkError, LinkRequest, ModuleReason, NeededModules, needed_modules};
+pub use crate::base::link::{
+    LinkError, LinkRequest, ModuleReason, NamedClass, NeededModules, needed_modules,
+};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{
     Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,
@@ -40,3 +46,4 @@ pub use crate::base::recipe::{
 };
 pub use crate::base::slices::Slice;
 pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};
+pub use crate::base::tools::{ToolError, Workshop};

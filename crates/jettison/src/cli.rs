@@ -22,8 +22,8 @@ use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcomm
 use crate::failure::RUN_FAILED;
 
 pub(crate) use crate::cli::base::{
-    BaseArgs, BaseBuildArgs, BaseChoice, BaseCommand, BaseDiffArgs, BaseJavaArgs, BaseListArgs,
-    BaseShowArgs, BaseUpdateArgs, SbomFormat,
+    BaseArgs, BaseBuildArgs, BaseChoice, BaseCommand, BaseDiffArgs, BaseExact, BaseJavaArgs,
+    BaseListArgs, BaseNaming, BaseShowArgs, BaseUpdateArgs, SbomFormat,
 };
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};

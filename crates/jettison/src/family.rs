@@ -18,7 +18,7 @@ use jettison_oci::{Digest, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels, LocalPackage,
-    Recipes, assemble_distroless, choose_packages, codename, security_fixes,
+    RecipeLink, Recipes, assemble_distroless, choose_packages, codename, security_fixes,
 };
 
 use crate::archives::{archives, host_sources};
@@ -84,6 +84,7 @@ impl Family<'_> {
             keep: &[],
         };
         let lock = self.resolve(&request)?;
+        let lock = self.with_tools(&request, lock)?;
         let assembled = self.assemble(&request, &lock)?;
         let image = assembled.image;
         self.store
@@ -122,9 +123,9 @@ impl Family<'_> {
         ))
     }
 
-    /// The packages' indexes.
-    pub(crate) fn universe(&self, request: &FamilyRequest<'_>) -> Result<Universe, BoxError> {
-        let found = self.archives(request.levels.release)?;
+    /// The indexes of the packages of a release of Debian.
+    fn universe(&self, release: u8, architecture: &Architecture) -> Result<Universe, BoxError> {
+        let found = self.archives(release)?;
         if let Some(missing) = &found.note {
             self.reporter.note(missing);
         }
@@ -134,7 +135,7 @@ impl Family<'_> {
             cache: &IndexFiles::new(self.store.root()),
             now: self.now,
         };
-        let sources = found.sources(request.architecture.clone(), &self.settings.debian)?;
+        let sources = found.sources(architecture.clone(), &self.settings.debian)?;
         self.task("load the package indexes", || {
             Ok(load_universe(&supply, &sources)?)
         })
@@ -142,7 +143,7 @@ impl Family<'_> {
 
     /// The newest packages that make up the base.
     pub(crate) fn resolve(&self, request: &FamilyRequest<'_>) -> Result<Lock, BoxError> {
-        let universe = self.universe(request)?;
+        let universe = self.universe(request.levels.release, &request.architecture)?;
         let chosen = choose_packages(&universe.packages, request.levels)?;
         let packages: Vec<_> = chosen.iter().map(|chosen| chosen.package).collect();
         Ok(universe.lock(&packages).for_request(digest(request.levels)))
@@ -167,25 +168,23 @@ impl Family<'_> {
         })
     }
 
-    /// The lock's packages. What is in the cache is not fetched.
-    fn packages(
-        &self,
-        request: &FamilyRequest<'_>,
-        lock: &Lock,
-    ) -> Result<Vec<LocalPackage>, BoxError> {
-        let wanted = lock.packages(&request.architecture).unwrap_or_default();
-        self.local(lock, wanted)
-    }
-
     /// Assembles the base of the lock's packages. What is in the cache is not fetched.
     pub(crate) fn assemble(
         &self,
         request: &FamilyRequest<'_>,
         lock: &Lock,
     ) -> Result<DistrolessImage, BoxError> {
-        let packages = self.packages(request, lock)?;
-        let linked = self.linked(request, &packages)?;
-        let compiled = self.compiled(request, &packages)?;
+        let packages = lock.packages(&request.architecture).unwrap_or_default();
+        // What something is made with is fetched when that is to be made.
+        let tools = request.levels.link().map(RecipeLink::tools_package);
+        let wanted: Vec<LockedPackage> = packages
+            .iter()
+            .filter(|package| tools.as_ref() != Some(&package.name))
+            .cloned()
+            .collect();
+        let packages = self.local(lock, &wanted)?;
+        let linked = self.linked(request, lock)?;
+        let compiled = self.compiled(request, lock)?;
         self.task("put the base together", || {
             let request = DistrolessRequest {
                 title: &request.title,

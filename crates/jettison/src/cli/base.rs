@@ -37,12 +37,41 @@ pub(crate) struct BaseDiffArgs {
     /// Another
     #[arg(value_name = "B")]
     pub(crate) second: String,
+    #[command(flatten)]
+    pub(crate) source: BaseSource,
+}
+
+/// Where packages come from, and for which processor they are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BaseSource {
     /// For which platform, such as linux/arm64 [default: this host's]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
     /// The archive that packages come from [default: as in the settings]
     #[arg(long, value_name = "URL")]
     pub(crate) archive: Option<String>,
+}
+
+/// What exactly a base holds.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct BaseExact {
+    /// Do not leave this slice out of packages; `all` keeps everything
+    #[arg(long = "keep", value_name = "SLICE")]
+    pub(crate) keep: Vec<String>,
+    /// The file that says which packages in which versions; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+}
+
+/// What a base is called, and what is said of it.
+#[derive(Debug, Args)]
+pub(crate) struct BaseNaming {
+    /// Name of the image; may be given several times
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    pub(crate) tags: Vec<String>,
+    /// Print the image's ID alone
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// Which base, and where its packages come from.
@@ -54,33 +83,21 @@ pub(crate) struct BaseChoice {
     /// For which release of Debian a recipe in a file is assembled: 12, 13 [default: the newest]
     #[arg(long, value_name = "RELEASE")]
     pub(crate) debian: Option<u8>,
-    /// For which platform, such as linux/arm64 [default: this host's]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-    /// Do not leave this slice out of packages; `all` keeps everything
-    #[arg(long = "keep", value_name = "SLICE")]
-    pub(crate) keep: Vec<String>,
-    /// The archive that packages come from [default: as in the settings]
-    #[arg(long, value_name = "URL")]
-    pub(crate) archive: Option<String>,
-    /// The file that says which packages in which versions; made if it is missing
-    #[arg(long, value_name = "FILE")]
-    pub(crate) lock: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: BaseSource,
+    #[command(flatten)]
+    pub(crate) exact: BaseExact,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BaseBuildArgs {
     #[command(flatten)]
     pub(crate) choice: BaseChoice,
-    /// Name of the image; may be given several times
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    pub(crate) tags: Vec<String>,
+    #[command(flatten)]
+    pub(crate) naming: BaseNaming,
     /// Write a bill of materials; may be given several times
     #[arg(long = "sbom", value_name = "spdx|cyclonedx=FILE", value_parser = sbom)]
     pub(crate) sboms: Vec<SbomSpec>,
-    /// Print the image's ID alone
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 /// A bill of materials that is asked for.
@@ -132,21 +149,12 @@ pub(crate) struct BaseJavaArgs {
     /// For a user without privileges
     #[arg(long)]
     pub(crate) nonroot: bool,
-    /// Do not leave this slice out of packages; `all` keeps everything
-    #[arg(long = "keep", value_name = "SLICE")]
-    pub(crate) keep: Vec<String>,
-    /// The archive that packages come from [default: as in the settings]
-    #[arg(long, value_name = "URL")]
-    pub(crate) archive: Option<String>,
-    /// The file that says which packages in which versions; made if it is missing
-    #[arg(long, value_name = "FILE")]
-    pub(crate) lock: Option<PathBuf>,
-    /// Name of the image; may be given several times
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    pub(crate) tags: Vec<String>,
-    /// Print the image's ID alone
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) source: BaseSource,
+    #[command(flatten)]
+    pub(crate) exact: BaseExact,
+    #[command(flatten)]
+    pub(crate) naming: BaseNaming,
 }
 
 #[derive(Debug, Args)]

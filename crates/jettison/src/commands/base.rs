@@ -13,13 +13,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jettison_debian::Architecture;
-use jettison_oci::Store;
+use jettison_oci::{Image, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
     DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
 };
 
-use crate::cli::{BaseArgs, BaseChoice, BaseCommand, Global};
+use crate::cli::{BaseArgs, BaseChoice, BaseCommand, BaseNaming, Global, ProgressKind};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, FamilyRequest};
@@ -61,8 +61,8 @@ impl Chosen {
         let levels = recipes
             .levels(&base)
             .map_err(|error| Failure::user(error.to_string()))?;
-        let architecture = architecture(choice.platform.as_deref())?;
-        let mut keep = choice.keep.clone();
+        let architecture = architecture(choice.source.platform.as_deref())?;
+        let mut keep = choice.exact.keep.clone();
         if keep.iter().any(|name| name == "all") {
             keep = Slice::all().into_iter().map(|slice| slice.name).collect();
         }
@@ -165,10 +165,38 @@ impl Place {
         Family {
             store: &self.store,
             settings: &self.settings,
-            archive: choice.archive.as_deref(),
+            archive: choice.source.archive.as_deref(),
             now: self.now,
             reporter,
             entered: self.entered.as_ref(),
+        }
+    }
+
+    /// Gives an image names.
+    fn name(&self, image: &Image, tags: &[Reference]) -> Result<(), Failure> {
+        for tag in tags {
+            self.store
+                .tag(tag, &image.manifest_digest(), image)
+                .map_err(|error| {
+                    Failure::user(format!("cannot name the base {tag}")).because(&error)
+                })?;
+        }
+        Ok(())
+    }
+}
+
+impl BaseNaming {
+    /// The names.
+    fn references(&self) -> Result<Vec<Reference>, Failure> {
+        self.tags.iter().map(|tag| world::reference(tag)).collect()
+    }
+
+    /// How progress is shown.
+    fn progress(&self, global: &Global) -> ProgressKind {
+        if self.quiet {
+            ProgressKind::Quiet
+        } else {
+            global.progress
         }
     }
 }

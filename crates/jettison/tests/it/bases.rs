@@ -64,12 +64,23 @@ pub(crate) fn assembled(scratch: &Scratch, name: &str) -> String {
 /// The files of an image, unpacked.
 #[track_caller]
 pub(crate) fn unpacked(scratch: &Scratch, image: &str) -> PathBuf {
+    unpacked_with(scratch, image, &[])
+}
+
+/// The files of an image for `platform`, unpacked.
+#[track_caller]
+pub(crate) fn unpacked_for(scratch: &Scratch, image: &str, platform: &str) -> PathBuf {
+    unpacked_with(scratch, image, &["--platform", platform])
+}
+
+#[track_caller]
+fn unpacked_with(scratch: &Scratch, image: &str, options: &[&str]) -> PathBuf {
     let name = format!("files/{}", image.replace('/', "-"));
     scratch.write("unpack/Dockerfile", format!("FROM {image}\n"));
     let dest = format!("type=local,dest={name}");
-    scratch
-        .jettison(&["build", "-q", "-o", &dest, "unpack"])
-        .succeeded();
+    let mut arguments = vec!["build", "-q", "-o", &dest, "unpack"];
+    arguments.extend(options);
+    scratch.jettison(&arguments).succeeded();
     scratch.dir().join(name)
 }
 

@@ -7,9 +7,8 @@ use jettison_debian::Lock;
 use jettison_oci::Reference;
 use jettison_slim::{DistrolessImage, cyclonedx_json, spdx_json};
 
-use crate::cli::{BaseBuildArgs, BaseChoice, Global, ProgressKind, SbomFormat};
+use crate::cli::{BaseBuildArgs, BaseChoice, Global, SbomFormat};
 use crate::commands::base::{BoxError, Chosen, Place, failure};
-use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, Locked, write_lock};
 use crate::output::Output;
@@ -23,18 +22,9 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let chosen = Chosen::new(&args.choice)?;
-    let tags = args
-        .tags
-        .iter()
-        .map(|tag| world::reference(tag))
-        .collect::<Result<Vec<_>, _>>()?;
+    let tags = args.naming.references()?;
     let place = Place::new(global, surroundings)?;
-    let kind = if args.quiet {
-        ProgressKind::Quiet
-    } else {
-        global.progress
-    };
-    let progress = Progress::new(kind, Reasons::Untold);
+    let progress = Progress::new(args.naming.progress(global), Reasons::Untold);
     let built = assemble(
         &place.family(&args.choice, &progress),
         &chosen,
@@ -54,14 +44,7 @@ pub(super) fn run(
         })?;
     }
     let image = built.image;
-    for tag in &tags {
-        place
-            .store
-            .tag(tag, &image.manifest_digest(), &image)
-            .map_err(|error| {
-                Failure::user(format!("cannot name the base {tag}")).because(&error)
-            })?;
-    }
+    place.name(&image, &tags)?;
     output.line(&image.id().0.to_string());
     Ok(ExitCode::SUCCESS)
 }
@@ -72,10 +55,29 @@ pub(super) fn assemble(
     chosen: &Chosen,
     choice: &BaseChoice,
 ) -> Result<DistrolessImage, Failure> {
-    let lock = lock(family, chosen, choice)?;
+    let lock = lock_with_tools(family, chosen, choice)?;
     family
         .assemble(&chosen.request(), &lock)
         .map_err(|error| failure(&chosen.title, &error))
+}
+
+/// The packages of the lock file, or the newest, and those that the base is made with.
+fn lock_with_tools(
+    family: &Family<'_>,
+    chosen: &Chosen,
+    choice: &BaseChoice,
+) -> Result<Lock, Failure> {
+    let failed = |error: BoxError| failure(&chosen.title, &error);
+    let lock = lock(family, chosen, choice)?;
+    let all = family
+        .with_tools(&chosen.request(), lock.clone())
+        .map_err(failed)?;
+    if let Some(path) = &choice.exact.lock
+        && all != lock
+    {
+        write_lock(path, &all).map_err(failed)?;
+    }
+    Ok(all)
 }
 
 /// The packages of the lock file, or the newest.
@@ -86,7 +88,7 @@ pub(super) fn lock(
 ) -> Result<Lock, Failure> {
     let failed = |error: BoxError| failure(&chosen.title, &error);
     let request = chosen.request();
-    let Some(path) = &choice.lock else {
+    let Some(path) = &choice.exact.lock else {
         return family.resolve(&request).map_err(failed);
     };
     match Family::locked(&request, path).map_err(failed)? {

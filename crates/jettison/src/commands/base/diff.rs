@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use jettison_debian::{Architecture, Lock, LockedPackage, parse_lock};
 
-use crate::cli::{BaseChoice, BaseDiffArgs, Global};
+use crate::cli::{BaseChoice, BaseDiffArgs, BaseExact, Global};
 use crate::commands::base::build::lock;
 use crate::commands::base::update::Moves;
 use crate::commands::base::{BoxError, Chosen, Place, failure};
@@ -63,17 +63,15 @@ impl Side {
         let choice = BaseChoice {
             base: text.to_string(),
             debian: None,
-            platform: args.platform.clone(),
-            keep: Vec::new(),
-            archive: args.archive.clone(),
-            lock: None,
+            source: args.source.clone(),
+            exact: BaseExact::default(),
         };
         if Path::new(text).extension().is_some_and(|end| end == "lock") {
             let read = fs::read_to_string(text)
                 .map_err(|error| Failure::user(format!("cannot read {text}")).because(&error))?;
             let lock = parse_lock(text, &read).map_err(|error| Failure::user(error.to_string()))?;
             return Ok(Side {
-                architecture: super::architecture(args.platform.as_deref())?,
+                architecture: super::architecture(args.source.platform.as_deref())?,
                 choice,
                 lock,
                 settings: BTreeMap::new(),

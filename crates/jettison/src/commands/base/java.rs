@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jettison_debian::Lock;
-use jettison_slim::{ModuleReason, NeededModules};
+use jettison_slim::NeededModules;
 
-use crate::cli::{BaseChoice, BaseJavaArgs, Global, ProgressKind};
+use crate::cli::{BaseChoice, BaseJavaArgs, Global};
 use crate::commands::base::build::assemble;
 use crate::commands::base::{Chosen, Place, failure};
-use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, Locked};
 use crate::output::Output;
@@ -47,11 +46,7 @@ pub(super) fn run(
     surroundings: &Surroundings,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
-    let tags = args
-        .tags
-        .iter()
-        .map(|tag| world::reference(tag))
-        .collect::<Result<Vec<_>, _>>()?;
+    let tags = args.naming.references()?;
     let java = java(args.java, args.debian)?;
     let asked = modules(&args.add_modules)?;
     let minimal = if java == 25 {
@@ -60,19 +55,11 @@ pub(super) fn run(
         "java-minimal"
     };
     let place = Place::new(global, surroundings)?;
-    let kind = if args.quiet {
-        ProgressKind::Quiet
-    } else {
-        global.progress
-    };
-    let progress = Progress::new(kind, Reasons::Untold);
+    let progress = Progress::new(args.naming.progress(global), Reasons::Untold);
     let mut choice = choice(args, minimal, java);
     let mut chosen = Chosen::new(&choice)?;
     let family = place.family(&choice, &progress);
-    let (mut needed, locked) = look_into(&family, &chosen, &choice, &args.jars)?;
-    for module in asked {
-        needed.add(&module, ModuleReason::Asked);
-    }
+    let (needed, locked) = look_into(&family, &chosen, &choice, (&args.jars, &asked))?;
     let is_desktop = DESKTOP
         .iter()
         .any(|name| needed.modules.contains_key(*name));
@@ -92,15 +79,8 @@ pub(super) fn run(
     };
     drop(progress);
     let image = built?.image;
-    for tag in &tags {
-        place
-            .store
-            .tag(tag, &image.manifest_digest(), &image)
-            .map_err(|error| {
-                Failure::user(format!("cannot name the base {tag}")).because(&error)
-            })?;
-    }
-    if !args.quiet {
+    place.name(&image, &tags)?;
+    if !args.naming.quiet {
         explain(&needed, output);
     }
     output.line(&image.id().0.to_string());
@@ -113,11 +93,11 @@ fn look_into(
     family: &Family<'_>,
     chosen: &Chosen,
     choice: &BaseChoice,
-    jars: &[PathBuf],
+    (jars, asked): (&[PathBuf], &BTreeSet<String>),
 ) -> Result<(NeededModules, Option<Lock>), Failure> {
     let failed = |error| failure(&chosen.title, &error);
     let request = chosen.request();
-    let (lock, is_final) = match &choice.lock {
+    let (lock, is_final) = match &choice.exact.lock {
         None => (family.resolve(&request).map_err(failed)?, true),
         Some(path) => match Family::locked(&request, path).map_err(failed)? {
             Locked::Found(lock) => (lock, true),
@@ -126,8 +106,9 @@ fn look_into(
             }
         },
     };
+    let lock = family.with_tools(&request, lock).map_err(failed)?;
     let needed = family
-        .needed_modules(&request, &lock, jars)
+        .needed_modules(&request, &lock, (jars, asked))
         .map_err(failed)?;
     Ok((needed, is_final.then_some(lock)))
 }
@@ -164,10 +145,8 @@ fn choice(args: &BaseJavaArgs, recipe: &str, java: u8) -> BaseChoice {
     BaseChoice {
         base: format!("{recipe}-debian{debian}{variant}"),
         debian: None,
-        platform: None,
-        keep: args.keep.clone(),
-        archive: args.archive.clone(),
-        lock: args.lock.clone(),
+        source: args.source.clone(),
+        exact: args.exact.clone(),
     }
 }
 
@@ -188,9 +167,28 @@ fn explain(needed: &NeededModules, output: &mut Output) {
         };
         output.line(&format!("  {module:<22} {first}{more}"));
     }
+    if !needed.named.is_empty() {
+        output.line(
+            "not there, but texts name them, perhaps to load them (--add-modules adds them):",
+        );
+    }
+    for (module, named) in &needed.named {
+        let mut named = named.iter();
+        let first = named
+            .next()
+            .map(|one| format!("{} in {}", one.class, one.jar));
+        let more = match named.count() {
+            0 => String::new(),
+            count => format!(", and {count} more"),
+        };
+        output.line(&format!(
+            "  {module:<22} {}{more}",
+            first.unwrap_or_default()
+        ));
+    }
     output.line("not there, as no class names them (--add-modules adds them):");
     for (module, what) in UNNAMED {
-        if !needed.modules.contains_key(module) {
+        if !needed.modules.contains_key(module) && !needed.named.contains_key(module) {
             output.line(&format!("  {module:<22} {what}"));
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let chosen = Chosen::new(&args.choice)?;
-    let Some(path) = &args.choice.lock else {
+    let Some(path) = &args.choice.exact.lock else {
         return Err(Failure::user("there is no lock file to update")
             .hint("say which with --lock FILE; `jettison base build --lock FILE` makes one"));
     };
@@ -36,6 +36,7 @@ pub(super) fn run(
         Locked::Stale(lock) => (Some(lock), false),
     };
     let new = family.resolve(&request).map_err(failed)?;
+    let new = family.with_tools(&request, new).map_err(failed)?;
     let before = old
         .as_ref()
         .and_then(|lock| lock.packages(&chosen.architecture));
