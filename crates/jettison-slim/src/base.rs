@@ -11,6 +11,7 @@ mod generate;
 mod host_tools;
 mod levels;
 mod link;
+mod name;
 mod platform;
 mod program;
 mod recipe;
@@ -23,10 +24,10 @@ mod unpack;
 mod unpacked;
 
 pub use crate::base::assemble::{
-    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
+    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_request, choose_base,
 };
 pub use crate::base::byte_code::ByteCodeRequest;
-pub use crate::base::changelog::security_fixes;
+pub use crate::base::changelog::{SecurityFixes, security_fixes};
 pub use crate::base::distroless::{
     DistrolessError, DistrolessImage, DistrolessRequest, FileFact, LocalPackage, PackageFacts,
     SliceFacts, assemble_distroless,
@@ -39,6 +40,7 @@ pub use crate::base::levels::choose_packages;
 pub use crate::base::link::{
     LinkError, LinkRequest, ModuleReason, NamedClass, NeededModules, needed_modules,
 };
+pub use crate::base::name::{base_reference, distroless_reference};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{
     Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,

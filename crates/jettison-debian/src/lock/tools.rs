@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::arch::Architecture;
-use crate::lock::{Lock, LockedPackage};
+use crate::lock::{Lock, LockedArchive, LockedPackage};
 
 type Tools = BTreeMap<Architecture, BTreeMap<Architecture, Vec<LockedPackage>>>;
 
@@ -27,26 +27,24 @@ impl Lock {
     /// architecture.
     #[must_use]
     pub fn with_tools(self, architecture: &Architecture, tools: Lock) -> Lock {
-        let mut lock = self;
-        let places: Vec<usize> = tools
-            .archives
-            .into_iter()
-            .map(|archive| lock.place_of(archive))
-            .collect();
-        let tools = BTreeMap::from([(architecture.clone(), tools.packages)]);
-        lock.with_moved_tools(tools, &places)
+        let packages = BTreeMap::from([(architecture.clone(), tools.packages)]);
+        self.with_moved_tools(packages, &tools.archives)
     }
 
-    /// This lock, with tools whose archives are at `places` of this lock.
-    pub(super) fn with_moved_tools(mut self, tools: Tools, places: &[usize]) -> Lock {
+    /// This lock, with tools whose archives are positions in `archives`.
+    pub(super) fn with_moved_tools(mut self, tools: Tools, archives: &[LockedArchive]) -> Lock {
         for (architecture, by_host) in tools {
-            let known = self.tools.entry(architecture).or_default();
             for (host, packages) in by_host {
                 let moved = packages.into_iter().map(|package| LockedPackage {
-                    archive: places.get(package.archive).copied().unwrap_or(usize::MAX),
+                    archive: match archives.get(package.archive) {
+                        Some(archive) => self.place_of(archive),
+                        None => usize::MAX,
+                    },
                     ..package
                 });
-                known.insert(host, moved.collect());
+                let moved = moved.collect();
+                let known = self.tools.entry(architecture.clone()).or_default();
+                known.insert(host, moved);
             }
         }
         self

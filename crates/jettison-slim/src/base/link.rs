@@ -361,6 +361,7 @@ mod tests {
                 architecture: &"arm64".parse().unwrap(),
                 host: &host.parse().unwrap(),
                 downloads: &Nothing,
+                snapshots: None,
                 unpacked: Path::new("/nowhere"),
             },
         };

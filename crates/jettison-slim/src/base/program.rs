@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jettison_sandbox::{
     Entered, Input, KernelDirectories, MissingCwd, Mount, Network, Output, OutputMode, Resources,
-    Rootfs, Sandbox, SandboxError, Security, Terminal, User,
+    Rootfs, Sandbox, SandboxError, Security, Terminal, Tracing, User,
 };
 
 /// A program, and what it sees.
@@ -54,6 +54,7 @@ impl Program<'_> {
             shm_size: None,
             resources: Resources::UNLIMITED,
             kernel_directories: KernelDirectories::Removed,
+            tracing: Tracing::Off,
         };
         sandbox.spawn(entered)?.wait_with_output()
     }

@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use jettison_debian::{Architecture, Lock, LockedPackage, PackageFile, Sha256};
+use jettison_debian::{Architecture, Lock, LockedPackage, PackageFile, Sha256, SnapshotArchive};
 use jettison_sandbox::{Entered, Mount, MountKind, OutputMode, Rootfs, SandboxError, Status};
 
 use crate::base::assemble::Downloads;
@@ -42,6 +42,8 @@ pub struct Workshop<'a> {
     pub host: &'a Architecture,
     /// Where packages come from.
     pub downloads: &'a dyn Downloads,
+    /// Where those are that their archive has no more, if that is known.
+    pub snapshots: Option<&'a SnapshotArchive>,
     /// Where packages are kept that were taken apart.
     pub unpacked: &'a Path,
 }
@@ -173,7 +175,10 @@ impl<'a> Workshop<'a> {
         let files: Vec<PackageFile> = packages
             .iter()
             .map(|package| {
-                let file = self.lock.file(package);
+                let file = match self.snapshots {
+                    Some(snapshots) => self.lock.file_kept(package, snapshots),
+                    None => self.lock.file(package),
+                };
                 file.ok_or_else(|| ToolError::Missing {
                     name: package.name.clone(),
                 })

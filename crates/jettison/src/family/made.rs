@@ -10,7 +10,7 @@ use jettison_slim::{
     needed_modules,
 };
 
-use crate::family::{BoxError, Family, FamilyRequest};
+use crate::family::{BoxError, Family, FamilyRequest, suite_of};
 use crate::network::{DownloadCache, Http};
 use crate::surroundings::Surroundings;
 
@@ -30,7 +30,7 @@ impl Family<'_> {
         if host == request.architecture || making.is_served_by(known, packages) {
             return Ok(lock);
         }
-        let universe = self.universe(request.levels.release, &host)?;
+        let universe = self.universe(suite_of(request.levels)?, &host)?;
         let tools = host_tools(&universe.packages, &making, packages)?;
         let tools = universe.lock(&tools);
         Ok(lock.with_tools(&request.architecture, tools))
@@ -94,12 +94,13 @@ impl Family<'_> {
         lock: &Lock,
         work: impl FnOnce(Workshop<'_>) -> Result<T, BoxError>,
     ) -> Result<T, BoxError> {
-        let http = Http::new();
+        let http = Http::new(self.reach);
         work(Workshop {
             lock,
             architecture: &request.architecture,
             host: &host()?,
             downloads: &DownloadCache::open(self.store.root(), &http, self.reporter)?,
+            snapshots: self.settings.debian.snapshot.as_ref(),
             unpacked: &self.unpacked(),
         })
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jettison_testkit::Scratch;
 
-use crate::bases::{unpacked_for, with_root};
+use crate::family::with_root;
 
 /// Another processor than this host's: as images have it, as Debian has it, and as ELF files have it (`e_machine`).
 fn foreign() -> (&'static str, &'static str, u16) {
@@ -58,7 +58,20 @@ fn assembled(scratch: &Scratch, name: &str) -> Vec<(String, Vec<u8>)> {
     let written = scratch.read(&lock);
     assert_eq!(scratch.jettison(&arguments).succeeded().stdout, first);
     assert_eq!(scratch.read(&lock), written);
-    let files = files(&unpacked_for(scratch, &tag, platform));
+    scratch.write("unpack/Dockerfile", format!("FROM {tag}\n"));
+    let dest = format!("files/{name}");
+    let output = format!("type=local,dest={dest}");
+    let arguments = [
+        "build",
+        "-q",
+        "--platform",
+        platform,
+        "-o",
+        &output,
+        "unpack",
+    ];
+    scratch.jettison(&arguments).succeeded();
+    let files = files(&scratch.dir().join(dest));
     for (path, bytes) in &files {
         if bytes.starts_with(b"\x7fELF") {
             let found = u16::from_le_bytes([bytes[18], bytes[19]]);

@@ -4,7 +4,8 @@ use expect_test::{Expect, expect};
 use jettison_testkit::Scratch;
 
 use crate::base_java::{jdk_bin, run};
-use crate::bases::{assembled, with_root};
+use crate::base_programs::Lab;
+use crate::family::{assembled, with_root};
 
 /// The application's parts.
 const SOURCES: [(&str, &str); 5] = [
@@ -68,7 +69,8 @@ fn check(scratch: &Scratch, more: &[&str], said: &Expect, expected: &Expect) {
     let outcome = scratch.jettison(&arguments).succeeded();
     let (explained, _id) = outcome.stdout.trim_end().rsplit_once('\n').unwrap();
     said.assert_eq(&format!("{explained}\n"));
-    expected.assert_eq(&run(scratch, "packed", "packed.jar"));
+    let lab = Lab::with_options(scratch, &["--tmpfs", "/tmp"]);
+    expected.assert_eq(&run(&lab, scratch, "packed", "packed"));
 }
 
 #[test]

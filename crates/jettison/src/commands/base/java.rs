@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use jettison_debian::Lock;
 use jettison_slim::NeededModules;
 
-use crate::cli::{BaseChoice, BaseJavaArgs, Global};
+use crate::cli::{BaseChoice, BaseJavaArgs, Global, ProgressKind};
 use crate::commands::base::build::assemble;
-use crate::commands::base::{Chosen, Place, failure};
+use crate::commands::base::{Chosen, Place, failure, settings};
+use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, Locked};
 use crate::output::Output;
@@ -46,7 +47,11 @@ pub(super) fn run(
     surroundings: &Surroundings,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
-    let tags = args.naming.references()?;
+    let tags = args
+        .tags
+        .iter()
+        .map(|tag| world::reference(tag))
+        .collect::<Result<Vec<_>, _>>()?;
     let java = java(args.java, args.debian)?;
     let asked = modules(&args.add_modules)?;
     let minimal = if java == 25 {
@@ -54,33 +59,46 @@ pub(super) fn run(
     } else {
         "java-minimal"
     };
-    let place = Place::new(global, surroundings)?;
-    let progress = Progress::new(args.naming.progress(global), Reasons::Untold);
+    let settings = settings(surroundings)?;
+    let place = Place::new(global, settings, args.ca.as_deref(), surroundings)?;
+    let kind = if args.quiet {
+        ProgressKind::Quiet
+    } else {
+        global.progress
+    };
+    let progress = Progress::new(kind, Reasons::Untold);
     let mut choice = choice(args, minimal, java);
-    let mut chosen = Chosen::new(&choice)?;
-    let family = place.family(&choice, &progress);
-    let (needed, locked) = look_into(&family, &chosen, &choice, (&args.jars, &asked))?;
+    let mut chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
+    let family = place.family(args.archive.as_deref(), &progress);
+    let (needed, locked) = look_into(&family, &chosen, (&args.jars, &asked))?;
     let is_desktop = DESKTOP
         .iter()
         .any(|name| needed.modules.contains_key(*name));
     if is_desktop {
         choice.base = choice.base.replace(minimal, &format!("java{java}"));
-        chosen = Chosen::new(&choice)?;
+        chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
     }
     chosen
         .levels
         .set_modules(needed.modules.keys().cloned().collect());
-    let family = place.family(&choice, &progress);
+    let family = place.family(args.archive.as_deref(), &progress);
     let built = match locked.filter(|_| !is_desktop) {
         Some(lock) => family
             .assemble(&chosen.request(), &lock)
             .map_err(|error| failure(&chosen.title, &error)),
-        None => assemble(&family, &chosen, &choice),
+        None => assemble(&family, &chosen),
     };
     drop(progress);
     let image = built?.image;
-    place.name(&image, &tags)?;
-    if !args.naming.quiet {
+    for tag in &tags {
+        place
+            .store
+            .tag(tag, &image.manifest_digest(), &image)
+            .map_err(|error| {
+                Failure::user(format!("cannot name the base {tag}")).because(&error)
+            })?;
+    }
+    if !args.quiet {
         explain(&needed, output);
     }
     output.line(&image.id().0.to_string());
@@ -92,21 +110,19 @@ pub(super) fn run(
 fn look_into(
     family: &Family<'_>,
     chosen: &Chosen,
-    choice: &BaseChoice,
     (jars, asked): (&[PathBuf], &BTreeSet<String>),
 ) -> Result<(NeededModules, Option<Lock>), Failure> {
     let failed = |error| failure(&chosen.title, &error);
     let request = chosen.request();
-    let (lock, is_final) = match &choice.exact.lock {
+    let (lock, is_final) = match &chosen.lock {
         None => (family.resolve(&request).map_err(failed)?, true),
         Some(path) => match Family::locked(&request, path).map_err(failed)? {
-            Locked::Found(lock) => (lock, true),
+            Locked::Found(lock) => (family.with_tools(&request, lock).map_err(failed)?, true),
             Locked::Stale(_) | Locked::Missing(_) => {
                 (family.resolve(&request).map_err(failed)?, false)
             }
         },
     };
-    let lock = family.with_tools(&request, lock).map_err(failed)?;
     let needed = family
         .needed_modules(&request, &lock, (jars, asked))
         .map_err(failed)?;
@@ -145,8 +161,11 @@ fn choice(args: &BaseJavaArgs, recipe: &str, java: u8) -> BaseChoice {
     BaseChoice {
         base: format!("{recipe}-debian{debian}{variant}"),
         debian: None,
-        source: args.source.clone(),
-        exact: args.exact.clone(),
+        platform: args.platform.clone(),
+        keep: args.keep.clone(),
+        archive: args.archive.clone(),
+        lock: args.lock.clone(),
+        ca: None,
     }
 }
 
