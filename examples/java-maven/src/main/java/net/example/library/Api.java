@@ -26,8 +26,12 @@ final class Api {
 
     private record Loan(String isbn, String from, int days) {}
 
+    private record Lent(String isbn, boolean lent) {}
+
+    private record Health(String status, int books) {}
+
     void health(HttpExchange exchange) throws IOException {
-        send(exchange, 200, Map.of("status", "UP", "books", catalogue.size()));
+        send(exchange, 200, new Health("UP", catalogue.size()));
     }
 
     void books(HttpExchange exchange) throws IOException {
@@ -63,7 +67,7 @@ final class Api {
             }
             LocalDate until = LocalDate.parse(loan.from()).plusDays(loan.days());
             boolean lent = catalogue.lend(loan.isbn(), until);
-            send(exchange, lent ? 201 : 409, Map.of("isbn", loan.isbn(), "lent", lent));
+            send(exchange, lent ? 201 : 409, new Lent(loan.isbn(), lent));
         } catch (JsonParseException | DateTimeException | NullPointerException error) {
             send(exchange, 400, Map.of("error", "a loan has an isbn, a date from when, and days"));
         }
