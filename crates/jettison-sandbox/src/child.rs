@@ -12,6 +12,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup::Cgroup;
 use crate::forker::Supervisor;
+use crate::network::ChildNetwork;
 use crate::sandbox::{Rootfs, SandboxError, Upper};
 use crate::signals::HeldSignals;
 use crate::stub;
@@ -186,6 +187,40 @@ impl Child {
             // It can only fail because the process has ended.
             let _ended = pidfd_send_signal(pidfd, signal);
         }
+    }
+
+    /// The network that the process has to itself. An error if it has ended, or if its network is the caller's.
+    pub fn network(&self) -> io::Result<ChildNetwork> {
+        let network = ChildNetwork::of(self.pid)?;
+        // The number could be another process's by now.
+        if self.has_ended() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(network)
+    }
+
+    /// Whether the process has ended. (That is not known to [`Child::wait`] yet, and does no harm.)
+    pub fn has_ended(&self) -> bool {
+        let Some(pidfd) = &self.pidfd else {
+            return false;
+        };
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&Timespec::default())) {
+            Ok(count) => count > 0,
+            Err(_) => false,
+        }
+    }
+
+    /// Whether `signal` makes a difference to the process: whether it has a handler for it, or holds it back to ask for it.
+    ///
+    /// The first process of a namespace does not get other signals (linux: `sig_task_ignored`, kernel/signal.c).
+    pub fn notices(&self, signal: Signal) -> bool {
+        if [Signal::KILL, Signal::STOP].contains(&signal) {
+            return true;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
+        // If it cannot be known, it may.
+        status.map_or(true, |status| notices(&status, signal))
     }
 
     /// Waits for the end. Pipes that nobody has taken are closed first, so take and read them, or use
@@ -430,6 +465,18 @@ impl Drop for Child {
     }
 }
 
+/// Whether a process with this `/proc/PID/status` catches or blocks `signal`.
+fn notices(status: &str, signal: Signal) -> bool {
+    let bit = 1_u64 << (signal.as_raw() - 1);
+    status.lines().any(|line| {
+        let Some((name, mask)) = line.split_once(':') else {
+            return false;
+        };
+        ["SigBlk", "SigCgt"].contains(&name)
+            && u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & bit != 0)
+    })
+}
+
 /// What a report meant for the one who waits.
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
@@ -488,4 +535,18 @@ fn drain(mut pipes: [Option<PipeReader>; 2]) -> io::Result<[Vec<u8>; 2]> {
         }
     }
     Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caught_and_blocked_signals_are_noticed() {
+        let status = "Name:\tapp\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004000\n";
+        assert!(notices(status, Signal::TERM));
+        assert!(notices(status, Signal::INT));
+        assert!(!notices(status, Signal::HUP));
+        assert!(!notices("", Signal::TERM));
+    }
 }

@@ -17,6 +17,7 @@ mod forker;
 mod id_map;
 mod init;
 mod mount;
+mod network;
 mod overlay;
 mod probe;
 mod sandbox;
@@ -38,6 +39,7 @@ pub use crate::emulator::{Emulator, emulators};
 pub use crate::enter::{EnterError, EnterOptions, Entered, IdChoice, IdMapKind, enter};
 pub use crate::init::init_if_asked;
 pub use crate::mount::{MemoryFile, Mount, MountKind};
+pub use crate::network::ChildNetwork;
 pub use crate::overlay::{MountError, OverlayMount, mount_overlay};
 pub use crate::probe::{HostFact, HostState, probe_host};
 pub use crate::sandbox::{

@@ -13,6 +13,7 @@ mod inside_traces;
 mod isolation;
 mod limits;
 mod mounting;
+mod networks;
 mod overlays;
 mod processes;
 mod runner;
