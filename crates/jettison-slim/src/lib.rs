@@ -53,9 +53,10 @@ pub use crate::structure_test::{
     test_results_junit, wanted_files,
 };
 pub use crate::verify::{
-    Action, Ailment, AilmentKind, Answer, AskError, Comparison, Difference, Ending, ExitKind,
-    FurtherProbes, HttpMessage, HttpRequest, HttpResponse, Ignore, IgnoreParseError, IgnoreRule,
+    Action, Ailment, AilmentKind, Answer, AskError, Aspect, Comparison, Difference, Ending,
+    EntryDifference, EntryKind, ExitKind, FurtherProbes, HttpMessage, HttpRequest, HttpResponse,
+    Ignore, IgnoreParseError, IgnoreRule, ListingDifference, Miss, MissReport, MissVerdict,
     Observation, Oracle, Probe, ProbeError, ProbeFile, ProbeInput, ProbeObserver, ProbeOrigin,
     ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Verdict, WrittenFile, compare,
-    compare_with, default_probes, observe, overall_ailment, suggestion, verdict,
+    compare_with, default_probes, find_misses, observe, overall_ailment, suggestion, verdict,
 };
