@@ -1,5 +1,6 @@
 //! A sandboxed process, seen from outside.
 
+use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::sandbox::{Rootfs, SandboxError, Upper};
 use crate::signals::HeldSignals;
 use crate::stub;
 use crate::terminal::{Bridge, Typed};
+use crate::trace::Trace;
 use crate::wire::{Report, Stub, receive_report};
 
 /// A running sandboxed process. When this is dropped, the process and everything that it started are killed.
@@ -30,6 +32,7 @@ pub struct Child {
     terminal: Option<OwnedFd>,
     exec_failure: Option<ExecFailure>,
     exited: Option<Report>,
+    trace: Option<OwnedFd>,
     cleaning: Option<Cleaning>,
     cgroup: Option<Cgroup>,
     started: Instant,
@@ -87,6 +90,8 @@ pub struct Exit {
     pub ran_out_of_memory: bool,
     /// Why the program could not be executed. The status is then 127 if it does not exist, else 126.
     pub exec_failure: Option<ExecFailure>,
+    /// What was looked up, if [`crate::Sandbox::tracing`] asked for it.
+    pub trace: Option<Trace>,
 }
 
 /// How a process ended.
@@ -146,6 +151,7 @@ impl Child {
             terminal: None,
             exec_failure: None,
             exited: None,
+            trace: None,
             cleaning,
             cgroup: running.cgroup,
             started: running.started,
@@ -251,6 +257,7 @@ impl Child {
             peak_memory,
             ran_out_of_memory,
             exec_failure: self.exec_failure.take(),
+            trace: self.trace.take().map(read_trace).transpose()?,
         })
     }
 
@@ -420,7 +427,10 @@ impl Child {
             Some((Report::ExecFailed { program, errno }, _)) => {
                 self.exec_failure = Some(ExecFailure { program, errno });
             }
-            Some((report @ Report::Exited { .. }, _)) => self.exited = Some(report),
+            Some((report @ Report::Exited { .. }, trace)) => {
+                self.exited = Some(report);
+                self.trace = trace;
+            }
         }
         Ok(Progress::Other)
     }
@@ -472,6 +482,15 @@ fn notices(status: &str, signal: Signal) -> bool {
 enum Progress {
     Ready,
     Other,
+}
+
+/// Reads what the supervisor's tracer has written.
+fn read_trace(file: OwnedFd) -> Result<Trace, SandboxError> {
+    let mut bytes = Vec::new();
+    File::from(file)
+        .read_to_end(&mut bytes)
+        .and_then(|_length| Trace::decode(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into()))
+        .map_err(|source| SandboxError::Trace { source })
 }
 
 fn interpret(status: i32, timed_out: bool) -> Status {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main ─ init_if_asked ─ enter ─► Entered ─┬─ mount_overlay ─► OverlayMount
-//!                                          └─ Sandbox::spawn ─► Child ─ wait ─► Exit
+//!                                          └─ Sandbox::spawn ─► Child ─ wait ─► Exit, Trace
 //! ```
 //!
 //! A program calls [`init_if_asked`] first, then [`enter`]s a user namespace in which it is root, and from then on may
@@ -27,6 +27,7 @@ mod spawn;
 mod stub;
 mod system;
 mod terminal;
+mod trace;
 mod ulimit;
 mod user;
 mod wire;
@@ -47,6 +48,10 @@ pub use crate::sandbox::{
 };
 pub use crate::signals::HeldSignals;
 pub use crate::terminal::{TerminalSize, Typed};
+pub use crate::trace::{
+    End, Gap, GapReason, Lookup, SocketAction, SocketAddress, SocketUse, Start, Trace, Tracing,
+    Use, Uses,
+};
 pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};
 pub use rustix::process::Signal;

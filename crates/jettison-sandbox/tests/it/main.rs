@@ -16,6 +16,7 @@ mod networks;
 mod overlays;
 mod processes;
 mod runner;
+mod traces;
 mod world;
 
 fn main() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::world::{NeedsOtherIds, World};
-use crate::{files, isolation, limits, mounting, networks, overlays, processes};
+use crate::{files, isolation, limits, mounting, networks, overlays, processes, traces};
 
 /// A test: its name, and what it does.
 pub(crate) type Test = (&'static str, fn(&World));
@@ -17,7 +17,7 @@ macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn(&$crate::world::World))),*] };
 }
 
-const SUBJECTS: [(&str, &[Test]); 7] = [
+const SUBJECTS: [(&str, &[Test]); 8] = [
     ("files", files::TESTS),
     ("isolation", isolation::TESTS),
     ("limits", limits::TESTS),
@@ -25,6 +25,7 @@ const SUBJECTS: [(&str, &[Test]); 7] = [
     ("networks", networks::TESTS),
     ("overlays", overlays::TESTS),
     ("processes", processes::TESTS),
+    ("traces", traces::TESTS),
 ];
 
 /// Runs the tests of every world; gives the exit code.

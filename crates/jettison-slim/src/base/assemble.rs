@@ -21,7 +21,7 @@ use jettison_oci::{
 };
 use jettison_sandbox::{
     IdMapKind, Input, KernelDirectories, MissingCwd, Mount, MountKind, Network, OutputMode,
-    Resources, Rootfs, Sandbox, SandboxError, Security, Status, Terminal, Upper, User,
+    Resources, Rootfs, Sandbox, SandboxError, Security, Status, Terminal, Tracing, Upper, User,
 };
 
 use crate::base::source::{DebianBase, DebianVariant};
@@ -358,6 +358,7 @@ fn run_dpkg(
         shm_size: None,
         resources: Resources::UNLIMITED,
         kernel_directories: KernelDirectories::Removed,
+        tracing: Tracing::Off,
     };
     let mut child = sandbox
         .spawn(engine.entered)

@@ -222,7 +222,7 @@ fn another_end_another_output_and_another_file_are_found() {
         world.script("b", script);
         world.check_different(&["--probe", "sh /app.sh"], line);
     }
-    world.script("b", "echo out\necho err >&2\n\necho x > /file\n");
+    world.script("b", "echo out\necho err >&2\n\necho x > /file\nexit 0\n");
     world.check_same(&["--probe", "sh /app.sh"]);
 }
 
@@ -489,7 +489,7 @@ fn images_come_from_archives_and_do_not_stay() {
     );
     let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).unwrap();
     assert_eq!(report["original"]["reference"], "./a.tar");
-    let images = scratch.jettison(&["images", "-a"]).succeeded();
+    let images = scratch.jettison(&["images", "-a", "-q"]).succeeded();
     assert_eq!(images.stdout.lines().count(), 1, "{images}");
     let outcome = world.verify(&["nothing", "b"]);
     assert_eq!(outcome.code, 2, "{outcome}");
