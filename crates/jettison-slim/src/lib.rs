@@ -53,7 +53,8 @@ pub use crate::structure_test::{
 pub use crate::verify::{
     Action, Ailment, AilmentKind, Answer, AskError, Comparison, Difference, Ending, ExitKind,
     FurtherProbes, HttpMessage, HttpRequest, HttpResponse, Ignore, IgnoreParseError, IgnoreRule,
-    Observation, Oracle, Probe, ProbeError, ProbeFile, ProbeInput, ProbeObserver, ProbeOrigin,
-    ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Verdict, WrittenFile, compare,
-    compare_with, default_probes, observe, overall_ailment, suggestion, verdict,
+    Miss, MissKind, Observation, Oracle, Probe, ProbeError, ProbeFile, ProbeInput, ProbeObserver,
+    ProbeOrigin, ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Trail, Verdict,
+    WrittenFile, all_misses, compare, compare_with, default_probes, observe, overall_ailment,
+    suggestion, verdict,
 };

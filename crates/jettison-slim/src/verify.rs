@@ -11,6 +11,7 @@ mod oracle;
 mod own;
 mod probe;
 mod serve;
+mod trail;
 mod verdict;
 
 pub use crate::verify::ailment::{Ailment, AilmentKind};
@@ -26,4 +27,5 @@ pub use crate::verify::probe::{
     Action, Ending, HttpMessage, HttpRequest, Probe, ProbeFile, ProbeInput, ProbeOrigin, Ready,
     Server, Setting, Talk, TcpStep,
 };
-pub use crate::verify::verdict::{ProbeOutcome, Verdict, overall_ailment, verdict};
+pub use crate::verify::trail::{Miss, MissKind, Trail};
+pub use crate::verify::verdict::{ProbeOutcome, Verdict, all_misses, overall_ailment, verdict};
