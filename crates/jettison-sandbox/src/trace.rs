@@ -64,7 +64,7 @@ pub struct Trace {
 /// One path, and where it led.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lookup {
-    /// The path, after the working directory or the directory that it was relative to. Not normalised.
+    /// The path, after the working directory or the directory that it was relative to; `..` is kept.
     pub asked: PathBuf,
     /// The symbolic links that were followed, in order, each by its own real path.
     pub links: Vec<PathBuf>,

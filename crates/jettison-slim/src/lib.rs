@@ -21,9 +21,10 @@ pub use crate::base::{
     DebianVariant, DistrolessBase, DistrolessError, DistrolessImage, DistrolessNameError,
     DistrolessRequest, DistrolessVariant, Downloads, FileFact, Generator, Levels, LinkError,
     LinkRequest, LocalPackage, ModuleReason, NeededModules, PackageFacts, Recipe, RecipeContent,
-    RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart, RecipeUser, Recipes, Slice,
-    SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
-    debian_architecture, is_module_name, needed_modules, security_fixes,
+    RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart, RecipeUser, Recipes,
+    SecurityFixes, Slice, SliceFacts, assemble, assemble_distroless, base_reference, base_request,
+    choose_base, choose_packages, codename, debian_architecture, distroless_reference,
+    is_module_name, needed_modules, security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

@@ -15,8 +15,9 @@ use serde::Deserialize;
 
 use crate::bases::OCI_LAYOUT;
 use crate::failure::Failure;
+use crate::family::in_directory;
 use crate::selection::check_name;
-use crate::settings::debian::{FileArchive, FilePin, freshness};
+use crate::settings::debian::{FileArchive, FilePin, downgrade, freshness, snapshot};
 use crate::settings::probe::FileProbe;
 
 mod debian;
@@ -44,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) build: BuildSettings,
     /// How registries are reached.
     pub(crate) registries: RegistrySettings,
+    /// The directory whose settings they are: lock files that Dockerfiles name are in it.
+    pub(crate) directory: PathBuf,
+    /// The directory of the user's settings.
+    pub(crate) user_directory: Option<PathBuf>,
 }
 
 /// How images are built, where the command line says nothing.
@@ -111,6 +116,8 @@ struct Debian {
     archive: Option<String>,
     security_archive: Option<String>,
     check_valid_until: Option<bool>,
+    allow_older: Option<bool>,
+    snapshot: Option<String>,
     #[serde(default)]
     archives: Vec<FileArchive>,
     #[serde(default)]
@@ -129,18 +136,24 @@ impl Settings {
     /// Reads the settings of `directory` and of the user.
     pub(crate) fn read(directory: &Path, user: Option<&Path>) -> Result<Settings, Failure> {
         let local = directory.join("jettison.toml");
+        let user_directory = user.and_then(Path::parent).map(Path::to_path_buf);
         // The user's first, so that the directory's win.
         let user = user.map(|path| (path, Owner::User));
-        Settings::of_files(
+        let settings = Settings::of_files(
             user.into_iter()
                 .chain([(local.as_path(), Owner::Directory)]),
-        )
+        )?;
+        Ok(Settings {
+            directory: directory.to_path_buf(),
+            user_directory,
+            ..settings
+        })
     }
 
     /// Where the base that Dockerfiles call `name` comes from: what the settings say, or the name itself.
     ///
     /// A key may have a `*`, which stands for any text, as in its address. A key without one goes before those, and of
-    /// those the longest.
+    /// those the longest. A lock file is named by its path from where the address is written.
     pub(crate) fn base_address<'a>(&'a self, name: &'a str) -> Cow<'a, str> {
         if let Some(address) = self.bases.get(name) {
             return Cow::Borrowed(address);
@@ -148,11 +161,11 @@ impl Settings {
         let matched = |(pattern, address): (&'a String, &'a String)| {
             let (before, after) = pattern.split_once('*')?;
             let middle = name.strip_prefix(before)?.strip_suffix(after)?;
-            Some((pattern.len(), address.replacen('*', middle, 1)))
+            Some((pattern.len(), address.replace('*', middle)))
         };
         match self.bases.iter().filter_map(matched).max() {
             Some((_, address)) => Cow::Owned(address),
-            None => Cow::Borrowed(name),
+            None => in_directory(name, &self.directory),
         }
     }
 
@@ -214,7 +227,7 @@ impl Settings {
         self.bases.extend(bases.map(|(name, address)| {
             let address = match address.strip_prefix(OCI_LAYOUT) {
                 Some(layout) => format!("{OCI_LAYOUT}{}", directory.join(layout).display()),
-                None => address,
+                None => in_directory(&address, directory).into_owned(),
             };
             (name, address)
         }));
@@ -246,6 +259,12 @@ impl Settings {
         self.security_archive = debian.security_archive.or(self.security_archive.take());
         if let Some(is_checked) = debian.check_valid_until {
             self.debian.freshness = freshness(is_checked);
+        }
+        if let Some(is_allowed) = debian.allow_older {
+            self.debian.downgrade = downgrade(is_allowed);
+        }
+        if let Some(uri) = &debian.snapshot {
+            self.debian.snapshot = Some(snapshot(uri)?);
         }
         for archive in debian.archives {
             self.debian.archives.push(archive.read(directory)?);
@@ -290,6 +309,7 @@ impl RegistrySettings {
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};
+    use jettison_debian::Downgrade;
 
     #[track_caller]
     fn check(text: &str, expected: Expect) {
@@ -355,6 +375,43 @@ with = \"trixie\"
         assert!(
             error.starts_with("cannot read the keys in dir/keys/example.asc: "),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn archives_may_be_of_the_past_and_older_and_have_snapshots() {
+        let text = "[debian]\nallow-older = true\nsnapshot = \"https://snapshot.example\"\n";
+        let mut settings = Settings::default();
+        let path = Path::new("jettison.toml");
+        assert_eq!(settings.debian.downgrade, Downgrade::Refused);
+        settings.add(text, path, Owner::Directory).unwrap();
+        assert_eq!(settings.debian.downgrade, Downgrade::Permitted);
+        assert_eq!(
+            settings.debian.snapshot.unwrap().uri,
+            "https://snapshot.example"
+        );
+        check(
+            "[debian]\nsnapshot = \"/srv/snapshot\"\n",
+            expect![
+                "error: jettison.toml: snapshot: `/srv/snapshot` is not a URL of http or https"
+            ],
+        );
+    }
+
+    #[test]
+    fn lock_files_are_beside_the_settings_that_name_them() {
+        let text = "[bases]\n\"gcr.example/*\" = \"distroless://*?lock=locks/*.lock\"\n";
+        let mut settings = Settings::default();
+        let path = Path::new("dir/jettison.toml");
+        settings.add(text, path, Owner::Directory).unwrap();
+        assert_eq!(
+            settings.base_address("gcr.example/static:nonroot"),
+            "distroless://static:nonroot?lock=dir/locks/static:nonroot.lock"
+        );
+        settings.directory = "app".into();
+        assert_eq!(
+            settings.base_address("debian://trixie?lock=deb.lock"),
+            "debian://trixie?lock=app/deb.lock"
         );
     }
 

@@ -176,7 +176,8 @@ fn lookup(
     reader: &mut Reader<'_>,
     program: &dyn Fn(&mut Reader<'_>) -> Option<Option<Arc<Path>>>,
 ) -> Option<Lookup> {
-    let asked = path(reader.bytes()?);
+    // Doubled slashes and dots mean nothing.
+    let asked = path(reader.bytes()?).components().collect();
     let tag = reader.byte()?;
     let end = reader.real_path()?;
     let end = match tag {
@@ -245,6 +246,7 @@ mod tests {
         record.set_mounts(vec!["/proc".into(), "/dev".into()]);
         let led = Led {
             links: vec![b"/lib".to_vec()],
+            passed: Vec::new(),
             end: Place::Found(b"/usr/lib/x\xff".to_vec()),
         };
         for what in [Use::Stat, Use::Read] {
@@ -254,6 +256,7 @@ mod tests {
         }
         let root = Led {
             links: Vec::new(),
+            passed: Vec::new(),
             end: Place::Found(Vec::new()),
         };
         record.keep(Note::Lookup(key(b"/", &root), Uses::of(Use::List)), b"");
@@ -275,8 +278,8 @@ mod tests {
     fn what_is_written_is_read() {
         let trace = Trace::decode(&record().encode()).unwrap();
         expect_test::expect![[r#"
-            Lookup { asked: "/", links: [], end: Found("/"), uses: Uses(256), program: None }
-            Lookup { asked: "/lib/x\xFF", links: ["/lib"], end: Found("/usr/lib/x\xFF"), uses: Uses(516), program: Some("/bin/cat") }
+            Lookup { asked: "/", links: [], end: Found("/"), uses: Uses(512), program: None }
+            Lookup { asked: "/lib/x\xFF", links: ["/lib"], end: Found("/usr/lib/x\xFF"), uses: Uses(1032), program: Some("/bin/cat") }
             Start { program: "/bin/cat", interpreters: ["/ld.so"], by: None, user: Some(7) }
             SocketUse { action: Listen, address: Ip(127.0.0.1:8080), program: Some("/a") }
             Gap { reason: TooMuch, program: None }

@@ -88,7 +88,10 @@ impl Look<'_> {
         uses: Uses,
     ) -> Option<Place> {
         match self.lead(path, start, follow) {
-            Ok(Some((asked, led))) => {
+            Ok(Some((asked, mut led))) => {
+                for directory in led.passed.drain(..) {
+                    self.note_found(directory, Use::Pass);
+                }
                 self.notes.push(Note::Lookup(key(&asked, &led), uses));
                 Some(led.end)
             }
@@ -132,6 +135,22 @@ impl Look<'_> {
         };
         let led = self.resolver.resolve(self.task, &start, path, follow)?;
         Ok(Some((asked, led)))
+    }
+
+    /// Notes what is at a real path, whatever way led there.
+    fn note_found(&mut self, real: Vec<u8>, what: Use) {
+        let asked = if real.is_empty() {
+            b"/".to_vec()
+        } else {
+            real.clone()
+        };
+        let led = Led {
+            links: Vec::new(),
+            passed: Vec::new(),
+            end: Place::Found(real),
+        };
+        self.notes
+            .push(Note::Lookup(key(&asked, &led), Uses::of(what)));
     }
 
     fn root(&self) -> Result<Vec<u8>, Errno> {
@@ -210,17 +229,7 @@ impl Look<'_> {
             root: None,
         };
         if let Ok(Some((real, false))) = self.directory(&start) {
-            let asked = if real.is_empty() {
-                b"/".to_vec()
-            } else {
-                real.clone()
-            };
-            let led = Led {
-                links: Vec::new(),
-                end: Place::Found(real),
-            };
-            let note = Note::Lookup(key(&asked, &led), Uses::of(Use::List));
-            self.notes.push(note);
+            self.note_found(real, Use::List);
         }
     }
 
@@ -238,12 +247,7 @@ impl Look<'_> {
                 let number = self.descriptor(path.directory.unwrap_or(0));
                 let name = self.task.link(&format!("fd/{number}")).unwrap_or_default();
                 if self.resolver.is_same(&name, &self.task.descriptor(number)) {
-                    let led = Led {
-                        links: Vec::new(),
-                        end: Place::Found(name.clone()),
-                    };
-                    let note = Note::Lookup(key(&name, &led), Uses::of(Use::Execute));
-                    self.notes.push(note);
+                    self.note_found(name.clone(), Use::Execute);
                 }
                 (name, self.task.reopen(number))
             }

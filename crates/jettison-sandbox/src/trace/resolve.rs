@@ -42,6 +42,8 @@ pub(super) struct Start {
 pub(super) struct Led {
     /// The links that were followed, each by its own real path.
     pub(super) links: Vec<Vec<u8>>,
+    /// The directories that were left upwards.
+    pub(super) passed: Vec<Vec<u8>>,
     pub(super) end: Place,
 }
 
@@ -109,6 +111,7 @@ impl Resolver {
             },
             pending: VecDeque::new(),
             links: Vec::new(),
+            passed: Vec::new(),
             follow,
         };
         walk.push(path);
@@ -116,7 +119,11 @@ impl Resolver {
         let end = if start.is_gone && is_relative {
             match walk.pending.front() {
                 // The way up is still there.
-                Some(name) if name == b".." => walk.run()?,
+                Some(name) if name == b".." => {
+                    walk.pending.pop_front();
+                    walk.go_up();
+                    walk.run()?
+                }
                 _ => Place::Gone,
             }
         } else {
@@ -124,6 +131,7 @@ impl Resolver {
         };
         Ok(Led {
             links: walk.links,
+            passed: walk.passed,
             end,
         })
     }
@@ -171,6 +179,7 @@ struct Walk<'a> {
     /// The names that are left. One that is `.` is last and says that what is before has to be a directory.
     pending: VecDeque<Vec<u8>>,
     links: Vec<Vec<u8>>,
+    passed: Vec<Vec<u8>>,
     follow: bool,
 }
 
@@ -208,9 +217,9 @@ impl Walk<'_> {
                         Err(Errno::NOENT) => return Ok(Place::Missing(self.real.clone())),
                         Err(error) => return Err(error),
                     }
-                    if name == b".." && self.real != self.root {
-                        let end = self.real.iter().rposition(|byte| *byte == b'/');
-                        self.real.truncate(end.unwrap_or(0));
+                    if name == b".." {
+                        self.passed.push(self.real.clone());
+                        self.go_up();
                     }
                 }
                 name => {
@@ -221,6 +230,13 @@ impl Walk<'_> {
             }
         }
         Ok(Place::Found(std::mem::take(&mut self.real)))
+    }
+
+    fn go_up(&mut self) {
+        if self.real != self.root {
+            let end = self.real.iter().rposition(|byte| *byte == b'/');
+            self.real.truncate(end.unwrap_or(0));
+        }
     }
 
     /// Asks the kernel about all that is left at once.

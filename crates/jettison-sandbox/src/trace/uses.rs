@@ -3,6 +3,8 @@
 /// What a program does with what it looks up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Use {
+    /// Goes through the directory and up again (`..`).
+    Pass,
     /// Makes it the working directory or the root.
     Enter,
     /// Opens it without reading it, as a place to start from (`O_PATH`).
@@ -55,7 +57,8 @@ pub enum Use {
 
 impl Use {
     /// All of them, in their order.
-    pub const ALL: [Use; 24] = [
+    pub const ALL: [Use; 25] = [
+        Use::Pass,
         Use::Enter,
         Use::Refer,
         Use::Stat,
@@ -95,7 +98,8 @@ impl Use {
             | Use::RemoveDirectory
             | Use::MoveFrom
             | Use::MoveTo => true,
-            Use::Enter
+            Use::Pass
+            | Use::Enter
             | Use::Refer
             | Use::Stat
             | Use::Access
@@ -115,6 +119,7 @@ impl Use {
     /// A verb for reports.
     pub const fn verb(self) -> &'static str {
         match self {
+            Use::Pass => "pass",
             Use::Enter => "enter",
             Use::Refer => "refer",
             Use::Stat => "stat",

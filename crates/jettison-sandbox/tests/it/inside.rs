@@ -19,6 +19,9 @@ pub(crate) fn answer(what: &str) -> i32 {
         println!("{}", std::hint::black_box(&eaten).len());
         return 0;
     }
+    if let Some(code) = crate::inside_traces::answer(what) {
+        return code;
+    }
     let errno = match what {
         "keyctl" => call(libc::SYS_keyctl, 0, -3),
         "clone3" => call(libc::SYS_clone3, 0, 0),

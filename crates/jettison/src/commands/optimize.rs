@@ -13,7 +13,7 @@ use jettison_slim::{
 };
 use similar::{ChangeTag, TextDiff};
 
-use crate::bases::SettingsBases;
+use crate::bases::{Outside, SettingsBases};
 use crate::cli::{Global, OptimizeArgs};
 use crate::commands::build_failure::build_failure;
 use crate::commands::{build, probes, world};
@@ -62,7 +62,10 @@ pub(crate) fn run(
         &watcher,
         &inputs.settings,
         &args.input,
-        surroundings.now,
+        Outside {
+            now: surroundings.now,
+            reach: surroundings.reach(inputs.settings.build.ca.as_deref()),
+        },
     )
     .with_registries(&registries);
     let request = OptimizeRequest {
