@@ -203,6 +203,17 @@ impl GapReason {
 }
 
 impl Trace {
+    /// The trace of a run in which nothing but this was looked up, with these mounts. For those who compare traces.
+    pub fn of(lookups: Vec<Lookup>, mut mounts: Vec<PathBuf>) -> Trace {
+        mounts.sort();
+        mounts.dedup();
+        Trace {
+            lookups: merged(lookups),
+            mounts,
+            ..Trace::default()
+        }
+    }
+
     /// Every lookup, sorted by the path that was asked for.
     pub fn lookups(&self) -> &[Lookup] {
         &self.lookups

@@ -52,10 +52,11 @@ pub use crate::structure_test::{
     test_results_junit, wanted_files,
 };
 pub use crate::verify::{
-    Action, Ailment, AilmentKind, Answer, AskError, Comparison, Difference, Ending, ExitKind,
-    FurtherProbes, HttpMessage, HttpRequest, HttpResponse, Ignore, IgnoreParseError, IgnoreRule,
-    Miss, MissKind, Observation, Oracle, Probe, ProbeError, ProbeFile, ProbeInput, ProbeObserver,
-    ProbeOrigin, ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Trail, Verdict,
-    WrittenFile, all_misses, compare, compare_with, default_probes, observe, overall_ailment,
-    suggestion, verdict,
+    Action, Ailment, AilmentKind, Answer, AskError, Aspect, Comparison, Difference, Ending,
+    EntryDifference, EntryKind, ExitKind, FurtherProbes, HttpMessage, HttpRequest, HttpResponse,
+    Ignore, IgnoreParseError, IgnoreRule, ListingDifference, Miss, MissKind, MissReport,
+    MissVerdict, Observation, Oracle, OwnedMiss, Probe, ProbeError, ProbeFile, ProbeInput,
+    ProbeObserver, ProbeOrigin, ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Trail,
+    Verdict, WrittenFile, all_misses, compare, compare_with, default_probes, find_misses, observe,
+    overall_ailment, suggestion, verdict,
 };

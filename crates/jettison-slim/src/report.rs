@@ -85,8 +85,8 @@ pub(crate) mod examples {
 
     use super::*;
     use crate::verify::{
-        Action, Answer, Ending, ExitKind, HttpRequest, HttpResponse, Miss, MissKind, Observation,
-        Probe, ProbeOrigin, Ready, Served, Server, Talk, Trail,
+        Action, Answer, Ending, ExitKind, HttpRequest, HttpResponse, MissKind, Observation,
+        OwnedMiss, Probe, ProbeOrigin, Ready, Served, Server, Talk, Trail,
     };
 
     /// A Go server that lost its toolchain.
@@ -124,9 +124,10 @@ pub(crate) mod examples {
 
     /// A path that was looked up in vain.
     pub(crate) fn missed() -> Trail {
-        Trail::Misses(vec![Miss {
+        Trail::Misses(vec![OwnedMiss {
             path: "/usr/share/zoneinfo/UTC".into(),
             kind: MissKind::Missing,
+            aspects: Vec::new(),
             owner: Some("tzdata".to_owned()),
         }])
     }

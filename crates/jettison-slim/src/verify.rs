@@ -5,6 +5,7 @@ mod compare;
 mod fallback;
 mod http;
 mod ignore;
+mod miss;
 mod observation;
 mod observe;
 mod oracle;
@@ -20,6 +21,10 @@ pub use crate::verify::compare::{Comparison, Difference, compare, compare_with};
 pub use crate::verify::fallback::{default_probes, suggestion};
 pub use crate::verify::http::{Answer, HttpResponse};
 pub use crate::verify::ignore::{Ignore, IgnoreParseError, IgnoreRule};
+pub use crate::verify::miss::{
+    Aspect, EntryDifference, EntryKind, ListingDifference, Miss, MissReport, MissVerdict,
+    find_misses,
+};
 pub use crate::verify::observation::{ExitKind, Observation, Served, WrittenFile};
 pub use crate::verify::observe::{ProbeError, observe};
 pub use crate::verify::oracle::{AskError, FurtherProbes, Oracle, ProbeObserver};
@@ -27,5 +32,5 @@ pub use crate::verify::probe::{
     Action, Ending, HttpMessage, HttpRequest, Probe, ProbeFile, ProbeInput, ProbeOrigin, Ready,
     Server, Setting, Talk, TcpStep,
 };
-pub use crate::verify::trail::{Miss, MissKind, Trail};
+pub use crate::verify::trail::{MissKind, OwnedMiss, Trail};
 pub use crate::verify::verdict::{ProbeOutcome, Verdict, all_misses, overall_ailment, verdict};

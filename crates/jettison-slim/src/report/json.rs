@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::report::{ImageFacts, Report, Verification, VerifiedImage};
-use crate::verify::{Answer, Difference, ExitKind, Miss, ProbeOutcome, Trail, Verdict};
+use crate::verify::{Answer, Difference, ExitKind, OwnedMiss, ProbeOutcome, Trail, Verdict};
 
 /// The version of the format; a new one is not compatible.
 const SCHEMA: u32 = 1;
@@ -233,7 +233,7 @@ fn trail_word(trail: &Trail) -> &'static str {
     }
 }
 
-fn wire_miss(miss: &Miss) -> WireMiss<'_> {
+fn wire_miss(miss: &OwnedMiss) -> WireMiss<'_> {
     WireMiss {
         path: miss.path.to_string_lossy().into_owned(),
         reason: miss.to_string(),

@@ -1,25 +1,20 @@
-//! What a candidate looked up, held against the original's files.
+//! What a candidate looked up, held against the original's files, for people: each miss with its owner and a cure.
 //!
-//! If every path that was looked up in vain is absent in the original as well, every directory that was listed has the same
-//! names there, and every file that was read is the same, then the run was also a run of the original, and could not have
-//! been another: no knowledge of the program is needed. What was built anew, such as a program without debugging symbols, is
-//! another file; then only the answers can be compared.
+//! [`crate::verify::miss`] says what a miss is, and why a run without one is proof. What was built anew, such as a program
+//! without debugging symbols, is another file; then only the answers can be compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
-use jettison_sandbox::{End, Lookup, Trace, Use};
+use jettison_sandbox::Trace;
 
 use crate::rootfs::RootDir;
+use crate::verify::miss::{Aspect, EntryDifference, Miss, find_misses};
 
 /// The most misses that are told of one run.
 const MOST: usize = 20;
-
-/// The largest file that is compared, in bytes.
-const FILE_LIMIT: u64 = 1 << 30;
 
 /// The largest list of a package's files that is read, in bytes.
 const LIST_LIMIT: u64 = 64 << 20;
@@ -39,21 +34,23 @@ pub enum Trail {
         /// The directories.
         directories: Vec<PathBuf>,
         /// The files.
-        files: Vec<Miss>,
+        files: Vec<OwnedMiss>,
     },
     /// These were looked up in vain, at least, and the original has them.
-    Misses(Vec<Miss>),
+    Misses(Vec<OwnedMiss>),
     /// Not everything could be watched; why.
     Incomplete(Vec<String>),
 }
 
 /// A place where the original would have gone another way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Miss {
+pub struct OwnedMiss {
     /// The path that was looked up.
     pub path: PathBuf,
     /// What is wrong with it.
     pub kind: MissKind,
+    /// In what it is different, if it is.
+    pub aspects: Vec<Aspect>,
     /// The Debian package of the original that it belongs to.
     pub owner: Option<String>,
 }
@@ -74,13 +71,13 @@ impl Trail {
     pub fn problem(&self) -> Option<String> {
         match self {
             Trail::NotTraced | Trail::Same | Trail::But { .. } => None,
-            Trail::Misses(misses) => misses.first().map(Miss::to_string),
+            Trail::Misses(misses) => misses.first().map(OwnedMiss::to_string),
             Trail::Incomplete(reasons) => Some(reasons.join(", ")),
         }
     }
 }
 
-impl Miss {
+impl OwnedMiss {
     /// What can be done about it, in one line.
     pub fn cure(&self) -> String {
         let path = self.path.display();
@@ -100,14 +97,18 @@ impl Miss {
     }
 }
 
-impl fmt::Display for Miss {
+impl fmt::Display for OwnedMiss {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             MissKind::Missing => "was looked up in vain, and the original has it",
-            MissKind::Different => "was read, and the original's is different",
+            MissKind::Different => "was looked up, and the original's is different",
             MissKind::Added => "was found, and the original does not have it",
         };
         write!(formatter, "{} {what}", self.path.display())?;
+        if !self.aspects.is_empty() {
+            let words: Vec<&str> = self.aspects.iter().copied().map(word).collect();
+            write!(formatter, " in {}", words.join(", "))?;
+        }
         match &self.owner {
             Some(owner) => write!(formatter, " (package {owner})"),
             None => Ok(()),
@@ -115,13 +116,25 @@ impl fmt::Display for Miss {
     }
 }
 
-/// The files of both images, and what was found out about them.
+fn word(aspect: Aspect) -> &'static str {
+    match aspect {
+        Aspect::Target => "target",
+        Aspect::Mode => "mode",
+        Aspect::Owner => "owner",
+        Aspect::Device => "device",
+        Aspect::Size => "size",
+        Aspect::Content => "content",
+        Aspect::Time => "time",
+        Aspect::Attributes => "attributes",
+        Aspect::Names => "names",
+    }
+}
+
+/// The files of both images.
 #[derive(Debug)]
 pub(super) struct Trails<'r> {
     original: &'r RootDir,
     candidate: &'r RootDir,
-    /// Whether files are the same, by their paths in the candidate.
-    same: Mutex<BTreeMap<PathBuf, bool>>,
     lists: OnceLock<Vec<(String, Vec<u8>)>>,
 }
 
@@ -130,136 +143,65 @@ impl<'r> Trails<'r> {
         Trails {
             original,
             candidate,
-            same: Mutex::default(),
             lists: OnceLock::new(),
         }
     }
 
     /// What `trace`, of a run of the candidate, says.
     pub(super) fn judge(&self, trace: &Trace) -> Trail {
-        let mut misses = BTreeSet::new();
-        let mut directories = BTreeSet::new();
-        for lookup in trace.lookups() {
-            let is_mounted = |path: &Path| trace.mount_of(path).is_some();
-            if is_mounted(&lookup.asked) || lookup.end.path().is_some_and(is_mounted) {
-                continue;
-            }
-            if let Some(kind) = self.miss(lookup) {
-                misses.insert((lookup.asked.clone(), kind));
-            } else if let End::Found(path) = &lookup.end
-                && lookup.uses.contains(Use::List)
-                && !self.has_same_names(path)
-            {
-                directories.insert(path.clone());
-            }
-        }
-        let (missing, files): (Vec<_>, Vec<_>) = misses
+        let report = match find_misses(trace, self.original, self.candidate) {
+            Ok(report) => report,
+            Err(error) => return Trail::Incomplete(vec![error.to_string()]),
+        };
+        let found: BTreeSet<OwnedMiss> = report
+            .misses
+            .iter()
+            .filter(|miss| miss.asked != Path::new(LIBRARY_CACHE))
+            .map(|miss| self.owned(miss))
+            .collect();
+        let (misses, files): (Vec<_>, Vec<_>) = found
             .into_iter()
-            .partition(|(_, kind)| *kind == MissKind::Missing);
-        if !missing.is_empty() {
-            return Trail::Misses(self.owned(missing));
+            .partition(|miss| miss.kind == MissKind::Missing);
+        if !misses.is_empty() {
+            return Trail::Misses(misses.into_iter().take(MOST).collect());
         }
-        if !trace.is_complete() {
-            let reasons: BTreeSet<&str> = trace.gaps().map(|gap| gap.reason.text()).collect();
+        if !report.gaps.is_empty() {
+            let reasons: BTreeSet<&str> = report.gaps.iter().map(|gap| gap.reason.text()).collect();
             return Trail::Incomplete(reasons.into_iter().map(str::to_owned).collect());
         }
-        if directories.is_empty() && files.is_empty() {
+        if report.directories.is_empty() && files.is_empty() {
             return Trail::Same;
         }
+        let directories = report.directories.into_iter();
         Trail::But {
-            directories: directories.into_iter().collect(),
-            files: self.owned(files),
+            directories: directories.map(|listing| listing.path).collect(),
+            files: files.into_iter().take(MOST).collect(),
         }
     }
 
-    fn owned(&self, found: Vec<(PathBuf, MissKind)>) -> Vec<Miss> {
-        found
-            .into_iter()
-            .take(MOST)
-            .map(|(path, kind)| Miss {
-                owner: self.owner(&path),
-                path,
-                kind,
-            })
-            .collect()
-    }
-
-    fn miss(&self, lookup: &Lookup) -> Option<MissKind> {
-        let Lookup {
-            asked, end, uses, ..
-        } = lookup;
-        if asked == Path::new(LIBRARY_CACHE) {
-            return None;
-        }
-        let is_link_meant = uses.contains(Use::ReadLink);
-        let is_in = |root: &RootDir| {
-            root.metadata(asked).is_ok() || (is_link_meant && root.symlink_metadata(asked).is_ok())
+    fn owned(&self, miss: &Miss) -> OwnedMiss {
+        let (kind, aspects) = kind_of(&miss.difference);
+        let path = match kind {
+            MissKind::Missing => miss.asked.clone(),
+            MissKind::Different | MissKind::Added => miss.path.clone(),
         };
-        match end {
-            // What the image has, and the program has removed, is no miss.
-            End::Missing(_) | End::NotDirectory(_) => {
-                (!is_in(self.candidate) && is_in(self.original)).then_some(MissKind::Missing)
-            }
-            End::Found(path) => {
-                // What the program has made itself.
-                if self.candidate.symlink_metadata(path).is_err() || !is_in(self.candidate) {
-                    return None;
-                }
-                if !is_in(self.original) {
-                    return Some(MissKind::Added);
-                }
-                let is_read = [Use::Read, Use::Execute, Use::Interpret]
-                    .iter()
-                    .any(|use_| uses.contains(*use_));
-                (is_read && !self.is_same(asked)).then_some(MissKind::Different)
-            }
-            End::Denied(_) | End::Loop | End::Gone => None,
+        let mut paths = vec![path.clone()];
+        if let Some(found) = &miss.in_original {
+            paths.push(found.real_path.clone());
+            paths.extend(found.chain.iter().cloned());
+        }
+        OwnedMiss {
+            owner: self.owner(&paths),
+            path,
+            kind,
+            aspects,
         }
     }
 
-    /// Whether both have the same there: the same kind, permissions and content.
-    fn is_same(&self, path: &Path) -> bool {
-        let mut same = self.same.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = same.get(path) {
-            return *known;
-        }
-        let (ours, theirs) = (self.original.metadata(path), self.candidate.metadata(path));
-        let is_same = match (ours, theirs) {
-            (Ok(ours), Ok(theirs)) if ours.is_file() && theirs.is_file() => {
-                (ours.mode(), ours.len()) == (theirs.mode(), theirs.len())
-                    && match (
-                        self.original.read(path, FILE_LIMIT),
-                        self.candidate.read(path, FILE_LIMIT),
-                    ) {
-                        (Ok(ours), Ok(theirs)) => ours == theirs,
-                        _ => false,
-                    }
-            }
-            (Ok(ours), Ok(theirs)) => ours.file_type() == theirs.file_type(),
-            _ => false,
-        };
-        same.insert(path.to_owned(), is_same);
-        is_same
-    }
-
-    fn has_same_names(&self, path: &Path) -> bool {
-        let names = |root: &RootDir| {
-            let names = root.list(path).ok()?;
-            Some(names.into_iter().collect::<BTreeSet<_>>())
-        };
-        match names(self.candidate) {
-            // The program has made it.
-            None => true,
-            theirs => theirs == names(self.original),
-        }
-    }
-
-    /// The package of the original that `path`, or what it leads to, belongs to.
-    fn owner(&self, path: &Path) -> Option<String> {
+    /// The package of the original that one of `paths` belongs to.
+    fn owner(&self, paths: &[PathBuf]) -> Option<String> {
         let lists = self.lists.get_or_init(|| lists(self.original));
-        let real = self.original.resolve(path).map(|found| found.real_path);
-        let candidates = [Some(path.to_owned()), real.ok()];
-        candidates.iter().flatten().find_map(|path| {
+        paths.iter().find_map(|path| {
             let bytes = path.as_os_str().as_encoded_bytes();
             // Packages name either side of a merged `/usr`.
             let short = bytes.strip_prefix(b"/usr").unwrap_or(bytes);
@@ -271,6 +213,17 @@ impl<'r> Trails<'r> {
                     .then(|| package.clone())
             })
         })
+    }
+}
+
+fn kind_of(difference: &EntryDifference) -> (MissKind, Vec<Aspect>) {
+    match difference {
+        EntryDifference::Absent { .. } => (MissKind::Missing, Vec::new()),
+        EntryDifference::Added { .. } => (MissKind::Added, Vec::new()),
+        EntryDifference::Kind { .. } | EntryDifference::Below { .. } => {
+            (MissKind::Different, Vec::new())
+        }
+        EntryDifference::Aspects(aspects) => (MissKind::Different, aspects.clone()),
     }
 }
 
@@ -297,38 +250,21 @@ mod tests {
 
     use super::*;
 
-    fn root(files: &[(&str, &str)]) -> (tempfile::TempDir, RootDir) {
-        let directory = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = directory.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        let root = RootDir::open(directory.path()).unwrap();
-        (directory, root)
-    }
-
     #[test]
-    fn files_directories_and_owners_are_compared() {
-        let (_first, original) = root(&[
-            ("lib/a", "1"),
-            ("lib/b", "2"),
-            ("usr/share/zone", "z"),
-            ("var/lib/dpkg/info/tzdata:amd64.list", "/.\n/share/zone\n"),
-        ]);
-        let (_second, candidate) = root(&[("lib/a", "1"), ("lib/b", "3")]);
-        let trails = Trails::new(&original, &candidate);
-        assert!(trails.is_same(Path::new("/lib/a")));
-        assert!(!trails.is_same(Path::new("/lib/b")));
-        assert!(trails.has_same_names(Path::new("/lib")));
-        assert!(!trails.has_same_names(Path::new("/")));
-        assert!(trails.has_same_names(Path::new("/made/by/it")));
-        let owner = trails.owner(Path::new("/usr/share/zone"));
+    fn owners_are_packages_of_the_original() {
+        let directory = tempfile::tempdir().unwrap();
+        let info = directory.path().join("var/lib/dpkg/info");
+        fs::create_dir_all(&info).unwrap();
+        fs::write(info.join("tzdata:amd64.list"), "/.\n/share/zone\n").unwrap();
+        let root = RootDir::open(directory.path()).unwrap();
+        let trails = Trails::new(&root, &root);
+        let owner = trails.owner(&["/nothing".into(), "/usr/share/zone".into()]);
         assert_eq!(owner.as_deref(), Some("tzdata"));
-        assert_eq!(trails.owner(Path::new("/lib/a")), None);
-        let miss = Miss {
+        assert_eq!(trails.owner(&["/lib/a".into()]), None);
+        let mut miss = OwnedMiss {
             path: "/usr/share/zone".into(),
             kind: MissKind::Missing,
+            aspects: Vec::new(),
             owner,
         };
         assert_eq!(
@@ -338,6 +274,12 @@ mod tests {
         assert_eq!(
             miss.cure(),
             "keep the package tzdata, which /usr/share/zone belongs to"
+        );
+        miss.kind = MissKind::Different;
+        miss.aspects = vec![Aspect::Size, Aspect::Content];
+        assert_eq!(
+            miss.to_string(),
+            "/usr/share/zone was looked up, and the original's is different in size, content (package tzdata)"
         );
     }
 }

@@ -7,7 +7,7 @@ use crate::verify::compare::{Comparison, Difference, compare_with};
 use crate::verify::http::Answer;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, ProbeOrigin, Talk};
-use crate::verify::trail::{Miss, Trail};
+use crate::verify::trail::{OwnedMiss, Trail};
 
 /// One probe, run in both images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,12 +205,12 @@ pub fn verdict(outcomes: &[ProbeOutcome]) -> Verdict {
 }
 
 /// What was looked up in vain, in all probes, each path once.
-pub fn all_misses(outcomes: &[ProbeOutcome]) -> Vec<&Miss> {
+pub fn all_misses(outcomes: &[ProbeOutcome]) -> Vec<&OwnedMiss> {
     let misses = outcomes.iter().filter_map(|outcome| match &outcome.trail {
         Trail::Misses(misses) => Some(misses),
         Trail::NotTraced | Trail::Same | Trail::But { .. } | Trail::Incomplete(_) => None,
     });
-    let misses: BTreeSet<&Miss> = misses.flatten().collect();
+    let misses: BTreeSet<&OwnedMiss> = misses.flatten().collect();
     misses.into_iter().collect()
 }
 

@@ -276,7 +276,7 @@ fn what_is_new_in_each_run_is_not_counted() {
         same      sh /app.sh
           not counted, because it is different in each run: 1 line of stdout
         proven but for what follows: both images gave the same answers to 1 probe
-            /app.sh was read, and the original's is different
+            /app.sh was looked up, and the original's is different in size, content
     "#]]
     .assert_eq(&outcome.stdout);
     world.script(

@@ -442,9 +442,10 @@ fn lookups_in_vain_are_no_proof() {
     check(&[good(), directories()], Verdict::ProvenBut);
     let gap = || with(Trail::Incomplete(vec!["x".to_owned()]));
     check(&[good(), directories(), gap()], Verdict::Weak);
-    let miss = Miss {
+    let miss = OwnedMiss {
         path: "/etc/hosts".into(),
         kind: MissKind::Missing,
+        aspects: Vec::new(),
         owner: None,
     };
     let mut own = with(Trail::Misses(vec![miss]));
