@@ -24,6 +24,9 @@
 //! path = "pool/main/g/glibc/libc6_2.41-12_amd64.deb"
 //! size = 2847420                  # in bytes
 //! sha256 = "…"
+//!
+//! [[tool.arm64.amd64]]            # what is run on amd64 to make what arm64 gets; the same keys
+//! name = "openjdk-21-jdk-headless"
 //! ```
 //!
 //! Packages are fetched by what stands here: no index is needed, and nothing at all that is in a cache already. The
@@ -44,6 +47,7 @@ use crate::version::Version;
 
 mod read;
 mod snapshot;
+mod tools;
 
 pub use crate::lock::read::{LockError, parse_lock};
 pub use crate::lock::snapshot::SnapshotArchive;
@@ -61,6 +65,9 @@ pub struct Lock {
     /// The packages by the architecture of the system that they are for.
     // Each is the position of an archive above.
     pub packages: BTreeMap<Architecture, Vec<LockedPackage>>,
+    /// The packages with programs that something is made with, by the architecture of the system that it is for and, if
+    /// that is another, the one where they are run.
+    pub tools: BTreeMap<Architecture, BTreeMap<Architecture, Vec<LockedPackage>>>,
 }
 
 /// A suite as it was when the lock was made.
@@ -148,6 +155,7 @@ impl Universe {
             request: None,
             archives: archives.collect(),
             packages: BTreeMap::from([(self.packages.architecture().clone(), locked)]),
+            tools: BTreeMap::new(),
         }
     }
 }
@@ -171,7 +179,12 @@ impl Lock {
             request: self.request,
             archives: other.archives,
             packages: other.packages,
+            tools: other.tools,
         };
+        let tools = self.tools.into_iter();
+        let tools = tools
+            .filter(|(of, _)| !joined.packages.contains_key(of))
+            .collect();
         for (architecture, packages) in self.packages {
             if joined.packages.contains_key(&architecture) {
                 continue;
@@ -186,7 +199,7 @@ impl Lock {
             let moved = moved.collect();
             joined.packages.insert(architecture, moved);
         }
-        joined
+        joined.with_moved_tools(tools, &self.archives)
     }
 
     fn place_of(&mut self, archive: &LockedArchive) -> usize {
@@ -288,7 +301,7 @@ impl fmt::Display for Lock {
                 package.write(formatter, architecture)?;
             }
         }
-        Ok(())
+        self.write_tools(formatter)
     }
 }
 

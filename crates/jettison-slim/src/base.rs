@@ -8,15 +8,18 @@ mod contents;
 mod distroless;
 mod family;
 mod generate;
+mod host_tools;
 mod levels;
 mod link;
 mod name;
 mod platform;
+mod program;
 mod recipe;
 mod slices;
 mod source;
 mod steps;
 mod system;
+mod tools;
 mod unpack;
 mod unpacked;
 
@@ -32,8 +35,11 @@ pub use crate::base::distroless::{
 pub use crate::base::family::{
     DistrolessBase, DistrolessNameError, DistrolessVariant, Levels, Recipes, codename,
 };
+pub use crate::base::host_tools::{Making, host_tools};
 pub use crate::base::levels::choose_packages;
-pub use crate::base::link::{LinkError, LinkRequest, ModuleReason, NeededModules, needed_modules};
+pub use crate::base::link::{
+    LinkError, LinkRequest, ModuleReason, NamedClass, NeededModules, needed_modules,
+};
 pub use crate::base::name::{base_reference, distroless_reference};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{
@@ -42,3 +48,4 @@ pub use crate::base::recipe::{
 };
 pub use crate::base::slices::Slice;
 pub use crate::base::source::{DebianBase, DebianBaseError, DebianVariant};
+pub use crate::base::tools::{ToolError, Workshop};

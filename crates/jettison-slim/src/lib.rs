@@ -20,11 +20,12 @@ pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, ByteCodeRequest, DebianBase, DebianBaseError,
     DebianVariant, DistrolessBase, DistrolessError, DistrolessImage, DistrolessNameError,
     DistrolessRequest, DistrolessVariant, Downloads, FileFact, Generator, Levels, LinkError,
-    LinkRequest, LocalPackage, ModuleReason, NeededModules, PackageFacts, Recipe, RecipeContent,
-    RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart, RecipeUser, Recipes,
-    SecurityFixes, Slice, SliceFacts, assemble, assemble_distroless, base_reference, base_request,
-    choose_base, choose_packages, codename, debian_architecture, distroless_reference,
-    is_module_name, needed_modules, security_fixes,
+    LinkRequest, LocalPackage, Making, ModuleReason, NamedClass, NeededModules, PackageFacts,
+    Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,
+    RecipeUser, Recipes, SecurityFixes, Slice, SliceFacts, ToolError, Workshop, assemble,
+    assemble_distroless, base_reference, base_request, choose_base, choose_packages, codename,
+    debian_architecture, distroless_reference, host_tools, is_module_name, needed_modules,
+    security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,

@@ -18,8 +18,8 @@ use jettison_oci::{Image, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
     DebianBase, DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels,
-    LocalPackage, Recipes, SecurityFixes, assemble_distroless, base_reference, choose_packages,
-    codename, distroless_reference, security_fixes,
+    LocalPackage, RecipeLink, Recipes, SecurityFixes, assemble_distroless, base_reference,
+    choose_packages, codename, distroless_reference, security_fixes,
 };
 
 pub(crate) use crate::family::debian::debian_wanted;
@@ -188,22 +188,13 @@ impl Family<'_> {
         let universe = self.universe(suite_of(request.levels)?, &request.architecture)?;
         let chosen = choose_packages(&universe.packages, request.levels)?;
         let packages: Vec<_> = chosen.iter().map(|chosen| chosen.package).collect();
-        Ok(universe.lock(&packages).for_request(digest(request.levels)))
+        let lock = universe.lock(&packages);
+        self.with_tools(request, lock.for_request(digest(request.levels)))
     }
 
     /// What the file at `path` says about the request.
     pub(crate) fn locked(request: &FamilyRequest<'_>, path: &Path) -> Result<Locked, BoxError> {
         locked(&request.wanted(), path)
-    }
-
-    /// The lock's packages. What is in the cache is not fetched.
-    fn packages(
-        &self,
-        request: &FamilyRequest<'_>,
-        lock: &Lock,
-    ) -> Result<Vec<LocalPackage>, BoxError> {
-        let wanted = lock.packages(&request.architecture).unwrap_or_default();
-        self.local(lock, wanted)
     }
 
     /// Assembles the base of the lock's packages. What is in the cache is not fetched.
@@ -212,9 +203,19 @@ impl Family<'_> {
         request: &FamilyRequest<'_>,
         lock: &Lock,
     ) -> Result<DistrolessImage, BoxError> {
-        let packages = self.packages(request, lock)?;
-        let linked = self.linked(request, &packages)?;
-        let compiled = self.compiled(request, &packages)?;
+        // It may have been made on a host of another architecture.
+        let lock = &self.with_tools(request, lock.clone())?;
+        let packages = lock.packages(&request.architecture).unwrap_or_default();
+        // What something is made with is fetched when that is to be made.
+        let tools = request.levels.link().map(RecipeLink::tools_package);
+        let wanted: Vec<LockedPackage> = packages
+            .iter()
+            .filter(|package| tools.as_ref() != Some(&package.name))
+            .cloned()
+            .collect();
+        let packages = self.local(lock, &wanted)?;
+        let linked = self.linked(request, lock)?;
+        let compiled = self.compiled(request, lock)?;
         self.task("put the base together", || {
             let request = DistrolessRequest {
                 title: &request.title,

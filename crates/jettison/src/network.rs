@@ -257,13 +257,16 @@ impl DownloadCache<'_> {
 
 /// No archive has the package.
 #[derive(Debug, thiserror::Error)]
-#[error("{url} does not exist{}", also(.elsewhere))]
+#[error("{url} does not exist{}{WHAT_TO_DO}", also(.elsewhere))]
 pub(crate) struct Gone {
     /// Where it should be.
     url: String,
     /// Where else it was asked for.
     elsewhere: Vec<String>,
 }
+
+/// What is said of a package that is gone.
+const WHAT_TO_DO: &str = ": newer packages may have taken its place (`jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones)";
 
 /// The other addresses, in words.
 fn also(elsewhere: &[String]) -> String {
@@ -366,7 +369,9 @@ mod tests {
         );
         check(
             None,
-            expect_test::expect!["http://archive.example/pool/a.deb does not exist"],
+            expect_test::expect![
+                "http://archive.example/pool/a.deb does not exist: newer packages may have taken its place (`jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones)"
+            ],
         );
     }
 
@@ -378,10 +383,7 @@ mod tests {
         let name = Sha256::of(b"bytes").to_string();
         let path = dir.path().join("downloads/sha256").join(name);
         fs::write(&path, "tytes").unwrap();
-        assert_eq!(
-            outcome(dir.path(), None),
-            "http://archive.example/pool/a.deb does not exist"
-        );
+        assert!(outcome(dir.path(), None).contains("a.deb does not exist"));
         assert_eq!(outcome(dir.path(), Some(b"bytes")), "bytes");
     }
 }

@@ -42,8 +42,13 @@ struct File {
     #[serde(default)]
     archive: Vec<Archive>,
     #[serde(default)]
-    package: BTreeMap<Spanned<String>, Vec<Spanned<Package>>>,
+    package: Tables,
+    #[serde(default)]
+    tool: BTreeMap<Spanned<String>, Tables>,
 }
+
+/// Packages by their architecture.
+type Tables = BTreeMap<Spanned<String>, Vec<Spanned<Package>>>;
 
 #[derive(Deserialize)]
 struct Versioned {
@@ -110,6 +115,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
         request,
         archive,
         package,
+        tool,
     } = toml::from_str(text).map_err(fault)?;
     let request = match request {
         Some(request) => Some(parsed(&request)?),
@@ -119,17 +125,32 @@ fn read(text: &str) -> Result<Lock, Fault> {
         .into_iter()
         .map(read_archive)
         .collect::<Result<_, _>>()?;
-    let mut packages = BTreeMap::new();
-    for (architecture, of_architecture) in package {
-        let architecture: Architecture = parsed(&architecture)?;
-        let read = read_packages(&architecture, of_architecture, archives.len())?;
-        packages.insert(architecture, read);
+    let packages = read_tables(package, archives.len())?;
+    let mut tools = BTreeMap::new();
+    for (architecture, of_architecture) in tool {
+        let read = read_tables(of_architecture, archives.len())?;
+        tools.insert(parsed(&architecture)?, read);
     }
     Ok(Lock {
         request,
         archives,
         packages,
+        tools,
     })
+}
+
+/// Packages by their architecture.
+fn read_tables(
+    tables: Tables,
+    archives: usize,
+) -> Result<BTreeMap<Architecture, Vec<LockedPackage>>, Fault> {
+    let mut packages = BTreeMap::new();
+    for (architecture, of_architecture) in tables {
+        let architecture: Architecture = parsed(&architecture)?;
+        let read = read_packages(&architecture, of_architecture, archives)?;
+        packages.insert(architecture, read);
+    }
+    Ok(packages)
 }
 
 /// The value that a text stands for.

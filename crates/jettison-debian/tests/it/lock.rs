@@ -321,3 +321,36 @@ fn what_is_wrong_with_a_package_of_a_lock_is_told_with_its_line() {
         expect!["cannot read jettison.lock, line 11: missing field `path`"],
     );
 }
+
+#[test]
+fn a_lock_says_what_is_run_elsewhere_to_make_what_an_architecture_gets() {
+    let [amd64, arm64] = ["amd64", "arm64"].map(|name| name.parse().unwrap());
+    let mut target = lock();
+    let mut packages = target.packages.remove(&amd64).unwrap();
+    packages[0].architecture = arm64.clone();
+    target.packages.insert(arm64.clone(), packages);
+    let mut tools = lock();
+    tools.archives[0].suite = "other".to_owned();
+    let with_tools = target.with_tools(&arm64, tools);
+    let text = with_tools.to_string();
+    assert!(
+        text.contains("\n[[tool.arm64.amd64]]\nname = \"a\"\n"),
+        "{text}"
+    );
+    assert_eq!(parse_lock("jettison.lock", &text).as_ref(), Ok(&with_tools));
+    let found = with_tools.tools(&arm64, &amd64).unwrap();
+    assert!(found.iter().all(|package| package.archive == 1));
+    assert_eq!(
+        with_tools.tools(&arm64, &arm64),
+        with_tools.packages(&arm64)
+    );
+    assert_eq!(with_tools.tools(&amd64, &arm64), None);
+    // What is for another architecture has nothing to do with them, and newer packages need newer tools.
+    let joined = with_tools.clone().joined(lock());
+    assert!(joined.tools(&arm64, &amd64).is_some());
+    let mut newer = lock();
+    let packages = newer.packages.remove(&amd64).unwrap();
+    newer.packages.insert(arm64.clone(), packages);
+    let joined = with_tools.joined(newer);
+    assert_eq!(joined.tools(&arm64, &amd64), None);
+}

@@ -19,10 +19,10 @@ use jettison_oci::{
     RootFs, RunConfig, StoreError, write_layer,
 };
 use jettison_sandbox::{
-    IdMapKind, Input, KernelDirectories, MissingCwd, Mount, MountKind, Network, OutputMode,
-    Resources, Rootfs, Sandbox, SandboxError, Security, Status, Terminal, Tracing, Upper, User,
+    IdMapKind, Mount, MountKind, OutputMode, Rootfs, SandboxError, Status, Upper,
 };
 
+use crate::base::program::{Program, last_lines};
 use crate::base::source::{DebianBase, DebianVariant};
 use crate::base::system::{after_dpkg, before_dpkg, clamp_times, merge_usr};
 use crate::base::unpack::unpack;
@@ -286,6 +286,8 @@ fn install(
 }
 
 const ARCHIVES: &str = "/var/cache/apt/archives";
+/// How many lines of dpkg's output an error shows.
+const SHOWN: usize = 30;
 
 /// Lets the new system's dpkg install its own packages, maintainer scripts and all.
 fn run_dpkg(
@@ -317,15 +319,7 @@ fn run_dpkg(
     }
     // Scripts that write the time write this one (https://reproducible-builds.org/docs/source-date-epoch/).
     let date = date.to_string();
-    let variables = [
-        ("SOURCE_DATE_EPOCH", date.as_str()),
-        ("PATH", DEFAULT_PATH),
-        ("HOME", "/root"),
-        ("LC_ALL", "C.UTF-8"),
-        ("DEBIAN_FRONTEND", "noninteractive"),
-        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
-    ];
-    let sandbox = Sandbox {
+    let program = Program {
         rootfs: Rootfs {
             lowers: Vec::new(),
             upper: Some(Upper {
@@ -335,56 +329,26 @@ fn run_dpkg(
         },
         mounts,
         argv,
-        env: variables
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .to_vec(),
-        cwd: PathBuf::from("/"),
-        missing_cwd: MissingCwd::Refused,
-        user: User {
-            uid: 0,
-            gid: 0,
-            groups: Vec::new(),
-        },
-        hostname: "debian".to_string(),
-        network: Network::None,
-        stdin: Input::Null,
+        env: &[
+            ("SOURCE_DATE_EPOCH", date.as_str()),
+            ("PATH", DEFAULT_PATH),
+            ("HOME", "/root"),
+            ("LC_ALL", "C.UTF-8"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        ],
+        cwd: "/",
         output: OutputMode::PipedMerged,
-        terminal: Terminal::None,
-        time_limit: None,
-        read_only: false,
-        security: Security::Confined,
-        ulimits: Vec::new(),
-        shm_size: None,
-        resources: Resources::UNLIMITED,
-        kernel_directories: KernelDirectories::Removed,
-        tracing: Tracing::Off,
     };
-    let mut child = sandbox
-        .spawn(engine.entered)
+    let output = program
+        .run(engine.entered)
         .map_err(AssembleError::Sandbox)?;
-    let mut output = Vec::new();
-    if let Some(mut pipe) = child.stdout() {
-        io::copy(&mut pipe, &mut output).map_err(|source| AssembleError::Io {
-            action: "read the output of",
-            path: PathBuf::from("dpkg"),
-            source,
-        })?;
-    }
-    let exit = child.wait().map_err(AssembleError::Sandbox)?;
-    match exit.status {
+    match output.exit.status {
         Status::Code(0) => Ok(()),
-        other => Err(dpkg_error(other, &output)),
-    }
-}
-
-/// How dpkg ended, with the last lines of what it said.
-fn dpkg_error(status: Status, output: &[u8]) -> AssembleError {
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<&str> = text.lines().collect();
-    let end = lines[lines.len().saturating_sub(30)..].join("\n");
-    AssembleError::Dpkg {
-        outcome: format!("{status:?}"),
-        output: end,
+        other => Err(AssembleError::Dpkg {
+            outcome: format!("{other:?}"),
+            output: last_lines(&output.stdout, SHOWN),
+        }),
     }
 }
 

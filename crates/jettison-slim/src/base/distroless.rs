@@ -20,7 +20,7 @@ pub use crate::base::distroless::facts::{DistrolessImage, FileFact, PackageFacts
 
 use crate::base::byte_code::source_of;
 use crate::base::contents::{Content, Contents, Node, NodeKind};
-use crate::base::distroless::facts::{files_of, with_versions};
+use crate::base::distroless::facts::{linked_slices, with_versions};
 use crate::base::distroless::packages::unpack_all;
 use crate::base::family::Levels;
 use crate::base::generate::is_certificate;
@@ -219,12 +219,8 @@ impl<'a> Work<'a> {
                 problem: "it is gone from `downloads/unpacked`".to_string(),
             })?;
         if let Some((_, package)) = unpacked.get_mut(link.runtime_package().as_str()) {
-            let (before, after) = (files_of(package), files_of(&linked));
-            let facts = SliceFacts {
-                files: before.files.saturating_sub(after.files),
-                bytes: before.bytes.saturating_sub(after.bytes),
-            };
-            self.left_out.insert("java-modules".to_string(), facts);
+            self.left_out
+                .extend(linked_slices(package, &linked, &self.slices));
             let kept: BTreeSet<&str> = linked.entries.iter().map(|e| e.path.as_str()).collect();
             self.not_linked = package
                 .entries

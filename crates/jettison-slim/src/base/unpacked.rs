@@ -4,10 +4,12 @@
 //! <directory>/<SHA-256 of the .deb>.data    the contents of its files, one behind the other
 //! <directory>/<SHA-256 of the .deb>.json    the digest of the rest, a line feed, and what is where
 //! <directory>/java-<key>.{data,json}        the same of a Java runtime that was linked in place of a package's
+//! <directory>/python-<key>.{data,json}      the same of compiled modules
 //! ```
 //!
 //! Both appear by rename, the second last. What is read of the data is checked again ([`StoredFile::open`]).
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -41,6 +43,8 @@ pub(super) struct Unpacked {
     pub(super) entries: Vec<UnpackedEntry>,
     /// Their contents.
     pub(super) data: Arc<File>,
+    /// Of what was made: how many bytes slices saved.
+    pub(super) saved: BTreeMap<String, u64>,
 }
 
 /// A file of a package.
@@ -85,6 +89,8 @@ struct Index {
     version: u32,
     control: String,
     entries: Vec<UnpackedEntry>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    saved: BTreeMap<String, u64>,
 }
 
 /// Where packages are kept.
@@ -118,6 +124,7 @@ impl UnpackedPackages<'_> {
             control: index.control,
             entries: index.entries,
             data: Arc::new(data),
+            saved: index.saved,
         })
     }
 
@@ -159,6 +166,7 @@ impl UnpackedPackages<'_> {
             version: VERSION,
             control,
             entries,
+            saved: BTreeMap::new(),
         };
         let data = self
             .keep(stem, data, &index)
@@ -167,6 +175,7 @@ impl UnpackedPackages<'_> {
             control: index.control,
             entries: index.entries,
             data: Arc::new(data),
+            saved: index.saved,
         })
     }
 
@@ -179,18 +188,19 @@ impl UnpackedPackages<'_> {
         })
     }
 
-    /// Keeps what was made in place of a package under the name `stem`.
+    /// Keeps what was made in place of a package under the name `stem`, and how much slices saved of it.
     pub(super) fn keep_made(
         &self,
         stem: &str,
         control: String,
         entries: Vec<UnpackedEntry>,
-        made: MadeData,
+        (made, saved): (MadeData, BTreeMap<String, u64>),
     ) -> io::Result<()> {
         let index = Index {
             version: VERSION,
             control,
             entries,
+            saved,
         };
         self.keep(stem, made.data, &index).map(drop)
     }

@@ -139,6 +139,9 @@ pub(crate) struct BaseJavaArgs {
     /// For a user without privileges
     #[arg(long)]
     pub(crate) nonroot: bool,
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
     /// Do not leave this slice out of packages; `all` keeps everything
     #[arg(long = "keep", value_name = "SLICE")]
     pub(crate) keep: Vec<String>,

@@ -24,7 +24,6 @@ use crate::cli::{BaseArgs, BaseChoice, BaseCommand, Global};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, FamilyRequest, split_lock};
-use crate::network::Gone;
 use crate::output::Output;
 use crate::progress::Notes;
 use crate::remote::Reach;
@@ -265,9 +264,5 @@ impl Place {
 
 /// A failure to assemble a base.
 fn failure(title: &str, error: &BoxError) -> Failure {
-    let failure = Failure::user(format!("cannot assemble {title}")).because(error.as_ref());
-    if error.is::<Gone>() {
-        return failure.hint("newer packages have taken its place: `jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones");
-    }
-    failure
+    Failure::user(format!("cannot assemble {title}")).because(error.as_ref())
 }

@@ -78,8 +78,7 @@ fn a_package_that_the_archive_has_no_more_is_in_its_snapshots() {
         exit: 2
         --- stderr ---
         error: cannot assemble distroless://hello-debian13
-          cause: http://127.0.0.1:[PORT]/debian/pool/main/h/hello/hello_1_all.deb does not exist
-        hint: newer packages have taken its place: `jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones
+          cause: http://127.0.0.1:[PORT]/debian/pool/main/h/hello/hello_1_all.deb does not exist: newer packages may have taken its place (`jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones)
     "#]]
     .assert_eq(&build(&scratch, &[]).to_string());
     let settings = format!("[debian]\nsnapshot = \"{}\"\n", server.url(""));

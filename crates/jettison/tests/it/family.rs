@@ -34,10 +34,10 @@ pub(crate) const FAMILY: [(&str, u64); 21] = [
     ("java-minimal-debian13", 63_500_000),
     ("java21-debian13", 150_000_000),
     ("java25-minimal-debian13", 66_500_000),
-    ("java25-debian13", 271_700_000),
+    ("java25-debian13", 150_000_000),
     ("python3-debian13", 59_700_000),
     ("nodejs20-debian13", 132_700_000),
-    ("java11-debian11", 210_100_000),
+    ("java11-debian11", 150_000_000),
 ];
 
 const STATUS: &str = "var/lib/dpkg/status.d";

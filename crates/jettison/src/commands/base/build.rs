@@ -139,7 +139,13 @@ pub(super) fn lock(family: &Family<'_>, chosen: &Chosen) -> Result<Lock, Failure
         return family.resolve(&request).map_err(failed);
     };
     match Family::locked(&request, path).map_err(failed)? {
-        Locked::Found(lock) => Ok(lock),
+        Locked::Found(lock) => {
+            let all = family.with_tools(&request, lock.clone()).map_err(failed)?;
+            if all != lock {
+                write_lock(path, &all).map_err(failed)?;
+            }
+            Ok(all)
+        }
         Locked::Stale(_) => {
             let text = format!("{} is not for {}", path.display(), chosen.title);
             Err(Failure::no(text)

@@ -12,10 +12,11 @@ use crate::cli::{BaseChoice, BaseDiffArgs, Global};
 use crate::commands::base::build::lock;
 use crate::commands::base::moves::{Moves, Versions, versions};
 use crate::commands::base::{
-    BoxError, Chosen, Place, architecture, failure, is_recipe_file, settings,
+    BoxError, Chosen, DebianChosen, Place, Target, architecture, failure, is_recipe_file, settings,
 };
 use crate::commands::lookup::{find, look_up};
 use crate::failure::Failure;
+use crate::family::{Family, Locked, debian_wanted, locked};
 use crate::output::{Look, Output};
 use crate::progress::{Progress, Reasons};
 use crate::surroundings::Surroundings;
@@ -101,9 +102,20 @@ impl Side {
             lock: None,
             ca: None,
         };
-        let chosen = Chosen::new(&choice, &place.settings, "`base diff`")?;
-        let lock = lock(&place.family(args.archive.as_deref(), progress), &chosen)?;
-        Side::of_lock(text, args, lock, of_recipe(&chosen))
+        let family = place.family(args.archive.as_deref(), progress);
+        let target = Target::new(&choice, &place.settings).map_err(|failure| {
+            failure.hint("there is no image of that name in the store either")
+        })?;
+        match target {
+            Target::Distroless(chosen) => {
+                let lock = lock(&family, &chosen)?;
+                Side::of_lock(text, args, lock, of_recipe(&chosen))
+            }
+            Target::Debian(debian) => {
+                let lock = debian_lock(&family, args, &debian)?;
+                Side::of_lock(text, args, lock, BTreeMap::new())
+            }
+        }
     }
 
     fn of_lock(
@@ -175,6 +187,28 @@ impl Side {
             (before != after).then(|| format!("{key}: {before} -> {after}"))
         };
         keys.into_iter().filter_map(line).collect()
+    }
+}
+
+/// The packages of the lock file, or the newest.
+fn debian_lock(
+    family: &Family<'_>,
+    args: &BaseDiffArgs,
+    debian: &DebianChosen,
+) -> Result<Lock, Failure> {
+    let architecture = architecture(args.platform.as_deref())?;
+    let failed = |error: BoxError| failure(&debian.title, &error);
+    let Some(path) = &debian.lock else {
+        let newest = family.resolve_debian(&debian.base, &architecture);
+        return newest.map_err(failed);
+    };
+    let wanted = debian_wanted(&debian.base, &debian.title, &architecture);
+    match locked(&wanted, path).map_err(failed)? {
+        Locked::Found(lock) => Ok(lock),
+        Locked::Missing(_) | Locked::Stale(_) => {
+            let text = format!("{} is not the lock of {}", path.display(), debian.title);
+            Err(Failure::no(text).hint("`jettison base update` with the same name writes it anew"))
+        }
     }
 }
 

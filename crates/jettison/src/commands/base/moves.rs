@@ -88,3 +88,49 @@ fn described(fixes: &SecurityFixes, old: &Version) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn a_fix_is_one_if_the_older_version_was_the_ground_for_the_newer() {
+        let versions = |list: &[(&str, &str)]| -> Versions {
+            let version =
+                |(name, version): &(&str, &str)| ((*name).to_string(), version.parse().unwrap());
+            list.iter().map(version).collect()
+        };
+        let before = versions(&[
+            ("a", "1"),
+            ("b", "1"),
+            ("c", "1"),
+            ("old", "1"),
+            ("same", "1"),
+        ]);
+        let after = versions(&[
+            ("a", "2"),
+            ("b", "2"),
+            ("c", "2"),
+            ("new", "1"),
+            ("same", "1"),
+        ]);
+        let fixes = |is_successor, names: &[&str]| SecurityFixes {
+            names: names.iter().map(ToString::to_string).collect(),
+            is_successor,
+        };
+        let fixes = BTreeMap::from([
+            ("a".to_string(), fixes(true, &["CVE-2026-1", "CVE-2026-2"])),
+            ("b".to_string(), fixes(false, &["CVE-2026-1"])),
+            ("c".to_string(), fixes(false, &[])),
+        ]);
+        let lines = Moves::between(&before, &after).lines(&fixes);
+        expect![[r"
+            a 1 -> 2 fixes CVE-2026-1, CVE-2026-2
+            b 1 -> 2; its changelog does not know 1, which may have mended, too: CVE-2026-1
+            c 1 -> 2
+            new 1 is new
+            old 1 is gone"]]
+        .assert_eq(&lines.join("\n"));
+    }
+}

@@ -97,6 +97,11 @@ fn update(
         // What it has for other architectures is for something else, too.
         Locked::Stale(lock) => (Some(lock), false),
     };
+    if !is_kept {
+        let path = path.display();
+        let text = format!("{path} was made for other packages than those of {title}");
+        output.note(Look::Note, &text);
+    }
     let known = old.iter().flat_map(|lock| lock.packages.keys().cloned());
     let mut architectures: Vec<Architecture> = known.collect();
     if args.platform.is_some() || architectures.is_empty() {

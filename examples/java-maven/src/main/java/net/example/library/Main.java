@@ -22,7 +22,7 @@ public final class Main {
         server.createContext("/", new Pages(catalogue)::answer);
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> server.stop(0)));
+        System.out.println("the library opens on port " + port + " with " + catalogue.size() + " books");
         server.start();
-        System.out.println("the library is open on port " + port + " with " + catalogue.size() + " books");
     }
 }
