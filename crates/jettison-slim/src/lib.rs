@@ -55,8 +55,9 @@ pub use crate::structure_test::{
 pub use crate::verify::{
     Action, Ailment, AilmentKind, Answer, AskError, Aspect, Comparison, Difference, Ending,
     EntryDifference, EntryKind, ExitKind, FurtherProbes, HttpMessage, HttpRequest, HttpResponse,
-    Ignore, IgnoreParseError, IgnoreRule, ListingDifference, Miss, MissReport, MissVerdict,
-    Observation, Oracle, Probe, ProbeError, ProbeFile, ProbeInput, ProbeObserver, ProbeOrigin,
-    ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Verdict, WrittenFile, compare,
-    compare_with, default_probes, find_misses, observe, overall_ailment, suggestion, verdict,
+    Ignore, IgnoreParseError, IgnoreRule, ListingDifference, Miss, MissKind, MissReport,
+    MissVerdict, Observation, Oracle, OwnedMiss, Probe, ProbeError, ProbeFile, ProbeInput,
+    ProbeObserver, ProbeOrigin, ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Trail,
+    Verdict, WrittenFile, all_misses, compare, compare_with, default_probes, find_misses, observe,
+    overall_ailment, suggestion, verdict,
 };

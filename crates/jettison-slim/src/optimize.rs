@@ -17,7 +17,7 @@ use crate::report::{ImageFacts, Report};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::{
     Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, ProbeOutcome, Verdict,
-    overall_ailment, verdict,
+    all_misses, overall_ailment, verdict,
 };
 
 /// What to optimize, and how to compare.
@@ -197,8 +197,11 @@ impl Run<'_> {
             result.report.verdict = Verdict::Failed;
             return Ok(Some(ailment.to_string()));
         }
-        if result.report.verdict == Verdict::Failed {
-            return Ok(Some(failure(&result.report.outcomes)));
+        match result.report.verdict {
+            Verdict::Proven | Verdict::ProvenBut | Verdict::Weak => {}
+            Verdict::Missed | Verdict::Failed => {
+                return Ok(Some(failure(&result.report.outcomes)));
+            }
         }
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&small, self.request.optimized_name, rebuild_time)?;
@@ -273,10 +276,11 @@ fn failure(outcomes: &[ProbeOutcome]) -> String {
     if outcomes.is_empty() {
         return "nothing was tried, so nothing is known".to_string();
     }
-    let reasons: Vec<String> = outcomes
-        .iter()
-        .filter_map(|outcome| Some(format!("{}: {}", outcome.probe.name, outcome.problem()?)))
-        .collect();
+    let reason =
+        |outcome: &ProbeOutcome| Some(format!("{}: {}", outcome.probe.name, outcome.problem()?));
+    let mut reasons: Vec<String> = outcomes.iter().filter_map(reason).collect();
+    let misses = all_misses(outcomes).into_iter();
+    reasons.extend(misses.map(|miss| format!("{miss}: {}", miss.cure())));
     reasons.join("; ")
 }
 

@@ -85,8 +85,8 @@ pub(crate) mod examples {
 
     use super::*;
     use crate::verify::{
-        Action, Answer, Ending, ExitKind, HttpRequest, HttpResponse, Observation, Probe,
-        ProbeOrigin, Ready, Served, Server, Talk,
+        Action, Answer, Ending, ExitKind, HttpRequest, HttpResponse, MissKind, Observation,
+        OwnedMiss, Probe, ProbeOrigin, Ready, Served, Server, Talk, Trail,
     };
 
     /// A Go server that lost its toolchain.
@@ -112,11 +112,24 @@ pub(crate) mod examples {
             verdict: Verdict::Failed,
             original: image("a"),
             candidate: image("b"),
-            outcomes: vec![served()],
+            outcomes: vec![ProbeOutcome {
+                trail: missed(),
+                ..served()
+            }],
             left_out: vec!["argument --help".to_owned()],
             suggestion: None,
             notes: Vec::new(),
         }
+    }
+
+    /// A path that was looked up in vain.
+    pub(crate) fn missed() -> Trail {
+        Trail::Misses(vec![OwnedMiss {
+            path: "/usr/share/zoneinfo/UTC".into(),
+            kind: MissKind::Missing,
+            aspects: Vec::new(),
+            owner: Some("tzdata".to_owned()),
+        }])
     }
 
     /// A server that answers twice, and once something else.

@@ -12,6 +12,7 @@ mod oracle;
 mod own;
 mod probe;
 mod serve;
+mod trail;
 mod verdict;
 
 pub use crate::verify::ailment::{Ailment, AilmentKind};
@@ -31,4 +32,5 @@ pub use crate::verify::probe::{
     Action, Ending, HttpMessage, HttpRequest, Probe, ProbeFile, ProbeInput, ProbeOrigin, Ready,
     Server, Setting, Talk, TcpStep,
 };
-pub use crate::verify::verdict::{ProbeOutcome, Verdict, overall_ailment, verdict};
+pub use crate::verify::trail::{MissKind, OwnedMiss, Trail};
+pub use crate::verify::verdict::{ProbeOutcome, Verdict, all_misses, overall_ailment, verdict};

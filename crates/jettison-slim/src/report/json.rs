@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::report::{ImageFacts, Report, Verification, VerifiedImage};
-use crate::verify::{Answer, Difference, ExitKind, ProbeOutcome, Verdict};
+use crate::verify::{Answer, Difference, ExitKind, OwnedMiss, ProbeOutcome, Trail, Verdict};
 
 /// The version of the format; a new one is not compatible.
 const SCHEMA: u32 = 1;
@@ -75,6 +75,19 @@ struct WireProbe<'a> {
     differences: Vec<String>,
     volatile: &'a [String],
     unmet: &'a [String],
+    lookups: &'static str,
+    misses: Vec<WireMiss<'a>>,
+    directories: Vec<String>,
+    other_files: Vec<WireMiss<'a>>,
+    gaps: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireMiss<'a> {
+    path: String,
+    reason: String,
+    owner: Option<&'a str>,
+    cure: String,
 }
 
 #[derive(Serialize)]
@@ -122,7 +135,9 @@ fn written(wire: &impl Serialize) -> String {
 fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Proven => "proven",
+        Verdict::ProvenBut => "proven-but",
         Verdict::Weak => "weak",
+        Verdict::Missed => "not-proven",
         Verdict::Failed => "failed",
     }
 }
@@ -188,6 +203,42 @@ fn wire_probe(outcome: &ProbeOutcome) -> WireProbe<'_> {
             .collect(),
         volatile: &outcome.volatile,
         unmet: &outcome.unmet,
+        lookups: trail_word(&outcome.trail),
+        misses: match &outcome.trail {
+            Trail::Misses(misses) => misses.iter().map(wire_miss).collect(),
+            _ => Vec::new(),
+        },
+        directories: match &outcome.trail {
+            Trail::But { directories, .. } => texts(directories),
+            _ => Vec::new(),
+        },
+        other_files: match &outcome.trail {
+            Trail::But { files, .. } => files.iter().map(wire_miss).collect(),
+            _ => Vec::new(),
+        },
+        gaps: match &outcome.trail {
+            Trail::Incomplete(reasons) => reasons,
+            _ => &[],
+        },
+    }
+}
+
+fn trail_word(trail: &Trail) -> &'static str {
+    match trail {
+        Trail::NotTraced => "not watched",
+        Trail::Same => "same",
+        Trail::But { .. } => "same but for",
+        Trail::Misses(_) => "misses",
+        Trail::Incomplete(_) => "not watched whole",
+    }
+}
+
+fn wire_miss(miss: &OwnedMiss) -> WireMiss<'_> {
+    WireMiss {
+        path: miss.path.to_string_lossy().into_owned(),
+        reason: miss.to_string(),
+        owner: miss.owner.as_deref(),
+        cure: miss.cure(),
     }
 }
 
@@ -257,6 +308,8 @@ mod tests {
         let words = [
             (Verdict::Proven, "proven"),
             (Verdict::Weak, "weak"),
+            (Verdict::ProvenBut, "proven-but"),
+            (Verdict::Missed, "not-proven"),
             (Verdict::Failed, "failed"),
         ];
         for (verdict, word) in words {
@@ -343,6 +396,7 @@ mod tests {
             .volatile
             .push("1 line of stderr".to_owned());
         report.outcomes[0].original.served = examples::served().original.served;
+        report.outcomes[0].trail = examples::missed();
         for image in [Some(&mut report.before), report.after.as_mut()]
             .into_iter()
             .flatten()

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jettison_sandbox::Trace;
+
 use crate::verify::http::Answer;
 use crate::verify::visible;
 
@@ -47,6 +49,8 @@ pub struct Observation {
     pub served: Option<Served>,
     /// How long it ran. Nothing is compared with it.
     pub took: Duration,
+    /// What it looked up, if that was watched. Nothing is compared with it.
+    pub trace: Option<Trace>,
 }
 
 /// What was seen of a server.
@@ -74,6 +78,7 @@ impl Observation {
             written: Vec::new(),
             served: None,
             took: Duration::ZERO,
+            trace: None,
         }
     }
 

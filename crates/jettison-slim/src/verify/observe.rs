@@ -10,9 +10,10 @@ use jettison_build::{Active, BuildError, Engine, ImageProcess, Snapshot, image_s
 use jettison_oci::{Digest, Image, ImageConfig};
 use jettison_sandbox::{
     Child, Exit, Input, Mount, MountKind, Network, OutputMode, Sandbox, SandboxError, Status,
-    Terminal, Upper,
+    Terminal, Tracing, Upper,
 };
 
+use crate::rootfs::RootError;
 use crate::verify::ignore::{Ignore, Subject};
 use crate::verify::observation::{ExitKind, Observation, WrittenFile};
 use crate::verify::probe::{Action, Probe, ProbeInput, Ready, Server, Setting, Talk};
@@ -44,6 +45,9 @@ pub enum ProbeError {
         /// Why.
         source: io::Error,
     },
+    /// The image's files could not be looked at.
+    #[error("cannot look at the image's files")]
+    Root(#[source] RootError),
     /// What the program wrote could not be looked at.
     #[error("cannot read the files that the program wrote in {}", path.display())]
     Written {
@@ -60,8 +64,10 @@ pub fn observe(
     engine: &Engine<'_>,
     image: &Image,
     probe: &Probe,
+    tracing: Tracing,
 ) -> Result<Observation, ProbeError> {
     let mut sandbox = describe(engine, image, probe)?;
+    sandbox.tracing = tracing;
     let active = engine.snapshots().prepare().map_err(ProbeError::Image)?;
     sandbox.rootfs.upper = Some(Upper {
         dir: active.fs(),
@@ -235,6 +241,7 @@ fn ended(exit: &Exit, (stdout, mut stderr): (Vec<u8>, Vec<u8>)) -> Observation {
     Observation {
         stdout,
         stderr,
+        trace: exit.trace.clone(),
         ..Observation::ended(kind)
     }
 }

@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use jettison_build::Engine;
+use jettison_build::{BuildError, Engine};
 use jettison_oci::Image;
-use jettison_sandbox::IdMapKind;
+use jettison_sandbox::{IdMapKind, OverlayMount, Tracing, mount_overlay};
 
+use crate::rootfs::RootDir;
 use crate::verify::fallback::default_probes;
 use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::own::{Known, OwnProbes, own_probes};
 use crate::verify::probe::{Probe, ProbeOrigin};
+use crate::verify::trail::{Trail, Trails};
 use crate::verify::verdict::ProbeOutcome;
 
 /// The most runs of the original for one probe.
@@ -59,6 +61,12 @@ pub struct Oracle<'o> {
     own: OnceLock<(Vec<Asked>, Vec<String>)>,
 }
 
+/// What is compared with the original.
+struct Candidate<'c> {
+    image: &'c Image,
+    trails: Trails<'c>,
+}
+
 /// A probe, and the runs of the original so far.
 #[derive(Debug)]
 struct Asked {
@@ -97,12 +105,20 @@ impl<'o> Oracle<'o> {
         }
     }
 
-    /// Asks the original and `candidate`. Probes of our own come last, and only if all others have passed.
+    /// Asks the original and `candidate`, whose lookups are watched. Probes of our own come last, and only if all others have
+    /// passed.
     pub fn ask(
         &self,
         candidate: &Image,
         observer: &dyn ProbeObserver,
     ) -> Result<Vec<ProbeOutcome>, AskError> {
+        let mounts = [self.mount(self.original)?, self.mount(candidate)?];
+        let [original_root, candidate_root] = [self.root(&mounts[0])?, self.root(&mounts[1])?];
+        let candidate = Candidate {
+            image: candidate,
+            trails: Trails::new(&original_root, &candidate_root),
+        };
+        let candidate = &candidate;
         let mut outcomes = Vec::new();
         for asked in &self.given {
             let outcome = self.outcome(asked, candidate)?;
@@ -120,13 +136,35 @@ impl<'o> Oracle<'o> {
         Ok(outcomes)
     }
 
+    fn mount(&self, image: &Image) -> Result<OverlayMount, AskError> {
+        let lowers = self.engine.lowers(image).map_err(ProbeError::Image);
+        let mount = lowers.and_then(|lowers| {
+            mount_overlay(self.engine.entered, &lowers, None)
+                .map_err(|error| ProbeError::Image(BuildError::Mount(error)))
+        });
+        mount.map_err(|error| self.before_all(error))
+    }
+
+    fn root(&self, mount: &OverlayMount) -> Result<RootDir, AskError> {
+        RootDir::open(&mount.path()).map_err(|error| self.before_all(ProbeError::Root(error)))
+    }
+
+    /// An error that comes before the first probe.
+    fn before_all(&self, source: ProbeError) -> AskError {
+        let first = self.given.first();
+        AskError {
+            probe: first.map_or_else(String::new, |asked| asked.probe.name.clone()),
+            source: Box::new(source),
+        }
+    }
+
     /// The names of probes of our own that were left out, because the original takes long.
     pub fn left_out(&self) -> &[String] {
         self.own.get().map_or(&[], |(_, left_out)| left_out)
     }
 
     /// Several at once, in their order.
-    fn ask_own(&self, candidate: &Image) -> Vec<Result<ProbeOutcome, AskError>> {
+    fn ask_own(&self, candidate: &Candidate<'_>) -> Vec<Result<ProbeOutcome, AskError>> {
         let (own, _) = self.own.get_or_init(|| {
             let OwnProbes { probes, left_out } = self.own_probes();
             (probes.into_iter().map(Asked::new).collect(), left_out)
@@ -182,33 +220,36 @@ impl<'o> Oracle<'o> {
     }
 
     /// Runs one probe in both images.
-    fn outcome(&self, asked: &Asked, candidate: &Image) -> Result<ProbeOutcome, AskError> {
+    fn outcome(&self, asked: &Asked, candidate: &Candidate<'_>) -> Result<ProbeOutcome, AskError> {
         let probe = &asked.probe;
-        let run = |image: &Image| {
-            observe(self.engine, image, probe).map_err(|source| AskError {
+        let run = |image: &Image, tracing: Tracing| {
+            observe(self.engine, image, probe, tracing).map_err(|source| AskError {
                 probe: probe.name.clone(),
                 source: Box::new(source),
             })
         };
         let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.is_empty() {
-            runs.push(run(self.original)?);
+            runs.push(run(self.original, Tracing::Off)?);
         }
-        let observed = run(candidate)?;
+        let mut observed = run(candidate.image, Tracing::Lookups)?;
+        let trace = observed.trace.take();
+        let trail = trace.map_or(Trail::NotTraced, |trace| candidate.trails.judge(&trace));
         if runs.len() < 2 && probe.origin != ProbeOrigin::Own {
-            runs.push(run(self.original)?);
+            runs.push(run(self.original, Tracing::Off)?);
         }
         loop {
             if let Some((first, again)) = runs.split_first() {
                 let runs_so_far = (first.clone(), again);
-                let outcome =
+                let mut outcome =
                     ProbeOutcome::of_repeated(probe.clone(), runs_so_far, observed.clone());
                 let is_settled = outcome.passed() || outcome.ailment().is_some();
                 if is_settled || runs.len() >= MOST_RUNS {
+                    outcome.trail = trail;
                     return Ok(outcome);
                 }
             }
-            runs.push(run(self.original)?);
+            runs.push(run(self.original, Tracing::Off)?);
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn serve(
             }
             Err(trouble) => seen.trouble = Some(trouble),
         },
-        Err(_) if child.has_ended() => seen.trouble = Some(ENDED.to_owned()),
+        Err(_) if ends_at_once(&child) => seen.trouble = Some(ENDED.to_owned()),
         Err(error) => seen.trouble = Some(format!("its network cannot be entered: {error}")),
     }
     let (exit, was_killed) = end(child, server, (time_limit, &mut seen))?;
@@ -70,6 +70,15 @@ pub(super) fn serve(
 }
 
 const ENDED: &str = "it ended before it listened";
+
+/// Whether a process without a network has ended, or is about to: it gives up its namespaces before that is known.
+fn ends_at_once(child: &Child) -> bool {
+    let start = Instant::now();
+    while !child.has_ended() && start.elapsed() < HANDLER_PATIENCE {
+        thread::sleep(INTERVAL);
+    }
+    child.has_ended()
+}
 
 /// Reads to the end; what is too much is thrown away, so that the writer goes on.
 fn drained(pipe: Option<ChildPipe>) -> Vec<u8> {

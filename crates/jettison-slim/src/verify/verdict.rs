@@ -1,10 +1,13 @@
 //! What the outcomes of all probes say together.
 
+use std::collections::BTreeSet;
+
 use crate::verify::ailment::{Ailment, ailment_of};
 use crate::verify::compare::{Comparison, Difference, compare_with};
 use crate::verify::http::Answer;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, ProbeOrigin, Talk};
+use crate::verify::trail::{OwnedMiss, Trail};
 
 /// One probe, run in both images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct ProbeOutcome {
     pub volatile: Vec<String>,
     /// The probe's expectations that were not met, and by which image.
     pub unmet: Vec<String>,
+    /// What the candidate's lookups say.
+    pub trail: Trail,
 }
 
 impl ProbeOutcome {
@@ -57,6 +62,7 @@ impl ProbeOutcome {
             differences: comparison.differences,
             volatile: comparison.volatile,
             unmet,
+            trail: Trail::NotTraced,
         }
     }
 
@@ -161,28 +167,51 @@ impl ProbeOutcome {
 pub enum Verdict {
     /// It did what the original did, in probes that say something.
     Proven,
+    /// The same, but for directories that were listed and have other names in it, or files that were read and are others.
+    ProvenBut,
     /// It did what the original did, but that says little.
     Weak,
+    /// It did what the original did, but looked something up in vain that the original has: it was luck.
+    Missed,
     /// It did something else, or nothing was tried.
     Failed,
 }
 
 /// What `outcomes` say together.
 ///
-/// One failure is enough for [`Verdict::Failed`], and so is having no outcome. For [`Verdict::Proven`] at least one of
-/// the probes has to be the user's and to [show behavior](ProbeOutcome::shows_behavior) of the original.
+/// One failure is enough for [`Verdict::Failed`], and so is having no outcome; one miss for [`Verdict::Missed`]. For
+/// [`Verdict::Proven`] at least one of the probes has to be the user's and to
+/// [show behavior](ProbeOutcome::shows_behavior) of the original, and what was watched has to have been watched whole.
 pub fn verdict(outcomes: &[ProbeOutcome]) -> Verdict {
     if outcomes.is_empty() || !outcomes.iter().all(ProbeOutcome::passed) {
         return Verdict::Failed;
     }
+    let has_trail =
+        |is_such: fn(&Trail) -> bool| outcomes.iter().any(|outcome| is_such(&outcome.trail));
+    if has_trail(|trail| matches!(trail, Trail::Misses(_))) {
+        return Verdict::Missed;
+    }
     let is_proof = |outcome: &ProbeOutcome| {
         outcome.probe.origin == ProbeOrigin::Given && outcome.shows_behavior()
     };
-    if outcomes.iter().any(is_proof) {
-        Verdict::Proven
-    } else {
+    let is_watched = !has_trail(|trail| matches!(trail, Trail::Incomplete(_)));
+    if !is_watched || !outcomes.iter().any(is_proof) {
         Verdict::Weak
+    } else if has_trail(|trail| matches!(trail, Trail::But { .. })) {
+        Verdict::ProvenBut
+    } else {
+        Verdict::Proven
     }
+}
+
+/// What was looked up in vain, in all probes, each path once.
+pub fn all_misses(outcomes: &[ProbeOutcome]) -> Vec<&OwnedMiss> {
+    let misses = outcomes.iter().filter_map(|outcome| match &outcome.trail {
+        Trail::Misses(misses) => Some(misses),
+        Trail::NotTraced | Trail::Same | Trail::But { .. } | Trail::Incomplete(_) => None,
+    });
+    let misses: BTreeSet<&OwnedMiss> = misses.flatten().collect();
+    misses.into_iter().collect()
 }
 
 /// Why the original showed nothing at all, whatever it was asked; `None` if it showed something.

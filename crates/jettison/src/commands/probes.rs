@@ -1,11 +1,13 @@
 //! What `optimize` and `verify` share: which probes there are, and how outcomes are shown.
 
+use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::PathBuf;
 
 use jettison_sandbox::Signal;
 use jettison_slim::{
     Action, Ailment, AilmentKind, AskError, Ending, FurtherProbes, Probe, ProbeOrigin,
-    ProbeOutcome, Ready, Server, Talk, Verdict, suggestion,
+    ProbeOutcome, Ready, Server, Talk, Trail, Verdict, all_misses, suggestion,
 };
 
 use crate::cli::ProbeArgs;
@@ -13,6 +15,9 @@ use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
 use crate::settings::{READY_WITHIN, TIME_LIMIT, request_of};
+
+/// The most misses and exceptions that are shown.
+const MOST_SHOWN: usize = 20;
 
 /// The probes of the command line, else those of the settings. If there are none, the image's configuration suggests some.
 pub(super) fn given(args: &ProbeArgs, settings: &[Probe]) -> Result<Vec<Probe>, Failure> {
@@ -102,6 +107,10 @@ pub(super) fn show(outcome: &ProbeOutcome, output: &mut Output) {
             output.line(&printable(&format!("  {unmet}")));
         }
     }
+    if let Trail::Incomplete(reasons) = &outcome.trail {
+        let text = format!("  could not be watched whole: {}", reasons.join(", "));
+        output.styled(Look::Note, &printable(&text));
+    }
     if outcome.probe.origin == ProbeOrigin::Given && !outcome.volatile.is_empty() {
         let volatile = outcome.volatile.join(", ");
         let volatile = printable(&volatile);
@@ -110,6 +119,22 @@ pub(super) fn show(outcome: &ProbeOutcome, output: &mut Output) {
             &format!("  not counted, because it is different in each run: {volatile}"),
         );
     }
+}
+
+/// What was listed or read and is something else in the original, each once.
+fn exceptions(outcomes: &[ProbeOutcome]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for outcome in outcomes {
+        match &outcome.trail {
+            Trail::But { directories, files } => {
+                let named = |path: &PathBuf| format!("{} has other names in it", path.display());
+                found.extend(directories.iter().map(named));
+                found.extend(files.iter().map(ToString::to_string));
+            }
+            Trail::NotTraced | Trail::Same | Trail::Misses(_) | Trail::Incomplete(_) => {}
+        }
+    }
+    found
 }
 
 /// Says what all outcomes mean together.
@@ -135,6 +160,24 @@ pub(super) fn conclude(
             Look::Good,
             &format!("proven: both images gave the same answers to {given} {probes}{and_own}"),
         ),
+        Verdict::ProvenBut => {
+            output.styled(
+                Look::Good,
+                &format!("proven but for what follows: both images gave the same answers to {given} {probes}{and_own}"),
+            );
+            for exception in exceptions(outcomes).iter().take(MOST_SHOWN) {
+                output.line(&printable(&format!("    {exception}")));
+            }
+        }
+        Verdict::Missed => {
+            output.styled(
+                Look::Bad,
+                "not proven: the answers are the same, but that may be luck, for the original has what was looked up in vain",
+            );
+            for miss in all_misses(outcomes).into_iter().take(MOST_SHOWN) {
+                output.line(&printable(&format!("    {miss}: {}", miss.cure())));
+            }
+        }
         Verdict::Weak if given == 0 => {
             output.styled(
                 Look::Heading,

@@ -133,8 +133,8 @@ impl Subject<'_> {
         }
         match (ailment, verdict) {
             (Some(ailment), _) => Err(probes::ailing(&ailment)),
-            (None, Verdict::Failed) => Ok(ExitCode::FAILURE),
-            (None, Verdict::Proven | Verdict::Weak) => Ok(ExitCode::SUCCESS),
+            (None, Verdict::Missed | Verdict::Failed) => Ok(ExitCode::FAILURE),
+            (None, Verdict::Proven | Verdict::ProvenBut | Verdict::Weak) => Ok(ExitCode::SUCCESS),
         }
     }
 }

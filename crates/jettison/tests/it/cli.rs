@@ -67,7 +67,7 @@ fn without_a_command_the_commands_are_listed() {
             exit: 2
             --- stderr ---
             error: 'jettison' requires a subcommand but one was not provided
-              [subcommands: build, optimize, base, images, inspect, history, tag, rmi, save, load, run, debug, test, check, explain, du, prune, pull, push, copy, login, logout, doctor, help]
+              [subcommands: build, optimize, verify, base, images, inspect, history, tag, rmi, save, load, run, debug, test, check, explain, du, prune, pull, push, copy, login, logout, doctor, help]
 
             Usage: jettison [OPTIONS] <COMMAND>
 
@@ -184,7 +184,7 @@ fn a_misspelt_setting_is_shown_with_its_line() {
         expect![[r#"
             exit: 2
             --- stderr ---
-            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `build`, `check`, `probes`, `registries`
+            error: app/jettison.toml:3: unknown field `basis`, expected one of `bases`, `debian`, `build`, `check`, `probe`, `probes`, `registries`
         "#]],
     );
 }

@@ -222,7 +222,7 @@ fn another_end_another_output_and_another_file_are_found() {
         world.script("b", script);
         world.check_different(&["--probe", "sh /app.sh"], line);
     }
-    world.script("b", "echo out\necho err >&2\n\necho x > /file\n");
+    world.script("b", "echo out\necho err >&2\n\necho x > /file\nexit 0\n");
     world.check_same(&["--probe", "sh /app.sh"]);
 }
 
@@ -275,7 +275,8 @@ fn what_is_new_in_each_run_is_not_counted() {
     expect![[r#"
         same      sh /app.sh
           not counted, because it is different in each run: 1 line of stdout
-        proven: both images gave the same answers to 1 probe
+        proven but for what follows: both images gave the same answers to 1 probe
+            /app.sh was looked up, and the original's is different in size, content
     "#]]
     .assert_eq(&outcome.stdout);
     world.script(
@@ -489,8 +490,49 @@ fn images_come_from_archives_and_do_not_stay() {
     );
     let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).unwrap();
     assert_eq!(report["original"]["reference"], "./a.tar");
-    let images = scratch.jettison(&["images", "-a"]).succeeded();
+    let images = scratch.jettison(&["images", "-a", "-q"]).succeeded();
     assert_eq!(images.stdout.lines().count(), 1, "{images}");
     let outcome = world.verify(&["nothing", "b"]);
     assert_eq!(outcome.code, 2, "{outcome}");
+}
+
+#[test]
+fn what_is_looked_up_in_vain_is_no_proof() {
+    let Some(world) = World::new() else { return };
+    let files = [
+        (
+            "app.sh",
+            "test -e /zones/Berlin\necho hello\nls -d /list/* | wc -l\n",
+        ),
+        ("zones/Berlin", "CET\n"),
+        ("list/a", ""),
+        (
+            "var/lib/dpkg/info/tzdata.list",
+            "/.\n/zones\n/zones/Berlin\n",
+        ),
+    ];
+    world.image("a", &files, SCRIPT);
+    world.image("b", &[files[0], files[2]], SCRIPT);
+    let arguments = ["a", "b", "--probe", "sh /app.sh", "--given-only"];
+    let outcome = world.verify(&arguments);
+    expect![[r#"
+        exit: 1
+        --- stdout ---
+        same      sh /app.sh
+        not proven: the answers are the same, but that may be luck, for the original has what was looked up in vain
+            /zones/Berlin was looked up in vain, and the original has it (package tzdata): keep the package tzdata, which /zones/Berlin belongs to
+    "#]]
+    .assert_eq(&outcome.to_string());
+    fs::remove_dir_all(world.scratch.dir().join("context/b")).unwrap();
+    world.image("b", &[files[0], files[1], ("list/b", "")], SCRIPT);
+    let outcome = world.verify(&arguments);
+    expect![[r#"
+        exit: 0
+        --- stdout ---
+        same      sh /app.sh
+        proven but for what follows: both images gave the same answers to 1 probe
+            /list has other names in it
+            /list/b was found, and the original does not have it
+    "#]]
+    .assert_eq(&outcome.to_string());
 }

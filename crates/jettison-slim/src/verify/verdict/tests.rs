@@ -6,6 +6,7 @@ use super::*;
 use crate::verify::http::HttpResponse;
 use crate::verify::observation::Served;
 use crate::verify::probe::{Ending, HttpRequest, Ready, Server};
+use crate::verify::trail::MissKind;
 
 fn probe() -> Probe {
     Probe::run("version", ProbeOrigin::Given, Duration::from_secs(1))
@@ -422,4 +423,34 @@ fn a_file_that_only_one_of_them_wrote_is_a_difference() {
         "written files differ:\n-/var/log/app (mode 644, owner 0:0, 1 bytes)"
     );
     check(&[outcome], Verdict::Failed);
+}
+
+#[test]
+fn lookups_in_vain_are_no_proof() {
+    let with = |trail: Trail| {
+        let mut outcome = good();
+        outcome.trail = trail;
+        outcome
+    };
+    check(&[good(), with(Trail::Same)], Verdict::Proven);
+    let directories = || {
+        with(Trail::But {
+            directories: vec!["/etc".into()],
+            files: Vec::new(),
+        })
+    };
+    check(&[good(), directories()], Verdict::ProvenBut);
+    let gap = || with(Trail::Incomplete(vec!["x".to_owned()]));
+    check(&[good(), directories(), gap()], Verdict::Weak);
+    let miss = OwnedMiss {
+        path: "/etc/hosts".into(),
+        kind: MissKind::Missing,
+        aspects: Vec::new(),
+        owner: None,
+    };
+    let mut own = with(Trail::Misses(vec![miss]));
+    own.probe.origin = ProbeOrigin::Own;
+    let outcomes = [good(), directories(), gap(), own.clone(), own];
+    check(&outcomes, Verdict::Missed);
+    assert_eq!(all_misses(&outcomes).len(), 1);
 }

@@ -1,0 +1,285 @@
+//! What a candidate looked up, held against the original's files, for people: each miss with its owner and a cure.
+//!
+//! [`crate::verify::miss`] says what a miss is, and why a run without one is proof. What was built anew, such as a program
+//! without debugging symbols, is another file; then only the answers can be compared.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use jettison_sandbox::Trace;
+
+use crate::rootfs::RootDir;
+use crate::verify::miss::{Aspect, EntryDifference, Miss, find_misses};
+
+/// The most misses that are told of one run.
+const MOST: usize = 20;
+
+/// The largest list of a package's files that is read, in bytes.
+const LIST_LIMIT: u64 = 64 << 20;
+
+/// What the dynamic linker looks into first. It differs wherever libraries do; what it leads to is looked up as well.
+const LIBRARY_CACHE: &str = "/etc/ld.so.cache";
+
+/// What a candidate's lookups say about its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trail {
+    /// Nobody has watched.
+    NotTraced,
+    /// It is a run of the original, too.
+    Same,
+    /// It is but for directories that were listed and have other names, and files that were read and are others.
+    But {
+        /// The directories.
+        directories: Vec<PathBuf>,
+        /// The files.
+        files: Vec<OwnedMiss>,
+    },
+    /// These were looked up in vain, at least, and the original has them.
+    Misses(Vec<OwnedMiss>),
+    /// Not everything could be watched; why.
+    Incomplete(Vec<String>),
+}
+
+/// A place where the original would have gone another way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnedMiss {
+    /// The path that was looked up.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub kind: MissKind,
+    /// In what it is different, if it is.
+    pub aspects: Vec<Aspect>,
+    /// The Debian package of the original that it belongs to.
+    pub owner: Option<String>,
+}
+
+/// What is wrong with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MissKind {
+    /// The original has it.
+    Missing,
+    /// The original has something else there.
+    Different,
+    /// The original has nothing there.
+    Added,
+}
+
+impl Trail {
+    /// Why this is no proof; `None` if it is, or nobody has watched.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Trail::NotTraced | Trail::Same | Trail::But { .. } => None,
+            Trail::Misses(misses) => misses.first().map(OwnedMiss::to_string),
+            Trail::Incomplete(reasons) => Some(reasons.join(", ")),
+        }
+    }
+}
+
+impl OwnedMiss {
+    /// What can be done about it, in one line.
+    pub fn cure(&self) -> String {
+        let path = self.path.display();
+        match (self.kind, &self.owner) {
+            (MissKind::Missing, Some(owner)) => {
+                format!("keep the package {owner}, which {path} belongs to")
+            }
+            (MissKind::Missing, None) => {
+                format!("copy {path} from the original: `COPY --from=build {path} {path}`")
+            }
+            (MissKind::Different, Some(owner)) => {
+                format!("take the original's version of the package {owner}")
+            }
+            (MissKind::Different, None) => format!("copy the original's {path}"),
+            (MissKind::Added, _) => format!("leave {path} out, or add it to the original"),
+        }
+    }
+}
+
+impl fmt::Display for OwnedMiss {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            MissKind::Missing => "was looked up in vain, and the original has it",
+            MissKind::Different => "was looked up, and the original's is different",
+            MissKind::Added => "was found, and the original does not have it",
+        };
+        write!(formatter, "{} {what}", self.path.display())?;
+        if !self.aspects.is_empty() {
+            let words: Vec<&str> = self.aspects.iter().copied().map(word).collect();
+            write!(formatter, " in {}", words.join(", "))?;
+        }
+        match &self.owner {
+            Some(owner) => write!(formatter, " (package {owner})"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn word(aspect: Aspect) -> &'static str {
+    match aspect {
+        Aspect::Target => "target",
+        Aspect::Mode => "mode",
+        Aspect::Owner => "owner",
+        Aspect::Device => "device",
+        Aspect::Size => "size",
+        Aspect::Content => "content",
+        Aspect::Time => "time",
+        Aspect::Attributes => "attributes",
+        Aspect::Names => "names",
+    }
+}
+
+/// The files of both images.
+#[derive(Debug)]
+pub(super) struct Trails<'r> {
+    original: &'r RootDir,
+    candidate: &'r RootDir,
+    lists: OnceLock<Vec<(String, Vec<u8>)>>,
+}
+
+impl<'r> Trails<'r> {
+    pub(super) fn new(original: &'r RootDir, candidate: &'r RootDir) -> Trails<'r> {
+        Trails {
+            original,
+            candidate,
+            lists: OnceLock::new(),
+        }
+    }
+
+    /// What `trace`, of a run of the candidate, says.
+    pub(super) fn judge(&self, trace: &Trace) -> Trail {
+        let report = match find_misses(trace, self.original, self.candidate) {
+            Ok(report) => report,
+            Err(error) => return Trail::Incomplete(vec![error.to_string()]),
+        };
+        let found: BTreeSet<OwnedMiss> = report
+            .misses
+            .iter()
+            .filter(|miss| miss.asked != Path::new(LIBRARY_CACHE))
+            .map(|miss| self.owned(miss))
+            .collect();
+        let (misses, files): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|miss| miss.kind == MissKind::Missing);
+        if !misses.is_empty() {
+            return Trail::Misses(misses.into_iter().take(MOST).collect());
+        }
+        if !report.gaps.is_empty() {
+            let reasons: BTreeSet<&str> = report.gaps.iter().map(|gap| gap.reason.text()).collect();
+            return Trail::Incomplete(reasons.into_iter().map(str::to_owned).collect());
+        }
+        if report.directories.is_empty() && files.is_empty() {
+            return Trail::Same;
+        }
+        let directories = report.directories.into_iter();
+        Trail::But {
+            directories: directories.map(|listing| listing.path).collect(),
+            files: files.into_iter().take(MOST).collect(),
+        }
+    }
+
+    fn owned(&self, miss: &Miss) -> OwnedMiss {
+        let (kind, aspects) = kind_of(&miss.difference);
+        let path = match kind {
+            MissKind::Missing => miss.asked.clone(),
+            MissKind::Different | MissKind::Added => miss.path.clone(),
+        };
+        let mut paths = vec![path.clone()];
+        if let Some(found) = &miss.in_original {
+            paths.push(found.real_path.clone());
+            paths.extend(found.chain.iter().cloned());
+        }
+        OwnedMiss {
+            owner: self.owner(&paths),
+            path,
+            kind,
+            aspects,
+        }
+    }
+
+    /// The package of the original that one of `paths` belongs to.
+    fn owner(&self, paths: &[PathBuf]) -> Option<String> {
+        let lists = self.lists.get_or_init(|| lists(self.original));
+        paths.iter().find_map(|path| {
+            let bytes = path.as_os_str().as_encoded_bytes();
+            // Packages name either side of a merged `/usr`.
+            let short = bytes.strip_prefix(b"/usr").unwrap_or(bytes);
+            let long = [b"/usr", bytes].concat();
+            lists.iter().find_map(|(package, list)| {
+                let has = |line: &[u8]| line == bytes || line == short || line == long;
+                list.split(|byte| *byte == b'\n')
+                    .any(has)
+                    .then(|| package.clone())
+            })
+        })
+    }
+}
+
+fn kind_of(difference: &EntryDifference) -> (MissKind, Vec<Aspect>) {
+    match difference {
+        EntryDifference::Absent { .. } => (MissKind::Missing, Vec::new()),
+        EntryDifference::Added { .. } => (MissKind::Added, Vec::new()),
+        EntryDifference::Kind { .. } | EntryDifference::Below { .. } => {
+            (MissKind::Different, Vec::new())
+        }
+        EntryDifference::Aspects(aspects) => (MissKind::Different, aspects.clone()),
+    }
+}
+
+/// The packages of dpkg's database with the lists of their files.
+fn lists(root: &RootDir) -> Vec<(String, Vec<u8>)> {
+    let info = Path::new("/var/lib/dpkg/info");
+    let names = root.list(info).unwrap_or_default();
+    let mut lists: Vec<(String, Vec<u8>)> = names
+        .iter()
+        .filter_map(|name| {
+            let package = name.to_str()?.strip_suffix(".list")?;
+            let package = package.split(':').next().unwrap_or(package);
+            let list = root.read(&info.join(name), LIST_LIMIT).ok()?;
+            Some((package.to_owned(), list))
+        })
+        .collect();
+    lists.sort();
+    lists
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn owners_are_packages_of_the_original() {
+        let directory = tempfile::tempdir().unwrap();
+        let info = directory.path().join("var/lib/dpkg/info");
+        fs::create_dir_all(&info).unwrap();
+        fs::write(info.join("tzdata:amd64.list"), "/.\n/share/zone\n").unwrap();
+        let root = RootDir::open(directory.path()).unwrap();
+        let trails = Trails::new(&root, &root);
+        let owner = trails.owner(&["/nothing".into(), "/usr/share/zone".into()]);
+        assert_eq!(owner.as_deref(), Some("tzdata"));
+        assert_eq!(trails.owner(&["/lib/a".into()]), None);
+        let mut miss = OwnedMiss {
+            path: "/usr/share/zone".into(),
+            kind: MissKind::Missing,
+            aspects: Vec::new(),
+            owner,
+        };
+        assert_eq!(
+            miss.to_string(),
+            "/usr/share/zone was looked up in vain, and the original has it (package tzdata)"
+        );
+        assert_eq!(
+            miss.cure(),
+            "keep the package tzdata, which /usr/share/zone belongs to"
+        );
+        miss.kind = MissKind::Different;
+        miss.aspects = vec![Aspect::Size, Aspect::Content];
+        assert_eq!(
+            miss.to_string(),
+            "/usr/share/zone was looked up, and the original's is different in size, content (package tzdata)"
+        );
+    }
+}
