@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use jettison_build::timestamp;
-use jettison_debian::{Architecture, Sha256};
+use jettison_debian::{Architecture, Sha256, Version, check_promise};
 use jettison_oci::{
     Compression, HistoryEntry, Image, ImageConfig, LayerOptions, LayerWriter, RootFs, RunConfig,
     Store,
@@ -59,8 +59,12 @@ pub struct DistrolessRequest<'a> {
 /// A package that was downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalPackage {
-    /// Its name.
+    /// Its name, which its control file has to say.
     pub name: String,
+    /// Its version, likewise.
+    pub version: Version,
+    /// Its architecture, likewise; possibly `all`.
+    pub architecture: Architecture,
     /// The digest of its file, which is checked.
     pub sha256: Sha256,
     /// The file.
@@ -167,6 +171,13 @@ fn unpack_all<'a>(
         let mut done = Vec::new();
         while let Some(package) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
             let unpacked = packages.get(&package.path, package.sha256)?;
+            let (version, architecture) = (&package.version, &package.architecture);
+            check_promise(&unpacked.control, &package.name, version, architecture).map_err(
+                |source| DistrolessError::Package {
+                    path: package.path.clone(),
+                    source,
+                },
+            )?;
             done.push((package.name.as_str(), (*package, unpacked)));
         }
         Ok(done)
@@ -405,7 +416,7 @@ impl<'a> Work<'a> {
             }
             let is_other = only
                 .as_ref()
-                .is_some_and(|only| !only.is_ignored(&path) && path != copyright);
+                .is_some_and(|only| !only.has(&path) && path != copyright);
             let slice = self.slices.iter().chain(&excluded).find(|s| s.has(&path));
             let reason = match slice {
                 Some(slice) => Some(slice.name.as_str()),

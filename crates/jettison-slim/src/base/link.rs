@@ -393,6 +393,8 @@ mod tests {
         ]
         .map(|name| LocalPackage {
             name: name.to_string(),
+            version: "1".parse().unwrap(),
+            architecture: "amd64".parse().unwrap(),
             sha256: Sha256::of(name.as_bytes()),
             path: PathBuf::new(),
         })
