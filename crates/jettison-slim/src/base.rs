@@ -10,6 +10,7 @@ mod family;
 mod generate;
 mod levels;
 mod link;
+mod name;
 mod platform;
 mod recipe;
 mod slices;
@@ -20,10 +21,10 @@ mod unpack;
 mod unpacked;
 
 pub use crate::base::assemble::{
-    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_reference,
+    AssembleError, AssembleRequest, Assembled, Downloads, assemble, base_request, choose_base,
 };
 pub use crate::base::byte_code::ByteCodeRequest;
-pub use crate::base::changelog::security_fixes;
+pub use crate::base::changelog::{SecurityFixes, security_fixes};
 pub use crate::base::distroless::{
     DistrolessError, DistrolessImage, DistrolessRequest, FileFact, LocalPackage, PackageFacts,
     SliceFacts, assemble_distroless,
@@ -33,6 +34,7 @@ pub use crate::base::family::{
 };
 pub use crate::base::levels::choose_packages;
 pub use crate::base::link::{LinkError, LinkRequest, ModuleReason, NeededModules, needed_modules};
+pub use crate::base::name::{base_reference, distroless_reference};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{
     Generator, Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::base::distroless::DistrolessError;
 
 /// The slices that come along.
-const SLICES: &str = include_str!("../../recipes/slices.toml");
+pub(super) const SLICES: &str = include_str!("../../recipes/slices.toml");
 
 /// Something that images do not need, and the files that are it.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ mod archive;
 mod arrows;
 mod base_bills;
 mod base_java;
+mod base_locks;
 mod base_programs;
 mod base_tampered;
 mod bases;
@@ -54,6 +55,7 @@ mod shared;
 mod structure_tests;
 mod tls_server;
 mod users;
+mod verify;
 mod volumes;
 
 /// The program under test.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_sandbox::{
     Entered, Input, KernelDirectories, MissingCwd, Mount, MountKind, Network, OutputMode,
-    Resources, Rootfs, Sandbox, Security, Status, Terminal, User,
+    Resources, Rootfs, Sandbox, Security, Status, Terminal, Tracing, User,
 };
 
 use crate::base::link::{LinkError, LinkRequest, at};
@@ -149,6 +149,7 @@ impl<'a> Tools<'a> {
             shm_size: None,
             resources: Resources::UNLIMITED,
             kernel_directories: KernelDirectories::Removed,
+            tracing: Tracing::Off,
         };
         let failed = |source| LinkError::Sandbox {
             program: program.to_string(),

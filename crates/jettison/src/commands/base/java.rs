@@ -9,7 +9,7 @@ use jettison_slim::{ModuleReason, NeededModules};
 
 use crate::cli::{BaseChoice, BaseJavaArgs, Global, ProgressKind};
 use crate::commands::base::build::assemble;
-use crate::commands::base::{Chosen, Place, failure};
+use crate::commands::base::{Chosen, Place, failure, settings};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, Locked};
@@ -59,7 +59,8 @@ pub(super) fn run(
     } else {
         "java-minimal"
     };
-    let place = Place::new(global, surroundings)?;
+    let settings = settings(surroundings)?;
+    let place = Place::new(global, settings, args.ca.as_deref(), surroundings)?;
     let kind = if args.quiet {
         ProgressKind::Quiet
     } else {
@@ -67,9 +68,9 @@ pub(super) fn run(
     };
     let progress = Progress::new(kind, Reasons::Untold);
     let mut choice = choice(args, minimal, java);
-    let mut chosen = Chosen::new(&choice)?;
-    let family = place.family(&choice, &progress);
-    let (mut needed, locked) = look_into(&family, &chosen, &choice, &args.jars)?;
+    let mut chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
+    let family = place.family(args.archive.as_deref(), &progress);
+    let (mut needed, locked) = look_into(&family, &chosen, &args.jars)?;
     for module in asked {
         needed.add(&module, ModuleReason::Asked);
     }
@@ -78,17 +79,17 @@ pub(super) fn run(
         .any(|name| needed.modules.contains_key(*name));
     if is_desktop {
         choice.base = choice.base.replace(minimal, &format!("java{java}"));
-        chosen = Chosen::new(&choice)?;
+        chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
     }
     chosen
         .levels
         .set_modules(needed.modules.keys().cloned().collect());
-    let family = place.family(&choice, &progress);
+    let family = place.family(args.archive.as_deref(), &progress);
     let built = match locked.filter(|_| !is_desktop) {
         Some(lock) => family
             .assemble(&chosen.request(), &lock)
             .map_err(|error| failure(&chosen.title, &error)),
-        None => assemble(&family, &chosen, &choice),
+        None => assemble(&family, &chosen),
     };
     drop(progress);
     let image = built?.image;
@@ -112,12 +113,11 @@ pub(super) fn run(
 fn look_into(
     family: &Family<'_>,
     chosen: &Chosen,
-    choice: &BaseChoice,
     jars: &[PathBuf],
 ) -> Result<(NeededModules, Option<Lock>), Failure> {
     let failed = |error| failure(&chosen.title, &error);
     let request = chosen.request();
-    let (lock, is_final) = match &choice.lock {
+    let (lock, is_final) = match &chosen.lock {
         None => (family.resolve(&request).map_err(failed)?, true),
         Some(path) => match Family::locked(&request, path).map_err(failed)? {
             Locked::Found(lock) => (lock, true),
@@ -168,6 +168,7 @@ fn choice(args: &BaseJavaArgs, recipe: &str, java: u8) -> BaseChoice {
         keep: args.keep.clone(),
         archive: args.archive.clone(),
         lock: args.lock.clone(),
+        ca: None,
     }
 }
 

@@ -1,0 +1,3 @@
+module example.net/mailroom
+
+go 1.22
