@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use crate::arch::Architecture;
 use crate::compression::Compression;
 use crate::deb::members::Members;
-use crate::deb822::{Deb822Error, Stanza, parse_stanzas};
+use crate::deb822::{Deb822Error, Stanza, field_of, parse_stanzas};
 use crate::digest::parse_hex;
 use crate::package::Package;
 use crate::version::Version;
@@ -251,27 +251,36 @@ impl<'a> Deb<'a> {
         version: &Version,
         architecture: &Architecture,
     ) -> Result<(), DebError> {
-        let control = self.control();
-        let field = |name| control.get(name).unwrap_or_default();
-        let same = |field, expected: &str, actual: &str, is_same: bool| {
-            if is_same {
-                return Ok(());
-            }
-            Err(DebError::Promise {
-                field,
-                expected: expected.to_owned(),
-                actual: actual.to_owned(),
-            })
-        };
-        let own = field("Package");
-        same("name", name, own, own == name)?;
-        let own = field("Version");
-        let is_same = own.parse::<Version>().as_ref() == Ok(version);
-        same("version", version.as_str(), own, is_same)?;
-        let own = field("Architecture");
-        let is_same = own.parse::<Architecture>().as_ref() == Ok(architecture);
-        same("architecture", architecture.as_str(), own, is_same)
+        check_promise(&self.control, name, version, architecture)
     }
+}
+
+/// Checks that a control file says that it is of this package.
+pub fn check_promise(
+    control: &str,
+    name: &str,
+    version: &Version,
+    architecture: &Architecture,
+) -> Result<(), DebError> {
+    let field = |name| field_of(control, name).unwrap_or_default();
+    let same = |field, expected: &str, actual: &str, is_same: bool| {
+        if is_same {
+            return Ok(());
+        }
+        Err(DebError::Promise {
+            field,
+            expected: expected.to_owned(),
+            actual: actual.to_owned(),
+        })
+    };
+    let own = field("Package");
+    same("name", name, own, own == name)?;
+    let own = field("Version");
+    let is_same = own.parse::<Version>().as_ref() == Ok(version);
+    same("version", version.as_str(), own, is_same)?;
+    let own = field("Architecture");
+    let is_same = own.parse::<Architecture>().as_ref() == Ok(architecture);
+    same("architecture", architecture.as_str(), own, is_same)
 }
 
 /// Checks the format's version; newer minor versions add members that can be passed over.

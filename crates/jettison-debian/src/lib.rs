@@ -30,7 +30,7 @@ mod version;
 pub use crate::arch::{Architecture, ArchitectureError};
 pub use crate::archive::{Archive, ArchiveError, Supply, VerifiedSuite};
 pub use crate::base::{Variant, base_roots};
-pub use crate::deb::{ControlFile, Deb, DebError, Md5Sum};
+pub use crate::deb::{ControlFile, Deb, DebError, Md5Sum, check_promise};
 pub use crate::deb822::{Deb822Error, Field, Stanza, parse_stanzas};
 pub use crate::digest::{Sha256, Sha256Error};
 pub use crate::fetch::{Fetch, FetchError, Fetched, IndexCache, KeptRelease, NoIndexCache};

@@ -295,6 +295,8 @@ impl Family<'_> {
 fn local_packages(wanted: &[LockedPackage], paths: Vec<PathBuf>) -> Vec<LocalPackage> {
     let local = |(package, path): (&LockedPackage, PathBuf)| LocalPackage {
         name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
         sha256: package.sha256,
         path,
     };

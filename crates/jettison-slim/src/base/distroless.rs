@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jettison_build::timestamp;
-use jettison_debian::{Architecture, Sha256};
+use jettison_debian::{Architecture, Sha256, Version};
 use jettison_oci::{
     Compression, HistoryEntry, Image, ImageConfig, LayerOptions, LayerWriter, RootFs, RunConfig,
     Store,
@@ -62,8 +62,12 @@ pub struct DistrolessRequest<'a> {
 /// A package that was downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalPackage {
-    /// Its name.
+    /// Its name, which its control file has to say.
     pub name: String,
+    /// Its version, likewise.
+    pub version: Version,
+    /// Its architecture, likewise; possibly `all`.
+    pub architecture: Architecture,
     /// The digest of its file, which is checked.
     pub sha256: Sha256,
     /// The file.
@@ -380,7 +384,7 @@ impl<'a> Work<'a> {
             }
             let is_other = only
                 .as_ref()
-                .is_some_and(|only| !only.is_ignored(&path) && path != copyright);
+                .is_some_and(|only| !only.has(&path) && path != copyright);
             let slice = self.slices.iter().chain(&excluded).find(|s| s.has(&path));
             let reason = match slice {
                 Some(slice) => Some(slice.name.as_str()),

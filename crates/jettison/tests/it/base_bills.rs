@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_testkit::{Scratch, skip};
 
-use crate::family::{FAMILY, assembled, lock_of, with_root};
+use crate::family::{assembled, lock_of, with_root};
 
 /// Where `scripts/test` puts the validators, which are written in Python.
 fn validators() -> Option<PathBuf> {
@@ -16,6 +16,17 @@ fn validators() -> Option<PathBuf> {
     Some(bin)
 }
 
+/// Bases that have all that others have: what is compiled ahead, what is linked, what is left out of.
+const BASES: [&str; 7] = [
+    "python3-debian12",
+    "java17-debian12",
+    "java-minimal-debian12",
+    "python3-debian13",
+    "nodejs20-debian13",
+    "java21-debian13",
+    "java11-debian11",
+];
+
 /// Asks for strict `CycloneDX` 1.6 in each file.
 const STRICT: &str = "
 import sys
@@ -25,21 +36,21 @@ validator = JsonStrictValidator(SchemaVersion.V1_6)
 for path in sys.argv[1:]:
     error = validator.validate_str(open(path).read())
     if error is not None:
-        sys.exit(f'{path}: {error}')
+        sys.exit(f'{path}: {error}'[:1000])
 ";
 
-/// The file called `path` in the bill's own format, with what it says of `package`.
+/// The bill in the file `path`.
 #[track_caller]
 fn bill(scratch: &Scratch, path: &str) -> serde_json::Value {
     serde_json::from_str(&scratch.read(path)).unwrap()
 }
 
 #[test]
-fn validators_accept_the_bills_of_every_base() {
+fn validators_accept_bills_of_bases() {
     let Some(bin) = validators() else { return };
     with_root(|scratch| {
         let mut strict = scratch.tool(bin.join("python"), &["-c", STRICT]);
-        for (name, _) in FAMILY {
+        for name in BASES {
             assembled(scratch, name);
             let lock = lock_of(name);
             let (spdx, cyclonedx) = (format!("{name}.spdx.json"), format!("{name}.cdx.json"));

@@ -138,7 +138,7 @@ fn a_package_that_is_not_the_one_that_was_promised_is_refused() {
             (
                 control("other", &version, "all"),
                 "./x",
-                "its name is `other`",
+                "it is the package `other`",
             ),
             (control(name, "9", "all"), "./x", "its version is `9`"),
             (

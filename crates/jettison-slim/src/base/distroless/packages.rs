@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use jettison_debian::parse_stanzas;
+use jettison_debian::{check_promise, parse_stanzas};
 
 use crate::base::distroless::{DistrolessError, DistrolessRequest, LocalPackage};
 use crate::base::unpacked::{Unpacked, UnpackedPackages};
@@ -25,7 +25,7 @@ pub(super) fn unpack_all<'a>(
         let mut done = Vec::new();
         while let Some(package) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
             let unpacked = packages.get(&package.path, package.sha256)?;
-            check_name(package, &unpacked)?;
+            check_identity(package, &unpacked)?;
             done.push((package.name.as_str(), (*package, unpacked)));
         }
         Ok(done)
@@ -49,17 +49,24 @@ pub(super) fn unpack_all<'a>(
 }
 
 /// Checks that the package says that it is the one that it is taken for.
-fn check_name(package: &LocalPackage, unpacked: &Unpacked) -> Result<(), DistrolessError> {
-    let stanzas = parse_stanzas(&unpacked.control).ok();
+fn check_identity(package: &LocalPackage, unpacked: &Unpacked) -> Result<(), DistrolessError> {
+    let control = &unpacked.control;
+    let stanzas = parse_stanzas(control).ok();
     let own = stanzas
         .as_ref()
         .and_then(|stanzas| stanzas.first()?.get("Package"));
-    if own == Some(package.name.as_str()) {
-        return Ok(());
+    let (name, version) = (package.name.as_str(), &package.version);
+    if own != Some(name) {
+        return Err(DistrolessError::Name {
+            path: package.path.clone(),
+            expected: name.to_string(),
+            actual: own.unwrap_or_default().to_string(),
+        });
     }
-    Err(DistrolessError::Name {
-        path: package.path.clone(),
-        expected: package.name.clone(),
-        actual: own.unwrap_or_default().to_string(),
+    check_promise(control, name, version, &package.architecture).map_err(|source| {
+        DistrolessError::Package {
+            path: package.path.clone(),
+            source,
+        }
     })
 }

@@ -104,6 +104,8 @@ fn assemble(
         std::fs::write(&path, bytes).unwrap();
         local.push(LocalPackage {
             name: (*name).to_string(),
+            version: "1-2".parse().unwrap(),
+            architecture: "all".parse().unwrap(),
             sha256: Sha256::of(bytes),
             path,
         });
