@@ -9,16 +9,20 @@
 //! A suite whose name ends in a slash is a directory below the URI, without components: `<uri>/<suite>InRelease`,
 //! `<uri>/<suite>Packages.xz`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
+use std::thread;
 
 use crate::arch::Architecture;
 use crate::compression::Compression;
 use crate::digest::Sha256;
 use crate::fetch::{Fetch, FetchError, Fetched, IndexCache, KeptRelease};
 use crate::packages::{IndexFile, PackagesError};
-use crate::release::{Release, ReleaseError, signed_date, verify_inrelease, verify_release};
-use crate::universe::ArchiveSource;
+use crate::release::{
+    Freshness, Release, ReleaseError, kept_release, signed_date, verify_inrelease, verify_release,
+};
+use crate::universe::{ArchiveSource, Downgrade};
 
 /// The largest InRelease file that is read.
 const INRELEASE_LIMIT: u64 = 16 << 20;
@@ -43,6 +47,8 @@ pub struct VerifiedSuite {
     pub archive: Archive,
     /// What was signed.
     pub release: Release,
+    /// Whether the end of its validity mattered.
+    pub freshness: Freshness,
 }
 
 /// What loading needs from outside.
@@ -252,13 +258,28 @@ pub(crate) fn load_texts(
     architecture: &Architecture,
 ) -> Result<(VerifiedSuite, Vec<IndexFile>), ArchiveError> {
     let archive = &source.archive;
-    let (release, to_keep) = load_release(supply, source)?;
+    let kept = supply.cache.release(&archive.inrelease_url());
+    // Most suites are as they were: what the last one named is read while the network is asked.
+    let (loaded, mut ahead) = thread::scope(|scope| {
+        let reading = scope.spawn(|| match &kept {
+            Some(kept) => texts_ahead(supply, archive, kept, architecture),
+            None => BTreeMap::new(),
+        });
+        let loaded = load_release(supply, source, kept.as_ref());
+        // A reader that panicked has read nothing.
+        (loaded, reading.join().unwrap_or_default())
+    });
+    let (release, to_keep) = loaded?;
     archive.check(&release, architecture)?;
     let texts = archive
         .index_paths(&release, architecture)
         .iter()
         .map(|path| {
-            let text = load_index(supply, archive, &release, path)?;
+            let known = release.files.get(path).and_then(|file| ahead.remove(file));
+            let text = match known {
+                Some(text) => text,
+                None => load_index(supply, archive, &release, path)?,
+            };
             let url = format!("{}{path}", archive.directory());
             let uri = archive.uri.clone();
             Ok(IndexFile { uri, url, text })
@@ -268,8 +289,29 @@ pub(crate) fn load_texts(
     if let Some(found) = to_keep {
         supply.cache.keep_release(&archive.inrelease_url(), &found);
     }
-    let archive = archive.clone();
-    Ok((VerifiedSuite { archive, release }, texts))
+    let suite = VerifiedSuite {
+        archive: archive.clone(),
+        release,
+        freshness: source.freshness,
+    };
+    Ok((suite, texts))
+}
+
+/// The texts of the indexes that the suite's last Release file names and that were kept, by size and digest.
+fn texts_ahead(
+    supply: &Supply<'_>,
+    archive: &Archive,
+    kept: &KeptRelease,
+    architecture: &Architecture,
+) -> BTreeMap<(u64, Sha256), String> {
+    let Some(release) = kept_release(kept) else {
+        return BTreeMap::new();
+    };
+    let paths = archive.index_paths(&release, architecture);
+    let files = paths.iter().filter_map(|path| release.files.get(path));
+    files
+        .filter_map(|&(size, digest)| Some(((size, digest), supply.cache.index(&digest, size)?)))
+        .collect()
 }
 
 /// The suite's Release file: the one that holds its signature, or else the one beside which it lies. What is not kept
@@ -277,18 +319,18 @@ pub(crate) fn load_texts(
 fn load_release(
     supply: &Supply<'_>,
     source: &ArchiveSource,
+    kept: Option<&KeptRelease>,
 ) -> Result<(Release, Option<KeptRelease>), ArchiveError> {
     let archive = &source.archive;
     let url = archive.inrelease_url();
-    let kept = supply.cache.release(&url);
-    let mark = kept.as_ref().and_then(|kept| kept.mark.as_deref());
+    let mark = kept.and_then(|kept| kept.mark.as_deref());
     let found = match refetch(supply, archive, &url, mark)? {
         Fetched::File { bytes, mark } => KeptRelease {
             bytes,
             signature: None,
             mark,
         },
-        Fetched::Unchanged => match kept.clone() {
+        Fetched::Unchanged => match kept.cloned() {
             Some(kept) => kept,
             None => return Err(ArchiveError::Missing { url }),
         },
@@ -303,12 +345,14 @@ fn load_release(
     };
     let release = verify(supply, source, &found).map_err(refuse)?;
     if let Some(kept) = kept {
-        let known = signed_date(&kept);
+        let known = signed_date(kept);
         let (name, date) = (release_name(archive, &found), release.date);
-        if let Some(known) = known.filter(|&known| known > date) {
+        if let Some(known) = known.filter(|&known| known > date)
+            && source.downgrade == Downgrade::Refused
+        {
             return Err(refuse(ReleaseError::Older { name, date, known }));
         }
-        if kept == found {
+        if *kept == found {
             return Ok((release, None));
         }
     }

@@ -77,6 +77,11 @@ pub(crate) fn format_rfc3339(seconds: u64) -> String {
     format!("{date}T{clock}Z")
 }
 
+/// Writes Unix time `seconds` as `20260711T101637Z`.
+pub(crate) fn format_compact(seconds: u64) -> String {
+    format_rfc3339(seconds).replace(['-', ':'], "")
+}
+
 fn date_and_clock(seconds: u64) -> (String, String) {
     let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
     let mut year = 1970;

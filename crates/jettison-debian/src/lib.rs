@@ -35,7 +35,9 @@ pub use crate::deb822::{Deb822Error, Field, Stanza, parse_stanzas};
 pub use crate::digest::{Sha256, Sha256Error};
 pub use crate::fetch::{Fetch, FetchError, Fetched, IndexCache, KeptRelease, NoIndexCache};
 pub use crate::keyring::{Keyring, KeyringError};
-pub use crate::lock::{Lock, LockError, LockedArchive, LockedPackage, PackageFile, parse_lock};
+pub use crate::lock::{
+    Lock, LockError, LockedArchive, LockedPackage, PackageFile, SnapshotArchive, parse_lock,
+};
 pub use crate::package::{MultiArch, Package, PackagePart, Priority};
 pub use crate::packages::{PackageId, PackagesError, PackagesIndex};
 pub use crate::policy::{PackageRequest, Pin, PinnedVersions};
@@ -50,5 +52,5 @@ pub use crate::solve::{
 };
 pub use crate::sources::{AptSource, SignedBy, SourcesError, SourcesFormat, apt_sources};
 pub use crate::status::{InstallStatus, InstalledPackage, parse_status};
-pub use crate::universe::{ArchiveSource, Sources, Universe, load_universe};
+pub use crate::universe::{ArchiveSource, Downgrade, Sources, Universe, load_universe};
 pub use crate::version::{Version, VersionError};

@@ -8,7 +8,9 @@
 //! uri = "http://ftp.debian.org/debian"
 //! suite = "trixie"
 //! codename = "trixie"
+//! components = ["main"]           # only if it is not these
 //! date = 2026-07-11T10:16:37Z
+//! check-valid-until = false       # only if it is an archive of the past
 //! release = "…"                   # SHA-256 of the Release file
 //! signers = ["…"]                 # fingerprints of certificates
 //!
@@ -22,6 +24,9 @@
 //! path = "pool/main/g/glibc/libc6_2.41-12_amd64.deb"
 //! size = 2847420                  # in bytes
 //! sha256 = "…"
+//!
+//! [[tool.arm64.amd64]]            # what is run on amd64 to make what arm64 gets; the same keys
+//! name = "openjdk-21-jdk-headless"
 //! ```
 //!
 //! Packages are fetched by what stands here: no index is needed, and nothing at all that is in a cache already. The
@@ -36,12 +41,16 @@ use crate::date::format_rfc3339;
 use crate::deb::{Deb, DebError};
 use crate::digest::Sha256;
 use crate::package::Package;
+use crate::release::Freshness;
 use crate::universe::Universe;
 use crate::version::Version;
 
 mod read;
+mod snapshot;
+mod tools;
 
 pub use crate::lock::read::{LockError, parse_lock};
+pub use crate::lock::snapshot::SnapshotArchive;
 
 /// The version of the format.
 const FORMAT: u32 = 1;
@@ -56,6 +65,9 @@ pub struct Lock {
     /// The packages by the architecture of the system that they are for.
     // Each is the position of an archive above.
     pub packages: BTreeMap<Architecture, Vec<LockedPackage>>,
+    /// The packages with programs that something is made with, by the architecture of the system that it is for and, if
+    /// that is another, the one where they are run.
+    pub tools: BTreeMap<Architecture, BTreeMap<Architecture, Vec<LockedPackage>>>,
 }
 
 /// A suite as it was when the lock was made.
@@ -67,12 +79,16 @@ pub struct LockedArchive {
     pub suite: String,
     /// The codename that the suite had.
     pub codename: String,
+    /// The components that were looked into.
+    pub components: Vec<String>,
     /// When its Release file was made, in Unix seconds.
     pub date: u64,
     /// The digest of the Release file.
     pub release: Sha256,
     /// The fingerprints of the certificates that had signed it.
     pub signers: Vec<String>,
+    /// Whether the end of its validity mattered.
+    pub freshness: Freshness,
 }
 
 /// One package of a lock.
@@ -107,6 +123,8 @@ pub struct PackageFile {
     pub size: u64,
     /// Its digest.
     pub sha256: Sha256,
+    /// Where else it may be, in the order in which to ask.
+    pub elsewhere: Vec<String>,
 }
 
 impl PackageFile {
@@ -124,9 +142,11 @@ impl Universe {
             uri: suite.archive.uri.clone(),
             suite: suite.archive.suite.clone(),
             codename: suite.release.codename.clone(),
+            components: suite.archive.components.clone(),
             date: suite.release.date,
             release: suite.release.digest,
             signers: suite.release.signers.clone(),
+            freshness: suite.freshness,
         });
         let mut locked: Vec<LockedPackage> =
             packages.iter().map(|one| LockedPackage::of(*one)).collect();
@@ -135,6 +155,7 @@ impl Universe {
             request: None,
             archives: archives.collect(),
             packages: BTreeMap::from([(self.packages.architecture().clone(), locked)]),
+            tools: BTreeMap::new(),
         }
     }
 }
@@ -149,29 +170,42 @@ impl Lock {
         }
     }
 
-    /// This lock, and in place of its packages for the architectures of `other` those of `other`.
+    /// This lock, and in place of its packages for the architectures of `other` those of `other`. Archives that nothing
+    /// of this lock is from any more are left out.
     #[must_use]
     pub fn joined(self, other: Lock) -> Lock {
-        let mut joined = self;
-        let places: Vec<usize> = other
-            .archives
-            .into_iter()
-            .map(|archive| joined.place_of(archive))
+        // The newer ones come first, so that a lock of one architecture is the same whether it was made or updated.
+        let mut joined = Lock {
+            request: self.request,
+            archives: other.archives,
+            packages: other.packages,
+            tools: other.tools,
+        };
+        let tools = self.tools.into_iter();
+        let tools = tools
+            .filter(|(of, _)| !joined.packages.contains_key(of))
             .collect();
-        for (architecture, packages) in other.packages {
+        for (architecture, packages) in self.packages {
+            if joined.packages.contains_key(&architecture) {
+                continue;
+            }
             let moved = packages.into_iter().map(|package| LockedPackage {
-                archive: places.get(package.archive).copied().unwrap_or(usize::MAX),
+                archive: match self.archives.get(package.archive) {
+                    Some(archive) => joined.place_of(archive),
+                    None => usize::MAX,
+                },
                 ..package
             });
-            joined.packages.insert(architecture, moved.collect());
+            let moved = moved.collect();
+            joined.packages.insert(architecture, moved);
         }
-        joined
+        joined.with_moved_tools(tools, &self.archives)
     }
 
-    fn place_of(&mut self, archive: LockedArchive) -> usize {
-        let known = self.archives.iter().position(|known| *known == archive);
+    fn place_of(&mut self, archive: &LockedArchive) -> usize {
+        let known = self.archives.iter().position(|known| known == archive);
         known.unwrap_or_else(|| {
-            self.archives.push(archive);
+            self.archives.push(archive.clone());
             self.archives.len() - 1
         })
     }
@@ -181,23 +215,48 @@ impl Lock {
         self.packages.get(architecture).map(Vec::as_slice)
     }
 
-    /// When the newest of its Release files was made, in Unix seconds.
-    pub fn date(&self) -> u64 {
-        self.archives.iter().map(|one| one.date).max().unwrap_or(0)
+    /// When the newest of those Release files was made that packages for `architecture` are from, in Unix seconds.
+    ///
+    /// What is said for other architectures does not matter.
+    pub fn date(&self, architecture: &Architecture) -> u64 {
+        let packages = self.packages(architecture).unwrap_or_default().iter();
+        let archives = packages.filter_map(|package| self.archives.get(package.archive));
+        archives.map(|archive| archive.date).max().unwrap_or(0)
     }
 
     /// What to fetch for `package`, or `None` if it is not of this lock.
     pub fn file(&self, package: &LockedPackage) -> Option<PackageFile> {
-        let uri = self
-            .archives
-            .get(package.archive)?
-            .uri
-            .trim_end_matches('/');
+        let archive = self.archives.get(package.archive)?;
+        let uri = archive.uri.trim_end_matches('/');
         Some(PackageFile {
             url: format!("{uri}/{}", package.path),
             size: package.size,
             sha256: package.sha256,
+            elsewhere: Vec::new(),
         })
+    }
+
+    /// The same, and where `snapshots` keeps what its archive has no more.
+    pub fn file_kept(
+        &self,
+        package: &LockedPackage,
+        snapshots: &SnapshotArchive,
+    ) -> Option<PackageFile> {
+        let archive = self.archives.get(package.archive)?;
+        let file = self.file(package)?;
+        Some(PackageFile {
+            elsewhere: snapshots.urls(archive, &package.path),
+            ..file
+        })
+    }
+
+    /// A line for each package for `architecture`, which tell the lock from others.
+    pub fn identity(&self, architecture: &Architecture) -> String {
+        let mut text = format!("{}\n", self.date(architecture));
+        for package in self.packages(architecture).unwrap_or_default() {
+            let _infallible = writeln!(text, "{} {}", package.name, package.sha256);
+        }
+        text
     }
 }
 
@@ -242,7 +301,7 @@ impl fmt::Display for Lock {
                 package.write(formatter, architecture)?;
             }
         }
-        Ok(())
+        self.write_tools(formatter)
     }
 }
 
@@ -252,11 +311,30 @@ impl fmt::Display for LockedArchive {
         writeln!(formatter, "uri = {}", quoted(&self.uri))?;
         writeln!(formatter, "suite = {}", quoted(&self.suite))?;
         writeln!(formatter, "codename = {}", quoted(&self.codename))?;
+        if self.components != usual_components(&self.suite) {
+            writeln!(formatter, "components = {}", list(&self.components))?;
+        }
         writeln!(formatter, "date = {}", format_rfc3339(self.date))?;
+        if self.freshness == Freshness::IgnoreValidUntil {
+            writeln!(formatter, "check-valid-until = false")?;
+        }
         writeln!(formatter, "release = \"{}\"", self.release)?;
-        let signers: Vec<String> = self.signers.iter().map(|one| quoted(one)).collect();
-        writeln!(formatter, "signers = [{}]", signers.join(", "))
+        writeln!(formatter, "signers = {}", list(&self.signers))
     }
+}
+
+/// The components of a suite of which a lock says nothing: a directory has none.
+fn usual_components(suite: &str) -> Vec<String> {
+    if suite.ends_with('/') {
+        return Vec::new();
+    }
+    vec!["main".to_owned()]
+}
+
+/// An array of TOML.
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|one| quoted(one)).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
 impl LockedPackage {

@@ -228,7 +228,11 @@ impl PackagesIndex {
             .zip(&entries)
             .map(|(at, entry)| (self.name_of(entry), at))
             .collect();
-        order.sort_unstable();
+        #[expect(
+            clippy::stable_sort_primitive,
+            reason = "each index is sorted already, of which the stable way takes advantage"
+        )]
+        order.sort();
         // By name: the place in the order of texts, and what stands there.
         let mut kept: Vec<(u32, Entry)> = Vec::with_capacity(entries.len());
         let mut others = Vec::new();

@@ -12,7 +12,7 @@ use crate::keyring::CLOCK_TOLERANCE;
 
 mod verify;
 
-pub(crate) use crate::release::verify::signed_date;
+pub(crate) use crate::release::verify::{kept_release, signed_date};
 pub use crate::release::verify::{verify_inrelease, verify_release};
 
 /// What a Release file says of its suite.

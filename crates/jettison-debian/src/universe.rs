@@ -21,6 +21,17 @@ pub struct ArchiveSource {
     pub priority: Option<i32>,
     /// Whether the end of its validity matters.
     pub freshness: Freshness,
+    /// Whether it may be older than it was the last time.
+    pub downgrade: Downgrade,
+}
+
+/// Whether a suite may be older than the last one that came from the same address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Downgrade {
+    /// An older one is refused, so that nobody can take updates back.
+    Refused,
+    /// It is accepted, and the one to compare the next with.
+    Permitted,
 }
 
 /// Where packages come from.

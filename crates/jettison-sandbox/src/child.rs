@@ -1,5 +1,6 @@
 //! A sandboxed process, seen from outside.
 
+use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -11,10 +12,12 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgroup::Cgroup;
 use crate::forker::Supervisor;
+use crate::network::ChildNetwork;
 use crate::sandbox::{Rootfs, SandboxError, Upper};
 use crate::signals::HeldSignals;
 use crate::stub;
 use crate::terminal::{Bridge, Typed};
+use crate::trace::Trace;
 use crate::wire::{Report, Stub, receive_report};
 
 /// A running sandboxed process. When this is dropped, the process and everything that it started are killed.
@@ -29,6 +32,7 @@ pub struct Child {
     terminal: Option<OwnedFd>,
     exec_failure: Option<ExecFailure>,
     exited: Option<Report>,
+    trace: Option<OwnedFd>,
     cleaning: Option<Cleaning>,
     cgroup: Option<Cgroup>,
     started: Instant,
@@ -86,6 +90,8 @@ pub struct Exit {
     pub ran_out_of_memory: bool,
     /// Why the program could not be executed. The status is then 127 if it does not exist, else 126.
     pub exec_failure: Option<ExecFailure>,
+    /// What was looked up, if [`crate::Sandbox::tracing`] asked for it.
+    pub trace: Option<Trace>,
 }
 
 /// How a process ended.
@@ -145,6 +151,7 @@ impl Child {
             terminal: None,
             exec_failure: None,
             exited: None,
+            trace: None,
             cleaning,
             cgroup: running.cgroup,
             started: running.started,
@@ -182,6 +189,40 @@ impl Child {
         }
     }
 
+    /// The network that the process has to itself. An error if it has ended, or if its network is the caller's.
+    pub fn network(&self) -> io::Result<ChildNetwork> {
+        let network = ChildNetwork::of(self.pid)?;
+        // The number could be another process's by now.
+        if self.has_ended() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(network)
+    }
+
+    /// Whether the process has ended. (That is not known to [`Child::wait`] yet, and does no harm.)
+    pub fn has_ended(&self) -> bool {
+        let Some(pidfd) = &self.pidfd else {
+            return false;
+        };
+        let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, Some(&Timespec::default())) {
+            Ok(count) => count > 0,
+            Err(_) => false,
+        }
+    }
+
+    /// Whether `signal` makes a difference to the process: whether it has a handler for it, or holds it back to ask for it.
+    ///
+    /// The first process of a namespace does not get other signals (linux: `sig_task_ignored`, kernel/signal.c).
+    pub fn notices(&self, signal: Signal) -> bool {
+        if [Signal::KILL, Signal::STOP].contains(&signal) {
+            return true;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
+        // If it cannot be known, it may.
+        status.map_or(true, |status| notices(&status, signal))
+    }
+
     /// Waits for the end. Pipes that nobody has taken are closed first, so take and read them, or use
     /// [`Child::wait_with_output`].
     pub fn wait(mut self) -> Result<Exit, SandboxError> {
@@ -216,6 +257,7 @@ impl Child {
             peak_memory,
             ran_out_of_memory,
             exec_failure: self.exec_failure.take(),
+            trace: self.trace.take().map(read_trace).transpose()?,
         })
     }
 
@@ -385,7 +427,10 @@ impl Child {
             Some((Report::ExecFailed { program, errno }, _)) => {
                 self.exec_failure = Some(ExecFailure { program, errno });
             }
-            Some((report @ Report::Exited { .. }, _)) => self.exited = Some(report),
+            Some((report @ Report::Exited { .. }, trace)) => {
+                self.exited = Some(report);
+                self.trace = trace;
+            }
         }
         Ok(Progress::Other)
     }
@@ -420,11 +465,32 @@ impl Drop for Child {
     }
 }
 
+/// Whether a process with this `/proc/PID/status` catches or blocks `signal`.
+fn notices(status: &str, signal: Signal) -> bool {
+    let bit = 1_u64 << (signal.as_raw() - 1);
+    status.lines().any(|line| {
+        let Some((name, mask)) = line.split_once(':') else {
+            return false;
+        };
+        ["SigBlk", "SigCgt"].contains(&name)
+            && u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & bit != 0)
+    })
+}
+
 /// What a report meant for the one who waits.
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
     Ready,
     Other,
+}
+
+/// Reads what the supervisor's tracer has written.
+fn read_trace(file: OwnedFd) -> Result<Trace, SandboxError> {
+    let mut bytes = Vec::new();
+    File::from(file)
+        .read_to_end(&mut bytes)
+        .and_then(|_length| Trace::decode(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into()))
+        .map_err(|source| SandboxError::Trace { source })
 }
 
 fn interpret(status: i32, timed_out: bool) -> Status {
@@ -469,4 +535,18 @@ fn drain(mut pipes: [Option<PipeReader>; 2]) -> io::Result<[Vec<u8>; 2]> {
         }
     }
     Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caught_and_blocked_signals_are_noticed() {
+        let status = "Name:\tapp\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004000\n";
+        assert!(notices(status, Signal::TERM));
+        assert!(notices(status, Signal::INT));
+        assert!(!notices(status, Signal::HUP));
+        assert!(!notices("", Signal::TERM));
+    }
 }

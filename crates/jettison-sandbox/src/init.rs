@@ -23,16 +23,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid,
 };
 use rustix::thread::UnshareFlags;
 
 use crate::forker::{FORK, FORKER_NAME};
+use crate::mount::file_of;
 use crate::overlay::MountError;
 use crate::probe;
 use crate::seccomp::Filters;
 use crate::system::{self, Disposition, Fork};
+use crate::trace::Tracer;
 use crate::wire::{self, Report, Spec};
 
 /// The exit code of a process that cannot even report what went wrong.
@@ -164,7 +167,7 @@ fn supervise(fds: Vec<OwnedFd>, filters: &Filters) -> io::Result<i32> {
     drop(stdin);
     let spec: Spec = serde_json::from_reader(BufReader::new(File::from(spec)))?;
     match start(&spec, fds.collect(), (&socket, filters)) {
-        Ok((pid, pidfd)) => watch(&spec, pid, &pidfd, socket.as_fd()),
+        Ok(sandbox) => watch(&spec, sandbox, socket.as_fd()),
         Err(failure) => {
             wire::send_report(socket.as_fd(), &failure.report(), None)?;
             Ok(CANNOT_REPORT)
@@ -183,24 +186,43 @@ const IGNORED: [Signal; 7] = [
     Signal::TTIN,
 ];
 
+/// A sandbox's first process, seen by its supervisor.
+struct Watched {
+    pid: Pid,
+    pidfd: OwnedFd,
+    tracer: Option<Tracer>,
+}
+
 fn start(
     spec: &Spec,
     fds: Vec<OwnedFd>,
     (socket, filters): (&OwnedFd, &Filters),
-) -> Result<(Pid, OwnedFd), Failure> {
+) -> Result<Watched, Failure> {
     let own = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map_err(Failure::of("open a pidfd"))?;
+    let sockets = spec
+        .traced
+        .then(pair)
+        .transpose()
+        .map_err(Failure::of("create a socket"))?;
+    let (handover, listening) = sockets.unzip();
     system::unshare(UnshareFlags::NEWPID).map_err(Failure::of("create a PID namespace"))?;
     match system::fork().map_err(Failure::of("fork"))? {
         Fork::Parent(pid) => {
             let pidfd =
                 pidfd_open(pid, PidfdFlags::empty()).map_err(Failure::of("open a pidfd"))?;
-            Ok((pid, pidfd))
+            Ok(Watched {
+                pid,
+                pidfd,
+                tracer: handover.map(|handover| Tracer::new(pid, handover)),
+            })
         }
         Fork::Child => {
+            drop(handover);
             let supervisor = program::Supervisor {
                 process: own.as_fd(),
                 socket: socket.as_fd(),
+                tracer: listening.as_ref().map(AsFd::as_fd),
             };
             let code = program::become_program(spec, fds, &supervisor, filters);
             #[expect(
@@ -212,8 +234,23 @@ fn start(
     }
 }
 
+/// Two connected sockets.
+fn pair() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+}
+
 /// Waits until PID 1 has ended, or until it has to.
-fn watch(spec: &Spec, pid: Pid, pidfd: &OwnedFd, socket: BorrowedFd<'_>) -> io::Result<i32> {
+fn watch(spec: &Spec, sandbox: Watched, socket: BorrowedFd<'_>) -> io::Result<i32> {
+    let Watched {
+        pid,
+        pidfd,
+        mut tracer,
+    } = sandbox;
     let report = Report::Forked {
         pid: pid.as_raw_pid(),
     };
@@ -223,13 +260,13 @@ fn watch(spec: &Spec, pid: Pid, pidfd: &OwnedFd, socket: BorrowedFd<'_>) -> io::
         .limit_ms
         .and_then(|limit| Instant::now().checked_add(Duration::from_millis(limit)));
     let verdict = if caller_is_there {
-        wait_for_verdict(pidfd, socket, deadline)?
+        wait_for_verdict(&pidfd, socket, (deadline, tracer.as_mut()))?
     } else {
         Verdict::CallerEnded
     };
     if verdict != Verdict::Ended {
         // It may have ended by itself meanwhile.
-        let _ended = pidfd_send_signal(pidfd, Signal::KILL);
+        let _ended = pidfd_send_signal(&pidfd, Signal::KILL);
     }
     let waited = system::wait4(pid)?;
     if spec.foreground {
@@ -246,7 +283,8 @@ fn watch(spec: &Spec, pid: Pid, pidfd: &OwnedFd, socket: BorrowedFd<'_>) -> io::
         max_rss: waited.max_rss,
     };
     if verdict != Verdict::CallerEnded {
-        wire::send_report(socket, &report, None)?;
+        let trace = tracer.map(|tracer| file_of(&tracer.finish())).transpose()?;
+        wire::send_report(socket, &report, trace.as_ref().map(AsFd::as_fd))?;
     }
     Ok(0)
 }
@@ -273,21 +311,25 @@ enum Verdict {
 fn wait_for_verdict(
     pidfd: &OwnedFd,
     socket: BorrowedFd<'_>,
-    deadline: Option<Instant>,
+    (deadline, mut tracer): (Option<Instant>, Option<&mut Tracer>),
 ) -> io::Result<Verdict> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut fds = [
+        let mut fds = vec![
             PollFd::new(pidfd, PollFlags::IN),
             PollFd::from_borrowed_fd(socket, PollFlags::RDHUP),
         ];
+        let calls = tracer.as_ref().and_then(|tracer| tracer.source());
+        fds.extend(calls.map(|calls| PollFd::from_borrowed_fd(calls, PollFlags::IN)));
         match rustix::event::poll(&mut fds, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }
-        let [program, caller] = fds.map(|fd| fd.revents());
+        let events = |place: usize| fds.get(place).map_or(PollFlags::empty(), PollFd::revents);
+        let (program, caller, calls) = (events(0), events(1), events(2));
+        drop(fds);
         if !program.is_empty() {
             return Ok(Verdict::Ended);
         }
@@ -296,6 +338,14 @@ fn wait_for_verdict(
         }
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(Verdict::TimeIsUp);
+        }
+        if let Some(tracer) = &mut tracer {
+            if calls.intersects(PollFlags::IN) {
+                tracer.advance()?;
+            } else if !calls.is_empty() {
+                // All processes have ended; the first is about to.
+                tracer.hang_up();
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main ─ init_if_asked ─ enter ─► Entered ─┬─ mount_overlay ─► OverlayMount
-//!                                          └─ Sandbox::spawn ─► Child ─ wait ─► Exit
+//!                                          └─ Sandbox::spawn ─► Child ─ wait ─► Exit, Trace
 //! ```
 //!
 //! A program calls [`init_if_asked`] first, then [`enter`]s a user namespace in which it is root, and from then on may
@@ -17,6 +17,7 @@ mod forker;
 mod id_map;
 mod init;
 mod mount;
+mod network;
 mod overlay;
 mod probe;
 mod sandbox;
@@ -26,6 +27,7 @@ mod spawn;
 mod stub;
 mod system;
 mod terminal;
+mod trace;
 mod ulimit;
 mod user;
 mod wire;
@@ -37,6 +39,7 @@ pub use crate::emulator::{Emulator, emulators};
 pub use crate::enter::{EnterError, EnterOptions, Entered, IdChoice, IdMapKind, enter};
 pub use crate::init::init_if_asked;
 pub use crate::mount::{MemoryFile, Mount, MountKind};
+pub use crate::network::ChildNetwork;
 pub use crate::overlay::{MountError, OverlayMount, mount_overlay};
 pub use crate::probe::{HostFact, HostState, probe_host};
 pub use crate::sandbox::{
@@ -45,6 +48,10 @@ pub use crate::sandbox::{
 };
 pub use crate::signals::HeldSignals;
 pub use crate::terminal::{TerminalSize, Typed};
+pub use crate::trace::{
+    End, Gap, GapReason, Lookup, SocketAction, SocketAddress, SocketUse, Start, Trace, Tracing,
+    Use, Uses,
+};
 pub use crate::ulimit::{Ulimit, UlimitError, UlimitKind};
 pub use crate::user::{ResolvedUser, User, UserError, resolve_user};
 pub use rustix::process::Signal;

@@ -9,6 +9,7 @@ use crate::cgroup::Resources;
 use crate::mount::Mount;
 use crate::overlay::MountError;
 use crate::terminal::TerminalSize;
+use crate::trace::Tracing;
 use crate::ulimit::Ulimit;
 use crate::user::User;
 
@@ -53,6 +54,8 @@ pub struct Sandbox {
     pub resources: Resources,
     /// What becomes of the directories `/proc`, `/dev` and `/sys` that the root filesystem did not have.
     pub kernel_directories: KernelDirectories,
+    /// Whether its lookups of paths are traced.
+    pub tracing: Tracing,
 }
 
 /// What happens if there is no working directory.
@@ -183,6 +186,12 @@ pub enum SandboxError {
         /// The path that it was about.
         subject: Option<PathBuf>,
         /// What the kernel said.
+        source: io::Error,
+    },
+    /// The trace did not arrive whole.
+    #[error("cannot read the trace of the sandboxed process")]
+    Trace {
+        /// What went wrong.
         source: io::Error,
     },
     /// The init process ended without a word: somebody killed it.

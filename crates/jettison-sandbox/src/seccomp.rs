@@ -241,16 +241,20 @@ fn rule(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, seccompil
     Ok(SeccompRule::new(conditions)?)
 }
 
-const LOAD: u16 = 0x20;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_AT_LEAST: u16 = 0x35;
-const JUMP_IF_ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
+pub(crate) const LOAD: u16 = 0x20;
+pub(crate) const JUMP_IF_EQUAL: u16 = 0x15;
+pub(crate) const JUMP_IF_AT_LEAST: u16 = 0x35;
+pub(crate) const JUMP_IF_ANY_BIT: u16 = 0x45;
+pub(crate) const RETURN: u16 = 0x06;
 
-const OFFSET_OF_NUMBER: u32 = 0;
-const OFFSET_OF_ARCHITECTURE: u32 = 4;
+/// What the numbers of x32 programs have, and no others.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const X32_BIT: u32 = 0x4000_0000;
 
-const fn instruction(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
+pub(crate) const OFFSET_OF_NUMBER: u32 = 0;
+pub(crate) const OFFSET_OF_ARCHITECTURE: u32 = 4;
+
+pub(crate) const fn instruction(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code, jt, jf, k }
 }
 
@@ -258,7 +262,6 @@ const fn instruction(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
 #[cfg(target_arch = "x86_64")]
 fn with_foreign_calls(native: BpfProgram) -> BpfProgram {
     const AUDIT_ARCH_I386: u32 = 0x4000_0003;
-    const X32_BIT: u32 = 0x4000_0000;
     let refuse = |errno: i32| {
         let answer = libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
         instruction(RETURN, answer, 0, 0)

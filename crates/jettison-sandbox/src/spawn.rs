@@ -19,6 +19,7 @@ use crate::sandbox::{
     Input, KernelDirectories, MissingCwd, Network, OutputMode, Sandbox, SandboxError, Security,
     Terminal,
 };
+use crate::trace::Tracing;
 use crate::wire::{self, Spec, SpecUlimit};
 
 /// The size of `/dev/shm` in a container, in bytes.
@@ -136,6 +137,7 @@ impl Sandbox {
                 Security::Confined | Security::Unconfined => Capabilities::docker().bits(),
             },
             keeps_kernel_directories: self.kernel_directories == KernelDirectories::Kept,
+            traced: self.tracing == Tracing::Lookups,
             shm_size: self.shm_size.unwrap_or(SHM_SIZE),
             ulimits: self
                 .ulimits

@@ -1,7 +1,9 @@
 //! The system calls for which `rustix` has no safe function.
 //!
-//! Every `unsafe` block of the project is in this file. What is here checks its own preconditions, so that its callers
+//! Every `unsafe` block of the project is in this file and in those below it. What is here checks its own preconditions, so that its callers
 //! need none.
+
+pub(crate) mod notify;
 
 use std::ffi::c_int;
 use std::fs;

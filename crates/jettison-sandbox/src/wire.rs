@@ -56,6 +56,7 @@ pub(crate) struct Spec {
     pub(crate) keeps_kernel_directories: bool,
     pub(crate) shm_size: u64,
     pub(crate) ulimits: Vec<SpecUlimit>,
+    pub(crate) traced: bool,
 }
 
 impl Spec {
@@ -137,7 +138,7 @@ pub(crate) enum Report {
     },
     /// The program could not be executed.
     ExecFailed { program: String, errno: i32 },
-    /// PID 1 has ended.
+    /// PID 1 has ended; its trace comes with this, if it was traced.
     Exited {
         status: i32,
         timed_out: bool,

@@ -20,23 +20,26 @@ pub use crate::base::{
     AssembleError, AssembleRequest, Assembled, ByteCodeRequest, DebianBase, DebianBaseError,
     DebianVariant, DistrolessBase, DistrolessError, DistrolessImage, DistrolessNameError,
     DistrolessRequest, DistrolessVariant, Downloads, FileFact, Generator, Levels, LinkError,
-    LinkRequest, LocalPackage, ModuleReason, NeededModules, PackageFacts, Recipe, RecipeContent,
-    RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart, RecipeUser, Recipes, Slice,
-    SliceFacts, assemble, assemble_distroless, base_reference, choose_packages, codename,
-    debian_architecture, is_module_name, needed_modules, security_fixes,
+    LinkRequest, LocalPackage, Making, ModuleReason, NamedClass, NeededModules, PackageFacts,
+    Recipe, RecipeContent, RecipeError, RecipeFile, RecipeGroup, RecipeLink, RecipePart,
+    RecipeUser, Recipes, SecurityFixes, Slice, SliceFacts, ToolError, Workshop, assemble,
+    assemble_distroless, base_reference, base_request, choose_base, choose_packages, codename,
+    debian_architecture, distroless_reference, host_tools, is_module_name, needed_modules,
+    security_fixes,
 };
 pub use crate::evidence::{
     ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,
     NotApplicable, Origin, ProgramError, ProgramKind, ScriptInterpreter, Why, collect, elf_closure,
     find_program, program_kind, script_interpreter,
 };
-pub use crate::optimize::{
-    Observer, OptimizeError, OptimizeRequest, Optimized, ProbeError, observe, optimize,
-};
+pub use crate::optimize::{Observer, OptimizeError, OptimizeRequest, Optimized, optimize};
 pub use crate::refactor::{
     Candidate, EmitError, KeptPath, Rung, RuntimeStage, exec_argv, multi_stage,
 };
-pub use crate::report::{ImageFacts, Report, Row, rows, size_text, table, to_json};
+pub use crate::report::{
+    ImageFacts, Report, Row, Verification, VerifiedImage, rows, size_text, table, to_json,
+    verification_json,
+};
 pub use crate::rootfs::{Resolved, RootDir, RootError};
 pub use crate::sbom::{
     Sbom, SbomDistribution, SbomFile, SbomFiles, SbomPackage, copyright_licences, cyclonedx_json,
@@ -50,6 +53,9 @@ pub use crate::structure_test::{
     test_results_junit, wanted_files,
 };
 pub use crate::verify::{
-    Difference, ExitKind, Observation, Probe, ProbeOutcome, ProbeSource, Verdict, WrittenFile,
-    compare, verdict,
+    Action, Ailment, AilmentKind, Answer, AskError, Comparison, Difference, Ending, ExitKind,
+    FurtherProbes, HttpMessage, HttpRequest, HttpResponse, Ignore, IgnoreParseError, IgnoreRule,
+    Observation, Oracle, Probe, ProbeError, ProbeFile, ProbeInput, ProbeObserver, ProbeOrigin,
+    ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Verdict, WrittenFile, compare,
+    compare_with, default_probes, observe, overall_ailment, suggestion, verdict,
 };

@@ -1,15 +1,13 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
 mod config;
-mod observe;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
 use jettison_dockerfile::parse;
 use jettison_oci::Image;
-use jettison_sandbox::{SandboxError, mount_overlay};
+use jettison_sandbox::mount_overlay;
 
 use crate::audit::{AuditError, audit};
 use crate::evidence::{Evidence, NotApplicable, collect};
@@ -17,19 +15,20 @@ use crate::optimize::config::config_difference;
 use crate::refactor::{Candidate, EmitError, multi_stage};
 use crate::report::{ImageFacts, Report};
 use crate::rootfs::{RootDir, RootError};
-use crate::verify::{Probe, ProbeOutcome, ProbeSource, Verdict, verdict};
-
-pub use crate::optimize::observe::observe;
+use crate::verify::{
+    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, ProbeOutcome, Verdict,
+    overall_ailment, verdict,
+};
 
 /// What to optimize, and how to compare.
 #[derive(Clone, Debug)]
 pub struct OptimizeRequest<'a> {
     /// The original's build.
     pub build: BuildRequest<'a>,
-    /// What both images are asked.
+    /// What both images are asked; if there are none, what the original's configuration suggests.
     pub probes: &'a [Probe],
-    /// Where the probes come from.
-    pub source: ProbeSource,
+    /// What they are asked besides.
+    pub further: FurtherProbes,
     /// The name of the original image.
     pub original_name: &'a str,
     /// The name of the optimized image.
@@ -37,13 +36,11 @@ pub struct OptimizeRequest<'a> {
 }
 
 /// Told what the optimizer does.
-pub trait Observer: Reporter {
+pub trait Observer: Reporter + ProbeObserver {
     /// A phase begins.
     fn phase(&self, title: &str);
     /// A candidate was written; `original` is the Dockerfile's text.
     fn candidate(&self, original: &str, candidate: &Candidate);
-    /// A probe was run in both images.
-    fn probe(&self, outcome: &ProbeOutcome);
 }
 
 /// What came of it.
@@ -57,6 +54,10 @@ pub struct Optimized {
     pub report: Report,
     /// Why there is no optimized image.
     pub reason: Option<String>,
+    /// Why the original showed nothing of itself, if that is so.
+    pub ailment: Option<Ailment>,
+    /// The probes of our own that were left out, because the original takes long.
+    pub left_out: Vec<String>,
 }
 
 /// Why the optimizer could not come to an answer.
@@ -81,32 +82,8 @@ pub enum OptimizeError {
     #[error("cannot rewrite the Dockerfile")]
     Emit(#[source] EmitError),
     /// A probe could not be run.
-    #[error("cannot run probe `{probe}`")]
-    Probe {
-        /// The probe's name.
-        probe: String,
-        /// Why.
-        source: Box<ProbeError>,
-    },
-}
-
-/// Why a probe could not be run.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// The sandbox could not be described.
-    #[error("cannot set up the image's program")]
-    Image(#[source] BuildError),
-    /// The sandbox failed.
-    #[error("cannot use the sandbox")]
-    Sandbox(#[source] SandboxError),
-    /// What the program wrote could not be looked at.
-    #[error("cannot read the files that the program wrote in {}", path.display())]
-    Written {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("cannot compare the images")]
+    Probe(#[source] AskError),
 }
 
 /// Optimizes the image of `request`.
@@ -141,6 +118,8 @@ pub fn optimize(
             notes: Vec::new(),
         },
         reason: None,
+        ailment: None,
+        left_out: Vec::new(),
     };
     result.reason = run.improve(&built, &mut result)?;
     Ok(result)
@@ -203,9 +182,21 @@ impl Run<'_> {
         }
 
         self.observer.phase("Run both and compare");
-        let images = (&built.image, &small.image);
-        result.report.outcomes = self.compare(images)?;
-        result.report.verdict = verdict(&result.report.outcomes, self.request.source);
+        let oracle = Oracle::new(
+            self.engine,
+            &built.image,
+            self.request.probes,
+            self.request.further,
+        );
+        let asked = oracle.ask(&small.image, self.observer);
+        result.report.outcomes = asked.map_err(OptimizeError::Probe)?;
+        result.left_out = oracle.left_out().to_vec();
+        result.report.verdict = verdict(&result.report.outcomes);
+        result.ailment = overall_ailment(&result.report.outcomes);
+        if let Some(ailment) = &result.ailment {
+            result.report.verdict = Verdict::Failed;
+            return Ok(Some(ailment.to_string()));
+        }
         if result.report.verdict == Verdict::Failed {
             return Ok(Some(failure(&result.report.outcomes)));
         }
@@ -262,28 +253,6 @@ impl Run<'_> {
             build_time: built.cold_time(),
             rebuild_time,
         })
-    }
-
-    /// Asks both images everything. The original is asked before and after the candidate: what it
-    /// does not answer twice in the same way cannot be compared.
-    fn compare(
-        &self,
-        (original, candidate): (&Image, &Image),
-    ) -> Result<Vec<ProbeOutcome>, OptimizeError> {
-        let mut outcomes = Vec::new();
-        for probe in self.request.probes {
-            let run = |image: &Image| {
-                observe(self.engine, image, probe).map_err(|source| OptimizeError::Probe {
-                    probe: probe.name.clone(),
-                    source: Box::new(source),
-                })
-            };
-            let (first, small, second) = (run(original)?, run(candidate)?, run(original)?);
-            let outcome = ProbeOutcome::of_repeated(probe.clone(), (first, &second), small);
-            self.observer.probe(&outcome);
-            outcomes.push(outcome);
-        }
-        Ok(outcomes)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::audit::Audit;
 use crate::verify::{ProbeOutcome, Verdict};
 
-pub use crate::report::json::to_json;
+pub use crate::report::json::{to_json, verification_json};
 pub use crate::report::text::{Row, rows, size_text, table};
 
 /// Everything that there is to say about making one image smaller.
@@ -47,6 +47,36 @@ pub struct ImageFacts {
     pub rebuild_time: Duration,
 }
 
+/// Everything that there is to say about comparing two images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// What is known about the candidate.
+    pub verdict: Verdict,
+    /// The original.
+    pub original: VerifiedImage,
+    /// What is to behave the same.
+    pub candidate: VerifiedImage,
+    /// The probes that the verdict rests on.
+    pub outcomes: Vec<ProbeOutcome>,
+    /// The probes of our own that were left out, because the original takes long.
+    pub left_out: Vec<String>,
+    /// A probe for the settings, if nobody gave one.
+    pub suggestion: Option<String>,
+    /// Remarks for the user, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// An image that is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedImage {
+    /// The name by which the image was given.
+    pub reference: String,
+    /// The digest of its configuration.
+    pub image_id: String,
+    /// The size of its files, in bytes.
+    pub unpacked_size: u64,
+}
+
 #[cfg(test)]
 pub(crate) mod examples {
     //! The report that the tests of both forms show.
@@ -54,7 +84,10 @@ pub(crate) mod examples {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::verify::{ExitKind, Observation, Probe};
+    use crate::verify::{
+        Action, Answer, Ending, ExitKind, HttpRequest, HttpResponse, Observation, Probe,
+        ProbeOrigin, Ready, Served, Server, Talk,
+    };
 
     /// A Go server that lost its toolchain.
     pub(crate) fn report() -> Report {
@@ -66,6 +99,63 @@ pub(crate) mod examples {
             dockerfile: Some("FROM scratch\nCOPY server /\n".to_owned()),
             notes: vec!["the binary is static".to_owned()],
         }
+    }
+
+    /// Two images of which one answers something else.
+    pub(crate) fn verification() -> Verification {
+        let image = |reference: &str| VerifiedImage {
+            reference: reference.to_owned(),
+            image_id: "sha256:aaaa".to_owned(),
+            unpacked_size: 1000,
+        };
+        Verification {
+            verdict: Verdict::Failed,
+            original: image("a"),
+            candidate: image("b"),
+            outcomes: vec![served()],
+            left_out: vec!["argument --help".to_owned()],
+            suggestion: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// A server that answers twice, and once something else.
+    pub(crate) fn served() -> ProbeOutcome {
+        let response = |body: &str| {
+            Answer::Response(HttpResponse {
+                status: 200,
+                headers: Vec::new(),
+                body: body.as_bytes().to_vec(),
+                cut: None,
+            })
+        };
+        let ran = |body: &str| {
+            let mut run = Observation::ended(ExitKind::Killed);
+            run.served = Some(Served {
+                port: Some(80),
+                answers: vec![
+                    ("GET /".to_owned(), response(body)),
+                    (
+                        "raw \"x\"".to_owned(),
+                        Answer::Nothing("it is late".to_owned()),
+                    ),
+                ],
+                ..Served::default()
+            });
+            run
+        };
+        let mut probe = Probe::run("front page", ProbeOrigin::Own, Duration::from_secs(1));
+        probe.action = Action::Serve(Server {
+            port: None,
+            ready: Ready::Listening(Duration::from_secs(1)),
+            talk: Talk::Http(vec![HttpRequest::new("GET", "/")]),
+            ending: Ending {
+                signal: jettison_sandbox::Signal::TERM,
+                is_watched: false,
+            },
+        });
+        let again = [ran("1 b\n")];
+        ProbeOutcome::of_repeated(probe, (ran("1 a\n"), &again), ran("2 c\n"))
     }
 
     /// The same without a new image.
@@ -123,20 +213,12 @@ pub(crate) mod examples {
 
     fn outcome(original: &[u8], candidate: &[u8]) -> ProbeOutcome {
         let ran = |stdout: &[u8]| Observation {
-            exit: ExitKind::Code(0),
             stdout: stdout.to_vec(),
-            stderr: Vec::new(),
-            written: Vec::new(),
+            ..Observation::ended(ExitKind::Code(0))
         };
-        let probe = Probe {
-            name: "version".to_owned(),
-            arguments: Some(vec!["--version".to_owned()]),
-            stdin: Vec::new(),
-            env: Vec::new(),
-            time_limit: Duration::from_secs(10),
-            expect_exit: Some(0),
-            expect_stdout: None,
-        };
+        let mut probe = Probe::run("version", ProbeOrigin::Given, Duration::from_secs(10));
+        probe.arguments = Some(vec!["--version".to_owned()]);
+        probe.expect_exit = Some(0);
         ProbeOutcome::of(probe, ran(original), ran(candidate))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -66,6 +66,9 @@ impl RootError {
         }
     }
 }
+
+/// The name of an extended attribute, and its value.
+pub(crate) type Attribute = (Vec<u8>, Vec<u8>);
 
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +136,47 @@ impl RootDir {
             Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(false),
             Err(errno) => Err(refused("read the attributes of", path, errno)),
         }
+    }
+
+    /// The regular file at `path`, if that is what the entry itself is; it is not read yet.
+    pub(crate) fn open_file(&self, path: &Path) -> Result<File, RootError> {
+        // Looked at first, since merely opening a device or a pipe can do something.
+        check_readable(&self.symlink_metadata(path)?, path, u64::MAX)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+        self.lookup("read", path, flags).map(File::from)
+    }
+
+    /// The extended attributes of the entry `path` itself, even when it is a link, sorted; without those by which
+    /// overlayfs keeps its books.
+    pub(crate) fn attributes(&self, path: &Path) -> Result<Vec<Attribute>, RootError> {
+        const MAX: usize = 64 << 10;
+        let fail = |errno| refused("read the attributes of", path, errno);
+        let entry = self.lookup("look at", path, OFlags::PATH | OFlags::NOFOLLOW)?;
+        let entry = format!("/proc/self/fd/{}", entry.as_raw_fd());
+        let mut names = vec![0; MAX];
+        let length = match rustix::fs::listxattr(&entry, &mut names[..]) {
+            Ok(length) => length,
+            Err(Errno::OPNOTSUPP) => 0,
+            Err(errno) => return Err(fail(errno)),
+        };
+        let mut attributes = Vec::new();
+        for name in names[..length].split(|byte| *byte == 0) {
+            let is_kept =
+                name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.");
+            if name.is_empty() || is_kept {
+                continue;
+            }
+            let mut value = vec![0; MAX];
+            match rustix::fs::getxattr(&entry, OsStr::from_bytes(name), &mut value[..]) {
+                Ok(length) => value.truncate(length),
+                // Some are listed for those who may not read them.
+                Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
+                Err(errno) => return Err(fail(errno)),
+            }
+            attributes.push((name.to_vec(), value));
+        }
+        attributes.sort();
+        Ok(attributes)
     }
 
     /// The target of the symbolic link at `path`, as it is written.

@@ -1,10 +1,34 @@
 //! Whether a candidate image behaves like the original: run probes in both, compare, judge.
 
+mod ailment;
 mod compare;
+mod fallback;
+mod http;
+mod ignore;
+mod miss;
+mod observation;
+mod observe;
+mod oracle;
+mod own;
 mod probe;
+mod serve;
 mod verdict;
 
+pub use crate::verify::ailment::{Ailment, AilmentKind};
 pub(crate) use crate::verify::compare::visible;
-pub use crate::verify::compare::{Difference, ExitKind, Observation, WrittenFile, compare};
-pub use crate::verify::probe::Probe;
-pub use crate::verify::verdict::{ProbeOutcome, ProbeSource, Verdict, verdict};
+pub use crate::verify::compare::{Comparison, Difference, compare, compare_with};
+pub use crate::verify::fallback::{default_probes, suggestion};
+pub use crate::verify::http::{Answer, HttpResponse};
+pub use crate::verify::ignore::{Ignore, IgnoreParseError, IgnoreRule};
+pub use crate::verify::miss::{
+    Aspect, EntryDifference, EntryKind, ListingDifference, Miss, MissReport, MissVerdict,
+    find_misses,
+};
+pub use crate::verify::observation::{ExitKind, Observation, Served, WrittenFile};
+pub use crate::verify::observe::{ProbeError, observe};
+pub use crate::verify::oracle::{AskError, FurtherProbes, Oracle, ProbeObserver};
+pub use crate::verify::probe::{
+    Action, Ending, HttpMessage, HttpRequest, Probe, ProbeFile, ProbeInput, ProbeOrigin, Ready,
+    Server, Setting, Talk, TcpStep,
+};
+pub use crate::verify::verdict::{ProbeOutcome, Verdict, overall_ailment, verdict};

@@ -113,6 +113,7 @@ impl Archives {
             keyring: keyring.clone(),
             priority: None,
             freshness: settings.freshness,
+            downgrade: settings.downgrade,
         };
         let mut list: Vec<ArchiveSource> = self.list.iter().map(source).collect();
         for further in settings.archives_for(self.suite()) {

@@ -3,28 +3,22 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jettison_build::{Bases, Engine, EpochSource, FoundBase, Remotes};
-use jettison_debian::{AptSource, Architecture, Supply};
 use jettison_dockerfile::Platform;
 use jettison_oci::{
     Image, LayerNeed, Naming, PlatformNeed, PullRequest, Reference, import_from_layout,
     import_layout,
 };
-use jettison_slim::{
-    AssembleRequest, DebianBase, DistrolessBase, assemble, base_reference, debian_architecture,
-};
+use jettison_slim::{DebianBase, DistrolessBase, debian_architecture};
 
-use crate::archives::{archives, host_sources};
 use crate::cli::InputArgs;
 use crate::commands::world;
-use crate::family::Family;
-use crate::index_cache::IndexFiles;
-use crate::network::{DownloadCache, Http};
+use crate::family::{Family, Pinning, debian_reference_of, lock_file, reference_of, split_lock};
 use crate::progress::Notes;
 use crate::registry::{Registries, hint};
-use crate::remote::LayoutReference;
+use crate::remote::{LayoutReference, Reach};
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -39,8 +33,7 @@ pub(crate) struct SettingsBases<'a> {
     settings: &'a Settings,
     reporter: &'a dyn Notes,
     archive: Option<&'a str>,
-    host_sources: Vec<AptSource>,
-    now: u64,
+    outside: Outside,
     /// Whether bases are assembled and resolved anew, even if they are in the store.
     pull: bool,
     /// What names stood for, for a platform, when they were first asked for: one command sees one image, so that
@@ -52,6 +45,15 @@ pub(crate) struct SettingsBases<'a> {
     times: Option<(Option<i64>, &'a dyn Remotes)>,
     /// Where images are that are not in the store.
     registries: Option<&'a Registries>,
+}
+
+/// What bases from packages need of the world.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside {
+    /// The time, in Unix seconds.
+    pub(crate) now: u64,
+    /// How servers are reached.
+    pub(crate) reach: Reach,
 }
 
 impl Bases for SettingsBases<'_> {
@@ -124,24 +126,22 @@ impl SettingsBases<'_> {
     }
 
     fn find(&self, name: &str, platform: &Platform) -> Result<FoundBase, BoxError> {
-        let address = self.settings.base_address(name);
-        let address = address.as_ref();
+        let (address, lock) = split_lock(&self.settings.base_address(name))?;
+        let address = address.as_str();
+        let pinning = match lock {
+            Some(path) => {
+                let root = self.engine.store.root();
+                Pinning::File(lock_file(&path, self.settings, root)?)
+            }
+            None if self.pull => Pinning::Newest,
+            None => Pinning::Known,
+        };
         if DistrolessBase::is_address(address) {
-            let family = Family {
-                store: self.engine.store,
-                settings: self.settings,
-                archive: self.archive,
-                now: self.now,
-                reporter: self.reporter,
-                entered: Some(self.engine.entered),
-            };
             let base: DistrolessBase = address.parse()?;
             let architecture = debian_architecture(&platform.architecture, None)
                 .ok_or_else(|| format!("Debian has no packages for {platform}"))?;
-            return Ok(assembled(
-                family.base(&base, &architecture, self.pull)?,
-                address,
-            ));
+            let image = self.family().base(&base, &architecture, &pinning)?;
+            return Ok(assembled(image, address));
         }
         if address.starts_with("debian://") {
             if platform.architecture != Surroundings::architecture() {
@@ -150,7 +150,9 @@ impl SettingsBases<'_> {
                 )
                 .into());
             }
-            return Ok(assembled(self.debian(&address.parse()?)?, address));
+            let base: DebianBase = address.parse()?;
+            let image = self.family().debian(self.engine, &base, &pinning)?;
+            return Ok(assembled(image, address));
         }
         if let Some(layout) = address.strip_prefix(OCI_LAYOUT) {
             return self.layout(&layout.parse()?, platform);
@@ -160,6 +162,18 @@ impl SettingsBases<'_> {
             return Err(format!("`{address}` in [bases] is not an address that is supported: take debian://SUITE, distroless://NAME, docker-image://NAME or oci-layout://DIR").into());
         }
         self.named(&image.parse()?, platform)
+    }
+
+    fn family(&self) -> Family<'_> {
+        Family {
+            store: self.engine.store,
+            settings: self.settings,
+            archive: self.archive,
+            reach: &self.outside.reach,
+            now: self.outside.now,
+            reporter: self.reporter,
+            entered: Some(self.engine.entered),
+        }
     }
 
     /// The image in the store, or else in a registry. With `--pull` a registry has the last word.
@@ -252,15 +266,14 @@ impl<'a> SettingsBases<'a> {
         reporter: &'a dyn Notes,
         settings: &'a Settings,
         input: &'a InputArgs,
-        now: u64,
+        outside: Outside,
     ) -> SettingsBases<'a> {
         SettingsBases {
             engine,
             settings,
             reporter,
             archive: input.archive.as_deref(),
-            host_sources: host_sources(Path::new("/")),
-            now,
+            outside,
             pull: input.pull,
             known: RefCell::default(),
             layouts: BTreeMap::new(),
@@ -296,76 +309,21 @@ impl<'a> SettingsBases<'a> {
     ) -> SettingsBases<'a> {
         SettingsBases { layouts, ..self }
     }
-
-    fn debian(&self, base: &DebianBase) -> Result<Image, BoxError> {
-        let architecture = Architecture::of_rust(std::env::consts::ARCH)
-            .ok_or("Debian has no packages for this host's processor")?;
-        let chosen = self.archive.or(self.settings.archive.as_deref());
-        let found = archives(
-            &base.suite,
-            chosen,
-            self.settings.security_archive.as_deref(),
-            &self.host_sources,
-        );
-        let identity = found.identity(&self.settings.debian);
-        let reference = base_reference(base, &identity, &architecture)
-            .ok_or_else(|| format!("`{base}` cannot be given a name"))?;
-        if !self.pull
-            && let Some(image) = self.engine.store.find(&reference)?
-        {
-            return Ok(image);
-        }
-        if let Some(missing) = &found.note {
-            self.reporter.note(missing);
-        }
-        self.reporter.note(&format!(
-            "assembling {base} from {}",
-            found
-                .list
-                .iter()
-                .map(|archive| archive.suite.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
-        let http = Http::new();
-        let downloads = DownloadCache::open(self.engine.store.root(), &http, self.reporter)?;
-        let request = AssembleRequest {
-            base,
-            sources: &found.sources(architecture, &self.settings.debian)?,
-            supply: Supply {
-                fetch: &http,
-                cache: &IndexFiles::new(self.engine.store.root()),
-                now: self.now,
-            },
-            downloads: &downloads,
-        };
-        let assembled = assemble(self.engine, &request, self.reporter)?;
-        self.engine.store.tag(
-            &reference,
-            &assembled.image.manifest_digest(),
-            &assembled.image,
-        )?;
-        Ok(assembled.image)
-    }
 }
 
 /// The name that a base has in the store, if it can have one.
 pub(crate) fn store_reference(name: &str, settings: &Settings) -> Option<Reference> {
     let address = settings.base_address(name);
-    let address = address.as_ref();
-    if !address.starts_with("debian://") {
-        let image = address.strip_prefix("docker-image://").unwrap_or(address);
-        return image.parse().ok();
+    let (address, lock) = split_lock(&address).ok()?;
+    let lock = lock.as_deref();
+    if DistrolessBase::is_address(&address) {
+        return reference_of(&address.parse().ok()?, lock, settings);
     }
-    let base: DebianBase = address.parse().ok()?;
-    let architecture = Architecture::of_rust(std::env::consts::ARCH)?;
-    let found = archives(
-        &base.suite,
-        settings.archive.as_deref(),
-        settings.security_archive.as_deref(),
-        &host_sources(Path::new("/")),
-    );
-    base_reference(&base, &found.identity(&settings.debian), &architecture)
+    if address.starts_with("debian://") {
+        return debian_reference_of(&address.parse().ok()?, lock, settings);
+    }
+    let image = address.strip_prefix("docker-image://").unwrap_or(&address);
+    image.parse().ok()
 }
 
 /// Where the host keeps the files that commands with network get.

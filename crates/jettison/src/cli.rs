@@ -12,6 +12,7 @@ mod registry;
 mod run;
 mod test;
 mod values;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ pub(crate) use crate::cli::values::{
     CompressionKind, Entitlement, ExtraHosts, Field, FileDest, ImageAttributes, OutputKind,
     OutputSpec, fields, size, switch,
 };
+pub(crate) use crate::cli::verify::{ProbeArgs, VerifyArgs, VerifyFormat};
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Build(Box<BuildArgs>),
     /// Rewrite a Dockerfile so that its image is small, and prove that it behaves the same
     Optimize(OptimizeArgs),
+    /// Compare what two images do: run both, ask them the same, and say whether they answer the same
+    Verify(Box<VerifyArgs>),
     /// Assemble distroless base images from Debian's packages
     Base(BaseArgs),
     /// List images
@@ -267,9 +271,8 @@ pub(crate) struct OptimizeArgs {
     /// Name of the images: NAME:TAG is the original, NAME:optimized the result [default: the directory's name]
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tag: Option<String>,
-    /// Run the images with these arguments and compare; shell quoting is understood
-    #[arg(long = "probe", value_name = "ARGUMENTS")]
-    pub(crate) probes: Vec<String>,
+    #[command(flatten)]
+    pub(crate) probes: ProbeArgs,
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -21,6 +21,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 mod lookup;
 pub(crate) mod optimize;
+mod probes;
 pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -29,6 +30,7 @@ pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod tag;
 pub(crate) mod test;
+pub(crate) mod verify;
 mod wanted;
 pub(crate) mod world;
 

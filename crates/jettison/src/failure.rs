@@ -69,6 +69,12 @@ impl Failure {
         self
     }
 
+    /// Blames the user, also for an answer that is no elsewhere.
+    pub(crate) fn of_user(mut self) -> Failure {
+        self.kind = Kind::User;
+        self
+    }
+
     /// Tells it from a failure of the program that was to be run.
     pub(crate) fn of_run(mut self) -> Failure {
         self.kind = Kind::Run;

@@ -51,6 +51,9 @@ fn main() -> ExitCode {
         Command::Optimize(args) => {
             commands::optimize::run(&cli.global, args, &surroundings, &mut output)
         }
+        Command::Verify(args) => {
+            commands::verify::run(&cli.global, args, &surroundings, &mut output)
+        }
         Command::Images(args) => {
             commands::images::run(&cli.global, args, &surroundings, &mut output)
         }

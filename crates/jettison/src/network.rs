@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -22,11 +22,10 @@ use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::remote::ForwardConnector;
+use crate::remote::{Reach, Server, WebAddress, agent_for, is_final, redacted};
 
 /// How many files are fetched at a time.
 const PARALLEL: usize = 6;
@@ -35,34 +34,48 @@ const ATTEMPTS: u32 = 4;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Fetches files over HTTP and HTTPS; proxies are those of the environment.
+/// Fetches files over HTTP and HTTPS.
 pub(crate) struct Http {
-    agent: Agent,
+    reach: Reach,
+    /// Those for servers that are reached through a proxy come first, then those for encrypted connections.
+    agents: [[OnceLock<Agent>; 2]; 2],
 }
 
 impl Http {
-    pub(crate) fn new() -> Http {
-        // The host's certificates, so that a company's own authority is known.
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_mins(1)))
-            .http_status_as_error(false)
-            .max_idle_connections(PARALLEL)
-            .max_idle_connections_per_host(PARALLEL)
-            .user_agent(concat!("jettison/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let resolver = OnceResolver::default();
+    /// Servers are reached as `reach` says.
+    pub(crate) fn new(reach: &Reach) -> Http {
         Http {
-            agent: Agent::with_parts(config, ForwardConnector::default(), resolver),
+            reach: reach.clone(),
+            agents: Default::default(),
         }
     }
 
-    fn get(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, BoxError> {
-        let mut request = self.agent.get(url);
+    /// The client for an address.
+    fn agent(&self, address: &WebAddress) -> Result<&Agent, BoxError> {
+        let server = Server {
+            is_secure: address.is_encrypted(),
+            host: &address.host,
+            port: address.port,
+        };
+        let is_direct = self.reach.proxy(&server)?.is_none();
+        let slot = &self.agents[usize::from(is_direct)][usize::from(server.is_secure)];
+        if let Some(agent) = slot.get() {
+            return Ok(agent);
+        }
+        let agent = agent_for(&self.reach, &server)?;
+        Ok(slot.get_or_init(|| agent))
+    }
+
+    fn get(
+        agent: &Agent,
+        address: &WebAddress,
+        limit: u64,
+        mark: Option<&Mark>,
+    ) -> Result<Fetched, BoxError> {
+        let mut request = agent.get(&address.url);
+        if let Some(value) = address.authorization() {
+            request = request.header("Authorization", value);
+        }
         for (name, value) in mark.into_iter().flat_map(Mark::questions) {
             request = request.header(name, value);
         }
@@ -95,23 +108,30 @@ impl Http {
     }
 
     fn try_often(&self, url: &str, limit: u64, mark: Option<&Mark>) -> Result<Fetched, FetchError> {
+        let failed = |source: BoxError| FetchError {
+            url: redacted(url),
+            source,
+        };
+        let address = WebAddress::parse(url)
+            .ok_or_else(|| failed("it is not a URL of http or https".into()))?;
+        let agent = self.agent(&address).map_err(failed)?;
         let mut attempt = 1;
         loop {
-            match self.get(url, limit, mark) {
+            match Http::get(agent, &address, limit, mark) {
                 Ok(answer) => return Ok(answer),
-                Err(_) if attempt < ATTEMPTS => {
+                Err(error) if attempt < ATTEMPTS && !is_hopeless(&error) => {
                     thread::sleep(Duration::from_millis(250 << attempt));
                     attempt += 1;
                 }
-                Err(source) => {
-                    return Err(FetchError {
-                        url: url.to_string(),
-                        source,
-                    });
-                }
+                Err(source) => return Err(failed(source)),
             }
         }
     }
+}
+
+/// Whether another attempt would end as this one did.
+fn is_hopeless(error: &BoxError) -> bool {
+    error.downcast_ref::<ureq::Error>().is_some_and(is_final)
 }
 
 /// What a server said that tells one version of a file from the next.
@@ -206,12 +226,7 @@ impl<'a> DownloadCache<'a> {
         {
             return Ok(path);
         }
-        let url = &wanted.url;
-        let bytes = self
-            .fetch
-            .fetch(url, wanted.size)?
-            .ok_or_else(|| format!("{url} does not exist"))?;
-        wanted.check(&bytes)?;
+        let bytes = self.fetched(wanted)?;
         let temporary = path.with_extension(format!("{}.new", std::process::id()));
         fs::write(&temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &path))
@@ -221,6 +236,42 @@ impl<'a> DownloadCache<'a> {
             })?;
         Ok(path)
     }
+}
+
+impl DownloadCache<'_> {
+    /// The package, from the first place that has it.
+    fn fetched(&self, wanted: &PackageFile) -> Result<Vec<u8>, BoxError> {
+        for url in [&wanted.url].into_iter().chain(&wanted.elsewhere) {
+            if let Some(bytes) = self.fetch.fetch(url, wanted.size)? {
+                wanted.check(&bytes)?;
+                return Ok(bytes);
+            }
+        }
+        let gone = Gone {
+            url: redacted(&wanted.url),
+            elsewhere: wanted.elsewhere.iter().map(|url| redacted(url)).collect(),
+        };
+        Err(gone.into())
+    }
+}
+
+/// No archive has the package.
+#[derive(Debug, thiserror::Error)]
+#[error("{url} does not exist{}{WHAT_TO_DO}", also(.elsewhere))]
+pub(crate) struct Gone {
+    /// Where it should be.
+    url: String,
+    /// Where else it was asked for.
+    elsewhere: Vec<String>,
+}
+
+/// What is said of a package that is gone.
+const WHAT_TO_DO: &str = ": newer packages may have taken its place (`jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones)";
+
+/// The other addresses, in words.
+fn also(elsewhere: &[String]) -> String {
+    let other = |url: &String| format!(", nor does {url}");
+    elsewhere.iter().map(other).collect()
 }
 
 impl Downloads for DownloadCache<'_> {
@@ -281,6 +332,7 @@ mod tests {
             url: "http://archive.example/pool/a.deb".to_string(),
             size: 5,
             sha256: Sha256::of(b"bytes"),
+            elsewhere: Vec::new(),
         };
         let fetch = Given(given);
         let cache = DownloadCache::open(root, &fetch, &Silent).unwrap();
@@ -317,7 +369,9 @@ mod tests {
         );
         check(
             None,
-            expect_test::expect!["http://archive.example/pool/a.deb does not exist"],
+            expect_test::expect![
+                "http://archive.example/pool/a.deb does not exist: newer packages may have taken its place (`jettison base update` writes a lock file anew; `snapshot` under [debian] in the settings names an archive that keeps old ones)"
+            ],
         );
     }
 
@@ -329,10 +383,7 @@ mod tests {
         let name = Sha256::of(b"bytes").to_string();
         let path = dir.path().join("downloads/sha256").join(name);
         fs::write(&path, "tytes").unwrap();
-        assert_eq!(
-            outcome(dir.path(), None),
-            "http://archive.example/pool/a.deb does not exist"
-        );
+        assert!(outcome(dir.path(), None).contains("a.deb does not exist"));
         assert_eq!(outcome(dir.path(), Some(b"bytes")), "bytes");
     }
 }

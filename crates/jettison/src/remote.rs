@@ -16,8 +16,8 @@ mod record;
 mod temporary;
 mod transfer;
 
-pub(crate) use crate::remote::address::{host_name, port_of};
-pub(crate) use crate::remote::agent::{Reach, Server, is_final};
+pub(crate) use crate::remote::address::{WebAddress, host_name, port_of, redacted};
+pub(crate) use crate::remote::agent::{HOST_CERTIFICATES, Reach, Server, agent_for, is_final};
 pub(crate) use crate::remote::context::{
     ContextKind, ContextRequest, ContextSources, OpenedContext, open,
 };

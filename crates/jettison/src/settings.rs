@@ -8,7 +8,6 @@ use std::fs;
 use std::io;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jettison_oci::{HostOptions, MirrorParseError};
 use jettison_slim::Probe;
@@ -16,15 +15,16 @@ use serde::Deserialize;
 
 use crate::bases::OCI_LAYOUT;
 use crate::failure::Failure;
+use crate::family::in_directory;
 use crate::selection::check_name;
-use crate::settings::debian::{FileArchive, FilePin, freshness};
+use crate::settings::debian::{FileArchive, FilePin, downgrade, freshness, snapshot};
+use crate::settings::probe::FileProbe;
 
 mod debian;
+mod probe;
 
 pub(crate) use crate::settings::debian::{DebianSettings, FurtherArchive};
-
-/// A probe's time limit if it gives none.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) use crate::settings::probe::{READY_WITHIN, TIME_LIMIT, request_of};
 
 /// What the settings files say.
 #[derive(Debug, Default)]
@@ -45,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) build: BuildSettings,
     /// How registries are reached.
     pub(crate) registries: RegistrySettings,
+    /// The directory whose settings they are: lock files that Dockerfiles name are in it.
+    pub(crate) directory: PathBuf,
+    /// The directory of the user's settings.
+    pub(crate) user_directory: Option<PathBuf>,
 }
 
 /// How images are built, where the command line says nothing.
@@ -88,6 +92,9 @@ struct File {
     #[serde(default)]
     check: CheckSettings,
     #[serde(default)]
+    probe: Vec<FileProbe>,
+    /// The older spelling.
+    #[serde(default)]
     probes: Vec<FileProbe>,
     #[serde(default)]
     registries: BTreeMap<String, FileRegistry>,
@@ -109,24 +116,12 @@ struct Debian {
     archive: Option<String>,
     security_archive: Option<String>,
     check_valid_until: Option<bool>,
+    allow_older: Option<bool>,
+    snapshot: Option<String>,
     #[serde(default)]
     archives: Vec<FileArchive>,
     #[serde(default)]
     pins: Vec<FilePin>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct FileProbe {
-    name: Option<String>,
-    arguments: Option<Vec<String>>,
-    #[serde(default)]
-    stdin: String,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    time_limit: Option<f64>,
-    expect_exit: Option<i32>,
-    expect_stdout: Option<String>,
 }
 
 /// Who has written a file of settings.
@@ -141,18 +136,24 @@ impl Settings {
     /// Reads the settings of `directory` and of the user.
     pub(crate) fn read(directory: &Path, user: Option<&Path>) -> Result<Settings, Failure> {
         let local = directory.join("jettison.toml");
+        let user_directory = user.and_then(Path::parent).map(Path::to_path_buf);
         // The user's first, so that the directory's win.
         let user = user.map(|path| (path, Owner::User));
-        Settings::of_files(
+        let settings = Settings::of_files(
             user.into_iter()
                 .chain([(local.as_path(), Owner::Directory)]),
-        )
+        )?;
+        Ok(Settings {
+            directory: directory.to_path_buf(),
+            user_directory,
+            ..settings
+        })
     }
 
     /// Where the base that Dockerfiles call `name` comes from: what the settings say, or the name itself.
     ///
     /// A key may have a `*`, which stands for any text, as in its address. A key without one goes before those, and of
-    /// those the longest.
+    /// those the longest. A lock file is named by its path from where the address is written.
     pub(crate) fn base_address<'a>(&'a self, name: &'a str) -> Cow<'a, str> {
         if let Some(address) = self.bases.get(name) {
             return Cow::Borrowed(address);
@@ -160,12 +161,24 @@ impl Settings {
         let matched = |(pattern, address): (&'a String, &'a String)| {
             let (before, after) = pattern.split_once('*')?;
             let middle = name.strip_prefix(before)?.strip_suffix(after)?;
-            Some((pattern.len(), address.replacen('*', middle, 1)))
+            Some((pattern.len(), address.replace('*', middle)))
         };
         match self.bases.iter().filter_map(matched).max() {
             Some((_, address)) => Cow::Owned(address),
-            None => Cow::Borrowed(name),
+            None => in_directory(name, &self.directory),
         }
+    }
+
+    /// Reads one file of settings, which has to be there, and those of the user.
+    pub(crate) fn of_file(file: &Path, user: Option<&Path>) -> Result<Settings, Failure> {
+        if !file.is_file() {
+            return Err(Failure::user(format!(
+                "there is no file {}",
+                file.display()
+            )));
+        }
+        let user = user.map(|path| (path, Owner::User));
+        Settings::of_files(user.into_iter().chain([(file, Owner::Directory)]))
     }
 
     /// Reads the settings of the user alone.
@@ -214,7 +227,7 @@ impl Settings {
         self.bases.extend(bases.map(|(name, address)| {
             let address = match address.strip_prefix(OCI_LAYOUT) {
                 Some(layout) => format!("{OCI_LAYOUT}{}", directory.join(layout).display()),
-                None => address,
+                None => in_directory(&address, directory).into_owned(),
             };
             (name, address)
         }));
@@ -229,9 +242,10 @@ impl Settings {
             self.check.select = file.check.select;
         }
         self.check.ignore.extend(file.check.ignore);
-        for (index, probe) in file.probes.into_iter().enumerate() {
+        let probes = file.probe.into_iter().chain(file.probes);
+        for (index, probe) in probes.enumerate() {
             let probe = probe
-                .read(index)
+                .read(index, directory)
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
             self.probes.push(probe);
         }
@@ -245,6 +259,12 @@ impl Settings {
         self.security_archive = debian.security_archive.or(self.security_archive.take());
         if let Some(is_checked) = debian.check_valid_until {
             self.debian.freshness = freshness(is_checked);
+        }
+        if let Some(is_allowed) = debian.allow_older {
+            self.debian.downgrade = downgrade(is_allowed);
+        }
+        if let Some(uri) = &debian.snapshot {
+            self.debian.snapshot = Some(snapshot(uri)?);
         }
         for archive in debian.archives {
             self.debian.archives.push(archive.read(directory)?);
@@ -285,47 +305,11 @@ impl RegistrySettings {
     }
 }
 
-impl FileProbe {
-    fn read(self, index: usize) -> Result<Probe, String> {
-        let name = self.name.unwrap_or_else(|| format!("probe {}", index + 1));
-        let time_limit = match self.time_limit {
-            None => TIME_LIMIT,
-            Some(seconds) => Duration::try_from_secs_f64(seconds)
-                .ok()
-                .filter(|limit| !limit.is_zero())
-                .ok_or_else(|| {
-                    format!("probe `{name}`: time-limit must be a number of seconds above 0")
-                })?,
-        };
-        Ok(Probe {
-            name,
-            arguments: self.arguments,
-            stdin: self.stdin.into_bytes(),
-            env: self.env.into_iter().collect(),
-            time_limit,
-            expect_exit: self.expect_exit,
-            expect_stdout: self.expect_stdout,
-        })
-    }
-}
-
-/// A probe that only gives arguments.
-pub(crate) fn probe_of(arguments: Option<Vec<String>>, name: &str) -> Probe {
-    Probe {
-        name: name.to_string(),
-        arguments,
-        stdin: Vec::new(),
-        env: Vec::new(),
-        time_limit: TIME_LIMIT,
-        expect_exit: None,
-        expect_stdout: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};
+    use jettison_debian::Downgrade;
 
     #[track_caller]
     fn check(text: &str, expected: Expect) {
@@ -352,7 +336,7 @@ mod tests {
     #[test]
     fn bases_and_probes_are_read() {
         check(
-            "[bases]\n\"ubuntu:latest\" = \"debian://bookworm\"\n[[probes]]\narguments = [\"a\"]\n[[probes]]\nstdin = \"x\"\n",
+            "[bases]\n\"ubuntu:latest\" = \"debian://bookworm\"\n[[probe]]\narguments = [\"a\"]\n[[probes]]\nstdin = \"x\"\n",
             expect![[r#"{"ubuntu:latest": "debian://bookworm"} 2 probes"#]],
         );
     }
@@ -362,7 +346,7 @@ mod tests {
         check(
             "[bases]\n\n[[probes]]\nargument = [\"a\"]\n",
             expect![
-                "error: jettison.toml:4: unknown field `argument`, expected one of `name`, `arguments`, `stdin`, `env`, `time-limit`, `expect-exit`, `expect-stdout`"
+                "error: jettison.toml:4: unknown field `argument`, expected one of `name`, `run`, `arguments`, `stdin`, `stdin-file`, `env`, `files`, `time-limit`, `expect-exit`, `expect-stdout`, `written`, `ignore`, `port`, `http`, `tcp`, `signal`, `after`, `ready-within`"
             ],
         );
     }
@@ -391,6 +375,43 @@ with = \"trixie\"
         assert!(
             error.starts_with("cannot read the keys in dir/keys/example.asc: "),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn archives_may_be_of_the_past_and_older_and_have_snapshots() {
+        let text = "[debian]\nallow-older = true\nsnapshot = \"https://snapshot.example\"\n";
+        let mut settings = Settings::default();
+        let path = Path::new("jettison.toml");
+        assert_eq!(settings.debian.downgrade, Downgrade::Refused);
+        settings.add(text, path, Owner::Directory).unwrap();
+        assert_eq!(settings.debian.downgrade, Downgrade::Permitted);
+        assert_eq!(
+            settings.debian.snapshot.unwrap().uri,
+            "https://snapshot.example"
+        );
+        check(
+            "[debian]\nsnapshot = \"/srv/snapshot\"\n",
+            expect![
+                "error: jettison.toml: snapshot: `/srv/snapshot` is not a URL of http or https"
+            ],
+        );
+    }
+
+    #[test]
+    fn lock_files_are_beside_the_settings_that_name_them() {
+        let text = "[bases]\n\"gcr.example/*\" = \"distroless://*?lock=locks/*.lock\"\n";
+        let mut settings = Settings::default();
+        let path = Path::new("dir/jettison.toml");
+        settings.add(text, path, Owner::Directory).unwrap();
+        assert_eq!(
+            settings.base_address("gcr.example/static:nonroot"),
+            "distroless://static:nonroot?lock=dir/locks/static:nonroot.lock"
+        );
+        settings.directory = "app".into();
+        assert_eq!(
+            settings.base_address("debian://trixie?lock=deb.lock"),
+            "debian://trixie?lock=app/deb.lock"
         );
     }
 

@@ -6,6 +6,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::remote::Reach;
+
 /// What the process was given.
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
@@ -24,6 +26,15 @@ impl Surroundings {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
         Surroundings { variables, now }
+    }
+
+    /// How servers are reached; `ca` is as after `--ca`.
+    pub(crate) fn reach(&self, ca: Option<&str>) -> Reach {
+        let reach = Reach {
+            variables: self.variables.clone(),
+            ca: None,
+        };
+        reach.or_ca(ca)
     }
 
     /// The time at the start.

@@ -11,8 +11,9 @@ use toml::value::Datetime;
 
 use crate::arch::Architecture;
 use crate::date::parse_rfc3339;
-use crate::lock::{FORMAT, Lock, LockedArchive, LockedPackage};
+use crate::lock::{FORMAT, Lock, LockedArchive, LockedPackage, usual_components};
 use crate::package::{PackagePart, is_file_name};
+use crate::release::Freshness;
 use crate::version::Version;
 
 /// Why a lock file cannot be read.
@@ -41,8 +42,13 @@ struct File {
     #[serde(default)]
     archive: Vec<Archive>,
     #[serde(default)]
-    package: BTreeMap<Spanned<String>, Vec<Spanned<Package>>>,
+    package: Tables,
+    #[serde(default)]
+    tool: BTreeMap<Spanned<String>, Tables>,
 }
+
+/// Packages by their architecture.
+type Tables = BTreeMap<Spanned<String>, Vec<Spanned<Package>>>;
 
 #[derive(Deserialize)]
 struct Versioned {
@@ -50,12 +56,14 @@ struct Versioned {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Archive {
     uri: Spanned<String>,
     suite: Spanned<String>,
     codename: String,
+    components: Option<Spanned<Vec<String>>>,
     date: Spanned<Datetime>,
+    check_valid_until: Option<bool>,
     release: Spanned<String>,
     signers: Vec<String>,
 }
@@ -107,6 +115,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
         request,
         archive,
         package,
+        tool,
     } = toml::from_str(text).map_err(fault)?;
     let request = match request {
         Some(request) => Some(parsed(&request)?),
@@ -116,17 +125,32 @@ fn read(text: &str) -> Result<Lock, Fault> {
         .into_iter()
         .map(read_archive)
         .collect::<Result<_, _>>()?;
-    let mut packages = BTreeMap::new();
-    for (architecture, of_architecture) in package {
-        let architecture: Architecture = parsed(&architecture)?;
-        let read = read_packages(&architecture, of_architecture, archives.len())?;
-        packages.insert(architecture, read);
+    let packages = read_tables(package, archives.len())?;
+    let mut tools = BTreeMap::new();
+    for (architecture, of_architecture) in tool {
+        let read = read_tables(of_architecture, archives.len())?;
+        tools.insert(parsed(&architecture)?, read);
     }
     Ok(Lock {
         request,
         archives,
         packages,
+        tools,
     })
+}
+
+/// Packages by their architecture.
+fn read_tables(
+    tables: Tables,
+    archives: usize,
+) -> Result<BTreeMap<Architecture, Vec<LockedPackage>>, Fault> {
+    let mut packages = BTreeMap::new();
+    for (architecture, of_architecture) in tables {
+        let architecture: Architecture = parsed(&architecture)?;
+        let read = read_packages(&architecture, of_architecture, archives)?;
+        packages.insert(architecture, read);
+    }
+    Ok(packages)
 }
 
 /// The value that a text stands for.
@@ -147,6 +171,10 @@ fn read_archive(archive: Archive) -> Result<LockedArchive, Fault> {
             });
         }
     }
+    let components = match archive.components {
+        Some(components) => checked_components(components)?,
+        None => usual_components(archive.suite.get_ref()),
+    };
     let date = archive.date.get_ref().to_string();
     let date = parse_rfc3339(&date).ok_or_else(|| Fault {
         span: archive.date.span(),
@@ -157,9 +185,31 @@ fn read_archive(archive: Archive) -> Result<LockedArchive, Fault> {
         uri: archive.uri.into_inner(),
         suite: archive.suite.into_inner(),
         codename: archive.codename,
+        components,
         date,
         signers: archive.signers,
+        freshness: match archive.check_valid_until {
+            Some(false) => Freshness::IgnoreValidUntil,
+            Some(true) | None => Freshness::Checked,
+        },
     })
+}
+
+/// Components end up in apt's own configuration.
+fn checked_components(components: Spanned<Vec<String>>) -> Result<Vec<String>, Fault> {
+    let is_plain = |name: &String| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    };
+    match components.get_ref().iter().find(|name| !is_plain(name)) {
+        Some(wrong) => Err(Fault {
+            problem: format!("`{}` is not a component", wrong.escape_debug()),
+            span: components.span(),
+        }),
+        None => Ok(components.into_inner()),
+    }
 }
 
 fn read_packages(

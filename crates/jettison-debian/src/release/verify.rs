@@ -55,6 +55,17 @@ pub fn verify_release(
     Ok(release)
 }
 
+/// What a Release file says that was verified before; who had signed it is left out.
+pub(crate) fn kept_release(kept: &KeptRelease) -> Option<Release> {
+    let text = std::str::from_utf8(&kept.bytes).ok()?;
+    let digest = Sha256::of(&kept.bytes);
+    let read = |text: &str| parse_release("", text, digest, Vec::new()).ok();
+    match kept.signature {
+        None => read(&parse_cleartext(text).ok()?.text),
+        Some(_) => read(text),
+    }
+}
+
 /// When a Release file was made that was verified before.
 pub(crate) fn signed_date(kept: &KeptRelease) -> Option<u64> {
     let text = std::str::from_utf8(&kept.bytes).ok()?;

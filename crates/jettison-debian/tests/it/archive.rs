@@ -4,7 +4,7 @@ use std::error::Error;
 
 use expect_test::{Expect, expect};
 use jettison_debian::{
-    Archive, ArchiveSource, Freshness, NoIndexCache, Sha256, Sources, Supply, Universe,
+    Archive, ArchiveSource, Downgrade, Freshness, NoIndexCache, Sha256, Sources, Supply, Universe,
     load_universe,
 };
 use pgp::crypto::hash::HashAlgorithm;
@@ -39,6 +39,7 @@ fn load(memory: &Memory, archive: &Archive) -> Result<Universe, String> {
             keyring,
             priority: None,
             freshness: Freshness::Checked,
+            downgrade: Downgrade::Refused,
         }],
         architecture: "amd64".parse().unwrap(),
         pins: Vec::new(),

@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 use jettison_debian::{
-    Lock, LockedArchive, PackagesIndex, Release, Sha256, Universe, VerifiedSuite, parse_lock,
+    Freshness, Keyring, Lock, LockedArchive, PackagesIndex, Release, Sha256, SnapshotArchive,
+    Universe, VerifiedSuite, parse_lock,
 };
 
 use crate::memory::stanza;
@@ -68,7 +69,11 @@ fn universe() -> Universe {
         components: vec!["main".to_owned()],
     };
     Universe {
-        suites: vec![VerifiedSuite { archive, release }],
+        suites: vec![VerifiedSuite {
+            archive,
+            release,
+            freshness: Freshness::Checked,
+        }],
         packages: packages.unwrap(),
     }
 }
@@ -103,7 +108,7 @@ fn a_lock_says_what_to_fetch() {
     let file = lock.file(&packages[0]).unwrap();
     assert_eq!(file.url, "http://archive.example/debian/pool/a.deb");
     assert_eq!(file.size, 1);
-    assert_eq!(lock.date(), 1_700_000_400);
+    assert_eq!(lock.date(&"amd64".parse().unwrap()), 1_700_000_400);
     assert_eq!(lock.packages(&"arm64".parse().unwrap()), None);
     expect!["cannot use http://archive.example/debian/pool/a.deb: its size is 0 and should be 1"]
         .assert_eq(&file.check(b"").unwrap_err().to_string());
@@ -128,7 +133,66 @@ fn locks_of_two_architectures_are_one() {
     let joined = first.joined(second);
     assert_eq!(joined.archives.len(), 2, "the same archive is there once");
     let of_arm64 = joined.packages(&"arm64".parse().unwrap()).unwrap();
-    assert!(of_arm64.iter().all(|package| package.archive == 0));
+    assert!(of_arm64.iter().all(|package| package.archive == 1));
+    let of_amd64 = joined.packages(&"amd64".parse().unwrap()).unwrap();
+    assert!(of_amd64.iter().all(|package| package.archive == 1));
+}
+
+#[test]
+fn what_no_package_is_from_any_more_is_left_out_of_an_updated_lock() {
+    let mut newer = lock();
+    newer.archives[0].date += 1;
+    let updated = lock().joined(newer.clone());
+    assert_eq!(updated, newer, "as if it had been made now");
+    assert_eq!(updated.date(&"amd64".parse().unwrap()), 1_700_000_401);
+}
+
+#[test]
+fn what_is_unusual_about_an_archive_is_written() {
+    let mut unusual = lock();
+    unusual.archives[0].components = vec!["main".to_owned(), "contrib".to_owned()];
+    unusual.archives[0].freshness = Freshness::IgnoreValidUntil;
+    let text = unusual.to_string();
+    assert!(
+        text.contains("components = [\"main\", \"contrib\"]\ndate = "),
+        "{text}"
+    );
+    assert!(text.contains("check-valid-until = false\n"), "{text}");
+    assert_eq!(parse_lock("jettison.lock", &text), Ok(unusual));
+    check(
+        "date = 2023",
+        "components = [\"main\\nURIs: x\"]\ndate = 2023",
+        expect!["cannot read jettison.lock, line 7: `main\\nURIs: x` is not a component"],
+    );
+}
+
+#[test]
+fn what_an_archive_of_debians_has_no_more_may_be_in_snapshots_of_it() {
+    let snapshots = SnapshotArchive {
+        uri: "https://snapshot.example/".to_owned(),
+    };
+    let urls = |uri: &str, signer: &str| {
+        let mut lock = lock();
+        lock.archives[0].uri = uri.to_owned();
+        lock.archives[0].signers = vec![signer.to_owned()];
+        let package = &lock.packages(&"amd64".parse().unwrap()).unwrap()[0];
+        let file = lock.file_kept(package, &snapshots).unwrap();
+        file.elsewhere.join("\n")
+    };
+    let debian = &Keyring::debian().fingerprints()[0];
+    expect![[r"
+        https://snapshot.example/archive/debian-security/20231115T102000Z/pool/a.deb
+        https://snapshot.example/archive/debian-security/20231114T222000Z/pool/a.deb
+        https://snapshot.example/archive/debian-security/20231115T222000Z/pool/a.deb"]]
+    .assert_eq(&urls("http://mirror.example/debian-security/", debian));
+    // The archive is a snapshot itself.
+    let first = urls("http://old.example/archive/debian/20230101T000000Z", debian);
+    assert!(
+        first.starts_with("https://snapshot.example/archive/debian/20231115T102000Z/"),
+        "{first}"
+    );
+    assert_eq!(urls("http://other.example/debian", "aa"), "");
+    assert_eq!(urls("http://10.0.0.1", debian), "");
 }
 
 fn check(from: &str, to: &str, expected: Expect) {
@@ -162,7 +226,7 @@ fn what_is_wrong_with_a_lock_is_told_with_its_line() {
         "suite = ",
         "suit = ",
         expect![
-            "cannot read jettison.lock, line 5: unknown field `suit`, expected one of `uri`, `suite`, `codename`, `date`, `release`, `signers`"
+            "cannot read jettison.lock, line 5: unknown field `suit`, expected one of `uri`, `suite`, `codename`, `components`, `date`, `check-valid-until`, `release`, `signers`"
         ],
     );
     check(
@@ -256,4 +320,37 @@ fn what_is_wrong_with_a_package_of_a_lock_is_told_with_its_line() {
         "",
         expect!["cannot read jettison.lock, line 11: missing field `path`"],
     );
+}
+
+#[test]
+fn a_lock_says_what_is_run_elsewhere_to_make_what_an_architecture_gets() {
+    let [amd64, arm64] = ["amd64", "arm64"].map(|name| name.parse().unwrap());
+    let mut target = lock();
+    let mut packages = target.packages.remove(&amd64).unwrap();
+    packages[0].architecture = arm64.clone();
+    target.packages.insert(arm64.clone(), packages);
+    let mut tools = lock();
+    tools.archives[0].suite = "other".to_owned();
+    let with_tools = target.with_tools(&arm64, tools);
+    let text = with_tools.to_string();
+    assert!(
+        text.contains("\n[[tool.arm64.amd64]]\nname = \"a\"\n"),
+        "{text}"
+    );
+    assert_eq!(parse_lock("jettison.lock", &text).as_ref(), Ok(&with_tools));
+    let found = with_tools.tools(&arm64, &amd64).unwrap();
+    assert!(found.iter().all(|package| package.archive == 1));
+    assert_eq!(
+        with_tools.tools(&arm64, &arm64),
+        with_tools.packages(&arm64)
+    );
+    assert_eq!(with_tools.tools(&amd64, &arm64), None);
+    // What is for another architecture has nothing to do with them, and newer packages need newer tools.
+    let joined = with_tools.clone().joined(lock());
+    assert!(joined.tools(&arm64, &amd64).is_some());
+    let mut newer = lock();
+    let packages = newer.packages.remove(&amd64).unwrap();
+    newer.packages.insert(arm64.clone(), packages);
+    let joined = with_tools.joined(newer);
+    assert_eq!(joined.tools(&arm64, &amd64), None);
 }

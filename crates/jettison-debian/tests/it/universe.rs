@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use expect_test::{Expect, expect};
 use jettison_debian::{
-    Archive, ArchiveSource, Fetch, FetchError, Fetched, Freshness, IndexCache, KeptRelease, Pin,
-    PinnedVersions, Sha256, Sources, Supply, Universe, load_universe,
+    Archive, ArchiveSource, Downgrade, Fetch, FetchError, Fetched, Freshness, IndexCache,
+    KeptRelease, Pin, PinnedVersions, Sha256, Sources, Supply, Universe, load_universe,
 };
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::SignatureType;
@@ -82,6 +82,7 @@ impl Published {
             keyring: signer.keyring(&Claims::good(), &Claims::good()),
             priority: None,
             freshness: Freshness::Checked,
+            downgrade: Downgrade::Refused,
         }
     }
 }
@@ -436,6 +437,28 @@ fn a_suite_that_is_older_than_before_is_refused() {
               asked for /dists/stable/InRelease
         "]],
     );
+}
+
+#[test]
+fn an_older_suite_that_is_permitted_is_the_one_to_compare_with() {
+    let older = Published {
+        date: "Tue, 14 Nov 2023 22:19:59 UTC",
+        ..stable()
+    };
+    let shelf = Shelf::default();
+    let load_as = |published: &Published, downgrade| {
+        let mut memory = Memory::default();
+        published.publish(&mut memory);
+        let source = ArchiveSource {
+            downgrade,
+            ..published.source()
+        };
+        load(&memory, &shelf, &sources(vec![source], Vec::new())).map(|universe| universe.date())
+    };
+    let newer = load_as(&stable(), Downgrade::Refused).unwrap();
+    assert!(load_as(&older, Downgrade::Refused).is_err());
+    assert_eq!(load_as(&older, Downgrade::Permitted), Ok(newer - 1));
+    assert_eq!(load_as(&older, Downgrade::Refused), Ok(newer - 1));
 }
 
 #[test]

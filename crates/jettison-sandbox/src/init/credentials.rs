@@ -4,6 +4,7 @@
 //! `CAP_SYS_ADMIN`; shrinking the bounding set needs `CAP_SETPCAP`; and both are gone when the IDs change.
 
 use std::fs;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{Gid, Uid};
 use rustix::thread::{
@@ -15,11 +16,19 @@ use rustix::thread::{
 
 use super::Failure;
 use crate::seccomp::Filters;
-use crate::wire::Spec;
+use crate::system::notify;
+use crate::trace;
+use crate::wire::{self, Spec};
 
 /// Becomes the user of `spec`, with the capabilities and the system call filter of a container; or with all that there
 /// is.
-pub(super) fn assume(spec: &Spec, filters: &Filters) -> Result<(), Failure> {
+///
+/// From here on calls that take paths wait for `tracer`, so nothing in this process may make one until it is the program.
+pub(super) fn assume(
+    spec: &Spec,
+    filters: &Filters,
+    tracer: Option<BorrowedFd<'_>>,
+) -> Result<(), Failure> {
     set_groups(spec)?;
     let allowed = CapabilitySet::from_bits_retain(spec.capabilities);
     let gid = Gid::from_raw(spec.gid);
@@ -40,6 +49,11 @@ pub(super) fn assume(spec: &Spec, filters: &Filters) -> Result<(), Failure> {
     filter
         .load()
         .map_err(Failure::of("load the system call filter"))?;
+    if let Some(tracer) = tracer {
+        let listener = notify::load_listening_filter(&trace::filter_program())
+            .map_err(Failure::of("load the tracer's filter"))?;
+        wire::send(tracer, b"l", &[listener.as_fd()]).map_err(Failure::of("reach the tracer"))?;
+    }
     let uid = Uid::from_raw(spec.uid);
     set_thread_res_uid(uid, uid, uid).map_err(Failure::of("set the user ID"))?;
     if spec.insecure {

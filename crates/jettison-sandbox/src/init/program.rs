@@ -77,7 +77,7 @@ fn set_up(
         ulimit::set(&limit.name, limit.soft, limit.hard)
             .map_err(Failure::at("set the limit", &limit.name))?;
     }
-    credentials::assume(spec, filters)?;
+    credentials::assume(spec, filters, supervisor.tracer)?;
     // The kernel forgets it when the IDs change.
     supervisor.end_together()?;
     reset_signals()?;
@@ -89,6 +89,8 @@ fn set_up(
 pub(super) struct Supervisor<'a> {
     pub(super) process: BorrowedFd<'a>,
     pub(super) socket: BorrowedFd<'a>,
+    /// Where the one who is told of system calls waits.
+    pub(super) tracer: Option<BorrowedFd<'a>>,
 }
 
 impl Supervisor<'_> {

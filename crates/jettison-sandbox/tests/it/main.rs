@@ -9,12 +9,16 @@
 
 mod files;
 mod inside;
+mod inside_traces;
 mod isolation;
 mod limits;
 mod mounting;
+mod networks;
 mod overlays;
 mod processes;
 mod runner;
+mod speed;
+mod traces;
 mod world;
 
 fn main() {
@@ -25,6 +29,8 @@ fn main() {
         ["--inside", what] => inside::answer(what),
         ["--caller", marker] => processes::be_a_caller(marker),
         ["--passing-on", script] => processes::be_a_caller_that_passes_on(script),
+        ["--speed"] => speed::compare(""),
+        ["--speed", only] => speed::compare(only),
         ["--world", name, filter] => runner::run_world(name, filter),
         _ => {
             let filter = words.iter().find(|word| !word.starts_with('-'));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::world::{NeedsOtherIds, World};
-use crate::{files, isolation, limits, mounting, overlays, processes};
+use crate::{files, isolation, limits, mounting, networks, overlays, processes, traces};
 
 /// A test: its name, and what it does.
 pub(crate) type Test = (&'static str, fn(&World));
@@ -17,13 +17,15 @@ macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn(&$crate::world::World))),*] };
 }
 
-const SUBJECTS: [(&str, &[Test]); 6] = [
+const SUBJECTS: [(&str, &[Test]); 8] = [
     ("files", files::TESTS),
     ("isolation", isolation::TESTS),
     ("limits", limits::TESTS),
     ("mounting", mounting::TESTS),
+    ("networks", networks::TESTS),
     ("overlays", overlays::TESTS),
     ("processes", processes::TESTS),
+    ("traces", traces::TESTS),
 ];
 
 /// Runs the tests of every world; gives the exit code.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use jettison_sandbox::{
     EnterOptions, Entered, IdChoice, IdMapKind, Input, KernelDirectories, MissingCwd, Mount,
-    MountKind, Network, Output, OutputMode, Resources, Rootfs, Sandbox, Security, Terminal, Upper,
-    User, enter,
+    MountKind, Network, Output, OutputMode, Resources, Rootfs, Sandbox, Security, Terminal,
+    Tracing, Upper, User, enter,
 };
 
 /// This process, inside.
@@ -148,6 +148,7 @@ impl Scene {
             shm_size: None,
             resources: Resources::UNLIMITED,
             kernel_directories: KernelDirectories::Removed,
+            tracing: Tracing::Off,
         }
     }
 }

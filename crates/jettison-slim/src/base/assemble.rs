@@ -11,19 +11,18 @@ use jettison_build::{
     timestamp,
 };
 use jettison_debian::{
-    Architecture, ArchiveError, DebError, LockedPackage, PackageFile, PackagesIndex, Relation,
-    RelationError, SolveError, SolveOptions, Sources, Supply, Universe, Variant, base_roots,
-    load_universe, resolve,
+    Architecture, DebError, Lock, LockedPackage, PackageFile, PackagesIndex, Relation,
+    RelationError, Sha256, SolveError, SolveOptions, Universe, Variant, base_roots, resolve,
 };
 use jettison_oci::{
     ChainId, Compression, HistoryEntry, Image, ImageConfig, LayerError, LayerOptions, Owners,
-    Reference, RootFs, RunConfig, StoreError, write_layer,
+    RootFs, RunConfig, StoreError, write_layer,
 };
 use jettison_sandbox::{
-    IdMapKind, Input, KernelDirectories, MissingCwd, Mount, MountKind, Network, OutputMode,
-    Resources, Rootfs, Sandbox, SandboxError, Security, Status, Terminal, Upper, User,
+    IdMapKind, Mount, MountKind, OutputMode, Rootfs, SandboxError, Status, Upper,
 };
 
+use crate::base::program::{Program, last_lines};
 use crate::base::source::{DebianBase, DebianVariant};
 use crate::base::system::{after_dpkg, before_dpkg, clamp_times, merge_usr};
 use crate::base::unpack::unpack;
@@ -42,7 +41,7 @@ pub trait Downloads: Sync {
     ) -> Result<Vec<PathBuf>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// What to assemble, and from where.
+/// What to assemble, of which packages.
 #[allow(
     missing_debug_implementations,
     reason = "the network behind it has nothing to show"
@@ -50,12 +49,12 @@ pub trait Downloads: Sync {
 pub struct AssembleRequest<'a> {
     /// What to assemble.
     pub base: &'a DebianBase,
-    /// Where its packages are, and for which architecture: the suite itself, then its updates.
-    pub sources: &'a Sources,
-    /// Where indexes come from.
-    pub supply: Supply<'a>,
-    /// Where packages come from.
-    pub downloads: &'a dyn Downloads,
+    /// Its packages, and the archives that its apt is to use.
+    pub lock: &'a Lock,
+    /// Its architecture.
+    pub architecture: &'a Architecture,
+    /// The packages' files.
+    pub files: &'a [PathBuf],
 }
 
 /// A base that was assembled.
@@ -70,9 +69,6 @@ pub struct Assembled {
 /// Why a base could not be assembled.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
-    /// An index could not be had or is not to be trusted.
-    #[error("cannot load Debian's package indexes")]
-    Archive(#[source] ArchiveError),
     /// A wanted package has no valid name.
     #[error("cannot include package `{name}`")]
     Include {
@@ -84,9 +80,14 @@ pub enum AssembleError {
     /// There is no set of packages that fits together.
     #[error("cannot choose packages")]
     Solve(#[source] SolveError),
-    /// Packages could not be downloaded.
-    #[error("cannot download packages")]
-    Download(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The lock has other packages than there are files, or none.
+    #[error("cannot assemble {base}: its lock has no packages for {architecture}")]
+    Lock {
+        /// The base.
+        base: String,
+        /// The architecture.
+        architecture: Architecture,
+    },
     /// A package is not what its name says.
     #[error("cannot read {}", .path.display())]
     Package {
@@ -138,45 +139,28 @@ pub enum AssembleError {
     Image(#[source] jettison_oci::ImageError),
 }
 
-/// The name under which a base is kept in the store whose archives and pins are `sources`, in any words that tell them
-/// from others.
-pub fn base_reference(
-    base: &DebianBase,
-    sources: &str,
-    architecture: &Architecture,
-) -> Option<Reference> {
-    let text = format!("{base}\n{architecture}\n{sources}");
-    let digest = jettison_oci::Digest::of(text.as_bytes()).hex();
-    format!("localhost/debian:{}-{}", base.suite, &digest[..12])
-        .parse()
-        .ok()
-}
-
 /// Assembles a base and puts it into the store. It gets no name.
+///
+/// The same lock gives the same image, whatever the day, where the host lets files belong to anybody; with a single ID
+/// they all belong to root.
 pub fn assemble(
     engine: &Engine<'_>,
     request: &AssembleRequest<'_>,
     reporter: &dyn Reporter,
 ) -> Result<Assembled, AssembleError> {
-    let universe = task(reporter, "load the package indexes", || {
-        load_universe(&request.supply, request.sources).map_err(AssembleError::Archive)
-    })?;
-    let (packages, wanted) = choose(&universe, request.base)?;
-    let title = format!("download {} packages", packages.len());
-    let files = task(reporter, &title, || {
-        request
-            .downloads
-            .files(&wanted)
-            .map_err(AssembleError::Download)
-    })?;
-    let date = universe.date();
-    drop(universe);
+    let packages = request.lock.packages(request.architecture);
+    let packages = packages.unwrap_or_default();
+    if packages.is_empty() || packages.len() != request.files.len() {
+        return Err(AssembleError::Lock {
+            base: request.base.to_string(),
+            architecture: request.architecture.clone(),
+        });
+    }
     let active = engine
         .snapshots()
         .prepare()
         .map_err(AssembleError::Snapshot)?;
-    let installed = install(engine, request, (&packages, &files), &active, reporter);
-    if let Err(error) = installed {
+    if let Err(error) = install(engine, request, packages, &active, reporter) {
         engine
             .snapshots()
             .discard(active)
@@ -184,7 +168,7 @@ pub fn assemble(
         return Err(error);
     }
     let image = task(reporter, "write the base's layer", || {
-        image(engine, request, &packages, active, date)
+        image(engine, request, packages, active)
     })?;
     let packages = packages
         .iter()
@@ -209,11 +193,8 @@ fn task<T>(
     Ok(result)
 }
 
-/// The packages of `base`, and the file of each.
-fn choose(
-    universe: &Universe,
-    base: &DebianBase,
-) -> Result<(Vec<LockedPackage>, Vec<PackageFile>), AssembleError> {
+/// The newest packages of `base`.
+pub fn choose_base(universe: &Universe, base: &DebianBase) -> Result<Lock, AssembleError> {
     let index = &universe.packages;
     let options = SolveOptions {
         prefer: PREFERRED.map(str::to_string).to_vec(),
@@ -223,11 +204,25 @@ fn choose(
     };
     let roots = roots(index, base)?;
     let resolution = resolve(index, &roots, &options).map_err(AssembleError::Solve)?;
-    let mut lock = universe.lock(&resolution.packages());
-    let packages = lock.packages.remove(index.architecture());
-    let packages = packages.unwrap_or_default();
-    let files = packages.iter().filter_map(|one| lock.file(one)).collect();
-    Ok((packages, files))
+    let lock = universe.lock(&resolution.packages());
+    Ok(lock.for_request(base_request(base)))
+}
+
+/// What tells the packages of `base` from those of others: a lock of one is not for another.
+pub fn base_request(base: &DebianBase) -> Sha256 {
+    let DebianBase {
+        suite,
+        variant,
+        include,
+        // Packages do not depend on it.
+        env: _,
+    } = base;
+    let variant = match variant {
+        DebianVariant::Minbase => "minbase",
+        DebianVariant::Essential => "essential",
+    };
+    let text = format!("debian {suite}\n{variant}\n{}\n", include.join(" "));
+    Sha256::of(text.as_bytes())
 }
 
 fn roots(index: &PackagesIndex, base: &DebianBase) -> Result<Vec<Relation>, AssembleError> {
@@ -249,11 +244,13 @@ fn roots(index: &PackagesIndex, base: &DebianBase) -> Result<Vec<Relation>, Asse
 fn install(
     engine: &Engine<'_>,
     request: &AssembleRequest<'_>,
-    (packages, files): (&[LockedPackage], &[PathBuf]),
+    packages: &[LockedPackage],
     active: &Snapshot<Active>,
     reporter: &dyn Reporter,
 ) -> Result<(), AssembleError> {
     let root = active.fs();
+    let files = request.files;
+    let date = request.lock.date(request.architecture);
     let at_root = |action: &'static str| {
         let path = root.clone();
         move |source| AssembleError::Io {
@@ -266,8 +263,7 @@ fn install(
         .iter()
         .any(|package| ["usr-is-merged", "usrmerge"].contains(&package.name.as_str()))
     {
-        merge_usr(&root, request.sources.architecture.as_str() == "amd64")
-            .map_err(at_root("prepare"))?;
+        merge_usr(&root, request.architecture.as_str() == "amd64").map_err(at_root("prepare"))?;
     }
     // With a single ID nobody else can own a file.
     let owners = if engine.entered.ids == IdMapKind::SingleId {
@@ -284,19 +280,21 @@ fn install(
     task(
         reporter,
         &format!("configure {} packages", packages.len()),
-        || run_dpkg(engine, packages, files, active),
+        || run_dpkg(engine, (packages, files), active, date),
     )?;
-    after_dpkg(&root, &request.sources.list).map_err(at_root("set up"))
+    after_dpkg(&root, &request.lock.archives, date).map_err(at_root("set up"))
 }
 
 const ARCHIVES: &str = "/var/cache/apt/archives";
+/// How many lines of dpkg's output an error shows.
+const SHOWN: usize = 30;
 
 /// Lets the new system's dpkg install its own packages, maintainer scripts and all.
 fn run_dpkg(
     engine: &Engine<'_>,
-    packages: &[LockedPackage],
-    files: &[PathBuf],
+    (packages, files): (&[LockedPackage], &[PathBuf]),
     active: &Snapshot<Active>,
+    date: u64,
 ) -> Result<(), AssembleError> {
     let mut argv: Vec<String> = [
         "/usr/bin/dpkg",
@@ -319,14 +317,9 @@ fn run_dpkg(
         });
         argv.push(target);
     }
-    let variables = [
-        ("PATH", DEFAULT_PATH),
-        ("HOME", "/root"),
-        ("LC_ALL", "C.UTF-8"),
-        ("DEBIAN_FRONTEND", "noninteractive"),
-        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
-    ];
-    let sandbox = Sandbox {
+    // Scripts that write the time write this one (https://reproducible-builds.org/docs/source-date-epoch/).
+    let date = date.to_string();
+    let program = Program {
         rootfs: Rootfs {
             lowers: Vec::new(),
             upper: Some(Upper {
@@ -336,55 +329,26 @@ fn run_dpkg(
         },
         mounts,
         argv,
-        env: variables
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .to_vec(),
-        cwd: PathBuf::from("/"),
-        missing_cwd: MissingCwd::Refused,
-        user: User {
-            uid: 0,
-            gid: 0,
-            groups: Vec::new(),
-        },
-        hostname: "debian".to_string(),
-        network: Network::None,
-        stdin: Input::Null,
+        env: &[
+            ("SOURCE_DATE_EPOCH", date.as_str()),
+            ("PATH", DEFAULT_PATH),
+            ("HOME", "/root"),
+            ("LC_ALL", "C.UTF-8"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        ],
+        cwd: "/",
         output: OutputMode::PipedMerged,
-        terminal: Terminal::None,
-        time_limit: None,
-        read_only: false,
-        security: Security::Confined,
-        ulimits: Vec::new(),
-        shm_size: None,
-        resources: Resources::UNLIMITED,
-        kernel_directories: KernelDirectories::Removed,
     };
-    let mut child = sandbox
-        .spawn(engine.entered)
+    let output = program
+        .run(engine.entered)
         .map_err(AssembleError::Sandbox)?;
-    let mut output = Vec::new();
-    if let Some(mut pipe) = child.stdout() {
-        io::copy(&mut pipe, &mut output).map_err(|source| AssembleError::Io {
-            action: "read the output of",
-            path: PathBuf::from("dpkg"),
-            source,
-        })?;
-    }
-    let exit = child.wait().map_err(AssembleError::Sandbox)?;
-    match exit.status {
+    match output.exit.status {
         Status::Code(0) => Ok(()),
-        other => Err(dpkg_error(other, &output)),
-    }
-}
-
-/// How dpkg ended, with the last lines of what it said.
-fn dpkg_error(status: Status, output: &[u8]) -> AssembleError {
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<&str> = text.lines().collect();
-    let end = lines[lines.len().saturating_sub(30)..].join("\n");
-    AssembleError::Dpkg {
-        outcome: format!("{status:?}"),
-        output: end,
+        other => Err(AssembleError::Dpkg {
+            outcome: format!("{other:?}"),
+            output: last_lines(&output.stdout, SHOWN),
+        }),
     }
 }
 
@@ -393,8 +357,8 @@ fn image(
     request: &AssembleRequest<'_>,
     packages: &[LockedPackage],
     active: Snapshot<Active>,
-    date: u64,
 ) -> Result<Image, AssembleError> {
+    let date = request.lock.date(request.architecture);
     let options = LayerOptions {
         compression: Compression::Zstd { level: 3 },
         clamp_mtime: i64::try_from(date).ok(),
@@ -429,7 +393,7 @@ fn image(
     );
     let config = ImageConfig {
         created: Some(created.clone()),
-        architecture: request.sources.architecture.as_str().to_string(),
+        architecture: request.architecture.as_str().to_string(),
         os: "linux".to_string(),
         config: RunConfig {
             env,

@@ -2,127 +2,150 @@
 //!
 //! Packages have sources alone, which a script of theirs compiles. An interpreter that finds nothing compiled does so at
 //! each start, and a read-only image keeps nothing of it. What is compiled here is never checked against its source
-//! (PEP 552, "unchecked hash-based"), so that times do not matter.
+//! (PEP 552, "unchecked hash-based"), so that times do not matter. Byte code is the same for every processor: the format that
+//! it is written in is "independent of machine architecture issues" (the manual of Python's module `marshal`). Versions
+//! differ, so that the interpreter is the one that belongs to what is compiled.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use jettison_debian::Sha256;
+use jettison_debian::LockedPackage;
 use jettison_sandbox::Entered;
 
-use crate::base::distroless::LocalPackage;
-use crate::base::link::{LinkError, Tools, at};
-use crate::base::unpacked::{MadeData, Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages};
-
-/// What the compiled bytes depend on beyond the packages; other rules have another number.
-const VERSION: u32 = 1;
+use crate::base::tools::{Job, Layout, ToolError, Tools, Workshop, at, is_idle};
+use crate::base::unpacked::{MadeData, Unpacked, UnpackedEntry, UnpackedKind};
 
 /// Compiles every module, the same way each time, but tests, what serves those who write programs, and twins in Python of
-/// modules in C.
+/// modules in C. The names in what is compiled are those that its source has in the image.
 const SCRIPT: &str = r#"
 import os, py_compile, sys
-top, out = sys.argv[1:]
+target, top, out = sys.argv[1:]
 left_out = {"test", "tests", "idlelib", "turtledemo", "lib2to3", "ensurepip", "pydoc_data", "__phello__", "dist-packages",
             "distutils", "unittest", "_pyrepl", "tkinter",
             "_pydecimal.py", "_pyio.py", "turtle.py", "pydoc.py", "doctest.py", "pdb.py", "pickletools.py", "trace.py"}
-for directory, names, files in os.walk(top):
+for directory, names, files in os.walk(target + top):
     names[:] = sorted(set(names) - left_out)
     for name in sorted(files):
-        path = os.path.join(directory, name)
+        source = os.path.join(directory, name)
         # A link leads to the settings of this machine, which may change.
-        if name in left_out or not name.endswith(".py") or os.path.islink(path):
+        if name in left_out or not name.endswith(".py") or os.path.islink(source):
             continue
         compiled = "%s.%s.pyc" % (name[:-3], sys.implementation.cache_tag)
-        place = os.path.join(out + directory, "__pycache__", compiled)
-        py_compile.compile(path, place, path, False, -1, py_compile.PycInvalidationMode.UNCHECKED_HASH, 2)
+        path = source[len(target):]
+        place = os.path.join(out + os.path.dirname(path), "__pycache__", compiled)
+        py_compile.compile(source, place, path, False, -1, py_compile.PycInvalidationMode.UNCHECKED_HASH, 2)
 "#;
 
+/// The libraries that the interpreter loads.
+pub(super) const LIBRARIES: [&str; 4] = ["libc6", "libexpat1", "libgcc-s1", "zlib1g"];
+
 /// A standard library to be compiled.
-#[derive(Debug)]
+#[allow(
+    missing_debug_implementations,
+    reason = "the network behind it has nothing to show"
+)]
 pub struct ByteCodeRequest<'a> {
-    /// The packages of the image, for this host's architecture.
-    pub packages: &'a [LocalPackage],
-    /// Where packages are kept that were taken apart.
-    pub unpacked: &'a Path,
+    /// Where it is compiled.
+    pub workshop: Workshop<'a>,
 }
 
-impl ByteCodeRequest<'_> {
-    /// The version of the interpreter, such as `3.11`; none, if there is no interpreter.
-    pub fn python(&self) -> Option<&str> {
-        self.packages.iter().find_map(|package| {
-            let version = package.name.strip_prefix("python")?;
-            let version = version.strip_suffix("-minimal")?;
-            version.contains('.').then_some(version)
-        })
-    }
+/// The packages of the interpreter among those of an image, which must be as those that are compiled; none without one.
+pub(super) fn program_packages(packages: &[LockedPackage]) -> Vec<String> {
+    let found = python(packages);
+    found.map_or(Vec::new(), |python| {
+        vec![
+            format!("python{python}-minimal"),
+            format!("libpython{python}-minimal"),
+        ]
+    })
+}
 
+/// The version of the interpreter, such as `3.11`; none, if there is no interpreter.
+fn python(packages: &[LockedPackage]) -> Option<&str> {
+    packages.iter().find_map(|package| {
+        let version = package.name.strip_prefix("python")?;
+        let version = version.strip_suffix("-minimal")?;
+        version.contains('.').then_some(version)
+    })
+}
+
+impl<'a> ByteCodeRequest<'a> {
     /// Under which name the modules are kept: a digest of all that their bytes depend on. None without an interpreter.
-    pub fn key(&self) -> Option<String> {
-        let python = self.python()?;
-        let mut text = format!("byte code {VERSION} {python}\n{SCRIPT}");
-        // The bytes are the same for every architecture, but the packages are not.
-        for package in self.packages {
-            if package.name.contains("python3") {
-                let _infallible = writeln!(text, "{} {}", package.name, package.sha256);
-            }
-        }
-        let key = Sha256::of(text.as_bytes()).to_string();
-        Some(format!("python-{}", key.trim_start_matches("sha256:")))
+    pub fn key(&self) -> Result<Option<String>, ToolError> {
+        Ok(self.job()?.map(|job| job.key()))
     }
 
-    /// Whether they were compiled already.
-    pub fn is_compiled(&self) -> bool {
-        let kept = self.kept();
-        self.key().is_none_or(|key| kept.read(&key).is_some())
+    /// Whether they were compiled already, or there is nothing to compile.
+    pub fn is_compiled(&self) -> Result<bool, ToolError> {
+        let kept = self.workshop.kept();
+        Ok(self.key()?.is_none_or(|key| kept.read(&key).is_some()))
     }
 
-    fn kept(&self) -> UnpackedPackages<'_> {
-        UnpackedPackages { dir: self.unpacked }
+    /// All that is done, and with what; none without an interpreter.
+    fn job(&self) -> Result<Option<Job<'a>>, ToolError> {
+        let packages = self.workshop.packages();
+        let Some(python) = python(packages) else {
+            return Ok(None);
+        };
+        let library = format!("/usr/lib/python{python}");
+        let program = format!("/usr/bin/python{python}");
+        let command = [
+            &program, "-S", "-B", "-c", SCRIPT, "/target", &library, "/out",
+        ];
+        let sources = packages
+            .iter()
+            .filter(|package| package.name.contains("python3"));
+        Ok(Some(Job {
+            kind: "python",
+            tools: self
+                .workshop
+                .tools(&program_packages(packages), &LIBRARIES)?,
+            inputs: sources.collect(),
+            commands: vec![command.map(ToString::to_string).to_vec()],
+            code: &[include_str!("byte_code.rs")],
+        }))
     }
 
     /// Compiles them, unless that was done.
-    pub fn run(&self, entered: &Entered) -> Result<(), LinkError> {
-        let (Some(python), Some(key)) = (self.python(), self.key()) else {
+    pub fn run(&self, entered: &Entered) -> Result<(), ToolError> {
+        let Some(job) = self.job()? else {
             return Ok(());
         };
-        if self.is_compiled() {
+        let key = job.key();
+        if self.workshop.kept().read(&key).is_some() {
             return Ok(());
         }
-        let mut packages = Vec::new();
-        for package in self.packages {
-            let unpacked = self
-                .kept()
-                .get(&package.path, package.sha256)
-                .map_err(|error| LinkError::Packages(Box::new(error)))?;
-            packages.push(unpacked);
+        let layout = Layout {
+            tools: program,
+            inputs: source,
+        };
+        let tools = Tools::lay_out(&self.workshop, &job, layout, entered)?;
+        for command in &job.commands {
+            tools.run(command)?;
         }
-        let place = self
-            .unpacked
-            .join(format!(".compile-{}", std::process::id()));
-        let tools = Tools::new(place, "/usr/bin".to_string(), entered, (&packages, wanted))?;
-        let program = format!("python{python}");
-        let library = format!("/usr/lib/python{python}");
-        tools.run(&program, &["-S", "-B", "-c", SCRIPT, &library, "/out"])?;
+        let sources = self.workshop.unpack(&job.inputs)?;
+        let below = self.workshop.unpacked;
         let mut data = self
+            .workshop
             .kept()
             .made_data()
-            .map_err(at("write below", self.unpacked))?;
+            .map_err(at("write below", below))?;
         let mut found = BTreeMap::new();
         compiled(&tools.out(), "", &mut found)?;
         let entries = found
             .iter()
-            .map(|(path, file)| entry(path, file, &packages, &mut data))
-            .collect::<Result<Vec<_>, LinkError>>()?;
-        self.kept()
+            .map(|(path, file)| entry(path, file, &sources, &mut data))
+            .collect::<Result<Vec<_>, ToolError>>()?;
+        self.workshop
+            .kept()
             .keep_made(
                 &key,
                 String::new(),
                 entries.into_iter().flatten().collect(),
-                data,
+                (data, BTreeMap::new()),
             )
-            .map_err(at("write below", self.unpacked))
+            .map_err(at("write below", below))
     }
 }
 
@@ -130,8 +153,8 @@ impl ByteCodeRequest<'_> {
 fn compiled(
     dir: &Path,
     path: &str,
-    found: &mut BTreeMap<String, std::path::PathBuf>,
-) -> Result<(), LinkError> {
+    found: &mut BTreeMap<String, PathBuf>,
+) -> Result<(), ToolError> {
     for entry in fs::read_dir(dir).map_err(at("read", dir))? {
         let entry = entry.map_err(at("read", dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -152,7 +175,7 @@ fn entry(
     file: &Path,
     packages: &[Unpacked],
     data: &mut MadeData,
-) -> Result<Option<UnpackedEntry>, LinkError> {
+) -> Result<Option<UnpackedEntry>, ToolError> {
     let Some(source) = source_of(path) else {
         return Ok(None);
     };
@@ -179,15 +202,16 @@ pub(super) fn source_of(path: &str) -> Option<String> {
     Some(format!("{directory}/{module}.py"))
 }
 
-/// Where a file belongs that the interpreter needs, in a system whose `/usr` is merged.
-fn wanted(path: &str) -> Option<String> {
-    let path = match path.split_once('/') {
-        Some(("lib" | "lib64", _)) => format!("usr/{path}"),
-        _ => path.to_string(),
-    };
+/// Where a file belongs that the interpreter needs.
+fn program(path: &str) -> Option<String> {
     let is_needed = path.starts_with("usr/lib") || path.starts_with("usr/bin/python3");
-    let is_large = path.contains("/gconv/") || path.starts_with("usr/lib/debug");
-    (is_needed && !is_large).then_some(path)
+    (is_needed && !is_idle(path)).then(|| path.to_string())
+}
+
+/// Where a file belongs that is compiled, and what it may lead to.
+fn source(path: &str) -> Option<String> {
+    let is_module = Path::new(path).extension().is_some_and(|end| end == "py");
+    (is_module && path.starts_with("usr/lib/python3")).then(|| path.to_string())
 }
 
 #[cfg(test)]

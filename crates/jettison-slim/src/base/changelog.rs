@@ -12,14 +12,24 @@ use crate::base::unpacked::{StoredFile, UnpackedKind, UnpackedPackages};
 /// The largest changelog that is read, unpacked.
 const LIMIT: u64 = 64 << 20;
 
-/// The vulnerabilities (`CVE-…`) that the package's changelog names for versions after `since`, sorted.
+/// What a package's changelog says of vulnerabilities since an older version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityFixes {
+    /// The vulnerabilities (`CVE-…`) that entries of later versions name, sorted.
+    pub names: Vec<String>,
+    /// Whether the newer version was made of the older one, whose entry the changelog has. One of another branch, such
+    /// as another release of Debian, may have had the same mended on its own.
+    pub is_successor: bool,
+}
+
+/// What the package's changelog says was mended after the version `since`.
 ///
 /// None, if the package has no changelog of its own. `unpacked` is where packages are kept that were taken apart.
 pub fn security_fixes(
     package: &LocalPackage,
     since: &Version,
     unpacked: &Path,
-) -> Result<Option<Vec<String>>, DistrolessError> {
+) -> Result<Option<SecurityFixes>, DistrolessError> {
     let packages = UnpackedPackages { dir: unpacked };
     let files = packages.get(&package.path, package.sha256)?;
     let directory = format!("usr/share/doc/{}", package.name);
@@ -49,8 +59,9 @@ pub fn security_fixes(
 }
 
 /// What entries of versions after `since` name; the newest entry comes first (deb-changelog(5)).
-fn fixes(changelog: &str, since: &Version) -> Vec<String> {
+fn fixes(changelog: &str, since: &Version) -> SecurityFixes {
     let mut found = BTreeSet::new();
+    let mut is_successor = false;
     for line in changelog.lines() {
         let is_heading = line.starts_with(|c: char| c.is_ascii_alphanumeric());
         let version = line
@@ -61,6 +72,8 @@ fn fixes(changelog: &str, since: &Version) -> Vec<String> {
             && let Ok(version) = version.parse::<Version>()
             && version <= *since
         {
+            // A rebuild without changes (`+b1`) has no entry in the source's changelog.
+            is_successor = version == *since || is_rebuild(since, &version);
             break;
         }
         for (start, _) in line.match_indices("CVE-") {
@@ -76,7 +89,20 @@ fn fixes(changelog: &str, since: &Version) -> Vec<String> {
             }
         }
     }
-    found.into_iter().collect()
+    SecurityFixes {
+        names: found.into_iter().collect(),
+        is_successor,
+    }
+}
+
+/// Whether `version` is one of `source` that was built again without a change, such as `1-2+b1` of `1-2` (Debian Policy,
+/// 5.6.12.2).
+fn is_rebuild(version: &Version, source: &Version) -> bool {
+    let rest = version.as_str().strip_prefix(source.as_str());
+    rest.and_then(|rest| rest.strip_prefix("+b"))
+        .is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }
 
 #[cfg(test)]
@@ -99,7 +125,11 @@ openssl (3.0.14-1) bookworm; urgency=medium
 ";
 
     #[track_caller]
-    fn check(since: &str, expected: &[&str]) {
+    fn check(since: &str, names: &[&str], is_successor: bool) {
+        let expected = SecurityFixes {
+            names: names.iter().map(ToString::to_string).collect(),
+            is_successor,
+        };
         assert_eq!(
             fixes(CHANGELOG, &since.parse().unwrap()),
             expected,
@@ -109,11 +139,20 @@ openssl (3.0.14-1) bookworm; urgency=medium
 
     #[test]
     fn vulnerabilities_are_those_of_entries_after_a_version() {
-        check("3.0.15-1~deb12u1", &[]);
-        check("3.0.14-1", &["CVE-2025-1111", "CVE-2025-22222"]);
+        check("3.0.15-1~deb12u1", &[], true);
+        check("3.0.14-1", &["CVE-2025-1111", "CVE-2025-22222"], true);
+        let all = ["CVE-2024-3333", "CVE-2025-1111", "CVE-2025-22222"];
+        check("3.0.13-1", &all, false);
+    }
+
+    #[test]
+    fn a_version_without_an_entry_is_of_another_branch_unless_it_is_a_rebuild() {
+        check("3.0.14-1+b2", &["CVE-2025-1111", "CVE-2025-22222"], true);
+        check("3.0.14-1+bx", &["CVE-2025-1111", "CVE-2025-22222"], false);
         check(
-            "3.0.13-1",
-            &["CVE-2024-3333", "CVE-2025-1111", "CVE-2025-22222"],
+            "3.0.14-1+deb12u3",
+            &["CVE-2025-1111", "CVE-2025-22222"],
+            false,
         );
     }
 }

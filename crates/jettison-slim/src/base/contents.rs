@@ -177,6 +177,12 @@ impl Contents {
             match (&old.kind, &node.kind) {
                 (NodeKind::Directory, NodeKind::Directory) => return Ok(place),
                 (one, two) if one == two => {}
+                (_, NodeKind::Directory) => {
+                    return Err(refused(
+                        &place,
+                        "there is a file where a directory should be",
+                    ));
+                }
                 (_, _) => {
                     if let (Some(first), Some(second)) = both(old)
                         && first != second
@@ -190,30 +196,55 @@ impl Contents {
                 }
             }
         }
-        self.add_parents(&place, node.mtime);
-        self.nodes.insert(place.clone(), node);
+        self.insert(&place, node)?;
         Ok(place)
     }
 
-    fn add_parents(&mut self, path: &str, mtime: i64) {
-        for (slash, _) in path.match_indices('/') {
-            let parent = &path[..slash];
-            if !self.nodes.contains_key(parent) {
-                self.nodes.insert(parent.to_string(), directory(mtime));
+    /// Puts a file at `place`, in which no links are to be followed any more, and makes the directories that are missing.
+    /// What is in a directory stays in one.
+    fn insert(&mut self, place: &str, node: Node) -> Result<(), DistrolessError> {
+        if place.is_empty() {
+            return Err(refused(place, "it is the root directory"));
+        }
+        if node.kind != NodeKind::Directory && self.has_children(place) {
+            return Err(refused(
+                place,
+                "there are files in a directory of that name",
+            ));
+        }
+        for (slash, _) in place.match_indices('/') {
+            let parent = &place[..slash];
+            match self.nodes.get(parent).map(|node| &node.kind) {
+                Some(NodeKind::Directory) => {}
+                Some(NodeKind::File(_) | NodeKind::Symlink(_)) => {
+                    return Err(refused(
+                        place,
+                        "there is a file where its directory should be",
+                    ));
+                }
+                None => {
+                    self.nodes.insert(parent.to_string(), directory(node.mtime));
+                }
             }
         }
+        self.nodes.insert(place.to_string(), node);
+        Ok(())
     }
 
-    /// Puts a file at `path`, whatever is there.
+    fn has_children(&self, place: &str) -> bool {
+        let below = format!("{place}/");
+        let next = self.nodes.range(below.clone()..).next();
+        next.is_some_and(|(path, _)| path.starts_with(&below))
+    }
+
+    /// Puts a file at `path`, whatever file is there.
     pub(super) fn replace(&mut self, path: &str, node: Node) -> Result<(), DistrolessError> {
         let place = self
             .resolve(path, false)
             .ok_or_else(|| DistrolessError::Circle {
                 path: path.to_string(),
             })?;
-        self.add_parents(&place, node.mtime);
-        self.nodes.insert(place, node);
-        Ok(())
+        self.insert(&place, node)
     }
 
     /// Writes what is new or different against `before`, with the directories above it.
@@ -262,6 +293,13 @@ impl Contents {
             }
         }
         Ok(())
+    }
+}
+
+fn refused(place: &str, problem: &'static str) -> DistrolessError {
+    DistrolessError::Place {
+        path: place.to_string(),
+        problem,
     }
 }
 

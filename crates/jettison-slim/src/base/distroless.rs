@@ -2,12 +2,11 @@
 
 mod error;
 mod facts;
+mod packages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use jettison_build::timestamp;
 use jettison_debian::{Architecture, Sha256};
@@ -21,12 +20,13 @@ pub use crate::base::distroless::facts::{DistrolessImage, FileFact, PackageFacts
 
 use crate::base::byte_code::source_of;
 use crate::base::contents::{Content, Contents, Node, NodeKind};
-use crate::base::distroless::facts::{files_of, with_versions};
+use crate::base::distroless::facts::{linked_slices, with_versions};
+use crate::base::distroless::packages::unpack_all;
 use crate::base::family::Levels;
 use crate::base::generate::is_certificate;
 use crate::base::levels::assign;
 use crate::base::platform::image_architecture;
-use crate::base::recipe::{Generator, RecipePart};
+use crate::base::recipe::{Generator, RecipeFile, RecipePart};
 use crate::base::slices::{Slice, excluded, patterns};
 use crate::base::steps::Steps;
 use crate::base::unpacked::{Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages};
@@ -34,6 +34,9 @@ use crate::sbom::copyright_licences;
 
 /// Where lists of packages are that are not installed by dpkg.
 const STATUS: &str = "var/lib/dpkg/status.d";
+
+/// The largest copyright file that is looked into for the names of licences.
+const COPYRIGHT_LIMIT: u64 = 16 << 20;
 
 /// What to assemble.
 #[derive(Debug)]
@@ -151,44 +154,6 @@ fn run_config(work: &Work<'_>) -> RunConfig {
     }
 }
 
-/// The packages by name, taken apart on all cores, the largest first.
-fn unpack_all<'a>(
-    request: &DistrolessRequest<'a>,
-) -> Result<BTreeMap<&'a str, (&'a LocalPackage, Unpacked)>, DistrolessError> {
-    let packages = UnpackedPackages {
-        dir: request.unpacked,
-    };
-    let mut queue: Vec<&LocalPackage> = request.packages.iter().collect();
-    let size = |package: &LocalPackage| std::fs::metadata(&package.path).map_or(0, |m| m.len());
-    queue.sort_by_key(|package| std::cmp::Reverse(size(package)));
-    let next = AtomicUsize::new(0);
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let work = || {
-        let mut done = Vec::new();
-        while let Some(package) = queue.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let unpacked = packages.get(&package.path, package.sha256)?;
-            done.push((package.name.as_str(), (*package, unpacked)));
-        }
-        Ok(done)
-    };
-    let results: Vec<Result<Vec<_>, DistrolessError>> = thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles
-            .into_iter()
-            .map(|handle| {
-                handle
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
-    let mut known = BTreeMap::new();
-    for result in results {
-        known.extend(result?);
-    }
-    Ok(known)
-}
-
 /// An image on its way.
 struct Work<'a> {
     request: &'a DistrolessRequest<'a>,
@@ -254,12 +219,8 @@ impl<'a> Work<'a> {
                 problem: "it is gone from `downloads/unpacked`".to_string(),
             })?;
         if let Some((_, package)) = unpacked.get_mut(link.runtime_package().as_str()) {
-            let (before, after) = (files_of(package), files_of(&linked));
-            let facts = SliceFacts {
-                files: before.files.saturating_sub(after.files),
-                bytes: before.bytes.saturating_sub(after.bytes),
-            };
-            self.left_out.insert("java-modules".to_string(), facts);
+            self.left_out
+                .extend(linked_slices(package, &linked, &self.slices));
             let kept: BTreeSet<&str> = linked.entries.iter().map(|e| e.path.as_str()).collect();
             self.not_linked = package
                 .entries
@@ -315,6 +276,7 @@ impl<'a> Work<'a> {
             });
         }
         for file in &part.files {
+            self.check_owner(file)?;
             self.steps().file(file)?;
         }
         for generator in Generator::ALL {
@@ -340,6 +302,19 @@ impl<'a> Work<'a> {
             }
         }
         self.write_status()
+    }
+
+    /// Checks that the package of a recipe's file is there, for no file is without one that says so.
+    fn check_owner(&self, file: &RecipeFile) -> Result<(), DistrolessError> {
+        match &file.owned_by {
+            Some(package) if !self.packages.iter().any(|known| known.name == *package) => {
+                Err(DistrolessError::Owner {
+                    path: file.path.clone(),
+                    package: package.clone(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Adds the compiled modules of those sources that the image has, to the packages that these are of.
@@ -435,7 +410,7 @@ impl<'a> Work<'a> {
             }
         }
         for (place, entry) in links {
-            self.add_link(&place, entry, unpacked, &name)?;
+            self.add_link(&place, entry, unpacked, file)?;
         }
         Ok((left_out, removed))
     }
@@ -446,7 +421,7 @@ impl<'a> Work<'a> {
         place: &str,
         entry: &UnpackedEntry,
         unpacked: &Unpacked,
-        name: &Arc<str>,
+        package: &LocalPackage,
     ) -> Result<(), DistrolessError> {
         let UnpackedKind::HardLink(target) = &entry.kind else {
             return Ok(());
@@ -454,10 +429,15 @@ impl<'a> Work<'a> {
         let mut entries = unpacked.entries.iter();
         let file = entries
             .find(|other| other.path == *target && matches!(other.kind, UnpackedKind::File(_)));
-        if let Some(node) = file.and_then(|file| Node::of_entry(file, &unpacked.data, name)) {
-            self.contents.add(place, node)?;
-        }
-        Ok(())
+        let name = package.name.as_str().into();
+        let node = file.and_then(|file| Node::of_entry(file, &unpacked.data, &name));
+        let mut node = node.ok_or_else(|| DistrolessError::Refused {
+            package: package.path.clone(),
+            path: entry.path.clone(),
+            reason: "it is a link to a file that the package has not",
+        })?;
+        node.mode &= 0o1777;
+        self.contents.add(place, node).map(drop)
     }
 
     /// Writes what scanners read: the packages, and their files as they are in the image.
@@ -511,6 +491,9 @@ impl<'a> Work<'a> {
         let Some(NodeKind::File(content)) = node.map(|node| &node.kind) else {
             return Ok(Vec::new());
         };
+        if content.size() > COPYRIGHT_LIMIT {
+            return Ok(Vec::new());
+        }
         let bytes = content.read().map_err(|source| DistrolessError::Io {
             action: "read",
             path: path.into(),
@@ -559,3 +542,6 @@ fn moved(moves: &BTreeMap<String, String>, path: &str) -> String {
     }
     path.to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jettison_debian::{
-    Architecture, Chosen, PackagesIndex, Relation, SolveError, SolveOptions, resolve,
-};
+use jettison_debian::{Architecture, Chosen, PackagesIndex, Relation, SolveOptions, resolve};
 
 use crate::base::distroless::DistrolessError;
 use crate::base::family::Levels;
@@ -19,7 +17,7 @@ pub fn choose_packages<'i>(
     let mut part = joined(levels, levels.levels.len());
     part.packages
         .extend(levels.link().map(RecipeLink::tools_package));
-    needed(index, &part).map_err(DistrolessError::Solve)
+    needed(index, &part)
 }
 
 /// The names of the packages that each level adds, and why, from an index that has no others than the image.
@@ -42,7 +40,7 @@ pub(super) fn assign(
     let mut added = BTreeSet::new();
     let mut result = Vec::new();
     for end in 1..=levels.levels.len() {
-        let chosen = up_to(&index, levels, end).map_err(DistrolessError::Solve)?;
+        let chosen = up_to(&index, levels, end)?;
         let new: Vec<(String, String)> = chosen
             .iter()
             .filter(|chosen| added.insert(chosen.package.name().to_string()))
@@ -68,7 +66,7 @@ fn up_to<'i>(
     index: &'i PackagesIndex,
     levels: &Levels,
     end: usize,
-) -> Result<Vec<Chosen<'i>>, SolveError> {
+) -> Result<Vec<Chosen<'i>>, DistrolessError> {
     needed(index, &joined(levels, end))
 }
 
@@ -80,13 +78,18 @@ fn joined(levels: &Levels, end: usize) -> RecipePart {
 }
 
 /// The packages that `part` asks for, and all that these need.
-fn needed<'i>(index: &'i PackagesIndex, part: &RecipePart) -> Result<Vec<Chosen<'i>>, SolveError> {
+fn needed<'i>(
+    index: &'i PackagesIndex,
+    part: &RecipePart,
+) -> Result<Vec<Chosen<'i>>, DistrolessError> {
     let mut roots = Vec::new();
     for name in &part.packages {
-        match Relation::package(name) {
-            Ok(root) if !roots.contains(&root) => roots.push(root),
-            // The names were checked when the recipe was read.
-            Ok(_) | Err(_) => {}
+        let root = Relation::package(name).map_err(|source| DistrolessError::Relation {
+            name: name.clone(),
+            source,
+        })?;
+        if !roots.contains(&root) {
+            roots.push(root);
         }
     }
     let mut ignore: BTreeSet<String> = part.ignore.iter().cloned().collect();
@@ -100,5 +103,6 @@ fn needed<'i>(index: &'i PackagesIndex, part: &RecipePart) -> Result<Vec<Chosen<
         ignore,
         recommends: false,
     };
-    Ok(resolve(index, &roots, &options)?.chosen)
+    let resolution = resolve(index, &roots, &options).map_err(DistrolessError::Solve)?;
+    Ok(resolution.chosen)
 }

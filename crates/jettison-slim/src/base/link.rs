@@ -1,104 +1,65 @@
 //! Java runtimes linked of the modules that an image is to have, kept beside the packages taken apart.
 //!
 //! ```text
-//! packages ─ Tools::lay_out ─► a root with JDK and libraries ─ jlink, in the sandbox ─► runtime
+//! jlink of this host's JDK + jmods of the image's architecture ─► runtime
 //! runtime ∩ the files of openjdk-N-jre-headless, and the new `lib/modules` ─► <key>.data, <key>.json
 //! ```
 //!
 //! What is linked has the layout, links and libraries of Debian's package: only `lib/modules`, `release` and archives of
-//! classes are made. The same key is linked once.
+//! classes are made. jlink copies classes and libraries out of jmods, and generates classes of the names of modules: nothing
+//! of it depends on the processor that it runs on, as long as its version is that of the jmods. The same is linked once.
 
+mod jars;
+mod merge;
 mod modules;
 mod salt;
-mod tools;
+mod savings;
 mod zip;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use jettison_debian::{Architecture, Sha256};
-use jettison_sandbox::{Entered, SandboxError};
+use jettison_debian::Architecture;
+use jettison_sandbox::Entered;
 
-use crate::base::distroless::{DistrolessError, LocalPackage};
 use crate::base::link::salt::fixed_salt;
-pub(super) use crate::base::link::tools::Tools;
+use crate::base::link::savings::savings;
 use crate::base::recipe::RecipeLink;
-use crate::base::unpacked::{
-    MadeData, StoredFile, Unpacked, UnpackedEntry, UnpackedKind, UnpackedPackages,
-};
+use crate::base::tools::{Job, Layout, ToolError, Tools, Workshop, at, is_idle};
 
-pub use crate::base::link::modules::{ModuleReason, NeededModules, needed_modules};
+pub use crate::base::link::modules::{ModuleReason, NamedClass, NeededModules, needed_modules};
 
-/// What the linked bytes depend on beyond the request; other rules have another number.
-const VERSION: u32 = 1;
-/// Files that linking makes.
-const MADE: [&str; 6] = [
-    "lib/modules",
-    "release",
-    "lib/server/classes.jsa",
-    "lib/server/classes_nocoops.jsa",
-    "lib/server/classes_coh.jsa",
-    "lib/server/classes_nocoops_coh.jsa",
-];
+/// The archive of classes.
+const ARCHIVE: &str = "lib/server/classes.jsa";
+/// What the JDK's programs load beside their own libraries; the last on some processors alone.
+pub(super) const LIBRARIES: [&str; 5] =
+    ["libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libatomic1"];
+/// Where jlink writes.
+const RUNTIME: &str = "/out/runtime";
+/// The class whose order of small sets decides about bytes of `jdk.internal.module.SystemModules$all`.
+const SALTED: &str = "java.base/java/util/ImmutableCollections.class";
 
 /// A Java runtime to be linked.
-#[derive(Debug)]
+#[allow(
+    missing_debug_implementations,
+    reason = "the network behind it has nothing to show"
+)]
 pub struct LinkRequest<'a> {
     /// Which.
     pub link: &'a RecipeLink,
-    /// The packages of the image and those that it is made with, all for this host's architecture.
-    pub packages: &'a [LocalPackage],
-    /// Their architecture.
-    pub architecture: &'a Architecture,
     /// The slices that are kept.
     pub keep: &'a BTreeSet<String>,
-    /// Where packages are kept that were taken apart.
-    pub unpacked: &'a Path,
+    /// Where it is linked.
+    pub workshop: Workshop<'a>,
 }
 
 /// Why a Java runtime could not be linked.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The lock lacks a package.
-    #[error("the lock has no package {name}: `jettison base update` writes it anew")]
-    Missing {
-        /// The package.
-        name: String,
-    },
-    /// The packages cannot be read.
-    #[error("cannot read the packages that programs are taken from")]
-    Packages(#[source] Box<DistrolessError>),
-    /// The operating system refused.
-    #[error("cannot {action} {}", .path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A program could not be started.
-    #[error("cannot run {program}")]
-    Sandbox {
-        /// The program.
-        program: String,
-        /// Why not.
-        source: SandboxError,
-    },
-    /// A program failed.
-    #[error("{program} failed ({outcome}): {output}")]
-    Program {
-        /// The program.
-        program: String,
-        /// How it ended.
-        outcome: String,
-        /// The end of what it said.
-        output: String,
-    },
+    /// The JDK could not be used.
+    #[error("cannot use the programs of the JDK")]
+    Tools(#[source] ToolError),
     /// A jar cannot be read.
     #[error("cannot look into {name}: {problem}")]
     Jar {
@@ -115,315 +76,390 @@ pub enum LinkError {
         /// What is different.
         problem: &'static str,
     },
+    /// The image's own Java is to be run, and cannot be.
+    #[error(
+        "an archive of classes for {architecture} is made by a Java that runs there alone, and this host is {host}: go without `--keep java-cds`, or assemble it there"
+    )]
+    Archive {
+        /// The image's architecture.
+        architecture: Architecture,
+        /// This host's architecture.
+        host: Architecture,
+    },
 }
 
-impl LinkRequest<'_> {
+impl From<ToolError> for LinkError {
+    fn from(error: ToolError) -> LinkError {
+        LinkError::Tools(error)
+    }
+}
+
+impl RecipeLink {
+    /// The packages with the JDK's programs, which must be as those that they work on.
+    pub(super) fn program_packages(&self) -> [String; 2] {
+        [self.tools_package(), self.runtime_package()]
+    }
+}
+
+impl<'a> LinkRequest<'a> {
     /// Under which name the runtime is kept: a digest of all that its bytes depend on.
     pub fn key(&self) -> Result<String, LinkError> {
-        let mut text = format!("link {VERSION} {} {}\n", self.link.java, self.architecture);
-        let [runtime, tools] = [self.link.runtime_package(), self.link.tools_package()];
-        for name in [runtime.as_str(), tools.as_str(), "libc6", "zlib1g"] {
-            let package = self.package(name)?;
-            let _infallible = writeln!(text, "{name} {}", package.sha256);
-        }
-        for argument in self.arguments() {
-            text.push_str(&argument);
-            text.push('\n');
-        }
-        let key = Sha256::of(text.as_bytes()).to_string();
-        Ok(format!("java-{}", key.trim_start_matches("sha256:")))
+        Ok(self.job()?.key())
     }
 
     /// Whether it was linked already.
     pub fn is_linked(&self) -> Result<bool, LinkError> {
-        Ok(self.kept().read(&self.key()?).is_some())
+        Ok(self.workshop.kept().read(&self.key()?).is_some())
     }
 
     /// Links it, unless it is there.
     pub fn run(&self, entered: &Entered) -> Result<(), LinkError> {
-        let key = self.key()?;
-        if self.kept().read(&key).is_some() {
+        let job = self.job()?;
+        let key = job.key();
+        if self.workshop.kept().read(&key).is_some() {
             return Ok(());
         }
-        let tools = Tools::lay_out(self, entered)?;
-        let java = self.link.java;
-        tools.run(
-            "jimage",
-            &[
-                "extract",
-                "--include",
-                "regex:/java.base/java/util/ImmutableCollections.class",
-                "--dir",
-                "/out/patch",
-                &self.modules_file(),
-            ],
-        )?;
-        let class = tools
-            .out()
-            .join("patch/java.base/java/util/ImmutableCollections.class");
-        let bytes = fs::read(&class).map_err(at("read", &class))?;
-        let fixed = fixed_salt(&bytes).map_err(|problem| LinkError::Salt { java, problem })?;
-        fs::write(&class, fixed).map_err(at("write", &class))?;
-        let arguments = self.arguments();
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        tools.run("jlink", &arguments)?;
-        let runtime = self.unpack(&self.link.runtime_package())?;
-        let linked = self.merged(&runtime, &tools.out().join("runtime"), &tools)?;
-        self.kept()
-            .keep_made(&key, runtime.control, linked.0, linked.1)
-            .map_err(at("write below", self.unpacked))
-    }
-
-    /// What jlink is told.
-    fn arguments(&self) -> Vec<String> {
-        let has = |slice: &str| self.keep.contains(slice);
-        let modules: Vec<&str> = self.link.modules.iter().map(String::as_str).collect();
-        let mut arguments = vec![
-            // The order of small sets decides about bytes of jdk.internal.module.SystemModules$all.
-            "-J--patch-module=java.base=/out/patch/java.base".to_string(),
-            "-J-XX:+UseSerialGC".to_string(),
-            "--module-path".to_string(),
-            format!("/{}/jmods", self.home()),
-            "--add-modules".to_string(),
-            modules.join(","),
-            "--no-header-files".to_string(),
-            "--no-man-pages".to_string(),
-            "--output".to_string(),
-            "/out/runtime".to_string(),
+        if self.has("java-cds") && self.workshop.host != self.workshop.architecture {
+            return Err(LinkError::Archive {
+                architecture: self.workshop.architecture.clone(),
+                host: self.workshop.host.clone(),
+            });
+        }
+        let tools = self.lay_out(&job, entered)?;
+        for (number, command) in job.commands.iter().enumerate() {
+            tools.run(command)?;
+            if number == 0 {
+                self.fix_salt(&tools.out().join("patch").join(SALTED))?;
+            }
+        }
+        let [runtime, jdk] = [self.link.runtime_package(), self.link.tools_package()];
+        let packages = [
+            self.workshop.package(&runtime)?,
+            self.workshop.package(&jdk)?,
         ];
-        if !has("java-line-numbers") {
-            arguments.push("--strip-java-debug-attributes".to_string());
-        }
-        if !has("java-plain-locales") && self.link.modules.contains("jdk.localedata") {
-            // Debian's layers are compressed as a whole, but these 29 MB are read by few.
-            let kind = if self.link.java >= 21 { "zip-9" } else { "2" };
-            arguments.push(format!("--compress={kind}:filter=/jdk.localedata/**"));
-        }
-        if has("java-cds") {
-            arguments.push("--generate-cds-archive".to_string());
-        }
-        arguments
+        let unpacked = self.workshop.unpack(&packages)?;
+        let [runtime, jdk] = unpacked.as_slice() else {
+            return Ok(());
+        };
+        let made = tools.out().join("runtime");
+        let (entries, data) = self.merged(runtime, &made)?;
+        let list = tools
+            .run(&self.command("jimage", &["list", "--verbose", "/out/runtime/lib/modules"]))?;
+        let saved = savings(jdk, &list)?;
+        self.workshop
+            .kept()
+            .keep_made(&key, runtime.control.clone(), entries, (data, saved))
+            .map_err(at("write below", self.workshop.unpacked))?;
+        Ok(())
     }
 
-    /// Where the runtime is, without a slash at its start.
-    fn home(&self) -> String {
-        let (java, architecture) = (self.link.java, self.architecture);
-        format!("usr/lib/jvm/java-{java}-openjdk-{architecture}")
-    }
-
-    /// The file with the modules of the package's runtime, in the tools' root.
-    fn modules_file(&self) -> String {
-        format!("/{}/lib/modules", self.home())
-    }
-
-    fn package(&self, name: &str) -> Result<&LocalPackage, LinkError> {
-        let found = self.packages.iter().find(|package| package.name == name);
-        found.ok_or_else(|| LinkError::Missing {
-            name: name.to_string(),
+    /// All that is done, and with what.
+    fn job(&self) -> Result<Job<'a>, LinkError> {
+        let same = self.link.program_packages();
+        let class = format!("regex:/{SALTED}");
+        let modules = self.modules_file();
+        let mut commands = vec![
+            self.command(
+                "jimage",
+                &[
+                    "extract",
+                    "--include",
+                    &class,
+                    "--dir",
+                    "/out/patch",
+                    &modules,
+                ],
+            ),
+            self.link_command(),
+        ];
+        if self.has("java-cds") {
+            // The sizes of heaps are those of OpenJDK's own build (make/Images.gmk: CreateCDSArchive). Which collector Java
+            // takes, and with it what is in the archive, else depends on the machine.
+            let java = format!("{RUNTIME}/bin/java");
+            let archive = format!("-XX:SharedArchiveFile={RUNTIME}/{ARCHIVE}");
+            let options = [
+                "-Xshare:dump",
+                &archive,
+                "-Xmx128M",
+                "-Xms128M",
+                "-XX:+UseG1GC",
+            ];
+            let options = options.iter().map(ToString::to_string);
+            commands.push([java].into_iter().chain(options).collect());
+        }
+        Ok(Job {
+            kind: "java",
+            tools: self.workshop.tools(&same, &LIBRARIES)?,
+            inputs: vec![
+                self.workshop.package(&self.link.tools_package())?,
+                self.workshop.package(&self.link.runtime_package())?,
+            ],
+            commands,
+            code: &[
+                include_str!("link.rs"),
+                include_str!("link/merge.rs"),
+                include_str!("link/salt.rs"),
+                include_str!("link/savings.rs"),
+            ],
         })
     }
 
-    fn kept(&self) -> UnpackedPackages<'_> {
-        UnpackedPackages { dir: self.unpacked }
+    fn lay_out<'e>(&self, job: &Job<'_>, entered: &'e Entered) -> Result<Tools<'e>, ToolError> {
+        let layout = Layout {
+            tools: program,
+            inputs: jmod,
+        };
+        Tools::lay_out(&self.workshop, job, layout, entered)
     }
 
-    fn unpack(&self, name: &str) -> Result<Unpacked, LinkError> {
-        let package = self.package(name)?;
-        self.kept()
-            .get(&package.path, package.sha256)
-            .map_err(|error| LinkError::Packages(Box::new(error)))
+    /// A program of this host's JDK with its arguments.
+    fn command(&self, program: &str, arguments: &[&str]) -> Vec<String> {
+        let program = format!("/{}/bin/{program}", self.home(self.workshop.host));
+        let arguments = arguments.iter().map(ToString::to_string);
+        [program].into_iter().chain(arguments).collect()
     }
 
-    /// The files of the package as far as `made`, the linked runtime, has them, and their contents.
-    fn merged(
-        &self,
-        runtime: &Unpacked,
-        made: &Path,
-        tools: &Tools<'_>,
-    ) -> Result<(Vec<UnpackedEntry>, MadeData), LinkError> {
-        let home = format!("{}/", self.home());
-        let mut data = self
-            .kept()
-            .made_data()
-            .map_err(at("write below", self.unpacked))?;
-        let mut entries = Vec::new();
-        let without = self.settings_without_module();
-        for entry in &runtime.entries {
-            let Some(path) = entry.path.strip_prefix(&home) else {
-                if !without.iter().any(|start| entry.path.starts_with(start)) {
-                    self.copy(entry, runtime, &mut data, &mut entries)?;
-                }
-                continue;
-            };
-            let file = made.join(path);
-            let is_linked = file.symlink_metadata().is_ok();
-            match &entry.kind {
-                UnpackedKind::File(_) if MADE.contains(&path) && is_linked => {
-                    let facts = if path == "release" {
-                        let text = release(&tools.read(&file)?, &read(runtime, entry)?);
-                        data.store(&mut text.as_bytes())
-                    } else {
-                        let mut file = File::open(&file).map_err(at("read", &file))?;
-                        data.store(&mut file)
-                    };
-                    let facts = facts.map_err(at("write below", self.unpacked))?;
-                    let kind = UnpackedKind::File(facts);
-                    entries.push(UnpackedEntry {
-                        kind,
-                        ..entry.clone()
-                    });
-                }
-                UnpackedKind::Directory | UnpackedKind::File(_) | UnpackedKind::HardLink(_) => {
-                    if is_linked {
-                        self.copy(entry, runtime, &mut data, &mut entries)?;
-                    }
-                }
-                // Most lead to /etc, where the package has what is below `conf` and more.
-                UnpackedKind::Symlink(target) => {
-                    let target = target.trim_start_matches('/');
-                    if file.parent().is_some_and(Path::is_dir)
-                        && !without.iter().any(|start| target.starts_with(start))
-                    {
-                        entries.push(entry.clone());
-                    }
-                }
-            }
-        }
-        Ok((entries, data))
+    fn has(&self, slice: &str) -> bool {
+        self.keep.contains(slice)
     }
 
-    /// What the package has below `/etc` for modules that are not linked.
-    fn settings_without_module(&self) -> Vec<String> {
-        let has = |name: &str| self.link.modules.contains(name);
-        // The modules of the recipes for images are many; those of small ones are named one by one.
-        if has("java.se") {
-            return Vec::new();
-        }
-        let settings = [
-            ("jdk.jfr", "jfr/"),
-            ("java.management", "management/"),
-            ("java.desktop", "psfont"),
-            ("java.desktop", "sound."),
-            ("java.desktop", "swing."),
-            ("java.desktop", "accessibility."),
-        ];
-        settings
-            .iter()
-            .filter(|(module, _)| !has(module))
-            .map(|(_, start)| format!("etc/java-{}-openjdk/{start}", self.link.java))
-            .collect()
-    }
-
-    fn copy(
-        &self,
-        entry: &UnpackedEntry,
-        from: &Unpacked,
-        data: &mut MadeData,
-        entries: &mut Vec<UnpackedEntry>,
-    ) -> Result<(), LinkError> {
-        let mut copy = entry.clone();
-        if let UnpackedKind::File(facts) = &entry.kind {
-            let mut content = StoredFile::open(&from.data, facts);
-            let facts = data
-                .store(&mut content)
-                .map_err(at("write below", self.unpacked))?;
-            copy.kind = UnpackedKind::File(facts);
-        }
-        entries.push(copy);
+    /// Makes the order of small sets the same in each run, in the class at `path`.
+    fn fix_salt(&self, path: &Path) -> Result<(), LinkError> {
+        let java = self.link.java;
+        let bytes = fs::read(path).map_err(at("read", path))?;
+        let fixed = fixed_salt(&bytes).map_err(|problem| LinkError::Salt { java, problem })?;
+        fs::write(path, fixed).map_err(at("write", path))?;
         Ok(())
     }
+
+    /// jlink, and what it is told.
+    fn link_command(&self) -> Vec<String> {
+        let modules: Vec<&str> = self.link.modules.iter().map(String::as_str).collect();
+        let jmods = format!("/target/{}/jmods", self.home(self.workshop.architecture));
+        let modules = modules.join(",");
+        // It is this host's order, if nothing is said.
+        let order = match self.workshop.architecture.as_str() {
+            "s390x" => "big",
+            _ => "little",
+        };
+        let mut arguments = vec![
+            "-J--patch-module=java.base=/out/patch/java.base",
+            "-J-XX:+UseSerialGC",
+            "--module-path",
+            &jmods,
+            "--add-modules",
+            &modules,
+            "--endian",
+            order,
+            "--no-header-files",
+            "--no-man-pages",
+            "--output",
+            RUNTIME,
+        ];
+        if !self.has("java-line-numbers") {
+            // Before Java 13, the older option had no other meaning.
+            let is_old = self.link.java < 13;
+            arguments.push(if is_old {
+                "--strip-debug"
+            } else {
+                "--strip-java-debug-attributes"
+            });
+        }
+        if !self.has("java-plain-locales") && self.link.modules.contains("jdk.localedata") {
+            // Debian's layers are compressed as a whole, but these 29 MB are read by few.
+            arguments.push(if self.link.java >= 21 {
+                "--compress=zip-9:filter=/jdk.localedata/**"
+            } else {
+                "--compress=2:filter=/jdk.localedata/**"
+            });
+        }
+        self.command("jlink", &arguments)
+    }
+
+    /// Where the runtime for `architecture` is, without a slash at its start.
+    fn home(&self, architecture: &Architecture) -> String {
+        format!("usr/lib/jvm/java-{}-openjdk-{architecture}", self.link.java)
+    }
+
+    /// The file with the modules of this host's JDK.
+    fn modules_file(&self) -> String {
+        format!("/{}/lib/modules", self.home(self.workshop.host))
+    }
 }
 
-/// The content of a package's file.
-fn read(package: &Unpacked, entry: &UnpackedEntry) -> Result<String, LinkError> {
-    let mut bytes = Vec::new();
-    if let UnpackedKind::File(facts) = &entry.kind {
-        StoredFile::open(&package.data, facts)
-            .read_to_end(&mut bytes)
-            .map_err(at("read", Path::new(&entry.path)))?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Where a file belongs that the JDK's programs need.
+fn program(path: &str) -> Option<String> {
+    let is_needed = path.starts_with("usr/lib") || path.starts_with("etc/java");
+    let is_large = path.contains("/jmods/")
+        || ["lib/ct.sym", "lib/src.zip", ".jsa"]
+            .iter()
+            .any(|end| path.ends_with(end));
+    (is_needed && !is_large && !is_idle(path)).then(|| path.to_string())
 }
 
-/// What the package says about itself, with the modules that were linked.
-fn release(linked: &str, package: &str) -> String {
-    let is_modules = |line: &&str| line.starts_with("MODULES=");
-    let modules = linked.lines().find(is_modules).unwrap_or_default();
-    let mut text = String::new();
-    for line in package.lines().filter(|line| !is_modules(line)) {
-        text += line;
-        text.push('\n');
-    }
-    text += modules;
-    text.push('\n');
-    text
-}
-
-pub(super) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LinkError {
-    let path = path.to_path_buf();
-    move |source| LinkError::Io {
-        action,
-        path,
-        source,
-    }
+/// Where a file belongs that jlink reads.
+fn jmod(path: &str) -> Option<String> {
+    path.contains("/jmods/").then(|| path.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use expect_test::{Expect, expect};
+    use jettison_debian::{Lock, PackageFile, Sha256, parse_lock};
+
+    use crate::base::assemble::Downloads;
+
+    /// A lock of the JDK, in one version for arm64 and in another one for amd64, and of its libraries.
+    fn lock(version: &str, of_tools: &str) -> Lock {
+        let digest = |text: &str| Sha256::of(text.as_bytes());
+        let mut text = format!(
+            "version = 1\n[[archive]]\nuri = \"http://archive.example\"\nsuite = \"trixie\"\ncodename = \"trixie\"\ndate = 2026-01-01T00:00:00Z\nrelease = \"{}\"\nsigners = []\n",
+            digest("release")
+        );
+        let tables = [("package.arm64", version), ("tool.arm64.amd64", of_tools)];
+        for (table, version) in tables {
+            for name in [
+                "openjdk-21-jre-headless",
+                "openjdk-21-jdk-headless",
+                "libc6",
+                "tzdata",
+            ] {
+                let sha256 = digest(&format!("{table} {name} {version}"));
+                let package = format!(
+                    "[[{table}]]\nname = \"{name}\"\nversion = \"{version}\"\narchive = 0\npath = \"pool/{name}.deb\"\nsize = 1\nsha256 = \"{sha256}\"\n"
+                );
+                text.push_str(&package);
+            }
+        }
+        parse_lock("test.lock", &text).unwrap()
+    }
+
+    struct Nothing;
+
+    impl Downloads for Nothing {
+        fn files(
+            &self,
+            _wanted: &[PackageFile],
+        ) -> Result<Vec<PathBuf>, Box<dyn std::error::Error + Send + Sync>> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn key(lock: &Lock, host: &str, modules: &[&str], keep: &[&str]) -> Result<String, String> {
+        let request = LinkRequest {
+            link: &RecipeLink {
+                java: 21,
+                modules: modules.iter().map(ToString::to_string).collect(),
+            },
+            keep: &keep.iter().map(ToString::to_string).collect(),
+            workshop: Workshop {
+                lock,
+                architecture: &"arm64".parse().unwrap(),
+                host: &host.parse().unwrap(),
+                downloads: &Nothing,
+                snapshots: None,
+                unpacked: Path::new("/nowhere"),
+            },
+        };
+        request.key().map_err(|error| match error {
+            LinkError::Tools(error) => error.to_string(),
+            other => other.to_string(),
+        })
+    }
 
     #[test]
-    fn the_release_file_is_the_packages_but_for_the_modules() {
-        let package =
-            "IMPLEMENTOR=\"Debian\"\nMODULES=\"java.base jdk.compiler\"\nJAVA_VERSION=\"21.0.1\"\n";
-        let linked = "JAVA_VERSION=\"21.0.1\"\nMODULES=\"java.base\"\n";
-        assert_eq!(
-            release(linked, package),
-            "IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"21.0.1\"\nMODULES=\"java.base\"\n"
+    fn the_key_tells_requests_apart_by_all_that_goes_in() {
+        let lock_1 = lock("1", "1");
+        let base = key(&lock_1, "amd64", &["java.base"], &[]).unwrap();
+        let same = [
+            key(&lock_1, "amd64", &["java.base"], &["gconv"]),
+            // jlink does not run them.
+            key(&without(&lock_1, "tzdata"), "amd64", &["java.base"], &[]),
+        ];
+        for other in same {
+            assert_eq!(other.as_ref(), Ok(&base));
+        }
+        let others = [
+            key(&lock_1, "amd64", &["java.base", "java.sql"], &[]),
+            key(&lock_1, "amd64", &["java.base"], &["java-line-numbers"]),
+            key(&lock_1, "amd64", &["java.base"], &["java-cds"]),
+            key(&lock_1, "arm64", &["java.base"], &[]),
+            key(&lock("2", "2"), "amd64", &["java.base"], &[]),
+            key(&without(&lock_1, "libc6"), "amd64", &["java.base"], &[]),
+        ];
+        for other in others {
+            assert_ne!(other.unwrap(), base);
+        }
+    }
+
+    /// The lock without one of its tools.
+    fn without(lock: &Lock, name: &str) -> Lock {
+        let mut lock = lock.clone();
+        for tools in lock.tools.values_mut().flat_map(BTreeMap::values_mut) {
+            tools.retain(|tool| tool.name != name);
+        }
+        lock
+    }
+
+    #[track_caller]
+    fn check(lock: &Lock, host: &str, expected: Expect) {
+        expected.assert_eq(&key(lock, host, &["java.base"], &[]).unwrap_err());
+    }
+
+    #[test]
+    fn programs_that_are_missing_or_of_another_version_are_an_error() {
+        let lock_1 = lock("1", "1");
+        check(
+            &without(&lock_1, "openjdk-21-jdk-headless"),
+            "amd64",
+            expect![
+                "the lock has no package openjdk-21-jdk-headless for amd64, where what arm64 gets is to be made: `jettison base update` writes it anew"
+            ],
+        );
+        check(
+            &lock_1,
+            "riscv64",
+            expect![
+                "the lock has no package openjdk-21-jdk-headless for riscv64, where what arm64 gets is to be made: `jettison base update` writes it anew"
+            ],
+        );
+        check(
+            &lock("1", "2"),
+            "amd64",
+            expect![
+                "openjdk-21-jdk-headless is of version 2 for amd64 and of version 1 for arm64, which do not go together: `jettison base update` takes newer ones"
+            ],
+        );
+        let mut nothing = lock_1;
+        nothing.packages.clear();
+        check(
+            &nothing,
+            "amd64",
+            expect![
+                "the lock has no package openjdk-21-jdk-headless: `jettison base update` writes it anew"
+            ],
         );
     }
 
     #[test]
-    fn the_key_tells_requests_apart_by_modules_and_slices() {
-        let packages: Vec<LocalPackage> = [
-            "libc6",
-            "zlib1g",
-            "openjdk-21-jre-headless",
-            "openjdk-21-jdk-headless",
-        ]
-        .map(|name| LocalPackage {
-            name: name.to_string(),
-            sha256: Sha256::of(name.as_bytes()),
-            path: PathBuf::new(),
-        })
-        .into();
-        let architecture: Architecture = "amd64".parse().unwrap();
-        let key = |modules: &[&str], keep: &[&str], packages: &[LocalPackage]| {
-            LinkRequest {
-                link: &RecipeLink {
-                    java: 21,
-                    modules: modules.iter().map(ToString::to_string).collect(),
-                },
-                packages,
-                architecture: &architecture,
-                keep: &keep.iter().map(ToString::to_string).collect(),
-                unpacked: Path::new("/nowhere"),
-            }
-            .key()
+    fn libraries_and_java_are_needed_to_run_it() {
+        let check = |path: &str, expected: bool| {
+            assert_eq!(program(path).is_some(), expected, "{path}");
         };
-        let base = key(&["java.base"], &[], &packages).unwrap();
-        assert_eq!(key(&["java.base"], &["gconv"], &packages).unwrap(), base);
-        for (modules, keep) in [
-            (&["java.base", "java.sql"][..], &[][..]),
-            (&["java.base"], &["java-line-numbers"]),
-            (&["java.base"], &["java-cds"]),
-        ] {
-            assert_ne!(key(modules, keep, &packages).unwrap(), base);
-        }
-        let error = key(&["java.base"], &[], &packages[..3]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the lock has no package openjdk-21-jdk-headless: `jettison base update` writes it anew"
+        check("usr/lib/x86_64-linux-gnu/libc.so.6", true);
+        check("usr/lib64/ld-linux-x86-64.so.2", true);
+        check("etc/java-21-openjdk/jvm-amd64.cfg", true);
+        check("etc/passwd", false);
+        check("usr/share/doc/libc6/copyright", false);
+        check("usr/lib/x86_64-linux-gnu/gconv/EUC-JP.so", false);
+        check("usr/lib/jvm/java-21-openjdk-amd64/lib/ct.sym", false);
+        check(
+            "usr/lib/jvm/java-21-openjdk-amd64/jmods/java.base.jmod",
+            false,
         );
     }
 }

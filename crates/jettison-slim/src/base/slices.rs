@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::base::distroless::DistrolessError;
 
 /// The slices that come along.
-const SLICES: &str = include_str!("../../recipes/slices.toml");
+pub(super) const SLICES: &str = include_str!("../../recipes/slices.toml");
 
 /// Something that images do not need, and the files that are it.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ mod tests {
             Some("java-compiler-data"),
         );
         check("usr/lib/python3.11/test/support.py", Some("python-tests"));
+        check("usr/lib/python3.11/pydoc_data/topics.py", Some("docs"));
         check("usr/lib/python3.11/unittest/mock.py", None);
     }
 }

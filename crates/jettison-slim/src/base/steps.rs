@@ -177,7 +177,10 @@ impl Steps<'_> {
     fn os_release(&mut self) -> Result<(), DistrolessError> {
         let path = "usr/lib/os-release";
         let Some(NodeKind::File(content)) = self.contents.get(path).map(|node| &node.kind) else {
-            return Ok(());
+            return Err(cannot(
+                "os-release",
+                "there is none: add the package `base-files`",
+            ));
         };
         let bytes = read(path, content)?;
         let text = String::from_utf8_lossy(&bytes);
@@ -271,11 +274,8 @@ rpc:       files
             .map(|(path, content)| Ok((path.to_string(), read(path, content)?)))
             .collect::<Result<_, DistrolessError>>()?;
         if found.is_empty() {
-            return Err(DistrolessError::Generate {
-                what: "store of certificates",
-                problem: "there are none: add the package `ca-certificates` to the recipe"
-                    .to_string(),
-            });
+            let problem = "there are none: add the package `ca-certificates` to the recipe";
+            return Err(cannot("store of certificates", problem));
         }
         Ok(found)
     }
@@ -305,12 +305,15 @@ rpc:       files
         for (path, bytes) in &bytes {
             tree.insert(path, TreeNode::File(bytes));
         }
-        let Ok(architecture) = self.architecture.parse() else {
-            return Ok(());
-        };
-        let Some(cache) = library_cache(&tree, &architecture, "jettison") else {
-            return Ok(());
-        };
+        let architecture = self.architecture.parse().ok();
+        let cache = architecture.and_then(|one| library_cache(&tree, &one, "jettison"));
+        let cache = cache.ok_or_else(|| DistrolessError::Generate {
+            what: "cache of libraries",
+            problem: format!(
+                "what it is like on {} is not known: there are amd64 and arm64",
+                self.architecture
+            ),
+        })?;
         drop(tree);
         for link in &cache.links {
             self.link_of(&link.path, &link.target, "libc6")?;
@@ -347,12 +350,16 @@ rpc:       files
     fn busybox_links(&mut self) -> Result<(), DistrolessError> {
         let path = "busybox/busybox";
         let Some(NodeKind::File(content)) = self.contents.get(path).map(|node| &node.kind) else {
-            return Ok(());
+            let problem =
+                "there is no /busybox/busybox: add the package `busybox-static`, and `move`";
+            return Err(cannot("links to busybox", problem));
         };
         let bytes = read(path, content)?;
-        let applets = busybox_applets(&bytes).ok_or_else(|| DistrolessError::Generate {
-            what: "links to busybox",
-            problem: "the program's table of applets was not found".to_string(),
+        let applets = busybox_applets(&bytes).ok_or_else(|| {
+            cannot(
+                "links to busybox",
+                "the program's table of applets was not found",
+            )
         })?;
         for applet in applets {
             if applet != "busybox" {
@@ -364,6 +371,13 @@ rpc:       files
             }
         }
         Ok(())
+    }
+}
+
+fn cannot(what: &'static str, problem: &str) -> DistrolessError {
+    DistrolessError::Generate {
+        what,
+        problem: problem.to_string(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use jettison_debian::{Archive, ArchiveSource, Freshness, Keyring};
+use jettison_debian::{Freshness, Keyring, LockedArchive};
 use rustix::fs::{AtFlags, Timespec, Timestamps};
 
 /// Directories that became symbolic links into `/usr` with Debian 12.
@@ -90,8 +90,8 @@ pub(super) fn before_dpkg(root: &Path) -> io::Result<()> {
     write_with_mode(&root.join("usr/sbin/policy-rc.d"), POLICY, 0o755)
 }
 
-/// Sets up apt for containers and removes the traces of this installation.
-pub(super) fn after_dpkg(root: &Path, sources: &[ArchiveSource]) -> io::Result<()> {
+/// Sets up apt for containers and removes the traces of this installation. `date` is the base's, in Unix seconds.
+pub(super) fn after_dpkg(root: &Path, archives: &[LockedArchive], date: u64) -> io::Result<()> {
     if root.join("etc/apt/apt.conf.d").is_dir() {
         for (name, text) in APT_SETTINGS {
             write_with_mode(&root.join("etc/apt/apt.conf.d").join(name), text, 0o644)?;
@@ -99,7 +99,7 @@ pub(super) fn after_dpkg(root: &Path, sources: &[ArchiveSource]) -> io::Result<(
         fs::create_dir_all(root.join("etc/apt/sources.list.d"))?;
         write_with_mode(
             &root.join("etc/apt/sources.list.d/debian.sources"),
-            &apt_sources(sources),
+            &apt_sources(archives),
             0o644,
         )?;
     }
@@ -113,7 +113,32 @@ pub(super) fn after_dpkg(root: &Path, sources: &[ArchiveSource]) -> io::Result<(
             _ => {}
         }
     }
-    Ok(())
+    clamp_passwords(&root.join("etc/shadow"), date)
+}
+
+/// Says that passwords were changed on the base's day, where programs that know no `SOURCE_DATE_EPOCH` wrote a later one:
+/// the third field is that day, counted from 1970 (shadow(5)).
+fn clamp_passwords(path: &Path, date: u64) -> io::Result<()> {
+    // A link would lead the file's owner, who is the base, out of it.
+    if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(());
+    }
+    let today = date / 86_400;
+    let text = fs::read_to_string(path)?;
+    let line = |line: &str| {
+        let mut fields: Vec<String> = line.split(':').map(str::to_string).collect();
+        if let Some(day) = fields.get_mut(2)
+            && day.parse::<u64>().is_ok_and(|day| day > today)
+        {
+            *day = today.to_string();
+        }
+        fields.join(":") + "\n"
+    };
+    let clamped: String = text.lines().map(line).collect();
+    if clamped == text {
+        return Ok(());
+    }
+    fs::write(path, clamped)
 }
 
 /// Gives every file below `root` that is newer than `latest` that time, so that the directory and
@@ -146,35 +171,34 @@ fn write_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// apt's file of the `sources`; suites of one archive stand in one stanza, as in Debian's official image. Archives with
+/// apt's file of the `archives`; suites of one archive stand in one stanza, as in Debian's official image. Archives with
 /// keys of their own are left out, for their keys are not in the image.
-fn apt_sources(sources: &[ArchiveSource]) -> String {
-    let mut stanzas: Vec<(&Archive, Vec<&str>)> = Vec::new();
+fn apt_sources(archives: &[LockedArchive]) -> String {
+    let mut stanzas: Vec<(&LockedArchive, Vec<&str>)> = Vec::new();
     let debian = Keyring::debian().fingerprints();
-    let is_of_the_past = sources
+    let is_of_the_past = archives
         .iter()
-        .any(|source| source.freshness == Freshness::IgnoreValidUntil);
+        .any(|archive| archive.freshness == Freshness::IgnoreValidUntil);
     let option = if is_of_the_past {
         "Check-Valid-Until: no\n"
     } else {
         ""
     };
-    for ArchiveSource {
-        archive, keyring, ..
-    } in sources
-    {
-        if keyring.fingerprints() != debian {
+    for archive in archives {
+        if !archive.signers.iter().any(|one| debian.contains(one)) {
             continue;
         }
         let same = stanzas
             .iter_mut()
             .find(|(first, _)| first.uri == archive.uri && first.components == archive.components);
         match same {
+            // A lock of several architectures has a suite twice, if it had changed in between.
+            Some((_, suites)) if suites.contains(&archive.suite.as_str()) => {}
             Some((_, suites)) => suites.push(&archive.suite),
             None => stanzas.push((archive, vec![&archive.suite])),
         }
     }
-    let stanza = |(archive, suites): &(&Archive, Vec<&str>)| {
+    let stanza = |(archive, suites): &(&LockedArchive, Vec<&str>)| {
         format!(
             "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n{option}",
             archive.uri,
@@ -189,6 +213,7 @@ fn apt_sources(sources: &[ArchiveSource]) -> String {
 mod tests {
     use super::*;
     use expect_test::expect;
+    use jettison_debian::Sha256;
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -216,19 +241,25 @@ mod tests {
 
     #[test]
     fn suites_of_one_archive_stand_in_one_stanza() {
-        let source = |uri: &str, suite: &str| ArchiveSource {
-            archive: Archive {
-                uri: uri.to_string(),
-                suite: suite.to_string(),
-                components: vec!["main".to_string()],
-            },
-            keyring: Keyring::debian(),
-            priority: None,
+        let source = |uri: &str, suite: &str| LockedArchive {
+            uri: uri.to_string(),
+            suite: suite.to_string(),
+            codename: suite.to_string(),
+            components: vec!["main".to_string()],
+            date: 0,
+            release: Sha256::of(b""),
+            signers: Keyring::debian().fingerprints(),
             freshness: Freshness::Checked,
+        };
+        let other = LockedArchive {
+            signers: vec!["00".to_string()],
+            ..source("http://other.example/apt", "stable")
         };
         let text = apt_sources(&[
             source("http://a.example/debian", "trixie"),
+            other,
             source("http://a.example/debian", "trixie-updates"),
+            source("http://a.example/debian", "trixie"),
             source("http://a.example/debian-security", "trixie-security"),
         ]);
         expect![[r"
@@ -245,6 +276,23 @@ mod tests {
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
         "]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn passwords_were_changed_on_the_bases_day_or_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shadow");
+        clamp_passwords(&path, 0).unwrap();
+        fs::write(
+            &path,
+            "root:*:20783:0:99999:7:::\nold:*:5:0:::\nnone:*::\nx\n",
+        )
+        .unwrap();
+        clamp_passwords(&path, 20_000 * 86_400 + 5).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "root:*:20000:0:99999:7:::\nold:*:5:0:::\nnone:*::\nx\n"
+        );
     }
 
     #[test]

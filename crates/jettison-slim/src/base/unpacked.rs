@@ -4,15 +4,18 @@
 //! <directory>/<SHA-256 of the .deb>.data    the contents of its files, one behind the other
 //! <directory>/<SHA-256 of the .deb>.json    the digest of the rest, a line feed, and what is where
 //! <directory>/java-<key>.{data,json}        the same of a Java runtime that was linked in place of a package's
+//! <directory>/python-<key>.{data,json}      the same of compiled modules
 //! ```
 //!
 //! Both appear by rename, the second last. What is read of the data is checked again ([`StoredFile::open`]).
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use jettison_debian::{Deb, Sha256};
 use jettison_oci::{Entry, EntryKind, each_entry};
@@ -24,6 +27,10 @@ use crate::base::distroless::DistrolessError;
 
 /// How many bytes are copied at once.
 const BUFFER: usize = 128 << 10;
+/// How files are called that are not whole yet.
+const UNFINISHED: &str = ".new-";
+/// After how long nobody is writing to such a file any more.
+const ABANDONED: Duration = Duration::from_hours(1);
 /// What the format is called; another format has other files.
 const VERSION: u32 = 2;
 
@@ -36,6 +43,8 @@ pub(super) struct Unpacked {
     pub(super) entries: Vec<UnpackedEntry>,
     /// Their contents.
     pub(super) data: Arc<File>,
+    /// Of what was made: how many bytes slices saved.
+    pub(super) saved: BTreeMap<String, u64>,
 }
 
 /// A file of a package.
@@ -80,6 +89,8 @@ struct Index {
     version: u32,
     control: String,
     entries: Vec<UnpackedEntry>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    saved: BTreeMap<String, u64>,
 }
 
 /// Where packages are kept.
@@ -113,6 +124,7 @@ impl UnpackedPackages<'_> {
             control: index.control,
             entries: index.entries,
             data: Arc::new(data),
+            saved: index.saved,
         })
     }
 
@@ -154,6 +166,7 @@ impl UnpackedPackages<'_> {
             version: VERSION,
             control,
             entries,
+            saved: BTreeMap::new(),
         };
         let data = self
             .keep(stem, data, &index)
@@ -162,6 +175,7 @@ impl UnpackedPackages<'_> {
             control: index.control,
             entries: index.entries,
             data: Arc::new(data),
+            saved: index.saved,
         })
     }
 
@@ -174,18 +188,19 @@ impl UnpackedPackages<'_> {
         })
     }
 
-    /// Keeps what was made in place of a package under the name `stem`.
+    /// Keeps what was made in place of a package under the name `stem`, and how much slices saved of it.
     pub(super) fn keep_made(
         &self,
         stem: &str,
         control: String,
         entries: Vec<UnpackedEntry>,
-        made: MadeData,
+        (made, saved): (MadeData, BTreeMap<String, u64>),
     ) -> io::Result<()> {
         let index = Index {
             version: VERSION,
             control,
             entries,
+            saved,
         };
         self.keep(stem, made.data, &index).map(drop)
     }
@@ -273,6 +288,10 @@ fn unpacked_entry(
     };
     if path.is_empty() {
         return Ok(Ok(None));
+    }
+    // A line of `md5sums` is a file.
+    if path.contains('\n') {
+        return Ok(Err("its name has more than one line"));
     }
     let kind = match &entry.kind {
         EntryKind::Directory => UnpackedKind::Directory,
@@ -406,9 +425,12 @@ impl Drop for Temporary {
 fn tempfile_in(dir: &Path) -> io::Result<Temporary> {
     use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static CLEANED: Once = Once::new();
+    // A process that was killed could not do it. What cannot be removed stays.
+    CLEANED.call_once(|| drop(remove_abandoned(dir)));
     loop {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = dir.join(format!(".new-{}-{number}", std::process::id()));
+        let path = dir.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
         let created = File::options()
             .read(true)
             .write(true)
@@ -425,5 +447,49 @@ fn tempfile_in(dir: &Path) -> io::Result<Temporary> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Removes files that nobody has written to for long before the next one is made.
+fn remove_abandoned(dir: &Path) -> io::Result<()> {
+    // The file system's own clock.
+    let mark = dir.join(format!("{UNFINISHED}{}-clock", std::process::id()));
+    fs::write(&mark, "")?;
+    let now = fs::metadata(&mark)?.modified()?;
+    fs::remove_file(&mark)?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let written = entry.metadata()?.modified()?;
+            if now.duration_since(written).is_ok_and(|age| age > ABANDONED) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_goes_after_an_hour() {
+        let dir = tempfile::tempdir().unwrap();
+        let [old, new] = ["1-0", "1-1"].map(|name| dir.path().join(format!("{UNFINISHED}{name}")));
+        let kept = dir.path().join("a.data");
+        for path in [&old, &new, &kept] {
+            fs::write(path, "").unwrap();
+        }
+        for path in [&old, &kept] {
+            let file = File::options().write(true).open(path).unwrap();
+            let long_ago = file.metadata().unwrap().modified().unwrap() - 2 * ABANDONED;
+            file.set_modified(long_ago).unwrap();
+        }
+        remove_abandoned(dir.path()).unwrap();
+        assert_eq!(
+            [&old, &new, &kept].map(|path| path.exists()),
+            [false, true, true]
+        );
     }
 }

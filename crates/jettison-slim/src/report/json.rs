@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::report::{ImageFacts, Report};
-use crate::verify::{Difference, ExitKind, ProbeOutcome, Verdict};
+use crate::report::{ImageFacts, Report, Verification, VerifiedImage};
+use crate::verify::{Answer, Difference, ExitKind, ProbeOutcome, Verdict};
 
 /// The version of the format; a new one is not compatible.
 const SCHEMA: u32 = 1;
@@ -20,6 +20,25 @@ struct WireReport<'a> {
     probes: Vec<WireProbe<'a>>,
     dockerfile: Option<&'a str>,
     notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireVerification<'a> {
+    schema: u32,
+    verdict: &'static str,
+    original: WireVerified<'a>,
+    candidate: WireVerified<'a>,
+    probes: Vec<WireProbe<'a>>,
+    left_out: &'a [String],
+    suggestion: Option<&'a str>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireVerified<'a> {
+    reference: &'a str,
+    image_id: &'a str,
+    unpacked_size: u64,
 }
 
 #[derive(Serialize)]
@@ -45,38 +64,75 @@ struct WireImage<'a> {
 #[derive(Serialize)]
 struct WireProbe<'a> {
     name: &'a str,
+    kind: &'static str,
+    origin: &'static str,
     arguments: Option<&'a [String]>,
     passed: bool,
     exit: Option<i32>,
     signal: Option<i32>,
     timed_out: bool,
+    answers: Vec<WireAnswer<'a>>,
     differences: Vec<String>,
+    volatile: &'a [String],
     unmet: &'a [String],
 }
 
+#[derive(Serialize)]
+struct WireAnswer<'a> {
+    request: &'a str,
+    status: Option<u16>,
+    bytes: Option<usize>,
+}
+
 /// The report as JSON: indented, keys in a fixed order, a newline at the end.
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "only maps with keys that are no texts cannot be written, and there are none"
-)]
 pub fn to_json(report: &Report) -> String {
     let wire = WireReport {
         schema: SCHEMA,
-        verdict: match report.verdict {
-            Verdict::Proven => "proven",
-            Verdict::Weak => "weak",
-            Verdict::Failed => "failed",
-        },
+        verdict: verdict_word(report.verdict),
         before: wire_image(&report.before),
         after: report.after.as_ref().map(wire_image),
         probes: report.outcomes.iter().map(wire_probe).collect(),
         dockerfile: report.dockerfile.as_deref(),
         notes: &report.notes,
     };
-    let mut text = serde_json::to_string_pretty(&wire)
+    written(&wire)
+}
+
+/// The report of a comparison as JSON, in the same form.
+pub fn verification_json(report: &Verification) -> String {
+    written(&WireVerification {
+        schema: SCHEMA,
+        verdict: verdict_word(report.verdict),
+        original: wire_verified(&report.original),
+        candidate: wire_verified(&report.candidate),
+        probes: report.outcomes.iter().map(wire_probe).collect(),
+        left_out: &report.left_out,
+        suggestion: report.suggestion.as_deref(),
+        notes: &report.notes,
+    })
+}
+
+fn written(wire: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(wire)
         .expect("a report has only texts, finite numbers and lists of them");
     text.push('\n');
     text
+}
+
+fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Proven => "proven",
+        Verdict::Weak => "weak",
+        Verdict::Failed => "failed",
+    }
+}
+
+fn wire_verified(image: &VerifiedImage) -> WireVerified<'_> {
+    WireVerified {
+        reference: &image.reference,
+        image_id: &image.image_id,
+        unpacked_size: image.unpacked_size,
+    }
 }
 
 fn wire_image(facts: &ImageFacts) -> WireImage<'_> {
@@ -105,21 +161,46 @@ fn wire_probe(outcome: &ProbeOutcome) -> WireProbe<'_> {
     let (exit, signal) = match outcome.original.exit {
         ExitKind::Code(code) => (Some(code), None),
         ExitKind::Signal(signal) => (None, Some(signal)),
+        // `SIGKILL` has this number on every Linux.
+        ExitKind::Killed => (None, Some(9)),
         ExitKind::TimedOut => (None, None),
     };
     WireProbe {
         name: &outcome.probe.name,
+        kind: outcome.probe.kind(),
+        origin: outcome.probe.origin.word(),
         arguments: outcome.probe.arguments.as_deref(),
         passed: outcome.passed(),
         exit,
         signal,
         timed_out: outcome.original.exit == ExitKind::TimedOut,
+        answers: outcome
+            .original
+            .served
+            .iter()
+            .flat_map(|served| &served.answers)
+            .map(wire_answer)
+            .collect(),
         differences: outcome
             .differences
             .iter()
             .map(Difference::describe)
             .collect(),
+        volatile: &outcome.volatile,
         unmet: &outcome.unmet,
+    }
+}
+
+fn wire_answer((request, answer): &(String, Answer)) -> WireAnswer<'_> {
+    let (status, bytes) = match answer {
+        Answer::Response(response) => (Some(response.status), Some(response.body.len())),
+        Answer::Bytes(bytes) => (None, Some(bytes.len())),
+        Answer::Nothing(_) => (None, None),
+    };
+    WireAnswer {
+        request,
+        status,
+        bytes,
     }
 }
 
@@ -158,6 +239,12 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_has_every_key_of_the_schema() {
+        expect_file!["../../tests/golden/verification.json"]
+            .assert_eq(&verification_json(&examples::verification()));
+    }
+
+    #[test]
     fn what_there_is_not_is_null() {
         let report = examples::failed();
         assert_eq!(value(&report, "/after"), Value::Null);
@@ -186,6 +273,7 @@ mod tests {
         let ends = [
             (ExitKind::Code(3), json!([3, null, false])),
             (ExitKind::Signal(9), json!([null, 9, false])),
+            (ExitKind::Killed, json!([null, 9, false])),
             (ExitKind::TimedOut, json!([null, null, true])),
         ];
         for (exit, expected) in ends {
@@ -214,7 +302,9 @@ mod tests {
         let documentation = include_str!("../../../../docs/report.md");
         let mut found = Vec::new();
         keys(&value(&examples::report(), ""), &mut found);
-        assert!(found.len() > 40);
+        let comparison = verification_json(&examples::verification());
+        keys(&serde_json::from_str(&comparison).unwrap(), &mut found);
+        assert!(found.len() > 60);
         for key in found {
             assert!(
                 documentation.contains(&format!("| `{key}` |")),
@@ -249,6 +339,10 @@ mod tests {
         report.outcomes[0]
             .unmet
             .push("original: expected exit code 0".to_owned());
+        report.outcomes[0]
+            .volatile
+            .push("1 line of stderr".to_owned());
+        report.outcomes[0].original.served = examples::served().original.served;
         for image in [Some(&mut report.before), report.after.as_mut()]
             .into_iter()
             .flatten()

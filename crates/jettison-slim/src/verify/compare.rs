@@ -1,84 +1,24 @@
-//! Two runs of one probe, compared byte for byte.
+//! Runs of the original, and a run of the candidate, compared part by part.
+//!
+//! What differs between runs of the original is no difference of the candidate: headers as a whole, lines of texts by
+//! their words, the contents of files. It has to be there in the candidate, too.
 
-use std::path::PathBuf;
-use std::{fmt, fmt::Write as _};
+mod pattern;
+mod show;
+mod written;
 
-use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
 
-/// How many lines a description of differing output has at most, its headers not counted.
-const LINE_LIMIT: usize = 40;
-/// How many equal lines stand around each difference.
-const CONTEXT: usize = 3;
-/// How many lines behind the first difference are looked at; bounds the time that a diff takes.
-const WINDOW: usize = 400;
-/// Output with longer lines (in bytes) is shown as bytes, because a line diff would not show where it differs.
-const LONG_LINE: usize = 400;
-/// How many bytes stand in one row of a hex window.
-const ROW: usize = 16;
+use crate::verify::compare::pattern::Pattern;
+use crate::verify::compare::show::{LINE_LIMIT, describe_output};
+use crate::verify::http::Answer;
+use crate::verify::ignore::{Ignore, Subject};
+use crate::verify::observation::{ExitKind, Observation, Served, WrittenFile};
 
-/// How a program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitKind {
-    /// It exited with this code.
-    Code(i32),
-    /// This signal ended it.
-    Signal(i32),
-    /// It was stopped, because it ran longer than its probe allows.
-    TimedOut,
-}
-
-impl fmt::Display for ExitKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ExitKind::Code(code) => write!(formatter, "exit code {code}"),
-            ExitKind::Signal(signal) => write!(formatter, "signal {signal}"),
-            ExitKind::TimedOut => formatter.write_str("timed out"),
-        }
-    }
-}
-
-/// All that one run of a probe shows to the outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
-    /// How the program ended.
-    pub exit: ExitKind,
-    /// What it wrote to its standard output.
-    pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
-    pub stderr: Vec<u8>,
-    /// The files that it changed, made or removed, sorted.
-    pub written: Vec<WrittenFile>,
-}
-
-/// One file that a run changed, made or removed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WrittenFile {
-    /// Its path inside the image.
-    pub path: PathBuf,
-    /// Its permissions.
-    pub mode: u32,
-    /// Its user and its group.
-    pub owner: (u32, u32),
-    /// What it holds, in a few words: its size and digest, or a link's target.
-    pub content: String,
-}
-
-impl fmt::Display for WrittenFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WrittenFile {
-            path,
-            mode,
-            owner: (user, group),
-            content,
-        } = self;
-        let path = visible(&path.display().to_string());
-        let content = visible(content);
-        write!(
-            formatter,
-            "{path} (mode {mode:o}, owner {user}:{group}, {content})"
-        )
-    }
-}
+pub(crate) use crate::verify::compare::show::visible;
 
 /// One way in which a candidate did not do what the original did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,15 +30,19 @@ pub enum Difference {
         /// How the candidate ended.
         candidate: ExitKind,
     },
-    /// The standard outputs differ.
-    Stdout {
-        /// What the original wrote.
-        original: Vec<u8>,
-        /// What the candidate wrote.
-        candidate: Vec<u8>,
+    /// Something short differs: a status, a header, an address.
+    Value {
+        /// What it is.
+        part: String,
+        /// The original's; `None` if it has none.
+        original: Option<String>,
+        /// The candidate's.
+        candidate: Option<String>,
     },
-    /// The standard errors differ.
-    Stderr {
+    /// A text differs: an output, or the body of an answer.
+    Text {
+        /// Which one.
+        part: String,
         /// What the original wrote.
         original: Vec<u8>,
         /// What the candidate wrote.
@@ -132,14 +76,24 @@ impl Difference {
             } => {
                 format!("exit differs: original {original}, candidate {candidate}")
             }
-            Difference::Stdout {
+            Difference::Value {
+                part,
                 original,
                 candidate,
-            } => describe_output("stdout", original, candidate),
-            Difference::Stderr {
+            } => {
+                let shown = |value: &Option<String>| {
+                    let value = value.as_deref().map(visible);
+                    value.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"))
+                };
+                let (original, candidate) = (shown(original), shown(candidate));
+                let part = visible(part);
+                format!("{part} differs: original {original}, candidate {candidate}")
+            }
+            Difference::Text {
+                part,
                 original,
                 candidate,
-            } => describe_output("stderr", original, candidate),
+            } => describe_output(&visible(part), original, candidate),
             Difference::Written {
                 original,
                 candidate,
@@ -171,180 +125,308 @@ impl Difference {
     }
 }
 
+/// What comes of comparing a candidate with runs of the original.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// How the candidate differs.
+    pub differences: Vec<Difference>,
+    /// What is different in each run of the original, and was not counted.
+    pub volatile: Vec<String>,
+}
+
 /// How `candidate` differs from `original`; empty if they are the same, byte for byte.
 ///
 /// Two runs that were both stopped are never the same, and what they wrote until then is not compared.
 pub fn compare(original: &Observation, candidate: &Observation) -> Vec<Difference> {
-    if original.exit == ExitKind::TimedOut && candidate.exit == ExitKind::TimedOut {
-        return vec![Difference::BothTimedOut];
-    }
-    let exit = (original.exit != candidate.exit).then_some(Difference::Exit {
-        original: original.exit,
-        candidate: candidate.exit,
-    });
-    let stdout = (original.stdout != candidate.stdout).then(|| Difference::Stdout {
-        original: original.stdout.clone(),
-        candidate: candidate.stdout.clone(),
-    });
-    let stderr = (original.stderr != candidate.stderr).then(|| Difference::Stderr {
-        original: original.stderr.clone(),
-        candidate: candidate.stderr.clone(),
-    });
-    let written = (original.written != candidate.written).then(|| Difference::Written {
-        original: without(&original.written, &candidate.written),
-        candidate: without(&candidate.written, &original.written),
-    });
-    [exit, stdout, stderr, written]
-        .into_iter()
-        .flatten()
-        .collect()
+    compare_with(&[original], candidate, &Ignore::default()).differences
 }
 
-fn without(files: &[WrittenFile], others: &[WrittenFile]) -> Vec<WrittenFile> {
-    files
-        .iter()
-        .filter(|file| !others.contains(file))
-        .cloned()
-        .collect()
-}
-
-/// `text` with its control characters escaped, except for tabs.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() && character != '\t' {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-fn describe_output(stream: &str, original: &[u8], candidate: &[u8]) -> String {
-    let body = line_diff(original, candidate).unwrap_or_else(|| hex_window(original, candidate));
-    format!(
-        "{stream} differs ({} and {} bytes):\n{body}",
-        original.len(),
-        candidate.len()
-    )
-}
-
-/// A unified diff, or `None` if the outputs are not text that people read by lines.
-fn line_diff(original: &[u8], candidate: &[u8]) -> Option<String> {
-    let (original, candidate) = (lines(original)?, lines(candidate)?);
-    let equal = original
-        .iter()
-        .zip(&candidate)
-        .take_while(|(left, right)| left == right)
-        .count();
-    let start = equal.saturating_sub(CONTEXT);
-    let old = window(&original, start);
-    let new = window(&candidate, start);
-    if old.iter().chain(new).any(|line| line.len() > LONG_LINE) {
-        return None;
-    }
-    let groups = group_diff_ops(capture_diff_slices(Algorithm::Myers, old, new), CONTEXT);
-    let shown: Vec<String> = groups
-        .iter()
-        .flat_map(|group| hunk(group, old, new, start))
-        .collect();
-    let mut text = String::from("--- original\n+++ candidate");
-    for line in shown.iter().take(LINE_LIMIT) {
-        text.push('\n');
-        text.push_str(line);
-    }
-    let rest_differs = original.get(start + old.len()..) != candidate.get(start + new.len()..);
-    if shown.len() > LINE_LIMIT || rest_differs {
-        text.push_str("\n(more not shown)");
-    }
-    Some(text)
-}
-
-/// The lines of `bytes` with their newlines, or `None` for binary data.
-fn lines(bytes: &[u8]) -> Option<Vec<&str>> {
-    let text = str::from_utf8(bytes).ok()?;
-    (!text.contains('\0')).then(|| text.split_inclusive('\n').collect())
-}
-
-fn window<'a, 'b>(lines: &'a [&'b str], start: usize) -> &'a [&'b str] {
-    let end = lines.len().min(start.saturating_add(WINDOW));
-    lines.get(start..end).unwrap_or_default()
-}
-
-/// One hunk's lines; `start` lines stand before the two windows.
-fn hunk(group: &[DiffOp], old: &[&str], new: &[&str], start: usize) -> Vec<String> {
-    let (Some(first), Some(last)) = (group.first(), group.last()) else {
-        return Vec::new();
+/// How `candidate` differs from all of `originals`, apart from what differs between these and what is to be ignored.
+pub fn compare_with(
+    originals: &[&Observation],
+    candidate: &Observation,
+    ignore: &Ignore,
+) -> Comparison {
+    let Some((first, others)) = originals.split_first() else {
+        return Comparison {
+            differences: Vec::new(),
+            volatile: Vec::new(),
+        };
     };
-    let old_range = first.old_range().start..last.old_range().end;
-    let new_range = first.new_range().start..last.new_range().end;
-    let mut shown = vec![format!(
-        "@@ -{},{} +{},{} @@",
-        start + old_range.start + usize::from(!old_range.is_empty()),
-        old_range.len(),
-        start + new_range.start + usize::from(!new_range.is_empty()),
-        new_range.len(),
-    )];
-    for operation in group {
-        if operation.tag() == DiffTag::Equal {
-            push_lines(&mut shown, ' ', old.get(operation.old_range()));
-        } else {
-            push_lines(&mut shown, '-', old.get(operation.old_range()));
-            push_lines(&mut shown, '+', new.get(operation.new_range()));
-        }
+    let timed_out = |run: &Observation| run.exit == ExitKind::TimedOut;
+    let all_timed_out = originals.iter().all(|run| timed_out(run));
+    if all_timed_out && timed_out(candidate) && first.trouble() == candidate.trouble() {
+        return Comparison {
+            differences: vec![Difference::BothTimedOut],
+            volatile: Vec::new(),
+        };
     }
-    shown
-}
-
-fn push_lines(shown: &mut Vec<String>, sign: char, lines: Option<&[&str]>) {
-    for line in lines.unwrap_or_default() {
-        match line.strip_suffix('\n') {
-            Some(line) => shown.push(format!("{sign}{}", visible(line))),
-            None => shown.push(format!("{sign}{} (no newline at the end)", visible(line))),
-        }
+    let mut result = Weighing::new(originals, ignore).weigh(candidate);
+    if result.is_unsteady || (!result.volatile.is_empty() && !result.says_something) {
+        let between_runs = others
+            .iter()
+            .map(|other| Weighing::new(&[first], ignore).weigh(other).differences)
+            .find(|differences| !differences.is_empty())
+            .unwrap_or_default();
+        result.differences = vec![Difference::NotRepeatable { between_runs }];
+    }
+    Comparison {
+        differences: result.differences,
+        volatile: result.volatile,
     }
 }
 
-/// The bytes around the first difference.
-fn hex_window(original: &[u8], candidate: &[u8]) -> String {
-    let offset = original
-        .iter()
-        .zip(candidate)
-        .take_while(|(left, right)| left == right)
-        .count();
-    let start = (offset / ROW).saturating_sub(1) * ROW;
-    let mut text = format!("first difference at byte {offset}");
-    for (name, bytes) in [("original", original), ("candidate", candidate)] {
-        let _infallible = write!(text, "\n{name}:");
-        for row in 0..4 {
-            let from = bytes.len().min(start + row * ROW);
-            let shown = bytes
-                .get(from..bytes.len().min(from + ROW))
-                .unwrap_or_default();
-            if shown.is_empty() {
-                let _infallible = write!(text, "\n  {from:08x}  (end)");
-                break;
+/// A part of an observation that is compared by itself. The order is that of reports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Trouble,
+    /// What kind of answer the request with this number got, and its status.
+    Answer(usize),
+    Header(usize, String),
+    Body(usize),
+    Listens(String),
+    Stdout,
+    Stderr,
+}
+
+type Parts<'o> = BTreeMap<Key, Cow<'o, [u8]>>;
+
+/// Everything about a run but its exit, the files that it wrote, and times.
+fn parts<'o>(run: &'o Observation, ignore: &Ignore) -> Parts<'o> {
+    let mut parts = Parts::new();
+    parts.insert(Key::Stdout, ignore.applied(Subject::Stdout, &run.stdout));
+    parts.insert(Key::Stderr, ignore.applied(Subject::Stderr, &run.stderr));
+    let Some(served) = &run.served else {
+        return parts;
+    };
+    if let Some(trouble) = &served.trouble {
+        parts.insert(Key::Trouble, Cow::Borrowed(trouble.as_bytes()));
+    }
+    for address in &served.listening {
+        parts.insert(
+            Key::Listens(address.to_string()),
+            Cow::Borrowed(b"it listens"),
+        );
+    }
+    for (number, (_, answer)) in served.answers.iter().enumerate() {
+        let kind = match answer {
+            Answer::Response(response) => {
+                for (name, value) in &response.headers {
+                    if ignore.leaves_out(Subject::Header, name.as_bytes()) {
+                        continue;
+                    }
+                    let all = parts.entry(Key::Header(number, name.clone())).or_default();
+                    if !all.is_empty() {
+                        all.to_mut().extend_from_slice(b", ");
+                    }
+                    all.to_mut().extend_from_slice(value.as_bytes());
+                }
+                let body = ignore.applied(Subject::Body, &response.body);
+                parts.insert(Key::Body(number), body);
+                match response.cut {
+                    Some(cut) => format!("{}, {cut}", response.status),
+                    None => response.status.to_string(),
+                }
             }
-            let _infallible = write!(text, "\n  {from:08x}  {}", hex_row(shown));
-        }
+            Answer::Bytes(bytes) => {
+                parts.insert(Key::Body(number), ignore.applied(Subject::Body, bytes));
+                "bytes".to_owned()
+            }
+            Answer::Nothing(why) => format!("none: {why}"),
+        };
+        parts.insert(Key::Answer(number), Cow::Owned(kind.into_bytes()));
     }
-    text
+    parts
 }
 
-fn hex_row(bytes: &[u8]) -> String {
-    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let characters: String = bytes
-        .iter()
-        .map(|&byte| {
-            if byte.is_ascii_graphic() || byte == b' ' {
-                char::from(byte)
-            } else {
-                '.'
+/// Runs of the original, taken apart.
+struct Weighing<'o> {
+    originals: &'o [&'o Observation],
+    ignore: &'o Ignore,
+    parts: Vec<Parts<'o>>,
+}
+
+/// What is found out about a candidate.
+#[derive(Default)]
+struct Weighed {
+    differences: Vec<Difference>,
+    volatile: Vec<String>,
+    /// The originals differ in what has to be the same in each run.
+    is_unsteady: bool,
+    /// There is something in it that is the same in each run of the original.
+    says_something: bool,
+}
+
+impl<'o> Weighing<'o> {
+    fn new(originals: &'o [&'o Observation], ignore: &'o Ignore) -> Weighing<'o> {
+        let parts = originals.iter().map(|run| parts(run, ignore)).collect();
+        Weighing {
+            originals,
+            ignore,
+            parts,
+        }
+    }
+
+    fn weigh(&self, candidate: &Observation) -> Weighed {
+        let mut result = Weighed::default();
+        if let Some(first) = self.originals.first() {
+            let exits = self.originals.iter().map(|run| run.exit);
+            result.is_unsteady |= exits.into_iter().any(|exit| exit != first.exit);
+            if first.exit != candidate.exit {
+                result.differences.push(Difference::Exit {
+                    original: first.exit,
+                    candidate: candidate.exit,
+                });
             }
-        })
-        .collect();
-    format!("{:<47}  |{characters}|", hex.join(" "))
+        }
+        let theirs = parts(candidate, self.ignore);
+        let mut keys: Vec<&Key> = self.parts.iter().flat_map(BTreeMap::keys).collect();
+        keys.extend(theirs.keys());
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            self.weigh_part(key, theirs.get(key).map(AsRef::as_ref), &mut result);
+        }
+        self.weigh_ending(candidate, &mut result);
+        let files = written::compare(self.originals, candidate, self.ignore);
+        result.says_something |= files.says_something;
+        result.volatile.extend(files.volatile);
+        if !files.original.is_empty() || !files.candidate.is_empty() {
+            result.differences.push(Difference::Written {
+                original: files.original,
+                candidate: files.candidate,
+            });
+        }
+        result
+    }
+
+    fn weigh_part(&self, key: &Key, candidate: Option<&[u8]>, result: &mut Weighed) {
+        let values: Vec<Option<&[u8]>> = self
+            .parts
+            .iter()
+            .map(|parts| parts.get(key).map(AsRef::as_ref))
+            .collect();
+        let first = values.first().copied().flatten();
+        let is_steady = values.iter().all(|value| *value == first);
+        let is_same = match key {
+            Key::Stdout | Key::Stderr | Key::Body(_) => {
+                let texts: Vec<&[u8]> = values.iter().copied().flatten().collect();
+                let Some((text, others)) = texts.split_first() else {
+                    if let Some(candidate) = candidate {
+                        result.differences.push(self.text(key, &[], candidate));
+                    }
+                    return;
+                };
+                let pattern = Pattern::of(text, others);
+                result.says_something |= pattern.has_words();
+                match pattern.n_volatile() {
+                    0 => {}
+                    1 => result
+                        .volatile
+                        .push(format!("1 line of {}", self.name(key))),
+                    count => {
+                        result
+                            .volatile
+                            .push(format!("{count} lines of {}", self.name(key)));
+                    }
+                }
+                if !pattern.matches(candidate.unwrap_or_default()) {
+                    let candidate = candidate.unwrap_or_default();
+                    result.differences.push(self.text(key, text, candidate));
+                }
+                return;
+            }
+            Key::Trouble | Key::Answer(_) => {
+                result.is_unsteady |= !is_steady;
+                // A server that refuses everything says something, one that is not there does not.
+                result.says_something |= matches!(key, Key::Answer(_)) && is_steady;
+                candidate == first
+            }
+            Key::Header(_, name) => {
+                // It is the time of the answer (RFC 9110, section 6.6.1), even if two come within a second.
+                let is_clock = name == "date" && first.is_some();
+                if !is_steady || is_clock {
+                    result.volatile.push(self.name(key));
+                }
+                if is_steady && !is_clock {
+                    candidate == first
+                } else {
+                    candidate.is_some() || values.iter().any(Option::is_none)
+                }
+            }
+            Key::Listens(_) => {
+                if !is_steady {
+                    result.volatile.push(self.name(key));
+                }
+                !is_steady || candidate == first
+            }
+        };
+        if !is_same {
+            let shown = |value: Option<&[u8]>| {
+                value.map(|value| String::from_utf8_lossy(value).into_owned())
+            };
+            result.differences.push(Difference::Value {
+                part: self.name(key),
+                original: shown(first),
+                candidate: shown(candidate),
+            });
+        }
+    }
+
+    fn text(&self, key: &Key, original: &[u8], candidate: &[u8]) -> Difference {
+        Difference::Text {
+            part: self.name(key),
+            original: original.to_vec(),
+            candidate: candidate.to_vec(),
+        }
+    }
+
+    /// Times are compared coarsely: machines are busy.
+    fn weigh_ending(&self, candidate: &Observation, result: &mut Weighed) {
+        const ALWAYS_FINE: Duration = Duration::from_secs(2);
+        let time = |run: &Observation| run.served.as_ref()?.ended_after;
+        let times: Vec<Duration> = self.originals.iter().filter_map(|run| time(run)).collect();
+        let (Some(fastest), Some(slowest)) = (times.iter().min(), times.iter().max()) else {
+            return;
+        };
+        let Some(theirs) = time(candidate) else {
+            return;
+        };
+        let is_slow = theirs > *slowest * 3 + ALWAYS_FINE;
+        let is_fast = theirs * 3 + ALWAYS_FINE < *fastest;
+        if is_slow || is_fast {
+            let shown = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+            result.differences.push(Difference::Value {
+                part: "the time from the signal to the end".to_owned(),
+                original: Some(shown(*slowest)),
+                candidate: Some(shown(theirs)),
+            });
+        }
+    }
+
+    /// What reports call a part.
+    fn name(&self, key: &Key) -> String {
+        let request = |number: usize| {
+            let answers = self
+                .originals
+                .iter()
+                .filter_map(|run| run.served.as_ref())
+                .find_map(|served: &Served| served.answers.get(number));
+            answers.map_or_else(
+                || format!("request {}", number + 1),
+                |(title, _)| title.clone(),
+            )
+        };
+        match key {
+            Key::Trouble => "what became of the server".to_owned(),
+            Key::Answer(number) => format!("the status of {}", request(*number)),
+            Key::Header(number, name) => format!("header {name} of {}", request(*number)),
+            Key::Body(number) => format!("the body of {}", request(*number)),
+            Key::Listens(address) => format!("listening on {address}"),
+            Key::Stdout => "stdout".to_owned(),
+            Key::Stderr => "stderr".to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,15 @@
 //! What the outcomes of all probes say together.
 
-use crate::verify::compare::{Difference, ExitKind, Observation, compare};
-use crate::verify::probe::Probe;
-
-/// Where the probes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProbeSource {
-    /// The user gave them.
-    Given,
-    /// There is only the default one, which knows nothing about the program.
-    DefaultOnly,
-}
+use crate::verify::ailment::{Ailment, ailment_of};
+use crate::verify::compare::{Comparison, Difference, compare_with};
+use crate::verify::http::Answer;
+use crate::verify::observation::{ExitKind, Observation};
+use crate::verify::probe::{Action, Probe, ProbeOrigin, Talk};
 
 /// One probe, run in both images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeOutcome {
-    /// What was run.
+    /// What was asked.
     pub probe: Probe,
     /// What the original did.
     pub original: Observation,
@@ -23,6 +17,8 @@ pub struct ProbeOutcome {
     pub candidate: Observation,
     /// How the candidate differs from the original.
     pub differences: Vec<Difference>,
+    /// What differs between runs of the original, and was not counted.
+    pub volatile: Vec<String>,
     /// The probe's expectations that were not met, and by which image.
     pub unmet: Vec<String>,
 }
@@ -30,7 +26,26 @@ pub struct ProbeOutcome {
 impl ProbeOutcome {
     /// Compares the two runs with each other and with what `probe` expects.
     pub fn of(probe: Probe, original: Observation, candidate: Observation) -> ProbeOutcome {
-        let differences = compare(&original, &candidate);
+        let comparison = compare_with(&[&original], &candidate, &probe.ignore);
+        ProbeOutcome::compared(probe, (original, candidate), comparison)
+    }
+
+    /// Compares a run of the candidate with several of the original, `original` being the first.
+    pub fn of_repeated(
+        probe: Probe,
+        (original, again): (Observation, &[Observation]),
+        candidate: Observation,
+    ) -> ProbeOutcome {
+        let runs: Vec<&Observation> = [&original].into_iter().chain(again).collect();
+        let comparison = compare_with(&runs, &candidate, &probe.ignore);
+        ProbeOutcome::compared(probe, (original, candidate), comparison)
+    }
+
+    fn compared(
+        probe: Probe,
+        (original, candidate): (Observation, Observation),
+        comparison: Comparison,
+    ) -> ProbeOutcome {
         let unmet = [("original", &original), ("candidate", &candidate)]
             .into_iter()
             .flat_map(|(image, observation)| unmet(&probe, image, observation))
@@ -39,60 +54,103 @@ impl ProbeOutcome {
             probe,
             original,
             candidate,
-            differences,
+            differences: comparison.differences,
+            volatile: comparison.volatile,
             unmet,
         }
     }
 
-    /// Compares a run of the candidate with two of the original, which have to agree with each other.
-    pub fn of_repeated(
-        probe: Probe,
-        (original, again): (Observation, &Observation),
-        candidate: Observation,
-    ) -> ProbeOutcome {
-        let between_runs = match compare(&original, again) {
-            differences if differences == [Difference::BothTimedOut] => Vec::new(),
-            differences => differences,
-        };
-        let mut outcome = ProbeOutcome::of(probe, original, candidate);
-        if !between_runs.is_empty() {
-            outcome.differences = vec![Difference::NotRepeatable { between_runs }];
-        }
-        outcome
-    }
-
     /// Why this outcome is no proof that both behave the same, in a few words; `None` if it passed.
-    pub fn problem(&self) -> Option<&'static str> {
-        match self.differences.as_slice() {
-            [] if self.unmet.is_empty() => None,
-            [] => Some("not what the probe expects"),
-            [Difference::BothTimedOut, ..] => Some(
-                "both images ran into the time limit, so nothing was compared; a server needs a probe that ends",
-            ),
-            [Difference::NotRepeatable { .. }, ..] => Some(
-                "not repeatable, two runs of the original differ from each other, so nothing can be proven",
-            ),
-            _ => Some("the rewritten image behaves differently"),
+    pub fn problem(&self) -> Option<String> {
+        if self.passed() {
+            return None;
         }
+        if let Some(ailment) = self.ailment() {
+            return Some(ailment.to_string());
+        }
+        Some(
+            if self.differences.is_empty() {
+                "not what the probe expects"
+            } else {
+                "the new image behaves differently"
+            }
+            .to_owned(),
+        )
     }
 
     /// Whether the candidate did what the original did, and both did what the probe expects.
+    ///
+    /// To a question of ours both may have no answer in time, or another one each time; then it says nothing.
     pub fn passed(&self) -> bool {
-        self.differences.is_empty() && self.unmet.is_empty()
+        let is_difference = |difference: &Difference| match difference {
+            Difference::BothTimedOut | Difference::NotRepeatable { .. } => {
+                self.probe.origin != ProbeOrigin::Own
+            }
+            Difference::Exit { .. }
+            | Difference::Value { .. }
+            | Difference::Text { .. }
+            | Difference::Written { .. } => true,
+        };
+        !self.differences.iter().any(is_difference) && self.unmet.is_empty() && !self.is_unserved()
+    }
+
+    /// Whether the user has asked a server that was not there.
+    fn is_unserved(&self) -> bool {
+        self.probe.origin == ProbeOrigin::Given && self.original.trouble().is_some()
+    }
+
+    /// Why the original shows nothing of itself, if that is so.
+    pub fn ailment(&self) -> Option<Ailment> {
+        if self.probe.origin == ProbeOrigin::Own {
+            return None;
+        }
+        let is_flaky =
+            |difference: &Difference| matches!(difference, Difference::NotRepeatable { .. });
+        if self.differences.iter().any(is_flaky) {
+            return Some(Ailment::Flaky);
+        }
+        ailment_of(&self.probe, &self.original)
     }
 
     /// Whether the original did something here that a broken candidate could not do just as well.
     ///
     /// That is not so if its program did not start (exit codes 126 and 127), was killed or stopped, failed without the
-    /// probe expecting that exit code, or succeeded without writing anything.
+    /// probe expecting that exit code, or succeeded without writing anything. A server has to answer something other than
+    /// that it has an error, unless that is expected.
     pub fn shows_behavior(&self) -> bool {
+        if let (Action::Serve(server), Some(served)) = (&self.probe.action, &self.original.served)
+            && served.trouble.is_none()
+        {
+            return match &server.talk {
+                Talk::Nothing => self.probe.origin == ProbeOrigin::Given,
+                Talk::Http(requests) => {
+                    served
+                        .answers
+                        .iter()
+                        .zip(requests)
+                        .any(|((_, answer), request)| match answer {
+                            Answer::Response(response) => {
+                                response.status < 500 || request.expect_status.is_some()
+                            }
+                            Answer::Bytes(_) | Answer::Nothing(_) => false,
+                        })
+                }
+                Talk::Tcp(_) => served
+                    .answers
+                    .iter()
+                    .any(|(_, answer)| matches!(answer, Answer::Bytes(_))),
+            };
+        }
         match self.original.exit {
             ExitKind::Code(0) => {
                 !self.original.stdout.is_empty()
                     || !self.original.stderr.is_empty()
                     || !self.original.written.is_empty()
             }
-            ExitKind::Code(126 | 127) | ExitKind::Signal(_) | ExitKind::TimedOut => false,
+            ExitKind::Code(126 | 127)
+            | ExitKind::Signal(_)
+            | ExitKind::Killed
+            | ExitKind::TimedOut => false,
             ExitKind::Code(code) => self.probe.expect_exit == Some(code),
         }
     }
@@ -113,18 +171,39 @@ pub enum Verdict {
 ///
 /// One failure is enough for [`Verdict::Failed`], and so is having no outcome. For [`Verdict::Proven`] at least one of
 /// the probes has to be the user's and to [show behavior](ProbeOutcome::shows_behavior) of the original.
-pub fn verdict(outcomes: &[ProbeOutcome], source: ProbeSource) -> Verdict {
+pub fn verdict(outcomes: &[ProbeOutcome]) -> Verdict {
     if outcomes.is_empty() || !outcomes.iter().all(ProbeOutcome::passed) {
         return Verdict::Failed;
     }
-    match source {
-        ProbeSource::Given if outcomes.iter().any(ProbeOutcome::shows_behavior) => Verdict::Proven,
-        ProbeSource::Given | ProbeSource::DefaultOnly => Verdict::Weak,
+    let is_proof = |outcome: &ProbeOutcome| {
+        outcome.probe.origin == ProbeOrigin::Given && outcome.shows_behavior()
+    };
+    if outcomes.iter().any(is_proof) {
+        Verdict::Proven
+    } else {
+        Verdict::Weak
     }
+}
+
+/// Why the original showed nothing at all, whatever it was asked; `None` if it showed something.
+pub fn overall_ailment(outcomes: &[ProbeOutcome]) -> Option<Ailment> {
+    let asked = || {
+        outcomes
+            .iter()
+            .filter(|outcome| outcome.probe.origin != ProbeOrigin::Own)
+    };
+    if asked().any(|outcome| outcome.ailment().is_none()) {
+        return None;
+    }
+    asked().find_map(ProbeOutcome::ailment)
 }
 
 fn unmet(probe: &Probe, image: &str, observation: &Observation) -> Vec<String> {
     let mut unmet = Vec::new();
+    // What is expected of one of ours only says how far to read.
+    if probe.origin == ProbeOrigin::Own {
+        return unmet;
+    }
     if let Some(code) = probe.expect_exit
         && observation.exit != ExitKind::Code(code)
     {
@@ -138,7 +217,55 @@ fn unmet(probe: &Probe, image: &str, observation: &Observation) -> Vec<String> {
     {
         unmet.push(format!("{image}: stdout is not {text:?}"));
     }
+    if let Action::Serve(server) = &probe.action
+        && let Some(served) = &observation.served
+    {
+        unmet_answers(&server.talk, image, &served.answers, &mut unmet);
+    }
     unmet
+}
+
+fn unmet_answers(talk: &Talk, image: &str, answers: &[(String, Answer)], unmet: &mut Vec<String>) {
+    match talk {
+        Talk::Nothing => {}
+        Talk::Http(requests) => {
+            for (request, (title, answer)) in requests.iter().zip(answers) {
+                let (status, body) = match answer {
+                    Answer::Response(response) => (Some(response.status), response.body.as_slice()),
+                    Answer::Bytes(bytes) => (None, bytes.as_slice()),
+                    Answer::Nothing(_) => (None, &[][..]),
+                };
+                if let Some(expected) = request.expect_status
+                    && status != Some(expected)
+                {
+                    let found = status.map_or_else(
+                        || "nothing that has a status".to_owned(),
+                        |status| status.to_string(),
+                    );
+                    unmet.push(format!(
+                        "{image}: {title}: expected status {expected}, not {found}"
+                    ));
+                }
+                if let Some(expected) = &request.expect_body
+                    && memchr::memmem::find(body, expected.as_bytes()).is_none()
+                {
+                    unmet.push(format!("{image}: {title}: {expected:?} is not in the body"));
+                }
+            }
+        }
+        Talk::Tcp(steps) => {
+            for (step, (title, answer)) in steps.iter().zip(answers) {
+                let Some(expected) = &step.expect else {
+                    continue;
+                };
+                let is_met = matches!(answer, Answer::Bytes(bytes) if memchr::memmem::find(bytes, expected).is_some());
+                if !is_met {
+                    let expected = String::from_utf8_lossy(expected);
+                    unmet.push(format!("{image}: {title}: {expected:?} was not answered"));
+                }
+            }
+        }
+    }
 }
 
 fn is_stdout(expected: &str, stdout: &[u8]) -> bool {
@@ -148,246 +275,4 @@ fn is_stdout(expected: &str, stdout: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn probe() -> Probe {
-        Probe {
-            name: "version".to_owned(),
-            arguments: None,
-            stdin: Vec::new(),
-            env: Vec::new(),
-            time_limit: Duration::from_secs(1),
-            expect_exit: None,
-            expect_stdout: None,
-        }
-    }
-
-    fn ran(exit: ExitKind, stdout: &str) -> Observation {
-        Observation {
-            exit,
-            stdout: stdout.as_bytes().to_vec(),
-            stderr: Vec::new(),
-            written: Vec::new(),
-        }
-    }
-
-    /// The outcome of a candidate that does what the original does.
-    fn same(exit: ExitKind, stdout: &str) -> ProbeOutcome {
-        ProbeOutcome::of(probe(), ran(exit, stdout), ran(exit, stdout))
-    }
-
-    fn good() -> ProbeOutcome {
-        same(ExitKind::Code(0), "1.0\n")
-    }
-
-    fn check(outcomes: &[ProbeOutcome], expected: Verdict) {
-        assert_eq!(
-            verdict(outcomes, ProbeSource::Given),
-            expected,
-            "{outcomes:#?}"
-        );
-    }
-
-    #[test]
-    fn the_same_output_and_success_is_proof() {
-        check(&[good()], Verdict::Proven);
-    }
-
-    #[test]
-    fn no_outcome_is_a_failure() {
-        check(&[], Verdict::Failed);
-        assert_eq!(verdict(&[], ProbeSource::DefaultOnly), Verdict::Failed);
-    }
-
-    #[test]
-    fn one_failure_among_successes_is_a_failure() {
-        let other = ProbeOutcome::of(
-            probe(),
-            ran(ExitKind::Code(0), "a"),
-            ran(ExitKind::Code(0), "b"),
-        );
-        check(&[good(), other.clone(), good()], Verdict::Failed);
-        assert_eq!(verdict(&[other], ProbeSource::DefaultOnly), Verdict::Failed);
-    }
-
-    #[test]
-    fn two_runs_that_were_stopped_are_a_failure() {
-        check(
-            &[good(), same(ExitKind::TimedOut, "listening\n")],
-            Verdict::Failed,
-        );
-    }
-
-    #[test]
-    fn the_default_probe_is_never_proof() {
-        assert_eq!(verdict(&[good()], ProbeSource::DefaultOnly), Verdict::Weak);
-    }
-
-    #[test]
-    fn a_program_that_never_started_is_not_proof() {
-        for code in [126, 127] {
-            check(&[same(ExitKind::Code(code), "not found")], Verdict::Weak);
-            let expected = Probe {
-                expect_exit: Some(code),
-                ..probe()
-            };
-            let run = ran(ExitKind::Code(code), "not found");
-            check(
-                &[ProbeOutcome::of(expected, run.clone(), run)],
-                Verdict::Weak,
-            );
-        }
-    }
-
-    #[test]
-    fn a_program_that_was_killed_is_not_proof() {
-        check(
-            &[same(ExitKind::Signal(11), "half of its out")],
-            Verdict::Weak,
-        );
-    }
-
-    #[test]
-    fn silent_success_is_not_proof() {
-        check(
-            &[same(ExitKind::Code(0), ""), same(ExitKind::Code(0), "")],
-            Verdict::Weak,
-        );
-    }
-
-    #[test]
-    fn different_kinds_of_nothing_are_not_proof_together() {
-        let nothing = [
-            same(ExitKind::Code(0), ""),
-            same(ExitKind::Code(127), "not found"),
-            same(ExitKind::Signal(9), ""),
-        ];
-        check(&nothing, Verdict::Weak);
-    }
-
-    #[test]
-    fn one_probe_that_shows_something_is_enough_beside_silent_ones() {
-        check(&[same(ExitKind::Code(0), ""), good()], Verdict::Proven);
-    }
-
-    #[test]
-    fn a_failing_original_is_proof_only_if_that_is_expected() {
-        let run = ran(ExitKind::Code(2), "usage: tool FILE\n");
-        check(
-            &[ProbeOutcome::of(probe(), run.clone(), run.clone())],
-            Verdict::Weak,
-        );
-        let expected = Probe {
-            expect_exit: Some(2),
-            ..probe()
-        };
-        check(
-            &[ProbeOutcome::of(expected, run.clone(), run)],
-            Verdict::Proven,
-        );
-    }
-
-    #[test]
-    fn output_to_standard_error_shows_behavior_too() {
-        let run = Observation {
-            stderr: b"tool 1.0\n".to_vec(),
-            ..ran(ExitKind::Code(0), "")
-        };
-        check(
-            &[ProbeOutcome::of(probe(), run.clone(), run)],
-            Verdict::Proven,
-        );
-    }
-
-    #[test]
-    fn expectations_are_held_against_both_images() {
-        let expecting = Probe {
-            expect_exit: Some(0),
-            expect_stdout: Some("2.0".to_owned()),
-            ..probe()
-        };
-        let outcome = ProbeOutcome::of(
-            expecting,
-            ran(ExitKind::Code(1), "1.0\n"),
-            ran(ExitKind::Code(1), "1.0\n"),
-        );
-        assert!(outcome.differences.is_empty() && !outcome.passed());
-        assert_eq!(
-            outcome.unmet,
-            [
-                "original: expected exit code 0, not exit code 1",
-                "original: stdout is not \"2.0\"",
-                "candidate: expected exit code 0, not exit code 1",
-                "candidate: stdout is not \"2.0\"",
-            ]
-        );
-        check(&[outcome], Verdict::Failed);
-    }
-
-    #[test]
-    fn only_the_last_newline_may_be_left_out_of_expected_output() {
-        let cases = [
-            ("a", "a", true),
-            ("a", "a\n", true),
-            ("a\n", "a\n", true),
-            ("a\n", "a", false),
-            ("a", "a\n\n", false),
-            ("a", " a", false),
-            ("", "", true),
-            ("", "a", false),
-        ];
-        for (expected, stdout, is_met) in cases {
-            assert_eq!(
-                is_stdout(expected, stdout.as_bytes()),
-                is_met,
-                "{expected:?} {stdout:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_original_that_disagrees_with_itself_proves_nothing() {
-        let [first, again] = ["17:01\n", "17:02\n"].map(|text| ran(ExitKind::Code(0), text));
-        let outcome = ProbeOutcome::of_repeated(probe(), (first.clone(), &again), first);
-        assert!(outcome.problem().unwrap().starts_with("not repeatable"));
-        assert!(outcome.differences[0].describe().contains("-17:01\n+17:02"));
-        check(&[good(), outcome], Verdict::Failed);
-    }
-
-    #[test]
-    fn an_original_that_agrees_with_itself_is_compared() {
-        let first = ran(ExitKind::Code(0), "1.0\n");
-        let outcome = ProbeOutcome::of_repeated(probe(), (first.clone(), &first), first.clone());
-        assert_eq!(outcome.problem(), None);
-        check(&[outcome], Verdict::Proven);
-        let stopped = ran(ExitKind::TimedOut, "");
-        let outcome =
-            ProbeOutcome::of_repeated(probe(), (stopped.clone(), &stopped), stopped.clone());
-        assert!(
-            outcome
-                .problem()
-                .unwrap()
-                .starts_with("both images ran into")
-        );
-    }
-
-    #[test]
-    fn a_file_that_only_one_of_them_wrote_is_a_difference() {
-        let mut wrote = ran(ExitKind::Code(0), "done\n");
-        wrote.written.push(crate::verify::WrittenFile {
-            path: "/var/log/app".into(),
-            mode: 0o644,
-            owner: (0, 0),
-            content: "1 bytes".to_owned(),
-        });
-        let outcome = ProbeOutcome::of(probe(), wrote, ran(ExitKind::Code(0), "done\n"));
-        assert_eq!(
-            outcome.differences[0].describe(),
-            "written files differ:\n-/var/log/app (mode 644, owner 0:0, 1 bytes)"
-        );
-        check(&[outcome], Verdict::Failed);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ pub(crate) struct BaseArgs {
 /// What can be done with bases.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BaseCommand {
-    /// Assemble a distroless base from Debian's packages
+    /// Assemble a base from Debian's packages
     Build(BaseBuildArgs),
     /// Assemble a base with the modules of Java that the programs in jars need, and no others
     Java(BaseJavaArgs),
@@ -22,7 +22,7 @@ pub(crate) enum BaseCommand {
     List(BaseListArgs),
     /// Show the packages of a base: versions, sizes, why each is in, and what was left out
     Show(BaseShowArgs),
-    /// Look for newer packages than a lock file has, and write it anew
+    /// Look for newer packages than lock files have, and write them anew
     Update(BaseUpdateArgs),
     /// Show how two bases differ: packages, what newer ones fix, configuration
     Diff(BaseDiffArgs),
@@ -31,7 +31,7 @@ pub(crate) enum BaseCommand {
 /// Which bases are compared.
 #[derive(Debug, Args)]
 pub(crate) struct BaseDiffArgs {
-    /// A name, a file with a recipe, or a lock file (`….lock`)
+    /// A name, a file with a recipe, a lock file (`….lock`), or an image of the store
     #[arg(value_name = "A")]
     pub(crate) first: String,
     /// Another
@@ -43,12 +43,16 @@ pub(crate) struct BaseDiffArgs {
     /// The archive that packages come from [default: as in the settings]
     #[arg(long, value_name = "URL")]
     pub(crate) archive: Option<String>,
+    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
 }
 
 /// Which base, and where its packages come from.
 #[derive(Debug, Args)]
 pub(crate) struct BaseChoice {
-    /// A name such as `java21-debian13:nonroot` or `base+libpq5`, or a file with a recipe
+    /// A name such as `java21-debian13:nonroot` or `base+libpq5`, a file with a recipe, a name that `[bases]` has in the
+    /// settings, or an address such as `debian://trixie`
     #[arg(value_name = "NAME[+PACKAGE…][:VARIANT]|FILE.toml")]
     pub(crate) base: String,
     /// For which release of Debian a recipe in a file is assembled: 12, 13 [default: the newest]
@@ -63,9 +67,12 @@ pub(crate) struct BaseChoice {
     /// The archive that packages come from [default: as in the settings]
     #[arg(long, value_name = "URL")]
     pub(crate) archive: Option<String>,
-    /// The file that says which packages in which versions; made if it is missing
+    /// The file that says which packages in which versions; made if it is missing [default: that of the address]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
+    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +139,9 @@ pub(crate) struct BaseJavaArgs {
     /// For a user without privileges
     #[arg(long)]
     pub(crate) nonroot: bool,
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
     /// Do not leave this slice out of packages; `all` keeps everything
     #[arg(long = "keep", value_name = "SLICE")]
     pub(crate) keep: Vec<String>,
@@ -141,6 +151,9 @@ pub(crate) struct BaseJavaArgs {
     /// The file that says which packages in which versions; made if it is missing
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
+    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
     /// Name of the image; may be given several times
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tags: Vec<String>,
@@ -167,8 +180,24 @@ pub(crate) struct BaseShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BaseUpdateArgs {
-    #[command(flatten)]
-    pub(crate) choice: BaseChoice,
+    /// The base, as after `base build` [default: all that name a lock file in `[bases]` of the settings]
+    #[arg(value_name = "NAME[+PACKAGE…][:VARIANT]|FILE.toml")]
+    pub(crate) base: Option<String>,
+    /// For which release of Debian a recipe in a file is assembled: 12, 13 [default: the newest]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) debian: Option<u8>,
+    /// For which platform, such as linux/arm64 [default: those in the lock file, else this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// The archive that packages come from [default: as in the settings]
+    #[arg(long, value_name = "URL")]
+    pub(crate) archive: Option<String>,
+    /// The lock file [default: that of the address]
+    #[arg(long, value_name = "FILE", requires = "base")]
+    pub(crate) lock: Option<PathBuf>,
+    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
     /// Show what moved, and leave the lock file as it is
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -4,27 +4,29 @@ mod build;
 mod diff;
 mod java;
 mod list;
+mod moves;
 mod show;
 mod update;
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jettison_debian::Architecture;
 use jettison_oci::Store;
 use jettison_sandbox::Entered;
 use jettison_slim::{
-    DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
+    DebianBase, DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
 };
 
 use crate::cli::{BaseArgs, BaseChoice, BaseCommand, Global};
 use crate::commands::world;
 use crate::failure::Failure;
-use crate::family::{Family, FamilyRequest};
+use crate::family::{Family, FamilyRequest, split_lock};
 use crate::output::Output;
 use crate::progress::Notes;
+use crate::remote::Reach;
 use crate::settings::Settings;
 use crate::surroundings::Surroundings;
 
@@ -46,18 +48,91 @@ pub(crate) fn run(
     }
 }
 
-/// A base that the command line chose.
+/// What the command line chose.
+enum Target {
+    Distroless(Chosen),
+    Debian(DebianChosen),
+}
+
+/// A distroless base that was chosen.
 struct Chosen {
     /// What it is called.
     title: String,
     levels: Levels,
     architecture: Architecture,
     keep: Vec<String>,
+    lock: Option<PathBuf>,
+}
+
+/// A `debian://` base that was chosen.
+struct DebianChosen {
+    title: String,
+    base: DebianBase,
+    lock: Option<PathBuf>,
+}
+
+impl Target {
+    fn new(choice: &BaseChoice, settings: &Settings) -> Result<Target, Failure> {
+        let (name, lock) = address(&choice.base, settings)?;
+        let lock = match (&choice.lock, lock) {
+            (Some(said), Some(named)) if *said != named => {
+                let text = format!(
+                    "`{}` has the lock file {}, and --lock says {}",
+                    choice.base,
+                    named.display(),
+                    said.display()
+                );
+                return Err(Failure::user(text));
+            }
+            (said, named) => said.clone().or(named),
+        };
+        if name.starts_with("debian://") {
+            let base: DebianBase =
+                name.parse()
+                    .map_err(|error: jettison_slim::DebianBaseError| {
+                        Failure::user(error.to_string())
+                    })?;
+            return Ok(Target::Debian(DebianChosen {
+                title: base.to_string(),
+                base,
+                lock,
+            }));
+        }
+        Chosen::of(&name, choice, lock).map(Target::Distroless)
+    }
+}
+
+/// What a name on the command line means by the settings, and the lock file that this names.
+fn address(text: &str, settings: &Settings) -> Result<(String, Option<PathBuf>), Failure> {
+    let is_recipe = is_recipe_file(text) || text.parse::<DistrolessBase>().is_ok();
+    let found = if is_recipe {
+        text.to_string()
+    } else {
+        settings.base_address(text).into_owned()
+    };
+    split_lock(&found).map_err(Failure::user)
+}
+
+fn is_recipe_file(text: &str) -> bool {
+    Path::new(text)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 impl Chosen {
-    fn new(choice: &BaseChoice) -> Result<Chosen, Failure> {
-        let (recipes, base) = recipes_and_base(choice)?;
+    /// A distroless base, which the command `what` is about.
+    fn new(choice: &BaseChoice, settings: &Settings, what: &str) -> Result<Chosen, Failure> {
+        match Target::new(choice, settings)? {
+            Target::Distroless(chosen) => Ok(chosen),
+            Target::Debian(debian) => Err(Failure::user(format!(
+                "`{}` is installed by dpkg, and {what} is about distroless bases",
+                debian.title
+            ))),
+        }
+    }
+
+    fn of(name: &str, choice: &BaseChoice, lock: Option<PathBuf>) -> Result<Chosen, Failure> {
+        let (recipes, base) = recipes_and_base(name, choice.debian)?;
         let levels = recipes
             .levels(&base)
             .map_err(|error| Failure::user(error.to_string()))?;
@@ -75,6 +150,7 @@ impl Chosen {
             levels,
             architecture,
             keep,
+            lock,
         })
     }
 
@@ -99,26 +175,22 @@ fn architecture(platform: Option<&str>) -> Result<Architecture, Failure> {
     })
 }
 
-/// The recipes with the user's own, and which base of them is meant.
-fn recipes_and_base(choice: &BaseChoice) -> Result<(Recipes, DistrolessBase), Failure> {
+/// The recipes with the user's own, and which base of them `text` means.
+fn recipes_and_base(text: &str, debian: Option<u8>) -> Result<(Recipes, DistrolessBase), Failure> {
     let recipes = Recipes::family();
-    let text = choice.base.as_str();
-    let is_file = Path::new(text)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
-    if !is_file {
+    if !is_recipe_file(text) {
         let mut base: DistrolessBase =
             text.parse()
                 .map_err(|error: jettison_slim::DistrolessNameError| {
                     Failure::user(error.to_string())
                 })?;
-        if let (Some(said), Some(asked)) = (base.release, choice.debian)
+        if let (Some(said), Some(asked)) = (base.release, debian)
             && said != asked
         {
             let text = format!("`{text}` is for Debian {said}, and --debian says {asked}");
             return Err(Failure::user(text));
         }
-        base.release = base.release.or(choice.debian);
+        base.release = base.release.or(debian);
         return Ok((recipes, base));
     }
     let path = Path::new(text);
@@ -133,39 +205,56 @@ fn recipes_and_base(choice: &BaseChoice) -> Result<(Recipes, DistrolessBase), Fa
         .map_err(|error| Failure::user(error.to_string()))?;
     let base = DistrolessBase {
         recipe: name,
-        release: choice.debian,
+        release: debian,
         packages: Vec::new(),
         variant: DistrolessVariant::default(),
     };
     Ok((recipes, base))
 }
 
+/// The settings of the working directory and of the user.
+fn settings(surroundings: &Surroundings) -> Result<Settings, Failure> {
+    Settings::read(Path::new("."), surroundings.user_settings().as_deref())
+}
+
 /// What the subcommands that assemble need.
 struct Place {
     /// Where programs can be run, if the host lets us.
     entered: Option<Entered>,
+    root: PathBuf,
     store: Store,
     settings: Settings,
+    reach: Reach,
     now: u64,
 }
 
 impl Place {
-    fn new(global: &Global, surroundings: &Surroundings) -> Result<Place, Failure> {
+    /// `ca` is what the command line says of certificates.
+    fn new(
+        global: &Global,
+        settings: Settings,
+        ca: Option<&str>,
+        surroundings: &Surroundings,
+    ) -> Result<Place, Failure> {
         // Before any thread starts, and before anything below the root is opened.
         let entered = world::entered().ok();
+        let root = world::root(global, surroundings)?;
         Ok(Place {
             entered,
-            store: world::store(&world::root(global, surroundings)?)?,
-            settings: Settings::read(Path::new("."), surroundings.user_settings().as_deref())?,
+            store: world::store(&root)?,
+            root,
+            reach: surroundings.reach(ca.or(settings.build.ca.as_deref())),
+            settings,
             now: surroundings.now,
         })
     }
 
-    fn family<'a>(&'a self, choice: &'a BaseChoice, reporter: &'a dyn Notes) -> Family<'a> {
+    fn family<'a>(&'a self, archive: Option<&'a str>, reporter: &'a dyn Notes) -> Family<'a> {
         Family {
             store: &self.store,
             settings: &self.settings,
-            archive: choice.archive.as_deref(),
+            archive,
+            reach: &self.reach,
             now: self.now,
             reporter,
             entered: self.entered.as_ref(),

@@ -93,7 +93,7 @@ pub(crate) fn run(
         registries: &registries,
         client: &client,
         supplier: &supplier,
-        now: surroundings.now,
+        outside: outside::of_packages(&reach, &inputs.settings, surroundings),
     };
     let built = work.all(&platforms)?;
     let mut out = Outward {

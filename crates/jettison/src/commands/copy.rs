@@ -4,10 +4,11 @@ mod place;
 mod source;
 mod target;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jettison_build::free_blobs;
-use jettison_oci::{ImageId, Store, StoreError};
+use jettison_oci::{Image, ImageId, Store, StoreError};
 
 use crate::cli::{CopyArgs, Global, ProgressKind};
 use crate::commands::copy::place::Place;
@@ -18,7 +19,7 @@ use crate::daemon::{self, Daemon};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
-use crate::registry::Registries;
+use crate::registry::{PARALLEL, Registries};
 use crate::surroundings::Surroundings;
 use crate::text_file;
 
@@ -97,8 +98,44 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes images out of the store that were there for the copy alone.
-fn forget(store: &Store, images: &[ImageId]) -> Result<(), StoreError> {
+/// An image by the words of the command line, for commands that only look at it.
+pub(super) struct ImageSource<'s> {
+    pub(super) name: &'s str,
+    pub(super) platform: Option<&'s str>,
+    pub(super) kind: ProgressKind,
+}
+
+impl ImageSource<'_> {
+    /// The image, and all images that are in the store now.
+    pub(super) fn read(
+        &self,
+        store: &Store,
+        surroundings: &Surroundings,
+    ) -> Result<(Image, Vec<ImageId>), Failure> {
+        // No name and no ID begins like a path.
+        let place = if self.name.starts_with(['.', '/']) {
+            Place::Layout {
+                path: PathBuf::from(self.name),
+                name: None,
+            }
+        } else {
+            Place::parse(self.name)?
+        };
+        let settings = world::user_settings(surroundings)?;
+        let registries = Registries::new(&settings.registries, surroundings, PARALLEL);
+        let client = registries.client();
+        let reader = Reader {
+            store,
+            client: &client,
+            daemon: None,
+            kind: self.kind,
+        };
+        reader.image(&place, self.platform)
+    }
+}
+
+/// Takes images out of the store that were there for one command alone.
+pub(super) fn forget(store: &Store, images: &[ImageId]) -> Result<(), StoreError> {
     let named = store.images()?;
     for id in images {
         // Another process may have given it a name since.

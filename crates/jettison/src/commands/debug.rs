@@ -11,7 +11,7 @@ use jettison_build::{Bases, Engine, Event, Reporter, image_sandbox};
 use jettison_dockerfile::Platform;
 use jettison_oci::{Image, Transfer, TransferObserver};
 
-use crate::bases::SettingsBases;
+use crate::bases::{Outside, SettingsBases};
 use crate::cli::{DebugArgs, DockerRunArgs, Global, InputArgs, ProgressKind, RunArgs, StreamArgs};
 use crate::commands::debug::toolbox::{BIN, TOOLS, Toolbox};
 use crate::commands::run::{self, Stage};
@@ -146,7 +146,11 @@ fn toolbox_image(
     };
     let teller = Teller(Mutex::new(Output::new()));
     let registries = Registries::new(&settings.registries, surroundings, PARALLEL);
-    let bases = SettingsBases::new(engine, &teller, &settings, &input, surroundings.now)
+    let outside = Outside {
+        now: surroundings.now,
+        reach: surroundings.reach(settings.build.ca.as_deref()),
+    };
+    let bases = SettingsBases::new(engine, &teller, &settings, &input, outside)
         .with_registries(&registries);
     let platform = Platform::new("linux", &Surroundings::architecture());
     let found = bases.base(name, &platform).map_err(|error| {

@@ -8,21 +8,20 @@ use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter};
 use jettison_oci::Reference;
 use jettison_oci::{Transfer, TransferObserver};
 use jettison_slim::{
-    Candidate, Observer, OptimizeError, OptimizeRequest, Optimized, Probe, ProbeOutcome,
-    ProbeSource, Verdict, optimize, rows, table, to_json,
+    Candidate, Observer, OptimizeError, OptimizeRequest, Optimized, ProbeObserver, ProbeOutcome,
+    optimize, rows, table, to_json,
 };
 use similar::{ChangeTag, TextDiff};
 
-use crate::bases::SettingsBases;
+use crate::bases::{Outside, SettingsBases};
 use crate::cli::{Global, OptimizeArgs};
 use crate::commands::build_failure::build_failure;
-use crate::commands::{build, world};
+use crate::commands::{build, probes, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
 use crate::printable::printable;
 use crate::progress::{Notes, Progress, Reasons};
 use crate::registry::{LayerSupplier, PARALLEL, Registries};
-use crate::settings::probe_of;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
 use crate::text_file::{check_destination, write};
@@ -35,7 +34,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Failure> {
     let (inputs, dockerfile) = world::inputs(&args.input, surroundings)?;
     let (original, optimized) = names(args)?;
-    let (probes, source) = probes(args, &inputs.settings.probes)?;
+    let given = probes::given(&args.probes, &inputs.settings.probes)?;
     let written = args.write.clone().unwrap_or_else(|| beside(&dockerfile));
     for path in args.report.iter().chain([&written]) {
         check_destination(path, &dockerfile)?;
@@ -63,7 +62,10 @@ pub(crate) fn run(
         &watcher,
         &inputs.settings,
         &args.input,
-        surroundings.now,
+        Outside {
+            now: surroundings.now,
+            reach: surroundings.reach(inputs.settings.build.ca.as_deref()),
+        },
     )
     .with_registries(&registries);
     let request = OptimizeRequest {
@@ -73,8 +75,8 @@ pub(crate) fn run(
             keep: Keep::Files,
             ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
         },
-        probes: &probes,
-        source,
+        probes: &given,
+        further: probes::further(&args.probes),
         original_name: &original.familiar(),
         optimized_name: &optimized.familiar(),
     };
@@ -87,6 +89,11 @@ pub(crate) fn run(
         write(path, &to_json(&result.report))?;
     }
     let Some(image) = &result.optimized else {
+        if let Some(ailment) = &result.ailment {
+            return Err(probes::ailing(ailment)
+                .in_file(&dockerfile)
+                .hint("nothing was written"));
+        }
         let reason = result.reason.clone().unwrap_or_default();
         return Err(Failure::no(format!(
             "{}: nothing smaller behaves the same: {reason}",
@@ -99,7 +106,7 @@ pub(crate) fn run(
         &written,
         result.report.dockerfile.as_deref().unwrap_or_default(),
     )?;
-    conclude(&result, source, &written, &optimized, output);
+    conclude(&result, &written, &optimized, output);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,27 +130,6 @@ fn names(args: &OptimizeArgs) -> Result<(Reference, Reference), Failure> {
     Ok((original, optimized))
 }
 
-/// The probes of the command line, else those of the settings, else the image's own command.
-fn probes(args: &OptimizeArgs, settings: &[Probe]) -> Result<(Vec<Probe>, ProbeSource), Failure> {
-    let mut probes = Vec::new();
-    for text in &args.probes {
-        let words = shlex::split(text).ok_or_else(|| {
-            Failure::user(format!("cannot understand the quotes of probe `{text}`"))
-        })?;
-        probes.push(probe_of(Some(words), text));
-    }
-    if probes.is_empty() {
-        probes.extend(settings.iter().cloned());
-    }
-    if probes.is_empty() {
-        return Ok((
-            vec![probe_of(None, "the image's own command")],
-            ProbeSource::DefaultOnly,
-        ));
-    }
-    Ok((probes, ProbeSource::Given))
-}
-
 fn beside(dockerfile: &Path) -> PathBuf {
     let mut name = dockerfile.file_name().unwrap_or_default().to_os_string();
     name.push(".optimized");
@@ -160,20 +146,14 @@ fn failure(error: &OptimizeError, dockerfile: &Source, written: &Path) -> Failur
             let candidate = Source::new(written.display().to_string(), String::new());
             build_failure(build, &candidate)
         }
-        OptimizeError::Probe { .. } => Failure::user(error.to_string()).because(error),
+        OptimizeError::Probe(error) => probes::cannot_ask(error),
         OptimizeError::Root(_) | OptimizeError::Audit(_) | OptimizeError::Emit(_) => {
             Failure::user(error.to_string()).because(error)
         }
     }
 }
 
-fn conclude(
-    result: &Optimized,
-    source: ProbeSource,
-    written: &Path,
-    optimized: &Reference,
-    output: &mut Output,
-) {
+fn conclude(result: &Optimized, written: &Path, optimized: &Reference, output: &mut Output) {
     let report = &result.report;
     output.line("");
     let rows = rows(report);
@@ -189,15 +169,7 @@ fn conclude(
         output.styled(look, line);
     }
     output.line("");
-    let count = report.outcomes.len();
-    match report.verdict {
-        Verdict::Proven => output.styled(Look::Good, &format!("proven: both images gave the same answers to {count} probes")),
-        Verdict::Weak if source == ProbeSource::DefaultOnly => {
-            output.styled(Look::Heading, "weak: no probes were given, so only the default command was compared; add [[probes]] to jettison.toml");
-        }
-        Verdict::Weak => output.styled(Look::Heading, "weak: the answers are the same, but they say little about the program; add probes that make it work"),
-        Verdict::Failed => output.styled(Look::Bad, "failed"),
-    }
+    probes::conclude((report.verdict, &report.outcomes), &result.left_out, output);
     for note in &report.notes {
         output.styled(Look::Note, &format!("  {note}"));
     }
@@ -262,22 +234,10 @@ impl Observer for Watcher {
             }
         });
     }
+}
 
+impl ProbeObserver for Watcher {
     fn probe(&self, outcome: &ProbeOutcome) {
-        self.with_output(|output| {
-            if outcome.passed() {
-                output.styled(Look::Good, &format!("same      {}", outcome.probe.name));
-                return;
-            }
-            output.styled(Look::Bad, &format!("different {}", outcome.probe.name));
-            for difference in &outcome.differences {
-                for line in difference.describe().lines() {
-                    output.line(&format!("  {line}"));
-                }
-            }
-            for unmet in &outcome.unmet {
-                output.line(&format!("  {unmet}"));
-            }
-        });
+        self.with_output(|output| probes::show(outcome, output));
     }
 }

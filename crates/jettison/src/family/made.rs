@@ -3,116 +3,136 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use jettison_debian::Lock;
+use jettison_debian::{Architecture, Lock};
 use jettison_sandbox::Entered;
 use jettison_slim::{
-    ByteCodeRequest, Generator, LinkRequest, LocalPackage, NeededModules, debian_architecture,
+    ByteCodeRequest, LinkRequest, Making, NeededModules, Workshop, debian_architecture, host_tools,
     needed_modules,
 };
 
-use crate::family::{BoxError, Family, FamilyRequest};
+use crate::family::{BoxError, Family, FamilyRequest, suite_of};
+use crate::network::{DownloadCache, Http};
 use crate::surroundings::Surroundings;
 
 impl Family<'_> {
+    /// The lock with the packages of those programs that the base is made with here, if it is for another architecture
+    /// than this host's and they are missing.
+    pub(crate) fn with_tools(
+        &self,
+        request: &FamilyRequest<'_>,
+        lock: Lock,
+    ) -> Result<Lock, BoxError> {
+        let keep = kept(request);
+        let making = Making::of(request.levels, &keep);
+        let host = host()?;
+        let packages = lock.packages(&request.architecture).unwrap_or_default();
+        let known = lock.tools(&request.architecture, &host).unwrap_or_default();
+        if host == request.architecture || making.is_served_by(known, packages) {
+            return Ok(lock);
+        }
+        let universe = self.universe(suite_of(request.levels)?, &host)?;
+        let tools = host_tools(&universe.packages, &making, packages)?;
+        let tools = universe.lock(&tools);
+        Ok(lock.with_tools(&request.architecture, tools))
+    }
+
     /// The key of the Java runtime that is linked for the base, if one is; it is linked now, unless that was done.
     pub(super) fn linked(
         &self,
         request: &FamilyRequest<'_>,
-        packages: &[LocalPackage],
+        lock: &Lock,
     ) -> Result<Option<String>, BoxError> {
         let keep = kept(request);
-        let Some(link) = request.levels.link() else {
+        let Some(link) = Making::of(request.levels, &keep).link else {
             return Ok(None);
         };
-        if keep.contains("java-modules") {
-            return Ok(None);
-        }
-        let unpacked = self.unpacked();
-        let linking = LinkRequest {
-            link,
-            packages,
-            architecture: &request.architecture,
-            keep: &keep,
-            unpacked: &unpacked,
-        };
-        if !linking.is_linked()? {
-            let entered = self.entered(request)?;
-            let title = format!("link Java {} of {} modules", link.java, link.modules.len());
-            self.task(&title, || Ok(linking.run(entered)?))?;
-        }
-        Ok(Some(linking.key()?))
+        self.in_workshop(request, lock, |workshop| {
+            let linking = LinkRequest {
+                link,
+                keep: &keep,
+                workshop,
+            };
+            if !linking.is_linked()? {
+                let entered = self.runnable("Java", "java-modules")?;
+                let title = format!("link Java {} of {} modules", link.java, link.modules.len());
+                self.task(&title, || Ok(linking.run(entered)?))?;
+            }
+            Ok(Some(linking.key()?))
+        })
     }
 
     /// The key of Python's compiled modules, if the base has any; they are compiled now, unless that was done.
     pub(super) fn compiled(
         &self,
         request: &FamilyRequest<'_>,
-        packages: &[LocalPackage],
+        lock: &Lock,
     ) -> Result<Option<String>, BoxError> {
-        let parts = request.levels.levels.iter();
-        let is_asked = parts
-            .flat_map(|(_, part)| &part.generate)
-            .any(|generator| *generator == Generator::ByteCode);
-        if !is_asked || kept(request).contains("python-plain") {
+        if !Making::of(request.levels, &kept(request)).byte_code {
             return Ok(None);
         }
-        let unpacked = self.unpacked();
-        let compiling = ByteCodeRequest {
-            packages,
-            unpacked: &unpacked,
-        };
-        if !compiling.is_compiled() {
-            let entered = self.runnable(request, "Python", "python-plain")?;
-            self.task("compile Python's modules", || Ok(compiling.run(entered)?))?;
-        }
-        Ok(compiling.key())
+        self.in_workshop(request, lock, |workshop| {
+            let compiling = ByteCodeRequest { workshop };
+            if !compiling.is_compiled()? {
+                let entered = self.runnable("Python", "python-plain")?;
+                self.task("compile Python's modules", || Ok(compiling.run(entered)?))?;
+            }
+            Ok(compiling.key()?)
+        })
     }
 
-    /// Where the JDK of the base's architecture can be run.
-    fn entered(&self, request: &FamilyRequest<'_>) -> Result<&Entered, BoxError> {
-        self.runnable(request, "Java", "java-modules")
-    }
-
-    /// Where programs of the base's architecture can be run. `slice` is what goes without.
-    fn runnable(
-        &self,
-        request: &FamilyRequest<'_>,
-        program: &str,
-        slice: &str,
-    ) -> Result<&Entered, BoxError> {
-        let host = debian_architecture(&Surroundings::architecture(), None);
-        if host.as_ref() != Some(&request.architecture) {
-            return Err(format!(
-                "{program} for {} can be run on a host of that architecture alone: --keep {slice} takes the package's files as they are",
-                request.architecture
-            )
-            .into());
-        }
+    /// Where programs can be run. `slice` is what goes without.
+    fn runnable(&self, program: &str, slice: &str) -> Result<&Entered, BoxError> {
         self.entered.ok_or_else(|| {
             format!("this host does not let us run {program}: `jettison doctor` says why; --keep {slice} takes the package's files as they are").into()
         })
     }
 
-    /// The modules of Java that programs in `jars` need.
+    /// Does `work` where programs of the lock's packages can be run.
+    fn in_workshop<T>(
+        &self,
+        request: &FamilyRequest<'_>,
+        lock: &Lock,
+        work: impl FnOnce(Workshop<'_>) -> Result<T, BoxError>,
+    ) -> Result<T, BoxError> {
+        let http = Http::new(self.reach);
+        work(Workshop {
+            lock,
+            architecture: &request.architecture,
+            host: &host()?,
+            downloads: &DownloadCache::open(self.store.root(), &http, self.reporter)?,
+            snapshots: self.settings.debian.snapshot.as_ref(),
+            unpacked: &self.unpacked(),
+        })
+    }
+
+    /// The modules of Java that programs in `jars` need, and those that were asked for.
     pub(crate) fn needed_modules(
         &self,
         request: &FamilyRequest<'_>,
         lock: &Lock,
-        jars: &[PathBuf],
+        (jars, asked): (&[PathBuf], &BTreeSet<String>),
     ) -> Result<NeededModules, BoxError> {
         let link = request.levels.link().ok_or("the recipe links no Java")?;
-        let packages = self.packages(request, lock)?;
-        let linking = LinkRequest {
-            link,
-            packages: &packages,
-            architecture: &request.architecture,
-            keep: &BTreeSet::new(),
-            unpacked: &self.unpacked(),
-        };
-        let entered = self.entered(request)?;
-        let title = format!("look into {} jars", jars.len());
-        self.task(&title, || Ok(needed_modules(&linking, jars, entered)?))
+        let entered = self.runnable("Java", "java-modules")?;
+        self.in_workshop(request, lock, |workshop| {
+            let linking = LinkRequest {
+                link,
+                keep: &BTreeSet::new(),
+                workshop,
+            };
+            let title = format!("look into {} jars", jars.len());
+            self.task(&title, || {
+                Ok(needed_modules(&linking, jars, asked, entered)?)
+            })
+        })
     }
+}
+
+/// Debian's name of this host's architecture.
+fn host() -> Result<Architecture, BoxError> {
+    let name = Surroundings::architecture();
+    debian_architecture(&name, None)
+        .ok_or_else(|| format!("Debian has no packages for this host, which is {name}").into())
 }
 
 /// The slices that are kept, by the command line or by a recipe.

@@ -25,6 +25,12 @@ const BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// What `--ca` calls the host's own certificates, which are trusted in any case.
+pub(crate) const HOST_CERTIFICATES: &str = "host";
+
+/// How many connections to a host are kept for what is fetched next: as many as are used at a time.
+const IDLE: usize = 6;
+
 /// How much is put up with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -82,6 +88,15 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// The same; where no certificates are named yet, those that `ca` names are trusted, as after `--ca`.
+    pub(crate) fn or_ca(self, ca: Option<&str>) -> Reach {
+        let named = ca.filter(|ca| *ca != HOST_CERTIFICATES).map(PathBuf::from);
+        Reach {
+            ca: self.ca.or(named),
+            ..self
+        }
+    }
+
     /// The value of a variable in capitals, else in small letters.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         [name.to_owned(), name.to_ascii_lowercase()]
@@ -197,6 +212,11 @@ pub(crate) fn is_final(error: &ureq::Error) -> bool {
     }
 }
 
+/// A client for one server, and those that are reached in the same way, with the usual patience.
+pub(crate) fn agent_for(reach: &Reach, server: &Server<'_>) -> Result<Agent, RemoteError> {
+    agent(reach, &Patience::USUAL, server)
+}
+
 /// A client for one server, and those that are reached in the same way.
 pub(crate) fn agent(
     reach: &Reach,
@@ -212,6 +232,7 @@ pub(crate) fn agent(
         .timeout_per_read(Some(patience.silence))
         .http_status_as_error(false)
         .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        .max_idle_connections_per_host(IDLE)
         .user_agent(concat!("jettison/", env!("CARGO_PKG_VERSION")))
         .build();
     Ok(Agent::with_parts(

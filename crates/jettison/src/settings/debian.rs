@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jettison_debian::{
-    Archive, ArchiveSource, Freshness, Keyring, PackageRequest, Pin, PinnedVersions,
+    Archive, ArchiveSource, Downgrade, Freshness, Keyring, PackageRequest, Pin, PinnedVersions,
+    SnapshotArchive,
 };
 use serde::Deserialize;
 
@@ -17,6 +18,10 @@ pub(crate) struct DebianSettings {
     pub(crate) pins: Vec<Pin>,
     /// Whether Debian's own archives may be of the past.
     pub(crate) freshness: Freshness,
+    /// Whether Debian's own archives may be older than they were the last time.
+    pub(crate) downgrade: Downgrade,
+    /// Where packages are that Debian's own archives have no more.
+    pub(crate) snapshot: Option<SnapshotArchive>,
 }
 
 /// An archive with keys of its own.
@@ -26,6 +31,7 @@ pub(crate) struct FurtherArchive {
     keyring: PathBuf,
     priority: Option<i32>,
     freshness: Freshness,
+    downgrade: Downgrade,
     /// The only suite of Debian that it goes with, if it does not go with all.
     with: Option<String>,
 }
@@ -40,6 +46,7 @@ pub(super) struct FileArchive {
     signed_by: PathBuf,
     priority: Option<i32>,
     check_valid_until: Option<bool>,
+    allow_older: Option<bool>,
     with: Option<String>,
 }
 
@@ -68,6 +75,8 @@ impl Default for DebianSettings {
             archives: Vec::new(),
             pins: Vec::new(),
             freshness: Freshness::Checked,
+            downgrade: Downgrade::Refused,
+            snapshot: None,
         }
     }
 }
@@ -102,6 +111,7 @@ impl FurtherArchive {
             keyring,
             priority: self.priority,
             freshness: self.freshness,
+            downgrade: self.downgrade,
         })
     }
 }
@@ -125,6 +135,7 @@ impl FileArchive {
             keyring: directory.join(self.signed_by),
             priority: self.priority,
             freshness: freshness(self.check_valid_until.unwrap_or(true)),
+            downgrade: downgrade(self.allow_older.unwrap_or(false)),
             with: self.with,
         })
     }
@@ -170,4 +181,26 @@ pub(super) fn freshness(is_checked: bool) -> Freshness {
     } else {
         Freshness::IgnoreValidUntil
     }
+}
+
+/// Whether a Release file may be older than the last one.
+pub(super) fn downgrade(is_allowed: bool) -> Downgrade {
+    if is_allowed {
+        Downgrade::Permitted
+    } else {
+        Downgrade::Refused
+    }
+}
+
+/// The archive of snapshots at `uri`.
+pub(super) fn snapshot(uri: &str) -> Result<SnapshotArchive, String> {
+    let is_url = ["http://", "https://"]
+        .iter()
+        .any(|scheme| uri.len() > scheme.len() && uri.starts_with(scheme));
+    if !is_url {
+        return Err(format!("snapshot: `{uri}` is not a URL of http or https"));
+    }
+    Ok(SnapshotArchive {
+        uri: uri.to_string(),
+    })
 }

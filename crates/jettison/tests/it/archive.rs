@@ -90,8 +90,8 @@ fn an_archive_without_the_suite_is_refused() {
             expect![[r#"
                 exit: 2
                 --- stderr ---
+                assembling debian://bookworm
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-                assembling debian://bookworm from bookworm, bookworm-updates
                 error: cannot get base image `debian://bookworm`
                  --> app/Dockerfile:1:1
                   |
@@ -113,8 +113,8 @@ fn an_unsigned_index_is_refused() {
             expect![[r#"
                 exit: 2
                 --- stderr ---
+                assembling debian://bookworm
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-                assembling debian://bookworm from bookworm, bookworm-updates
                 error: cannot get base image `debian://bookworm`
                  --> app/Dockerfile:1:1
                   |
@@ -137,8 +137,8 @@ fn an_index_of_noise_is_refused() {
             expect![[r#"
                 exit: 2
                 --- stderr ---
+                assembling debian://bookworm
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-                assembling debian://bookworm from bookworm, bookworm-updates
                 error: cannot get base image `debian://bookworm`
                  --> app/Dockerfile:1:1
                   |
@@ -162,8 +162,8 @@ fn a_server_that_fails_is_refused() {
             expect![[r#"
                 exit: 2
                 --- stderr ---
+                assembling debian://bookworm
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-                assembling debian://bookworm from bookworm, bookworm-updates
                 error: cannot get base image `debian://bookworm`
                  --> app/Dockerfile:1:1
                   |
@@ -188,8 +188,8 @@ fn an_index_that_is_cut_is_refused() {
             expect![[r#"
                 exit: 2
                 --- stderr ---
+                assembling debian://bookworm
                 no archive of bookworm-security is known, so the base is built without security updates; name one as `security-archive` under `[debian]` in the settings
-                assembling debian://bookworm from bookworm, bookworm-updates
                 error: cannot get base image `debian://bookworm`
                  --> app/Dockerfile:1:1
                   |

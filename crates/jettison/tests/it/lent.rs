@@ -2,7 +2,6 @@
 //! host's own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -13,6 +12,7 @@ use jettison_testkit::{Scratch, skip};
 use crate::PROGRAM;
 use crate::conformance::find_busybox;
 use crate::shared::{installed, namespaces_work};
+use crate::tls_server::TlsServer;
 
 /// A context `app` whose directory `root` has a shell and these programs of the host with their libraries; `None`, said
 /// aloud, if something is missing.
@@ -87,51 +87,13 @@ impl Drop for Service {
     }
 }
 
-/// Makes an authority `ca.pem`, and a server at 127.0.0.1 that it vouches for; gives the server's port.
-fn serve(scratch: &Scratch) -> (Service, String) {
-    let openssl = |arguments: &str| {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        let output = scratch.tool("openssl", &words).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments}: {said}");
-    };
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=Private-Test-Authority",
-    );
-    openssl(
-        "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.csr -subj /CN=server",
-    );
-    scratch.write("server.ext", "subjectAltName=IP:127.0.0.1\n");
-    openssl(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile server.ext",
-    );
-    let arguments = "s_server -accept 127.0.0.1:0 -cert server.pem -key server.key -www";
-    let words: Vec<&str> = arguments.split(' ').collect();
-    let mut server = scratch.tool("openssl", &words);
-    let mut server = server
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let port = lines.find_map(|line| {
-        let line = line.unwrap();
-        let place = line.strip_prefix("ACCEPT ")?;
-        Some(place.rsplit_once(':')?.1.to_owned())
-    });
-    // Whatever else it says has somewhere to go.
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    (Service(server), port.unwrap())
-}
-
 #[test]
 fn commands_trust_the_authorities_that_they_are_lent() {
     let Some(scratch) = world(&["curl", "openssl"]) else {
         return;
     };
-    let (_server, port) = serve(&scratch);
-    let (host, port) = ("127.0.0.1", port.as_str());
+    let server = TlsServer::start(&scratch);
+    let (host, port) = ("127.0.0.1", server.port.as_str());
     dockerfile(
         &scratch,
         &format!(

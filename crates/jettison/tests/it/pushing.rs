@@ -41,6 +41,18 @@ fn counts(stderr: &str) -> (usize, usize) {
     (steps.len() - cached, cached)
 }
 
+/// Pushes an image of two platforms, and gives its name.
+#[track_caller]
+fn pushed_for_two(registry: &DockerRegistry, scratch: &Scratch) -> String {
+    let name = format!("{}/team/app:many", registry.authority());
+    let output = format!("type=registry,name={name}");
+    let platforms = ["--platform", "linux/amd64,linux/arm64"];
+    scratch
+        .jettison(&[&["build", "app", "-o", &output][..], &platforms].concat())
+        .succeeded();
+    name
+}
+
 #[test]
 fn a_build_is_pushed_by_its_names() {
     let Some((registry, scratch)) = scene() else {
@@ -66,12 +78,7 @@ fn several_platforms_are_pushed_as_an_index() {
     let Some((registry, scratch)) = scene() else {
         return;
     };
-    let name = format!("{}/team/app:many", registry.authority());
-    let output = format!("type=registry,name={name}");
-    let platforms = ["--platform", "linux/amd64,linux/arm64"];
-    scratch
-        .jettison(&[&["build", "app", "-o", &output][..], &platforms].concat())
-        .succeeded();
+    let name = pushed_for_two(&registry, &scratch);
     for platform in ["linux/amd64", "linux/arm64"] {
         let other = Scratch::new(PROGRAM);
         other
@@ -89,12 +96,7 @@ fn the_platform_that_is_pulled_last_has_the_name() {
     let Some((registry, scratch)) = scene() else {
         return;
     };
-    let name = format!("{}/team/app:many", registry.authority());
-    let output = format!("type=registry,name={name}");
-    let platforms = ["--platform", "linux/amd64,linux/arm64"];
-    scratch
-        .jettison(&[&["build", "app", "-o", &output][..], &platforms].concat())
-        .succeeded();
+    let name = pushed_for_two(&registry, &scratch);
     let other = Scratch::new(PROGRAM);
     let shown = |arguments: &[&str]| {
         let shown = other.jettison(arguments).succeeded().stdout;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jettison_sandbox::{
     Entered, Exit, Input as StandardInput, KernelDirectories, MemoryFile, MissingCwd, Mount,
     MountKind, Network, OutputMode, ResolvedUser, Rootfs, Sandbox, SandboxError, Security, Signal,
-    Status, Terminal, Ulimit, Upper,
+    Status, Terminal, Tracing, Ulimit, Upper,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -133,6 +133,7 @@ pub(crate) fn run_command(
         shm_size: definition.limits.shm_size,
         resources: surroundings.host.resources.clone(),
         kernel_directories: KernelDirectories::Kept,
+        tracing: Tracing::Off,
     };
     let exit = follow(&sandbox, surroundings, output);
     let has_failed = |exit: &Exit| exit.status != Status::Code(0);

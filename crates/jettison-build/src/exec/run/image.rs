@@ -6,7 +6,7 @@ use std::time::Duration;
 use jettison_oci::ImageConfig;
 use jettison_sandbox::{
     Input, KernelDirectories, MissingCwd, Network, OutputMode, ResolvedUser, Rootfs, Sandbox,
-    Security, Terminal,
+    Security, Terminal, Tracing,
 };
 
 use crate::error::BuildError;
@@ -116,6 +116,7 @@ pub fn image_sandbox(
         shm_size: None,
         resources: host.resources.clone(),
         kernel_directories: KernelDirectories::Removed,
+        tracing: Tracing::Off,
     })
 }
 

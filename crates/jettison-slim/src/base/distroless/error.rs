@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use jettison_debian::{DebError, PackagesError, Sha256, SolveError};
+use jettison_debian::{DebError, PackagesError, RelationError, Sha256, SolveError};
 use jettison_oci::{ImageError, LayerError, StoreError};
 
 /// Why an image cannot be assembled.
@@ -55,9 +55,43 @@ pub enum DistrolessError {
         /// The other.
         second: String,
     },
+    /// A file cannot be where it is said to belong.
+    #[error("cannot put `/{path}` into the image: {problem}")]
+    Place {
+        /// The path, without a slash at its start.
+        path: String,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// A package is not the one whose name it has in the lock.
+    #[error("cannot use {}: it is the package `{actual}` and should be `{expected}`", .path.display())]
+    Name {
+        /// Its file.
+        path: PathBuf,
+        /// The name that was asked for.
+        expected: String,
+        /// What it says.
+        actual: String,
+    },
+    /// A recipe gives a file to a package that the image lacks.
+    #[error("`{path}` cannot be owned by `{package}`: the image has no such package")]
+    Owner {
+        /// The file.
+        path: String,
+        /// The package.
+        package: String,
+    },
     /// The packages do not fit together.
     #[error("cannot choose packages")]
     Solve(#[source] SolveError),
+    /// What a recipe asks for cannot be the name of a package.
+    #[error("cannot ask for package `{name}`")]
+    Relation {
+        /// What it asks for.
+        name: String,
+        /// Why not.
+        source: RelationError,
+    },
     /// The control file of a package is none.
     #[error("cannot read the control files of the packages")]
     ControlFile(#[source] PackagesError),

@@ -1,11 +1,16 @@
 //! What became of packages and their files.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jettison_debian::{Sha256, parse_stanzas};
 use jettison_oci::Image;
 
-use crate::base::unpacked::{Unpacked, UnpackedKind};
+use crate::base::slices::Slice;
+use crate::base::unpacked::{Unpacked, UnpackedEntry, UnpackedKind};
+
+/// The slice of modules that are not linked.
+const MODULES: &str = "java-modules";
 
 /// An image that was assembled.
 #[derive(Debug, Clone)]
@@ -67,15 +72,42 @@ pub struct SliceFacts {
     pub bytes: u64,
 }
 
-/// How many regular files it has, and their sizes.
-pub(super) fn files_of(package: &Unpacked) -> SliceFacts {
-    let mut facts = SliceFacts::default();
-    for entry in &package.entries {
-        if let UnpackedKind::File(file) = &entry.kind {
-            facts.add(file.size);
+/// What was left out of a package whose Java runtime was linked, by slice: an archive of classes that is not made, what
+/// was saved in classes, and modules.
+pub(super) fn linked_slices(
+    package: &Unpacked,
+    linked: &Unpacked,
+    slices: &[Slice],
+) -> BTreeMap<String, SliceFacts> {
+    let mut left_out: BTreeMap<String, SliceFacts> = BTreeMap::new();
+    let mut rest = 0;
+    let kept: BTreeMap<&str, u64> = linked.entries.iter().filter_map(size_of).collect();
+    for (path, size) in package.entries.iter().filter_map(size_of) {
+        match kept.get(path) {
+            Some(kept) => rest += size.saturating_sub(*kept),
+            None if Path::new(path).extension().is_some_and(|end| end == "jsa") => {
+                let slice = slices.iter().find(|slice| slice.has(path));
+                let name = slice.map_or("java-cds", |slice| slice.name.as_str());
+                left_out.entry(name.to_string()).or_default().add(size);
+            }
+            None => left_out.entry(MODULES.to_string()).or_default().add(size),
         }
     }
-    facts
+    for (name, bytes) in &linked.saved {
+        let facts = left_out.entry(name.clone()).or_default();
+        facts.bytes += bytes;
+        rest = rest.saturating_sub(*bytes);
+    }
+    left_out.entry(MODULES.to_string()).or_default().bytes += rest;
+    left_out
+}
+
+/// The path of a regular file and its size.
+fn size_of(entry: &UnpackedEntry) -> Option<(&str, u64)> {
+    match &entry.kind {
+        UnpackedKind::File(facts) => Some((&entry.path, facts.size)),
+        UnpackedKind::Directory | UnpackedKind::Symlink(_) | UnpackedKind::HardLink(_) => None,
+    }
 }
 
 impl SliceFacts {

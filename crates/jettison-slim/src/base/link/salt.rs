@@ -67,6 +67,20 @@ pub(super) fn fixed_salt(class: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(fixed)
 }
 
+/// The texts among the constants of a class; none, if it is no class.
+pub(super) fn texts(class: &[u8]) -> Vec<&str> {
+    let constants = constants(class).map_or(Vec::new(), |(constants, _)| constants);
+    let mut texts = Vec::new();
+    for constant in constants {
+        if let Constant::Utf8(bytes) = constant
+            && let Ok(text) = str::from_utf8(bytes)
+        {
+            texts.push(text);
+        }
+    }
+    texts
+}
+
 /// The constants by index, and where they end.
 fn constants(class: &[u8]) -> Option<(Vec<Constant<'_>>, usize)> {
     let short = |at: usize| {

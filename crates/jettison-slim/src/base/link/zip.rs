@@ -15,6 +15,8 @@ const LOCAL: &[u8] = b"PK\x03\x04";
 pub(super) struct ZipEntry {
     /// Its path.
     pub(super) name: String,
+    /// How large it says that it is, in bytes.
+    pub(super) size: usize,
     method: u16,
     compressed: usize,
     local: usize,
@@ -40,6 +42,7 @@ pub(super) fn entries(bytes: &[u8]) -> Option<Vec<ZipEntry>> {
         let beyond = usize::from(short(bytes, at + 30)?) + usize::from(short(bytes, at + 32)?);
         entries.push(ZipEntry {
             name: String::from_utf8_lossy(bytes.get(at + 46..at + 46 + name)?).into_owned(),
+            size: long(bytes, at + 24)?,
             method: short(bytes, at + 10)?,
             compressed: long(bytes, at + 20)?,
             local: before + long(bytes, at + 42)?,

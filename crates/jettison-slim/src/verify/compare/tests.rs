@@ -5,10 +5,9 @@ use super::*;
 
 fn ran(exit: ExitKind, stdout: &[u8], stderr: &[u8]) -> Observation {
     Observation {
-        exit,
         stdout: stdout.to_vec(),
         stderr: stderr.to_vec(),
-        written: Vec::new(),
+        ..Observation::ended(exit)
     }
 }
 
@@ -72,8 +71,8 @@ fn each_stream_has_its_own_difference() {
         differences.as_slice(),
         [
             Difference::Exit { .. },
-            Difference::Stdout { .. },
-            Difference::Stderr { .. }
+            Difference::Text { .. },
+            Difference::Text { .. }
         ]
     ));
 }

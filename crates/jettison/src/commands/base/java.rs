@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jettison_debian::Lock;
-use jettison_slim::{ModuleReason, NeededModules};
+use jettison_slim::NeededModules;
 
 use crate::cli::{BaseChoice, BaseJavaArgs, Global, ProgressKind};
 use crate::commands::base::build::assemble;
-use crate::commands::base::{Chosen, Place, failure};
+use crate::commands::base::{Chosen, Place, failure, settings};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, Locked};
@@ -59,7 +59,8 @@ pub(super) fn run(
     } else {
         "java-minimal"
     };
-    let place = Place::new(global, surroundings)?;
+    let settings = settings(surroundings)?;
+    let place = Place::new(global, settings, args.ca.as_deref(), surroundings)?;
     let kind = if args.quiet {
         ProgressKind::Quiet
     } else {
@@ -67,28 +68,25 @@ pub(super) fn run(
     };
     let progress = Progress::new(kind, Reasons::Untold);
     let mut choice = choice(args, minimal, java);
-    let mut chosen = Chosen::new(&choice)?;
-    let family = place.family(&choice, &progress);
-    let (mut needed, locked) = look_into(&family, &chosen, &choice, &args.jars)?;
-    for module in asked {
-        needed.add(&module, ModuleReason::Asked);
-    }
+    let mut chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
+    let family = place.family(args.archive.as_deref(), &progress);
+    let (needed, locked) = look_into(&family, &chosen, (&args.jars, &asked))?;
     let is_desktop = DESKTOP
         .iter()
         .any(|name| needed.modules.contains_key(*name));
     if is_desktop {
         choice.base = choice.base.replace(minimal, &format!("java{java}"));
-        chosen = Chosen::new(&choice)?;
+        chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
     }
     chosen
         .levels
         .set_modules(needed.modules.keys().cloned().collect());
-    let family = place.family(&choice, &progress);
+    let family = place.family(args.archive.as_deref(), &progress);
     let built = match locked.filter(|_| !is_desktop) {
         Some(lock) => family
             .assemble(&chosen.request(), &lock)
             .map_err(|error| failure(&chosen.title, &error)),
-        None => assemble(&family, &chosen, &choice),
+        None => assemble(&family, &chosen),
     };
     drop(progress);
     let image = built?.image;
@@ -112,22 +110,21 @@ pub(super) fn run(
 fn look_into(
     family: &Family<'_>,
     chosen: &Chosen,
-    choice: &BaseChoice,
-    jars: &[PathBuf],
+    (jars, asked): (&[PathBuf], &BTreeSet<String>),
 ) -> Result<(NeededModules, Option<Lock>), Failure> {
     let failed = |error| failure(&chosen.title, &error);
     let request = chosen.request();
-    let (lock, is_final) = match &choice.lock {
+    let (lock, is_final) = match &chosen.lock {
         None => (family.resolve(&request).map_err(failed)?, true),
         Some(path) => match Family::locked(&request, path).map_err(failed)? {
-            Locked::Found(lock) => (lock, true),
+            Locked::Found(lock) => (family.with_tools(&request, lock).map_err(failed)?, true),
             Locked::Stale(_) | Locked::Missing(_) => {
                 (family.resolve(&request).map_err(failed)?, false)
             }
         },
     };
     let needed = family
-        .needed_modules(&request, &lock, jars)
+        .needed_modules(&request, &lock, (jars, asked))
         .map_err(failed)?;
     Ok((needed, is_final.then_some(lock)))
 }
@@ -164,10 +161,11 @@ fn choice(args: &BaseJavaArgs, recipe: &str, java: u8) -> BaseChoice {
     BaseChoice {
         base: format!("{recipe}-debian{debian}{variant}"),
         debian: None,
-        platform: None,
+        platform: args.platform.clone(),
         keep: args.keep.clone(),
         archive: args.archive.clone(),
         lock: args.lock.clone(),
+        ca: None,
     }
 }
 
@@ -188,9 +186,28 @@ fn explain(needed: &NeededModules, output: &mut Output) {
         };
         output.line(&format!("  {module:<22} {first}{more}"));
     }
+    if !needed.named.is_empty() {
+        output.line(
+            "not there, but texts name them, perhaps to load them (--add-modules adds them):",
+        );
+    }
+    for (module, named) in &needed.named {
+        let mut named = named.iter();
+        let first = named
+            .next()
+            .map(|one| format!("{} in {}", one.class, one.jar));
+        let more = match named.count() {
+            0 => String::new(),
+            count => format!(", and {count} more"),
+        };
+        output.line(&format!(
+            "  {module:<22} {}{more}",
+            first.unwrap_or_default()
+        ));
+    }
     output.line("not there, as no class names them (--add-modules adds them):");
     for (module, what) in UNNAMED {
-        if !needed.modules.contains_key(module) {
+        if !needed.modules.contains_key(module) && !needed.named.contains_key(module) {
             output.line(&format!("  {module:<22} {what}"));
         }
     }

@@ -6,7 +6,7 @@ use jettison_slim::{DistrolessImage, PackageFacts, Slice, size_text};
 
 use crate::cli::{BaseShowArgs, Global};
 use crate::commands::base::build::assemble;
-use crate::commands::base::{Chosen, Place};
+use crate::commands::base::{Chosen, Place, settings};
 use crate::failure::Failure;
 use crate::listing::{Column, Listing};
 use crate::output::Output;
@@ -40,14 +40,13 @@ pub(super) fn run(
     surroundings: &Surroundings,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
-    let chosen = Chosen::new(&args.choice)?;
-    let place = Place::new(global, surroundings)?;
+    let choice = &args.choice;
+    let settings = settings(surroundings)?;
+    let chosen = Chosen::new(choice, &settings, "`base show`")?;
+    let place = Place::new(global, settings, choice.ca.as_deref(), surroundings)?;
     let progress = Progress::new(global.progress, Reasons::Untold);
-    let built = assemble(
-        &place.family(&args.choice, &progress),
-        &chosen,
-        &args.choice,
-    );
+    let family = place.family(choice.archive.as_deref(), &progress);
+    let built = assemble(&family, &chosen);
     drop(progress);
     let built = built?;
     let rows: Vec<Data> = built.packages.iter().map(row).collect();

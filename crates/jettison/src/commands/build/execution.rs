@@ -4,7 +4,7 @@ use jettison_build::{BuildRequest, Built, Engine};
 use jettison_dockerfile::Platform;
 use jettison_oci::RegistryClient;
 
-use crate::bases::SettingsBases;
+use crate::bases::{Outside, SettingsBases};
 use crate::cli::{BuildArgs, ProgressKind};
 use crate::commands::build::named::Named;
 use crate::commands::build::results::Results;
@@ -63,7 +63,7 @@ pub(super) struct Build<'a> {
     pub(super) registries: &'a Registries,
     pub(super) client: &'a RegistryClient<'a>,
     pub(super) supplier: &'a LayerSupplier<'a>,
-    pub(super) now: u64,
+    pub(super) outside: Outside,
 }
 
 impl Build<'_> {
@@ -97,7 +97,7 @@ impl Build<'_> {
             &progress,
             &inputs.settings,
             &args.input,
-            self.now,
+            self.outside.clone(),
         )
         .with_registries(self.registries)
         .with_layouts(self.named.layouts())

@@ -8,14 +8,17 @@ use jettison_dockerfile::GitReference;
 use jettison_oci::Owners;
 use jettison_sandbox::{Entered, IdMapKind};
 
+use crate::bases::Outside;
 use crate::cli::BuildArgs;
 use crate::commands::dockerfile::Location;
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::remote::{
-    ContextKind, ContextRequest, ContextSources, HostRemotes, OpenedContext, Reach, open,
+    ContextKind, ContextRequest, ContextSources, HOST_CERTIFICATES, HostRemotes, OpenedContext,
+    Reach, open,
 };
 use crate::secrets::HostSecrets;
+use crate::settings::Settings;
 use crate::source::STDIN;
 use crate::surroundings::Surroundings;
 use crate::text_file;
@@ -23,8 +26,6 @@ use crate::text_file;
 /// The build argument that keeps a repository's `.git` in the context.
 const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
 
-/// What `--ca` calls the host's own certificates.
-const HOST: &str = "host";
 /// The largest file of certificates that is read.
 const CERTIFICATES_LIMIT: u64 = 10 << 20;
 
@@ -54,10 +55,22 @@ pub(in crate::commands) fn reach(args: &BuildArgs, surroundings: &Surroundings) 
     let mut variables = surroundings.variables.clone();
     let build_args = world::build_args(&args.input.build_args, surroundings);
     variables.extend(jettison_build::proxies(&build_args));
-    let file = args.commands.ca.as_deref().filter(|ca| *ca != HOST);
-    Reach {
+    let reach = Reach {
         variables,
-        ca: file.map(PathBuf::from),
+        ca: None,
+    };
+    reach.or_ca(args.commands.ca.as_deref())
+}
+
+/// What bases from packages need: servers are reached as others are, and by what the settings trust.
+pub(in crate::commands) fn of_packages(
+    reach: &Reach,
+    settings: &Settings,
+    surroundings: &Surroundings,
+) -> Outside {
+    Outside {
+        now: surroundings.now,
+        reach: reach.clone().or_ca(settings.build.ca.as_deref()),
     }
 }
 
@@ -70,7 +83,7 @@ pub(in crate::commands) fn certificates(
         return Ok(None);
     };
     let path = match ca {
-        HOST => reach.host_bundle().ok_or_else(|| {
+        HOST_CERTIFICATES => reach.host_bundle().ok_or_else(|| {
             Failure::host("this host has no file of certificates")
                 .hint("install ca-certificates, or give a file: --ca FILE")
         })?,

@@ -118,6 +118,44 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads one image that is only looked at: it, and all that are in the store now.
+    pub(super) fn image(
+        &self,
+        place: &Place,
+        platform: Option<&str>,
+    ) -> Result<(Image, Vec<ImageId>), Failure> {
+        let taken = match place {
+            Place::Registry(reference) => self.pull(&PullRequest {
+                reference,
+                platform: &world::oci_platform(platform)?,
+                platform_need: match platform {
+                    Some(_) => PlatformNeed::Exact,
+                    None => PlatformNeed::Preferred,
+                },
+                naming: Naming::Unnamed,
+                layers: LayerNeed::Now,
+            })?,
+            Place::Store(name) => self.find(name)?,
+            Place::Layout { path, name } | Place::OciArchive { path, name } => {
+                self.chosen(self.import(path, name.as_deref())?, platform, Kept::Nothing)?
+            }
+            Place::DockerArchive { path, name } => {
+                let name = name.as_ref().map(Reference::to_string);
+                let images = self.import(path, name.as_deref())?;
+                self.chosen(images, platform, Kept::Nothing)?
+            }
+            Place::Daemon(reference) => {
+                let text = format!("{} is a daemon's", reference.familiar());
+                return Err(Failure::user(text)
+                    .hint("`jettison copy docker-daemon:NAME NAME` gets it into the store"));
+            }
+        };
+        match taken.content {
+            Content::Image(image) => Ok((image.image, taken.read)),
+            Content::Whole(_) => Err(Failure::user("it is not one image")),
+        }
+    }
+
     fn pull_all(&self, reference: &Reference) -> Result<Taken, Failure> {
         let progress = Progress::new(self.kind, Reasons::Untold);
         let whole = self.client.pull_all(self.store, reference, &progress);

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_sandbox::{
     Entered, Input, KernelDirectories, MissingCwd, Mount, MountKind, Network, OutputMode,
-    Resources, Rootfs, Sandbox, Security, Status, Terminal, User,
+    Resources, Rootfs, Sandbox, Security, Status, Terminal, Tracing, User,
 };
 use jettison_slim::Elf;
 
@@ -163,6 +163,7 @@ impl Toolbox {
             shm_size: None,
             resources: Resources::UNLIMITED,
             kernel_directories: KernelDirectories::Removed,
+            tracing: Tracing::Off,
         };
         let listed = sandbox
             .spawn(entered)

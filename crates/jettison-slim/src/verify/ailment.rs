@@ -1,0 +1,232 @@
+//! Why an original shows nothing of itself: it fails, it needs what a sandbox does not have, or it never comes to an end.
+
+use std::fmt;
+
+use crate::verify::observation::{ExitKind, Observation};
+use crate::verify::probe::{Action, Probe, ProbeOrigin};
+
+/// Why nothing can be learnt from an original.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ailment {
+    /// It looks for something on a network; what it said about it.
+    NeedsNetwork(String),
+    /// It looks for a service, such as a database, that nobody offers here; what it said about it.
+    NeedsService(String),
+    /// Its program could not be started, or was killed.
+    Fails(ExitKind),
+    /// It was to be talked to, and that was not possible: why.
+    NotServing(String),
+    /// It ran into the time limit.
+    NeverEnds,
+    /// It does something else each time.
+    Flaky,
+}
+
+/// Whose matter an ailment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AilmentKind {
+    /// Nothing can be proven about such a program.
+    Unprovable,
+    /// The probe or the image has to be changed.
+    Mistake,
+    /// A sandbox cannot offer it.
+    Sandbox,
+}
+
+impl Ailment {
+    /// Whose matter it is.
+    pub fn kind(&self) -> AilmentKind {
+        match self {
+            Ailment::Flaky => AilmentKind::Unprovable,
+            Ailment::Fails(_) | Ailment::NotServing(_) | Ailment::NeverEnds => AilmentKind::Mistake,
+            Ailment::NeedsNetwork(_) | Ailment::NeedsService(_) => AilmentKind::Sandbox,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Ailment::NeedsNetwork(_) => {
+                "probes run without a network: give one that the program can answer by itself"
+            }
+            Ailment::NeedsService(_) => {
+                "give a probe that works without the service, such as `--version`, or a file in place of the database"
+            }
+            Ailment::Fails(_) => {
+                "try it with `jettison run`; give arguments, variables or files that make it work"
+            }
+            Ailment::NotServing(_) => {
+                "`port` says where it listens, `ready-within` how long it may take; a program that ends needs `run`"
+            }
+            Ailment::NeverEnds => {
+                "give a probe with `http`, `tcp` or `signal`, or a longer `time-limit`"
+            }
+            Ailment::Flaky => "name what is different each time with `ignore`",
+        }
+    }
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ailment::NeedsNetwork(line) => {
+                write!(formatter, "the original needs a network: it says `{line}`")
+            }
+            Ailment::NeedsService(line) => write!(
+                formatter,
+                "the original needs a service that is not there: it says `{line}`"
+            ),
+            Ailment::Fails(exit) => write!(formatter, "the original fails: {exit}"),
+            Ailment::NotServing(why) => {
+                write!(formatter, "the original cannot be talked to: {why}")
+            }
+            Ailment::NeverEnds => formatter
+                .write_str("the original ran into the time limit, so that nothing was compared"),
+            Ailment::Flaky => formatter.write_str("the original does something else each time"),
+        }
+    }
+}
+
+/// What programs say if there is no network, in small letters.
+const NETWORK: [&str; 17] = [
+    "temporary failure in name resolution",
+    "name or service not known",
+    "could not resolve host",
+    "nodename nor servname",
+    "no such host",
+    "enotfound",
+    "eai_again",
+    "unknownhostexception",
+    "failed to lookup address",
+    "name resolution failed",
+    "network is unreachable",
+    "enetunreach",
+    "no route to host",
+    "nameresolutionerror",
+    "getaddrinfo",
+    "bad address",
+    "dial tcp: lookup",
+];
+
+/// What programs say if nobody listens, in small letters.
+const SERVICE: [&str; 7] = [
+    "connection refused",
+    "econnrefused",
+    "could not connect to server",
+    "can't connect to",
+    "unable to connect to",
+    "no servers found",
+    "no reachable servers",
+];
+
+/// Why `observation`, a run of the original, shows nothing; `None` if it is well.
+pub(super) fn ailment_of(probe: &Probe, observation: &Observation) -> Option<Ailment> {
+    let is_expected = match (probe.expect_exit, observation.exit) {
+        (Some(expected), ExitKind::Code(code)) => expected == code,
+        (Some(_), _) => false,
+        (None, exit) => exit == ExitKind::Code(0),
+    };
+    let is_server = matches!(probe.action, Action::Serve(_));
+    let trouble = observation.trouble();
+    if is_server && trouble.is_none() || !is_server && is_expected {
+        return None;
+    }
+    // The default probe does not know whether it is a server.
+    let is_guess = probe.origin != ProbeOrigin::Given;
+    if is_guess && is_expected {
+        return None;
+    }
+    if let Some(line) = line_with(observation, &NETWORK) {
+        return Some(Ailment::NeedsNetwork(line));
+    }
+    if let Some(line) = line_with(observation, &SERVICE) {
+        return Some(Ailment::NeedsService(line));
+    }
+    match (observation.exit, trouble) {
+        (ExitKind::TimedOut, _) => Some(Ailment::NeverEnds),
+        (_, Some(why)) if !is_guess => Some(Ailment::NotServing(why.to_owned())),
+        (exit @ (ExitKind::Code(126 | 127) | ExitKind::Signal(_)), _) => Some(Ailment::Fails(exit)),
+        // It may be meant: programs without arguments say how they are used.
+        (ExitKind::Code(_) | ExitKind::Killed, _) => None,
+    }
+}
+
+/// The last line of what was written that has one of `texts` in it.
+fn line_with(observation: &Observation, texts: &[&str]) -> Option<String> {
+    const WIDTH: usize = 160;
+    [&observation.stderr, &observation.stdout]
+        .into_iter()
+        .find_map(|output| {
+            let output = String::from_utf8_lossy(output);
+            let has_one = |line: &&str| {
+                let line = line.to_lowercase();
+                texts.iter().any(|text| line.contains(text))
+            };
+            let line = output.lines().rev().find(has_one)?.trim();
+            Some(line.chars().take(WIDTH).collect())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(stderr: &str, exit: ExitKind, expected: Option<&str>) {
+        let probe = Probe::run("it", ProbeOrigin::Given, Duration::from_secs(1));
+        let run = Observation {
+            stderr: stderr.as_bytes().to_vec(),
+            ..Observation::ended(exit)
+        };
+        let found = ailment_of(&probe, &run).map(|ailment| ailment.to_string());
+        assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn networks_and_services_are_told_from_failures() {
+        check("all is well", ExitKind::Code(0), None);
+        check(
+            "start\ncurl: (6) Could not resolve host: a.example\n",
+            ExitKind::Code(6),
+            Some(
+                "the original needs a network: it says `curl: (6) Could not resolve host: a.example`",
+            ),
+        );
+        check(
+            "Error: connect ECONNREFUSED 127.0.0.1:5432\n  at x\n",
+            ExitKind::Code(1),
+            Some(
+                "the original needs a service that is not there: it says `Error: connect ECONNREFUSED 127.0.0.1:5432`",
+            ),
+        );
+        check("usage: x\n", ExitKind::Code(2), None);
+        check(
+            "",
+            ExitKind::Code(127),
+            Some("the original fails: exit code 127"),
+        );
+        check(
+            "",
+            ExitKind::Signal(11),
+            Some("the original fails: signal 11"),
+        );
+        check(
+            "",
+            ExitKind::TimedOut,
+            Some("the original ran into the time limit, so that nothing was compared"),
+        );
+    }
+
+    #[test]
+    fn what_is_expected_is_no_ailment() {
+        let mut probe = Probe::run("it", ProbeOrigin::Given, Duration::from_secs(1));
+        probe.expect_exit = Some(6);
+        let run = Observation {
+            stderr: b"Could not resolve host".to_vec(),
+            ..Observation::ended(ExitKind::Code(6))
+        };
+        assert_eq!(ailment_of(&probe, &run), None);
+    }
+}

@@ -1,0 +1,312 @@
+//! What several runs of the original have in common, line by line and word by word.
+//!
+//! A line that all runs have is compared. In lines that are different in each run, such as those with a time, the words
+//! that all of them have are compared. What was there in each run has to be there in the candidate as well.
+
+use similar::{Algorithm, DiffTag, capture_diff_slices};
+
+/// Larger texts are not taken apart, in bytes; bounds the time that it takes.
+const LIMIT: usize = 1 << 20;
+
+/// The texts of several runs, as far as they agree.
+#[derive(Debug)]
+pub(super) enum Pattern<'t> {
+    /// They are the same.
+    Same(&'t [u8]),
+    /// They agree in lines or words.
+    Lines(Vec<Item<'t>>),
+    /// They are large, and differ.
+    Unknown,
+}
+
+/// One part of a text.
+#[derive(Debug)]
+pub(super) enum Item<'t> {
+    /// A line or word that is always the same.
+    Same(&'t [u8]),
+    /// A line that always has these words.
+    Words(Vec<Item<'t>>),
+    /// Always a number.
+    Number,
+    /// Something, each time something else.
+    One,
+    /// Anything, or nothing.
+    Many,
+}
+
+impl<'t> Pattern<'t> {
+    /// What `first` and `others` have in common.
+    pub(super) fn of(first: &'t [u8], others: &[&'t [u8]]) -> Pattern<'t> {
+        if others.iter().all(|other| *other == first) {
+            return Pattern::Same(first);
+        }
+        if others.iter().chain([&first]).any(|text| text.len() > LIMIT) {
+            return Pattern::Unknown;
+        }
+        let others: Vec<Vec<&[u8]>> = others.iter().map(|other| lines(other)).collect();
+        Pattern::Lines(common(&lines(first), &others, like_line))
+    }
+
+    /// Whether `text` could be the text of another run.
+    pub(super) fn matches(&self, text: &[u8]) -> bool {
+        match self {
+            Pattern::Same(expected) => text == *expected,
+            Pattern::Lines(items) => matches(items, &lines(text)),
+            Pattern::Unknown => !text.is_empty(),
+        }
+    }
+
+    /// How many lines are not always the same; those that are not always there count as one.
+    pub(super) fn n_volatile(&self) -> usize {
+        match self {
+            Pattern::Same(_) => 0,
+            Pattern::Lines(items) => items
+                .iter()
+                .filter(|item| !matches!(item, Item::Same(_)))
+                .count(),
+            Pattern::Unknown => 1,
+        }
+    }
+
+    /// Whether there is a word that is always the same.
+    pub(super) fn has_words(&self) -> bool {
+        let has_letters = |text: &[u8]| {
+            text.iter()
+                .any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
+        };
+        match self {
+            Pattern::Same(text) => !text.is_empty(),
+            Pattern::Unknown => false,
+            Pattern::Lines(items) => items.iter().any(|item| match item {
+                Item::Same(line) => has_letters(line),
+                Item::Words(words) => words
+                    .iter()
+                    .any(|word| matches!(word, Item::Same(text) if has_letters(text))),
+                Item::Number | Item::One | Item::Many => false,
+            }),
+        }
+    }
+}
+
+/// What is known about one part of the first text, from the others.
+enum Known<'t> {
+    Same,
+    /// In its place stand these.
+    Like(Vec<&'t [u8]>),
+    Other,
+    /// Not always there.
+    Missing,
+}
+
+/// What the sequences have in common; `like` makes one item of parts that stand in each other's place.
+fn common<'t>(
+    first: &[&'t [u8]],
+    others: &[Vec<&'t [u8]>],
+    like: fn(&'t [u8], &[&'t [u8]]) -> Item<'t>,
+) -> Vec<Item<'t>> {
+    let mut known: Vec<Known<'t>> = first.iter().map(|_| Known::Same).collect();
+    let mut grows_before = vec![false; first.len() + 1];
+    for other in others {
+        for operation in capture_diff_slices(Algorithm::Myers, first, other) {
+            if operation.tag() == DiffTag::Equal {
+                continue;
+            }
+            let (old, new) = (operation.old_range(), operation.new_range());
+            let n_both = old.len().min(new.len());
+            for (offset, index) in old.clone().enumerate() {
+                let part = new.start + offset;
+                match (&mut known[index], other.get(part)) {
+                    (Known::Missing, _) => {}
+                    (place, _) if offset >= n_both => *place = Known::Missing,
+                    (Known::Other, _) => {}
+                    (Known::Like(parts), Some(part)) if old.len() == new.len() => parts.push(part),
+                    (place @ Known::Same, Some(part)) if old.len() == new.len() => {
+                        *place = Known::Like(vec![part]);
+                    }
+                    (place, _) => *place = Known::Other,
+                }
+            }
+            if new.len() > old.len() {
+                grows_before[old.end] = true;
+            }
+        }
+    }
+    let mut items = Vec::new();
+    for (index, grows) in grows_before.into_iter().enumerate() {
+        if grows {
+            items.push(Item::Many);
+        }
+        let (Some(part), Some(known)) = (first.get(index), known.get(index)) else {
+            continue;
+        };
+        items.push(match known {
+            Known::Same => Item::Same(part),
+            Known::Like(parts) => like(part, parts),
+            Known::Other => Item::One,
+            Known::Missing => Item::Many,
+        });
+    }
+    items
+}
+
+fn like_line<'t>(line: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
+    let others: Vec<Vec<&[u8]>> = others.iter().map(|other| words(other)).collect();
+    Item::Words(common(&words(line), &others, like_word))
+}
+
+fn like_word<'t>(word: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
+    if others.iter().chain([&word]).all(|word| is_number(word)) {
+        Item::Number
+    } else {
+        Item::One
+    }
+}
+
+fn is_number(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_digit)
+}
+
+/// Whether the whole of `parts` fits; [`Item::Many`] takes as little as it can, and more if it must.
+fn matches(items: &[Item<'_>], parts: &[&[u8]]) -> bool {
+    let (mut item, mut part) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        match (items.get(item), parts.get(part)) {
+            (None, None) => return true,
+            (Some(Item::Many), _) => {
+                retry = Some((item, part));
+                item += 1;
+                continue;
+            }
+            (Some(found), Some(text)) if fits(found, text) => {
+                item += 1;
+                part += 1;
+                continue;
+            }
+            _ => {}
+        }
+        let Some((many, taken)) = retry else {
+            return false;
+        };
+        if taken >= parts.len() {
+            return false;
+        }
+        retry = Some((many, taken + 1));
+        (item, part) = (many + 1, taken + 1);
+    }
+}
+
+fn fits(item: &Item<'_>, part: &[u8]) -> bool {
+    match item {
+        Item::Same(text) => *text == part,
+        Item::Words(items) => matches(items, &words(part)),
+        Item::Number => is_number(part),
+        Item::One | Item::Many => true,
+    }
+}
+
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
+/// Letters and digits together, everything else by itself.
+fn words(line: &[u8]) -> Vec<&[u8]> {
+    let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
+    line.chunk_by(|left, right| belongs(*left) && belongs(*right))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(originals: &[&str], fitting: &[&str], others: &[&str]) {
+        let texts: Vec<&[u8]> = originals.iter().map(|text| text.as_bytes()).collect();
+        let pattern = Pattern::of(texts[0], &texts[1..]);
+        for text in originals.iter().chain(fitting) {
+            assert!(pattern.matches(text.as_bytes()), "{text:?} {pattern:?}");
+        }
+        for text in others {
+            assert!(!pattern.matches(text.as_bytes()), "{text:?} {pattern:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_always_the_same_is_compared() {
+        check(&["a\nb\n", "a\nb\n"], &[], &["a\n", "a\nb", "a\nc\n", ""]);
+    }
+
+    #[test]
+    fn words_that_change_are_free_but_the_others_are_not() {
+        check(
+            &["start\n12:01 ready pid=7\n", "start\n12:02 ready pid=12\n"],
+            &["start\n12:59 ready pid=345\n"],
+            &[
+                "start\n12:59 failed pid=345\n",
+                "start\n",
+                "start\n12:59 ready pid=x\n",
+                "12:01 ready pid=7\n",
+                "start\n12:01 ready pid=7\nmore\n",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_document_of_one_line_is_compared_by_its_words() {
+        check(
+            &[
+                r#"{"id":"0a1b","user":"ada","at":1700000001}"#,
+                r#"{"id":"ff99","user":"ada","at":1700000002}"#,
+            ],
+            &[r#"{"id":"1234","user":"ada","at":1700000009}"#],
+            &[
+                r#"{"id":"1234","user":"eve","at":1700000009}"#,
+                r#"{"error":"no such user"}"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn lines_that_are_not_always_there_may_be_missing() {
+        check(
+            &["a\nwaiting\nz\n", "a\nz\n"],
+            &["a\nanything\nz\n"],
+            &["a\n", "z\n"],
+        );
+        check(&["a\nz\n", "a\n1\n2\nz\n"], &["a\n1\nz\n"], &["a\n1\n2\n"]);
+    }
+
+    #[test]
+    fn each_further_run_makes_the_pattern_wider() {
+        check(
+            &["10:00:01 up\n", "10:00:02 up\n", "10:01:03 up\n"],
+            &["10:59:59 up\n"],
+            &["11:59:59 up\n", "10:59:59 down\n"],
+        );
+    }
+
+    #[test]
+    fn it_is_known_whether_anything_is_left() {
+        let says =
+            |left: &str, right: &str| Pattern::of(left.as_bytes(), &[right.as_bytes()]).has_words();
+        assert!(!says("17\n", "18\n"));
+        assert!(!says("a-b\n", "c-d\n"));
+        assert!(says("a 1\n", "a 2\n"));
+        assert!(says("a\n", "a\n"));
+        assert!(!says("", ""));
+    }
+
+    proptest! {
+        #[test]
+        fn every_original_fits(texts in proptest::collection::vec("([ab1 ]{0,3}\n?){0,12}", 1..5)) {
+            let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+            let pattern = Pattern::of(texts[0], &texts[1..]);
+            for text in &texts {
+                prop_assert!(pattern.matches(text), "{:?} {:?}", pattern, texts);
+            }
+        }
+    }
+}

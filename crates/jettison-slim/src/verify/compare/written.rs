@@ -1,0 +1,205 @@
+//! The files that were written, by the runs of the original and by the candidate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::verify::ignore::{Ignore, Subject};
+use crate::verify::observation::{Observation, WrittenFile};
+
+/// What comes of comparing files.
+#[derive(Default)]
+pub(super) struct Files {
+    /// What only the original wrote.
+    pub(super) original: Vec<WrittenFile>,
+    /// What only the candidate wrote.
+    pub(super) candidate: Vec<WrittenFile>,
+    pub(super) volatile: Vec<String>,
+    /// There is a file that is the same in each run of the original.
+    pub(super) says_something: bool,
+}
+
+type ByPath<'o> = BTreeMap<&'o Path, &'o WrittenFile>;
+
+/// Compares a candidate's files with those of several runs of the original.
+///
+/// A file whose content is different in each run has to be there, with its mode and its owner. In a directory where files
+/// have other names in each run there have to be some.
+pub(super) fn compare(
+    originals: &[&Observation],
+    candidate: &Observation,
+    ignore: &Ignore,
+) -> Files {
+    let files = |run: &'_ Observation| -> BTreeMap<_, _> {
+        run.written
+            .iter()
+            .filter(|file| !ignore.leaves_out(Subject::Path, file.path.as_os_str().as_bytes()))
+            .map(|file| (file.path.clone(), file.clone()))
+            .collect()
+    };
+    let runs: Vec<BTreeMap<_, _>> = originals.iter().map(|run| files(run)).collect();
+    let theirs = files(candidate);
+    let borrowed: Vec<ByPath<'_>> = runs
+        .iter()
+        .map(|run| {
+            run.iter()
+                .map(|(path, file)| (path.as_path(), file))
+                .collect()
+        })
+        .collect();
+    let theirs: ByPath<'_> = theirs
+        .iter()
+        .map(|(path, file)| (path.as_path(), file))
+        .collect();
+    weigh(&borrowed, &theirs)
+}
+
+fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {
+    let mut result = Files::default();
+    let paths: BTreeSet<&Path> = runs.iter().flat_map(|run| run.keys().copied()).collect();
+    let mut restless = BTreeSet::new();
+    for path in &paths {
+        let found: Vec<&WrittenFile> = runs
+            .iter()
+            .filter_map(|run| run.get(path).copied())
+            .collect();
+        if found.len() < runs.len() {
+            restless.insert(path.parent().unwrap_or(path));
+            continue;
+        }
+        let Some((first, others)) = found.split_first() else {
+            continue;
+        };
+        let is_steady = others.iter().all(|other| other == first);
+        if is_steady {
+            result.says_something = true;
+        } else {
+            result
+                .volatile
+                .push(format!("the content of {}", path.display()));
+        }
+        let their = theirs.get(path).copied();
+        let is_same = their.is_some_and(|their| {
+            let is_alike = |of: &WrittenFile| (of.mode, of.owner) == (their.mode, their.owner);
+            their == *first || (!is_steady && found.iter().any(|file| is_alike(file)))
+        });
+        if !is_same {
+            result.original.push((*first).clone());
+            result.candidate.extend(their.cloned());
+        }
+    }
+    for directory in &restless {
+        result
+            .volatile
+            .push(format!("names of files in {}", directory.display()));
+        let has_some = |run: &ByPath<'_>| {
+            run.keys()
+                .any(|path| path.parent() == Some(*directory) && !is_steady_path(runs, path))
+        };
+        if runs.iter().all(has_some) && !has_some(theirs) {
+            let missing = runs.iter().flat_map(|run| run.values()).find(|file| {
+                file.path.parent() == Some(*directory) && !is_steady_path(runs, &file.path)
+            });
+            result.original.extend(missing.map(|file| (*file).clone()));
+        }
+    }
+    let is_free = |path: &Path| {
+        path.parent()
+            .is_some_and(|parent| restless.contains(parent))
+    };
+    let further = theirs
+        .iter()
+        .filter(|(path, _)| !paths.contains(*path) && !is_free(path));
+    result
+        .candidate
+        .extend(further.map(|(_, file)| (*file).clone()));
+    result
+}
+
+/// Whether each run of the original wrote this file.
+fn is_steady_path(runs: &[ByPath<'_>], path: &Path) -> bool {
+    runs.iter().all(|run| run.contains_key(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::observation::ExitKind;
+
+    fn wrote(files: &[(&str, u32, &str)]) -> Observation {
+        let files = files.iter().map(|(path, mode, content)| WrittenFile {
+            path: path.into(),
+            mode: *mode,
+            owner: (0, 0),
+            content: (*content).to_owned(),
+        });
+        Observation {
+            written: files.collect(),
+            ..Observation::ended(ExitKind::Code(0))
+        }
+    }
+
+    type Written<'f> = &'f [(&'f str, u32, &'f str)];
+
+    #[track_caller]
+    fn check(originals: [Written<'_>; 2], candidate: Written<'_>, expected: [&[&str]; 3]) {
+        let [first, second] = originals.map(wrote);
+        let files = compare(&[&first, &second], &wrote(candidate), &Ignore::default());
+        let paths = |files: &[WrittenFile]| -> Vec<String> {
+            files
+                .iter()
+                .map(|file| file.path.display().to_string())
+                .collect()
+        };
+        assert_eq!(paths(&files.original), expected[0]);
+        assert_eq!(paths(&files.candidate), expected[1]);
+        assert_eq!(files.volatile, expected[2]);
+    }
+
+    #[test]
+    fn modes_and_contents_are_compared() {
+        let file: Written<'_> = &[("/a", 0o644, "1")];
+        check([file, file], file, [&[], &[], &[]]);
+        check([file, file], &[("/a", 0o600, "1")], [&["/a"], &["/a"], &[]]);
+        check([file, file], &[("/a", 0o644, "2")], [&["/a"], &["/a"], &[]]);
+        check([file, file], &[], [&["/a"], &[], &[]]);
+        check([&[], &[]], file, [&[], &["/a"], &[]]);
+    }
+
+    #[test]
+    fn a_file_that_is_new_in_each_run_keeps_its_mode() {
+        let runs: [Written<'_>; 2] = [&[("/pid", 0o644, "1")], &[("/pid", 0o644, "2")]];
+        let volatile: &[&str] = &["the content of /pid"];
+        check(runs, &[("/pid", 0o644, "3")], [&[], &[], volatile]);
+        check(
+            runs,
+            &[("/pid", 0o666, "3")],
+            [&["/pid"], &["/pid"], volatile],
+        );
+        check(runs, &[], [&["/pid"], &[], volatile]);
+    }
+
+    #[test]
+    fn names_may_be_new_in_each_run() {
+        let runs: [Written<'_>; 2] = [
+            &[("/t/a1", 0o600, "x"), ("/t/b", 0o600, "x")],
+            &[("/t/a2", 0o600, "x"), ("/t/b", 0o600, "x")],
+        ];
+        let volatile: &[&str] = &["names of files in /t"];
+        check(
+            runs,
+            &[("/t/a3", 0o600, "x"), ("/t/b", 0o600, "x")],
+            [&[], &[], volatile],
+        );
+        check(runs, &[("/t/b", 0o600, "x")], [&["/t/a1"], &[], volatile]);
+        check(
+            runs,
+            &[
+                ("/t/a3", 0o600, "x"),
+                ("/t/b", 0o600, "x"),
+                ("/u/c", 0o600, "x"),
+            ],
+            [&[], &["/u/c"], volatile],
+        );
+    }
+}

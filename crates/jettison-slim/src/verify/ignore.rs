@@ -1,0 +1,202 @@
+//! Parts of an answer that mean nothing: what users name as volatile.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use regex::bytes::Regex;
+
+/// What stands in place of what a pattern matched.
+const MARK: &[u8] = b"<ignored>";
+
+/// What is not compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ignore {
+    /// The rules, in the order in which they apply.
+    pub rules: Vec<IgnoreRule>,
+}
+
+/// One thing that is not compared, written `header:NAME`, `body:REGEX`, `stdout:REGEX`, `stderr:REGEX`,
+/// `written:REGEX` or `path:REGEX`.
+#[derive(Debug, Clone)]
+pub struct IgnoreRule {
+    text: String,
+    subject: Subject,
+    // Invariant: the pattern that `text` names; for a header, its name.
+    pattern: Regex,
+}
+
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A header of a response, with all that it says.
+    Header,
+    /// A part of a response's body, or of what was said over TCP.
+    Body,
+    /// A part of the standard output.
+    Stdout,
+    /// A part of the standard error.
+    Stderr,
+    /// A part of a file that was written.
+    Written,
+    /// Written files with such a path.
+    Path,
+}
+
+const SUBJECTS: [(&str, Subject); 6] = [
+    ("header", Subject::Header),
+    ("body", Subject::Body),
+    ("stdout", Subject::Stdout),
+    ("stderr", Subject::Stderr),
+    ("written", Subject::Written),
+    ("path", Subject::Path),
+];
+
+/// Why a text is no rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IgnoreParseError {
+    /// It does not say what it is about.
+    #[error(
+        "`{0}` does not begin with `header:`, `body:`, `stdout:`, `stderr:`, `written:` or `path:`"
+    )]
+    Subject(String),
+    /// It names nothing.
+    #[error("`{0}` names nothing")]
+    Empty(String),
+    /// Its pattern is none.
+    #[error("`{text}` has no regular expression: {reason}")]
+    Pattern {
+        /// The rule.
+        text: String,
+        /// What is wrong, in one line.
+        reason: String,
+    },
+}
+
+impl PartialEq for IgnoreRule {
+    fn eq(&self, other: &IgnoreRule) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for IgnoreRule {}
+
+impl fmt::Display for IgnoreRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl FromStr for IgnoreRule {
+    type Err = IgnoreParseError;
+
+    fn from_str(text: &str) -> Result<IgnoreRule, IgnoreParseError> {
+        let found = text.split_once(':').and_then(|(word, rest)| {
+            Some((SUBJECTS.iter().find(|(known, _)| *known == word)?, rest))
+        });
+        let Some(((_, subject), rest)) = found else {
+            return Err(IgnoreParseError::Subject(text.to_owned()));
+        };
+        let rest = rest.trim();
+        if rest.is_empty() {
+            return Err(IgnoreParseError::Empty(text.to_owned()));
+        }
+        let expression = match subject {
+            Subject::Header => format!("(?i)^{}$", regex::escape(rest)),
+            // All of it is meant, and not each of its lines.
+            _ if rest == ".*" => "(?s)^.*$".to_owned(),
+            Subject::Body
+            | Subject::Stdout
+            | Subject::Stderr
+            | Subject::Written
+            | Subject::Path => rest.to_owned(),
+        };
+        let pattern = Regex::new(&expression).map_err(|error| {
+            let reason = error.to_string();
+            let last = reason.lines().last().unwrap_or_default();
+            IgnoreParseError::Pattern {
+                text: text.to_owned(),
+                reason: last.trim_start_matches("error: ").to_owned(),
+            }
+        })?;
+        Ok(IgnoreRule {
+            text: text.to_owned(),
+            subject: *subject,
+            pattern,
+        })
+    }
+}
+
+impl Ignore {
+    fn about(&self, subject: Subject) -> impl Iterator<Item = &IgnoreRule> {
+        self.rules
+            .iter()
+            .filter(move |rule| rule.subject == subject)
+    }
+
+    /// Whether there is a rule for a part of `subject`.
+    pub(super) fn has(&self, subject: Subject) -> bool {
+        self.about(subject).next().is_some()
+    }
+
+    /// Whether the header or the path `name` is not compared.
+    pub(super) fn leaves_out(&self, subject: Subject, name: &[u8]) -> bool {
+        self.about(subject).any(|rule| rule.pattern.is_match(name))
+    }
+
+    /// `bytes` with a mark for each part that is not compared.
+    pub(super) fn applied<'b>(&self, subject: Subject, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut result = Cow::Borrowed(bytes);
+        for rule in self.about(subject) {
+            if let Cow::Owned(replaced) = rule.pattern.replace_all(&result, MARK) {
+                result = Cow::Owned(replaced);
+            }
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ignore(rules: &[&str]) -> Ignore {
+        let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Ignore { rules }
+    }
+
+    #[test]
+    fn every_part_that_a_pattern_matches_gets_a_mark() {
+        let ignore = ignore(&["body:[0-9a-f]{8}", "stdout:pid=[0-9]+", "body:x+"]);
+        let body = ignore.applied(Subject::Body, b"id 0123abcd, xx, pid=7");
+        assert_eq!(&*body, b"id <ignored>, <ignored>, pid=7");
+        let stdout = ignore.applied(Subject::Stdout, b"pid=7 0123abcd");
+        assert_eq!(&*stdout, b"<ignored> 0123abcd");
+        assert!(ignore.has(Subject::Stdout) && !ignore.has(Subject::Stderr));
+    }
+
+    #[test]
+    fn headers_have_names_without_case() {
+        let ignore = ignore(&["header:ETag", "path:^/tmp/"]);
+        assert!(ignore.leaves_out(Subject::Header, b"etag"));
+        assert!(!ignore.leaves_out(Subject::Header, b"x-etag"));
+        assert!(ignore.leaves_out(Subject::Path, b"/tmp/a"));
+    }
+
+    #[test]
+    fn what_is_no_rule_is_said() {
+        let check = |text: &str, expected: &str| {
+            let error = text.parse::<IgnoreRule>().unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        };
+        check(
+            "date",
+            "`date` does not begin with `header:`, `body:`, `stdout:`, `stderr:`, `written:` or `path:`",
+        );
+        check("header:", "`header:` names nothing");
+        check(
+            "body:(",
+            "`body:(` has no regular expression: unclosed group",
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! The original as the oracle: asked once, for any number of candidates.
+//!
+//! The original runs before and after the candidate, so that what goes on between the two goes on in its runs as well. If the
+//! candidate differs, the original is asked again: it may be that what differs only seemed to be steady. A question of
+//! ours needs but one run of the original as long as both agree.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use jettison_build::Engine;
+use jettison_oci::Image;
+use jettison_sandbox::IdMapKind;
+
+use crate::verify::fallback::default_probes;
+use crate::verify::observation::Observation;
+use crate::verify::observe::{OTHER_USER, ProbeError, observe};
+use crate::verify::own::{Known, OwnProbes, own_probes};
+use crate::verify::probe::{Probe, ProbeOrigin};
+use crate::verify::verdict::ProbeOutcome;
+
+/// The most runs of the original for one probe.
+const MOST_RUNS: usize = 3;
+/// The most probes of ours that run at once.
+const MOST_AT_ONCE: usize = 4;
+
+/// What images are asked beyond what the user gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FurtherProbes {
+    /// Probes of our own.
+    Own,
+    /// Nothing.
+    None,
+}
+
+/// Told how each probe went.
+pub trait ProbeObserver {
+    /// A probe was run in both images.
+    fn probe(&self, outcome: &ProbeOutcome);
+}
+
+/// A probe that could not be run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run probe `{probe}`")]
+pub struct AskError {
+    /// The probe's name.
+    pub probe: String,
+    /// Why.
+    pub source: Box<ProbeError>,
+}
+
+/// The original image, and what it has answered.
+#[derive(Debug)]
+pub struct Oracle<'o> {
+    engine: &'o Engine<'o>,
+    original: &'o Image,
+    further: FurtherProbes,
+    given: Vec<Asked>,
+    own: OnceLock<(Vec<Asked>, Vec<String>)>,
+}
+
+/// A probe, and the runs of the original so far.
+#[derive(Debug)]
+struct Asked {
+    probe: Probe,
+    runs: Mutex<Vec<Observation>>,
+}
+
+impl Asked {
+    fn new(probe: Probe) -> Asked {
+        Asked {
+            probe,
+            runs: Mutex::default(),
+        }
+    }
+}
+
+impl<'o> Oracle<'o> {
+    /// An original that will be asked `probes`; if there are none, what its configuration suggests.
+    pub fn new(
+        engine: &'o Engine<'o>,
+        original: &'o Image,
+        probes: &[Probe],
+        further: FurtherProbes,
+    ) -> Oracle<'o> {
+        let probes = if probes.is_empty() {
+            default_probes(original.config())
+        } else {
+            probes.to_vec()
+        };
+        Oracle {
+            engine,
+            original,
+            further,
+            given: probes.into_iter().map(Asked::new).collect(),
+            own: OnceLock::new(),
+        }
+    }
+
+    /// Asks the original and `candidate`. Probes of our own come last, and only if all others have passed.
+    pub fn ask(
+        &self,
+        candidate: &Image,
+        observer: &dyn ProbeObserver,
+    ) -> Result<Vec<ProbeOutcome>, AskError> {
+        let mut outcomes = Vec::new();
+        for asked in &self.given {
+            let outcome = self.outcome(asked, candidate)?;
+            observer.probe(&outcome);
+            outcomes.push(outcome);
+        }
+        if self.further == FurtherProbes::None || !outcomes.iter().all(ProbeOutcome::passed) {
+            return Ok(outcomes);
+        }
+        for outcome in self.ask_own(candidate) {
+            let outcome = outcome?;
+            observer.probe(&outcome);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// The names of probes of our own that were left out, because the original takes long.
+    pub fn left_out(&self) -> &[String] {
+        self.own.get().map_or(&[], |(_, left_out)| left_out)
+    }
+
+    /// Several at once, in their order.
+    fn ask_own(&self, candidate: &Image) -> Vec<Result<ProbeOutcome, AskError>> {
+        let (own, _) = self.own.get_or_init(|| {
+            let OwnProbes { probes, left_out } = self.own_probes();
+            (probes.into_iter().map(Asked::new).collect(), left_out)
+        });
+        let n_workers = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(MOST_AT_ONCE)
+            .min(own.len());
+        let next = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Result<ProbeOutcome, AskError>>>> =
+            own.iter().map(|_| Mutex::default()).collect();
+        thread::scope(|scope| {
+            for _ in 0..n_workers {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let (Some(asked), Some(result)) = (own.get(index), results.get(index))
+                        else {
+                            return;
+                        };
+                        let outcome = self.outcome(asked, candidate);
+                        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                    }
+                });
+            }
+        });
+        results
+            .into_iter()
+            .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect()
+    }
+
+    fn own_probes(&self) -> OwnProbes {
+        let runs: Vec<(&Probe, Observation)> = self
+            .given
+            .iter()
+            .filter_map(|asked| {
+                let runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
+                Some((&asked.probe, runs.first()?.clone()))
+            })
+            .collect();
+        let asked: Vec<(&Probe, &Observation)> =
+            runs.iter().map(|(probe, run)| (*probe, run)).collect();
+        own_probes(Known {
+            config: self.original.config(),
+            asked: &asked,
+            has_other_users: match self.engine.entered.ids {
+                IdMapKind::Root => true,
+                IdMapKind::SubordinateIds { count } => count >= OTHER_USER,
+                IdMapKind::SingleId => false,
+            },
+        })
+    }
+
+    /// Runs one probe in both images.
+    fn outcome(&self, asked: &Asked, candidate: &Image) -> Result<ProbeOutcome, AskError> {
+        let probe = &asked.probe;
+        let run = |image: &Image| {
+            observe(self.engine, image, probe).map_err(|source| AskError {
+                probe: probe.name.clone(),
+                source: Box::new(source),
+            })
+        };
+        let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.is_empty() {
+            runs.push(run(self.original)?);
+        }
+        let observed = run(candidate)?;
+        if runs.len() < 2 && probe.origin != ProbeOrigin::Own {
+            runs.push(run(self.original)?);
+        }
+        loop {
+            if let Some((first, again)) = runs.split_first() {
+                let runs_so_far = (first.clone(), again);
+                let outcome =
+                    ProbeOutcome::of_repeated(probe.clone(), runs_so_far, observed.clone());
+                let is_settled = outcome.passed() || outcome.ailment().is_some();
+                if is_settled || runs.len() >= MOST_RUNS {
+                    return Ok(outcome);
+                }
+            }
+            runs.push(run(self.original)?);
+        }
+    }
+}

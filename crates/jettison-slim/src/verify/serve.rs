@@ -1,0 +1,324 @@
+//! Talking to a server in a sandbox: waiting until it listens, what is said, and its end.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jettison_sandbox::{Child, ChildNetwork, ChildPipe, Exit, SandboxError, Signal};
+
+use crate::verify::http::{Answer, read_answer, reason, request_bytes};
+use crate::verify::observation::Served;
+use crate::verify::probe::{HttpMessage, HttpRequest, Ready, Server, Talk, TcpStep};
+
+/// How long a server may take to end if the probe is about something else.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a server that listens may take to install its handler of a signal.
+const HANDLER_PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is looked whether something has happened.
+const INTERVAL: Duration = Duration::from_millis(10);
+/// How long an answer to what is no request may take: many servers just wait for more.
+const RAW_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a server is silent once it has said all.
+const SILENCE: Duration = Duration::from_millis(300);
+/// The most that is kept of an output, or of what is said over TCP, in bytes.
+const LIMIT: usize = 64 << 20;
+
+/// How it went.
+pub(super) struct Serving {
+    pub(super) exit: Exit,
+    pub(super) was_killed: bool,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) served: Served,
+}
+
+/// Talks to the server that `child` is, and ends it.
+pub(super) fn serve(
+    mut child: Child,
+    server: &Server,
+    time_limit: Duration,
+) -> Result<Serving, SandboxError> {
+    let readers = [child.stdout(), child.stderr()].map(|pipe| thread::spawn(move || drained(pipe)));
+    let network = child.network();
+    let mut seen = Served::default();
+    match &network {
+        Ok(network) => match wait_until_ready(&child, network, server) {
+            Ok(address) => {
+                seen.port = address.map(|address| address.port());
+                if let Some(address) = address {
+                    let line = Line { network, address };
+                    seen.answers = talk(&line, &server.talk, time_limit);
+                }
+                // Sockets of a process that has ended are gone.
+                seen.listening = network.listening().unwrap_or_default();
+            }
+            Err(trouble) => seen.trouble = Some(trouble),
+        },
+        Err(_) if child.has_ended() => seen.trouble = Some(ENDED.to_owned()),
+        Err(error) => seen.trouble = Some(format!("its network cannot be entered: {error}")),
+    }
+    let (exit, was_killed) = end(child, server, (time_limit, &mut seen))?;
+    let [stdout, stderr] = readers.map(|reader| reader.join().unwrap_or_default());
+    Ok(Serving {
+        exit,
+        was_killed,
+        stdout,
+        stderr,
+        served: seen,
+    })
+}
+
+const ENDED: &str = "it ended before it listened";
+
+/// Reads to the end; what is too much is thrown away, so that the writer goes on.
+fn drained(pipe: Option<ChildPipe>) -> Vec<u8> {
+    let mut text = Vec::new();
+    let Some(mut pipe) = pipe else {
+        return text;
+    };
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return text,
+            Ok(length) if text.len() < LIMIT => {
+                text.extend_from_slice(buffer.get(..length).unwrap_or_default());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return text,
+        }
+    }
+}
+
+/// Where the server listens; `None` if that was not waited for, and it does not.
+fn wait_until_ready(
+    child: &Child,
+    network: &ChildNetwork,
+    server: &Server,
+) -> Result<Option<SocketAddr>, String> {
+    let start = Instant::now();
+    loop {
+        let listening = network.listening().unwrap_or_default();
+        let address = listening
+            .iter()
+            .filter(|address| server.port.is_none_or(|port| port == address.port()))
+            .min_by_key(|address| (address.port(), address.is_ipv6()));
+        match server.ready {
+            Ready::Listening(_) if address.is_some() => return Ok(address.copied()),
+            Ready::After(time) if start.elapsed() >= time => return Ok(address.copied()),
+            Ready::Listening(_) | Ready::After(_) => {}
+        }
+        if child.has_ended() {
+            return match server.ready {
+                Ready::Listening(_) => Err(ENDED.to_owned()),
+                Ready::After(_) => Ok(None),
+            };
+        }
+        if let Ready::Listening(within) = server.ready
+            && start.elapsed() >= within
+        {
+            let seconds = within.as_secs_f64();
+            return Err(match server.port {
+                Some(port) => format!("it did not listen on port {port} within {seconds} s"),
+                None => format!("it did not listen within {seconds} s"),
+            });
+        }
+        thread::sleep(INTERVAL);
+    }
+}
+
+/// Where to connect to.
+struct Line<'n> {
+    network: &'n ChildNetwork,
+    address: SocketAddr,
+}
+
+impl Line<'_> {
+    fn connect(&self, timeout: Duration) -> io::Result<TcpStream> {
+        let port = self.address.port();
+        let ip = match self.address.ip() {
+            // Sockets of IPv6 usually take connections of IPv4, too.
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        let stream = self.network.connect(SocketAddr::new(ip, port), timeout);
+        match stream {
+            Err(_) if self.address.is_ipv6() && ip.is_ipv4() => {
+                let address = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port);
+                self.network.connect(address, timeout)
+            }
+            stream => stream,
+        }
+    }
+}
+
+/// A connection that is given up at some time.
+struct Timed<'s> {
+    stream: &'s TcpStream,
+    deadline: Instant,
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        let mut stream = self.stream;
+        stream.read(buffer)
+    }
+}
+
+fn talk(line: &Line<'_>, talk: &Talk, time_limit: Duration) -> Vec<(String, Answer)> {
+    match talk {
+        Talk::Nothing => Vec::new(),
+        Talk::Http(requests) => requests
+            .iter()
+            .map(|request| (request.title(), ask(line, request, time_limit)))
+            .collect(),
+        Talk::Tcp(steps) => converse(line, steps, time_limit),
+    }
+}
+
+fn ask(line: &Line<'_>, request: &HttpRequest, time_limit: Duration) -> Answer {
+    let limit = match request.message {
+        HttpMessage::Raw(_) => time_limit.min(RAW_PATIENCE),
+        HttpMessage::Request { .. } => time_limit,
+    };
+    let deadline = Instant::now() + limit;
+    let connected = line.connect(limit).and_then(|stream| {
+        stream.set_write_timeout(Some(limit))?;
+        Ok(stream)
+    });
+    let mut stream = match connected {
+        Ok(stream) => stream,
+        Err(error) => return Answer::Nothing(reason(&error).to_owned()),
+    };
+    let bytes = request_bytes(&request.message, line.address.port());
+    // A server may answer and hang up before it has read everything.
+    let _said = stream.write_all(&bytes);
+    let mut timed = Timed {
+        stream: &stream,
+        deadline,
+    };
+    read_answer(&mut timed, &request.message)
+}
+
+/// Goes through all steps over one connection.
+fn converse(line: &Line<'_>, steps: &[TcpStep], time_limit: Duration) -> Vec<(String, Answer)> {
+    let connected = line.connect(time_limit).and_then(|stream| {
+        stream.set_write_timeout(Some(time_limit))?;
+        Ok(stream)
+    });
+    let mut stream = match connected {
+        Ok(stream) => Ok(stream),
+        Err(error) => Err(reason(&error).to_owned()),
+    };
+    let mut answers = Vec::new();
+    let mut heard = Vec::new();
+    for step in steps {
+        let answer = match &mut stream {
+            Err(why) => Answer::Nothing(why.clone()),
+            Ok(stream) => {
+                // If it is not there any more, that is what reading says.
+                let _said = stream.write_all(&step.send);
+                answer_to(step, stream, &mut heard, time_limit)
+            }
+        };
+        answers.push((title(step), answer));
+    }
+    answers
+}
+
+fn title(step: &TcpStep) -> String {
+    if step.send.is_empty() {
+        return "listening to the server".to_owned();
+    }
+    let start = step.send.get(..step.send.len().min(40)).unwrap_or_default();
+    format!("sending {:?}", String::from_utf8_lossy(start))
+}
+
+/// Reads the answer to one step. What comes behind it stays in `heard`.
+fn answer_to(
+    step: &TcpStep,
+    stream: &TcpStream,
+    heard: &mut Vec<u8>,
+    time_limit: Duration,
+) -> Answer {
+    let deadline = Instant::now() + time_limit;
+    let mut buffer = [0; 16 << 10];
+    loop {
+        if let Some(expect) = &step.expect
+            && let Some(start) = memchr::memmem::find(heard, expect)
+        {
+            let rest = heard.split_off(start + expect.len());
+            return Answer::Bytes(std::mem::replace(heard, rest));
+        }
+        let until = match &step.expect {
+            Some(_) => deadline,
+            None if heard.is_empty() => deadline.min(Instant::now() + RAW_PATIENCE),
+            None => deadline.min(Instant::now() + SILENCE),
+        };
+        let mut timed = Timed {
+            stream,
+            deadline: until,
+        };
+        let why = match timed.read(&mut buffer) {
+            Ok(0) => "the connection was closed",
+            Ok(length) if heard.len() < LIMIT => {
+                heard.extend_from_slice(buffer.get(..length).unwrap_or_default());
+                continue;
+            }
+            Ok(_) => "it is too large",
+            Err(error) => reason(&error),
+        };
+        if heard.is_empty() {
+            return Answer::Nothing(why.to_owned());
+        }
+        return Answer::Bytes(std::mem::take(heard));
+    }
+}
+
+/// Ends the server by its signal, or kills it; says which.
+fn end(
+    child: Child,
+    server: &Server,
+    (time_limit, seen): (Duration, &mut Served),
+) -> Result<(Exit, bool), SandboxError> {
+    if child.has_ended() {
+        return Ok((child.wait()?, false));
+    }
+    let start = Instant::now();
+    while !child.notices(server.ending.signal)
+        && start.elapsed() < HANDLER_PATIENCE
+        && !child.has_ended()
+    {
+        thread::sleep(INTERVAL);
+    }
+    let is_noticed = child.notices(server.ending.signal);
+    let start = Instant::now();
+    child.signal(if is_noticed {
+        server.ending.signal
+    } else {
+        // It would never know.
+        Signal::KILL
+    });
+    let patience = if server.ending.is_watched {
+        time_limit
+    } else {
+        PATIENCE
+    };
+    let is_killed = std::cell::Cell::new(!is_noticed);
+    let exit = child.wait_unless(INTERVAL, &|| {
+        let is_late = start.elapsed() >= patience;
+        is_killed.set(is_killed.get() || is_late);
+        is_late
+    })?;
+    let was_killed = is_killed.get() && exit.status == jettison_sandbox::Status::Signal(9);
+    if server.ending.is_watched && !was_killed {
+        seen.ended_after = Some(start.elapsed());
+    }
+    Ok((exit, was_killed))
+}
