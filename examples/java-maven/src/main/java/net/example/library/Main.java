@@ -14,7 +14,7 @@ public final class Main {
         int port = Integer.parseInt(System.getenv().getOrDefault("PORT", "8080"));
         Path data = Path.of(System.getenv().getOrDefault("LIBRARY_DATA", "/app/data/books.json"));
         Catalogue catalogue = Catalogue.read(data);
-        HttpServer server = HttpServer.create(new InetSocketAddress(port), 0);
+        HttpServer server = HttpServer.create();
         Api api = new Api(catalogue);
         server.createContext("/api/books", api::books);
         server.createContext("/api/loans", api::loans);
@@ -23,6 +23,7 @@ public final class Main {
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> server.stop(0)));
         System.out.println("the library opens on port " + port + " with " + catalogue.size() + " books");
+        server.bind(new InetSocketAddress(port), 0);
         server.start();
     }
 }
