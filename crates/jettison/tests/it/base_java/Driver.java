@@ -7,6 +7,14 @@ import java.util.logging.Logger;
 
 /** A service that a library offers. */
 public class Driver implements java.sql.Driver {
+    static {
+        try {
+            java.sql.DriverManager.registerDriver(new Driver());
+        } catch (java.sql.SQLException error) {
+            throw new ExceptionInInitializerError(error);
+        }
+    }
+
     public boolean acceptsURL(String url) {
         return url.startsWith("lab:");
     }
