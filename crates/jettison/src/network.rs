@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -227,7 +227,10 @@ impl<'a> DownloadCache<'a> {
             return Ok(path);
         }
         let bytes = self.fetched(wanted)?;
-        let temporary = path.with_extension(format!("{}.new", std::process::id()));
+        // The same file may be wanted twice at once, by packages of an image and by tools that make a part of it.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_extension(format!("{}-{number}.new", std::process::id()));
         fs::write(&temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &path))
             .map_err(|error| {

@@ -69,7 +69,6 @@ fn slices_of_javas_runtime_do_what_they_say() {
             [
                 "cds",
                 "cds-large-heaps",
-                "compiler-data",
                 "line-numbers",
                 "modules",
                 "plain-locales"
@@ -95,12 +94,7 @@ fn slices_of_javas_runtime_do_what_they_say() {
         with.assert_eq(&run(&lab, scratch, "kept", "slices"));
         assert_eq!(
             left_out(scratch, &keep),
-            [
-                "cds-large-heaps",
-                "compiler-data",
-                "modules",
-                "plain-locales"
-            ]
+            ["cds-large-heaps", "modules", "plain-locales"]
         );
     });
 }
