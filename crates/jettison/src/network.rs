@@ -203,6 +203,9 @@ pub(crate) struct DownloadCache<'a> {
     reporter: &'a dyn Reporter,
 }
 
+/// How many files were written by this process.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
 impl<'a> DownloadCache<'a> {
     pub(crate) fn open(
         root: &Path,
@@ -228,7 +231,6 @@ impl<'a> DownloadCache<'a> {
         }
         let bytes = self.fetched(wanted)?;
         // The same file may be wanted twice at once, by packages of an image and by tools that make a part of it.
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let temporary = path.with_extension(format!("{}-{number}.new", std::process::id()));
         fs::write(&temporary, &bytes)
