@@ -4,8 +4,11 @@ mod closure;
 mod collect;
 mod elf;
 mod go;
+mod keep;
+mod owner;
 mod program;
 mod script;
+mod traced;
 
 pub use closure::{ClosureError, ClosureFile, ElfClosure, Why, elf_closure};
 pub use elf::{Elf, ElfError};
@@ -13,4 +16,7 @@ pub use go::GoBuildInfo;
 pub use program::{ProgramError, ProgramKind, find_program, program_kind};
 pub use script::{ScriptInterpreter, script_interpreter};
 
+pub(crate) use crate::evidence::collect::steps;
 pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};
+pub(crate) use crate::evidence::keep::UseKind;
+pub(crate) use crate::evidence::traced::{Traced, Used, used_in};

@@ -1,23 +1,22 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
 mod config;
+mod ladder;
 
 use std::time::{Duration, Instant};
 
 use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
 use jettison_dockerfile::parse;
 use jettison_oci::Image;
-use jettison_sandbox::mount_overlay;
+use jettison_sandbox::{OverlayMount, mount_overlay};
 
 use crate::audit::{AuditError, audit};
-use crate::evidence::{Evidence, NotApplicable, collect};
-use crate::optimize::config::config_difference;
-use crate::refactor::{Candidate, EmitError, multi_stage};
+use crate::optimize::ladder::{Climbed, Ladder};
+use crate::refactor::{Candidate, EmitError};
 use crate::report::{ImageFacts, Report};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::{
-    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, ProbeOutcome, Verdict,
-    all_misses, overall_ailment, verdict,
+    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, Verdict, verdict,
 };
 
 /// What to optimize, and how to compare.
@@ -141,85 +140,62 @@ impl Run<'_> {
         result: &mut Optimized,
     ) -> Result<Option<String>, OptimizeError> {
         self.observer.phase("Collect evidence and rewrite");
-        let parsed = parse(self.request.build.dockerfile);
-        let evidence = match self.evidence(built)? {
-            Ok(evidence) => evidence,
-            Err(NotApplicable::Reason(reason) | NotApplicable::Read(reason)) => {
-                return Ok(Some(reason));
-            }
-        };
-        let notes = &mut result.report.notes;
-        notes.extend(evidence.facts.iter().map(ToString::to_string));
-        notes.extend(evidence.advice.iter().cloned());
-        let candidate = match multi_stage(&parsed, &evidence.runtime, notes.clone()) {
-            Ok(candidate) => candidate,
-            Err(
-                error @ (EmitError::Stages(_)
-                | EmitError::Path(_)
-                | EmitError::Value(_)
-                | EmitError::Escape),
-            ) => {
-                return Ok(Some(error.to_string()));
-            }
-            Err(error) => return Err(OptimizeError::Emit(error)),
-        };
-        self.observer
-            .candidate(self.request.build.dockerfile, &candidate);
-
-        self.observer.phase("Build the rewritten Dockerfile");
-        // The build stage is the original's: its steps are in the cache, whatever the first build was told.
-        let rewritten = BuildRequest {
-            dockerfile: &candidate.dockerfile,
-            cache: CacheUse::Use,
-            ..self.request.build.clone()
-        };
-        let small = self
-            .engine
-            .build(&rewritten, self.bases, self.observer)
-            .map_err(OptimizeError::Candidate)?;
-        if let Some(reason) = unfit(built, &small, &evidence) {
-            return Ok(Some(reason));
-        }
-
-        self.observer.phase("Run both and compare");
+        let view = self.view(&built.image)?;
         let oracle = Oracle::new(
             self.engine,
             &built.image,
             self.request.probes,
             self.request.further,
         );
-        let asked = oracle.ask(&small.image, self.observer);
-        result.report.outcomes = asked.map_err(OptimizeError::Probe)?;
+        let ladder = Ladder {
+            run: self,
+            built,
+            root: &view.root,
+            oracle: &oracle,
+            parsed: parse(self.request.build.dockerfile),
+        };
+        let climbed = ladder.climb()?;
         result.left_out = oracle.left_out().to_vec();
+        let Climbed { attempt, refused } = climbed;
+        let Some(attempt) = attempt else {
+            return Ok(Some(refused.join("; ")));
+        };
+        result.report.outcomes = attempt.outcomes;
+        result.report.notes = attempt.candidate.reasons;
+        result.ailment = attempt.ailment;
+        if let Some(problem) = attempt.problem {
+            return Ok(Some(problem));
+        }
         result.report.verdict = verdict(&result.report.outcomes);
-        result.ailment = overall_ailment(&result.report.outcomes);
-        if let Some(ailment) = &result.ailment {
-            result.report.verdict = Verdict::Failed;
-            return Ok(Some(ailment.to_string()));
-        }
-        match result.report.verdict {
-            Verdict::Proven | Verdict::ProvenBut | Verdict::Weak => {}
-            Verdict::Missed | Verdict::Failed => {
-                return Ok(Some(failure(&result.report.outcomes)));
-            }
-        }
+        let rewritten = self.rewritten(&attempt.candidate.dockerfile);
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
-        let after = self.facts(&small, self.request.optimized_name, rebuild_time)?;
+        let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;
         result.report.after = Some(after);
-        result.report.dockerfile = Some(candidate.dockerfile);
-        result.optimized = Some(small.image);
+        result.report.dockerfile = Some(attempt.candidate.dockerfile);
+        result.optimized = Some(attempt.built.image);
         Ok(None)
     }
 
-    fn evidence(&self, built: &Built) -> Result<Result<Evidence, NotApplicable>, OptimizeError> {
-        let lowers = self
-            .engine
-            .lowers(&built.image)
-            .map_err(OptimizeError::Look)?;
+    /// The files of `image`, to be looked at.
+    fn view(&self, image: &Image) -> Result<View, OptimizeError> {
+        let lowers = self.engine.lowers(image).map_err(OptimizeError::Look)?;
         let mount = mount_overlay(self.engine.entered, &lowers, None)
             .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
         let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
-        Ok(collect(built, &root))
+        Ok(View {
+            _mount: mount,
+            root,
+        })
+    }
+
+    /// The build of a rewritten Dockerfile. Its build stage is the original's: its steps are in the cache, whatever the first
+    /// build was told.
+    fn rewritten<'d>(&'d self, dockerfile: &'d str) -> BuildRequest<'d> {
+        BuildRequest {
+            dockerfile,
+            cache: CacheUse::Use,
+            ..self.request.build.clone()
+        }
     }
 
     /// How long a build takes when nothing has changed.
@@ -259,29 +235,10 @@ impl Run<'_> {
     }
 }
 
-/// Why the rewritten image need not even be run.
-fn unfit(built: &Built, small: &Built, evidence: &Evidence) -> Option<String> {
-    let configs = [built, small].map(|built| &built.image.config().config);
-    if let Some(difference) = config_difference(configs[0], configs[1], evidence) {
-        return Some(format!(
-            "the rewritten image is configured differently: {difference}"
-        ));
-    }
-    (small.image.unpacked_size() >= built.image.unpacked_size())
-        .then(|| "the rewritten image is not smaller".to_string())
-}
-
-/// What went wrong, by the probes' names.
-fn failure(outcomes: &[ProbeOutcome]) -> String {
-    if outcomes.is_empty() {
-        return "nothing was tried, so nothing is known".to_string();
-    }
-    let reason =
-        |outcome: &ProbeOutcome| Some(format!("{}: {}", outcome.probe.name, outcome.problem()?));
-    let mut reasons: Vec<String> = outcomes.iter().filter_map(reason).collect();
-    let misses = all_misses(outcomes).into_iter();
-    reasons.extend(misses.map(|miss| format!("{miss}: {}", miss.cure())));
-    reasons.join("; ")
+/// An image's merged files.
+struct View {
+    _mount: OverlayMount,
+    root: RootDir,
 }
 
 /// A reporter that keeps quiet, for builds that are only timed.

@@ -16,6 +16,8 @@ pub enum Rung {
     Scratch,
     /// `FROM scratch` with the program's interpreter and libraries beside it.
     ScratchWithLibraries,
+    /// `FROM scratch` with the packages that the program uses.
+    Packages,
 }
 
 /// A Dockerfile that may take the original's place once it has been verified.
@@ -40,11 +42,34 @@ pub struct KeptPath {
     pub is_directory: bool,
 }
 
+/// What a stage of its own collects from the build stage, since `COPY` cannot say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RootfsStage {
+    /// Debian packages, by name.
+    pub packages: Vec<String>,
+    /// What of them is left out: parts of an extended regular expression over paths without the first slash.
+    pub left_out: Vec<String>,
+    /// Files, links, and directories without what is in them.
+    pub singles: Vec<PathBuf>,
+    /// Directories with all that is in them.
+    pub trees: Vec<PathBuf>,
+    /// Directories in those that are left out, unless they are trees themselves or hold some.
+    pub pruned: Vec<PathBuf>,
+    /// The directories that links such as `/lib` lead to.
+    pub link_targets: Vec<PathBuf>,
+    /// The tag of the byte code that lies beside modules of Python in packages.
+    pub byte_code: Option<String>,
+    /// Whether the build stage ends as another user than root.
+    pub needs_root: bool,
+}
+
 /// The final stage's content, before it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeStage {
     /// What it starts from.
     pub rung: Rung,
+    /// What is collected for it in a stage of its own, if anything is.
+    pub rootfs: Option<RootfsStage>,
     /// What it copies, the program first.
     pub kept: Vec<KeptPath>,
     /// The user and group of what is copied and does not belong to root.
@@ -63,4 +88,10 @@ pub struct RuntimeStage {
     pub labels: Vec<(String, String)>,
     /// Ports as `80/tcp`.
     pub exposed_ports: Vec<String>,
+    /// Directories with data of a container's own.
+    pub volumes: Vec<String>,
+    /// The signal that asks the program to stop.
+    pub stop_signal: Option<String>,
+    /// Docker's health check, as it is in the configuration.
+    pub healthcheck: Option<serde_json::Value>,
 }

@@ -20,11 +20,14 @@ use crate::refactor::{KeptPath, RuntimeStage};
 use crate::report::size_text;
 use crate::rootfs::{RootDir, normalise};
 
+pub(crate) use self::command::exec_commands;
 use self::command::{commands, numeric_user};
 use self::data::{configured_files, literal_files, named_files, system_files};
-use self::layout::{dedup, follow_links, owners, whole_directories};
+pub(crate) use self::layout::owners;
+use self::layout::{dedup, follow_links, whole_directories};
 use self::libraries::{Libraries, libraries};
-use self::made::{Packaged, Step, own_files, steps};
+use self::made::{Packaged, own_files};
+pub(crate) use self::made::{Step, is_system, steps};
 use self::program::{Program, compiled, refuse_writable};
 
 /// What was observed about an image, and where from.
@@ -140,6 +143,7 @@ fn collect_from(
     }
     let runtime = RuntimeStage {
         rung,
+        rootfs: None,
         owners: owners(root, &kept),
         kept,
         entrypoint: (!entrypoint.is_empty()).then_some(entrypoint),
@@ -153,6 +157,9 @@ fn collect_from(
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
         exposed_ports: config.exposed_ports.iter().cloned().collect(),
+        volumes: Vec::new(),
+        stop_signal: None,
+        healthcheck: None,
     };
     let advice = strip_advice(&program.path, program.bytes.len() as u64, &program.elf);
     Ok(Evidence {
@@ -221,7 +228,7 @@ fn reason(text: impl Into<String>) -> NotApplicable {
     NotApplicable::Reason(text.into())
 }
 
-fn variable<'e>(env: &'e [String], name: &str) -> Option<&'e str> {
+pub(crate) fn variable<'e>(env: &'e [String], name: &str) -> Option<&'e str> {
     env.iter()
         .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }

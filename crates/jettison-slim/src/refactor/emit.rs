@@ -7,9 +7,13 @@ use jettison_dockerfile::{
 };
 
 use crate::refactor::emit::copy::copies;
+use crate::refactor::emit::health::health_arguments;
+use crate::refactor::emit::rootfs::rootfs_stage;
 use crate::refactor::{Candidate, RuntimeStage};
 
 mod copy;
+mod health;
+mod rootfs;
 
 /// Why a Dockerfile cannot be rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +105,13 @@ pub fn multi_stage(
     let build = apply(parse.text(), &edits).map_err(|error| EmitError::Apply(error.to_string()))?;
     let mut text = build.trim_end().to_string();
     text.push_str(style.newline);
-    for line in final_stage(parse, runtime, (&name, &style), &moved)? {
-        text.push_str(&line);
+    let mut lines = Vec::new();
+    if let Some(rootfs) = &runtime.rootfs {
+        lines.extend(rootfs_stage(rootfs, (&name, rootfs_name(&name)), &style)?);
+    }
+    lines.extend(final_stage(parse, runtime, (&name, &style), &moved)?);
+    for line in lines.iter().flat_map(|line| line.split('\n')) {
+        text.push_str(line);
         text.push_str(style.newline);
     }
     Ok(Candidate {
@@ -110,6 +119,15 @@ pub fn multi_stage(
         dockerfile: text,
         reasons,
     })
+}
+
+/// The name of the stage that collects packages.
+fn rootfs_name(build: &str) -> &'static str {
+    if build == "rootfs" {
+        "packages"
+    } else {
+        "rootfs"
+    }
 }
 
 /// The instructions that only tell how the image runs, with their comments: the build stage has no
@@ -124,13 +142,22 @@ fn moved<'p>(parse: &Parse, instructions: &'p [Instruction]) -> Vec<(&'p Instruc
                 | Keyword::Label
                 | Keyword::User
                 | Keyword::Env
+                | Keyword::Volume
+                | Keyword::Stopsignal
+                | Keyword::Healthcheck
         )
     });
     instructions
         .iter()
         .enumerate()
         .filter(|(index, instruction)| match instruction.keyword {
-            Keyword::Cmd | Keyword::Entrypoint | Keyword::Expose | Keyword::Label => true,
+            Keyword::Cmd
+            | Keyword::Entrypoint
+            | Keyword::Expose
+            | Keyword::Label
+            | Keyword::Volume
+            | Keyword::Stopsignal
+            | Keyword::Healthcheck => true,
             Keyword::User | Keyword::Env => last_step.is_none_or(|last| *index > last),
             _ => false,
         })
@@ -170,6 +197,10 @@ fn final_stage(
         let path = quoted(&runtime.working_dir)?;
         lines.push(format!("{} {path}", style.word("WORKDIR")));
     }
+    if runtime.rootfs.is_some() {
+        let (copy, from) = (style.word("COPY"), rootfs_name(build));
+        lines.push(format!("{copy} --from={from} {} /", rootfs::DIRECTORY));
+    }
     for arguments in copies(runtime)? {
         lines.push(format!("{} --from={build} {arguments}", style.word("COPY")));
     }
@@ -187,6 +218,17 @@ fn final_stage(
     let ports = ports.join(" ");
     let ports = (!ports.is_empty()).then(|| format!("{} {ports}", style.word("EXPOSE")));
     lines.extend(own_text_or(parse, moved, Keyword::Expose, ports));
+    if !runtime.volumes.is_empty() {
+        let volumes = exec_form(&runtime.volumes);
+        let line = format!("{} {volumes}", style.word("VOLUME"));
+        lines.extend(own_text_or(parse, moved, Keyword::Volume, [line]));
+    }
+    let signal = runtime
+        .stop_signal
+        .iter()
+        .map(|signal| format!("{} {signal}", style.word("STOPSIGNAL")));
+    lines.extend(own_text_or(parse, moved, Keyword::Stopsignal, signal));
+    lines.extend(health(parse, runtime, style, moved)?);
     let user =
         (!runtime.user.is_empty()).then(|| format!("{} {}", style.word("USER"), runtime.user));
     lines.extend(own_text_or(parse, moved, Keyword::User, user));
@@ -200,6 +242,28 @@ fn final_stage(
         lines.extend(own_text_or(parse, moved, keyword, line));
     }
     Ok(lines)
+}
+
+/// The lines of `HEALTHCHECK`: the author's own, else what the base image had.
+fn health(
+    parse: &Parse,
+    runtime: &RuntimeStage,
+    style: &Style,
+    moved: &[(&Instruction, TextRange)],
+) -> Result<Vec<String>, EmitError> {
+    let Some(healthcheck) = &runtime.healthcheck else {
+        return Ok(Vec::new());
+    };
+    let own = moved
+        .iter()
+        .rev()
+        .find(|(instruction, _)| instruction.keyword == Keyword::Healthcheck);
+    if let Some((_, range)) = own {
+        let lines = parse.text()[range.clone()].lines();
+        return Ok(lines.map(str::to_owned).collect());
+    }
+    let arguments = health_arguments(healthcheck)?;
+    Ok(vec![format!("{} {arguments}", style.word("HEALTHCHECK"))])
 }
 
 /// The author's own lines for `keyword` if they still say the same, else `generated`.
@@ -264,12 +328,26 @@ fn own_text_or(
 
 /// What an instruction says, as the generated lines would; `None` if that takes more to tell.
 fn meaning(instruction: &Instruction) -> Option<Vec<String>> {
-    if instruction.original().contains('$') {
+    // In commands a variable is the shell's, not the Dockerfile's.
+    let is_command = matches!(instruction.keyword, Keyword::Cmd | Keyword::Entrypoint);
+    if !is_command && instruction.original().contains('$') {
         return None;
     }
     match &instruction.kind {
         InstructionKind::Cmd(CommandForm::Exec(argv))
         | InstructionKind::Entrypoint(CommandForm::Exec(argv)) => Some(vec![exec_form(argv)]),
+        // Without a SHELL of its own a stage has this one.
+        InstructionKind::Cmd(CommandForm::Shell(text))
+        | InstructionKind::Entrypoint(CommandForm::Shell(text)) => {
+            let argv = ["/bin/sh", "-c", text.as_ref()].map(str::to_owned);
+            Some(vec![exec_form(&argv)])
+        }
+        InstructionKind::Stopsignal(signal) => Some(vec![signal.to_string()]),
+        InstructionKind::Volume(volumes) => {
+            let mut volumes: Vec<String> = volumes.iter().map(ToString::to_string).collect();
+            volumes.sort();
+            Some(vec![exec_form(&volumes)])
+        }
         InstructionKind::Expose(ports) => {
             let mut ports: Vec<&str> = ports.iter().map(|port| without_tcp(port)).collect();
             ports.sort_unstable();

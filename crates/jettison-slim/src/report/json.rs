@@ -74,6 +74,7 @@ struct WireProbe<'a> {
     answers: Vec<WireAnswer<'a>>,
     differences: Vec<String>,
     volatile: &'a [String],
+    improvement: Option<&'a str>,
     unmet: &'a [String],
     lookups: &'static str,
     misses: Vec<WireMiss<'a>>,
@@ -202,6 +203,7 @@ fn wire_probe(outcome: &ProbeOutcome) -> WireProbe<'_> {
             .map(Difference::describe)
             .collect(),
         volatile: &outcome.volatile,
+        improvement: outcome.improvement.as_deref(),
         unmet: &outcome.unmet,
         lookups: trail_word(&outcome.trail),
         misses: match &outcome.trail {

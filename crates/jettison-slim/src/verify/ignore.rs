@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use regex::bytes::Regex;
 
 /// What stands in place of what a pattern matched.
 const MARK: &[u8] = b"<ignored>";
+/// What stands in place of the number of a process.
+const PROCESS: &[u8] = b"<process>";
 
 /// What is not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,6 +150,9 @@ impl Ignore {
     /// `bytes` with a mark for each part that is not compared.
     pub(super) fn applied<'b>(&self, subject: Subject, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut result = Cow::Borrowed(bytes);
+        if let (Subject::Stderr, Some(pattern)) = (subject, process_ids()) {
+            result = pattern.replace_all(bytes, PROCESS);
+        }
         for rule in self.about(subject) {
             if let Cow::Owned(replaced) = rule.pattern.replace_all(&result, MARK) {
                 result = Cow::Owned(replaced);
@@ -156,6 +162,15 @@ impl Ignore {
     }
 }
 
+/// Where logs on the standard error have the numbers of processes, which are others when a shell less is started: `[7]`,
+/// `pid 7`, `pid:7`.
+fn process_ids() -> Option<&'static Regex> {
+    static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
+    let pattern =
+        || Regex::new(r"\[[0-9]{1,7}\]|(?-u:\b)[Pp][Ii][Dd][ :=]{1,2}[0-9]{1,7}(?-u:\b)").ok();
+    PATTERN.get_or_init(pattern).as_ref()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +178,16 @@ mod tests {
     fn ignore(rules: &[&str]) -> Ignore {
         let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
         Ignore { rules }
+    }
+
+    #[test]
+    fn numbers_of_processes_in_logs_are_not_compared() {
+        let applied =
+            |subject, text: &'static [u8]| ignore(&[]).applied(subject, text).into_owned();
+        let log = b"[12] worker (pid:3) at 8080, pid=4";
+        let expected = b"<process> worker (<process>) at 8080, <process>";
+        assert_eq!(applied(Subject::Stderr, log), expected);
+        assert_eq!(applied(Subject::Stdout, b"[12]"), b"[12]");
     }
 
     #[test]

@@ -7,10 +7,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use jettison_build::{BuildError, Engine};
 use jettison_oci::Image;
-use jettison_sandbox::{IdMapKind, OverlayMount, Tracing, mount_overlay};
+use jettison_sandbox::{IdMapKind, OverlayMount, Trace, Tracing, mount_overlay};
 
 use crate::rootfs::RootDir;
 use crate::verify::fallback::default_probes;
@@ -128,7 +129,7 @@ impl<'o> Oracle<'o> {
         if self.further == FurtherProbes::None || !outcomes.iter().all(ProbeOutcome::passed) {
             return Ok(outcomes);
         }
-        for outcome in self.ask_own(candidate) {
+        for outcome in self.with_own(|asked| self.outcome(asked, candidate)) {
             let outcome = outcome?;
             observer.probe(&outcome);
             outcomes.push(outcome);
@@ -163,8 +164,44 @@ impl<'o> Oracle<'o> {
         self.own.get().map_or(&[], |(_, left_out)| left_out)
     }
 
-    /// Several at once, in their order.
-    fn ask_own(&self, candidate: &Candidate<'_>) -> Vec<Result<ProbeOutcome, AskError>> {
+    /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
+    pub(crate) fn learn(&self, image: &Image) -> Result<Trace, AskError> {
+        let mut learned = Trace::default();
+        for asked in &self.given {
+            let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            if runs.is_empty() {
+                runs.push(self.run(&asked.probe, self.original, Tracing::Off)?);
+            }
+            let observed = self.run(&asked.probe, image, Tracing::Lookups)?;
+            learned = learned.merge(observed.trace.unwrap_or_default());
+        }
+        if self.further == FurtherProbes::None {
+            return Ok(learned);
+        }
+        let of_own = self.with_own(|asked| self.run(&asked.probe, image, Tracing::Lookups));
+        for observed in of_own {
+            learned = learned.merge(observed?.trace.unwrap_or_default());
+        }
+        Ok(learned)
+    }
+
+    /// What the command of `image` looks up when it runs by itself, for a few seconds at most.
+    pub(crate) fn learn_command(&self, image: &Image) -> Result<Trace, AskError> {
+        const TIME: Duration = Duration::from_secs(10);
+        let probe = Probe::run("health check", ProbeOrigin::Own, TIME);
+        let observed = self.run(&probe, image, Tracing::Lookups)?;
+        Ok(observed.trace.unwrap_or_default())
+    }
+
+    fn run(&self, probe: &Probe, image: &Image, tracing: Tracing) -> Result<Observation, AskError> {
+        observe(self.engine, image, probe, tracing).map_err(|source| AskError {
+            probe: probe.name.clone(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Does something with each probe of our own, several at once; what came of it is in their order.
+    fn with_own<T: Send>(&self, work: impl Fn(&Asked) -> T + Sync) -> Vec<T> {
         let (own, _) = self.own.get_or_init(|| {
             let OwnProbes { probes, left_out } = self.own_probes();
             (probes.into_iter().map(Asked::new).collect(), left_out)
@@ -174,8 +211,7 @@ impl<'o> Oracle<'o> {
             .min(MOST_AT_ONCE)
             .min(own.len());
         let next = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<Result<ProbeOutcome, AskError>>>> =
-            own.iter().map(|_| Mutex::default()).collect();
+        let results: Vec<Mutex<Option<T>>> = own.iter().map(|_| Mutex::default()).collect();
         thread::scope(|scope| {
             for _ in 0..n_workers {
                 scope.spawn(|| {
@@ -185,8 +221,8 @@ impl<'o> Oracle<'o> {
                         else {
                             return;
                         };
-                        let outcome = self.outcome(asked, candidate);
-                        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                        let done = work(asked);
+                        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
                     }
                 });
             }
@@ -222,12 +258,7 @@ impl<'o> Oracle<'o> {
     /// Runs one probe in both images.
     fn outcome(&self, asked: &Asked, candidate: &Candidate<'_>) -> Result<ProbeOutcome, AskError> {
         let probe = &asked.probe;
-        let run = |image: &Image, tracing: Tracing| {
-            observe(self.engine, image, probe, tracing).map_err(|source| AskError {
-                probe: probe.name.clone(),
-                source: Box::new(source),
-            })
-        };
+        let run = |image: &Image, tracing: Tracing| self.run(probe, image, tracing);
         let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.is_empty() {
             runs.push(run(self.original, Tracing::Off)?);

@@ -22,6 +22,8 @@ pub struct ProbeOutcome {
     pub differences: Vec<Difference>,
     /// What differs between runs of the original, and was not counted.
     pub volatile: Vec<String>,
+    /// What the candidate does better, for which what follows from it was not counted.
+    pub improvement: Option<String>,
     /// The probe's expectations that were not met, and by which image.
     pub unmet: Vec<String>,
     /// What the candidate's lookups say.
@@ -49,8 +51,12 @@ impl ProbeOutcome {
     fn compared(
         probe: Probe,
         (original, candidate): (Observation, Observation),
-        comparison: Comparison,
+        mut comparison: Comparison,
     ) -> ProbeOutcome {
+        let improvement = improvement(&probe, &original, &candidate);
+        if improvement.is_some() {
+            comparison.differences.retain(is_answer);
+        }
         let unmet = [("original", &original), ("candidate", &candidate)]
             .into_iter()
             .flat_map(|(image, observation)| unmet(&probe, image, observation))
@@ -61,6 +67,7 @@ impl ProbeOutcome {
             candidate,
             differences: comparison.differences,
             volatile: comparison.volatile,
+            improvement,
             unmet,
             trail: Trail::NotTraced,
         }
@@ -225,6 +232,34 @@ pub fn overall_ailment(outcomes: &[ProbeOutcome]) -> Option<Ailment> {
         return None;
     }
     asked().find_map(ProbeOutcome::ailment)
+}
+
+/// That a candidate ends when it is asked to, where the original had to be killed: a shell that waits for its program as
+/// the first process does not pass signals on. What programs say and write when they end is then said by one of them alone.
+fn improvement(probe: &Probe, original: &Observation, candidate: &Observation) -> Option<String> {
+    let Action::Serve(_) = &probe.action else {
+        return None;
+    };
+    let ends = match candidate.exit {
+        ExitKind::Code(code) => Some(format!("exit code {code}")),
+        ExitKind::Signal(_) | ExitKind::Killed | ExitKind::TimedOut => None,
+    }?;
+    (original.exit == ExitKind::Killed).then(|| {
+        format!("it ends when it is asked to ({ends}), where the original has to be killed")
+    })
+}
+
+/// Whether a difference is one of what a server answers, not of how it ends.
+fn is_answer(difference: &Difference) -> bool {
+    match difference {
+        Difference::Value { part, .. } | Difference::Text { part, .. } => {
+            !["stdout", "stderr", "time"]
+                .iter()
+                .any(|ending| part.starts_with(ending))
+        }
+        Difference::Exit { .. } | Difference::Written { .. } => false,
+        Difference::BothTimedOut | Difference::NotRepeatable { .. } => true,
+    }
 }
 
 fn unmet(probe: &Probe, image: &str, observation: &Observation) -> Vec<String> {

@@ -111,6 +111,9 @@ pub(super) fn show(outcome: &ProbeOutcome, output: &mut Output) {
         let text = format!("  could not be watched whole: {}", reasons.join(", "));
         output.styled(Look::Note, &printable(&text));
     }
+    if let Some(improvement) = &outcome.improvement {
+        output.styled(Look::Note, &printable(&format!("  better: {improvement}")));
+    }
     if outcome.probe.origin == ProbeOrigin::Given && !outcome.volatile.is_empty() {
         let volatile = outcome.volatile.join(", ");
         let volatile = printable(&volatile);

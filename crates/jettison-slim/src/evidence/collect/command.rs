@@ -52,6 +52,26 @@ pub(super) fn commands(
     }
 }
 
+/// ENTRYPOINT and CMD, without a shell around CMD where it does nothing.
+pub(crate) fn exec_commands(
+    config: &RunConfig,
+    facts: &mut Vec<Fact>,
+) -> (Vec<String>, Vec<String>) {
+    let entrypoint = config.entrypoint.clone().unwrap_or_default();
+    let cmd = config.cmd.clone().unwrap_or_default();
+    let plain = shell_text(&cmd)
+        .filter(|_| entrypoint.is_empty())
+        .and_then(|text| Some((text.to_owned(), exec_argv(text)?)));
+    let Some((text, argv)) = plain else {
+        return (entrypoint, cmd);
+    };
+    facts.push(Fact {
+        text: format!("`{text}` needs no shell: exec form means the same"),
+        origin: Origin::ImageConfig,
+    });
+    (entrypoint, argv)
+}
+
 /// The text of a shell-form command.
 fn shell_text(argv: &[String]) -> Option<&str> {
     match argv {

@@ -155,7 +155,7 @@ pub(super) fn dedup(kept: &mut Vec<KeptPath>) {
 }
 
 /// The owner of each kept path that does not belong to root.
-pub(super) fn owners(root: &RootDir, kept: &[KeptPath]) -> BTreeMap<PathBuf, (u32, u32)> {
+pub(crate) fn owners(root: &RootDir, kept: &[KeptPath]) -> BTreeMap<PathBuf, (u32, u32)> {
     kept.iter()
         .filter_map(|kept| {
             let metadata = root.metadata(&kept.path).ok()?;

@@ -13,17 +13,17 @@ const LIST_LIMIT: u64 = 64 << 20;
 
 /// What one instruction did to the file system.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// The directory that holds what it wrote.
-    pub(super) files: PathBuf,
+    pub(crate) files: PathBuf,
     /// Its line in the Dockerfile.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Whether it is a `COPY` or an `ADD`.
-    pub(super) copies: bool,
+    pub(crate) copies: bool,
 }
 
 /// The steps that the image is made of, first to last.
-pub(super) fn steps(built: &Built) -> Vec<Step> {
+pub(crate) fn steps(built: &Built) -> Vec<Step> {
     let (_, chain) = built.plan.chain(built.plan.target.result);
     chain
         .into_iter()
@@ -110,10 +110,11 @@ fn list_files(dir: &Path, inside: &Path, copies: bool, found: &mut Vec<PathBuf>)
     for entry in entries.flatten() {
         let path = inside.join(entry.file_name());
         if !copies && (is_system(&path) || is_cache(&path)) {
-            // `/usr/local` lies below a directory that is skipped.
-            if path == Path::new("/usr") {
-                let local = Path::new("usr/local");
-                list_files(&dir.join(local), &inside.join(local), copies, found);
+            // These lie below directories that are skipped.
+            for own in ["/usr/local", "/usr/src", "/var/www"].map(Path::new) {
+                if let (true, Ok(rest)) = (inside == Path::new("/"), own.strip_prefix(&path)) {
+                    list_files(&entry.path().join(rest), own, copies, found);
+                }
             }
             continue;
         }
@@ -129,18 +130,20 @@ fn list_files(dir: &Path, inside: &Path, copies: bool, found: &mut Vec<PathBuf>)
 }
 
 /// Whether `path` is one of the system's own directories or lies below one.
-pub(super) fn is_system(path: &Path) -> bool {
+pub(crate) fn is_system(path: &Path) -> bool {
     const SYSTEM: [&str; 17] = [
         "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt",
         "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
     ];
-    path == Path::new("/")
-        || (SYSTEM.iter().any(|system| path.starts_with(system))
-            && (!path.starts_with("/usr/local") || path == Path::new("/usr/local")))
+    // People put their own programs there, as the official images of Node.js and Python do.
+    let is_own = ["/usr/local", "/usr/src", "/var/www"]
+        .iter()
+        .any(|own| path.starts_with(own) && path != Path::new(own));
+    path == Path::new("/") || (SYSTEM.iter().any(|system| path.starts_with(system)) && !is_own)
 }
 
 /// Whether build tools keep what they may need again at `path`.
-pub(super) fn is_cache(path: &Path) -> bool {
+pub(crate) fn is_cache(path: &Path) -> bool {
     const CACHES: [&str; 10] = [
         "/root/.cache",
         "/root/.cargo",

@@ -7,6 +7,7 @@ use jettison_dockerfile::parse;
 fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Scratch,
+        rootfs: None,
         kept: vec![KeptPath {
             path: "/app/app".into(),
             reason: String::new(),
@@ -20,6 +21,9 @@ fn runtime() -> RuntimeStage {
         working_dir: "/app".to_string(),
         labels: Vec::new(),
         exposed_ports: Vec::new(),
+        volumes: Vec::new(),
+        stop_signal: None,
+        healthcheck: None,
     }
 }
 
@@ -242,5 +246,98 @@ fn what_cannot_be_written_down_is_an_error() {
         expect![
             "error: the Dockerfile has an `escape` directive; only those with the usual backslash are rewritten"
         ],
+    );
+}
+
+#[test]
+fn packages_are_collected_in_a_stage_of_their_own() {
+    let runtime = RuntimeStage {
+        rung: Rung::Packages,
+        rootfs: Some(crate::refactor::RootfsStage {
+            packages: ["libc6", "python3.11-minimal"].map(str::to_owned).to_vec(),
+            left_out: vec!["usr/share/man(/|$)".to_owned()],
+            singles: ["/etc/passwd", "/lib", "/tmp"].map(Into::into).to_vec(),
+            trees: [
+                "/etc/ssl/certs",
+                "/l/python3.1",
+                "/l/python3.1/site-packages/x",
+            ]
+            .map(Into::into)
+            .to_vec(),
+            pruned: ["/l/python3.1/site-packages", "/l/python3.1/test"]
+                .map(Into::into)
+                .to_vec(),
+            link_targets: vec!["/usr/lib".into()],
+            byte_code: Some("cpython-311".to_owned()),
+            needs_root: true,
+        }),
+        kept: vec![KeptPath {
+            path: "/app".into(),
+            reason: String::new(),
+            is_directory: true,
+        }],
+        volumes: vec!["/data".to_owned()],
+        stop_signal: Some("SIGQUIT".to_owned()),
+        healthcheck: Some(serde_json::json!({"Test": ["CMD-SHELL", "wget localhost"]})),
+        cmd: Some(["python3", "main.py"].map(str::to_owned).to_vec()),
+        user: "7:8".to_owned(),
+        ..runtime()
+    };
+    check(
+        "FROM debian:12\nRUN apt-get install -y python3\nCOPY . /app\nVOLUME /data\n# is it there?\nHEALTHCHECK CMD wget localhost\nUSER app\nCMD [\"python3\", \"main.py\"]\n",
+        &runtime,
+        expect![[r#"
+            FROM debian:12 AS build
+            RUN apt-get install -y python3
+            COPY . /app
+
+            FROM build AS rootfs
+            USER root
+            # The packages that the program uses, without papers, and their records, which scanners read.
+            RUN packages='libc6 python3.11-minimal' \
+             && mkdir -p /rootfs/var/lib/dpkg /rootfs/usr/lib \
+             && dpkg --status $packages >/rootfs/var/lib/dpkg/status \
+             && { dpkg --listfiles $packages | grep -Ev '^/(usr/share/man(/|$))'; \
+                  dpkg --listfiles $packages | sed -n 's#/\([^/]*\)\.py$#/__pycache__/\1.cpython-311.pyc#p'; \
+                  printf '%s\n' /etc/passwd /lib /tmp; \
+                  find /etc/ssl/certs /l/python3.1 \( -path /l/python3.1/site-packages -o -path /l/python3.1/test \) -prune -o -print; \
+                  find /l/python3.1/site-packages/x; } \
+                | sort -u | while read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=build /app /app
+            VOLUME /data
+            STOPSIGNAL SIGQUIT
+            # is it there?
+            HEALTHCHECK CMD wget localhost
+            USER 7:8
+            CMD ["python3", "main.py"]
+        "#]],
+    );
+}
+
+#[test]
+fn a_command_that_needs_its_shell_stays_as_it_is() {
+    let argv = ["/bin/sh", "-c", "exec ./app --port $PORT"];
+    let runtime = RuntimeStage {
+        cmd: Some(argv.map(str::to_owned).to_vec()),
+        ..runtime()
+    };
+    check(
+        "FROM debian:12\nRUN make\nCMD exec ./app --port $PORT\n",
+        &runtime,
+        expect![[r"
+            FROM debian:12 AS build
+            RUN make
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=build /app/app /app/app
+            CMD exec ./app --port $PORT
+        "]],
     );
 }

@@ -33,6 +33,7 @@ pub(super) fn compare(
     let files = |run: &'_ Observation| -> BTreeMap<_, _> {
         run.written
             .iter()
+            .filter(|file| !is_cache(&file.path))
             .filter(|file| !ignore.leaves_out(Subject::Path, file.path.as_os_str().as_bytes()))
             .map(|file| (file.path.clone(), file.clone()))
             .collect()
@@ -52,6 +53,19 @@ pub(super) fn compare(
         .map(|(path, file)| (path.as_path(), file))
         .collect();
     weigh(&borrowed, &theirs)
+}
+
+/// Whether programs keep there what they can find out again. When they write it depends on what was there.
+fn is_cache(path: &Path) -> bool {
+    const DIRECTORIES: [&str; 5] = [
+        "/root/.cache",
+        "/root/.java/fonts",
+        "/root/.npm/_logs",
+        "/root/.npm/_update-notifier-last-checked",
+        "/var/cache/fontconfig",
+    ];
+    path.iter().any(|part| part == "__pycache__")
+        || DIRECTORIES.iter().any(|cache| path.starts_with(cache))
 }
 
 fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {

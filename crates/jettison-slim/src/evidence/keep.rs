@@ -1,0 +1,337 @@
+//! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
+
+mod rules;
+mod stage;
+mod unit;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::evidence::closure::elf_closure;
+use crate::evidence::elf::Elf;
+use crate::evidence::owner::{Owner, Owners};
+use crate::rootfs::{RootDir, RootError, normalise};
+
+pub(crate) use self::stage::Parts;
+use self::unit::{byte_code_source, is_interpreted, unit_of};
+
+/// The largest library that is looked at.
+const LIBRARY_LIMIT: u64 = 1 << 30;
+
+/// What is done with a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UseKind {
+    /// It is opened, started or looked at.
+    Looked,
+    /// The names in it are read.
+    Listed,
+    /// Something in it, or it itself, is written.
+    Written,
+}
+
+/// What is kept of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Debian packages, each with the reason.
+    pub(crate) packages: BTreeMap<String, String>,
+    /// Files, links and whole directories that no package lists, each with the reason.
+    pub(crate) paths: BTreeMap<PathBuf, String>,
+    /// Directories that have to be there, without what is in them.
+    pub(crate) directories: BTreeMap<PathBuf, String>,
+    /// The files and links that are used themselves, by real paths.
+    pub(crate) used: BTreeSet<PathBuf>,
+    /// The tag of Python's byte code that lies beside files of packages, as `cpython-311`.
+    pub(crate) byte_code: Option<String>,
+    /// Whether the C library's modules for character sets are kept.
+    pub(crate) with_gconv: bool,
+    /// Whether messages in other languages are kept: somebody has chosen one.
+    pub(crate) with_translations: bool,
+}
+
+/// Collects what is kept.
+#[derive(Debug)]
+pub(crate) struct Keeper<'a> {
+    root: &'a RootDir,
+    owners: Owners<'a>,
+    library_path: String,
+    kept: Kept,
+    /// Libraries and programs whose needs are known.
+    followed: BTreeSet<PathBuf>,
+    /// Packages whose libraries are not looked into yet.
+    pending: Vec<String>,
+}
+
+impl<'a> Keeper<'a> {
+    /// Keeps nothing yet; `library_path` is `LD_LIBRARY_PATH`.
+    pub(crate) fn new(root: &'a RootDir, owners: Owners<'a>, library_path: &str) -> Keeper<'a> {
+        Keeper {
+            root,
+            owners,
+            library_path: library_path.to_owned(),
+            kept: Kept::default(),
+            followed: BTreeSet::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Keeps what the packages have in other languages.
+    pub(crate) fn keep_translations(&mut self) {
+        self.kept.with_translations = true;
+    }
+
+    /// What is kept so far.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Keeps what `path` leads to, because of `reason`; a path where nothing is needs nothing.
+    pub(crate) fn add(
+        &mut self,
+        path: &Path,
+        kind: UseKind,
+        reason: &str,
+    ) -> Result<(), RootError> {
+        let path = normalise(path);
+        if is_supplied(&path) || path == Path::new("/") {
+            return Ok(());
+        }
+        let resolved = match self.root.resolve(&path) {
+            Ok(resolved) => resolved,
+            Err(error) if error.is_absent() => return self.add_dangling(&path, reason),
+            Err(error) => return Err(error),
+        };
+        for link in &resolved.chain {
+            self.add_entry(link, reason)?;
+        }
+        let real = resolved.real_path;
+        if is_supplied(&real) || real == Path::new("/") {
+            return Ok(());
+        }
+        if !self.root.symlink_metadata(&real)?.is_dir() {
+            self.add_entry(&real, reason)?;
+            // A table that is written belongs with the others that lie beside it.
+            if let (UseKind::Written, Some(parent)) = (kind, real.parent()) {
+                self.add_state(parent);
+            }
+            return Ok(());
+        }
+        self.kept
+            .directories
+            .entry(real.clone())
+            .or_insert_with(|| reason.to_owned());
+        match kind {
+            UseKind::Looked => Ok(()),
+            UseKind::Listed => self.add_names(&real),
+            UseKind::Written => {
+                self.add_state(&real);
+                Ok(())
+            }
+        }
+    }
+
+    /// A link that leads nowhere is there all the same, and so are the links on the way.
+    fn add_dangling(&mut self, path: &Path, reason: &str) -> Result<(), RootError> {
+        let Some((parent, name)) = path.parent().zip(path.file_name()) else {
+            return Ok(());
+        };
+        let Ok(resolved) = self.root.resolve(parent) else {
+            return Ok(());
+        };
+        let entry = resolved.real_path.join(name);
+        if !self
+            .root
+            .symlink_metadata(&entry)
+            .is_ok_and(|found| found.is_symlink())
+        {
+            return Ok(());
+        }
+        for link in &resolved.chain {
+            self.add_entry(link, reason)?;
+        }
+        self.add_entry(&entry, reason)
+    }
+
+    /// Keeps the owner of the file or link at `path`, a real path.
+    fn add_entry(&mut self, path: &Path, reason: &str) -> Result<(), RootError> {
+        self.kept.used.insert(path.to_path_buf());
+        if self.covers(path) {
+            return Ok(());
+        }
+        if let Some((source, tag)) = byte_code_source(path)
+            && self.owners.is_packaged(&source)
+        {
+            self.kept.byte_code = Some(tag);
+            return self.add_entry(&source, reason);
+        }
+        match self.owners.of(path) {
+            // A configuration file says what its package is told, and more than its package may read it.
+            Owner::Package(name)
+                if (path.starts_with("/etc") || path.starts_with("/usr/lib/ssl"))
+                    && !self.kept.packages.contains_key(&name) =>
+            {
+                self.keep_path(path.to_path_buf(), reason);
+            }
+            Owner::Package(name) => {
+                self.add_package(&name, &format!("{reason}: {}", path.display()));
+            }
+            Owner::Module(module) => {
+                let reason = format!("{reason}: {}", path.display());
+                for part in self.owners.parts_of(&module) {
+                    self.keep_path(part, &reason);
+                }
+                // What is a file of no distribution is kept by itself.
+                if !self.covers(path) {
+                    self.keep_path(path.to_path_buf(), &reason);
+                }
+            }
+            Owner::Instruction(_) | Owner::Base => {
+                let step = self.owners.maker(path);
+                let unit = unit_of(self.root, path, step);
+                self.keep_path(unit, reason);
+            }
+        }
+        self.follow(path)
+    }
+
+    fn add_package(&mut self, name: &str, reason: &str) {
+        if !self.kept.packages.contains_key(name) {
+            self.kept
+                .packages
+                .insert(name.to_owned(), reason.to_owned());
+            self.pending.push(name.to_owned());
+        }
+    }
+
+    /// Whether `path` is kept already, as a part of a directory. Modules that somebody installed are not a part of the library
+    /// of Python, although they lie in it.
+    fn covers(&self, path: &Path) -> bool {
+        self.kept.paths.keys().any(|kept| is_part(path, kept))
+    }
+
+    fn keep_path(&mut self, path: PathBuf, reason: &str) {
+        if self.covers(&path) {
+            return;
+        }
+        self.kept
+            .paths
+            .retain(|kept, _| !is_part(kept, &path) || *kept == path);
+        self.kept
+            .paths
+            .entry(path)
+            .or_insert_with(|| reason.to_owned());
+    }
+
+    /// A directory whose names were read keeps those that no package lists: its own files are there because somebody put them
+    /// there. Which packages have files there is the packages' business.
+    fn add_names(&mut self, directory: &Path) -> Result<(), RootError> {
+        for name in self.root.list(directory)? {
+            let path = directory.join(name);
+            if self.owners.is_packaged(&path) || is_supplied(&path) {
+                continue;
+            }
+            let reason = format!("the names in {} are read", directory.display());
+            let metadata = self.root.symlink_metadata(&path)?;
+            if metadata.is_dir() {
+                self.kept.directories.entry(path).or_insert(reason);
+            } else if matches!(self.owners.of(&path), Owner::Instruction(_)) {
+                self.keep_path(path, &reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is written at run time and belongs to no package is state: it stays as it is, empty directories included.
+    fn add_state(&mut self, directory: &Path) {
+        const SHARED: [&str; 9] = [
+            "/", "/tmp", "/var/tmp", "/run", "/root", "/home", "/etc", "/var", "/usr",
+        ];
+        let is_own = !SHARED.iter().any(|shared| directory == Path::new(shared))
+            && !self.owners.is_packaged(directory);
+        if is_own {
+            self.keep_path(
+                directory.to_path_buf(),
+                "it is written when the program runs",
+            );
+        }
+    }
+
+    /// Keeps what the libraries of the kept packages need, until nothing is missing.
+    pub(crate) fn close(&mut self) -> Result<(), RootError> {
+        while let Some(package) = self.pending.pop() {
+            let files: Vec<PathBuf> = self
+                .owners
+                .files_of(&package)
+                .filter(|path| is_library(path))
+                .map(Path::to_path_buf)
+                .collect();
+            for path in files {
+                self.follow(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the loader opens for the file at `path`, if it is a program or a library.
+    fn follow(&mut self, path: &Path) -> Result<(), RootError> {
+        if !self.followed.insert(path.to_path_buf()) {
+            return Ok(());
+        }
+        let is_file = self
+            .root
+            .symlink_metadata(path)
+            .is_ok_and(|found| found.is_file() && found.size() > 0);
+        if !is_file || is_interpreted(path) || !self.is_elf(path) {
+            return Ok(());
+        }
+        // What cannot be read as a program is not started as one.
+        let Ok(closure) = elf_closure(self.root, path, &self.library_path) else {
+            return Ok(());
+        };
+        for file in closure.files.iter().skip(1) {
+            let reason = file.why.to_string();
+            self.add(&file.path, UseKind::Looked, &reason)?;
+        }
+        Ok(())
+    }
+
+    fn is_elf(&self, path: &Path) -> bool {
+        self.root
+            .read(path, LIBRARY_LIMIT)
+            .is_ok_and(|bytes| bytes.starts_with(b"\x7fELF") && Elf::parse(&bytes).is_ok())
+    }
+}
+
+/// Whether whoever runs a container puts something else there.
+pub(crate) fn is_supplied(path: &Path) -> bool {
+    const TREES: [&str; 3] = ["/proc", "/sys", "/dev"];
+    const FILES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+    TREES.iter().any(|tree| path.starts_with(tree))
+        || FILES.iter().any(|file| path == Path::new(file))
+}
+
+/// Whether `path` goes with the directory `kept`.
+pub(super) fn is_part(path: &Path, kept: &Path) -> bool {
+    path.strip_prefix(kept)
+        .is_ok_and(|rest| !is_python_library(kept) || !rest.iter().next().is_some_and(is_modules))
+}
+
+/// Whether `directory` is a library of Python itself, as `/usr/local/lib/python3.12`.
+pub(super) fn is_python_library(directory: &Path) -> bool {
+    directory
+        .file_name()
+        .and_then(|name| name.as_encoded_bytes().strip_prefix(b"python"))
+        .is_some_and(|version| version.contains(&b'.'))
+}
+
+fn is_modules(name: &std::ffi::OsStr) -> bool {
+    name == "site-packages" || name == "dist-packages"
+}
+
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".so") || name.contains(".so.") || name.ends_with(".node")
+}
+
+#[cfg(test)]
+mod tests;

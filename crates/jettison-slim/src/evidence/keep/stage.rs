@@ -1,0 +1,196 @@
+//! What is kept, as instructions can say it: packages and odds and ends in a stage of their own, the rest by `COPY`.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
+use super::{Keeper, is_python_library, is_supplied};
+use crate::evidence::collect::is_system;
+use crate::refactor::{KeptPath, RootfsStage};
+use crate::rootfs::RootError;
+
+/// What the final stage is made of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parts {
+    /// What is collected in a stage of its own, if anything is.
+    pub(crate) rootfs: Option<RootfsStage>,
+    /// What `COPY` takes.
+    pub(crate) copied: Vec<KeptPath>,
+}
+
+impl Keeper<'_> {
+    /// Sorts what is kept by how an instruction can say it.
+    pub(crate) fn parts(&self) -> Result<Parts, RootError> {
+        let mut stage = RootfsStage {
+            packages: self.kept.packages.keys().cloned().collect(),
+            byte_code: self.kept.byte_code.clone(),
+            ..RootfsStage::default()
+        };
+        let mut copied = Vec::new();
+        for (path, reason) in &self.kept.paths {
+            let metadata = self.root.symlink_metadata(path)?;
+            if is_module(path) || is_python_library(path) {
+                stage.pruned.extend(self.pruned(path));
+                stage.trees.push(path.clone());
+            } else if metadata.is_dir()
+                && (is_system(path) || !self.is_uniform(path, metadata.uid()))
+            {
+                stage.trees.push(path.clone());
+            } else if metadata.is_symlink() || is_system(path) {
+                stage.singles.push(path.clone());
+            } else {
+                copied.push(KeptPath {
+                    path: path.clone(),
+                    reason: reason.clone(),
+                    is_directory: metadata.is_dir(),
+                });
+            }
+        }
+        stage.singles.extend(self.bare_directories()?);
+        if !stage.packages.is_empty() {
+            stage.left_out = self.left_out();
+            stage.singles.extend(self.used_of_left_out(&stage.left_out));
+            for link in merged_links() {
+                let is_link = self
+                    .root
+                    .symlink_metadata(&link)
+                    .is_ok_and(|found| found.is_symlink());
+                if is_link && let Ok(resolved) = self.root.resolve(&link) {
+                    stage.singles.push(link);
+                    stage.link_targets.push(resolved.real_path);
+                }
+            }
+        }
+        for list in [
+            &mut stage.singles,
+            &mut stage.trees,
+            &mut stage.link_targets,
+        ] {
+            list.sort();
+            list.dedup();
+        }
+        let is_empty =
+            stage.packages.is_empty() && stage.singles.is_empty() && stage.trees.is_empty();
+        Ok(Parts {
+            rootfs: (!is_empty).then_some(stage),
+            copied,
+        })
+    }
+
+    /// What of the library of Python at `directory` is left out: what somebody installed, which is kept by itself, and what
+    /// serves those who write programs.
+    fn pruned(&self, directory: &Path) -> Vec<PathBuf> {
+        const PRUNED: [&str; 9] = [
+            "dist-packages",
+            "ensurepip",
+            "idlelib",
+            "lib2to3/tests",
+            "site-packages",
+            "test",
+            "tkinter/test",
+            "turtledemo",
+            "unittest/test",
+        ];
+        if !is_python_library(directory) {
+            return Vec::new();
+        }
+        PRUNED
+            .iter()
+            .map(|name| directory.join(name))
+            .filter(|path| self.root.metadata(path).is_ok())
+            .filter(|path| !self.kept.used.iter().any(|used| used.starts_with(path)))
+            .collect()
+    }
+
+    /// Directories that are needed and that neither `COPY` nor a package makes as they are.
+    fn bare_directories(&self) -> Result<Vec<PathBuf>, RootError> {
+        let mut bare = Vec::new();
+        for path in self.kept.directories.keys() {
+            let is_inside = self.kept.paths.keys().any(|kept| path.starts_with(kept));
+            if is_inside || is_supplied(path) {
+                continue;
+            }
+            let metadata = self.root.symlink_metadata(path)?;
+            let is_usual =
+                metadata.mode() & 0o7777 == 0o755 && metadata.uid() == 0 && metadata.gid() == 0;
+            let holds_something = self.kept.paths.keys().any(|kept| kept.starts_with(path))
+                || self.is_made_by_packages(path);
+            if !is_usual || !holds_something {
+                bare.push(path.clone());
+            }
+        }
+        Ok(bare)
+    }
+
+    fn is_made_by_packages(&self, directory: &Path) -> bool {
+        self.kept.packages.keys().any(|package| {
+            self.owners
+                .files_of(package)
+                .any(|path| path.starts_with(directory))
+        })
+    }
+
+    /// Whether everything below `directory` belongs to the same user, so that one `COPY` can say it.
+    fn is_uniform(&self, directory: &Path, uid: u32) -> bool {
+        self.root
+            .list(directory)
+            .unwrap_or_default()
+            .into_iter()
+            .all(|name| {
+                let path = directory.join(name);
+                self.root.symlink_metadata(&path).is_ok_and(|found| {
+                    found.uid() == uid && (!found.is_dir() || self.is_uniform(&path, uid))
+                })
+            })
+    }
+
+    /// The parts of [`LEFT_OUT`] that leave something out here.
+    fn left_out(&self) -> Vec<String> {
+        let wanted = LEFT_OUT.iter().filter(|(_, why)| match *why {
+            GCONV => !self.kept.with_gconv,
+            TRANSLATIONS => !self.kept.with_translations,
+            _ => true,
+        });
+        let mut parts = Vec::new();
+        for (part, _) in wanted {
+            let Ok(pattern) = Regex::new(&format!("^/({part})")) else {
+                continue;
+            };
+            let is_match = self.kept.packages.keys().any(|package| {
+                self.owners
+                    .files_of(package)
+                    .any(|path| pattern.is_match(&path.to_string_lossy()))
+            });
+            if is_match {
+                parts.push((*part).to_owned());
+            }
+        }
+        parts
+    }
+
+    /// Files that are used although such files are left out.
+    fn used_of_left_out(&self, parts: &[String]) -> BTreeSet<PathBuf> {
+        let Ok(pattern) = Regex::new(&format!("^/({})", parts.join("|"))) else {
+            return BTreeSet::new();
+        };
+        if parts.is_empty() {
+            return BTreeSet::new();
+        }
+        self.kept
+            .used
+            .iter()
+            .filter(|path| pattern.is_match(&path.to_string_lossy()))
+            .cloned()
+            .collect()
+    }
+}
+
+/// Whether `path` is a module of Python that somebody installed: there are many, and a `COPY` for each would be too.
+fn is_module(path: &Path) -> bool {
+    path.parent()
+        .and_then(Path::file_name)
+        .is_some_and(|name| name == "site-packages" || name == "dist-packages")
+}

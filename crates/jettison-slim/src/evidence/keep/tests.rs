@@ -1,0 +1,163 @@
+use std::fmt::Write as _;
+use std::fs;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::evidence::collect::Step;
+
+/// An image that has a package with a program and one with what it needs, and an application.
+fn image() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let lists = [
+        (
+            "tool",
+            "/usr\n/usr/bin\n/usr/bin/tool\n/usr/share/man/man1/tool.1\n",
+        ),
+        (
+            "data:amd64",
+            "/usr/share/data\n/usr/share/data/x\n/usr/lib/py/m.py\n",
+        ),
+    ];
+    for (name, list) in lists {
+        let info = dir.path().join("var/lib/dpkg/info");
+        fs::create_dir_all(&info).unwrap();
+        fs::write(info.join(format!("{name}.list")), list).unwrap();
+    }
+    for path in [
+        "usr/bin/tool",
+        "usr/share/man/man1/tool.1",
+        "usr/share/data/x",
+        "usr/lib/py/m.py",
+        "usr/lib/py/__pycache__/m.cpython-311.pyc",
+        "app/main.py",
+        "app/lib/a.py",
+        "srv/db/table",
+        "etc/passwd",
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    std::os::unix::fs::symlink("/usr/bin/tool", dir.path().join("usr/bin/alias")).unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.path().join("etc/dangling")).unwrap();
+    fs::create_dir_all(dir.path().join("srv/db/empty")).unwrap();
+    dir
+}
+
+#[track_caller]
+fn check(uses: &[(&str, UseKind)], expected: Expect) {
+    let dir = image();
+    let root = RootDir::open(dir.path()).unwrap();
+    let made = tempfile::tempdir().unwrap();
+    for path in ["app/main.py", "app/lib/a.py"] {
+        let path = made.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let steps = [Step {
+        files: made.path().to_path_buf(),
+        line: 4,
+        copies: true,
+    }];
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &steps), "");
+    for (path, kind) in uses {
+        keeper.add(Path::new(path), *kind, "used").unwrap();
+    }
+    keeper.close().unwrap();
+    let kept = keeper.kept();
+    let mut shown = String::new();
+    for (what, reason) in &kept.packages {
+        let _infallible = writeln!(shown, "package {what} ({reason})");
+    }
+    for (what, reason) in &kept.paths {
+        let _infallible = writeln!(shown, "path {} ({reason})", what.display());
+    }
+    for what in kept.directories.keys() {
+        let _infallible = writeln!(shown, "directory {}", what.display());
+    }
+    if let Some(tag) = &kept.byte_code {
+        let _infallible = writeln!(shown, "byte code {tag}");
+    }
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn one_file_keeps_its_whole_package() {
+    check(
+        &[
+            ("/usr/share/data/x", UseKind::Looked),
+            ("/gone", UseKind::Looked),
+        ],
+        expect![[r"
+            package data (used: /usr/share/data/x)
+        "]],
+    );
+}
+
+#[test]
+fn links_on_the_way_are_kept_too() {
+    check(
+        &[
+            ("/usr/bin/alias", UseKind::Looked),
+            ("/etc/dangling", UseKind::Looked),
+        ],
+        expect![[r"
+            package tool (used: /usr/bin/tool)
+            path /etc/dangling (used)
+            path /usr/bin/alias (used)
+        "]],
+    );
+}
+
+#[test]
+fn byte_code_belongs_to_the_package_of_its_source() {
+    check(
+        &[("/usr/lib/py/__pycache__/m.cpython-311.pyc", UseKind::Looked)],
+        expect![[r"
+            package data (used: /usr/lib/py/m.py)
+            byte code cpython-311
+        "]],
+    );
+}
+
+#[test]
+fn an_interpreted_program_keeps_what_was_copied_with_it() {
+    check(
+        &[
+            ("/app/lib/a.py", UseKind::Looked),
+            ("/app/main.py", UseKind::Looked),
+        ],
+        expect![[r"
+            path /app (used)
+        "]],
+    );
+}
+
+#[test]
+fn what_is_written_is_kept_whole_and_what_the_kernel_gives_is_not() {
+    check(
+        &[
+            ("/srv/db", UseKind::Written),
+            ("/tmp", UseKind::Written),
+            ("/proc/self/maps", UseKind::Looked),
+            ("/etc/resolv.conf", UseKind::Looked),
+        ],
+        expect![[r"
+            path /srv/db (it is written when the program runs)
+            directory /srv/db
+        "]],
+    );
+}
+
+#[test]
+fn a_directory_whose_names_are_read_keeps_those_of_nobody_else() {
+    check(
+        &[("/usr/bin", UseKind::Listed), ("/srv", UseKind::Listed)],
+        expect![[r"
+            directory /srv
+            directory /srv/db
+            directory /usr/bin
+        "]],
+    );
+}

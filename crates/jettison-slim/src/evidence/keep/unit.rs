@@ -1,0 +1,332 @@
+//! How much around a file that no package lists belongs to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{is_part, is_python_library};
+use crate::evidence::collect::{Step, is_system};
+use crate::rootfs::RootDir;
+
+/// Directories that belong to nobody in particular: what lies in one is a unit of its own.
+const SHARED: [&str; 12] = [
+    "/opt",
+    "/srv",
+    "/home",
+    "/root",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/local/etc",
+    "/usr/local/lib",
+    "/usr/local/libexec",
+    "/usr/local/share",
+    "/usr/local/include",
+];
+
+/// Directories of the system that many packages have files in.
+const COMMON: [&str; 14] = [
+    "/",
+    "/bin",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/run",
+    "/sbin",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+];
+
+/// What is kept for the sake of the file or link at `path`, which `step` made, or else the base image.
+pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathBuf {
+    if let Some(directory) = known_directory(path) {
+        return directory;
+    }
+    match step {
+        Some(step) if step.copies => copied_unit(path, step),
+        Some(_) => made_unit(root, path),
+        None => path.to_path_buf(),
+    }
+}
+
+/// Directories that programs take as a whole: bundles of certificates, libraries of interpreters, runtimes beside the system.
+fn known_directory(path: &Path) -> Option<PathBuf> {
+    let certificates = Path::new("/etc/ssl/certs");
+    if path.starts_with(certificates) && path != certificates {
+        return Some(certificates.to_path_buf());
+    }
+    let holds = |directory: &&Path| {
+        let is_python = is_python_library(directory);
+        let parent = directory.parent();
+        let is_runtime = [Path::new("/opt"), Path::new("/usr/lib/jvm")]
+            .iter()
+            .any(|above| parent == Some(above));
+        is_python || is_runtime
+    };
+    // A module that somebody installed is no part of the library of Python that it lies in.
+    path.ancestors()
+        .skip(1)
+        .find(holds)
+        .filter(|directory| is_part(path, directory))
+        .map(Path::to_path_buf)
+}
+
+/// A `COPY` brought `path`. A module of an interpreted program belongs with all that was copied with it; a file of data with
+/// the directory directly below the destination that it lies in.
+fn copied_unit(path: &Path, step: &Step) -> PathBuf {
+    let Some(destination) = common_directory(&step.files) else {
+        return path.to_path_buf();
+    };
+    let is_common = SHARED
+        .iter()
+        .chain(&COMMON)
+        .any(|shared| destination == Path::new(shared));
+    if is_common || !path.starts_with(&destination) {
+        return path.to_path_buf();
+    }
+    // A page of a site belongs with all others, those of a compiled program with their directory.
+    if is_interpreted(path) || (is_page(path) && !holds_sources(&step.files, 0)) {
+        return destination;
+    }
+    if is_system(&destination) {
+        return path.to_path_buf();
+    }
+    first_below(&destination, path)
+}
+
+/// A command made `path`. Modules of an interpreted program and pages belong with their directory; what compilers link stands alone.
+fn made_unit(root: &RootDir, path: &Path) -> PathBuf {
+    if !is_page(path) && !is_interpreted(path) {
+        return path.to_path_buf();
+    }
+    let mut unit = path.to_path_buf();
+    for directory in path.ancestors().skip(1) {
+        if is_shared(directory) || !is_output(root, directory) {
+            break;
+        }
+        unit = directory.to_path_buf();
+    }
+    unit
+}
+
+/// Whether `path` is named as what web servers send is.
+fn is_page(path: &Path) -> bool {
+    const EXTENSIONS: [&str; 9] = [
+        "css", "htm", "html", "ico", "json", "map", "svg", "txt", "woff2",
+    ];
+    path.extension()
+        .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+}
+
+/// Whether there are sources of a compiled program in `directory`.
+fn holds_sources(directory: &Path, depth: usize) -> bool {
+    const EXTENSIONS: [&str; 9] = ["c", "cc", "cpp", "cs", "go", "hs", "java", "kt", "rs"];
+    const DEPTH: usize = 6;
+    let Ok(entries) = fs::read_dir(directory) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_source = path
+            .extension()
+            .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+        if is_directory {
+            depth < DEPTH && holds_sources(&path, depth + 1)
+        } else {
+            is_source
+        }
+    })
+}
+
+/// Whether `directory` has a name by which build tools call what they make, and nothing that compilers leave behind.
+fn is_output(root: &RootDir, directory: &Path) -> bool {
+    const OUTPUTS: [&str; 10] = [
+        "dist",
+        "build",
+        "out",
+        "public",
+        "_site",
+        "site",
+        "static",
+        "staticfiles",
+        ".next",
+        ".output",
+    ];
+    let is_below = directory
+        .iter()
+        .any(|part| OUTPUTS.iter().any(|output| part == *output));
+    is_below
+        && root.list(directory).is_ok_and(|names| {
+            !names.iter().any(|name| {
+                let name = Path::new(name);
+                name.extension().is_some_and(|end| end == "o" || end == "d")
+            })
+        })
+}
+
+/// The deepest directory in which everything lies that a step wrote.
+fn common_directory(files: &Path) -> Option<PathBuf> {
+    let mut inside = PathBuf::from("/");
+    loop {
+        let here = files.join(inside.strip_prefix("/").ok()?);
+        let mut entries = fs::read_dir(&here).ok()?.flatten();
+        let only = entries.next()?;
+        if entries.next().is_some() || !only.file_type().ok()?.is_dir() {
+            return Some(inside);
+        }
+        inside.push(only.file_name());
+    }
+}
+
+/// The entry directly in `directory` through which `path` leads.
+fn first_below(directory: &Path, path: &Path) -> PathBuf {
+    path.strip_prefix(directory)
+        .ok()
+        .and_then(|rest| rest.iter().next())
+        .map_or_else(|| path.to_path_buf(), |first| directory.join(first))
+}
+
+fn is_shared(directory: &Path) -> bool {
+    is_system(directory) || SHARED.iter().any(|shared| directory == Path::new(shared))
+}
+
+/// Whether `path` is named as modules of interpreted languages are.
+pub(super) fn is_interpreted(path: &Path) -> bool {
+    const EXTENSIONS: [&str; 12] = [
+        "py", "pyc", "js", "mjs", "cjs", "ts", "rb", "php", "pl", "pm", "lua", "jsx",
+    ];
+    path.extension()
+        .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+}
+
+/// The source of the byte code at `path`, and the tag in its name (PEP 3147).
+pub(super) fn byte_code_source(path: &Path) -> Option<(PathBuf, String)> {
+    let directory = path.parent()?;
+    if directory.file_name()? != "__pycache__" {
+        return None;
+    }
+    let stem = path.file_name()?.to_str()?.strip_suffix(".pyc")?;
+    let stem = stem.split(".opt-").next()?;
+    let (module, tag) = stem.rsplit_once('.')?;
+    let source = directory.parent()?.join(format!("{module}.py"));
+    Some((source, tag.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(files: &[&str]) -> (tempfile::TempDir, Step) {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let step = Step {
+            files: dir.path().to_path_buf(),
+            line: 1,
+            copies: true,
+        };
+        (dir, step)
+    }
+
+    #[track_caller]
+    fn check(files: &[&str], copies: bool, path: &str, unit: &str) {
+        let (dir, mut step) = copied(files);
+        step.copies = copies;
+        let root = RootDir::open(dir.path()).unwrap();
+        let found = unit_of(&root, Path::new(path), Some(&step));
+        assert_eq!(found, Path::new(unit), "{path}");
+    }
+
+    #[test]
+    fn what_was_copied_with_a_module_belongs_to_it() {
+        let files = ["app/main.py", "app/web/a.py", "app/web/t/x.html"];
+        check(&files, true, "/app/web/a.py", "/app");
+        check(&files, true, "/app/web/t/x.html", "/app");
+        check(&files, true, "/app/web/t/x.bin", "/app/web");
+    }
+
+    #[test]
+    fn data_that_was_copied_belongs_with_its_directory() {
+        let files = ["app/main.go", "app/t/x.html", "app/c.toml"];
+        check(&files, true, "/app/t/x.html", "/app/t");
+        check(&files, true, "/app/c.toml", "/app/c.toml");
+        let site = [
+            "usr/share/nginx/html/i.html",
+            "usr/share/nginx/html/a/x.png",
+        ];
+        check(
+            &site,
+            true,
+            "/usr/share/nginx/html/i.html",
+            "/usr/share/nginx/html",
+        );
+        let node = ["usr/src/app/s.js", "usr/src/app/public/robots.txt"];
+        check(&node, true, "/usr/src/app/s.js", "/usr/src/app");
+        check(&["etc/motd", "app/x"], true, "/etc/motd", "/etc/motd");
+        check(
+            &["usr/local/bin/run.py"],
+            true,
+            "/usr/local/bin/run.py",
+            "/usr/local/bin/run.py",
+        );
+    }
+
+    #[test]
+    fn what_a_command_made_stands_alone_unless_it_is_output() {
+        let files = [
+            "app/target/release/x",
+            "app/dist/a/i.js",
+            "app/dist/m.js",
+            "app/package.json",
+        ];
+        check(
+            &files,
+            false,
+            "/app/target/release/x",
+            "/app/target/release/x",
+        );
+        check(&files, false, "/app/dist/a/i.js", "/app/dist");
+        check(
+            &["app/build/m.js", "app/build/x.o"],
+            false,
+            "/app/build/m.js",
+            "/app/build/m.js",
+        );
+    }
+
+    #[test]
+    fn libraries_of_interpreters_and_certificates_are_taken_whole() {
+        for (path, unit) in [
+            (
+                "/usr/local/lib/python3.12/os.py",
+                "/usr/local/lib/python3.12",
+            ),
+            (
+                "/usr/local/lib/python3.12/site-packages/x.py",
+                "/usr/local/lib/python3.12/site-packages/x.py",
+            ),
+            ("/etc/ssl/certs/a.pem", "/etc/ssl/certs"),
+            ("/opt/java/lib/modules", "/opt/java"),
+            ("/usr/lib/jvm/j17/bin/java", "/usr/lib/jvm/j17"),
+        ] {
+            check(&["x"], false, path, unit);
+        }
+    }
+
+    #[test]
+    fn byte_code_lies_beside_its_source() {
+        let of = |path| byte_code_source(Path::new(path));
+        let source = Some((PathBuf::from("/l/os.py"), "cpython-311".to_owned()));
+        assert_eq!(of("/l/__pycache__/os.cpython-311.pyc"), source);
+        assert_eq!(of("/l/__pycache__/os.cpython-311.opt-1.pyc"), source);
+        assert_eq!(of("/l/os.pyc"), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! Who brought a file into an image: the unit by which files are kept or left out.
+//!
+//! A program that uses one file of a unit has been tested with all of it, by its author or by Debian; nobody has tested it
+//! with a part. So units stay whole.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::evidence::collect::Step;
+use crate::rootfs::{RootDir, normalise};
+
+/// The largest list of files that is read.
+const LIST_LIMIT: u64 = 64 << 20;
+/// Where dpkg keeps the lists of files.
+const INFO: &str = "/var/lib/dpkg/info";
+
+/// What a file came with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// A Debian package, by its name.
+    Package(String),
+    /// A distribution of Python or a package of npm, by its directory or its `.dist-info` directory.
+    Module(PathBuf),
+    /// An instruction of the Dockerfile, by its line: what it made and nothing else lists.
+    Instruction(usize),
+    /// The base image, which made it when it was made itself: no package lists it.
+    Base,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Owner::Package(name) => write!(formatter, "package {name}"),
+            Owner::Module(path) => write!(formatter, "module {}", path.display()),
+            Owner::Instruction(line) => write!(formatter, "the instruction in line {line}"),
+            Owner::Base => formatter.write_str("the base image"),
+        }
+    }
+}
+
+/// The owners of an image's files.
+#[derive(Debug)]
+pub(crate) struct Owners<'a> {
+    root: &'a RootDir,
+    steps: &'a [Step],
+    /// The packages' names and what each of them lists, by real paths.
+    packages: Vec<(String, Vec<PathBuf>)>,
+    /// Who lists a path first.
+    listed: HashMap<PathBuf, usize>,
+    /// What the directories of Python's modules hold, by directory.
+    distributions: BTreeMap<PathBuf, HashMap<PathBuf, PathBuf>>,
+}
+
+impl<'a> Owners<'a> {
+    /// Reads dpkg's lists below `root`; `steps` made the image.
+    pub(crate) fn read(root: &'a RootDir, steps: &'a [Step]) -> Owners<'a> {
+        let mut owners = Owners {
+            root,
+            steps,
+            packages: Vec::new(),
+            listed: HashMap::new(),
+            distributions: BTreeMap::new(),
+        };
+        let mut directories = HashMap::new();
+        for name in root.list(Path::new(INFO)).unwrap_or_default() {
+            let Some(package) = name.as_bytes().strip_suffix(b".list") else {
+                continue;
+            };
+            // `libc6:amd64` is the form for packages of which several architectures can be installed.
+            let package = package
+                .split(|byte| *byte == b':')
+                .next()
+                .unwrap_or(package);
+            let package = String::from_utf8_lossy(package).into_owned();
+            let bytes = root
+                .read(&Path::new(INFO).join(&name), LIST_LIMIT)
+                .unwrap_or_default();
+            owners.add(package, &bytes, &mut directories);
+        }
+        owners
+    }
+
+    fn add(&mut self, package: String, list: &[u8], directories: &mut HashMap<PathBuf, PathBuf>) {
+        let index = self.packages.len();
+        let mut paths = Vec::new();
+        for line in list.split(|byte| *byte == b'\n') {
+            let path = Path::new(OsStr::from_bytes(line));
+            let Some(real) = self.real_entry(path, directories) else {
+                continue;
+            };
+            self.listed.entry(real.clone()).or_insert(index);
+            paths.push(real);
+        }
+        self.packages.push((package, paths));
+    }
+
+    /// `path` with the links of the directories above it followed: a package may say `/lib/x` where `/lib` is a link.
+    fn real_entry(
+        &self,
+        path: &Path,
+        directories: &mut HashMap<PathBuf, PathBuf>,
+    ) -> Option<PathBuf> {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        if let Some(real) = directories.get(parent) {
+            return Some(real.join(name));
+        }
+        let real = self.root.resolve(parent).ok()?.real_path;
+        directories.insert(parent.to_path_buf(), real.clone());
+        Some(real.join(name))
+    }
+
+    /// Who owns the entry at `path`, which is a real path.
+    pub(crate) fn of(&mut self, path: &Path) -> Owner {
+        if let Some(index) = self.listed.get(path) {
+            return Owner::Package(self.packages[*index].0.clone());
+        }
+        if let Some(module) = node_package(path).or_else(|| self.distribution(path)) {
+            return Owner::Module(module);
+        }
+        match self.maker(path) {
+            Some(step) => Owner::Instruction(step.line),
+            None => Owner::Base,
+        }
+    }
+
+    /// Whether a package lists the entry at `path`, which is a real path.
+    pub(crate) fn is_packaged(&self, path: &Path) -> bool {
+        self.listed.contains_key(path)
+    }
+
+    /// The step that wrote the entry at `path` last; nothing if the base image did.
+    pub(crate) fn maker(&self, path: &Path) -> Option<&'a Step> {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        self.steps.iter().rev().find(|step| {
+            fs::symlink_metadata(step.files.join(relative))
+                .is_ok_and(|found| found.is_file() || found.is_symlink() || found.is_dir())
+        })
+    }
+
+    /// What `package` lists and the image has, by real paths; some may be gone.
+    pub(crate) fn files_of(&self, package: &str) -> impl Iterator<Item = &Path> {
+        self.packages
+            .iter()
+            .filter(move |(name, _)| name == package)
+            .flat_map(|(_, paths)| paths)
+            .map(PathBuf::as_path)
+    }
+
+    /// What the module at `path`, an [`Owner::Module`], consists of: directories and files.
+    pub(crate) fn parts_of(&mut self, module: &Path) -> Vec<PathBuf> {
+        let Some(directory) = module.parent().filter(|parent| is_python_directory(parent)) else {
+            return vec![module.to_path_buf()];
+        };
+        let parts: BTreeSet<PathBuf> = self
+            .distributions_in(directory)
+            .iter()
+            .filter(|(_, owner)| owner.as_path() == module)
+            .map(|(part, _)| part.clone())
+            .collect();
+        parts.into_iter().collect()
+    }
+
+    /// The `.dist-info` directory of the distribution that the entry at `path` belongs to.
+    fn distribution(&mut self, path: &Path) -> Option<PathBuf> {
+        let directory = path
+            .ancestors()
+            .skip(1)
+            .find(|directory| is_python_directory(directory))?
+            .to_path_buf();
+        let first = path.strip_prefix(&directory).ok()?.iter().next()?;
+        let part = directory.join(first);
+        self.distributions_in(&directory).get(&part).cloned()
+    }
+
+    /// The entries of a directory of modules that distributions list, each with its distribution.
+    fn distributions_in(&mut self, directory: &Path) -> &HashMap<PathBuf, PathBuf> {
+        let root = self.root;
+        self.distributions
+            .entry(directory.to_path_buf())
+            .or_insert_with(|| {
+                let mut parts = HashMap::new();
+                for name in root.list(directory).unwrap_or_default() {
+                    if !name.as_bytes().ends_with(b".dist-info") {
+                        continue;
+                    }
+                    let info = directory.join(&name);
+                    let record = root
+                        .read(&info.join("RECORD"), LIST_LIMIT)
+                        .unwrap_or_default();
+                    for part in recorded(&record, directory) {
+                        parts.entry(part).or_insert_with(|| info.clone());
+                    }
+                    parts.insert(info.clone(), info);
+                }
+                parts
+            })
+    }
+}
+
+/// The entries directly in `directory` that a `RECORD` (PEP 376) lists. What it lists elsewhere, such as `../../../bin/x`,
+/// is used by itself or not at all.
+fn recorded<'r>(record: &'r [u8], directory: &'r Path) -> impl Iterator<Item = PathBuf> + 'r {
+    record.split(|byte| *byte == b'\n').filter_map(move |line| {
+        let path = line.split(|byte| *byte == b',').next()?;
+        let path = path.strip_prefix(b"\"").unwrap_or(path);
+        let whole = normalise(&directory.join(OsStr::from_bytes(path)));
+        let first = whole.strip_prefix(directory).ok()?.iter().next()?;
+        Some(directory.join(first))
+    })
+}
+
+/// Whether `directory` is one that Python looks for modules in.
+fn is_python_directory(directory: &Path) -> bool {
+    directory
+        .file_name()
+        .is_some_and(|name| name == "site-packages" || name == "dist-packages")
+}
+
+/// The directory of the npm package that the entry at `path` belongs to: the innermost one.
+fn node_package(path: &Path) -> Option<PathBuf> {
+    let parts: Vec<&OsStr> = path.iter().collect();
+    let at = parts.iter().rposition(|part| *part == "node_modules")?;
+    let name = parts.get(at + 1)?;
+    // Directories such as `.bin` and `.cache`, and npm's own list.
+    if name.as_bytes().starts_with(b".") {
+        return None;
+    }
+    let length = if name.as_bytes().starts_with(b"@") {
+        3
+    } else {
+        2
+    };
+    let package = parts.get(..at + length)?;
+    Some(package.iter().collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! The candidates, smallest first, until one behaves as the original does.
+//!
+//! The first one holds what a compiled program itself says it needs. The next holds the packages and other units of which the
+//! runs of the original used a file. What a candidate turns out to miss is added, and it is built again.
+
+use jettison_build::{BuildError, Built};
+use jettison_dockerfile::Parse;
+use jettison_oci::Image;
+use jettison_sandbox::Trace;
+use serde_json::Value;
+
+use super::{OptimizeError, Run};
+use crate::evidence::{Evidence, NotApplicable, Traced, UseKind, Used, collect, steps, used_in};
+use crate::optimize::config::config_difference;
+use crate::refactor::{Candidate, EmitError, multi_stage};
+use crate::rootfs::RootDir;
+use crate::verify::{Ailment, Oracle, ProbeOutcome, Verdict, all_misses, overall_ailment, verdict};
+
+/// How often something is added to a candidate.
+const ROUNDS: usize = 8;
+
+/// What climbing needs.
+pub(super) struct Ladder<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) built: &'a Built,
+    pub(super) root: &'a RootDir,
+    pub(super) oracle: &'a Oracle<'a>,
+    pub(super) parsed: Parse,
+}
+
+/// Where climbing ended.
+pub(super) struct Climbed {
+    /// The candidate that passed, else the last one that was built.
+    pub(super) attempt: Option<Attempt>,
+    /// Why each rung below was not enough.
+    pub(super) refused: Vec<String>,
+}
+
+/// A candidate that was built and asked.
+pub(super) struct Attempt {
+    pub(super) candidate: Candidate,
+    pub(super) built: Built,
+    pub(super) outcomes: Vec<ProbeOutcome>,
+    pub(super) ailment: Option<Ailment>,
+    /// Why it is not the answer; nothing if it is.
+    pub(super) problem: Option<String>,
+    /// What it missed.
+    missed: Vec<Used>,
+}
+
+impl Ladder<'_> {
+    /// Tries one rung after the other.
+    pub(super) fn climb(&self) -> Result<Climbed, OptimizeError> {
+        let mut climbed = Climbed {
+            attempt: None,
+            refused: Vec::new(),
+        };
+        match collect(self.built, self.root) {
+            Ok(evidence) => match self.attempt(&evidence)? {
+                Ok(attempt) if attempt.is_final() => {
+                    climbed.attempt = Some(attempt);
+                    return Ok(climbed);
+                }
+                Ok(attempt) => climbed.refused.extend(attempt.problem),
+                Err(reason) => climbed.refused.push(reason),
+            },
+            Err(NotApplicable::Reason(reason) | NotApplicable::Read(reason)) => {
+                climbed.refused.push(reason);
+            }
+        }
+        self.climb_traced(&mut climbed)?;
+        Ok(climbed)
+    }
+
+    /// The rung of whole packages and units, as the runs of the original show them.
+    fn climb_traced(&self, climbed: &mut Climbed) -> Result<(), OptimizeError> {
+        let steps = steps(self.built);
+        let config = &self.built.image.config().config;
+        let mut traced = match Traced::new(config, &steps, self.root) {
+            Ok(traced) => traced,
+            Err(error) => {
+                climbed.refused.push(error.to_string());
+                return Ok(());
+            }
+        };
+        let trace = self.learn(&traced)?;
+        let mut used = used_in(&trace, "probes of the original");
+        for _ in 0..ROUNDS {
+            let evidence = traced.add(&used).and_then(|()| traced.evidence());
+            let attempt = match evidence {
+                Ok(evidence) => self.attempt(&evidence)?,
+                Err(error) => Err(error.to_string()),
+            };
+            let attempt = match attempt {
+                Ok(attempt) => attempt,
+                Err(reason) => {
+                    climbed.refused.push(reason);
+                    return Ok(());
+                }
+            };
+            used.clone_from(&attempt.missed);
+            let is_final = attempt.is_final() || used.is_empty();
+            climbed.attempt = Some(attempt);
+            if is_final {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the original uses when it is asked everything, started without a shell where that does nothing.
+    fn learn(&self, traced: &Traced<'_>) -> Result<Trace, OptimizeError> {
+        self.run.observer.phase("Watch the original");
+        let original = &self.built.image;
+        let (entrypoint, cmd) = traced.commands();
+        let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
+        let mut config = original.config().clone();
+        config.config.entrypoint = some(entrypoint);
+        config.config.cmd = some(cmd);
+        let started = Image::new(config, original.layers().to_vec())
+            .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
+        let learned = self.oracle.learn(&started).map_err(OptimizeError::Probe)?;
+        let Some(argv) = health_command(original.config().config.healthcheck.as_ref()) else {
+            return Ok(learned);
+        };
+        // Alone it finds nobody to ask, but it shows which programs and libraries it is made of.
+        let mut config = original.config().clone();
+        config.config.entrypoint = Some(argv);
+        config.config.cmd = None;
+        let health = Image::new(config, original.layers().to_vec())
+            .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
+        let checked = self
+            .oracle
+            .learn_command(&health)
+            .map_err(OptimizeError::Probe)?;
+        Ok(learned.merge(checked))
+    }
+
+    /// Builds and asks the candidate that follows from `evidence`; else says why there is none.
+    fn attempt(&self, evidence: &Evidence) -> Result<Result<Attempt, String>, OptimizeError> {
+        let reasons = evidence.facts.iter().map(ToString::to_string);
+        let reasons = reasons.chain(evidence.advice.iter().cloned()).collect();
+        let candidate = match multi_stage(&self.parsed, &evidence.runtime, reasons) {
+            Ok(candidate) => candidate,
+            Err(
+                error @ (EmitError::Stages(_)
+                | EmitError::Path(_)
+                | EmitError::Value(_)
+                | EmitError::Escape),
+            ) => return Ok(Err(error.to_string())),
+            Err(error) => return Err(OptimizeError::Emit(error)),
+        };
+        let run = self.run;
+        run.observer
+            .candidate(run.request.build.dockerfile, &candidate);
+        run.observer.phase("Build the rewritten Dockerfile");
+        let built = run
+            .engine
+            .build(
+                &run.rewritten(&candidate.dockerfile),
+                run.bases,
+                run.observer,
+            )
+            .map_err(OptimizeError::Candidate)?;
+        let mut attempt = Attempt {
+            candidate,
+            built,
+            outcomes: Vec::new(),
+            ailment: None,
+            problem: None,
+            missed: Vec::new(),
+        };
+        attempt.problem = unfit(self.built, &attempt.built, evidence);
+        if attempt.problem.is_some() {
+            return Ok(Ok(attempt));
+        }
+        run.observer.phase("Run both and compare");
+        let asked = self.oracle.ask(&attempt.built.image, run.observer);
+        attempt.outcomes = asked.map_err(OptimizeError::Probe)?;
+        attempt.ailment = overall_ailment(&attempt.outcomes);
+        attempt.missed = missed(&attempt.outcomes);
+        attempt.problem = match (&attempt.ailment, verdict(&attempt.outcomes)) {
+            (Some(ailment), _) => Some(ailment.to_string()),
+            (None, Verdict::Proven | Verdict::ProvenBut | Verdict::Weak) => None,
+            (None, Verdict::Missed | Verdict::Failed) => Some(failure(&attempt.outcomes)),
+        };
+        Ok(Ok(attempt))
+    }
+}
+
+impl Attempt {
+    /// Whether nothing is to be gained by trying anything else: it passed, or the original shows nothing.
+    fn is_final(&self) -> bool {
+        self.problem.is_none() || self.ailment.is_some()
+    }
+}
+
+/// The command of a health check.
+fn health_command(healthcheck: Option<&Value>) -> Option<Vec<String>> {
+    let words: Vec<String> = healthcheck?
+        .get("Test")?
+        .as_array()?
+        .iter()
+        .map(|word| word.as_str().map(str::to_owned))
+        .collect::<Option<_>>()?;
+    match words.split_first()? {
+        (kind, argv) if kind == "CMD" && !argv.is_empty() => Some(argv.to_vec()),
+        (kind, [text]) if kind == "CMD-SHELL" => {
+            Some(["/bin/sh", "-c", text].map(str::to_owned).to_vec())
+        }
+        _ => None,
+    }
+}
+
+/// Why the rewritten image need not even be run.
+fn unfit(built: &Built, small: &Built, evidence: &Evidence) -> Option<String> {
+    let configs = [built, small].map(|built| &built.image.config().config);
+    if let Some(difference) = config_difference(configs[0], configs[1], evidence) {
+        return Some(format!(
+            "the rewritten image is configured differently: {difference}"
+        ));
+    }
+    (small.image.unpacked_size() >= built.image.unpacked_size())
+        .then(|| "the rewritten image is not smaller".to_string())
+}
+
+/// What went wrong, by the probes' names.
+fn failure(outcomes: &[ProbeOutcome]) -> String {
+    if outcomes.is_empty() {
+        return "nothing was tried, so nothing is known".to_string();
+    }
+    let reason =
+        |outcome: &ProbeOutcome| Some(format!("{}: {}", outcome.probe.name, outcome.problem()?));
+    let mut reasons: Vec<String> = outcomes.iter().filter_map(reason).collect();
+    let misses = all_misses(outcomes).into_iter();
+    reasons.extend(misses.map(|miss| format!("{miss}: {}", miss.cure())));
+    reasons.join("; ")
+}
+
+/// What a candidate looked up in vain, to be kept in the next one.
+fn missed(outcomes: &[ProbeOutcome]) -> Vec<Used> {
+    let misses = all_misses(outcomes).into_iter();
+    misses
+        .map(|miss| Used {
+            path: miss.path.clone(),
+            kind: UseKind::Looked,
+            by: "a candidate without it missed it".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! The stage that collects what `COPY` cannot say: packages, links, directories without what is in them.
+//!
+//! It takes them from the build stage, so that they are the very files that the program was built and tested with, and
+//! nothing is downloaded again. It needs a shell, GNU tar and dpkg, which every Debian has.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{EmitError, Style};
+use crate::refactor::RootfsStage;
+
+/// Where the stage puts the files.
+pub(super) const DIRECTORY: &str = "/rootfs";
+
+/// The stage's lines, an empty one first.
+pub(super) fn rootfs_stage(
+    rootfs: &RootfsStage,
+    (build, name): (&str, &str),
+    style: &Style,
+) -> Result<Vec<String>, EmitError> {
+    let from = format!("{} {build} {} {name}", style.word("FROM"), style.word("AS"));
+    let mut lines = vec![String::new(), from];
+    if rootfs.needs_root {
+        lines.push(format!("{} root", style.word("USER")));
+    }
+    lines.push(comment(rootfs).to_owned());
+    let steps = steps(rootfs)?;
+    let run = style.word("RUN");
+    let last = steps.len() - 1;
+    for (index, step) in steps.iter().enumerate() {
+        let start = if index == 0 {
+            format!("{run} ")
+        } else {
+            " && ".to_owned()
+        };
+        let end = if index == last { "" } else { " \\" };
+        lines.push(format!("{start}{step}{end}"));
+    }
+    Ok(lines)
+}
+
+fn comment(rootfs: &RootfsStage) -> &'static str {
+    if rootfs.packages.is_empty() {
+        "# What the program needs of the system, with its links, owners and modes."
+    } else {
+        "# The packages that the program uses, without papers, and their records, which scanners read."
+    }
+}
+
+/// The commands, which a shell runs one after the other.
+fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
+    let mut steps = Vec::new();
+    let mut directories = vec![DIRECTORY.to_owned()];
+    let mut lists = Vec::new();
+    if !rootfs.packages.is_empty() {
+        steps.push(format!("packages='{}'", wrapped(&rootfs.packages)));
+        directories = vec![format!("{DIRECTORY}/var/lib/dpkg")];
+        lists.push(packaged(rootfs));
+        if let Some(tag) = &rootfs.byte_code {
+            lists.push(format!(
+                "dpkg --listfiles $packages | sed -n 's#/\\([^/]*\\)\\.py$#/__pycache__/\\1.{tag}.pyc#p'"
+            ));
+        }
+    }
+    // What a link such as `/lib` leads to has to be there before anything is put behind it.
+    for directory in &rootfs.link_targets {
+        directories.push(format!("{DIRECTORY}{}", word(directory)?));
+    }
+    steps.push(format!("mkdir -p {}", directories.join(" ")));
+    if !rootfs.packages.is_empty() {
+        steps.push(format!(
+            "dpkg --status $packages >{DIRECTORY}/var/lib/dpkg/status"
+        ));
+    }
+    if !rootfs.singles.is_empty() {
+        let words = words(&rootfs.singles)?;
+        lists.push(format!("printf '%s\\n' {}", wrapped(&words)));
+    }
+    // What lies in a directory that is left out is looked for by itself.
+    let (inner, outer): (Vec<&PathBuf>, Vec<&PathBuf>) = rootfs
+        .trees
+        .iter()
+        .partition(|tree| rootfs.pruned.iter().any(|pruned| tree.starts_with(pruned)));
+    for (trees, pruned) in [(outer, rootfs.pruned.as_slice()), (inner, &[])] {
+        if trees.is_empty() {
+            continue;
+        }
+        let mut find = format!("find {}", wrapped(&words(trees)?));
+        if !pruned.is_empty() {
+            let paths: Vec<String> = words(pruned)?
+                .iter()
+                .map(|path| format!("-path {path}"))
+                .collect();
+            let _infallible = write!(find, " \\( {} \\) -prune -o -print", paths.join(" -o "));
+        }
+        lists.push(find);
+    }
+    // A package may list what somebody has removed since.
+    steps.push(format!(
+        "{{ {}; }} \\\n    | sort -u | while read -r path; do if [ -e \"$path\" ] || [ -L \"$path\" ]; then echo \".$path\"; fi; done >/rootfs.list",
+        lists.join("; \\\n      ")
+    ));
+    steps.push(
+        "tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar".to_owned(),
+    );
+    steps.push(format!(
+        "tar -C {DIRECTORY} --xattrs --xattrs-include='*' -xpf /rootfs.tar"
+    ));
+    Ok(steps)
+}
+
+/// The command that lists the files of the packages.
+fn packaged(rootfs: &RootfsStage) -> String {
+    let list = "dpkg --listfiles $packages";
+    if rootfs.left_out.is_empty() {
+        return list.to_owned();
+    }
+    format!("{list} | grep -Ev '^/({})'", rootfs.left_out.join("|"))
+}
+
+/// Words in lines of a width that people read.
+fn wrapped(words: &[String]) -> String {
+    const WIDTH: usize = 100;
+    let mut text = String::new();
+    let mut width = 20;
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 && width + word.len() > WIDTH {
+            text.push_str(" \\\n        ");
+            width = 8;
+        } else if index > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+        width += word.len() + 1;
+    }
+    text
+}
+
+fn words<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<Vec<String>, EmitError> {
+    paths.into_iter().map(|path| word(path)).collect()
+}
+
+/// A path as a word of a shell, in quotes if it needs them.
+fn word(path: &Path) -> Result<String, EmitError> {
+    let text = path
+        .to_str()
+        .filter(|text| !text.chars().any(|c| c.is_control() || "'\\$".contains(c)))
+        .ok_or_else(|| EmitError::Path(path.to_path_buf()))?;
+    let is_plain = text
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-_./:=@%+,".contains(c));
+    Ok(if is_plain {
+        text.to_owned()
+    } else {
+        format!("'{text}'")
+    })
+}
