@@ -13,6 +13,7 @@ use crate::evidence::elf::Elf;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
+use self::rules::merged_links;
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
 
@@ -154,6 +155,11 @@ impl<'a> Keeper<'a> {
 
     /// Keeps the owner of the file or link at `path`, a real path.
     fn add_entry(&mut self, path: &Path, reason: &str) -> Result<(), RootError> {
+        // Every package has something behind these links, and none of them owns one.
+        if merged_links().any(|link| link == path) {
+            self.keep_path(path.to_path_buf(), reason);
+            return Ok(());
+        }
         self.kept.used.insert(path.to_path_buf());
         if self.covers(path) {
             return Ok(());
@@ -167,8 +173,7 @@ impl<'a> Keeper<'a> {
         match self.owners.of(path) {
             // A configuration file says what its package is told, and more than its package may read it.
             Owner::Package(name)
-                if (path.starts_with("/etc") || path.starts_with("/usr/lib/ssl"))
-                    && !self.kept.packages.contains_key(&name) =>
+                if is_configuration(path) && !self.kept.packages.contains_key(&name) =>
             {
                 self.keep_path(path.to_path_buf(), reason);
             }
@@ -308,6 +313,12 @@ pub(crate) fn is_supplied(path: &Path) -> bool {
     const FILES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
     TREES.iter().any(|tree| path.starts_with(tree))
         || FILES.iter().any(|file| path == Path::new(file))
+}
+
+/// Whether `path` says what programs of more than its own package are told.
+fn is_configuration(path: &Path) -> bool {
+    const PLACES: [&str; 3] = ["/etc", "/usr/lib/os-release", "/usr/lib/ssl"];
+    PLACES.iter().any(|place| path.starts_with(place))
 }
 
 /// Whether `path` goes with the directory `kept`.

@@ -76,20 +76,29 @@ fn a_program_with_c_in_it_keeps_the_libraries_that_it_asks_for() {
 }
 
 #[test]
-fn a_program_that_needs_its_shell_is_left_alone() {
+fn a_script_takes_its_shell_and_its_programs_along() {
     let Some(mut turn) = turn() else { return };
     let dockerfile = format!("{GO}COPY app.sh /app.sh\nCMD [\"sh\", \"/app.sh\"]\n");
     let files = [
         ("app/Dockerfile", dockerfile.as_str()),
         ("app/app.sh", "uname -s | tr a-z A-Z\n"),
     ];
-    let (scratch, outcome) = optimize(&mut turn, &files, "");
-    assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(
-        outcome.stderr.contains("hint: nothing was written\n"),
-        "{outcome}"
-    );
-    assert!(!scratch.exists("app/Dockerfile.optimized"));
+    let probe = "[[probe]]\nname = \"it\"\nexpect-stdout = \"LINUX\\n\"\n";
+    let (scratch, outcome) = optimize(&mut turn, &files, probe);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let written = scratch.read("app/Dockerfile.optimized");
+    for kept in [
+        "coreutils",
+        " dash ",
+        " libc6 ",
+        "COPY --from=build /app.sh /app.sh\n",
+    ] {
+        assert!(written.contains(kept), "{kept}: {written}");
+    }
+    let (_, rootfs) = written.split_once("AS rootfs").unwrap();
+    for left_out in ["golang", "apt", "bash", "perl"] {
+        assert!(!rootfs.contains(left_out), "{left_out}: {written}");
+    }
     assert_eq!(scratch.read("app/Dockerfile"), dockerfile);
 }
 
