@@ -75,6 +75,13 @@ impl<'a> Owners<'a> {
                 .split(|byte| *byte == b':')
                 .next()
                 .unwrap_or(package);
+            // Names become words of commands. Policy 5.6.1: no package has another character in its name.
+            let is_name = |byte: &u8| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(byte)
+            };
+            if package.is_empty() || package.starts_with(b"-") || !package.iter().all(is_name) {
+                continue;
+            }
             let package = String::from_utf8_lossy(package).into_owned();
             let bytes = root
                 .read(&Path::new(INFO).join(&name), LIST_LIMIT)

@@ -213,6 +213,10 @@ pub(super) fn byte_code_source(path: &Path) -> Option<(PathBuf, String)> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".pyc")?;
     let stem = stem.split(".opt-").next()?;
     let (module, tag) = stem.rsplit_once('.')?;
+    // It becomes a part of a command.
+    if !tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return None;
+    }
     let source = directory.parent()?.join(format!("{module}.py"));
     Some((source, tag.to_owned()))
 }
@@ -328,5 +332,6 @@ mod tests {
         assert_eq!(of("/l/__pycache__/os.cpython-311.pyc"), source);
         assert_eq!(of("/l/__pycache__/os.cpython-311.opt-1.pyc"), source);
         assert_eq!(of("/l/os.pyc"), None);
+        assert_eq!(of("/l/__pycache__/os.x#e id.pyc"), None);
     }
 }

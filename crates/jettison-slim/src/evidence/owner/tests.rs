@@ -40,6 +40,8 @@ fn packages_own_what_they_list_under_its_real_path() {
         ),
         ("etc/ld.so.cache", "c"),
     ]);
+    let info = dir.path().join("var/lib/dpkg/info");
+    fs::write(info.join("x'; false.list"), "/etc\n/etc/ld.so.cache\n").unwrap();
     let package = "package zlib1g";
     check(
         dir.path(),

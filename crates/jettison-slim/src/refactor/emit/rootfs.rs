@@ -97,7 +97,7 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
     }
     // A package may list what somebody has removed since.
     steps.push(format!(
-        "{{ {}; }} \\\n    | sort -u | while read -r path; do if [ -e \"$path\" ] || [ -L \"$path\" ]; then echo \".$path\"; fi; done >/rootfs.list",
+        "{{ {}; }} \\\n    | sort -u | while IFS= read -r path; do if [ -e \"$path\" ] || [ -L \"$path\" ]; then echo \".$path\"; fi; done >/rootfs.list",
         lists.join("; \\\n      ")
     ));
     steps.push(
@@ -144,7 +144,9 @@ fn words<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Result<Vec<String>
 fn word(path: &Path) -> Result<String, EmitError> {
     let text = path
         .to_str()
-        .filter(|text| !text.chars().any(|c| c.is_control() || "'\\$".contains(c)))
+        .filter(|text| {
+            !text.contains("<<") && !text.chars().any(|c| c.is_control() || "'\\$".contains(c))
+        })
         .ok_or_else(|| EmitError::Path(path.to_path_buf()))?;
     let is_plain = text
         .chars()
