@@ -237,15 +237,18 @@ pub fn overall_ailment(outcomes: &[ProbeOutcome]) -> Option<Ailment> {
 /// That a candidate ends when it is asked to, where the original had to be killed: a shell that waits for its program as
 /// the first process does not pass signals on. What programs say and write when they end is then said by one of them alone.
 fn improvement(probe: &Probe, original: &Observation, candidate: &Observation) -> Option<String> {
+    // A program that ends well, or as a shell says of one that SIGTERM has ended; any other code is a failure of its own.
+    const ENDED: [i32; 2] = [0, 128 + 15];
     let Action::Serve(_) = &probe.action else {
         return None;
     };
-    let ends = match candidate.exit {
-        ExitKind::Code(code) => Some(format!("exit code {code}")),
-        ExitKind::Signal(_) | ExitKind::Killed | ExitKind::TimedOut => None,
-    }?;
-    (original.exit == ExitKind::Killed).then(|| {
-        format!("it ends when it is asked to ({ends}), where the original has to be killed")
+    let ExitKind::Code(code) = candidate.exit else {
+        return None;
+    };
+    (original.exit == ExitKind::Killed && ENDED.contains(&code)).then(|| {
+        format!(
+            "it ends when it is asked to (exit code {code}), where the original has to be killed"
+        )
     })
 }
 

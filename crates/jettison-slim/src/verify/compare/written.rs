@@ -171,6 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn caches_are_told_from_what_a_program_writes() {
+        for (path, expected) in [
+            ("/app/__pycache__/a.cpython-311.pyc", true),
+            ("/root/.cache/pip/x", true),
+            ("/var/cache/fontconfig/x", true),
+            ("/app/a.pyc", false),
+            ("/var/cache/app/x", false),
+            ("/root/.cached", false),
+        ] {
+            assert_eq!(is_cache(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn modes_and_contents_are_compared() {
         let file: Written<'_> = &[("/a", 0o644, "1")];
         check([file, file], file, [&[], &[], &[]]);

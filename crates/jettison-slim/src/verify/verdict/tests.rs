@@ -301,6 +301,31 @@ fn check_served(original: Observation, candidate: Observation, expected: &[&str]
 }
 
 #[test]
+fn a_server_that_ends_where_the_original_had_to_be_killed_is_better() {
+    let ended = |exit, body| Observation {
+        exit,
+        stderr: format!("{exit}").into_bytes(),
+        ..served(200, "a", body)
+    };
+    let killed = || ended(ExitKind::Killed, "hello\n");
+    for (candidate, is_better) in [
+        (ended(ExitKind::Code(0), "hello\n"), true),
+        (ended(ExitKind::Code(143), "hello\n"), true),
+        // A failure of its own, a crash, and another answer are none the less what they are.
+        (ended(ExitKind::Code(1), "hello\n"), false),
+        (ended(ExitKind::Signal(11), "hello\n"), false),
+        (ended(ExitKind::Code(0), "hullo\n"), false),
+    ] {
+        let exit = candidate.exit;
+        let outcome = ProbeOutcome::of(http_probe(None, None), killed(), candidate);
+        assert_eq!(outcome.passed(), is_better, "{exit}: {outcome:#?}");
+    }
+    let well = ended(ExitKind::Code(0), "hello\n");
+    let outcome = ProbeOutcome::of(http_probe(None, None), well, killed());
+    assert!(!outcome.passed(), "{outcome:#?}");
+}
+
+#[test]
 fn each_part_of_an_answer_is_compared() {
     let original = || served(200, "a", "hello\n");
     check_served(original(), original(), &[]);
