@@ -42,7 +42,7 @@ pub trait Downloads: Sync {
 }
 
 /// What to assemble, of which packages.
-#[allow(
+#[expect(
     missing_debug_implementations,
     reason = "the network behind it has nothing to show"
 )]

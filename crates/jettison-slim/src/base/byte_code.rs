@@ -41,7 +41,7 @@ for directory, names, files in os.walk(target + top):
 pub(super) const LIBRARIES: [&str; 4] = ["libc6", "libexpat1", "libgcc-s1", "zlib1g"];
 
 /// A standard library to be compiled.
-#[allow(
+#[expect(
     missing_debug_implementations,
     reason = "the network behind it has nothing to show"
 )]

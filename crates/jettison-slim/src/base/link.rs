@@ -41,7 +41,7 @@ const RUNTIME: &str = "/out/runtime";
 const SALTED: &str = "java.base/java/util/ImmutableCollections.class";
 
 /// A Java runtime to be linked.
-#[allow(
+#[expect(
     missing_debug_implementations,
     reason = "the network behind it has nothing to show"
 )]

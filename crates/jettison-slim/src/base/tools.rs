@@ -28,7 +28,7 @@ const SHOWN: usize = 20;
 pub(super) type Wanted = fn(&str) -> Option<String>;
 
 /// Where programs and what they read come from, and where what they make is kept.
-#[allow(
+#[expect(
     missing_debug_implementations,
     reason = "the network behind it has nothing to show"
 )]
