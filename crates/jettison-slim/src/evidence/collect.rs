@@ -118,7 +118,7 @@ fn collect_from(
     kept.extend(data);
     kept.extend(libraries);
     kept.extend(system_files(root, &program));
-    kept.extend(literal_files(root, &program, &packaged)?);
+    kept.extend(literal_files(root, &program, &packaged, &config.env)?);
     kept.extend(configured_files(root, &program, &words, &config.env)?);
     follow_links(root, &mut kept)?;
     dedup(&mut kept);

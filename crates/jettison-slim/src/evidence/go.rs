@@ -1,6 +1,9 @@
 //! What the Go linker writes into a program about its build.
 
+use std::path::{Path, PathBuf};
+
 use super::elf::Image;
+use crate::rootfs::RootDir;
 
 /// What starts the header, at a multiple of sixteen bytes.
 const MAGIC: &[u8] = b"\xff Go buildinf:";
@@ -20,6 +23,38 @@ pub struct GoBuildInfo {
     pub path: String,
     /// The build settings, such as `CGO_ENABLED` and `-ldflags`, in the order of the file.
     pub settings: Vec<(String, String)>,
+}
+
+/// Where Go's own table of time zones is, below the directory of Go (`time.loadLocation`, zoneinfo_goroot.go).
+const ZONES: &str = "lib/time/zoneinfo.zip";
+
+/// Go's own table of time zones, in which the Go program `bytes` looks for zones that the system's lacks.
+///
+/// It is below the directory of the Go that compiled the program, whose name the linker writes into programs.
+pub(super) fn go_time_zones(root: &RootDir, bytes: &[u8]) -> Option<PathBuf> {
+    const PLACES: [&str; 3] = ["/usr/local/go", "/usr/lib/go", "/usr/lib/go-"];
+    let holds = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+    if !holds(ZONES) {
+        return None;
+    }
+    let mut homes: Vec<PathBuf> = PLACES[..2].iter().map(PathBuf::from).collect();
+    // Debian's have their versions in their names.
+    for name in root.list(Path::new("/usr/lib")).unwrap_or_default() {
+        let home = Path::new("/usr/lib").join(name);
+        if home.to_str().is_some_and(|home| home.starts_with(PLACES[2])) {
+            homes.push(home);
+        }
+    }
+    homes
+        .into_iter()
+        .filter(|home| home.to_str().is_some_and(holds))
+        .map(|home| home.join(ZONES))
+        .find(|zones| root.metadata(zones).is_ok_and(|found| found.is_file()))
+}
+
+/// Whether `path` is a table of time zones of Go's own.
+pub(super) fn is_go_time_zones(path: &Path) -> bool {
+    path.ends_with(ZONES)
 }
 
 /// The build information in a program, if Go linked it.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::evidence::closure::elf_closure;
 use crate::evidence::elf::Elf;
+use crate::evidence::go::is_go_time_zones;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
@@ -169,6 +170,11 @@ impl<'a> Keeper<'a> {
         {
             self.kept.byte_code = Some(tag);
             return self.add_entry(&source, reason);
+        }
+        // It is a table, and Go is not needed to read it.
+        if is_go_time_zones(path) {
+            self.keep_path(path.to_path_buf(), reason);
+            return Ok(());
         }
         match self.owners.of(path) {
             // A configuration file says what its package is told, and more than its package may read it.

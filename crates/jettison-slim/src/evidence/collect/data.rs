@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::literals::absolute_paths;
 use super::made::{Packaged, Step, is_cache, is_system, maker, own_files};
 use super::{NotApplicable, Program, reason};
+use crate::evidence::go::go_time_zones;
 use crate::refactor::KeptPath;
 use crate::rootfs::RootDir;
 
@@ -55,17 +56,32 @@ pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
             }
         }
     }
+    if program.elf.go_buildinfo.is_some() {
+        kept.extend(go_time_zones(root, &program.bytes).map(|path| KeptPath {
+            path,
+            reason: "zones that the system lacks are looked for there".to_owned(),
+            is_directory: false,
+        }));
+    }
     kept
 }
 
-/// What the program names by an absolute path.
+/// What the program names by an absolute path. The homes of tools, which `env` names, are in the names of packages as well.
 pub(super) fn literal_files(
     root: &RootDir,
     program: &Program,
     packaged: &Packaged,
+    env: &[String],
 ) -> Result<Vec<KeptPath>, NotApplicable> {
+    let is_home_of_a_tool = |path: &Path| {
+        let mut pairs = env.iter().filter_map(|pair| pair.split_once('='));
+        pairs.any(|(name, value)| is_tool_variable(name) && Path::new(value) == path)
+    };
     let mut kept = Vec::new();
     for path in absolute_paths(root, &program.bytes) {
+        if is_home_of_a_tool(&path) {
+            continue;
+        }
         let Ok(metadata) = root.metadata(&path) else {
             continue;
         };

@@ -281,3 +281,23 @@ fn instructions_that_are_not_carried_over_are_refused() {
         "the image has neither ENTRYPOINT nor CMD, so there is no program to keep"
     ]);
 }
+
+#[test]
+fn a_go_program_that_knows_time_zones_gets_those_of_its_go_as_well() {
+    let text = "/usr/share/zoneinfo/ /lib/time/zoneinfo.zip /usr/local/go";
+    World::new(text)
+        .file("usr/share/zoneinfo/UTC", "TZif")
+        .file("usr/local/go/lib/time/zoneinfo.zip", "PK")
+        .file("usr/local/go/bin/go", "")
+        .check(expect!["/app/app /usr/local/go/lib/time/zoneinfo.zip /usr/share/zoneinfo"]);
+    World::new("/lib/time/zoneinfo.zip")
+        .file("usr/local/go/lib/time/zoneinfo.zip", "PK")
+        .check(expect!["/app/app"]);
+}
+
+#[test]
+fn the_homes_of_tools_are_not_data() {
+    let mut world = World::new("github.com/google/go-cmp").file("go/pkg/mod/x", "");
+    world.config.env = vec!["GOPATH=/go".to_owned()];
+    world.check(expect!["/app/app"]);
+}

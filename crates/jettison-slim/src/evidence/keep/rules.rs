@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Keeper, UseKind};
 use crate::evidence::elf::Elf;
+use crate::evidence::go::go_time_zones;
 use crate::rootfs::RootError;
 
 /// Packages of libraries that open TLS connections, up to their versions.
@@ -62,6 +63,10 @@ impl Keeper<'_> {
                 self.add(&path, UseKind::Looked, reason)?;
             }
         }
+        for zones in self.go_time_zones() {
+            let reason = "zones that the system lacks are looked for there";
+            self.add(&zones, UseKind::Looked, reason)?;
+        }
         if has_libc && self.converts_characters() {
             self.kept.with_gconv = true;
         }
@@ -70,6 +75,15 @@ impl Keeper<'_> {
 
     fn keeps_package(&self, name: &str) -> bool {
         self.kept.packages.contains_key(name)
+    }
+
+    /// The tables of time zones of the Go that compiled programs.
+    fn go_time_zones(&self) -> Vec<PathBuf> {
+        let programs = self.followed.iter();
+        let bytes = programs.filter_map(|path| self.root.read(path, super::LIBRARY_LIMIT).ok());
+        bytes
+            .filter_map(|bytes| go_time_zones(self.root, &bytes))
+            .collect()
     }
 
     /// Whether a program or library that is kept converts between character sets by modules of the C library.

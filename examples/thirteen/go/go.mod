@@ -1,0 +1,3 @@
+module example.net/tides
+
+go 1.19
