@@ -41,7 +41,10 @@ pub(super) fn go_time_zones(root: &RootDir, bytes: &[u8]) -> Option<PathBuf> {
     // Debian's have their versions in their names.
     for name in root.list(Path::new("/usr/lib")).unwrap_or_default() {
         let home = Path::new("/usr/lib").join(name);
-        if home.to_str().is_some_and(|home| home.starts_with(PLACES[2])) {
+        if home
+            .to_str()
+            .is_some_and(|home| home.starts_with(PLACES[2]))
+        {
             homes.push(home);
         }
     }

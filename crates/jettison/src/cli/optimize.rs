@@ -23,6 +23,9 @@ pub(crate) struct OptimizeArgs {
     /// Name of the images: NAME:TAG is the original, NAME:optimized the result [default: the directory's name]
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tag: Option<String>,
+    /// Let commands of the build trust the certificate authorities of the host, or of a PEM file
+    #[arg(long, value_name = "host|FILE")]
+    pub(crate) ca: Option<String>,
     #[command(flatten)]
     pub(crate) result: ResultArgs,
     #[command(flatten)]

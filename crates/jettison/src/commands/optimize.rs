@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter};
+use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter, RunHost};
 use jettison_oci::{Reference, Store, Transfer, TransferObserver};
 use jettison_slim::{
     Candidate, ImageFacts, Observer, OptimizeError, OptimizeRequest, Optimized, ProbeObserver,
@@ -14,6 +14,7 @@ use jettison_slim::{
 
 use crate::bases::{Outside, SettingsBases};
 use crate::cli::{ChoiceArgs, Global, OptimizeArgs, ResultArgs};
+use crate::commands::build::outside;
 use crate::commands::build_failure::build_failure;
 use crate::commands::diff::{self, Lines};
 use crate::commands::{build, probes, world};
@@ -43,7 +44,12 @@ pub(crate) fn run(
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
     let store = world::store(&root)?;
-    let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
+    let ca = args.ca.as_deref().or(inputs.settings.build.ca.as_deref());
+    let reach = surroundings.reach(ca);
+    let host = RunHost {
+        certificates: outside::certificates(ca, &reach)?,
+        ..world::run_host(&root, &entered, &inputs.lower.build_args)?
+    };
     let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
     let client = registries.client();
     let supplier = LayerSupplier::new(&store, &client);
@@ -65,7 +71,7 @@ pub(crate) fn run(
         &args.input,
         Outside {
             now: surroundings.now,
-            reach: surroundings.reach(inputs.settings.build.ca.as_deref()),
+            reach,
         },
     )
     .with_registries(&registries);

@@ -289,7 +289,9 @@ fn a_go_program_that_knows_time_zones_gets_those_of_its_go_as_well() {
         .file("usr/share/zoneinfo/UTC", "TZif")
         .file("usr/local/go/lib/time/zoneinfo.zip", "PK")
         .file("usr/local/go/bin/go", "")
-        .check(expect!["/app/app /usr/local/go/lib/time/zoneinfo.zip /usr/share/zoneinfo"]);
+        .check(expect![
+            "/app/app /usr/local/go/lib/time/zoneinfo.zip /usr/share/zoneinfo"
+        ]);
     World::new("/lib/time/zoneinfo.zip")
         .file("usr/local/go/lib/time/zoneinfo.zip", "PK")
         .check(expect!["/app/app"]);

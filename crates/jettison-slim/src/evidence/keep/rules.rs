@@ -105,7 +105,7 @@ impl Keeper<'_> {
 }
 
 /// What is left out of packages, as parts of an extended regular expression over paths without the first slash, and why.
-pub(super) const LEFT_OUT: [(&str, &str); 10] = [
+pub(super) const LEFT_OUT: [(&str, &str); 11] = [
     ("(dev|proc|sys)(/|$)", "what the kernel gives"),
     (
         "usr/share/(bug|doc-base|info|lintian|man|menu)(/|$)",
@@ -122,7 +122,9 @@ pub(super) const LEFT_OUT: [(&str, &str); 10] = [
     ),
     ("usr/(include|share/(aclocal|pkgconfig))/", "headers"),
     ("usr/lib/([^/]+/)?pkgconfig/", "headers"),
-    (".*\\.l?a$", "static libraries"),
+    // Those of plugins say which file to load (libltdl), as ImageMagick's do.
+    ("usr/lib/([^/]+/)?[^/]+\\.la$", "what libtool reads"),
+    (".*\\.a$", "static libraries"),
     (
         "usr/lib/python3[^/]*/(ensurepip|idlelib|test|turtledemo|lib2to3/tests|tkinter/test)(/|$)",
         "Python's own tests, its editor and its installer of pip",

@@ -149,26 +149,38 @@ impl Keeper<'_> {
 
     /// The parts of [`LEFT_OUT`] that leave something out here.
     fn left_out(&self) -> Vec<String> {
-        let wanted = LEFT_OUT.iter().filter(|(_, why)| match *why {
-            GCONV => !self.kept.with_gconv,
-            TRANSLATIONS => !self.kept.with_translations,
-            _ => true,
-        });
         let mut parts = Vec::new();
-        for (part, _) in wanted {
+        for (part, why) in LEFT_OUT {
             let Ok(pattern) = Regex::new(&format!("^/({part})")) else {
                 continue;
             };
+            // Who reads one of them may read the next. Of languages and character sets, runs have shown which.
+            let is_wanted = match why {
+                GCONV => self.kept.with_gconv,
+                TRANSLATIONS => self.kept.with_translations,
+                _ => self.is_used(&pattern),
+            };
+            if is_wanted {
+                continue;
+            }
             let is_match = self.kept.packages.keys().any(|package| {
                 self.owners
                     .files_of(package)
                     .any(|path| pattern.is_match(&path.to_string_lossy()))
             });
             if is_match {
-                parts.push((*part).to_owned());
+                parts.push(part.to_owned());
             }
         }
         parts
+    }
+
+    /// Whether a file of a package that matches `pattern` is used.
+    fn is_used(&self, pattern: &Regex) -> bool {
+        self.kept
+            .used
+            .iter()
+            .any(|path| pattern.is_match(&path.to_string_lossy()) && self.owners.is_packaged(path))
     }
 
     /// Files that are used although such files are left out.

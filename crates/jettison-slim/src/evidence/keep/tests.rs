@@ -161,3 +161,66 @@ fn a_directory_whose_names_are_read_keeps_those_of_nobody_else() {
         "]],
     );
 }
+
+/// What of the package `tool`, whose files are in `files`, is left out when it starts and reads `used` as well.
+#[track_caller]
+fn check_left_out(files: &[&str], used: &[&str], expected: Expect) {
+    let dir = image();
+    let mut list = String::from("/usr/bin/tool\n");
+    for file in files {
+        let _infallible = writeln!(list, "/{file}");
+        let path = dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    fs::write(dir.path().join("var/lib/dpkg/info/tool.list"), list).unwrap();
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]), "");
+    for path in ["/usr/bin/tool"].iter().chain(used) {
+        keeper
+            .add(Path::new(path), UseKind::Looked, "used")
+            .unwrap();
+    }
+    keeper.close().unwrap();
+    let stage = keeper.parts().unwrap().rootfs.unwrap_or_default();
+    expected.assert_eq(&stage.left_out.join("\n"));
+}
+
+#[test]
+fn what_nobody_needs_of_a_package_is_left_out_unless_some_of_it_is_used() {
+    let files = ["usr/share/man/man1/tool.1", "usr/share/doc/tool/README"];
+    check_left_out(
+        &files,
+        &[],
+        expect![[r"
+            usr/share/(bug|doc-base|info|lintian|man|menu)(/|$)
+            usr/share/doc/[^/]+/([^c]|ch)"]],
+    );
+    check_left_out(
+        &files,
+        &["/usr/share/man/man1/tool.1"],
+        expect!["usr/share/doc/[^/]+/([^c]|ch)"],
+    );
+}
+
+#[test]
+fn what_libtool_reads_of_plugins_is_no_static_library() {
+    check_left_out(
+        &[
+            "usr/lib/x86_64-linux-gnu/tool/png.la",
+            "usr/lib/x86_64-linux-gnu/tool/png.so",
+        ],
+        &[],
+        expect![""],
+    );
+    check_left_out(
+        &[
+            "usr/lib/x86_64-linux-gnu/libtool.la",
+            "usr/lib/x86_64-linux-gnu/x/libtool.a",
+        ],
+        &[],
+        expect![[r"
+            usr/lib/([^/]+/)?[^/]+\.la$
+            .*\.a$"]],
+    );
+}
