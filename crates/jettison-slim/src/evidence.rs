@@ -5,6 +5,7 @@ mod collect;
 mod elf;
 mod go;
 mod keep;
+mod npm;
 mod owner;
 mod program;
 mod script;
@@ -16,7 +17,9 @@ pub use go::GoBuildInfo;
 pub use program::{ProgramError, ProgramKind, find_program, program_kind};
 pub use script::{ScriptInterpreter, script_interpreter};
 
-pub(crate) use crate::evidence::collect::steps;
 pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};
+pub(crate) use crate::evidence::collect::{Step, steps, variable};
 pub(crate) use crate::evidence::keep::UseKind;
+pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
+pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::traced::{Traced, Used, used_in};

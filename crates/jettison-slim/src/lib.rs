@@ -34,7 +34,7 @@ pub use crate::evidence::{
 };
 pub use crate::optimize::{Observer, OptimizeError, OptimizeRequest, Optimized, optimize};
 pub use crate::refactor::{
-    Candidate, EmitError, KeptPath, Rung, RuntimeStage, exec_argv, multi_stage,
+    Candidate, EmitError, KeptPath, Rung, RuntimeStage, ShellStep, exec_argv, multi_stage,
 };
 pub use crate::report::{
     ImageFacts, Report, Row, Verification, VerifiedImage, rows, size_text, table, to_json,

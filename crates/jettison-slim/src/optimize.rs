@@ -1,6 +1,7 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
 mod config;
+mod gains;
 mod ladder;
 
 use std::time::{Duration, Instant};

@@ -2,12 +2,15 @@
 
 mod command;
 mod emit;
+mod gain;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use crate::refactor::command::exec_argv;
 pub use crate::refactor::emit::{EmitError, multi_stage};
+pub use crate::refactor::gain::ShellStep;
+pub(crate) use crate::refactor::gain::{Claim, Equality, Gain};
 
 /// How much a final stage starts from, smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,8 @@ pub struct RootfsStage {
     pub byte_code: Option<String>,
     /// Whether the build stage ends as another user than root.
     pub needs_root: bool,
+    /// What is done to the files once they are collected.
+    pub further: Vec<ShellStep>,
 }
 
 /// The final stage's content, before it is written down.
@@ -68,6 +73,8 @@ pub struct RootfsStage {
 pub struct RuntimeStage {
     /// What it starts from.
     pub rung: Rung,
+    /// What is done at the end of the build stage, before anything is taken from it.
+    pub build_steps: Vec<ShellStep>,
     /// What is collected for it in a stage of its own, if anything is.
     pub rootfs: Option<RootfsStage>,
     /// What it copies, the program first.

@@ -143,6 +143,7 @@ fn collect_from(
     }
     let runtime = RuntimeStage {
         rung,
+        build_steps: Vec::new(),
         rootfs: None,
         owners: owners(root, &kept),
         kept,
