@@ -17,9 +17,11 @@ pub use go::GoBuildInfo;
 pub use program::{ProgramError, ProgramKind, find_program, program_kind};
 pub use script::{ScriptInterpreter, script_interpreter};
 
-pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};
+pub use crate::evidence::collect::{
+    Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Origin, collect,
+};
 pub(crate) use crate::evidence::collect::{Step, steps, variable};
-pub(crate) use crate::evidence::keep::UseKind;
+pub(crate) use crate::evidence::keep::{UseKind, left_out_rule};
 pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};
-pub(crate) use crate::evidence::traced::{Traced, Used, used_in};
+pub(crate) use crate::evidence::traced::{Traced, Used, used_in_all};

@@ -1,23 +1,31 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
+mod base;
 mod config;
+mod facts;
 mod gains;
 mod ladder;
+mod user;
 
 use std::time::{Duration, Instant};
 
 use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
 use jettison_dockerfile::parse;
 use jettison_oci::Image;
-use jettison_sandbox::{OverlayMount, mount_overlay};
+use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use crate::audit::{AuditError, audit};
-use crate::optimize::ladder::{Climbed, Ladder};
-use crate::refactor::{Candidate, EmitError};
-use crate::report::{ImageFacts, Report};
+use crate::evidence::steps;
+use crate::optimize::base::Base;
+use crate::optimize::facts::{Found, Sources};
+use crate::optimize::ladder::{Attempt, Climbed, Ladder};
+use crate::optimize::user::{NONROOT, is_root, obstacle};
+use crate::refactor::{Candidate, EmitError, Rung};
+use crate::report::{Facts, ImageFacts, Maker, Report};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::{
-    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, Verdict, verdict,
+    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, ProbeOutcome, Verdict, sought,
+    verdict,
 };
 
 /// What to optimize, and how to compare.
@@ -29,17 +37,34 @@ pub struct OptimizeRequest<'a> {
     pub probes: &'a [Probe],
     /// What they are asked besides.
     pub further: FurtherProbes,
+    /// The highest rung that is tried; [`Rung::Slim`] for all.
+    pub max_rung: Rung,
+    /// The image that the final stage starts from; else it starts from nothing.
+    pub base: Option<&'a str>,
+    /// Who the program runs as.
+    pub user: UserChoice,
     /// The name of the original image.
     pub original_name: &'a str,
     /// The name of the optimized image.
     pub optimized_name: &'a str,
 }
 
+/// Who an optimized program runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserChoice {
+    /// The original's user.
+    AsBefore,
+    /// A user without rights in place of root.
+    Nonroot,
+}
+
 /// Told what the optimizer does.
 pub trait Observer: Reporter + ProbeObserver {
     /// A phase begins.
     fn phase(&self, title: &str);
-    /// A candidate was written; `original` is the Dockerfile's text.
+    /// The original was built and measured.
+    fn original(&self, facts: &ImageFacts);
+    /// A candidate was written, the first or the next one; `original` is the Dockerfile's text.
     fn candidate(&self, original: &str, candidate: &Candidate);
 }
 
@@ -69,6 +94,14 @@ pub enum OptimizeError {
     /// The candidate could not be built.
     #[error("cannot build the rewritten Dockerfile")]
     Candidate(#[source] BuildError),
+    /// The base that was asked for could not be had.
+    #[error("cannot use the base {reference}")]
+    Base {
+        /// Its name.
+        reference: String,
+        /// Why.
+        source: BuildError,
+    },
     /// An image's files could not be mounted or measured.
     #[error("cannot look into an image")]
     Look(#[source] BuildError),
@@ -116,11 +149,14 @@ pub fn optimize(
             outcomes: Vec::new(),
             dockerfile: None,
             notes: Vec::new(),
+            facts: None,
+            gaps: Vec::new(),
         },
         reason: None,
         ailment: None,
         left_out: Vec::new(),
     };
+    observer.original(&result.report.before);
     result.reason = run.improve(&built, &mut result)?;
     Ok(result)
 }
@@ -148,33 +184,172 @@ impl Run<'_> {
             self.request.probes,
             self.request.further,
         );
+        result.ailment = oracle.ailment().map_err(OptimizeError::Probe)?;
+        if let Some(ailment) = &result.ailment {
+            return Ok(Some(ailment.to_string()));
+        }
+        let base = self.request.base.map(|base| self.base(base)).transpose()?;
         let ladder = Ladder {
             run: self,
             built,
             root: &view.root,
             oracle: &oracle,
             parsed: parse(self.request.build.dockerfile),
+            base: base.as_ref().map(|(base, _)| base),
         };
         let climbed = ladder.climb()?;
+        let Climbed {
+            attempt,
+            refused,
+            gaps,
+        } = climbed;
+        result.report.gaps = gaps;
         result.left_out = oracle.left_out().to_vec();
-        let Climbed { attempt, refused } = climbed;
-        let Some(attempt) = attempt else {
+        let Some(mut attempt) = attempt else {
             return Ok(Some(refused.join("; ")));
         };
-        result.report.outcomes = attempt.outcomes;
-        result.report.notes = attempt.candidate.reasons;
-        result.ailment = attempt.ailment;
-        if let Some(problem) = attempt.problem {
-            return Ok(Some(problem));
+        let is_passed = attempt.problem.is_none();
+        if is_passed && self.request.user == UserChoice::Nonroot {
+            if !oracle.has_other_users() {
+                let reason = "this host lets us use one user ID alone, so that nothing can be tried as another";
+                return Ok(Some(reason.to_owned()));
+            }
+            attempt = match ladder.with_nonroot(attempt)? {
+                Ok(attempt) => attempt,
+                Err(reason) => return Ok(Some(reason)),
+            };
         }
+        result.report.outcomes.clone_from(&attempt.outcomes);
+        result.report.notes.clone_from(&attempt.candidate.reasons);
+        result.ailment.clone_from(&attempt.ailment);
+        if let Some(problem) = &attempt.problem {
+            return Ok(Some(problem.clone()));
+        }
+        result
+            .report
+            .notes
+            .extend(self.notes(&oracle, (built, &attempt))?);
         result.report.verdict = verdict(&result.report.outcomes);
         let rewritten = self.rewritten(&attempt.candidate.dockerfile);
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;
         result.report.after = Some(after);
+        result.report.facts = Some(self.reasons((built, &view), &attempt)?);
         result.report.dockerfile = Some(attempt.candidate.dockerfile);
         result.optimized = Some(attempt.built.image);
         Ok(None)
+    }
+
+    /// The base that the user has chosen, and the view that holds its files.
+    fn base(&self, reference: &str) -> Result<(Base, OverlayMount), OptimizeError> {
+        let text = format!("FROM {reference}\n");
+        let request = BuildRequest {
+            dockerfile: &text,
+            cache: CacheUse::Use,
+            ..self.request.build.clone()
+        };
+        let built = self
+            .engine
+            .build(&request, self.bases, self.observer)
+            .map_err(|source| OptimizeError::Base {
+                reference: reference.to_owned(),
+                source,
+            })?;
+        let View { mount, root } = self.view(&built.image)?;
+        let base = Base {
+            reference: reference.to_owned(),
+            image: built.image,
+            root,
+        };
+        Ok((base, mount))
+    }
+
+    /// What the user may want to know besides.
+    fn notes(
+        &self,
+        oracle: &Oracle<'_>,
+        (built, attempt): (&Built, &Attempt),
+    ) -> Result<Vec<String>, OptimizeError> {
+        let mut notes = Vec::new();
+        let reached = sought(attempt.outcomes.iter().filter_map(trace_of));
+        if !reached.is_empty() {
+            notes.push(format!(
+                "it tries to reach {}, and nobody is there: what it does with an answer is not known",
+                reached.join(", ")
+            ));
+        }
+        if let Some(base) = &attempt.evidence.runtime.base {
+            let own = &built.image.config().config.env;
+            let new: Vec<&str> = base
+                .env
+                .iter()
+                .filter(|pair| !own.contains(pair))
+                .map(String::as_str)
+                .collect();
+            if !new.is_empty() {
+                notes.push(format!(
+                    "the base sets variables that the original does not have: {}",
+                    new.join(", ")
+                ));
+            }
+        }
+        notes.extend(self.nonroot(oracle, (built, attempt))?);
+        Ok(notes)
+    }
+
+    /// The line that takes root's rights away, if the given probes pass without them.
+    fn nonroot(
+        &self,
+        oracle: &Oracle<'_>,
+        (built, attempt): (&Built, &Attempt),
+    ) -> Result<Option<String>, OptimizeError> {
+        let config = &built.image.config().config;
+        let is_wanted = is_root(&config.user) && self.request.user == UserChoice::AsBefore;
+        let has_obstacle = obstacle(config, &attempt.outcomes).is_some();
+        let is_other_possible =
+            self.request.further == FurtherProbes::Own && oracle.has_other_users();
+        if !is_wanted || has_obstacle || !is_other_possible {
+            return Ok(None);
+        }
+        let image = &attempt.built.image;
+        let mut config = image.config().clone();
+        NONROOT.clone_into(&mut config.config.user);
+        let without_rights = Image::new(config, image.layers().to_vec())
+            .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
+        let outcomes = oracle
+            .ask_given(&without_rights)
+            .map_err(OptimizeError::Probe)?;
+        let shows = |outcome: &ProbeOutcome| outcome.passed() && outcome.shows_behavior();
+        let passes = !outcomes.is_empty() && outcomes.iter().all(shows);
+        Ok(passes.then(|| {
+            format!(
+                "the program needs no rights of root: the same probes pass as {NONROOT}; `--nonroot` adds the line `USER {NONROOT}` and proves it"
+            )
+        }))
+    }
+
+    /// Why the files of the new image are there, and others are not.
+    fn reasons(
+        &self,
+        (built, view): (&Built, &View),
+        attempt: &Attempt,
+    ) -> Result<Facts, OptimizeError> {
+        let candidate = self.view(&attempt.built.image)?;
+        let sources = Sources {
+            original: &view.root,
+            candidate: &candidate.root,
+            steps: &steps(built),
+            dockerfile: self.request.build.dockerfile,
+            kept: &attempt.evidence.kept,
+            outcomes: &attempt.outcomes,
+        };
+        let Found { kept, left_out } = sources.find().map_err(OptimizeError::Root)?;
+        Ok(Facts {
+            source: format!("{} ({})", self.request.original_name, built.image.id().0),
+            maker: Maker::Optimizer(attempt.candidate.rung),
+            kept,
+            left_out,
+        })
     }
 
     /// The files of `image`, to be looked at.
@@ -183,10 +358,7 @@ impl Run<'_> {
         let mount = mount_overlay(self.engine.entered, &lowers, None)
             .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
         let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
-        Ok(View {
-            _mount: mount,
-            root,
-        })
+        Ok(View { mount, root })
     }
 
     /// The build of a rewritten Dockerfile. Its build stage is the original's: its steps are in the cache, whatever the first
@@ -238,8 +410,14 @@ impl Run<'_> {
 
 /// An image's merged files.
 struct View {
-    _mount: OverlayMount,
+    /// The files are there as long as this is.
+    mount: OverlayMount,
     root: RootDir,
+}
+
+/// What the candidate's run looked up.
+fn trace_of(outcome: &ProbeOutcome) -> Option<&Trace> {
+    outcome.candidate.trace.as_ref()
 }
 
 /// A reporter that keeps quiet, for builds that are only timed.

@@ -8,6 +8,7 @@ fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Scratch,
         build_steps: Vec::new(),
+        base: None,
         rootfs: None,
         kept: vec![KeptPath {
             path: "/app/app".into(),
@@ -272,6 +273,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
             byte_code: Some("cpython-311".to_owned()),
             needs_root: true,
             further: Vec::new(),
+            status_of: None,
         }),
         kept: vec![KeptPath {
             path: "/app".into(),
