@@ -5,6 +5,7 @@ mod collect;
 mod elf;
 mod go;
 mod keep;
+mod npm;
 mod owner;
 mod program;
 mod script;
@@ -19,7 +20,8 @@ pub use script::{ScriptInterpreter, script_interpreter};
 pub use crate::evidence::collect::{
     Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Origin, collect,
 };
-pub(crate) use crate::evidence::collect::{Step, steps};
+pub(crate) use crate::evidence::collect::{Step, steps, variable};
 pub(crate) use crate::evidence::keep::{UseKind, left_out_rule};
+pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::traced::{Traced, Used, used_in_all};

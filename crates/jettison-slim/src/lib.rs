@@ -36,8 +36,8 @@ pub use crate::optimize::{
     Observer, OptimizeError, OptimizeRequest, Optimized, UserChoice, optimize,
 };
 pub use crate::refactor::{
-    BaseStage, Candidate, EmitError, KeptPath, Rung, RungParseError, RuntimeStage, exec_argv,
-    multi_stage,
+    BaseStage, Candidate, EmitError, KeptPath, Rung, RungParseError, RuntimeStage, ShellStep,
+    exec_argv, multi_stage,
 };
 pub use crate::report::{
     Facts, FileOwner, FileReason, ImageFacts, Maker, OwnerFacts, OwnerKind, Report, Row,

@@ -3,6 +3,7 @@
 mod base;
 mod config;
 mod facts;
+mod gains;
 mod ladder;
 mod user;
 

@@ -2,6 +2,7 @@
 
 mod command;
 mod emit;
+mod gain;
 mod rung;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 
 pub use crate::refactor::command::exec_argv;
 pub use crate::refactor::emit::{EmitError, multi_stage};
+pub use crate::refactor::gain::ShellStep;
+pub(crate) use crate::refactor::gain::{Claim, Equality, Gain};
 pub(crate) use crate::refactor::rung::rung_of;
 pub use crate::refactor::rung::{Rung, RungParseError};
 
@@ -53,6 +56,8 @@ pub struct RootfsStage {
     pub byte_code: Option<String>,
     /// Whether the build stage ends as another user than root.
     pub needs_root: bool,
+    /// What is done to the files once they are collected.
+    pub further: Vec<ShellStep>,
     /// The image whose records of dpkg are in the final stage already, in one file.
     pub status_of: Option<String>,
 }
@@ -79,6 +84,8 @@ pub struct BaseStage {
 pub struct RuntimeStage {
     /// How much it holds.
     pub rung: Rung,
+    /// What is done at the end of the build stage, before anything is taken from it.
+    pub build_steps: Vec<ShellStep>,
     /// The image that it starts from; else it starts from nothing.
     pub base: Option<BaseStage>,
     /// What is collected for it in a stage of its own, if anything is.

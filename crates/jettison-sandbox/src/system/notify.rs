@@ -26,6 +26,8 @@ pub(crate) struct Notification {
     pub(crate) thread: i32,
     pub(crate) number: i32,
     pub(crate) architecture: u32,
+    /// Where the instruction is that makes it, in the memory of its process.
+    pub(crate) instruction: u64,
     pub(crate) arguments: [u64; 6],
 }
 
@@ -88,6 +90,7 @@ pub(crate) fn receive_notification(listener: BorrowedFd<'_>) -> io::Result<Notif
         thread: thread.cast_signed(),
         number: number.cast_signed(),
         architecture,
+        instruction: words[3],
         arguments,
     })
 }

@@ -16,6 +16,8 @@ pub(super) struct Look<'a> {
     pub(super) resolver: &'a Resolver,
     pub(super) task: Task,
     pub(super) arguments: &'a [u64; 6],
+    /// Where the call is made from.
+    pub(super) instruction: u64,
     pub(super) roots_differ: bool,
     pub(super) notes: &'a mut Vec<Note>,
 }
@@ -212,6 +214,8 @@ impl Look<'_> {
 
     pub(super) fn open(&mut self, path: PathArgument, flags: OpenFlags) {
         const RESOLVE_IN_ROOT: u64 = 0x10;
+        // How the dynamic linker opens libraries (glibc: `open_verify`, elf/dl-load.c).
+        const LINKERS_FLAGS: u64 = libc::O_CLOEXEC.cast_unsigned() as u64;
         let mut start = self.start(path.directory);
         let flags = match flags {
             OpenFlags::Argument(place) => self.argument(place),
@@ -233,7 +237,10 @@ impl Look<'_> {
         };
         let has = |bits: i32| flags & flag(bits) == flag(bits);
         let follow = !has(libc::O_NOFOLLOW) && !has(libc::O_CREAT | libc::O_EXCL);
-        let uses = open_uses(flags);
+        let mut uses = open_uses(flags);
+        if flags == LINKERS_FLAGS && self.task.is_in_linker(self.instruction) {
+            uses = Uses::of(Use::Load);
+        }
         self.path_from(path.path, &start, follow, uses);
     }
 

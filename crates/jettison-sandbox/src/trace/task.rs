@@ -91,6 +91,32 @@ impl Task {
         format!("/proc/{}/{name}", self.thread)
     }
 
+    /// Whether the instruction at `address` is one of the dynamic linker's own.
+    ///
+    /// That is glibc's, a file of its own. With musl it is one with the C library, whose instructions open whatever the
+    /// program opens.
+    pub(super) fn is_in_linker(self, address: u64) -> bool {
+        // Larger than the linker, smaller than what is likely to lie behind it; the name decides.
+        const LARGEST: u64 = 16 << 20;
+        let is_near = self
+            .linker_base()
+            .and_then(|base| address.checked_sub(base))
+            .is_some_and(|distance| distance < LARGEST);
+        is_near
+            && std::fs::read(self.proc("maps"))
+                .is_ok_and(|maps| mapped_at(&maps, address).is_some_and(is_linker))
+    }
+
+    /// Where the kernel has put the dynamic linker; `None` if the program has none.
+    fn linker_base(self) -> Option<u64> {
+        const AT_BASE: u64 = 7;
+        let auxiliary = std::fs::read(self.proc("auxv")).ok()?;
+        let word = |bytes: &[u8]| bytes.first_chunk().map(|word| u64::from_ne_bytes(*word));
+        let mut pairs = auxiliary.chunks_exact(16);
+        let pair = pairs.find(|pair| word(pair) == Some(AT_BASE))?;
+        word(&pair[8..]).filter(|base| *base != 0)
+    }
+
     /// The path of one of its descriptors in `/proc`.
     pub(super) fn descriptor(self, number: i32) -> String {
         self.proc(&format!("fd/{number}"))
@@ -151,4 +177,55 @@ pub(super) fn open_regular(path: &str) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file: OwnedFd = rustix::fs::open(path, flags, Mode::empty()).ok()?;
     Some(File::from(file))
+}
+
+/// The path of the file that is mapped at `address`, as `maps` of a process tells (proc(5)).
+fn mapped_at(maps: &[u8], address: u64) -> Option<&[u8]> {
+    let number = |text: &[u8]| u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok();
+    let line = maps.split(|byte| *byte == b'\n').find(|line| {
+        let range = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let mut ends = range.split(|byte| *byte == b'-').map(number);
+        matches!((ends.next(), ends.next()), (Some(Some(start)), Some(Some(end)))
+            if (start..end).contains(&address))
+    })?;
+    let at = line.iter().position(|byte| *byte == b'/')?;
+    Some(&line[at..])
+}
+
+/// Whether a file has the name that glibc gives its dynamic linker on one of its machines.
+fn is_linker(path: &[u8]) -> bool {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b"ld-linux") || [&b"ld64.so.1"[..], b"ld64.so.2", b"ld.so.1"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(address: u64, expected: bool) {
+        let maps = b"55d0-55e0 r-xp 00000000 00:1f 12  /usr/bin/a b
+7f00-7f10 r--p 00000000 00:1f 13       /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f10-7f20 r-xp 00010000 00:1f 13       /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+7f30-7f40 rw-p 00000000 00:00 0
+7f40-7f50 r-xp 00000000 00:1f 14       /lib/ld-musl-x86_64.so.1
+";
+        let found = mapped_at(maps, address).is_some_and(is_linker);
+        assert_eq!(found, expected, "{address:x}");
+    }
+
+    #[test]
+    fn the_linker_is_where_its_file_is_mapped() {
+        check(0x7f10, true);
+        check(0x7f1f, true);
+        check(0x7f20, false);
+        check(0x55d4, false);
+        check(0x7f34, false);
+        check(0, false);
+    }
+
+    #[test]
+    fn a_linker_that_is_the_c_library_is_none() {
+        check(0x7f44, false);
+    }
 }

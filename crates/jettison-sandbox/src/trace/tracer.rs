@@ -180,6 +180,7 @@ impl Tracer {
             resolver,
             task,
             arguments,
+            instruction: notification.instruction,
             roots_differ: self.roots_differ,
             notes,
         };

@@ -25,6 +25,8 @@ pub enum Use {
     List,
     /// Opens it for reading. (A directory that is opened is [listed](Use::List) only if its names are read.)
     Read,
+    /// Opens it for the dynamic linker, which maps what the file says is to be loaded and looks at nothing else of it.
+    Load,
     /// Becomes this program.
     Execute,
     /// Has the kernel read it to start another: the interpreter of a script, or the dynamic linker.
@@ -57,7 +59,7 @@ pub enum Use {
 
 impl Use {
     /// All of them, in their order.
-    pub const ALL: [Use; 25] = [
+    pub const ALL: [Use; 26] = [
         Use::Pass,
         Use::Enter,
         Use::Refer,
@@ -69,6 +71,7 @@ impl Use {
         Use::Watch,
         Use::List,
         Use::Read,
+        Use::Load,
         Use::Execute,
         Use::Interpret,
         Use::Connect,
@@ -109,6 +112,7 @@ impl Use {
             | Use::Watch
             | Use::List
             | Use::Read
+            | Use::Load
             | Use::Execute
             | Use::Interpret
             | Use::Connect
@@ -130,6 +134,7 @@ impl Use {
             Use::Watch => "watch",
             Use::List => "list",
             Use::Read => "read",
+            Use::Load => "load",
             Use::Execute => "execute",
             Use::Interpret => "interpret",
             Use::Connect => "connect",

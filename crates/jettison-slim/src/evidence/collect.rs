@@ -170,6 +170,7 @@ fn collect_from(
     let reasons = reasons.collect();
     let runtime = RuntimeStage {
         rung,
+        build_steps: Vec::new(),
         base: None,
         rootfs: None,
         owners: owners(root, &kept),

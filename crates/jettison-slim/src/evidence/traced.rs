@@ -78,6 +78,11 @@ impl<'a> Traced<'a> {
         (&self.entrypoint, &self.cmd)
     }
 
+    /// Takes a fact that was found elsewhere into the report.
+    pub(crate) fn note(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
     /// Keeps what was used.
     pub(crate) fn add(&mut self, used: &[Used]) -> Result<(), NotApplicable> {
         for one in used {
@@ -101,6 +106,7 @@ impl<'a> Traced<'a> {
         let labels = config.labels.iter();
         let runtime = RuntimeStage {
             rung: Rung::Packages,
+            build_steps: Vec::new(),
             base: None,
             rootfs,
             owners: owners(self.root, &copied),

@@ -5,13 +5,14 @@
 
 use jettison_build::{BuildError, Built};
 use jettison_dockerfile::Parse;
-use jettison_oci::Image;
+use jettison_oci::{Image, RunConfig};
 use jettison_sandbox::Trace;
 use serde_json::Value;
 
 use super::{OptimizeError, Run};
 use crate::evidence::{
-    Evidence, NotApplicable, Traced, UseKind, Used, collect, steps, used_in_all,
+    Evidence, NotApplicable, PlainStart, Traced, UseKind, Used, collect, plain_start,
+    speaks_of_npm, steps, used_in_all,
 };
 use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
@@ -61,7 +62,7 @@ pub(super) struct Attempt {
 }
 
 impl Ladder<'_> {
-    /// Tries one rung after the other.
+    /// Tries one rung after the other; what passes may become smaller still.
     pub(super) fn climb(&self) -> Result<Climbed, OptimizeError> {
         let mut climbed = Climbed {
             attempt: None,
@@ -71,7 +72,7 @@ impl Ladder<'_> {
         match collect(self.built, self.root) {
             Ok(evidence) => match self.attempt(&evidence)? {
                 Ok(attempt) if attempt.is_final() => {
-                    climbed.attempt = Some(attempt);
+                    climbed.attempt = Some(self.with_gains(attempt, None)?);
                     return Ok(climbed);
                 }
                 Ok(attempt) => climbed.refused.extend(attempt.problem),
@@ -103,10 +104,36 @@ impl Ladder<'_> {
         }))
     }
 
-    /// The rung of whole packages and units, as the runs of the original show them.
+    /// The rung of whole packages and units, as the runs of the original show them: first without npm, if it only starts
+    /// the program.
     fn climb_traced(&self, climbed: &mut Climbed) -> Result<(), OptimizeError> {
-        let steps = steps(self.built);
         let config = &self.built.image.config().config;
+        let Some(start) = plain_start(self.root, config) else {
+            return self.climb_from(config, None, climbed);
+        };
+        self.climb_from(&start.config, Some(&start), climbed)?;
+        let reason = match &climbed.attempt {
+            Some(attempt) if attempt.is_final() => return Ok(()),
+            Some(attempt) => attempt.problem.clone().unwrap_or_default(),
+            None => climbed.refused.pop().unwrap_or_default(),
+        };
+        climbed.attempt = None;
+        self.climb_from(config, None, climbed)?;
+        if let Some(attempt) = &mut climbed.attempt {
+            let note = format!("npm is kept, which starts the program: without it, {reason}");
+            attempt.candidate.reasons.push(note);
+        }
+        Ok(())
+    }
+
+    /// The same for one way of starting the program.
+    fn climb_from(
+        &self,
+        config: &RunConfig,
+        start: Option<&PlainStart>,
+        climbed: &mut Climbed,
+    ) -> Result<(), OptimizeError> {
+        let steps = steps(self.built);
         let mut traced = match Traced::new(config, &steps, self.root) {
             Ok(traced) => traced,
             Err(error) => {
@@ -122,6 +149,15 @@ impl Ladder<'_> {
         let traces = watched.into_iter().map(|watched| watched.trace);
         let trace = traces.fold(Trace::default(), Trace::merge);
         climbed.gaps = gaps(&trace);
+        if let Some(start) = start {
+            if let Some(path) = speaks_of_npm(self.root, start, &used) {
+                let path = path.display();
+                let reason = format!("{path} would not find the variables that npm sets");
+                climbed.refused.push(reason);
+                return Ok(());
+            }
+            traced.note(start.fact.clone());
+        }
         for _ in 0..ROUNDS {
             let evidence = traced.add(&used).and_then(|()| traced.evidence());
             let attempt = match evidence {
@@ -137,12 +173,28 @@ impl Ladder<'_> {
             };
             used.clone_from(&attempt.missed);
             let is_final = attempt.is_final() || used.is_empty();
-            climbed.attempt = Some(attempt);
+            climbed.attempt = Some(if is_final {
+                self.with_gains(attempt, Some(&trace))?
+            } else {
+                attempt
+            });
             if is_final {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// `attempt`, made smaller if it passed.
+    fn with_gains(
+        &self,
+        attempt: Attempt,
+        trace: Option<&Trace>,
+    ) -> Result<Attempt, OptimizeError> {
+        if attempt.problem.is_some() {
+            return Ok(attempt);
+        }
+        self.gain(attempt, trace)
     }
 
     /// What the original uses when it is asked everything, started without a shell where that does nothing.

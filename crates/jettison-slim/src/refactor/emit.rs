@@ -9,11 +9,13 @@ use jettison_dockerfile::{
 use crate::refactor::emit::copy::copies;
 use crate::refactor::emit::health::health_arguments;
 use crate::refactor::emit::rootfs::rootfs_stage;
+use crate::refactor::emit::shell::build_steps;
 use crate::refactor::{Candidate, RuntimeStage};
 
 mod copy;
 mod health;
 mod rootfs;
+mod shell;
 
 /// Why a Dockerfile cannot be rewritten.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +107,7 @@ pub fn multi_stage(
     let build = apply(parse.text(), &edits).map_err(|error| EmitError::Apply(error.to_string()))?;
     let mut text = build.trim_end().to_string();
     text.push_str(style.newline);
-    let mut lines = Vec::new();
+    let mut lines = build_steps(runtime, &style);
     if let Some(rootfs) = &runtime.rootfs {
         lines.extend(rootfs_stage(rootfs, (&name, rootfs_name(&name)), &style)?);
     }

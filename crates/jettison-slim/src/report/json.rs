@@ -267,6 +267,7 @@ fn trail_word(trail: &Trail) -> &'static str {
     match trail {
         Trail::NotTraced => "not watched",
         Trail::Same => "same",
+        Trail::LoadedAlike(_) => "same in what is loaded",
         Trail::But { .. } => "same but for",
         Trail::Misses(_) => "misses",
         Trail::Incomplete(_) => "not watched whole",

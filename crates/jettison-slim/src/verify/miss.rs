@@ -9,8 +9,9 @@
 //! **Agree** means, for a lookup that found something: the links on the way are the same and have the same targets; the
 //! directories on the way have the same mode, owner and access lists; and what is at the end is the same in all that
 //! the use can see: kind, mode, owner and device numbers always, else size and time of modification of files (`stat`, `open`), content
-//! (`open`, `execve`, `link`, `rename`, and what the kernel reads by itself: interpreters), extended attributes,
-//! capabilities among them. For a lookup that found nothing: nothing is there in the original either; or a directory on
+//! (`open`, `link`, `rename`), extended attributes, capabilities among them. Of what is only started, or opened by the
+//! dynamic linker, a program sees what is loaded: the segments and headers of an ELF file, so that it may be stripped. Once
+//! it opens the file itself, by its path or by `/proc/self/exe`, to read its symbols, it sees all of it. For a lookup that found nothing: nothing is there in the original either; or a directory on
 //! the way is missing in the candidate alone, the original's answer is the same, and nothing was to be created there. A directory whose names were
 //! read has the same names in both, and entries of the same kinds; one that was moved is the same in all that is below it.
 //!
@@ -21,11 +22,13 @@
 //! **Not in the claim**: what differs between two runs of the original too (time, random numbers, the network, the
 //! contents of `/proc`, which thread is first); inode, device and link counts, sizes and times of directories, times of
 //! links, fractions of seconds, times of last access and change; the size and the free space of the file system
-//! (`statfs`); the order in which a directory lists its names; datagrams sent to socket files; and the user,
+//! (`statfs`); what lies in memory behind a segment of a program, in its last page, and the words of its header about
+//! sections; the order in which a directory lists its names; datagrams sent to socket files; and the user,
 //! environment and limits that the program is started with, which are the configuration's.
 
 mod differ;
 mod examine;
+mod loaded;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -46,6 +49,8 @@ pub struct MissReport {
     pub directories: Vec<ListingDifference>,
     /// Why the trace is not complete.
     pub gaps: Vec<Gap>,
+    /// Programs and libraries that are other files, but of which the same was loaded, sorted. They are no misses.
+    pub loaded: Vec<PathBuf>,
 }
 
 /// What a [`MissReport`] says as a whole.

@@ -1,7 +1,7 @@
 //! What a candidate looked up, held against the original's files, for people: each miss with its owner and a cure.
 //!
-//! [`crate::verify::miss`] says what a miss is, and why a run without one is proof. What was built anew, such as a program
-//! without debugging symbols, is another file; then only the answers can be compared.
+//! [`crate::verify::miss`] says what a miss is, and why a run without one is proof. What was built anew is another file; then
+//! only the answers can be compared, unless the same is loaded of it, as of a program without debugging symbols.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,6 +29,9 @@ pub enum Trail {
     NotTraced,
     /// It is a run of the original, too.
     Same,
+    /// It is, too, although these programs and libraries are other files: the same was loaded of them, and nobody has read
+    /// more.
+    LoadedAlike(Vec<PathBuf>),
     /// It is but for directories that were listed and have other names, and files that were read and are others.
     But {
         /// The directories.
@@ -70,7 +73,7 @@ impl Trail {
     /// Why this is no proof; `None` if it is, or nobody has watched.
     pub fn problem(&self) -> Option<String> {
         match self {
-            Trail::NotTraced | Trail::Same | Trail::But { .. } => None,
+            Trail::NotTraced | Trail::Same | Trail::LoadedAlike(_) | Trail::But { .. } => None,
             Trail::Misses(misses) => misses.first().map(OwnedMiss::to_string),
             Trail::Incomplete(reasons) => Some(reasons.join(", ")),
         }
@@ -170,7 +173,11 @@ impl<'r> Trails<'r> {
             return Trail::Incomplete(reasons.into_iter().map(str::to_owned).collect());
         }
         if report.directories.is_empty() && files.is_empty() {
-            return Trail::Same;
+            return if report.loaded.is_empty() {
+                Trail::Same
+            } else {
+                Trail::LoadedAlike(report.loaded)
+            };
         }
         let directories = report.directories.into_iter();
         Trail::But {

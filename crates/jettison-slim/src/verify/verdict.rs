@@ -215,7 +215,11 @@ pub fn verdict(outcomes: &[ProbeOutcome]) -> Verdict {
 pub fn all_misses(outcomes: &[ProbeOutcome]) -> Vec<&OwnedMiss> {
     let misses = outcomes.iter().filter_map(|outcome| match &outcome.trail {
         Trail::Misses(misses) => Some(misses),
-        Trail::NotTraced | Trail::Same | Trail::But { .. } | Trail::Incomplete(_) => None,
+        Trail::NotTraced
+        | Trail::Same
+        | Trail::LoadedAlike(_)
+        | Trail::But { .. }
+        | Trail::Incomplete(_) => None,
     });
     let misses: BTreeSet<&OwnedMiss> = misses.flatten().collect();
     misses.into_iter().collect()

@@ -134,7 +134,11 @@ fn exceptions(outcomes: &[ProbeOutcome]) -> BTreeSet<String> {
                 found.extend(directories.iter().map(named));
                 found.extend(files.iter().map(ToString::to_string));
             }
-            Trail::NotTraced | Trail::Same | Trail::Misses(_) | Trail::Incomplete(_) => {}
+            Trail::NotTraced
+            | Trail::Same
+            | Trail::LoadedAlike(_)
+            | Trail::Misses(_)
+            | Trail::Incomplete(_) => {}
         }
     }
     found

@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::shell::shell_step;
 use super::{EmitError, Style};
-use crate::refactor::RootfsStage;
+use crate::refactor::{RootfsStage, ShellStep};
 
 /// Where the stage puts the files.
 pub(super) const DIRECTORY: &str = "/rootfs";
@@ -31,27 +32,20 @@ pub(super) fn rootfs_stage(
             "{copy} --from={base} /var/lib/dpkg/status {BASE_STATUS}"
         ));
     }
-    lines.push(comment(rootfs).to_owned());
-    let steps = steps(rootfs)?;
-    let run = style.word("RUN");
-    let last = steps.len() - 1;
-    for (index, step) in steps.iter().enumerate() {
-        let start = if index == 0 {
-            format!("{run} ")
-        } else {
-            " && ".to_owned()
-        };
-        let end = if index == last { "" } else { " \\" };
-        lines.push(format!("{start}{step}{end}"));
-    }
+    let collecting = ShellStep {
+        comment: comment(rootfs).to_owned(),
+        commands: steps(rootfs)?,
+    };
+    let all = [&collecting].into_iter().chain(&rootfs.further);
+    lines.extend(all.flat_map(|step| shell_step(step, style)));
     Ok(lines)
 }
 
 fn comment(rootfs: &RootfsStage) -> &'static str {
     if rootfs.packages.is_empty() {
-        "# What the program needs of the system, with its links, owners and modes."
+        "What the program needs of the system, with its links, owners and modes."
     } else {
-        "# The packages that the program uses, without papers, and their records, which scanners read."
+        "The packages that the program uses, without papers, and their records, which scanners read."
     }
 }
 
@@ -104,6 +98,9 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
             let _infallible = write!(find, " \\( {} \\) -prune -o -print", paths.join(" -o "));
         }
         lists.push(find);
+    }
+    if lists.is_empty() {
+        return Ok(steps);
     }
     // A package may list what somebody has removed since.
     steps.push(format!(

@@ -1,12 +1,13 @@
 use super::*;
 use crate::refactor::KeptPath;
-use crate::refactor::Rung;
+use crate::refactor::{Gain, Rung, ShellStep};
 use expect_test::{Expect, expect};
 use jettison_dockerfile::parse;
 
 fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Scratch,
+        build_steps: Vec::new(),
         base: None,
         rootfs: None,
         kept: vec![KeptPath {
@@ -271,6 +272,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
             link_targets: vec!["/usr/lib".into()],
             byte_code: Some("cpython-311".to_owned()),
             needs_root: true,
+            further: Vec::new(),
             status_of: None,
         }),
         kept: vec![KeptPath {
@@ -341,5 +343,102 @@ fn a_command_that_needs_its_shell_stays_as_it_is() {
             COPY --from=build /app/app /app/app
             CMD exec ./app --port $PORT
         "]],
+    );
+}
+
+/// A gain that does all that one can do.
+fn gain() -> Gain {
+    let step = |comment: &str, commands: &[&str]| ShellStep {
+        comment: comment.to_owned(),
+        commands: commands.iter().map(ToString::to_string).collect(),
+    };
+    Gain {
+        name: "smaller",
+        build: vec![step("Nobody debugs there.", &["cd /app", "strip app"])],
+        collected: vec![step("Linked anew.", &["jlink --output /rootfs/jdk"])],
+        dropped: vec!["/jdk".into(), "/tree/inside".into()],
+        dropped_packages: ["b".to_owned()].into(),
+        ..Gain::default()
+    }
+}
+
+#[test]
+fn gains_are_steps_of_the_build_stage_and_of_the_one_that_collects() {
+    let mut runtime = RuntimeStage {
+        user: "7:8".to_owned(),
+        ..runtime()
+    };
+    let text = "FROM debian:12\nRUN make\nUSER 7:8\nCMD ./app\n";
+    check(
+        text,
+        &gain().apply(&runtime),
+        expect![[r#"
+        FROM debian:12 AS build
+        RUN make
+
+        USER root
+        # Nobody debugs there.
+        RUN cd /app \
+         && strip app
+
+        FROM build AS rootfs
+        USER root
+        # What the program needs of the system, with its links, owners and modes.
+        RUN mkdir -p /rootfs
+        # Linked anew.
+        RUN jlink --output /rootfs/jdk
+
+        FROM scratch AS runtime
+        WORKDIR /app
+        COPY --from=rootfs /rootfs /
+        COPY --from=build /app/app /app/app
+        USER 7:8
+        CMD ["./app"]
+    "#]],
+    );
+    runtime.kept.push(KeptPath {
+        path: "/jdk/lib".into(),
+        reason: String::new(),
+        is_directory: true,
+    });
+    runtime.rootfs = Some(crate::refactor::RootfsStage {
+        packages: ["a", "b"].map(str::to_owned).to_vec(),
+        singles: vec!["/jdk".into()],
+        trees: vec!["/tree".into()],
+        ..Default::default()
+    });
+    check(
+        text,
+        &gain().apply(&runtime),
+        expect![[r#"
+        FROM debian:12 AS build
+        RUN make
+
+        USER root
+        # Nobody debugs there.
+        RUN cd /app \
+         && strip app
+
+        FROM build AS rootfs
+        USER root
+        # The packages that the program uses, without papers, and their records, which scanners read.
+        RUN packages='a' \
+         && mkdir -p /rootfs/var/lib/dpkg \
+         && dpkg --status $packages >/rootfs/var/lib/dpkg/status \
+         && { dpkg --listfiles $packages; \
+              find /tree \( -path /tree/inside \) -prune -o -print; } \
+            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+        # Linked anew.
+        RUN jlink --output /rootfs/jdk
+
+        FROM scratch AS runtime
+        WORKDIR /app
+        COPY --from=rootfs /rootfs /
+        COPY --from=build /app/app /app/app
+        USER 7:8
+        CMD ["./app"]
+    "#]],
     );
 }

@@ -1,6 +1,7 @@
 //! How two images differ at one path.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_sandbox::{Use, Uses};
 
+use super::loaded::are_loaded_alike;
 use super::{Aspect, EntryDifference, EntryKind};
 use crate::rootfs::{RootDir, RootError};
 
@@ -18,6 +20,8 @@ pub(super) struct Pair<'a> {
     pub(super) candidate: &'a RootDir,
     /// Real paths.
     pub(super) mounts: &'a [PathBuf],
+    /// Files that are others, but of which nothing was wanted that is not the same.
+    pub(super) alike: RefCell<BTreeSet<PathBuf>>,
 }
 
 /// What of an entry has to be the same.
@@ -32,6 +36,8 @@ pub(super) struct Wanted {
     /// Size and time.
     pub(super) size: bool,
     pub(super) content: bool,
+    /// What is loaded of a program or a library; the content of others.
+    pub(super) loaded: bool,
     pub(super) attributes: bool,
     /// The names in a directory, where they are part of the entry.
     pub(super) names: bool,
@@ -45,6 +51,7 @@ impl Wanted {
         metadata: false,
         size: false,
         content: false,
+        loaded: false,
         attributes: false,
         names: false,
         tree: false,
@@ -61,6 +68,7 @@ impl Wanted {
         metadata: true,
         size: true,
         content: true,
+        loaded: true,
         attributes: true,
         names: false,
         tree: false,
@@ -71,6 +79,7 @@ impl Wanted {
             metadata: self.metadata || other.metadata,
             size: self.size || other.size,
             content: self.content || other.content,
+            loaded: self.loaded || other.loaded,
             attributes: self.attributes || other.attributes,
             names: self.names || other.names,
             tree: self.tree || other.tree,
@@ -106,7 +115,12 @@ impl Wanted {
                 size: true,
                 ..Wanted::PASSED
             },
-            Use::Read | Use::Write | Use::Execute | Use::Interpret | Use::LinkFrom => Wanted::ALL,
+            // Neither the kernel nor the dynamic linker tells a program more of the file.
+            Use::Execute | Use::Interpret | Use::Load => Wanted {
+                loaded: true,
+                ..Wanted::PASSED
+            },
+            Use::Read | Use::Write | Use::LinkFrom => Wanted::ALL,
             Use::MoveFrom => Wanted {
                 tree: true,
                 ..Wanted::ALL
@@ -253,7 +267,9 @@ impl Pair<'_> {
                 let same_content = || -> Result<bool, RootError> {
                     Ok(same_size && self.has_same_content(path, [original, candidate])?)
                 };
-                note(Aspect::Content, wanted.content && !same_content()?);
+                let is_other = (wanted.content || wanted.loaded) && !same_content()?;
+                let is_alike = is_other && !wanted.content && self.is_loaded_alike(path)?;
+                note(Aspect::Content, is_other && !is_alike);
                 let same_time = original.mtime() == candidate.mtime();
                 note(Aspect::Time, wanted.size && !same_time);
             }
@@ -271,6 +287,24 @@ impl Pair<'_> {
             note(Aspect::Names, original != candidate);
         }
         Ok(aspects)
+    }
+
+    /// Whether the same is loaded of both; that they are no more alike is noted.
+    fn is_loaded_alike(&self, path: &Path) -> Result<bool, RootError> {
+        let files = [
+            self.original.open_file(path)?,
+            self.candidate.open_file(path)?,
+        ];
+        let is_alike =
+            are_loaded_alike([&files[0], &files[1]]).map_err(|cause| RootError::System {
+                action: "read",
+                path: path.to_owned(),
+                cause,
+            })?;
+        if is_alike {
+            self.alike.borrow_mut().insert(path.to_owned());
+        }
+        Ok(is_alike)
     }
 
     fn has_same_content(&self, path: &Path, metadata: [&Metadata; 2]) -> Result<bool, RootError> {

@@ -1,5 +1,6 @@
 //! Goes through a trace.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub fn find_misses(
             original,
             candidate,
             mounts: trace.mounts(),
+            alike: RefCell::default(),
         },
         trace,
         ways: BTreeMap::new(),
@@ -38,6 +40,7 @@ pub fn find_misses(
         examination.lookup(lookup)?;
     }
     let mut report = examination.report;
+    report.loaded = examination.pair.alike.into_inner().into_iter().collect();
     report
         .misses
         .sort_by(|first, second| (&first.path, &first.asked).cmp(&(&second.path, &second.asked)));

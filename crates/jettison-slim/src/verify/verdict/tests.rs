@@ -458,6 +458,8 @@ fn lookups_in_vain_are_no_proof() {
         outcome
     };
     check(&[good(), with(Trail::Same)], Verdict::Proven);
+    let alike = Trail::LoadedAlike(vec!["/app/main".into()]);
+    check(&[good(), with(alike)], Verdict::Proven);
     let directories = || {
         with(Trail::But {
             directories: vec!["/etc".into()],

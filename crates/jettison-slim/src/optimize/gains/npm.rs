@@ -1,0 +1,146 @@
+//! Modules that only the development of a program needs, and the caches of the tools that installed them.
+//!
+//! The tool that installed them takes them away again, in the build stage, from what is there and without a network.
+
+use std::path::{Path, PathBuf};
+
+use jettison_build::DEFAULT_PATH;
+use serde_json::Value;
+
+use super::Situation;
+use crate::evidence::{find_program, variable};
+use crate::refactor::{Claim, Equality, Gain, ShellStep};
+use crate::rootfs::{RootDir, RootError};
+
+/// The largest description of a package that is read, in bytes.
+const LIMIT: u64 = 4 << 20;
+
+/// A tool that installs modules.
+struct Tool {
+    name: &'static str,
+    /// The files by which one knows that it has installed a project's modules.
+    locks: &'static [&'static str],
+    /// What leaves a project with the modules that it needs to run.
+    prune: &'static str,
+}
+
+/// In the order in which a project's lock files are looked for. npm comes last, since it can do without one.
+const TOOLS: [Tool; 3] = [
+    Tool {
+        name: "pnpm",
+        locks: &["pnpm-lock.yaml"],
+        prune: "CI=true pnpm prune --prod --ignore-scripts",
+    },
+    Tool {
+        name: "yarn",
+        locks: &["yarn.lock"],
+        prune: "yarn install --production --offline --frozen-lockfile --ignore-scripts --non-interactive",
+    },
+    Tool {
+        name: "npm",
+        locks: &["package-lock.json", "npm-shrinkwrap.json", "package.json"],
+        prune: "npm prune --omit=dev --offline --no-audit --no-fund --ignore-scripts",
+    },
+];
+
+/// What the tools keep to install the same once more.
+const CACHES: [&str; 4] = [
+    "/root/.npm/_cacache",
+    "/root/.cache/node-gyp",
+    "/usr/local/share/.cache/yarn",
+    "/root/.local/share/pnpm/store",
+];
+
+/// The gain, if there are such modules or caches in the candidate.
+pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError> {
+    let mut gain = Gain {
+        name: "npm-prune",
+        ..Gain::default()
+    };
+    let mut reasons = Vec::new();
+    for project in projects(situation.candidate)? {
+        let Some(tool) = tool(situation, &project) else {
+            continue;
+        };
+        let count = development(situation.candidate, &project);
+        if count == 0 || !super::is_word(&project) {
+            continue;
+        }
+        let shown = project.display();
+        gain.build.push(ShellStep {
+            comment: "Modules that only development needs.".to_owned(),
+            commands: vec![format!("cd {shown}"), tool.prune.to_owned()],
+        });
+        reasons.push(format!(
+            "{} takes the {count} devDependencies of {shown}/package.json and what only they need out of node_modules",
+            tool.name
+        ));
+        gain.claims.push(answers(project.join("node_modules")));
+        // They are written anew.
+        let locks = tool.locks.iter().filter(|lock| **lock != "package.json");
+        gain.claims
+            .extend(locks.map(|lock| answers(project.join(lock))));
+    }
+    let caches: Vec<&str> = CACHES
+        .into_iter()
+        .filter(|cache| situation.candidate.metadata(Path::new(cache)).is_ok())
+        .collect();
+    if !caches.is_empty() {
+        gain.build.push(ShellStep {
+            comment: "Nothing is installed once more.".to_owned(),
+            commands: vec![format!("rm -rf {}", caches.join(" "))],
+        });
+        reasons.push(format!("caches are left out: {}", caches.join(", ")));
+        gain.claims
+            .extend(caches.iter().map(|cache| answers(cache.into())));
+    }
+    gain.reason = reasons.join("; ");
+    Ok((!gain.build.is_empty()).then_some(gain))
+}
+
+fn answers(path: PathBuf) -> Claim {
+    Claim {
+        path,
+        equality: Equality::Answers,
+    }
+}
+
+/// The directories with a project and its modules.
+fn projects(root: &RootDir) -> Result<Vec<PathBuf>, RootError> {
+    let mut projects = Vec::new();
+    root.walk(&mut |path, metadata| {
+        let is_within = |parent: &Path| parent.iter().any(|name| name == "node_modules");
+        let is_modules = metadata.is_dir() && path.ends_with("node_modules");
+        if let (true, Some(project)) = (is_modules, path.parent())
+            && !is_within(project)
+        {
+            projects.push(project.to_path_buf());
+        }
+    })?;
+    Ok(projects)
+}
+
+/// The tool that has installed the project's modules, if the build stage has it.
+fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
+    let has = |name: &&str| situation.root.metadata(&project.join(name)).is_ok();
+    let tool = TOOLS.iter().find(|tool| tool.locks.iter().any(&has))?;
+    // Later versions of yarn are other programs, with other commands.
+    let is_later = tool.name == "yarn" && has(&".yarnrc.yml");
+    let path_env = variable(&situation.config.env, "PATH").unwrap_or(DEFAULT_PATH);
+    let is_there = find_program(situation.root, tool.name, Path::new("/"), path_env).is_ok();
+    (is_there && !is_later).then_some(tool)
+}
+
+/// How many modules that only development needs are among the project's.
+fn development(root: &RootDir, project: &Path) -> usize {
+    let described = root
+        .read(&project.join("package.json"), LIMIT)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let names = described
+        .as_ref()
+        .and_then(|package| package.get("devDependencies")?.as_object());
+    let modules = project.join("node_modules");
+    let is_there = |name: &&String| root.symlink_metadata(&modules.join(name)).is_ok();
+    names.map_or(0, |names| names.keys().filter(is_there).count())
+}

@@ -1,0 +1,134 @@
+//! Programs and libraries of one's own without what only debuggers read.
+//!
+//! What is loaded of them stays the same, byte for byte; the miss oracle sees to that.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use jettison_build::DEFAULT_PATH;
+use jettison_sandbox::{Trace, Use};
+
+use super::Situation;
+use crate::evidence::{Elf, Owner, Owners, find_program, variable};
+use crate::refactor::{Claim, Equality, Gain, ShellStep};
+use crate::report::size_text;
+use crate::rootfs::RootError;
+
+/// The largest file that is looked at, in bytes.
+const LIMIT: u64 = 1 << 30;
+/// What a file has to win, in bytes: less is lost in the file system's blocks.
+const LEAST: u64 = 4096;
+
+/// A file that can be stripped.
+struct Found {
+    path: PathBuf,
+    /// What it wins, in bytes.
+    size: u64,
+    is_program: bool,
+}
+
+/// The gain, if the build image has `strip`, and there is something to strip.
+pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError> {
+    let path_env = variable(&situation.config.env, "PATH").unwrap_or(DEFAULT_PATH);
+    if find_program(situation.root, "strip", Path::new("/"), path_env).is_err() {
+        return Ok(None);
+    }
+    let found = strippable(situation)?;
+    let size: u64 = found.iter().map(|found| found.size).sum();
+    if size < LEAST {
+        return Ok(None);
+    }
+    let mut commands = Vec::new();
+    for (is_program, option) in [(true, "--strip-all"), (false, "--strip-unneeded")] {
+        let paths = found.iter().filter(|found| found.is_program == is_program);
+        let words: Vec<String> = paths
+            .map(|found| found.path.display().to_string())
+            .collect();
+        if !words.is_empty() {
+            // The time of modification is one that programs may look at.
+            commands.push(format!("strip -p {option} {}", words.join(" ")));
+        }
+    }
+    let names: Vec<String> = found
+        .iter()
+        .map(|found| found.path.display().to_string())
+        .collect();
+    let claims = found.into_iter().map(|found| Claim {
+        path: found.path,
+        equality: Equality::Loaded,
+    });
+    Ok(Some(Gain {
+        name: "strip",
+        reason: format!(
+            "{} of symbols and debugging sections are left out of {}; what is loaded stays the same",
+            size_text(size),
+            names.join(", "),
+        ),
+        build: vec![ShellStep {
+            comment: "Symbols and debugging sections are for debuggers only.".to_owned(),
+            commands,
+        }],
+        claims: claims.collect(),
+        ..Gain::default()
+    }))
+}
+
+/// The candidate's files that neither a package nor a wheel brought, and that have something to strip.
+fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
+    let mut files = Vec::new();
+    situation.candidate.walk(&mut |path, metadata| {
+        if metadata.is_file() && metadata.len() > LEAST {
+            files.push(path.to_path_buf());
+        }
+    })?;
+    let read: BTreeSet<&Path> = situation
+        .trace
+        .into_iter()
+        .flat_map(Trace::found)
+        .filter_map(|(path, uses)| uses.contains(Use::Read).then_some(path))
+        .collect();
+    let mut owners = Owners::read(situation.root, situation.steps);
+    let mut found = Vec::new();
+    for path in files {
+        // What a program reads itself, it may read for its symbols.
+        let is_read = read.contains(path.as_path());
+        if is_read || !super::is_word(&path) || !is_own(&mut owners, &path) {
+            continue;
+        }
+        let Ok(bytes) = situation.candidate.read(&path, LIMIT) else {
+            continue;
+        };
+        let Ok(elf) = Elf::parse(&bytes) else {
+            continue;
+        };
+        if elf.strippable_size > 0 {
+            found.push(Found {
+                path,
+                size: elf.strippable_size,
+                is_program: elf.interpreter.is_some() || elf.soname.is_none() && is_static(&bytes),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the file was made here: what others have made and list is theirs, checksums and all.
+fn is_own(owners: &mut Owners<'_>, path: &Path) -> bool {
+    match owners.of(path) {
+        Owner::Instruction(_) => true,
+        Owner::Module(_) => path.extension().is_some_and(|name| name == "node"),
+        Owner::Package(_) | Owner::Base => false,
+    }
+}
+
+/// Whether the file is of the type of a program that stays where it is linked to: `ET_EXEC`.
+fn is_static(bytes: &[u8]) -> bool {
+    const E_TYPE: usize = 16;
+    const ET_EXEC: u16 = 2;
+    match bytes.get(E_TYPE..E_TYPE + 2) {
+        Some(&[low, high]) => {
+            u16::from_le_bytes([low, high]) == ET_EXEC || u16::from_be_bytes([low, high]) == ET_EXEC
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,91 @@
+//! What makes an image smaller beyond leaving files out: files are made anew, smaller, in the build stage.
+//!
+//! A gain is a proposal like any other: it says what it adds to the Dockerfile, and in which files the image is then
+//! knowingly another one. What has passed without it stays the answer unless the image with it passes as well.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::refactor::{RootfsStage, RuntimeStage};
+
+/// A change to a candidate that has passed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gain {
+    /// Its name in kebab-case, such as `strip`.
+    pub(crate) name: &'static str,
+    /// What it does and why that is safe, in one sentence for the report.
+    pub(crate) reason: String,
+    /// What runs, as root, at the end of the build stage, before anything is collected from it.
+    pub(crate) build: Vec<ShellStep>,
+    /// What runs, as root, in the stage that collects, after that; what is collected lies in `/rootfs`.
+    pub(crate) collected: Vec<ShellStep>,
+    /// What is not taken from the build stage any more, with all that is below: of the paths that the candidate keeps.
+    pub(crate) dropped: Vec<PathBuf>,
+    /// Debian packages that are not taken any more.
+    pub(crate) dropped_packages: BTreeSet<String>,
+    /// What is knowingly different.
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// Commands of a shell that succeed only together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShellStep {
+    /// What they are for, in one short sentence: the comment above them.
+    pub comment: String,
+    /// The commands, of POSIX; one may have several lines, the last of each but the last one ends with a backslash.
+    pub commands: Vec<String>,
+}
+
+/// That something is knowingly another than the original's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The file, or the directory with all that is below.
+    pub(crate) path: PathBuf,
+    /// In what it is the same nevertheless.
+    pub(crate) equality: Equality,
+}
+
+/// In what two different files are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Equality {
+    /// What the kernel and the dynamic linker load of them is the same.
+    Loaded,
+    /// Only the answers of a program that reads them can be compared.
+    Answers,
+}
+
+impl Gain {
+    /// Whether `path` is knowingly different.
+    pub(crate) fn claims(&self, path: &Path) -> bool {
+        self.claims
+            .iter()
+            .any(|claim| path.starts_with(&claim.path))
+    }
+
+    /// `runtime` with the change.
+    pub(crate) fn apply(&self, runtime: &RuntimeStage) -> RuntimeStage {
+        let mut runtime = runtime.clone();
+        let is_dropped = |path: &PathBuf| self.dropped.iter().any(|drop| path.starts_with(drop));
+        runtime.kept.retain(|kept| !is_dropped(&kept.path));
+        runtime.owners.retain(|path, _| !is_dropped(path));
+        if let Some(rootfs) = &mut runtime.rootfs {
+            let packages = &self.dropped_packages;
+            rootfs
+                .packages
+                .retain(|package| !packages.contains(package));
+            rootfs.singles.retain(|path| !is_dropped(path));
+            rootfs.trees.retain(|path| !is_dropped(path));
+            let inside = self.dropped.iter();
+            let inside =
+                inside.filter(|drop| rootfs.trees.iter().any(|tree| drop.starts_with(tree)));
+            rootfs.pruned.extend(inside.cloned());
+        }
+        if !self.collected.is_empty() {
+            let stage = runtime.rootfs.get_or_insert_with(RootfsStage::default);
+            stage.needs_root = !["", "0", "root"].contains(&runtime.user.as_str());
+            stage.further.extend(self.collected.iter().cloned());
+        }
+        runtime.build_steps.extend(self.build.iter().cloned());
+        runtime
+    }
+}
