@@ -156,7 +156,11 @@ impl Run<'_> {
         };
         let climbed = ladder.climb()?;
         result.left_out = oracle.left_out().to_vec();
-        let Climbed { attempt, refused } = climbed;
+        let Climbed {
+            attempt,
+            refused,
+            unseen,
+        } = climbed;
         let Some(attempt) = attempt else {
             return Ok(Some(refused.join("; ")));
         };
@@ -167,6 +171,15 @@ impl Run<'_> {
             return Ok(Some(problem));
         }
         result.report.verdict = verdict(&result.report.outcomes);
+        if !unseen.is_empty() {
+            let reasons: Vec<String> = unseen.into_iter().collect();
+            let reasons = reasons.join(", ");
+            result.report.verdict = result.report.verdict.weakened();
+            result.report.notes.insert(
+                0,
+                format!("not everything that the original does could be watched, so that more may be needed than is kept: {reasons}"),
+            );
+        }
         let rewritten = self.rewritten(&attempt.candidate.dockerfile);
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;

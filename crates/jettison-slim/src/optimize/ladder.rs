@@ -3,6 +3,8 @@
 //! The first one holds what a compiled program itself says it needs. The next holds the packages and other units of which the
 //! runs of the original used a file. What a candidate turns out to miss is added, and it is built again.
 
+use std::collections::BTreeSet;
+
 use jettison_build::{BuildError, Built};
 use jettison_dockerfile::Parse;
 use jettison_oci::Image;
@@ -34,6 +36,8 @@ pub(super) struct Climbed {
     pub(super) attempt: Option<Attempt>,
     /// Why each rung below was not enough.
     pub(super) refused: Vec<String>,
+    /// Why not everything that the original does is known, if its runs say what is kept.
+    pub(super) unseen: BTreeSet<String>,
 }
 
 /// A candidate that was built and asked.
@@ -54,6 +58,7 @@ impl Ladder<'_> {
         let mut climbed = Climbed {
             attempt: None,
             refused: Vec::new(),
+            unseen: BTreeSet::new(),
         };
         match collect(self.built, self.root) {
             Ok(evidence) => match self.attempt(&evidence)? {
@@ -84,6 +89,8 @@ impl Ladder<'_> {
             }
         };
         let trace = self.learn(&traced)?;
+        let reasons = trace.gaps().map(|gap| gap.reason.text().to_owned());
+        climbed.unseen.extend(reasons);
         let mut used = used_in(&trace, "probes of the original");
         for _ in 0..ROUNDS {
             let evidence = traced.add(&used).and_then(|()| traced.evidence());
