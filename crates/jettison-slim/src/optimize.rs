@@ -230,6 +230,10 @@ impl Run<'_> {
             .notes
             .extend(self.notes(&oracle, (built, &attempt))?);
         result.report.verdict = verdict(&result.report.outcomes);
+        // What could not be watched may have needed more.
+        if !result.report.gaps.is_empty() {
+            result.report.verdict = result.report.verdict.weakened();
+        }
         let rewritten = self.rewritten(&attempt.candidate.dockerfile);
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;

@@ -48,7 +48,8 @@ pub struct RootfsStage {
     pub singles: Vec<PathBuf>,
     /// Directories with all that is in them.
     pub trees: Vec<PathBuf>,
-    /// Directories in those that are left out, unless they are trees themselves or hold some.
+    /// Directories in those, as patterns of `find -path`, of which what is in them is left out, unless they are trees
+    /// themselves or hold some.
     pub pruned: Vec<PathBuf>,
     /// The directories that links such as `/lib` lead to.
     pub link_targets: Vec<PathBuf>,

@@ -7,6 +7,7 @@ mod libraries;
 mod literals;
 mod made;
 mod program;
+mod rootfs;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use jettison_build::{Built, DEFAULT_PATH};
 use jettison_oci::RunConfig;
 
 use crate::evidence::elf::Elf;
+use crate::evidence::packages::Packages;
 use crate::evidence::program::find_program;
 use crate::refactor::{KeptPath, RuntimeStage};
 use crate::report::size_text;
@@ -26,9 +28,10 @@ use self::data::{configured_files, literal_files, named_files, system_files};
 pub(crate) use self::layout::owners;
 use self::layout::{dedup, follow_links, whole_directories};
 use self::libraries::{Libraries, libraries};
-use self::made::{Packaged, own_files};
+use self::made::own_files;
 pub(crate) use self::made::{Step, is_system, steps};
 use self::program::{Program, compiled, refuse_writable};
+use self::rootfs::behind_links;
 
 /// What was observed about an image, and where from.
 #[derive(Clone, Debug)]
@@ -121,9 +124,9 @@ fn collect_from(
         reason("the image has neither ENTRYPOINT nor CMD, so there is no program to keep")
     })?;
     let user = numeric_user(root, &config.user)?;
-    let packaged = Packaged::read(root);
+    let packages = Packages::read(root).map_err(|error| NotApplicable::Read(error.to_string()))?;
     let place = place(root, config, name)?;
-    let program = compiled(root, place, steps, &packaged, &mut facts)?;
+    let program = compiled(root, place, steps, &packages, &mut facts)?;
     let Libraries {
         rung,
         kept: libraries,
@@ -135,12 +138,12 @@ fn collect_from(
         reason: format!("`{name}` is what the image starts"),
         is_directory: false,
     }];
-    let mut data = named_files(steps, root, &program, &packaged);
-    whole_directories(root, &program, &packaged, &mut data);
+    let mut data = named_files(steps, root, &program, &packages);
+    whole_directories(root, &program, &packages, &mut data);
     kept.extend(data);
     kept.extend(libraries);
     kept.extend(system_files(root, &program));
-    kept.extend(literal_files(root, &program, &packaged, &config.env)?);
+    kept.extend(literal_files(root, &program, &packages, &config.env)?);
     kept.extend(configured_files(root, &program, &words, &config.env)?);
     follow_links(root, &mut kept)?;
     dedup(&mut kept);
@@ -161,7 +164,11 @@ fn collect_from(
         origin: Origin::File(path.path.clone()),
     }));
     if program.elf.lists_directories {
-        facts.extend(left_out(&own_files(steps, root, &packaged), &kept));
+        facts.extend(left_out(&own_files(steps, root, &packages), &kept));
+    }
+    let mut rootfs = behind_links(root, rung, &mut kept)?;
+    if let Some(stage) = &mut rootfs {
+        stage.needs_root = !["", "0", "root"].contains(&config.user.as_str());
     }
     let reasons = kept.iter().map(|path| KeptFact {
         what: KeptWhat::Path(path.path.clone()),
@@ -172,7 +179,7 @@ fn collect_from(
         rung,
         build_steps: Vec::new(),
         base: None,
-        rootfs: None,
+        rootfs,
         owners: owners(root, &kept),
         kept,
         entrypoint: (!entrypoint.is_empty()).then_some(entrypoint),

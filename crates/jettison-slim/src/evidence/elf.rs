@@ -57,7 +57,7 @@ pub struct Elf {
     pub uses_dlopen: bool,
     /// Whether it asks the name service for users, groups, hosts or services.
     pub uses_nss: bool,
-    /// Whether it converts between character sets by `iconv`.
+    /// Whether it converts between character sets by `iconv`, or by functions of libunistring and libpsl that do.
     pub uses_iconv: bool,
     /// Whether it can start other programs.
     pub starts_programs: bool,
@@ -99,7 +99,7 @@ impl Elf {
             static_glibc: is_static && has_glibc(&image),
             uses_dlopen: any(|name| matches!(name, b"dlopen" | b"dlmopen")),
             uses_nss: any(asks_name_service),
-            uses_iconv: any(|name| matches!(name, b"iconv" | b"iconv_open")),
+            uses_iconv: any(converts_characters),
             starts_programs: any(starts_program),
             lists_directories: lists_directories(&image, &functions),
             knows_functions: !functions.is_empty(),
@@ -136,6 +136,20 @@ fn asks_name_service(name: &[u8]) -> bool {
         b"initgroups",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The functions of libunistring are those of its `uniconv.h`; of libpsl there is one.
+fn converts_characters(name: &[u8]) -> bool {
+    const LIBUNISTRING: &[&[u8]] = &[
+        b"_conv_from_encoding",
+        b"_conv_to_encoding",
+        b"_strconv_from_encoding",
+        b"_strconv_to_encoding",
+    ];
+    matches!(name, b"iconv" | b"iconv_open" | b"psl_str_to_utf8lower")
+        || LIBUNISTRING
+            .iter()
+            .any(|end| name.starts_with(b"u") && name.ends_with(end))
 }
 
 fn starts_program(name: &[u8]) -> bool {

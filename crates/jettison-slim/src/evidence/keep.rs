@@ -1,10 +1,15 @@
 //! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
 
+mod habits;
+mod imports;
+mod locale;
+mod python;
 mod rules;
 mod stage;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +19,10 @@ use crate::evidence::go::is_go_time_zones;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
-pub(crate) use self::rules::left_out_rule;
-use self::rules::merged_links;
+use self::habits::Habits;
+use self::imports::is_installer;
+use self::python::{holds_modules, is_python_library, is_start_hook, terminal_module};
+pub(crate) use self::rules::{left_out_rule, merged_links};
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
 
@@ -61,8 +68,18 @@ pub(crate) struct Keeper<'a> {
     kept: Kept,
     /// Libraries and programs whose needs are known.
     followed: BTreeSet<PathBuf>,
+    /// What they do by tables and modules of the system.
+    habits: Habits,
+    /// Modules of Python whose requirements are known.
+    required: BTreeSet<PathBuf>,
+    /// Where sources in Python were read for the modules that they name.
+    read_sources: BTreeSet<PathBuf>,
     /// Packages whose libraries are not looked into yet.
     pending: Vec<String>,
+    /// Directories of which the libraries are not looked into yet.
+    pending_trees: Vec<PathBuf>,
+    /// Modules of Python that the program's own sources import.
+    imported: BTreeSet<String>,
 }
 
 impl<'a> Keeper<'a> {
@@ -74,7 +91,12 @@ impl<'a> Keeper<'a> {
             library_path: library_path.to_owned(),
             kept: Kept::default(),
             followed: BTreeSet::new(),
+            habits: Habits::default(),
+            required: BTreeSet::new(),
+            read_sources: BTreeSet::new(),
             pending: Vec::new(),
+            pending_trees: Vec::new(),
+            imported: BTreeSet::new(),
         }
     }
 
@@ -162,6 +184,9 @@ impl<'a> Keeper<'a> {
             self.keep_path(path.to_path_buf(), reason);
             return Ok(());
         }
+        if is_start_hook(path) {
+            return Ok(());
+        }
         self.kept.used.insert(path.to_path_buf());
         if self.covers(path) {
             return Ok(());
@@ -180,7 +205,8 @@ impl<'a> Keeper<'a> {
         match self.owners.of(path) {
             // A configuration file says what its package is told, and more than its package may read it.
             Owner::Package(name)
-                if is_configuration(path) && !self.kept.packages.contains_key(&name) =>
+                if (is_configuration(path) || is_collection(&name))
+                    && !self.kept.packages.contains_key(&name) =>
             {
                 self.keep_path(path.to_path_buf(), reason);
             }
@@ -189,9 +215,12 @@ impl<'a> Keeper<'a> {
             }
             Owner::Module(module) => {
                 let reason = format!("{reason}: {}", path.display());
-                for part in self.owners.parts_of(&module) {
-                    self.keep_path(part, &reason);
+                // Who asks what is installed reads what describes pip as well, and does not start it.
+                if path.starts_with(&module) && is_installer(&module) {
+                    self.keep_path(module, &reason);
+                    return Ok(());
                 }
+                self.keep_module(&module, &reason)?;
                 // What is a file of no distribution is kept by itself.
                 if !self.covers(path) {
                     self.keep_path(path.to_path_buf(), &reason);
@@ -204,6 +233,14 @@ impl<'a> Keeper<'a> {
             }
         }
         self.follow(path)
+    }
+
+    /// Keeps all parts of a module, and the modules that it says it requires.
+    fn keep_module(&mut self, module: &Path, reason: &str) -> Result<(), RootError> {
+        for part in self.owners.parts_of(module) {
+            self.keep_path(part, reason);
+        }
+        self.keep_requirements(module)
     }
 
     fn add_package(&mut self, name: &str, reason: &str) {
@@ -228,6 +265,7 @@ impl<'a> Keeper<'a> {
         self.kept
             .paths
             .retain(|kept, _| !is_part(kept, &path) || *kept == path);
+        self.pending_trees.push(path.clone());
         self.kept
             .paths
             .entry(path)
@@ -235,18 +273,28 @@ impl<'a> Keeper<'a> {
     }
 
     /// A directory whose names were read keeps those that no package lists: its own files are there because somebody put them
-    /// there. Which packages have files there is the packages' business.
+    /// there. Which packages have files there is the packages' business. What lies in it that is large and came with the base
+    /// image is kept only if it is used.
     fn add_names(&mut self, directory: &Path) -> Result<(), RootError> {
-        for name in self.root.list(directory)? {
+        const SMALL: u64 = 256 << 10;
+        const FEW: usize = 200;
+        let names = self.root.list(directory)?;
+        let are_few = names.len() <= FEW;
+        for name in names {
             let path = directory.join(name);
             if self.owners.is_packaged(&path) || is_supplied(&path) {
                 continue;
             }
             let reason = format!("the names in {} are read", directory.display());
             let metadata = self.root.symlink_metadata(&path)?;
+            let keeps = match self.owners.of(&path) {
+                Owner::Instruction(_) => true,
+                Owner::Base => are_few && metadata.len() <= SMALL,
+                Owner::Package(_) | Owner::Module(_) => false,
+            };
             if metadata.is_dir() {
                 self.kept.directories.entry(path).or_insert(reason);
-            } else if matches!(self.owners.of(&path), Owner::Instruction(_)) {
+            } else if keeps {
                 self.keep_path(path, &reason);
             }
         }
@@ -268,20 +316,57 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Keeps what the libraries of the kept packages need, until nothing is missing.
+    /// Keeps what the libraries and programs of all that is kept need, used or not, until nothing is missing.
     pub(crate) fn close(&mut self) -> Result<(), RootError> {
-        while let Some(package) = self.pending.pop() {
-            let files: Vec<PathBuf> = self
-                .owners
-                .files_of(&package)
-                .filter(|path| is_library(path))
-                .map(Path::to_path_buf)
-                .collect();
+        loop {
+            let files: Vec<PathBuf> = if let Some(package) = self.pending.pop() {
+                let files = self.owners.files_of(&package);
+                let files = files.filter(|path| self.may_be_loaded(path));
+                files.map(Path::to_path_buf).collect()
+            } else if let Some(tree) = self.pending_trees.pop() {
+                self.files_below(&tree)
+            } else {
+                return Ok(());
+            };
             for path in files {
-                self.follow(&path)?;
+                // A module for character sets brings the others: they are kept all or none.
+                if !is_character_set(&path) && !self.is_unwanted(&path) {
+                    self.follow(&path)?;
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Whether the file at `path` is named as a library is, or can be started.
+    fn may_be_loaded(&self, path: &Path) -> bool {
+        let is_program = |found: Metadata| found.is_file() && found.mode() & 0o111 != 0;
+        is_library(path) || self.root.symlink_metadata(path).is_ok_and(is_program)
+    }
+
+    /// The libraries and programs at and below `tree`.
+    fn files_below(&self, tree: &Path) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut pending = vec![tree.to_path_buf()];
+        while let Some(path) = pending.pop() {
+            match self.root.symlink_metadata(&path) {
+                Ok(found) if found.is_dir() => {
+                    let names = self.root.list(&path).unwrap_or_default();
+                    let inside = names.into_iter().map(|name| path.join(name));
+                    pending.extend(inside.filter(|path| is_part(path, tree)));
+                }
+                Ok(_) if self.may_be_loaded(&path) => files.push(path),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        files
+    }
+
+    /// Whether the library at `path` serves people at terminals, and the program's sources do not name it.
+    fn is_unwanted(&self, path: &Path) -> bool {
+        !self.kept.used.contains(path)
+            && terminal_module(path).is_some_and(|importers| {
+                !importers.iter().any(|name| self.imported.contains(*name))
+            })
     }
 
     /// Keeps what the loader opens for the file at `path`, if it is a program or a library.
@@ -293,10 +378,21 @@ impl<'a> Keeper<'a> {
             .root
             .symlink_metadata(path)
             .is_ok_and(|found| found.is_file() && found.size() > 0);
-        if !is_file || is_interpreted(path) || !self.is_elf(path) {
+        if !is_file || is_interpreted(path) {
+            return Ok(());
+        }
+        let Ok(bytes) = self.root.read(path, LIBRARY_LIMIT) else {
+            return Ok(());
+        };
+        if !bytes.starts_with(b"\x7fELF") {
             return Ok(());
         }
         // What cannot be read as a program is not started as one.
+        let Ok(elf) = Elf::parse(&bytes) else {
+            return Ok(());
+        };
+        self.habits.note(path, &elf, &bytes);
+        drop(bytes);
         let Ok(closure) = elf_closure(self.root, path, &self.library_path) else {
             return Ok(());
         };
@@ -305,12 +401,6 @@ impl<'a> Keeper<'a> {
             self.add(&file.path, UseKind::Looked, &reason)?;
         }
         Ok(())
-    }
-
-    fn is_elf(&self, path: &Path) -> bool {
-        self.root
-            .read(path, LIBRARY_LIMIT)
-            .is_ok_and(|bytes| bytes.starts_with(b"\x7fELF") && Elf::parse(&bytes).is_ok())
     }
 }
 
@@ -322,28 +412,38 @@ pub(crate) fn is_supplied(path: &Path) -> bool {
         || FILES.iter().any(|file| path == Path::new(file))
 }
 
-/// Whether `path` says what programs of more than its own package are told.
+/// Whether a package is no program with what belongs to it, but things that every system has, such as the link `/var/run`.
+fn is_collection(package: &str) -> bool {
+    package == "base-files"
+}
+
+/// Whether `path` says what programs of more than its own package are told, or is a table of the C library's.
 fn is_configuration(path: &Path) -> bool {
-    const PLACES: [&str; 3] = ["/etc", "/usr/lib/os-release", "/usr/lib/ssl"];
+    const PLACES: [&str; 4] = [
+        "/etc",
+        "/usr/lib/locale",
+        "/usr/lib/os-release",
+        "/usr/lib/ssl",
+    ];
     PLACES.iter().any(|place| path.starts_with(place))
 }
 
 /// Whether `path` goes with the directory `kept`.
 pub(super) fn is_part(path: &Path, kept: &Path) -> bool {
-    path.strip_prefix(kept)
-        .is_ok_and(|rest| !is_python_library(kept) || !rest.iter().next().is_some_and(is_modules))
+    path.strip_prefix(kept).is_ok_and(|rest| {
+        !is_python_library(kept)
+            || !rest
+                .iter()
+                .next()
+                .is_some_and(|first| holds_modules(Path::new(first)))
+    })
 }
 
-/// Whether `directory` is a library of Python itself, as `/usr/local/lib/python3.12`.
-pub(super) fn is_python_library(directory: &Path) -> bool {
-    directory
-        .file_name()
-        .and_then(|name| name.as_encoded_bytes().strip_prefix(b"python"))
-        .is_some_and(|version| version.contains(&b'.'))
-}
-
-fn is_modules(name: &std::ffi::OsStr) -> bool {
-    name == "site-packages" || name == "dist-packages"
+/// Whether `path` is a module of the C library for character sets.
+fn is_character_set(path: &Path) -> bool {
+    path.parent()
+        .and_then(Path::file_name)
+        .is_some_and(|directory| directory == "gconv")
 }
 
 fn is_library(path: &Path) -> bool {

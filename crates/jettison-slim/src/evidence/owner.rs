@@ -11,12 +11,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::evidence::collect::Step;
-use crate::rootfs::{RootDir, normalise};
+use crate::evidence::packages::Packages;
+use crate::rootfs::{RootDir, RootError, normalise};
 
-/// The largest list of files that is read.
+/// The largest list of a distribution's files that is read, in bytes.
 const LIST_LIMIT: u64 = 64 << 20;
-/// Where dpkg keeps the lists of files.
-const INFO: &str = "/var/lib/dpkg/info";
 
 /// What a file came with.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,83 +46,26 @@ impl fmt::Display for Owner {
 pub(crate) struct Owners<'a> {
     root: &'a RootDir,
     steps: &'a [Step],
-    /// The packages' names and what each of them lists, by real paths.
-    packages: Vec<(String, Vec<PathBuf>)>,
-    /// Who lists a path first.
-    listed: HashMap<PathBuf, usize>,
+    packages: Packages,
     /// What the directories of Python's modules hold, by directory.
     distributions: BTreeMap<PathBuf, HashMap<PathBuf, PathBuf>>,
 }
 
 impl<'a> Owners<'a> {
     /// Reads dpkg's lists below `root`; `steps` made the image.
-    pub(crate) fn read(root: &'a RootDir, steps: &'a [Step]) -> Owners<'a> {
-        let mut owners = Owners {
+    pub(crate) fn read(root: &'a RootDir, steps: &'a [Step]) -> Result<Owners<'a>, RootError> {
+        Ok(Owners {
             root,
             steps,
-            packages: Vec::new(),
-            listed: HashMap::new(),
+            packages: Packages::read(root)?,
             distributions: BTreeMap::new(),
-        };
-        let mut directories = HashMap::new();
-        for name in root.list(Path::new(INFO)).unwrap_or_default() {
-            let Some(package) = name.as_bytes().strip_suffix(b".list") else {
-                continue;
-            };
-            // `libc6:amd64` is the form for packages of which several architectures can be installed.
-            let package = package
-                .split(|byte| *byte == b':')
-                .next()
-                .unwrap_or(package);
-            // Names become words of commands. Policy 5.6.1: no package has another character in its name.
-            let is_name = |byte: &u8| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(byte)
-            };
-            if package.is_empty() || package.starts_with(b"-") || !package.iter().all(is_name) {
-                continue;
-            }
-            let package = String::from_utf8_lossy(package).into_owned();
-            let bytes = root
-                .read(&Path::new(INFO).join(&name), LIST_LIMIT)
-                .unwrap_or_default();
-            owners.add(package, &bytes, &mut directories);
-        }
-        owners
-    }
-
-    fn add(&mut self, package: String, list: &[u8], directories: &mut HashMap<PathBuf, PathBuf>) {
-        let index = self.packages.len();
-        let mut paths = Vec::new();
-        for line in list.split(|byte| *byte == b'\n') {
-            let path = Path::new(OsStr::from_bytes(line));
-            let Some(real) = self.real_entry(path, directories) else {
-                continue;
-            };
-            self.listed.entry(real.clone()).or_insert(index);
-            paths.push(real);
-        }
-        self.packages.push((package, paths));
-    }
-
-    /// `path` with the links of the directories above it followed: a package may say `/lib/x` where `/lib` is a link.
-    fn real_entry(
-        &self,
-        path: &Path,
-        directories: &mut HashMap<PathBuf, PathBuf>,
-    ) -> Option<PathBuf> {
-        let (parent, name) = (path.parent()?, path.file_name()?);
-        if let Some(real) = directories.get(parent) {
-            return Some(real.join(name));
-        }
-        let real = self.root.resolve(parent).ok()?.real_path;
-        directories.insert(parent.to_path_buf(), real.clone());
-        Some(real.join(name))
+        })
     }
 
     /// Who owns the entry at `path`, which is a real path.
     pub(crate) fn of(&mut self, path: &Path) -> Owner {
-        if let Some(index) = self.listed.get(path) {
-            return Owner::Package(self.packages[*index].0.clone());
+        if let Some(package) = self.packages.owner(path) {
+            return Owner::Package(package.to_owned());
         }
         if let Some(module) = node_package(path).or_else(|| self.distribution(path)) {
             return Owner::Module(module);
@@ -136,7 +78,7 @@ impl<'a> Owners<'a> {
 
     /// Whether a package lists the entry at `path`, which is a real path.
     pub(crate) fn is_packaged(&self, path: &Path) -> bool {
-        self.listed.contains_key(path)
+        self.packages.owner(path).is_some()
     }
 
     /// The step that wrote the entry at `path` last; nothing if the base image did.
@@ -150,11 +92,7 @@ impl<'a> Owners<'a> {
 
     /// What `package` lists and the image has, by real paths; some may be gone.
     pub(crate) fn files_of(&self, package: &str) -> impl Iterator<Item = &Path> {
-        self.packages
-            .iter()
-            .filter(move |(name, _)| name == package)
-            .flat_map(|(_, paths)| paths)
-            .map(PathBuf::as_path)
+        self.packages.files_of(package)
     }
 
     /// What the module at `path`, an [`Owner::Module`], consists of: directories and files.
@@ -169,6 +107,27 @@ impl<'a> Owners<'a> {
             .map(|(part, _)| part.clone())
             .collect();
         parts.into_iter().collect()
+    }
+
+    /// The directories of modules of Python that were looked into.
+    pub(crate) fn module_directories(&self) -> Vec<PathBuf> {
+        self.distributions.keys().cloned().collect()
+    }
+
+    /// The distribution in `directory` that brings the module or package with this name, an [`Owner::Module`].
+    pub(crate) fn distribution_of(&mut self, directory: &Path, module: &str) -> Option<PathBuf> {
+        let parts = self.distributions_in(directory);
+        // A module is a directory, a source, or compiled, as `_x.cpython-312-x86_64-linux-gnu.so`.
+        let is_named = |part: &Path| {
+            let name = part.file_name().unwrap_or_default().to_string_lossy();
+            let rest = name.strip_prefix(module);
+            let is_compiled = part.extension().is_some_and(|end| end == "so");
+            rest.is_some_and(|rest| {
+                rest.is_empty() || rest == ".py" || (rest.starts_with('.') && is_compiled)
+            })
+        };
+        let found = parts.iter().find(|(part, _)| is_named(part));
+        found.map(|(_, owner)| owner.clone())
     }
 
     /// The `.dist-info` directory of the distribution that the entry at `path` belongs to.

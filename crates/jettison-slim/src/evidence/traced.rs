@@ -47,7 +47,7 @@ impl<'a> Traced<'a> {
         let mut facts = Vec::new();
         let (entrypoint, cmd) = exec_commands(config, &mut facts);
         let library_path = variable(&config.env, "LD_LIBRARY_PATH").unwrap_or("");
-        let mut keeper = Keeper::new(root, Owners::read(root, steps), library_path);
+        let mut keeper = Keeper::new(root, Owners::read(root, steps).map_err(read)?, library_path);
         add_configured(&mut keeper, root, config, entrypoint.iter().chain(&cmd)).map_err(read)?;
         let speaks = |name| {
             variable(&config.env, name)
@@ -95,7 +95,6 @@ impl<'a> Traced<'a> {
 
     /// What follows from all of it.
     pub(crate) fn evidence(&mut self) -> Result<Evidence, NotApplicable> {
-        self.keeper.close().map_err(read)?;
         self.keeper.add_by_rule().map_err(read)?;
         let Parts { rootfs, copied } = self.keeper.parts().map_err(read)?;
         let config = self.config;
@@ -259,3 +258,6 @@ fn used_in(trace: &Trace, by: &str) -> Vec<Used> {
     used.dedup_by(|next, kept| next.path == kept.path && next.kind == kept.kind);
     used
 }
+
+#[cfg(test)]
+mod tests;

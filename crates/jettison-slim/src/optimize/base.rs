@@ -93,7 +93,7 @@ impl Base {
 
     /// Takes out what the base has.
     fn reduce(&self, stage: &mut RootfsStage, both: &Both<'_>) -> Result<(), String> {
-        let owners = Owners::read(both.original, &[]);
+        let owners = Owners::read(both.original, &[]).map_err(|error| error.to_string())?;
         let left_out = Regex::new(&format!("^/({})", stage.left_out.join("|")))
             .ok()
             .filter(|_| !stage.left_out.is_empty());

@@ -56,7 +56,7 @@ type Groups = BTreeMap<FileOwner, Group>;
 impl Sources<'_> {
     /// Looks at every file of both.
     pub(super) fn find(&self) -> Result<Found, RootError> {
-        let mut owners = Owners::read(self.original, self.steps);
+        let mut owners = Owners::read(self.original, self.steps)?;
         let uses = uses(self.outcomes);
         let reasons = Reasons::of(self.kept);
         let mut kept = Groups::new();

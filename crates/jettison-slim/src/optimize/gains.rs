@@ -78,7 +78,10 @@ impl Ladder<'_> {
     /// The gains that apply to `passed`.
     fn gains(&self, passed: &Attempt, trace: Option<&Trace>) -> Result<Vec<Gain>, OptimizeError> {
         let steps = steps(self.built);
-        let View { _mount, root } = self.run.view(&passed.built.image)?;
+        let View {
+            mount: _mount,
+            root,
+        } = self.run.view(&passed.built.image)?;
         let situation = Situation {
             root: self.root,
             steps: &steps,
@@ -135,6 +138,7 @@ fn with(evidence: Evidence, gain: &Gain) -> Evidence {
     Evidence {
         runtime,
         facts,
+        kept: evidence.kept,
         advice: advice.filter(|advice| !is_taken(advice)).collect(),
     }
 }

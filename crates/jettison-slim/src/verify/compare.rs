@@ -147,6 +147,10 @@ pub fn compare_with(
     candidate: &Observation,
     ignore: &Ignore,
 ) -> Comparison {
+    if let Some((originals, candidate)) = without_the_race(originals, candidate) {
+        let originals: Vec<&Observation> = originals.iter().collect();
+        return compare_with(&originals, &candidate, ignore);
+    }
     let Some((first, others)) = originals.split_first() else {
         return Comparison {
             differences: Vec::new(),
@@ -174,6 +178,35 @@ pub fn compare_with(
         differences: result.differences,
         volatile: result.volatile,
     }
+}
+
+/// The runs without what became of their connections, if all are of a server that failed and answered nobody, some of them
+/// before it listened and some after: whether it is asked in between is a race.
+fn without_the_race(
+    originals: &[&Observation],
+    candidate: &Observation,
+) -> Option<(Vec<Observation>, Observation)> {
+    let runs = || originals.iter().copied().chain([candidate]);
+    let failed_unheard = |run: &Observation| {
+        let is_nothing = |(_, answer): &(String, Answer)| matches!(answer, Answer::Nothing(_));
+        let failed = matches!(run.exit, ExitKind::Code(code) if code != 0);
+        failed
+            && run
+                .served
+                .as_ref()
+                .is_some_and(|served| served.answers.iter().all(is_nothing))
+    };
+    let n_in_trouble = runs().filter(|run| run.trouble().is_some()).count();
+    let is_race = n_in_trouble > 0 && n_in_trouble <= originals.len();
+    if !is_race || !runs().all(failed_unheard) {
+        return None;
+    }
+    let without = |run: &Observation| Observation {
+        served: Some(Served::default()),
+        ..run.clone()
+    };
+    let originals = originals.iter().map(|run| without(run)).collect();
+    Some((originals, without(candidate)))
 }
 
 /// A part of an observation that is compared by itself. The order is that of reports.

@@ -52,7 +52,8 @@ pub(super) fn own_probes(known: Known<'_>) -> OwnProbes {
         return OwnProbes::default();
     };
     let took = base.1.took;
-    let limit = (took * 3).clamp(SHORTEST, LONGEST);
+    // Several run at once, and the candidate's lookups are watched.
+    let limit = (took * 8).clamp(SHORTEST, LONGEST);
     let mut probes = Vec::new();
     if let Some((probe, run)) = server {
         probes.extend(odd_requests(probe, run, limit));

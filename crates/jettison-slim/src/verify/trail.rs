@@ -10,14 +10,12 @@ use std::sync::OnceLock;
 
 use jettison_sandbox::Trace;
 
+use crate::evidence::Packages;
 use crate::rootfs::RootDir;
 use crate::verify::miss::{Aspect, EntryDifference, Miss, find_misses};
 
 /// The most misses that are told of one run.
 const MOST: usize = 20;
-
-/// The largest list of a package's files that is read, in bytes.
-const LIST_LIMIT: u64 = 64 << 20;
 
 /// What the dynamic linker looks into first. It differs wherever libraries do; what it leads to is looked up as well.
 const LIBRARY_CACHE: &str = "/etc/ld.so.cache";
@@ -138,7 +136,7 @@ fn word(aspect: Aspect) -> &'static str {
 pub(super) struct Trails<'r> {
     original: &'r RootDir,
     candidate: &'r RootDir,
-    lists: OnceLock<Vec<(String, Vec<u8>)>>,
+    packages: OnceLock<Packages>,
 }
 
 impl<'r> Trails<'r> {
@@ -146,7 +144,7 @@ impl<'r> Trails<'r> {
         Trails {
             original,
             candidate,
-            lists: OnceLock::new(),
+            packages: OnceLock::new(),
         }
     }
 
@@ -207,19 +205,13 @@ impl<'r> Trails<'r> {
 
     /// The package of the original that one of `paths` belongs to.
     fn owner(&self, paths: &[PathBuf]) -> Option<String> {
-        let lists = self.lists.get_or_init(|| lists(self.original));
-        paths.iter().find_map(|path| {
-            let bytes = path.as_os_str().as_encoded_bytes();
-            // Packages name either side of a merged `/usr`.
-            let short = bytes.strip_prefix(b"/usr").unwrap_or(bytes);
-            let long = [b"/usr", bytes].concat();
-            lists.iter().find_map(|(package, list)| {
-                let has = |line: &[u8]| line == bytes || line == short || line == long;
-                list.split(|byte| *byte == b'\n')
-                    .any(has)
-                    .then(|| package.clone())
-            })
-        })
+        // Only the hint is lost with a list that cannot be read.
+        let read = || Packages::read(self.original).unwrap_or_default();
+        let packages = self.packages.get_or_init(read);
+        let owner = paths
+            .iter()
+            .find_map(|path| packages.owner_either_side(path));
+        owner.map(str::to_owned)
     }
 }
 
@@ -234,23 +226,6 @@ fn kind_of(difference: &EntryDifference) -> (MissKind, Vec<Aspect>) {
     }
 }
 
-/// The packages of dpkg's database with the lists of their files.
-fn lists(root: &RootDir) -> Vec<(String, Vec<u8>)> {
-    let info = Path::new("/var/lib/dpkg/info");
-    let names = root.list(info).unwrap_or_default();
-    let mut lists: Vec<(String, Vec<u8>)> = names
-        .iter()
-        .filter_map(|name| {
-            let package = name.to_str()?.strip_suffix(".list")?;
-            let package = package.split(':').next().unwrap_or(package);
-            let list = root.read(&info.join(name), LIST_LIMIT).ok()?;
-            Some((package.to_owned(), list))
-        })
-        .collect();
-    lists.sort();
-    lists
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -262,7 +237,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let info = directory.path().join("var/lib/dpkg/info");
         fs::create_dir_all(&info).unwrap();
-        fs::write(info.join("tzdata:amd64.list"), "/.\n/share/zone\n").unwrap();
+        fs::create_dir_all(directory.path().join("usr/share")).unwrap();
+        fs::write(info.join("tzdata:amd64.list"), "/.\n/usr/share/zone\n").unwrap();
         let root = RootDir::open(directory.path()).unwrap();
         let trails = Trails::new(&root, &root);
         let owner = trails.owner(&["/nothing".into(), "/usr/share/zone".into()]);

@@ -184,6 +184,16 @@ pub enum Verdict {
     Failed,
 }
 
+impl Verdict {
+    /// The same, if it is known that what it rests on has gaps.
+    pub(crate) fn weakened(self) -> Verdict {
+        match self {
+            Verdict::Proven | Verdict::ProvenBut | Verdict::Weak => Verdict::Weak,
+            Verdict::Missed | Verdict::Failed => self,
+        }
+    }
+}
+
 /// What `outcomes` say together.
 ///
 /// One failure is enough for [`Verdict::Failed`], and so is having no outcome; one miss for [`Verdict::Missed`]. For

@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::literals::absolute_paths;
-use super::made::{Packaged, Step, is_cache, is_system, maker, own_files};
+use super::made::{Step, is_cache, is_system, maker, own_files};
 use super::{NotApplicable, Program, reason};
 use crate::evidence::go::go_time_zones;
+use crate::evidence::packages::Packages;
 use crate::refactor::KeptPath;
 use crate::rootfs::RootDir;
 
@@ -70,7 +71,7 @@ pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
 pub(super) fn literal_files(
     root: &RootDir,
     program: &Program,
-    packaged: &Packaged,
+    packages: &Packages,
     env: &[String],
 ) -> Result<Vec<KeptPath>, NotApplicable> {
     let is_home_of_a_tool = |path: &Path| {
@@ -94,9 +95,9 @@ pub(super) fn literal_files(
             )));
         }
         let keep = if metadata.is_dir() {
-            is_state(root, program, &path)? || is_own_directory(program, packaged, &path)
+            is_state(root, program, &path)? || is_own_directory(program, packages, &path)
         } else {
-            metadata.is_file() && is_data(program, packaged, &path)
+            metadata.is_file() && is_data(program, packages, &path)
         };
         if keep {
             let reason = format!("{} contains `{}`", program.path.display(), path.display());
@@ -132,19 +133,19 @@ fn is_state(root: &RootDir, program: &Program, path: &Path) -> Result<bool, NotA
     )))
 }
 
-fn is_own_directory(program: &Program, packaged: &Packaged, path: &Path) -> bool {
+fn is_own_directory(program: &Program, packages: &Packages, path: &Path) -> bool {
     !is_system(path)
         && !is_cache(path)
         && path != Path::new("/root")
         && path != Path::new("/home")
         && !program.path.starts_with(path)
         && !program.real_path.starts_with(path)
-        && !packaged.contains(path)
+        && packages.owner_either_side(path).is_none()
         && !is_left_out(path)
 }
 
 /// Whether a file that the program names is something that it could read.
-fn is_data(program: &Program, packaged: &Packaged, path: &Path) -> bool {
+fn is_data(program: &Program, packages: &Packages, path: &Path) -> bool {
     const PROVIDED: [&str; 8] = [
         // Nobody wants these in an image, and only root could read them.
         "/etc/shadow",
@@ -176,7 +177,7 @@ fn is_data(program: &Program, packaged: &Packaged, path: &Path) -> bool {
     ]
     .iter()
     .any(|dir| path.starts_with(dir));
-    (is_outside && !packaged.contains(path)) || is_system_data
+    (is_outside && packages.owner_either_side(path).is_none()) || is_system_data
 }
 
 /// What the command line and the environment name.
@@ -260,10 +261,10 @@ pub(super) fn named_files(
     steps: &[Step],
     root: &RootDir,
     program: &Program,
-    packaged: &Packaged,
+    packages: &Packages,
 ) -> Vec<KeptPath> {
     let mut kept: Vec<KeptPath> = Vec::new();
-    let own = own_files(steps, root, packaged);
+    let own = own_files(steps, root, packages);
     for (path, line) in &own {
         if *path == program.path || *path == program.real_path || is_source(path) {
             continue;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::made::{Packaged, is_system};
+use super::made::is_system;
 use super::{NotApplicable, Program, reason};
+use crate::evidence::packages::Packages;
 use crate::refactor::KeptPath;
 use crate::rootfs::RootDir;
 
@@ -17,7 +18,7 @@ const ROUNDS: usize = 8;
 pub(super) fn whole_directories(
     root: &RootDir,
     program: &Program,
-    packaged: &Packaged,
+    packages: &Packages,
     kept: &mut [KeptPath],
 ) {
     let paths: BTreeSet<PathBuf> = kept.iter().map(|kept| kept.path.clone()).collect();
@@ -34,7 +35,7 @@ pub(super) fn whole_directories(
                 && !is_shared(&directory)
                 && !program.path.starts_with(&directory)
                 && !program.real_path.starts_with(&directory)
-                && !packaged.contains(&directory);
+                && packages.owner_either_side(&directory).is_none();
             if !is_own || !is_whole(root, &directory, &paths, &mut known) {
                 break;
             }

@@ -173,6 +173,11 @@ fn services(
         let why = format!("{shown} sets a locale");
         kept.extend(if_there(root, "/usr/lib/locale", &why));
     }
+    if program.contains("bindtextdomain") {
+        return Err(reason(format!(
+            "{shown} says things in the language of the environment (gettext), and its catalogs are not among its own strings"
+        )));
+    }
     let asks = program.elf.uses_nss || files.iter().any(|file| library_asks(root, &file.path));
     if !asks {
         return Ok(kept);

@@ -1,15 +1,13 @@
 //! Who made a file: an instruction of the Dockerfile, a package, or the base image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Built, Definition, StepId};
 
+use crate::evidence::packages::Packages;
 use crate::rootfs::RootDir;
-
-/// The largest list of a package's files that is read.
-const LIST_LIMIT: u64 = 64 << 20;
 
 /// What one instruction did to the file system.
 #[derive(Clone, Debug)]
@@ -48,42 +46,12 @@ pub(super) fn maker(steps: &[Step], path: &Path) -> Option<usize> {
     })
 }
 
-/// The paths that Debian packages own.
-#[derive(Debug, Default)]
-pub(super) struct Packaged(BTreeSet<Vec<u8>>);
-
-impl Packaged {
-    /// Reads dpkg's lists below `root`.
-    pub(super) fn read(root: &RootDir) -> Packaged {
-        let info = Path::new("/var/lib/dpkg/info");
-        let mut paths = BTreeSet::new();
-        for name in root.list(info).unwrap_or_default() {
-            if !name.to_string_lossy().ends_with(".list") {
-                continue;
-            }
-            let bytes = root.read(&info.join(name), LIST_LIMIT).unwrap_or_default();
-            paths.extend(bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
-        }
-        Packaged(paths)
-    }
-
-    /// Whether a package owns `path`, whichever side of a merged `/usr` either of them names.
-    pub(super) fn contains(&self, path: &Path) -> bool {
-        let bytes = path.as_os_str().as_encoded_bytes();
-        self.0.contains(bytes)
-            || bytes
-                .strip_prefix(b"/usr")
-                .is_some_and(|short| self.0.contains(short))
-            || self.0.contains([b"/usr", bytes].concat().as_slice())
-    }
-}
-
 /// The files, links and empty directories that instructions made outside of the system's own
 /// directories, with the line of the last of them. `COPY` counts everywhere.
 pub(super) fn own_files(
     steps: &[Step],
     root: &RootDir,
-    packaged: &Packaged,
+    packages: &Packages,
 ) -> BTreeMap<PathBuf, usize> {
     let mut made = BTreeMap::new();
     for step in steps {
@@ -95,9 +63,13 @@ pub(super) fn own_files(
     }
     made.retain(|path, _| match root.symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            root.list(path).is_ok_and(|names| names.is_empty()) && !packaged.contains(path)
+            root.list(path).is_ok_and(|names| names.is_empty())
+                && packages.owner_either_side(path).is_none()
         }
-        Ok(metadata) => (metadata.is_file() || metadata.is_symlink()) && !packaged.contains(path),
+        Ok(metadata) => {
+            (metadata.is_file() || metadata.is_symlink())
+                && packages.owner_either_side(path).is_none()
+        }
         Err(_) => false,
     });
     made
@@ -187,14 +159,14 @@ mod tests {
         .unwrap();
         fs::create_dir_all(root.path().join("app/uploads")).unwrap();
         let open = RootDir::open(root.path()).unwrap();
-        let packaged = Packaged::read(&open);
+        let packages = Packages::read(&open).unwrap();
         let mut step = Step {
             files: root.path().to_path_buf(),
             line: 3,
             copies: false,
         };
         let shown = |step: &Step| -> Vec<String> {
-            own_files(std::slice::from_ref(step), &open, &packaged)
+            own_files(std::slice::from_ref(step), &open, &packages)
                 .keys()
                 .map(|path| path.display().to_string())
                 .collect()
@@ -225,13 +197,5 @@ mod tests {
         fs::write(dirs[1].path().join("app"), "2").unwrap();
         assert_eq!(maker(&steps, Path::new("/app")), Some(1));
         assert_eq!(maker(&steps, Path::new("/other")), None);
-    }
-
-    #[test]
-    fn packages_own_both_sides_of_a_merged_usr() {
-        let packaged = Packaged([b"/lib/x.so".to_vec(), b"/usr/bin/y".to_vec()].into());
-        assert!(packaged.contains(Path::new("/usr/lib/x.so")));
-        assert!(packaged.contains(Path::new("/bin/y")));
-        assert!(!packaged.contains(Path::new("/bin/x.so")));
     }
 }

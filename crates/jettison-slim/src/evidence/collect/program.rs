@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::made::{Packaged, Step, maker};
+use super::made::{Step, maker};
 use super::{Fact, NotApplicable, Origin, reason};
 use crate::evidence::elf::Elf;
+use crate::evidence::packages::Packages;
 use crate::evidence::program::{ProgramKind, program_kind};
 use crate::rootfs::RootDir;
 
@@ -48,7 +49,7 @@ pub(super) fn compiled(
     root: &RootDir,
     (path, working_dir): (PathBuf, PathBuf),
     steps: &[Step],
-    packaged: &Packaged,
+    packages: &Packages,
     facts: &mut Vec<Fact>,
 ) -> Result<Program, NotApplicable> {
     let unread = |error: crate::rootfs::RootError| NotApplicable::Read(error.to_string());
@@ -60,7 +61,9 @@ pub(super) fn compiled(
             "{shown} comes from the base image, not from an instruction of this Dockerfile"
         )));
     };
-    if packaged.contains(&path) || packaged.contains(&real_path) {
+    if packages.owner_either_side(&path).is_some()
+        || packages.owner_either_side(&real_path).is_some()
+    {
         return Err(reason(format!(
             "{shown} belongs to a Debian package; programs of packages are not moved yet"
         )));

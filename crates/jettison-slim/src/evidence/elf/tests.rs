@@ -108,6 +108,9 @@ fn functions_are_told_apart_by_name() {
     assert!(!asks_name_service(b"getgroups"));
     assert!(starts_program(b"execve"));
     assert!(!starts_program(b"execute"));
+    assert!(converts_characters(b"u8_strconv_to_encoding"));
+    assert!(converts_characters(b"psl_str_to_utf8lower"));
+    assert!(!converts_characters(b"u8_strlen"));
 }
 
 #[test]

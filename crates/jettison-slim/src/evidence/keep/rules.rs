@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Keeper, UseKind};
-use crate::evidence::elf::Elf;
 use crate::evidence::go::go_time_zones;
 use crate::rootfs::RootError;
 
@@ -22,23 +21,39 @@ const TLS: [&str; 9] = [
     "openjdk-",
     "libcurl",
 ];
-/// What everybody who runs in a container may be asked: who one is, where services are, which system it is.
-const WITH_LIBC: [&str; 8] = [
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
+/// What everybody who runs in a container may be asked: who one is, where hosts and services are, which system it is. What of
+/// it the C library reads is in glibc's `nss/nss_files`, `resolv/res_hconf.c`, `sysdeps/posix/getaddrinfo.c` (`gai.conf`) and
+/// `misc/getusershell.c`; the passwords in `/etc/shadow` are nobody's business.
+const WITH_LIBC: [&str; 20] = [
+    "/etc/aliases",
+    "/etc/debian_version",
+    "/etc/ethers",
+    "/etc/gai.conf",
     "/etc/group",
-    "/etc/services",
-    "/etc/protocols",
+    "/etc/host.conf",
     "/etc/ld.so.cache",
     "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/netgroup",
+    "/etc/networks",
+    "/etc/nsswitch.conf",
     "/etc/os-release",
+    "/etc/passwd",
+    "/etc/protocols",
+    "/etc/publickey",
+    "/etc/rpc",
+    "/etc/services",
+    "/etc/shells",
+    "/etc/timezone",
 ];
 
 impl Keeper<'_> {
-    /// Adds what belongs to what is kept by rule: tables with the C library, certificates with TLS, time zones.
+    /// Adds what belongs to what is kept by rule: tables with the C library, certificates with TLS, time zones, locales.
     pub(crate) fn add_by_rule(&mut self) -> Result<(), RootError> {
-        let has_libc = self.keeps_package("libc6") || self.keeps_package("musl");
-        if has_libc {
+        // What sources import says which libraries are followed.
+        self.add_imports()?;
+        self.close()?;
+        if self.keeps_package("libc6") || self.keeps_package("musl") {
             for path in WITH_LIBC {
                 self.add(Path::new(path), UseKind::Looked, "the C library reads it")?;
             }
@@ -47,37 +62,42 @@ impl Keeper<'_> {
             if self.owners.files_of("tzdata").next().is_some() {
                 self.add_package("tzdata", "programs may be asked for times of any zone");
             }
-        }
-        let speaks_tls = self
-            .kept
-            .packages
-            .keys()
-            .any(|package| TLS.iter().any(|library| package.starts_with(library)));
-        if speaks_tls && self.owners.files_of("ca-certificates").next().is_some() {
-            let reason = "TLS trusts these certificates";
-            self.add_package("ca-certificates", reason);
-            self.add(
-                Path::new("/etc/ssl/certs/ca-certificates.crt"),
-                UseKind::Looked,
-                reason,
-            )?;
-            for link in ["certs", "openssl.cnf", "private"] {
-                let path = Path::new("/usr/lib/ssl").join(link);
-                self.add(&path, UseKind::Looked, reason)?;
-            }
+            self.add_locales()?;
+            self.add_catalogs()?;
+            self.kept.with_gconv = self.converts_characters();
         }
         for zones in self.go_time_zones() {
             let reason = "zones that the system lacks are looked for there";
             self.add(&zones, UseKind::Looked, reason)?;
         }
-        if has_libc && self.converts_characters() {
-            self.kept.with_gconv = true;
-        }
+        self.add_certificates()?;
+        self.add_imports()?;
         self.close()
     }
 
     fn keeps_package(&self, name: &str) -> bool {
         self.kept.packages.contains_key(name)
+    }
+
+    /// Keeps the certificates that clients of TLS trust.
+    fn add_certificates(&mut self) -> Result<(), RootError> {
+        let is_library = |package: &String| TLS.iter().any(|library| package.starts_with(library));
+        let speaks_tls =
+            !self.habits.tls_clients.is_empty() || self.kept.packages.keys().any(is_library);
+        if !speaks_tls || self.owners.files_of("ca-certificates").next().is_none() {
+            return Ok(());
+        }
+        let reason = "TLS trusts these certificates";
+        self.add_package("ca-certificates", reason);
+        for path in [
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/usr/lib/ssl/certs",
+            "/usr/lib/ssl/openssl.cnf",
+            "/usr/lib/ssl/private",
+        ] {
+            self.add(Path::new(path), UseKind::Looked, reason)?;
+        }
+        Ok(())
     }
 
     /// The tables of time zones of the Go that compiled programs.
@@ -88,30 +108,20 @@ impl Keeper<'_> {
             .filter_map(|bytes| go_time_zones(self.root, &bytes))
             .collect()
     }
-
-    /// Whether a program or library that is kept converts between character sets by modules of the C library.
-    fn converts_characters(&self) -> bool {
-        self.followed.iter().any(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            !name.starts_with("libc.")
-                && self
-                    .root
-                    .read(path, super::LIBRARY_LIMIT)
-                    .ok()
-                    .and_then(|bytes| Elf::parse(&bytes).ok())
-                    .is_some_and(|elf| elf.uses_iconv)
-        })
-    }
 }
 
-/// What is left out of packages, as parts of an extended regular expression over paths without the first slash, and why.
-pub(super) const LEFT_OUT: [(&str, &str); 11] = [
+/// What is left out of packages, as parts of an extended regular expression over paths without the first slash, and why. A
+/// test holds it against the slices of the base images.
+pub(super) const LEFT_OUT: [(&str, &str); 14] = [
     ("(dev|proc|sys)(/|$)", "what the kernel gives"),
     (
-        "usr/share/(bug|doc-base|info|lintian|man|menu)(/|$)",
+        "usr/share/(apport|base-files|binfmts|bug|doc-base|info|lintian|man|menu|reportbug)(/|$)",
         "manuals, and what packaging tools read",
     ),
     ("usr/share/locale(/|$)", TRANSLATIONS),
+    ("usr/share/i18n(/|$)", LOCALES),
+    ("usr/(lib/debug|share/gcc/python|share/gdb)(/|$)", DEBUGGERS),
+    ("usr/lib/jvm/[^/]+/man(/|$)", "manuals"),
     (
         "usr/share/doc/[^/]+/([^c]|ch)",
         "documentation but copyrights",
@@ -120,17 +130,22 @@ pub(super) const LEFT_OUT: [(&str, &str); 11] = [
         "usr/share/(applications|bash-completion|fish|icons|pixmaps|zsh)/",
         "what desktops and shells read",
     ),
-    ("usr/(include|share/(aclocal|pkgconfig))/", "headers"),
-    ("usr/lib/([^/]+/)?pkgconfig/", "headers"),
+    ("usr/(include|share/(aclocal|pkgconfig))/", HEADERS),
+    ("usr/lib/([^/]+/)?pkgconfig/", HEADERS),
     // Those of plugins say which file to load (libltdl), as ImageMagick's do.
-    ("usr/lib/([^/]+/)?[^/]+\\.la$", "what libtool reads"),
-    (".*\\.a$", "static libraries"),
+    ("usr/lib/([^/]+/)?[^/]+\\.la$", LIBRARIES),
+    (".*\\.a$", LIBRARIES),
     (
-        "usr/lib/python3[^/]*/(ensurepip|idlelib|test|turtledemo|lib2to3/tests|tkinter/test)(/|$)",
-        "Python's own tests, its editor and its installer of pip",
+        "usr/lib/python3[^/]*/(ensurepip|idlelib|pydoc_data|test|turtledemo|lib2to3/tests|tkinter/test)/",
+        "Python's own tests, its manual, its editor and its installer of pip",
     ),
     ("usr/lib/[^/]+/gconv/", GCONV),
 ];
+
+const DEBUGGERS: &str = "what debuggers read";
+const HEADERS: &str = "headers";
+const LIBRARIES: &str = "static libraries";
+const LOCALES: &str = "what locales are made of, which are made already";
 
 /// Why modules that convert characters are left out.
 pub(super) const GCONV: &str = "character sets that nothing here converts";
@@ -152,8 +167,11 @@ pub(crate) fn left_out_rule(path: &Path) -> Option<&'static str> {
 }
 
 /// Links of a merged `/usr`.
-pub(super) fn merged_links() -> impl Iterator<Item = PathBuf> {
+pub(crate) fn merged_links() -> impl Iterator<Item = PathBuf> {
     ["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"]
         .into_iter()
         .map(PathBuf::from)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use super::python::{holds_modules, is_python_library, left_out_of_library, tests_of_module};
 use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
-use super::{Keeper, is_python_library, is_supplied};
+use super::{Keeper, is_part, is_supplied};
 use crate::evidence::collect::is_system;
 use crate::refactor::{KeptPath, RootfsStage};
 use crate::rootfs::RootError;
@@ -80,28 +81,15 @@ impl Keeper<'_> {
         })
     }
 
-    /// What of the library of Python at `directory` is left out: what somebody installed, which is kept by itself, and what
-    /// serves those who write programs.
+    /// What of the library of Python, or of the module, at `directory` is left out, unless a run used it.
     fn pruned(&self, directory: &Path) -> Vec<PathBuf> {
-        const PRUNED: [&str; 9] = [
-            "dist-packages",
-            "ensurepip",
-            "idlelib",
-            "lib2to3/tests",
-            "site-packages",
-            "test",
-            "tkinter/test",
-            "turtledemo",
-            "unittest/test",
-        ];
-        if !is_python_library(directory) {
-            return Vec::new();
+        let is_used = |path: &PathBuf| self.kept.used.iter().any(|used| used.starts_with(path));
+        if is_module(directory) {
+            return tests_of_module(self.root, directory, &is_used);
         }
-        PRUNED
-            .iter()
-            .map(|name| directory.join(name))
-            .filter(|path| self.root.metadata(path).is_ok())
-            .filter(|path| !self.kept.used.iter().any(|used| used.starts_with(path)))
+        left_out_of_library(self.root, directory)
+            .into_iter()
+            .filter(|path| holds_modules(path) || !is_used(path))
             .collect()
     }
 
@@ -109,8 +97,14 @@ impl Keeper<'_> {
     fn bare_directories(&self) -> Result<Vec<PathBuf>, RootError> {
         let mut bare = Vec::new();
         for path in self.kept.directories.keys() {
-            let is_inside = self.kept.paths.keys().any(|kept| path.starts_with(kept));
-            if is_inside || is_supplied(path) {
+            let is_inside = self.kept.paths.keys().any(|kept| is_part(path, kept));
+            // A package's byte code brings the directory that it lies in.
+            let is_byte_code = self.kept.byte_code.is_some()
+                && path.file_name().is_some_and(|name| name == "__pycache__")
+                && path
+                    .parent()
+                    .is_some_and(|parent| self.is_made_by_packages(parent));
+            if is_inside || is_byte_code || is_supplied(path) {
                 continue;
             }
             let metadata = self.root.symlink_metadata(path)?;
@@ -202,7 +196,5 @@ impl Keeper<'_> {
 
 /// Whether `path` is a module of Python that somebody installed: there are many, and a `COPY` for each would be too.
 fn is_module(path: &Path) -> bool {
-    path.parent()
-        .and_then(Path::file_name)
-        .is_some_and(|name| name == "site-packages" || name == "dist-packages")
+    path.parent().is_some_and(holds_modules)
 }

@@ -60,7 +60,7 @@ fn check(uses: &[(&str, UseKind)], expected: Expect) {
         line: 4,
         copies: true,
     }];
-    let mut keeper = Keeper::new(&root, Owners::read(&root, &steps), "");
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
     for (path, kind) in uses {
         keeper.add(Path::new(path), *kind, "used").unwrap();
     }
@@ -155,6 +155,7 @@ fn a_directory_whose_names_are_read_keeps_those_of_nobody_else() {
     check(
         &[("/usr/bin", UseKind::Listed), ("/srv", UseKind::Listed)],
         expect![[r"
+            path /usr/bin/alias (the names in /usr/bin are read)
             directory /srv
             directory /srv/db
             directory /usr/bin
@@ -175,7 +176,7 @@ fn check_left_out(files: &[&str], used: &[&str], expected: Expect) {
     }
     fs::write(dir.path().join("var/lib/dpkg/info/tool.list"), list).unwrap();
     let root = RootDir::open(dir.path()).unwrap();
-    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]), "");
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
     for path in ["/usr/bin/tool"].iter().chain(used) {
         keeper
             .add(Path::new(path), UseKind::Looked, "used")

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{is_part, is_python_library};
+use super::is_part;
+use super::python::is_python_library;
 use crate::evidence::collect::{Step, is_system};
 use crate::rootfs::RootDir;
 
@@ -43,7 +44,7 @@ const COMMON: [&str; 14] = [
 
 /// What is kept for the sake of the file or link at `path`, which `step` made, or else the base image.
 pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathBuf {
-    if let Some(directory) = known_directory(path) {
+    if let Some(directory) = known_directory(root, path) {
         return directory;
     }
     match step {
@@ -54,7 +55,7 @@ pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathB
 }
 
 /// Directories that programs take as a whole: bundles of certificates, libraries of interpreters, runtimes beside the system.
-fn known_directory(path: &Path) -> Option<PathBuf> {
+fn known_directory(root: &RootDir, path: &Path) -> Option<PathBuf> {
     let certificates = Path::new("/etc/ssl/certs");
     if path.starts_with(certificates) && path != certificates {
         return Some(certificates.to_path_buf());
@@ -65,7 +66,9 @@ fn known_directory(path: &Path) -> Option<PathBuf> {
         let is_runtime = [Path::new("/opt"), Path::new("/usr/lib/jvm")]
             .iter()
             .any(|above| parent == Some(above));
-        is_python || is_runtime
+        // An environment of Python's is made of what is installed in it, which is kept by itself (PEP 405).
+        let is_environment = || root.metadata(&directory.join("pyvenv.cfg")).is_ok();
+        is_python || (is_runtime && !is_environment())
     };
     // A module that somebody installed is no part of the library of Python that it lies in.
     path.ancestors()
@@ -323,6 +326,13 @@ mod tests {
         ] {
             check(&["x"], false, path, unit);
         }
+        let environment = ["opt/venv/pyvenv.cfg", "opt/venv/bin/tool"];
+        check(
+            &environment,
+            false,
+            "/opt/venv/bin/tool",
+            "/opt/venv/bin/tool",
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn step(files: &Path, line: usize) -> Step {
 #[track_caller]
 fn check(root: &Path, steps: &[Step], path: &str, expected: &str) {
     let root = RootDir::open(root).unwrap();
-    let mut owners = Owners::read(&root, steps);
+    let mut owners = Owners::read(&root, steps).unwrap();
     assert_eq!(owners.of(Path::new(path)).to_string(), expected, "{path}");
 }
 
@@ -52,7 +52,7 @@ fn packages_own_what_they_list_under_its_real_path() {
     check(dir.path(), &[], "/lib", package);
     check(dir.path(), &[], "/etc/ld.so.cache", "the base image");
     let root = RootDir::open(dir.path()).unwrap();
-    let owners = Owners::read(&root, &[]);
+    let owners = Owners::read(&root, &[]).unwrap();
     let files: Vec<_> = owners.files_of("zlib1g").collect();
     assert_eq!(
         files.last(),
@@ -140,7 +140,7 @@ fn distributions_of_python_own_what_they_record() {
         "the base image",
     );
     let root = RootDir::open(dir.path()).unwrap();
-    let mut owners = Owners::read(&root, &[]);
+    let mut owners = Owners::read(&root, &[]).unwrap();
     let parts = owners.parts_of(&Path::new("/").join(site).join("flask-3.dist-info"));
     let names: Vec<_> = parts.iter().filter_map(|part| part.file_name()).collect();
     assert_eq!(names, ["flask", "flask-3.dist-info"]);

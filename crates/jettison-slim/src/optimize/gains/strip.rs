@@ -87,7 +87,7 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         .flat_map(Trace::found)
         .filter_map(|(path, uses)| uses.contains(Use::Read).then_some(path))
         .collect();
-    let mut owners = Owners::read(situation.root, situation.steps);
+    let mut owners = Owners::read(situation.root, situation.steps)?;
     let mut found = Vec::new();
     for path in files {
         // What a program reads itself, it may read for its symbols.

@@ -91,7 +91,9 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
         }
         let mut find = format!("find {}", wrapped(&words(trees)?));
         if !pruned.is_empty() {
-            let paths: Vec<String> = words(pruned)?
+            // The directories themselves stay: somebody may read the names beside them.
+            let inside: Vec<PathBuf> = pruned.iter().map(|path| path.join("*")).collect();
+            let paths: Vec<String> = words(&inside)?
                 .iter()
                 .map(|path| format!("-path {path}"))
                 .collect();

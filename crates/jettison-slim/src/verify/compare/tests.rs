@@ -272,3 +272,35 @@ proptest! {
         prop_assert_eq!(compare(&stopped, &stopped), vec![Difference::BothTimedOut]);
     }
 }
+
+/// A server that ended with `code`, before it listened or after it was asked.
+fn server(code: i32, trouble: Option<&str>, answer: Option<Answer>) -> Observation {
+    let mut run = ran(ExitKind::Code(code), b"", b"");
+    run.served = Some(Served {
+        trouble: trouble.map(str::to_owned),
+        answers: answer
+            .map(|answer| ("GET /".to_owned(), answer))
+            .into_iter()
+            .collect(),
+        ..Served::default()
+    });
+    run
+}
+
+#[test]
+fn whether_a_failing_server_is_asked_before_it_ends_is_a_race() {
+    let reset = || Some(Answer::Nothing("the connection was reset".to_owned()));
+    let early = server(1, Some("it ended before it listened"), None);
+    for (late, is_same) in [
+        (server(1, None, reset()), true),
+        (server(2, None, reset()), false),
+        (server(0, None, reset()), false),
+        (
+            server(1, None, Some(Answer::Bytes(b"hello".to_vec()))),
+            false,
+        ),
+    ] {
+        assert_eq!(compare(&early, &late).is_empty(), is_same, "{late:?}");
+        assert_eq!(compare(&late, &early).is_empty(), is_same, "{late:?}");
+    }
+}

@@ -9,7 +9,7 @@ use jettison_sandbox::{End, Lookup, Trace, Use, Uses};
 
 use super::differ::{Entry, Pair, Wanted};
 use super::{EntryDifference, EntryKind, ListingDifference, Miss, MissReport};
-use crate::rootfs::{RootDir, RootError};
+use crate::rootfs::{Resolved, RootDir, RootError};
 
 /// Looks for what forbids to call the traced run of `candidate` a run of `original`. Both are the images' merged root
 /// filesystems as they were before the run.
@@ -209,15 +209,16 @@ impl Examination<'_> {
         self.agrees(lookup, path, Wanted::KIND).map(drop)
     }
 
-    /// Whether a directory on the way is all that the original has more, and the answer is the same.
+    /// Whether all that the original has more is on the way, and it has nothing at the end either.
     ///
-    /// So it is only if the way there is the same before any run (no link on it was made by this one), and if nothing was
-    /// to be created at the end, which would succeed there. Nothing below the directory can have been made by the run,
-    /// since the directory was not there.
+    /// So it is only if nothing was to be created at the end, which could succeed there, and if the original's way to where
+    /// it has nothing is the same whatever this run has done: no link on it was made by the run, and the run has changed
+    /// nothing on it. `/var/run/nscd/socket` is such a path: `/var/run` is a link that the candidate may lack, and nothing
+    /// is behind it.
     fn is_missing_in_original_too(&self, lookup: &Lookup, path: &Path) -> Result<bool, RootError> {
         let [original, candidate] = self.pair.entries(path)?;
         let is_more = matches!(original, Entry::There(_)) && matches!(candidate, Entry::Absent);
-        if !is_more || lookup.uses.intersects(CREATING) || self.changed.contains(path) {
+        if !is_more || lookup.uses.intersects(CREATING) {
             return Ok(false);
         }
         for link in &lookup.links {
@@ -226,39 +227,58 @@ impl Examination<'_> {
                 return Ok(false);
             }
         }
-        if self.pair.original.symlink_metadata(&lookup.asked).is_ok() {
-            return Ok(false);
-        }
         let Err(RootError::System { cause, .. }) = self.pair.original.resolve(&lookup.asked) else {
             return Ok(false);
         };
         let is_same_answer = cause.raw_os_error() == Some(rustix::io::Errno::NOENT.raw_os_error());
-        Ok(is_same_answer && self.is_open_to_all(lookup, path)?)
+        Ok(is_same_answer && self.is_way_steady(lookup, path)?)
     }
 
-    /// Whether the original's directories from `path` on, as far as the lookup gets, can be searched by everybody, and
-    /// there is no link among them: else the answer there depends on more.
-    fn is_open_to_all(&self, lookup: &Lookup, path: &Path) -> Result<bool, RootError> {
+    /// Whether the original's way, from `path` on to where it has nothing, can be gone by everybody, and the run has changed
+    /// nothing on it: else the answer there depends on more.
+    fn is_way_steady(&self, lookup: &Lookup, path: &Path) -> Result<bool, RootError> {
         let original = self.pair.original;
+        let mut below: Option<&Path> = None;
         for prefix in lookup.asked.ancestors() {
-            let Ok(resolved) = original.resolve(prefix) else {
+            let Ok(Resolved { real_path, chain }) = original.resolve(prefix) else {
+                below = Some(prefix);
                 continue;
             };
-            if resolved
-                .chain
-                .iter()
-                .any(|link| !lookup.links.contains(link))
-            {
+            // The first of them that is there: the next name is the one that is missing, unless it is a link that leads nowhere.
+            let Some(missing) = below
+                .and_then(Path::file_name)
+                .map(|name| real_path.join(name))
+            else {
+                return Ok(false);
+            };
+            if original.symlink_metadata(&missing).is_ok() {
                 return Ok(false);
             }
-            if !resolved.real_path.starts_with(path) {
-                continue;
-            }
-            let is_searchable = original.metadata(&resolved.real_path)?.mode() & 0o001 != 0;
-            let attributes = original.attributes(&resolved.real_path)?;
-            let has_list = attributes.iter().any(|(name, _)| name == ACCESS_LIST);
-            if !is_searchable || has_list {
+            let passed = chain.iter().filter(|link| !lookup.links.contains(link));
+            let mut ends: Vec<&Path> = passed.map(PathBuf::as_path).collect();
+            ends.extend([path, missing.as_path()]);
+            return self.are_ways_open(&ends);
+        }
+        Ok(false)
+    }
+
+    /// Whether the original's directories on the ways to `ends` can be searched by everybody, and the run has changed none of
+    /// them, nor mounted anything there.
+    fn are_ways_open(&self, ends: &[&Path]) -> Result<bool, RootError> {
+        let original = self.pair.original;
+        for end in ends {
+            let is_touched = end.ancestors().any(|above| self.changed.contains(above))
+                || self.trace.mount_of(end).is_some();
+            if is_touched {
                 return Ok(false);
+            }
+            for directory in end.ancestors().skip(1) {
+                let is_searchable = original.metadata(directory)?.mode() & 0o001 != 0;
+                let attributes = original.attributes(directory)?;
+                let has_list = attributes.iter().any(|(name, _)| name == ACCESS_LIST);
+                if !is_searchable || has_list {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

@@ -335,3 +335,40 @@ fn what_the_sandbox_mounts_is_the_same() {
         "#]],
     );
 }
+
+/// Whether a lookup of `/var/run/daemon/socket` is a miss where only the original has the link `/var/run` to `/run`.
+#[track_caller]
+fn check_behind_link(change: impl Fn(&Images), further: Vec<Lookup>, is_proven: bool) {
+    let images = Images::new();
+    images.in_both(|root| fs::create_dir_all(root.join("var")).unwrap());
+    fs::create_dir(images.original().join("run")).unwrap();
+    symlink("/run", images.original().join("var/run")).unwrap();
+    change(&images);
+    let mut lookups = missing("/var/run/daemon/socket", "/var/run", Use::Connect);
+    lookups.extend(further);
+    let verdict = images.report(lookups).verdict();
+    assert_eq!(verdict == MissVerdict::Proven, is_proven, "{verdict:?}");
+}
+
+#[test]
+fn a_link_that_only_the_original_has_matters_if_something_is_behind_it() {
+    check_behind_link(|_| {}, Vec::new(), true);
+    let with_socket = |images: &Images| {
+        fs::create_dir(images.original().join("run/daemon")).unwrap();
+        fs::write(images.original().join("run/daemon/socket"), "").unwrap();
+    };
+    check_behind_link(with_socket, Vec::new(), false);
+    let without_search = |images: &Images| {
+        let closed = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(images.original().join("run"), closed).unwrap();
+    };
+    check_behind_link(without_search, Vec::new(), false);
+    let dangling = |images: &Images| {
+        symlink("/elsewhere", images.original().join("run/daemon")).unwrap();
+    };
+    check_behind_link(dangling, Vec::new(), false);
+    let made = missing("/run/daemon", "/run/daemon", Use::MakeDirectory);
+    check_behind_link(|_| {}, made, false);
+    let made = missing("/var/run", "/var/run", Use::MakeDirectory);
+    check_behind_link(|_| {}, made, false);
+}

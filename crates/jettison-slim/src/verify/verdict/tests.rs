@@ -481,3 +481,16 @@ fn lookups_in_vain_are_no_proof() {
     check(&outcomes, Verdict::Missed);
     assert_eq!(all_misses(&outcomes).len(), 1);
 }
+
+#[test]
+fn a_gap_makes_a_proof_weak_and_nothing_better() {
+    for (verdict, expected) in [
+        (Verdict::Proven, Verdict::Weak),
+        (Verdict::ProvenBut, Verdict::Weak),
+        (Verdict::Weak, Verdict::Weak),
+        (Verdict::Missed, Verdict::Missed),
+        (Verdict::Failed, Verdict::Failed),
+    ] {
+        assert_eq!(verdict.weakened(), expected, "{verdict:?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! What programs and libraries do by tables and modules of the system, as their own symbols and strings say.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::evidence::elf::Elf;
+
+/// What all that is kept does.
+#[derive(Debug, Default)]
+pub(super) struct Habits {
+    /// Who converts between character sets that others name.
+    pub(super) converters: BTreeSet<PathBuf>,
+    /// Whether anybody says things in the language of the environment (gettext).
+    pub(super) translates: bool,
+    /// Who opens TLS connections without a library of a package.
+    pub(super) tls_clients: BTreeSet<PathBuf>,
+}
+
+impl Habits {
+    /// Notes what the program or library at `path` does, which is `elf` and has these bytes.
+    pub(super) fn note(&mut self, path: &Path, elf: &Elf, bytes: &[u8]) {
+        let contains = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+        if elf.uses_iconv && !converts_by_locale(path) {
+            self.converters.insert(path.to_path_buf());
+        }
+        self.translates |= !path.ends_with("libc.so.6") && contains("bindtextdomain");
+        // Go's crypto/x509, root_linux.go: this is the first place.
+        if elf.go_buildinfo.is_some() && contains("/etc/ssl/certs/ca-certificates.crt") {
+            self.tls_clients.insert(path.to_path_buf());
+        }
+    }
+}
+
+/// Whether all that the program or library at `path` converts is from and to the character set of the locale. Libraries that
+/// do more if they are asked to, such as `libunistring`, are asked by functions of their own, which count as `iconv`.
+fn converts_by_locale(path: &Path) -> bool {
+    const LIBRARIES: [&str; 6] = [
+        "ld-linux",
+        "libc.so",
+        "libidn2.so",
+        "libpsl.so",
+        "libstdc++.so",
+        "libunistring.so",
+    ];
+    const PROGRAMS: [&str; 7] = ["bash", "cmp", "diff", "diff3", "factor", "printf", "sdiff"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    LIBRARIES.iter().any(|library| name.starts_with(library))
+        || PROGRAMS.iter().any(|program| name == *program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_convert_by_the_locale_alone() {
+        for path in [
+            "/usr/lib/x86_64-linux-gnu/libidn2.so.0.3.8",
+            "/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30",
+            "/usr/bin/bash",
+        ] {
+            assert!(converts_by_locale(Path::new(path)), "{path}");
+        }
+        for path in [
+            "/usr/lib/x86_64-linux-gnu/libxml2.so.2",
+            "/usr/bin/php8.2",
+            "/usr/bin/iconv",
+            "/app/bash-tools",
+        ] {
+            assert!(!converts_by_locale(Path::new(path)), "{path}");
+        }
+    }
+}

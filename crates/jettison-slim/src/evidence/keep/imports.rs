@@ -1,0 +1,218 @@
+//! Modules of Python that kept sources name: an import in a function that no run has called, a module that settings name.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::Keeper;
+use super::python::{holds_modules, is_python_library};
+use crate::rootfs::{RootDir, RootError};
+
+/// The largest source that is read.
+const SOURCE_LIMIT: u64 = 4 << 20;
+/// The most sources that are read.
+const MOST_SOURCES: usize = 50_000;
+/// What installs others: what is installed names these where it is built or installed itself, which it is.
+const INSTALLERS: [&str; 6] = [
+    "_distutils_hack",
+    "distutils",
+    "pip",
+    "pkg_resources",
+    "setuptools",
+    "wheel",
+];
+
+/// Whether the distribution described in `module` installs others.
+pub(super) fn is_installer(module: &Path) -> bool {
+    let name = module.file_name().unwrap_or_default().to_string_lossy();
+    let distribution = name.split('-').next().unwrap_or_default();
+    INSTALLERS.contains(&distribution)
+}
+
+impl Keeper<'_> {
+    /// Keeps what the sources that are kept import, or name in quotes, of what is installed.
+    pub(super) fn add_imports(&mut self) -> Result<(), RootError> {
+        loop {
+            let directories = self.owners.module_directories();
+            let unread: Vec<PathBuf> = self
+                .kept
+                .paths
+                .keys()
+                .filter(|path| !is_python_library(path) && !self.read_sources.contains(*path))
+                .cloned()
+                .collect();
+            if unread.is_empty() {
+                return Ok(());
+            }
+            for path in unread {
+                let names = names_in(self.root, &path);
+                if !path.parent().is_some_and(holds_modules) {
+                    self.imported.extend(names.iter().cloned());
+                }
+                for directory in &directories {
+                    self.keep_named(directory, &names, &path)?;
+                }
+                self.read_sources.insert(path);
+            }
+        }
+    }
+
+    fn keep_named(
+        &mut self,
+        directory: &Path,
+        names: &BTreeSet<String>,
+        by: &Path,
+    ) -> Result<(), RootError> {
+        for name in names {
+            let Some(module) = self.owners.distribution_of(directory, name) else {
+                continue;
+            };
+            if !self.kept.paths.contains_key(&module) {
+                self.keep_module(&module, &format!("{} names it", by.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The modules that the sources at and below `path` name: what they import; and, unless they are a module that somebody
+/// installed, what they have in quotes, as settings do.
+fn names_in(root: &RootDir, path: &Path) -> BTreeSet<String> {
+    let is_installed = path.parent().is_some_and(holds_modules);
+    let mut names = BTreeSet::new();
+    let mut pending = vec![path.to_path_buf()];
+    let mut n_read = 0;
+    while let Some(path) = pending.pop() {
+        let Ok(metadata) = root.symlink_metadata(&path) else {
+            continue;
+        };
+        if metadata.is_dir() {
+            // Nobody runs the tests of what is installed.
+            let is_test = is_installed && path.file_name().is_some_and(|name| name == "tests");
+            let inside = root.list(&path).unwrap_or_default();
+            if !is_test {
+                pending.extend(inside.into_iter().map(|name| path.join(name)));
+            }
+            continue;
+        }
+        let is_source = path.extension().is_some_and(|end| end == "py") && metadata.is_file();
+        if !is_source || n_read == MOST_SOURCES {
+            continue;
+        }
+        n_read += 1;
+        if let Ok(bytes) = root.read(&path, SOURCE_LIMIT) {
+            names.extend(imported(&bytes));
+            if !is_installed {
+                names.extend(quoted(&bytes));
+            }
+        }
+    }
+    if is_installed {
+        names.retain(|name| !INSTALLERS.contains(&name.as_str()));
+    } else if names.contains("distutils") || names.contains("pkg_resources") {
+        // Python has had no such module since 3.12, but setuptools brings one.
+        names.insert("setuptools".to_owned());
+    }
+    names
+}
+
+/// The first parts of the names that `import` and `from` bring, wherever they stand.
+fn imported(source: &[u8]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in source.split(|byte| *byte == b'\n') {
+        let line = line.trim_ascii();
+        if let Some(from) = after_word(line, b"from") {
+            names.extend(first_part(from));
+        } else if let Some(list) = after_word(line, b"import") {
+            let parts = list.split(|byte| *byte == b',');
+            names.extend(parts.filter_map(|part| first_part(part.trim_ascii_start())));
+        }
+    }
+    names
+}
+
+/// What follows a word at the start of `line`.
+fn after_word<'l>(line: &'l [u8], word: &[u8]) -> Option<&'l [u8]> {
+    let rest = line.strip_prefix(word)?;
+    rest.first()
+        .is_some_and(u8::is_ascii_whitespace)
+        .then(|| rest.trim_ascii_start())
+}
+
+/// The first parts of dotted names in quotes.
+fn quoted(source: &[u8]) -> BTreeSet<String> {
+    memchr::memchr2_iter(b'"', b'\'', source)
+        .filter_map(|at| {
+            let name = first_part(source.get(at + 1..)?)?;
+            let end = source.get(at + 1 + name.len())?;
+            b".:\"'".contains(end).then_some(name)
+        })
+        .collect()
+}
+
+/// The name of a module at the start of `text`.
+fn first_part(text: &[u8]) -> Option<String> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let end = text
+        .iter()
+        .position(|byte| !is_name(byte))
+        .unwrap_or(text.len());
+    let name = text.get(..end)?;
+    let starts_well = name.first().is_some_and(|first| !first.is_ascii_digit());
+    starts_well.then(|| String::from_utf8_lossy(name).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(names: BTreeSet<String>, expected: &[&str]) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn imports_are_found_wherever_they_stand() {
+        check(imported(b"import os.path\n"), &["os"]);
+        check(
+            imported(b"def f():\n\tfrom markdown.x import y\n    import a as b, c\n"),
+            &["a", "c", "markdown"],
+        );
+        check(
+            imported(b"# import x\nfrom . import y\nimportant = 1\n"),
+            &[],
+        );
+    }
+
+    #[test]
+    fn settings_name_modules_in_quotes() {
+        check(
+            quoted(b"APPS = ['rest_framework', \"a.b.C\"]\nworker = 'gevent'\ntext = 'two words'"),
+            &["a", "gevent", "rest_framework"],
+        );
+    }
+
+    #[test]
+    fn installed_modules_are_asked_for_imports_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("app/main.py", "import flask\nX = 'gevent'\nimport pip\n"),
+            ("app/tests/x.py", "import pytest\n"),
+            ("l/site-packages/flask/a.py", "import click\nX = 'celery'\n"),
+            ("l/site-packages/flask/tests/a.py", "import pytest\n"),
+        ] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        check(
+            names_in(&root, Path::new("/app")),
+            &["flask", "gevent", "pip", "pytest"],
+        );
+        check(
+            names_in(&root, Path::new("/l/site-packages/flask")),
+            &["click"],
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Languages and character sets: what a program that honours the locale may be told to use.
+
+use std::path::Path;
+
+use regex::bytes::Regex;
+
+use super::{Keeper, UseKind};
+use crate::rootfs::{RootDir, RootError};
+
+/// Where the C library looks for locales.
+const LOCALES: &str = "/usr/lib/locale";
+/// Where programs look for messages in other languages, as they are configured by `make install`.
+const CATALOGS: [&str; 2] = ["/usr/share/locale", "/usr/local/share/locale"];
+/// The largest archive of locales that is read: all that Debian knows are some 220 MB.
+const ARCHIVE_LIMIT: u64 = 1 << 30;
+
+impl Keeper<'_> {
+    /// Keeps all locales if a run has looked for one: the next may be told another, by `LANG` or `LC_ALL`.
+    pub(super) fn add_locales(&mut self) -> Result<(), RootError> {
+        let place = Path::new(LOCALES);
+        let is_asked = self.kept.directories.contains_key(place)
+            || self.kept.used.iter().any(|path| path.starts_with(place));
+        if !is_asked || self.root.metadata(place).is_err() {
+            return Ok(());
+        }
+        self.add(place, UseKind::Looked, "locales are looked for there")?;
+        let real = self.root.resolve(place)?.real_path;
+        self.keep_path(real, "a run may be told any of these locales");
+        Ok(())
+    }
+
+    /// Keeps all catalogs of messages that somebody has installed beside those of packages, if a program may look for one: which
+    /// one it is, the environment of a run says (`LANGUAGE`, `LC_ALL`, `LC_MESSAGES`, `LANG`).
+    pub(super) fn add_catalogs(&mut self) -> Result<(), RootError> {
+        if !self.habits.translates {
+            return Ok(());
+        }
+        for place in CATALOGS.map(Path::new) {
+            for language in self.root.list(place).unwrap_or_default() {
+                let directory = place.join(language).join("LC_MESSAGES");
+                for name in self.root.list(&directory).unwrap_or_default() {
+                    let path = directory.join(name);
+                    let is_catalog = path.extension().is_some_and(|end| end == "mo");
+                    if is_catalog && !self.owners.is_packaged(&path) {
+                        self.add(&path, UseKind::Looked, "a run may be told any language")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the C library's modules for character sets may be asked for: by somebody who converts between character sets
+    /// that others name, or by a locale that is not of UTF-8. What is of UTF-8 and of ASCII the C library does by itself
+    /// (glibc's `iconv/gconv_builtin.h`).
+    pub(super) fn converts_characters(&self) -> bool {
+        !self.habits.converters.is_empty() || has_other_character_sets(self.root)
+    }
+}
+
+/// Whether there is a locale of another character set than UTF-8 and ASCII.
+fn has_other_character_sets(root: &RootDir) -> bool {
+    let place = Path::new(LOCALES);
+    let archive = root.read(&place.join("locale-archive"), ARCHIVE_LIMIT);
+    let directories = root.list(place).unwrap_or_default();
+    archive.is_ok_and(|bytes| names_other(&bytes))
+        || directories
+            .iter()
+            .any(|name| names_other(name.as_encoded_bytes()))
+}
+
+/// Whether a name of a locale in `bytes`, such as `de_DE.iso88591@euro`, has another character set.
+fn names_other(bytes: &[u8]) -> bool {
+    let Ok(name) = Regex::new(r"(?-u)[a-z]{2,3}_[A-Z]{2}\.([0-9A-Za-z-]+)") else {
+        return true;
+    };
+    name.captures_iter(bytes)
+        .filter_map(|captures| captures.get(1))
+        .any(|set| !matches!(set.as_bytes(), b"utf8" | b"UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_locales_tell_their_character_sets() {
+        for (names, expected) in [
+            ("\0de_DE.utf8\0sv_SE.utf8\0C.utf8\0", false),
+            ("de_DE.utf8\0de_DE.iso885915@euro\0", true),
+            ("ja_JP.eucjp", true),
+            ("ast_ES.UTF-8", false),
+            ("C.utf8", false),
+            ("POSIX", false),
+        ] {
+            assert_eq!(names_other(names.as_bytes()), expected, "{names}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Libraries of Python, and modules that somebody installed in them.
+
+use std::path::{Path, PathBuf};
+
+use super::Keeper;
+use crate::rootfs::{RootDir, RootError};
+
+/// The largest description of a distribution that is read.
+const METADATA_LIMIT: u64 = 8 << 20;
+
+/// Whether `directory` is a library of Python itself, as `/usr/local/lib/python3.12`.
+pub(super) fn is_python_library(directory: &Path) -> bool {
+    directory
+        .file_name()
+        .and_then(|name| name.as_encoded_bytes().strip_prefix(b"python"))
+        .is_some_and(|version| version.contains(&b'.'))
+}
+
+impl Keeper<'_> {
+    /// Keeps the distributions that the one at `module` says it requires, if they are installed beside it: it may import them
+    /// only when it is asked for something that no run has asked it for.
+    pub(super) fn keep_requirements(&mut self, module: &Path) -> Result<(), RootError> {
+        let Some(directory) = module.parent() else {
+            return Ok(());
+        };
+        let is_distribution = module.extension().is_some_and(|end| end == "dist-info");
+        if !is_distribution || !self.required.insert(module.to_path_buf()) {
+            return Ok(());
+        }
+        let bytes = match self.root.read(&module.join("METADATA"), METADATA_LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_absent() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let requirements = requirements(&String::from_utf8_lossy(&bytes));
+        if requirements.is_empty() {
+            return Ok(());
+        }
+        for name in self.root.list(directory)? {
+            let name = name.to_string_lossy();
+            let Some(distribution) = name.strip_suffix(".dist-info") else {
+                continue;
+            };
+            let distribution = distribution.split('-').next().unwrap_or_default();
+            if requirements.contains(&normalised(distribution)) {
+                let reason = format!("{} requires it", module.display());
+                let other = directory.join(name.as_ref());
+                self.keep_module(&other, &reason)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The normalised names of what a description requires in any case: not what it does only with an extra.
+fn requirements(metadata: &str) -> Vec<String> {
+    metadata
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("Requires-Dist:"))
+        .filter(|requirement| {
+            let marker = requirement.split_once(';').map_or("", |(_, marker)| marker);
+            !marker.contains("extra")
+        })
+        .map(|requirement| {
+            let name = requirement.trim();
+            let end = name
+                .find(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c))
+                .unwrap_or(name.len());
+            normalised(&name[..end])
+        })
+        .collect()
+}
+
+/// A name as PEP 503 compares them.
+fn normalised(name: &str) -> String {
+    name.to_lowercase().replace(['_', '.'], "-")
+}
+
+/// The modules by which a program comes to the compiled one at `path`, if that is one of Python's library for people at
+/// terminals or for databases and directories of old. What these need of other packages is much, and nobody imports them in
+/// passing.
+pub(super) fn terminal_module(path: &Path) -> Option<&'static [&'static str]> {
+    const MODULES: [(&str, &[&str]); 6] = [
+        ("_curses", &["_curses", "curses"]),
+        ("_dbm", &["dbm", "shelve"]),
+        ("_gdbm", &["dbm", "shelve"]),
+        ("_tkinter", &["tkinter", "turtle"]),
+        ("nis", &["nis"]),
+        ("readline", &["readline"]),
+    ];
+    let is_own = path
+        .parent()
+        .and_then(Path::file_name)
+        .is_some_and(|directory| directory == "lib-dynload");
+    let name = path.file_name()?.to_str()?;
+    let found = MODULES.iter().find(|(module, _)| {
+        name.strip_prefix(module)
+            .is_some_and(|rest| rest.starts_with('.') || rest.starts_with("_panel."))
+    });
+    found.filter(|_| is_own).map(|(_, importers)| *importers)
+}
+
+/// What of the library of Python at `directory` is left out: what somebody installed, which is kept by itself, and what serves
+/// those who write programs, build Python or test it.
+pub(super) fn left_out_of_library(root: &RootDir, directory: &Path) -> Vec<PathBuf> {
+    const NAMES: [&str; 10] = [
+        "dist-packages",
+        "ensurepip",
+        "idlelib",
+        "lib2to3/tests",
+        "pydoc_data",
+        "site-packages",
+        "test",
+        "tkinter/test",
+        "turtledemo",
+        "unittest/test",
+    ];
+    if !is_python_library(directory) {
+        return Vec::new();
+    }
+    let known = NAMES.iter().map(|name| directory.join(name));
+    let mut left_out: Vec<PathBuf> = known.filter(|path| root.metadata(path).is_ok()).collect();
+    // A static library and what the interpreter was configured with, as `config-3.12-x86_64-linux-gnu`.
+    let names = root.list(directory).unwrap_or_default();
+    let for_builds = names
+        .iter()
+        .filter(|name| name.as_encoded_bytes().starts_with(b"config-"));
+    left_out.extend(for_builds.map(|name| directory.join(name)));
+    left_out
+}
+
+/// The tests that the module at `directory` brings along, as patterns, unless a run used some of them.
+pub(super) fn tests_of_module(
+    root: &RootDir,
+    directory: &Path,
+    is_used: &dyn Fn(&PathBuf) -> bool,
+) -> Vec<PathBuf> {
+    let mut tests = Vec::new();
+    let mut has_others = false;
+    let mut pending = vec![directory.to_path_buf()];
+    while let Some(directory) = pending.pop() {
+        for name in root.list(&directory).unwrap_or_default() {
+            let path = directory.join(&name);
+            if !root
+                .symlink_metadata(&path)
+                .is_ok_and(|found| found.is_dir())
+            {
+                continue;
+            }
+            let is_named = name == "tests";
+            if is_named && holds_tests(root, &path) && !is_used(&path) {
+                tests.push(path);
+            } else {
+                has_others |= is_named;
+                pending.push(path);
+            }
+        }
+    }
+    let top = directory.join("tests");
+    tests.sort();
+    if has_others || tests.len() <= 1 {
+        return tests;
+    }
+    let mut patterns = vec![directory.join("*/tests")];
+    patterns.extend(tests.into_iter().filter(|path| *path == top));
+    patterns
+}
+
+/// Whether there are tests in `directory` as pytest and unittest find them.
+fn holds_tests(root: &RootDir, directory: &Path) -> bool {
+    let names = root.list(directory).unwrap_or_default();
+    names
+        .iter()
+        .any(|name| name.as_encoded_bytes().starts_with(b"test_"))
+}
+
+/// Whether `path` is what setuptools has Python load at each start, so that `distutils` is its own: it is used by all
+/// programs, and says nothing of whether one uses setuptools.
+pub(super) fn is_start_hook(path: &Path) -> bool {
+    let mut names = path.iter().rev();
+    let is_hook = |name: &std::ffi::OsStr| name == "_distutils_hack";
+    names
+        .next()
+        .is_some_and(|name| name == "distutils-precedence.pth" || is_hook(name))
+        || names.take(2).any(is_hook)
+}
+
+/// Whether `path` is a directory in which modules are that somebody installed: each of them is kept by itself.
+pub(super) fn holds_modules(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name == "site-packages" || name == "dist-packages")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_those_without_an_extra() {
+        let metadata = "Name: Flask\nRequires-Dist: Werkzeug (>=3.1)\nRequires-Dist: markup_safe.x>=2\n\
+                        Requires-Dist: asgiref>=3.2; extra == \"async\"\n\
+                        Requires-Dist: importlib-metadata>=3.6; python_version < \"3.10\"\n\nRequires-Dist: text\n";
+        assert_eq!(
+            requirements(metadata),
+            ["werkzeug", "markup-safe-x", "importlib-metadata"]
+        );
+    }
+
+    #[test]
+    fn what_setuptools_has_loaded_at_each_start_is_a_hook() {
+        for (path, expected) in [
+            ("/l/distutils-precedence.pth", true),
+            ("/l/_distutils_hack", true),
+            ("/l/_distutils_hack/__init__.py", true),
+            (
+                "/l/_distutils_hack/__pycache__/__init__.cpython-311.pyc",
+                true,
+            ),
+            ("/l/setuptools/__init__.py", false),
+            ("/l/easy-install.pth", false),
+        ] {
+            assert_eq!(is_start_hook(Path::new(path)), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn modules_for_terminals_are_told_by_name() {
+        let of = |path| terminal_module(Path::new(path));
+        let curses: Option<&[&str]> = Some(&["_curses", "curses"]);
+        assert_eq!(of("/l/lib-dynload/_curses.cpython-312.so"), curses);
+        assert_eq!(of("/l/lib-dynload/_curses_panel.cpython-312.so"), curses);
+        assert_eq!(of("/l/lib-dynload/_ssl.cpython-312.so"), None);
+        assert_eq!(of("/l/other/readline.so"), None);
+        assert_eq!(of("/l/lib-dynload/nisx.so"), None);
+    }
+
+    #[track_caller]
+    fn check_tests(further: &str, used: &str, expected: &[&str]) {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["m/np/tests/test_a.py", "m/np/lib/tests/test_b.py", further];
+        for path in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let is_used = |path: &PathBuf| Path::new(used).starts_with(path);
+        let found = tests_of_module(&root, Path::new("/m/np"), &is_used);
+        let expected: Vec<&Path> = expected.iter().map(Path::new).collect();
+        assert_eq!(found, expected, "{used}");
+    }
+
+    #[test]
+    fn tests_of_modules_are_left_out_unless_they_are_used() {
+        let (all, each) = (
+            ["/m/np/*/tests", "/m/np/tests"],
+            ["/m/np/lib/tests", "/m/np/tests"],
+        );
+        check_tests("m/np/x.py", "/none", &all);
+        check_tests("m/np/web/tests/page.py", "/none", &each);
+        check_tests("m/np/x.py", "/m/np/tests/test_a.py", &each[..1]);
+    }
+
+    #[test]
+    fn what_serves_developers_is_left_out_of_a_library() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            "usr/lib/python3.12/test/x.py",
+            "usr/lib/python3.12/unittest/mock.py",
+            "usr/lib/python3.12/site-packages/x.py",
+            "usr/lib/python3.12/config-3.12-x86_64-linux-gnu/libpython3.12.a",
+            "usr/lib/python3.12/lib-dynload/_ssl.so",
+        ] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let library = Path::new("/usr/lib/python3.12");
+        let shown: Vec<String> = left_out_of_library(&root, library)
+            .iter()
+            .filter_map(|path| path.strip_prefix(library).ok())
+            .map(|path| path.display().to_string())
+            .collect();
+        assert_eq!(
+            shown,
+            ["site-packages", "test", "config-3.12-x86_64-linux-gnu",]
+        );
+        assert!(left_out_of_library(&root, Path::new("/usr/lib")).is_empty());
+    }
+}
