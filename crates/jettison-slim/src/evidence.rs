@@ -19,4 +19,5 @@ pub use script::{ScriptInterpreter, script_interpreter};
 pub(crate) use crate::evidence::collect::steps;
 pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};
 pub(crate) use crate::evidence::keep::UseKind;
+pub(crate) use crate::evidence::owner::Owners;
 pub(crate) use crate::evidence::traced::{Traced, Used, used_in};

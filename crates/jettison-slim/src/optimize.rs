@@ -1,7 +1,13 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
+mod build_stage;
 mod config;
+mod differences;
+mod division;
 mod ladder;
+mod moments;
+mod read_set;
+mod sources;
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +17,7 @@ use jettison_oci::Image;
 use jettison_sandbox::{OverlayMount, mount_overlay};
 
 use crate::audit::{AuditError, audit};
+use crate::optimize::build_stage::{build_stage, ignorable};
 use crate::optimize::ladder::{Climbed, Ladder};
 use crate::refactor::{Candidate, EmitError};
 use crate::report::{ImageFacts, Report};
@@ -140,7 +147,11 @@ impl Run<'_> {
         result: &mut Optimized,
     ) -> Result<Option<String>, OptimizeError> {
         self.observer.phase("Collect evidence and rewrite");
-        let view = self.view(&built.image)?;
+        let mut view = self.view(&built.image)?;
+        let mut stage = build_stage(self, built, &view)?;
+        if let Some(better) = &stage.built {
+            view = self.view(&better.image)?;
+        }
         let oracle = Oracle::new(
             self.engine,
             &built.image,
@@ -149,12 +160,24 @@ impl Run<'_> {
         );
         let ladder = Ladder {
             run: self,
-            built,
+            built: stage.built.as_ref().unwrap_or(built),
             root: &view.root,
             oracle: &oracle,
-            parsed: parse(self.request.build.dockerfile),
+            parsed: stage.parse,
         };
-        let climbed = ladder.climb()?;
+        let mut climbed = ladder.climb()?;
+        // What is mounted over may have been of use to the program after all.
+        if stage.built.is_some() && !climbed.has_passed() {
+            let view = self.view(&built.image)?;
+            let ladder = Ladder {
+                built,
+                root: &view.root,
+                parsed: parse(self.request.build.dockerfile),
+                ..ladder
+            };
+            climbed = ladder.climb()?;
+            stage.notes.clear();
+        }
         result.left_out = oracle.left_out().to_vec();
         let Climbed { attempt, refused } = climbed;
         let Some(attempt) = attempt else {
@@ -162,6 +185,11 @@ impl Run<'_> {
         };
         result.report.outcomes = attempt.outcomes;
         result.report.notes = attempt.candidate.reasons;
+        result.report.notes.extend(stage.notes);
+        if let Some(better) = &stage.built {
+            let note = ignorable(self, better, &attempt.built.image)?;
+            result.report.notes.extend(note);
+        }
         result.ailment = attempt.ailment;
         if let Some(problem) = attempt.problem {
             return Ok(Some(problem));
@@ -188,14 +216,16 @@ impl Run<'_> {
         })
     }
 
-    /// The build of a rewritten Dockerfile. Its build stage is the original's: its steps are in the cache, whatever the first
-    /// build was told.
+    /// The build of a rewritten Dockerfile, whose last stage is what was asked for. Its build stage is the original's: its steps
+    /// are in the cache, whatever the first build was told.
     fn rewritten<'d>(&'d self, dockerfile: &'d str) -> BuildRequest<'d> {
-        BuildRequest {
+        let mut build = BuildRequest {
             dockerfile,
             cache: CacheUse::Use,
             ..self.request.build.clone()
-        }
+        };
+        build.lower.target = None;
+        build
     }
 
     /// How long a build takes when nothing has changed.

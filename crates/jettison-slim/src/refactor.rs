@@ -1,12 +1,19 @@
 //! Turning a single-stage Dockerfile into a multi-stage one, from evidence.
 
+mod build_stage;
 mod command;
 mod emit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use regex::Regex;
+
+pub(crate) use crate::refactor::build_stage::{
+    Caches, Command, Division, Sources, Writing, manifests_first, target_stage,
+};
 pub use crate::refactor::command::exec_argv;
+pub(crate) use crate::refactor::emit::write_stages;
 pub use crate::refactor::emit::{EmitError, multi_stage};
 
 /// How much a final stage starts from, smallest first.
@@ -61,6 +68,16 @@ pub struct RootfsStage {
     pub byte_code: Option<String>,
     /// Whether the build stage ends as another user than root.
     pub needs_root: bool,
+}
+
+impl RootfsStage {
+    /// Matches the files of packages that are left out; nothing if none are.
+    pub(crate) fn left_out_pattern(&self) -> Option<Regex> {
+        if self.left_out.is_empty() {
+            return None;
+        }
+        Regex::new(&format!("^/({})", self.left_out.join("|"))).ok()
+    }
 }
 
 /// The final stage's content, before it is written down.

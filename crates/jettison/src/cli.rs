@@ -276,6 +276,9 @@ pub(crate) struct OptimizeArgs {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Optimize this stage [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
     /// Where to write the result [default: the Dockerfile's name and `.optimized`]
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,

@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::{OptimizeError, Run};
 use crate::evidence::{Evidence, NotApplicable, Traced, UseKind, Used, collect, steps, used_in};
 use crate::optimize::config::config_difference;
-use crate::refactor::{Candidate, EmitError, multi_stage};
+use crate::optimize::division::{Divided, division};
+use crate::refactor::{Candidate, EmitError, Writing, write_stages};
 use crate::rootfs::RootDir;
 use crate::verify::{Ailment, Oracle, ProbeOutcome, Verdict, all_misses, overall_ailment, verdict};
 
@@ -34,6 +35,13 @@ pub(super) struct Climbed {
     pub(super) attempt: Option<Attempt>,
     /// Why each rung below was not enough.
     pub(super) refused: Vec<String>,
+}
+
+impl Climbed {
+    /// Whether nothing is to be gained by climbing from another build.
+    pub(super) fn has_passed(&self) -> bool {
+        self.attempt.as_ref().is_some_and(Attempt::is_final)
+    }
 }
 
 /// A candidate that was built and asked.
@@ -85,10 +93,17 @@ impl Ladder<'_> {
         };
         let trace = self.learn(&traced)?;
         let mut used = used_in(&trace, "probes of the original");
+        let mut before = None;
         for _ in 0..ROUNDS {
             let evidence = traced.add(&used).and_then(|()| traced.evidence());
             let attempt = match evidence {
-                Ok(evidence) => self.attempt(&evidence)?,
+                // What is missed cannot be kept: it is not there.
+                Ok(evidence) if before.as_ref() == Some(&evidence.runtime) => return Ok(()),
+                Ok(evidence) => {
+                    let attempt = self.attempt(&evidence)?;
+                    before = Some(evidence.runtime);
+                    attempt
+                }
                 Err(error) => Err(error.to_string()),
             };
             let attempt = match attempt {
@@ -140,10 +155,26 @@ impl Ladder<'_> {
     fn attempt(&self, evidence: &Evidence) -> Result<Result<Attempt, String>, OptimizeError> {
         let reasons = evidence.facts.iter().map(ToString::to_string);
         let reasons = reasons.chain(evidence.advice.iter().cloned()).collect();
-        let candidate = match multi_stage(&self.parsed, &evidence.runtime, reasons) {
+        let division = division(
+            self.run,
+            Divided {
+                built: self.built,
+                parse: &self.parsed,
+                runtime: &evidence.runtime,
+                root: self.root,
+            },
+        )?;
+        let lower = &self.run.request.build.lower;
+        let taken: Vec<String> = lower.contexts.keys().cloned().collect();
+        let writing = Writing {
+            division: division.as_ref(),
+            target: lower.target.as_deref(),
+            taken: &taken,
+        };
+        let candidate = match write_stages(&self.parsed, &evidence.runtime, writing, reasons) {
             Ok(candidate) => candidate,
             Err(
-                error @ (EmitError::Stages(_)
+                error @ (EmitError::NoStage
                 | EmitError::Path(_)
                 | EmitError::Value(_)
                 | EmitError::Escape),

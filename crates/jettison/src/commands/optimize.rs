@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter};
+use jettison_build::{BuildRequest, Engine, Event, Keep, LowerRequest, Reporter};
 use jettison_oci::Reference;
 use jettison_oci::{Transfer, TransferObserver};
 use jettison_slim::{
@@ -68,12 +68,16 @@ pub(crate) fn run(
         },
     )
     .with_registries(&registries);
+    let lower = LowerRequest {
+        target: args.target.clone(),
+        ..inputs.lower.clone()
+    };
     let request = OptimizeRequest {
         build: BuildRequest {
             cache: inputs.cache,
             created: inputs.created.clone(),
             keep: Keep::Files,
-            ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
+            ..BuildRequest::new(&inputs.source.text, &inputs.context, lower)
         },
         probes: &given,
         further: probes::further(&args.probes),

@@ -12,13 +12,13 @@ use crate::refactor::RootfsStage;
 /// Where the stage puts the files.
 pub(super) const DIRECTORY: &str = "/rootfs";
 
-/// The stage's lines, an empty one first.
+/// The stage's lines, an empty one first; `from` is its `FROM` without its name.
 pub(super) fn rootfs_stage(
     rootfs: &RootfsStage,
-    (build, name): (&str, &str),
+    (from, name): (&str, &str),
     style: &Style,
 ) -> Result<Vec<String>, EmitError> {
-    let from = format!("{} {build} {} {name}", style.word("FROM"), style.word("AS"));
+    let from = format!("{from} {} {name}", style.word("AS"));
     let mut lines = vec![String::new(), from];
     if rootfs.needs_root {
         lines.push(format!("{} root", style.word("USER")));

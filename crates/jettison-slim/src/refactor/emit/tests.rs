@@ -106,11 +106,11 @@ fn the_inherited_configuration_is_written_out() {
 }
 
 #[test]
-fn several_stages_are_left_alone() {
+fn without_a_stage_there_is_nothing_to_rewrite() {
     check(
-        "FROM a AS x\nFROM b\n",
+        "ARG A\n",
         &runtime(),
-        expect!["error: the Dockerfile has 2 stages; only single-stage ones are rewritten"],
+        expect!["error: the Dockerfile has no stage"],
     );
 }
 
