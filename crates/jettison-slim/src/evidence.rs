@@ -16,8 +16,10 @@ pub use go::GoBuildInfo;
 pub use program::{ProgramError, ProgramKind, find_program, program_kind};
 pub use script::{ScriptInterpreter, script_interpreter};
 
-pub(crate) use crate::evidence::collect::steps;
-pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};
-pub(crate) use crate::evidence::keep::UseKind;
-pub(crate) use crate::evidence::owner::Owners;
-pub(crate) use crate::evidence::traced::{Traced, Used, used_in};
+pub use crate::evidence::collect::{
+    Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Origin, collect,
+};
+pub(crate) use crate::evidence::collect::{Step, steps};
+pub(crate) use crate::evidence::keep::{UseKind, left_out_rule};
+pub(crate) use crate::evidence::owner::{Owner, Owners};
+pub(crate) use crate::evidence::traced::{Traced, Used, used_in_all};

@@ -28,17 +28,21 @@ pub use crate::base::{
     security_fixes,
 };
 pub use crate::evidence::{
-    ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo,
-    NotApplicable, Origin, ProgramError, ProgramKind, ScriptInterpreter, Why, collect, elf_closure,
-    find_program, program_kind, script_interpreter,
+    ClosureError, ClosureFile, Elf, ElfClosure, ElfError, Evidence, Fact, GoBuildInfo, KeptFact,
+    KeptWhat, NotApplicable, Origin, ProgramError, ProgramKind, ScriptInterpreter, Why, collect,
+    elf_closure, find_program, program_kind, script_interpreter,
 };
-pub use crate::optimize::{Observer, OptimizeError, OptimizeRequest, Optimized, optimize};
+pub use crate::optimize::{
+    Observer, OptimizeError, OptimizeRequest, Optimized, UserChoice, optimize,
+};
 pub use crate::refactor::{
-    Candidate, EmitError, KeptPath, Rung, RuntimeStage, exec_argv, multi_stage,
+    BaseStage, Candidate, EmitError, KeptPath, Rung, RungParseError, RuntimeStage, exec_argv,
+    multi_stage,
 };
 pub use crate::report::{
-    ImageFacts, Report, Row, Verification, VerifiedImage, rows, size_text, table, to_json,
-    verification_json,
+    Facts, FileOwner, FileReason, ImageFacts, Maker, OwnerFacts, OwnerKind, Report, Row,
+    Verification, VerifiedImage, WhyAnswer, base_facts, explanation, facts_json, lower_bound,
+    overview, read_facts, rows, size_text, table, to_json, verification_json, why,
 };
 pub use crate::rootfs::{Resolved, RootDir, RootError};
 pub use crate::sbom::{
@@ -56,7 +60,7 @@ pub use crate::verify::{
     Action, Ailment, AilmentKind, Answer, AskError, Aspect, Comparison, Difference, Ending,
     EntryDifference, EntryKind, ExitKind, FurtherProbes, HttpMessage, HttpRequest, HttpResponse,
     Ignore, IgnoreParseError, IgnoreRule, ListingDifference, Miss, MissKind, MissReport,
-    MissVerdict, Observation, Oracle, OwnedMiss, Probe, ProbeError, ProbeFile, ProbeInput,
+    MissVerdict, Need, Observation, Oracle, OwnedMiss, Probe, ProbeError, ProbeFile, ProbeInput,
     ProbeObserver, ProbeOrigin, ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Trail,
     Verdict, WrittenFile, all_misses, compare, compare_with, default_probes, find_misses, observe,
     overall_ailment, suggestion, verdict,

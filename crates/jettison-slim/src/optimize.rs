@@ -1,29 +1,37 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
+mod base;
 mod build_stage;
 mod config;
 mod differences;
 mod division;
+mod facts;
 mod ladder;
 mod moments;
 mod read_set;
 mod sources;
+mod user;
 
 use std::time::{Duration, Instant};
 
 use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
 use jettison_dockerfile::parse;
 use jettison_oci::Image;
-use jettison_sandbox::{OverlayMount, mount_overlay};
+use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use crate::audit::{AuditError, audit};
+use crate::evidence::steps;
+use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
-use crate::optimize::ladder::{Climbed, Ladder};
-use crate::refactor::{Candidate, EmitError};
-use crate::report::{ImageFacts, Report};
+use crate::optimize::facts::{Found, Sources};
+use crate::optimize::ladder::{Attempt, Climbed, Ladder};
+use crate::optimize::user::{NONROOT, is_root, obstacle};
+use crate::refactor::{Candidate, EmitError, Rung};
+use crate::report::{Facts, ImageFacts, Maker, Report};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::{
-    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, Verdict, verdict,
+    Ailment, AskError, FurtherProbes, Oracle, Probe, ProbeObserver, ProbeOutcome, Verdict, sought,
+    verdict,
 };
 
 /// What to optimize, and how to compare.
@@ -35,17 +43,34 @@ pub struct OptimizeRequest<'a> {
     pub probes: &'a [Probe],
     /// What they are asked besides.
     pub further: FurtherProbes,
+    /// The highest rung that is tried; [`Rung::Slim`] for all.
+    pub max_rung: Rung,
+    /// The image that the final stage starts from; else it starts from nothing.
+    pub base: Option<&'a str>,
+    /// Who the program runs as.
+    pub user: UserChoice,
     /// The name of the original image.
     pub original_name: &'a str,
     /// The name of the optimized image.
     pub optimized_name: &'a str,
 }
 
+/// Who an optimized program runs as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserChoice {
+    /// The original's user.
+    AsBefore,
+    /// A user without rights in place of root.
+    Nonroot,
+}
+
 /// Told what the optimizer does.
 pub trait Observer: Reporter + ProbeObserver {
     /// A phase begins.
     fn phase(&self, title: &str);
-    /// A candidate was written; `original` is the Dockerfile's text.
+    /// The original was built and measured.
+    fn original(&self, facts: &ImageFacts);
+    /// A candidate was written, the first or the next one; `original` is the Dockerfile's text.
     fn candidate(&self, original: &str, candidate: &Candidate);
 }
 
@@ -75,6 +100,14 @@ pub enum OptimizeError {
     /// The candidate could not be built.
     #[error("cannot build the rewritten Dockerfile")]
     Candidate(#[source] BuildError),
+    /// The base that was asked for could not be had.
+    #[error("cannot use the base {reference}")]
+    Base {
+        /// Its name.
+        reference: String,
+        /// Why.
+        source: BuildError,
+    },
     /// An image's files could not be mounted or measured.
     #[error("cannot look into an image")]
     Look(#[source] BuildError),
@@ -122,11 +155,14 @@ pub fn optimize(
             outcomes: Vec::new(),
             dockerfile: None,
             notes: Vec::new(),
+            facts: None,
+            gaps: Vec::new(),
         },
         reason: None,
         ailment: None,
         left_out: Vec::new(),
     };
+    observer.original(&result.report.before);
     result.reason = run.improve(&built, &mut result)?;
     Ok(result)
 }
@@ -147,61 +183,190 @@ impl Run<'_> {
         result: &mut Optimized,
     ) -> Result<Option<String>, OptimizeError> {
         self.observer.phase("Collect evidence and rewrite");
-        let mut view = self.view(&built.image)?;
-        let mut stage = build_stage(self, built, &view)?;
-        if let Some(better) = &stage.built {
-            view = self.view(&better.image)?;
-        }
+        let view = self.view(&built.image)?;
         let oracle = Oracle::new(
             self.engine,
             &built.image,
             self.request.probes,
             self.request.further,
         );
-        let ladder = Ladder {
+        result.ailment = oracle.ailment().map_err(OptimizeError::Probe)?;
+        if let Some(ailment) = &result.ailment {
+            return Ok(Some(ailment.to_string()));
+        }
+        let base = self.request.base.map(|base| self.base(base)).transpose()?;
+        let stage = build_stage(self, built, &view)?;
+        let mut better = stage.built;
+        let better_view = better.as_ref().map(|built| self.view(&built.image));
+        let better_view = better_view.transpose()?;
+        let rungs = |built, view, parsed| Ladder {
             run: self,
-            built: stage.built.as_ref().unwrap_or(built),
-            root: &view.root,
+            built,
+            root: view,
             oracle: &oracle,
-            parsed: stage.parse,
+            parsed,
+            base: base.as_ref().map(|(base, _)| base),
         };
+        let from = better.clone().zip(better_view.as_ref());
+        let from = from
+            .as_ref()
+            .map_or((built, &view.root), |(built, view)| (built, &view.root));
+        let mut ladder = rungs(from.0, from.1, stage.parse);
         let mut climbed = ladder.climb()?;
         // What is mounted over may have been of use to the program after all.
-        if stage.built.is_some() && !climbed.has_passed() {
-            let view = self.view(&built.image)?;
-            let ladder = Ladder {
-                built,
-                root: &view.root,
-                parsed: parse(self.request.build.dockerfile),
-                ..ladder
-            };
+        if better.is_some() && !climbed.has_passed() {
+            better = None;
+            ladder = rungs(built, &view.root, parse(self.request.build.dockerfile));
             climbed = ladder.climb()?;
-            stage.notes.clear();
         }
+        let Climbed {
+            attempt,
+            refused,
+            gaps,
+        } = climbed;
+        result.report.gaps = gaps;
         result.left_out = oracle.left_out().to_vec();
-        let Climbed { attempt, refused } = climbed;
-        let Some(attempt) = attempt else {
+        let Some(mut attempt) = attempt else {
             return Ok(Some(refused.join("; ")));
         };
-        result.report.outcomes = attempt.outcomes;
-        result.report.notes = attempt.candidate.reasons;
-        result.report.notes.extend(stage.notes);
-        if let Some(better) = &stage.built {
-            let note = ignorable(self, better, &attempt.built.image)?;
-            result.report.notes.extend(note);
+        if attempt.problem.is_none() && self.request.user == UserChoice::Nonroot {
+            attempt = match as_other_user(&ladder, attempt)? {
+                Ok(attempt) => attempt,
+                Err(reason) => return Ok(Some(reason)),
+            };
         }
-        result.ailment = attempt.ailment;
-        if let Some(problem) = attempt.problem {
-            return Ok(Some(problem));
+        result.report.outcomes.clone_from(&attempt.outcomes);
+        result.report.notes.clone_from(&attempt.candidate.reasons);
+        result.ailment.clone_from(&attempt.ailment);
+        if let Some(problem) = &attempt.problem {
+            return Ok(Some(problem.clone()));
+        }
+        result
+            .report
+            .notes
+            .extend(self.notes(&oracle, (built, &attempt))?);
+        if let Some(better) = &better {
+            let ignorable = ignorable(self, better, &attempt.built.image)?;
+            let notes = stage.notes.into_iter().chain(ignorable);
+            result.report.notes.extend(notes);
         }
         result.report.verdict = verdict(&result.report.outcomes);
         let rewritten = self.rewritten(&attempt.candidate.dockerfile);
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;
         result.report.after = Some(after);
+        result.report.facts = Some(self.reasons((built, &view), &attempt)?);
         result.report.dockerfile = Some(attempt.candidate.dockerfile);
         result.optimized = Some(attempt.built.image);
         Ok(None)
+    }
+
+    /// The base that the user has chosen, and the view that holds its files.
+    fn base(&self, reference: &str) -> Result<(Base, OverlayMount), OptimizeError> {
+        let text = format!("FROM {reference}\n");
+        let request = self.rewritten(&text);
+        let built = self
+            .engine
+            .build(&request, self.bases, self.observer)
+            .map_err(|source| OptimizeError::Base {
+                reference: reference.to_owned(),
+                source,
+            })?;
+        let View { mount, root } = self.view(&built.image)?;
+        let base = Base {
+            reference: reference.to_owned(),
+            image: built.image,
+            root,
+        };
+        Ok((base, mount))
+    }
+
+    /// What the user may want to know besides.
+    fn notes(
+        &self,
+        oracle: &Oracle<'_>,
+        (built, attempt): (&Built, &Attempt),
+    ) -> Result<Vec<String>, OptimizeError> {
+        let mut notes = Vec::new();
+        let reached = sought(attempt.outcomes.iter().filter_map(trace_of));
+        if !reached.is_empty() {
+            notes.push(format!(
+                "it tries to reach {}, and nobody is there: what it does with an answer is not known",
+                reached.join(", ")
+            ));
+        }
+        if let Some(base) = &attempt.evidence.runtime.base {
+            let own = &built.image.config().config.env;
+            let new: Vec<&str> = base
+                .env
+                .iter()
+                .filter(|pair| !own.contains(pair))
+                .map(String::as_str)
+                .collect();
+            if !new.is_empty() {
+                notes.push(format!(
+                    "the base sets variables that the original does not have: {}",
+                    new.join(", ")
+                ));
+            }
+        }
+        notes.extend(self.nonroot(oracle, (built, attempt))?);
+        Ok(notes)
+    }
+
+    /// The line that takes root's rights away, if the given probes pass without them.
+    fn nonroot(
+        &self,
+        oracle: &Oracle<'_>,
+        (built, attempt): (&Built, &Attempt),
+    ) -> Result<Option<String>, OptimizeError> {
+        let config = &built.image.config().config;
+        let is_wanted = is_root(&config.user) && self.request.user == UserChoice::AsBefore;
+        let has_obstacle = obstacle(config, &attempt.outcomes).is_some();
+        let is_other_possible =
+            self.request.further == FurtherProbes::Own && oracle.has_other_users();
+        if !is_wanted || has_obstacle || !is_other_possible {
+            return Ok(None);
+        }
+        let image = &attempt.built.image;
+        let mut config = image.config().clone();
+        NONROOT.clone_into(&mut config.config.user);
+        let without_rights = Image::new(config, image.layers().to_vec())
+            .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
+        let outcomes = oracle
+            .ask_given(&without_rights)
+            .map_err(OptimizeError::Probe)?;
+        let shows = |outcome: &ProbeOutcome| outcome.passed() && outcome.shows_behavior();
+        let passes = !outcomes.is_empty() && outcomes.iter().all(shows);
+        Ok(passes.then(|| {
+            format!(
+                "the program needs no rights of root: the same probes pass as {NONROOT}; `--nonroot` adds the line `USER {NONROOT}` and proves it"
+            )
+        }))
+    }
+
+    /// Why the files of the new image are there, and others are not.
+    fn reasons(
+        &self,
+        (built, view): (&Built, &View),
+        attempt: &Attempt,
+    ) -> Result<Facts, OptimizeError> {
+        let candidate = self.view(&attempt.built.image)?;
+        let sources = Sources {
+            original: &view.root,
+            candidate: &candidate.root,
+            steps: &steps(built),
+            dockerfile: self.request.build.dockerfile,
+            kept: &attempt.evidence.kept,
+            outcomes: &attempt.outcomes,
+        };
+        let Found { kept, left_out } = sources.find().map_err(OptimizeError::Root)?;
+        Ok(Facts {
+            source: format!("{} ({})", self.request.original_name, built.image.id().0),
+            maker: Maker::Optimizer(attempt.candidate.rung),
+            kept,
+            left_out,
+        })
     }
 
     /// The files of `image`, to be looked at.
@@ -210,10 +375,7 @@ impl Run<'_> {
         let mount = mount_overlay(self.engine.entered, &lowers, None)
             .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
         let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
-        Ok(View {
-            _mount: mount,
-            root,
-        })
+        Ok(View { mount, root })
     }
 
     /// The build of a rewritten Dockerfile, whose last stage is what was asked for. Its build stage is the original's: its steps
@@ -265,10 +427,29 @@ impl Run<'_> {
     }
 }
 
+/// The same as another user than root, if that is proven.
+fn as_other_user(
+    ladder: &Ladder<'_>,
+    attempt: Attempt,
+) -> Result<Result<Attempt, String>, OptimizeError> {
+    if !ladder.oracle.has_other_users() {
+        let reason =
+            "this host lets us use one user ID alone, so that nothing can be tried as another";
+        return Ok(Err(reason.to_owned()));
+    }
+    ladder.with_nonroot(attempt)
+}
+
 /// An image's merged files.
 struct View {
-    _mount: OverlayMount,
+    /// The files are there as long as this is.
+    mount: OverlayMount,
     root: RootDir,
+}
+
+/// What the candidate's run looked up.
+fn trace_of(outcome: &ProbeOutcome) -> Option<&Trace> {
+    outcome.candidate.trace.as_ref()
 }
 
 /// A reporter that keeps quiet, for builds that are only timed.

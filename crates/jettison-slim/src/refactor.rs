@@ -3,6 +3,7 @@
 mod build_stage;
 mod command;
 mod emit;
+mod rung;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,22 +16,13 @@ pub(crate) use crate::refactor::build_stage::{
 pub use crate::refactor::command::exec_argv;
 pub(crate) use crate::refactor::emit::write_stages;
 pub use crate::refactor::emit::{EmitError, multi_stage};
-
-/// How much a final stage starts from, smallest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rung {
-    /// `FROM scratch` with a program that needs nothing else.
-    Scratch,
-    /// `FROM scratch` with the program's interpreter and libraries beside it.
-    ScratchWithLibraries,
-    /// `FROM scratch` with the packages that the program uses.
-    Packages,
-}
+pub(crate) use crate::refactor::rung::rung_of;
+pub use crate::refactor::rung::{Rung, RungParseError};
 
 /// A Dockerfile that may take the original's place once it has been verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What its final stage starts from.
+    /// How much its final stage holds.
     pub rung: Rung,
     /// The Dockerfile's text.
     pub dockerfile: String,
@@ -68,6 +60,25 @@ pub struct RootfsStage {
     pub byte_code: Option<String>,
     /// Whether the build stage ends as another user than root.
     pub needs_root: bool,
+    /// The image whose records of dpkg are in the final stage already, in one file.
+    pub status_of: Option<String>,
+}
+
+/// The image that a final stage starts from, and what of its configuration has to be said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseStage {
+    /// What stands behind `FROM`.
+    pub reference: String,
+    /// Its user; nothing for root.
+    pub user: String,
+    /// Its environment, as `NAME=value`.
+    pub env: Vec<String>,
+    /// Its working directory.
+    pub working_dir: String,
+    /// Whether it has an `ENTRYPOINT`.
+    pub has_entrypoint: bool,
+    /// Whether it has a `CMD`.
+    pub has_cmd: bool,
 }
 
 impl RootfsStage {
@@ -83,8 +94,10 @@ impl RootfsStage {
 /// The final stage's content, before it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeStage {
-    /// What it starts from.
+    /// How much it holds.
     pub rung: Rung,
+    /// The image that it starts from; else it starts from nothing.
+    pub base: Option<BaseStage>,
     /// What is collected for it in a stage of its own, if anything is.
     pub rootfs: Option<RootfsStage>,
     /// What it copies, the program first.

@@ -1,15 +1,25 @@
 //! What a run found out, as data; its forms are in the modules below.
 
+mod base;
+mod explain;
+mod facts;
+mod facts_json;
 mod json;
 mod text;
+mod why;
 
 use std::time::Duration;
 
 use crate::audit::Audit;
 use crate::verify::{ProbeOutcome, Verdict};
 
+pub use crate::report::base::base_facts;
+pub use crate::report::explain::{explanation, lower_bound, overview};
+pub use crate::report::facts::{Facts, FileOwner, FileReason, Maker, OwnerFacts, OwnerKind};
+pub use crate::report::facts_json::{facts_json, read_facts};
 pub use crate::report::json::{to_json, verification_json};
 pub use crate::report::text::{Row, rows, size_text, table};
+pub use crate::report::why::{WhyAnswer, why};
 
 /// Everything that there is to say about making one image smaller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +36,10 @@ pub struct Report {
     pub dockerfile: Option<String>,
     /// Remarks for the user, one sentence each.
     pub notes: Vec<String>,
+    /// Why the files of the new image are there, and others are not, if there is one.
+    pub facts: Option<Facts>,
+    /// What of the original's runs could not be watched, so that what they used then may not be kept.
+    pub gaps: Vec<String>,
 }
 
 /// What was measured of one image.
@@ -84,6 +98,7 @@ pub(crate) mod examples {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::refactor::Rung;
     use crate::verify::{
         Action, Answer, Ending, ExitKind, HttpRequest, HttpResponse, MissKind, Observation,
         OwnedMiss, Probe, ProbeOrigin, Ready, Served, Server, Talk, Trail,
@@ -98,6 +113,73 @@ pub(crate) mod examples {
             outcomes: vec![outcome(b"1.0\n", b"1.0\n"), outcome(b"1.0\n", b"1.1\n")],
             dockerfile: Some("FROM scratch\nCOPY server /\n".to_owned()),
             notes: vec!["the binary is static".to_owned()],
+            facts: Some(facts()),
+            gaps: Vec::new(),
+        }
+    }
+
+    /// What the small image holds, and what it does not.
+    pub(crate) fn facts() -> Facts {
+        let file = |path: &str, size, note: Option<&str>| FileReason {
+            path: path.into(),
+            size,
+            link: None,
+            is_touched: note.is_some_and(|note| note.contains("probe")),
+            note: note.map(str::to_owned),
+        };
+        let owner = |kind, name: &str, reasons: &[&str], files| OwnerFacts {
+            owner: FileOwner {
+                kind,
+                name: name.to_owned(),
+            },
+            reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
+            files,
+        };
+        let mut link = file("/lib", 0, None);
+        link.link = Some("usr/lib".into());
+        Facts {
+            source: "server:latest (sha256:aaaa)".to_owned(),
+            maker: Maker::Optimizer(Rung::Base),
+            kept: vec![
+                owner(
+                    OwnerKind::Package,
+                    "libc6",
+                    &["it is needed by /server"],
+                    vec![
+                        file(
+                            "/usr/lib/ld.so",
+                            200_000,
+                            Some("started another program with it by /server in probe `version`"),
+                        ),
+                        file("/usr/lib/libm.so.6", 900_000, None),
+                    ],
+                ),
+                owner(
+                    OwnerKind::Instruction,
+                    "line 5: RUN go build -o server",
+                    &["it is what the image starts: /server"],
+                    vec![file(
+                        "/server",
+                        790_000,
+                        Some("started by the image's own command in probe `version`"),
+                    )],
+                ),
+                owner(OwnerKind::Base, "", &["used: /lib"], vec![link]),
+            ],
+            left_out: vec![
+                owner(
+                    OwnerKind::Package,
+                    "golang",
+                    &["no run used a file of it, and nothing that is kept needs it"],
+                    vec![file("/usr/lib/go/bin/go", 12_000_000, None)],
+                ),
+                owner(
+                    OwnerKind::Package,
+                    "libc6",
+                    &["manuals"],
+                    vec![file("/usr/share/man/man1/x", 1_000, Some("manuals"))],
+                ),
+            ],
         }
     }
 
@@ -179,6 +261,7 @@ pub(crate) mod examples {
             after: None,
             outcomes: Vec::new(),
             dockerfile: None,
+            facts: None,
             ..report()
         }
     }

@@ -15,7 +15,8 @@ mod serve;
 mod trail;
 mod verdict;
 
-pub use crate::verify::ailment::{Ailment, AilmentKind};
+pub(crate) use crate::verify::ailment::sought;
+pub use crate::verify::ailment::{Ailment, AilmentKind, Need};
 pub(crate) use crate::verify::compare::visible;
 pub use crate::verify::compare::{Comparison, Difference, compare, compare_with};
 pub use crate::verify::fallback::{default_probes, suggestion};
@@ -27,6 +28,7 @@ pub use crate::verify::miss::{
 };
 pub use crate::verify::observation::{ExitKind, Observation, Served, WrittenFile};
 pub use crate::verify::observe::{ProbeError, observe};
+pub(crate) use crate::verify::oracle::Watched;
 pub use crate::verify::oracle::{AskError, FurtherProbes, Oracle, ProbeObserver};
 pub use crate::verify::probe::{
     Action, Ending, HttpMessage, HttpRequest, Probe, ProbeFile, ProbeInput, ProbeOrigin, Ready,

@@ -8,11 +8,13 @@ mod copy;
 mod docker;
 mod images;
 mod input;
+mod optimize;
 mod registry;
 mod run;
 mod test;
 mod values;
 mod verify;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,12 +36,13 @@ pub(crate) use crate::cli::images::{
     HistoryArgs, ImagesArgs, InspectArgs, LoadArgs, RmiArgs, SaveArgs, TagArgs,
 };
 pub(crate) use crate::cli::input::InputArgs;
+pub(crate) use crate::cli::optimize::{ChoiceArgs, OptimizeArgs, ResultArgs};
 pub(crate) use crate::cli::registry::{
     CompressionChoice, LoginArgs, LogoutArgs, PullArgs, PushArgs,
 };
 pub(crate) use crate::cli::run::{
-    DebugArgs, DockerRunArgs, FileArgs, ImageArgs, LimitArgs, NetworkKind, ProcessArgs, PullWhen,
-    RunArgs, StreamArgs,
+    DebugArgs, DockerRunArgs, FileArgs, ImageArgs, LimitArgs, NetworkKind, PlatformArgs,
+    ProcessArgs, PullWhen, RunArgs, StreamArgs,
 };
 pub(crate) use crate::cli::test::{TestArgs, TestFormat};
 pub(crate) use crate::cli::values::{
@@ -48,6 +51,7 @@ pub(crate) use crate::cli::values::{
     OutputSpec, fields, size, switch,
 };
 pub(crate) use crate::cli::verify::{ProbeArgs, VerifyArgs, VerifyFormat};
+pub(crate) use crate::cli::why::WhyArgs;
 
 /// Makes container images small and safe
 #[derive(Debug, Parser)]
@@ -113,7 +117,9 @@ pub(crate) enum Command {
     /// Build an image from a Dockerfile
     Build(Box<BuildArgs>),
     /// Rewrite a Dockerfile so that its image is small, and prove that it behaves the same
-    Optimize(OptimizeArgs),
+    Optimize(Box<OptimizeArgs>),
+    /// Say why something is in an image that Jettison has made, or is not
+    Why(WhyArgs),
     /// Compare what two images do: run both, ask them the same, and say whether they answer the same
     Verify(Box<VerifyArgs>),
     /// Assemble distroless base images from Debian's packages
@@ -262,26 +268,6 @@ fn truth(arg: Arg) -> Arg {
         .hide_default_value(true)
         .value_name("BOOL")
         .value_parser(values::switch)
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OptimizeArgs {
-    #[command(flatten)]
-    pub(crate) input: InputArgs,
-    /// Name of the images: NAME:TAG is the original, NAME:optimized the result [default: the directory's name]
-    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
-    pub(crate) tag: Option<String>,
-    #[command(flatten)]
-    pub(crate) probes: ProbeArgs,
-    /// Write the report as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
-    /// Optimize this stage [default: the last one]
-    #[arg(long, value_name = "STAGE")]
-    pub(crate) target: Option<String>,
-    /// Where to write the result [default: the Dockerfile's name and `.optimized`]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) write: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod call;
 pub(crate) mod check;
 pub(crate) mod copy;
 pub(crate) mod debug;
+mod diff;
 mod dockerfile;
 pub(crate) mod doctor;
 pub(crate) mod du;
@@ -32,6 +33,7 @@ pub(crate) mod tag;
 pub(crate) mod test;
 pub(crate) mod verify;
 mod wanted;
+pub(crate) mod why;
 pub(crate) mod world;
 
 pub(crate) use crate::commands::dockerfile::in_directory;

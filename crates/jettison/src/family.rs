@@ -18,8 +18,8 @@ use jettison_oci::{Image, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
     DebianBase, DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels,
-    LocalPackage, RecipeLink, Recipes, SecurityFixes, assemble_distroless, base_reference,
-    choose_packages, codename, distroless_reference, security_fixes,
+    LocalPackage, RecipeLink, Recipes, SecurityFixes, assemble_distroless, base_facts,
+    base_reference, choose_packages, codename, distroless_reference, facts_json, security_fixes,
 };
 
 pub(crate) use crate::family::debian::debian_wanted;
@@ -216,7 +216,7 @@ impl Family<'_> {
         let packages = self.local(lock, &wanted)?;
         let linked = self.linked(request, lock)?;
         let compiled = self.compiled(request, lock)?;
-        self.task("put the base together", || {
+        let built = self.task("put the base together", || {
             let request = DistrolessRequest {
                 title: &request.title,
                 levels: request.levels,
@@ -228,7 +228,13 @@ impl Family<'_> {
                 compiled: compiled.as_deref(),
             };
             Ok(assemble_distroless(self.store, &request)?)
-        })
+        })?;
+        // Without them the base is as good, but `why` cannot tell.
+        let facts = facts_json(&base_facts(&built, &request.title));
+        self.store
+            .set_facts(&built.image.id(), &facts)
+            .unwrap_or_default();
+        Ok(built)
     }
 
     /// What the changelogs of `moved` say that was mended since the versions beside them.

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => {
             commands::verify::run(&cli.global, args, &surroundings, &mut output)
         }
+        Command::Why(args) => commands::why::run(&cli.global, args, &surroundings, &mut output),
         Command::Images(args) => {
             commands::images::run(&cli.global, args, &surroundings, &mut output)
         }

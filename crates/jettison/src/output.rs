@@ -40,6 +40,8 @@ impl Look {
 pub(crate) struct Output {
     stdout: anstream::AutoStream<io::Stdout>,
     stderr: anstream::AutoStream<io::Stderr>,
+    /// Whether lines of data are for people, too: the data is something else.
+    is_aside: bool,
 }
 
 impl Output {
@@ -47,6 +49,15 @@ impl Output {
         Output {
             stdout: anstream::stdout(),
             stderr: anstream::stderr(),
+            is_aside: false,
+        }
+    }
+
+    /// Lines of data go to the standard error: the standard output is for something else.
+    pub(crate) fn aside() -> Output {
+        Output {
+            is_aside: true,
+            ..Output::new()
         }
     }
 
@@ -57,6 +68,9 @@ impl Output {
 
     /// Prints a line of data in a style.
     pub(crate) fn styled(&mut self, look: Look, text: &str) {
+        if self.is_aside {
+            return self.note(look, text);
+        }
         let style = look.style();
         // A reader that went away has seen enough.
         writeln!(self.stdout, "{style}{text}{style:#}").unwrap_or_default();

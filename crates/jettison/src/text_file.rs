@@ -74,6 +74,17 @@ pub(crate) fn check_destination(path: &Path, kept: &Path) -> Result<(), Failure>
     Err(fail(format!("{} is not a directory", parent.display())))
 }
 
+/// Writes a file in place of the text `old`, which it still has to hold: what somebody has written since is not lost.
+pub(crate) fn replace(path: &Path, old: &str, text: &str) -> Result<(), Failure> {
+    let fail = || Failure::user(format!("cannot write {}", path.display()));
+    let now = fs::read(path).map_err(|error| fail().because(&error))?;
+    if now != old.as_bytes() {
+        return Err(fail()
+            .hint("it was changed while it was optimized: run it again, or write somewhere else with --write"));
+    }
+    write(path, text)
+}
+
 /// Writes a file by rename; what is no regular file, such as a device, is written to. A file that is there keeps
 /// its mode.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -133,6 +144,17 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o640
         );
+    }
+
+    #[test]
+    fn a_file_that_was_changed_meanwhile_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("Dockerfile");
+        fs::write(&path, "new already").unwrap();
+        assert!(replace(&path, "old", "mine").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new already");
+        replace(&path, "new already", "mine").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     }
 
     #[test]

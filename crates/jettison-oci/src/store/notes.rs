@@ -5,20 +5,22 @@
 //! notes/origins/<manifest of ours>      where the image is in registries, and its manifests there
 //! notes/places/<blob>                   the repositories that have the blob
 //! notes/compressed/<blob of a layer>    what the layer becomes when it is compressed in other ways
+//! notes/facts/<image ID>                why the image holds what it holds: whatever its maker has to say, compressed
 //! ```
 //!
-//! Each is a line of JSON that is replaced as a whole. The notes of a blob go when the blob goes.
+//! Each but the last is a line of JSON that is replaced as a whole. The notes of a blob go when the blob goes.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::compress::Compression;
+use crate::compress::{Compression, Decoder, Encoder};
 use crate::descriptor::Descriptor;
-use crate::digest::{Digest, ManifestDigest};
+use crate::digest::{Digest, ImageId, ManifestDigest};
 use crate::reference::Reference;
 use crate::store::{Store, StoreError, io_error};
 use crate::wire::to_json;
@@ -27,6 +29,8 @@ use crate::wire::to_json;
 const COMPRESSOR: &str = "1";
 /// How many repositories are remembered of a blob.
 const MOST_PLACES: usize = 8;
+/// The most that is read of facts, in bytes.
+const LARGEST_FACTS: u64 = 256 << 20;
 
 /// Where an image is in registries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,16 +57,18 @@ enum Kind {
     Origins,
     Places,
     Compressed,
+    Facts,
 }
 
 impl Kind {
-    const ALL: [Kind; 3] = [Kind::Origins, Kind::Places, Kind::Compressed];
+    const ALL: [Kind; 4] = [Kind::Origins, Kind::Places, Kind::Compressed, Kind::Facts];
 
     fn directory(self) -> &'static str {
         match self {
             Kind::Origins => "origins",
             Kind::Places => "places",
             Kind::Compressed => "compressed",
+            Kind::Facts => "facts",
         }
     }
 }
@@ -122,6 +128,28 @@ impl Store {
         self.put_note(Kind::Compressed, blob, &known)
     }
 
+    /// What the maker of the image has told about it with [`Store::set_facts`]; `None` if it has not, or that cannot be read.
+    pub fn facts(&self, image: &ImageId) -> Option<String> {
+        let file = fs::File::open(self.note_path(Kind::Facts, &image.0)).ok()?;
+        let mut text = String::new();
+        let mut reader = Decoder::new(file).ok()?.take(LARGEST_FACTS);
+        reader.read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Keeps what the maker of the image has to tell about it, as long as the image is kept.
+    pub fn set_facts(&self, image: &ImageId, facts: &str) -> Result<(), StoreError> {
+        let path = self.note_path(Kind::Facts, &image.0);
+        let directory = path.parent().unwrap_or(self.root());
+        fs::create_dir_all(directory).map_err(io_error("create", directory))?;
+        let mut encoder = Encoder::new(Vec::new(), Compression::STORE);
+        let written = encoder.write_all(facts.as_bytes());
+        let bytes = written
+            .and_then(|()| encoder.finish())
+            .map_err(io_error("compress", &path))?;
+        self.write_file(&path, &bytes)
+    }
+
     /// Removes all that is known about a blob.
     pub(crate) fn remove_notes(&self, blob: &Digest) {
         for kind in Kind::ALL {
@@ -160,4 +188,32 @@ fn key(compression: Compression) -> String {
         Compression::Zstd { level } => format!("zstd {level}"),
     };
     format!("{way} by {COMPRESSOR}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_stay_as_long_as_their_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let image = ImageId(Digest::of(b"an image"));
+        assert_eq!(store.facts(&image), None);
+        store.set_facts(&image, "because").unwrap();
+        assert_eq!(store.facts(&image).as_deref(), Some("because"));
+        store.remove_blob(&image.0).unwrap();
+        assert_eq!(store.facts(&image), None);
+    }
+
+    #[test]
+    fn facts_that_cannot_be_read_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let image = ImageId(Digest::of(b"an image"));
+        store.set_facts(&image, "because").unwrap();
+        let path = store.note_path(Kind::Facts, &image.0);
+        fs::write(path, b"\x28\xb5\x2f\xfd broken").unwrap();
+        assert_eq!(store.facts(&image), None);
+    }
 }

@@ -37,8 +37,30 @@ pub struct Evidence {
     pub facts: Vec<Fact>,
     /// What the final stage has to hold.
     pub runtime: RuntimeStage,
+    /// Why it holds what it holds.
+    pub kept: Vec<KeptFact>,
     /// What more the author could win by changing the program's build, which we do not touch.
     pub advice: Vec<String>,
+}
+
+/// Why something is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFact {
+    /// What is kept.
+    pub what: KeptWhat,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+/// Something that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptWhat {
+    /// A Debian package, by its name.
+    Package(String),
+    /// A file, or a directory with all that is in it, by its path.
+    Path(PathBuf),
+    /// A directory without what is in it, by its path.
+    Directory(PathBuf),
 }
 
 /// One observation.
@@ -141,8 +163,14 @@ fn collect_from(
     if program.elf.lists_directories {
         facts.extend(left_out(&own_files(steps, root, &packaged), &kept));
     }
+    let reasons = kept.iter().map(|path| KeptFact {
+        what: KeptWhat::Path(path.path.clone()),
+        reason: path.reason.clone(),
+    });
+    let reasons = reasons.collect();
     let runtime = RuntimeStage {
         rung,
+        base: None,
         rootfs: None,
         owners: owners(root, &kept),
         kept,
@@ -165,6 +193,7 @@ fn collect_from(
     Ok(Evidence {
         facts,
         runtime,
+        kept: reasons,
         advice,
     })
 }

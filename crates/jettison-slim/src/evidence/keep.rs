@@ -13,6 +13,7 @@ use crate::evidence::elf::Elf;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
+pub(crate) use self::rules::left_out_rule;
 use self::rules::merged_links;
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};

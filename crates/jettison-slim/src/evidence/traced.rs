@@ -7,7 +7,7 @@ use jettison_oci::RunConfig;
 use jettison_sandbox::{End, Trace, Use};
 
 use crate::evidence::collect::{
-    Evidence, Fact, NotApplicable, Origin, Step, exec_commands, owners, variable,
+    Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Step, exec_commands, owners, variable,
 };
 use crate::evidence::keep::{Keeper, Parts, UseKind};
 use crate::evidence::owner::Owners;
@@ -101,6 +101,7 @@ impl<'a> Traced<'a> {
         let labels = config.labels.iter();
         let runtime = RuntimeStage {
             rung: Rung::Packages,
+            base: None,
             rootfs,
             owners: owners(self.root, &copied),
             kept: copied,
@@ -118,24 +119,34 @@ impl<'a> Traced<'a> {
             healthcheck: config.healthcheck.clone(),
         };
         Ok(Evidence {
-            facts: self.facts.iter().cloned().chain(self.kept()).collect(),
+            facts: self.facts.clone(),
             runtime,
+            kept: self.reasons(),
             advice: Vec::new(),
         })
     }
 
-    /// A fact for everything that is kept.
-    fn kept(&self) -> impl Iterator<Item = Fact> {
+    /// Why everything is kept that is.
+    fn reasons(&self) -> Vec<KeptFact> {
         let kept = self.keeper.kept();
-        let packages = kept.packages.iter().map(|(package, reason)| Fact {
-            text: format!("package {package} is kept: {reason}"),
-            origin: Origin::ImageConfig,
-        });
-        let paths = kept.paths.iter().map(|(path, reason)| Fact {
-            text: format!("{} is kept: {reason}", path.display()),
-            origin: Origin::File(path.clone()),
-        });
-        packages.chain(paths)
+        let packages = kept
+            .packages
+            .iter()
+            .map(|(name, reason)| (KeptWhat::Package(name.clone()), reason));
+        let paths = kept
+            .paths
+            .iter()
+            .map(|(path, reason)| (KeptWhat::Path(path.clone()), reason));
+        let directories = kept
+            .directories
+            .iter()
+            .map(|(path, reason)| (KeptWhat::Directory(path.clone()), reason));
+        let all = packages.chain(paths).chain(directories);
+        all.map(|(what, reason)| KeptFact {
+            what,
+            reason: reason.clone(),
+        })
+        .collect()
     }
 }
 
@@ -172,8 +183,21 @@ fn add_configured<'w>(
     Ok(())
 }
 
+/// What the runs used of the image, `runs` being the traces with the names of what was run. Of several runs that used the same,
+/// the first is named.
+pub(crate) fn used_in_all<'t>(runs: impl IntoIterator<Item = (&'t Trace, String)>) -> Vec<Used> {
+    let mut used: Vec<Used> = runs
+        .into_iter()
+        .flat_map(|(trace, by)| used_in(trace, &by))
+        .collect();
+    // The sort is stable: runs stay in their order.
+    used.sort_by(|first, second| (&first.path, first.kind).cmp(&(&second.path, second.kind)));
+    used.dedup_by(|next, kept| next.path == kept.path && next.kind == kept.kind);
+    used
+}
+
 /// What the runs that `trace` tells of used of the image.
-pub(crate) fn used_in(trace: &Trace, by: &str) -> Vec<Used> {
+fn used_in(trace: &Trace, by: &str) -> Vec<Used> {
     let mut used = Vec::new();
     for lookup in trace.lookups() {
         let program = lookup.program.as_deref().map_or_else(

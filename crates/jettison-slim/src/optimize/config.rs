@@ -11,27 +11,49 @@ pub(super) fn config_difference(
     candidate: &RunConfig,
     evidence: &Evidence,
 ) -> Option<String> {
+    let base = evidence.runtime.base.as_ref();
+    // Variables of a base cannot be taken away again; who chooses it gets them, and is told.
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let inherited = base
+        .iter()
+        .flat_map(|base| &base.env)
+        .filter(|pair| !original.env.iter().any(|own| name(own) == name(pair)));
+    let mut env: Vec<String> = original.env.iter().chain(inherited).cloned().collect();
+    env.sort();
+    let is_reset = base.is_some_and(|base| !base.user.is_empty());
+    let user = match evidence.runtime.user.as_str() {
+        "" if is_reset => "root",
+        user => user,
+    };
+    let filled = |words: &Option<Vec<String>>| words.clone().filter(|words| !words.is_empty());
     let expected = RunConfig {
-        entrypoint: evidence.runtime.entrypoint.clone(),
-        cmd: evidence.runtime.cmd.clone(),
-        user: evidence.runtime.user.clone(),
+        entrypoint: filled(&evidence.runtime.entrypoint),
+        cmd: filled(&evidence.runtime.cmd),
+        user: user.to_owned(),
         // Whether CMD was written down says nothing on Linux.
         args_escaped: candidate.args_escaped,
         // A shell of the build is of no use where none is left.
         shell: candidate.shell.clone(),
-        working_dir: if original.working_dir.is_empty() {
-            "/".to_string()
-        } else {
-            original.working_dir.clone()
-        },
-        env: sorted(&original.env),
+        working_dir: directory(original),
+        env,
         ..original.clone()
     };
     let actual = RunConfig {
         env: sorted(&candidate.env),
+        working_dir: directory(candidate),
+        entrypoint: filled(&candidate.entrypoint),
+        cmd: filled(&candidate.cmd),
         ..candidate.clone()
     };
     (expected != actual).then(|| format!("{expected:?} became {actual:?}"))
+}
+
+/// The working directory; a configuration that names none means the root.
+fn directory(config: &RunConfig) -> String {
+    match config.working_dir.as_str() {
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    }
 }
 
 fn sorted(env: &[String]) -> Vec<String> {

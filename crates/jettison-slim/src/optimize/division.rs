@@ -64,6 +64,7 @@ pub(super) fn division(
     let parts = parts(divided.built);
     let owners = Owners::read(divided.root, &[]);
     let mut last = None;
+    let mut sorted_out = Vec::new();
     for at in places(&parts, stage) {
         let Some(early) = before(run, divided.built, &parts[..at])? else {
             continue;
@@ -82,12 +83,9 @@ pub(super) fn division(
         } else {
             parts[at].instruction
         };
-        if let Some(sources) = sources(
-            divided,
-            &parts[at..],
-            (stage, instruction),
-            (&owners, &moments),
-        ) {
+        // This wins over all places before, since nothing at all is made of these sources.
+        let place = (stage, instruction);
+        if let Some(sources) = sources(divided, &parts[at..], place, (&owners, &moments)) {
             return Ok(Some(Division {
                 at: instruction,
                 early: early_stage(divided, instruction, &early.root),
@@ -95,13 +93,10 @@ pub(super) fn division(
                 sources: Some(sources),
             }));
         }
-        let Some(sorted) = sort(divided.runtime, &owners, &moments) else {
+        let Some((early, late)) = sort(divided.runtime, &owners, &moments) else {
             continue;
         };
-        let (early, late) = sorted;
-        let is_small = late
-            .as_ref()
-            .is_none_or(|late| size_of(divided.root, late) <= LATE_LIMIT);
+        let size = late.as_ref().map_or(0, |late| size_of(divided.root, late));
         let division = Division {
             at: instruction,
             early: Some(RootfsStage {
@@ -111,12 +106,13 @@ pub(super) fn division(
             late,
             sources: None,
         };
-        if is_small {
-            return Ok(Some(division));
+        if size <= LATE_LIMIT {
+            sorted_out.push(division);
+        } else {
+            last = Some(division);
         }
-        last = Some(division);
     }
-    Ok(last)
+    Ok(sorted_out.into_iter().next().or(last))
 }
 
 /// Whether a stage on the first part would go on as the author wrote it.

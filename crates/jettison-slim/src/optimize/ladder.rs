@@ -10,12 +10,18 @@ use jettison_sandbox::Trace;
 use serde_json::Value;
 
 use super::{OptimizeError, Run};
-use crate::evidence::{Evidence, NotApplicable, Traced, UseKind, Used, collect, steps, used_in};
+use crate::evidence::{
+    Evidence, NotApplicable, Traced, UseKind, Used, collect, steps, used_in_all,
+};
+use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
 use crate::optimize::division::{Divided, division};
-use crate::refactor::{Candidate, EmitError, Writing, write_stages};
+use crate::optimize::user::as_nonroot;
+use crate::refactor::{Candidate, EmitError, Writing, rung_of, write_stages};
 use crate::rootfs::RootDir;
-use crate::verify::{Ailment, Oracle, ProbeOutcome, Verdict, all_misses, overall_ailment, verdict};
+use crate::verify::{
+    Ailment, Oracle, ProbeOutcome, Verdict, Watched, all_misses, overall_ailment, verdict,
+};
 
 /// How often something is added to a candidate.
 const ROUNDS: usize = 8;
@@ -27,6 +33,8 @@ pub(super) struct Ladder<'a> {
     pub(super) root: &'a RootDir,
     pub(super) oracle: &'a Oracle<'a>,
     pub(super) parsed: Parse,
+    /// What the final stage starts from, if that is not nothing.
+    pub(super) base: Option<&'a Base>,
 }
 
 /// Where climbing ended.
@@ -35,6 +43,8 @@ pub(super) struct Climbed {
     pub(super) attempt: Option<Attempt>,
     /// Why each rung below was not enough.
     pub(super) refused: Vec<String>,
+    /// What of the original could not be watched.
+    pub(super) gaps: Vec<String>,
 }
 
 impl Climbed {
@@ -46,6 +56,8 @@ impl Climbed {
 
 /// A candidate that was built and asked.
 pub(super) struct Attempt {
+    /// What it was made from.
+    pub(super) evidence: Evidence,
     pub(super) candidate: Candidate,
     pub(super) built: Built,
     pub(super) outcomes: Vec<ProbeOutcome>,
@@ -62,6 +74,7 @@ impl Ladder<'_> {
         let mut climbed = Climbed {
             attempt: None,
             refused: Vec::new(),
+            gaps: Vec::new(),
         };
         match collect(self.built, self.root) {
             Ok(evidence) => match self.attempt(&evidence)? {
@@ -80,6 +93,24 @@ impl Ladder<'_> {
         Ok(climbed)
     }
 
+    /// `attempt` with a user without rights, or why that cannot be.
+    pub(super) fn with_nonroot(
+        &self,
+        attempt: Attempt,
+    ) -> Result<Result<Attempt, String>, OptimizeError> {
+        let config = &self.built.image.config().config;
+        let evidence = match as_nonroot(&attempt.evidence, config, &attempt.outcomes) {
+            Ok(Some(evidence)) => evidence,
+            Ok(None) => return Ok(Ok(attempt)),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let attempt = self.attempt(&evidence)?;
+        Ok(attempt.and_then(|attempt| match &attempt.problem {
+            None => Ok(attempt),
+            Some(problem) => Err(format!("as a user without rights: {problem}")),
+        }))
+    }
+
     /// The rung of whole packages and units, as the runs of the original show them.
     fn climb_traced(&self, climbed: &mut Climbed) -> Result<(), OptimizeError> {
         let steps = steps(self.built);
@@ -91,8 +122,14 @@ impl Ladder<'_> {
                 return Ok(());
             }
         };
-        let trace = self.learn(&traced)?;
-        let mut used = used_in(&trace, "probes of the original");
+        let watched = self.learn(&traced)?;
+        let mut used = used_in_all(watched.iter().map(|watched| {
+            let by = format!("the original, in probe `{}`", watched.probe);
+            (&watched.trace, by)
+        }));
+        let traces = watched.into_iter().map(|watched| watched.trace);
+        let trace = traces.fold(Trace::default(), Trace::merge);
+        climbed.gaps = gaps(&trace);
         let mut before = None;
         for _ in 0..ROUNDS {
             let evidence = traced.add(&used).and_then(|()| traced.evidence());
@@ -124,7 +161,7 @@ impl Ladder<'_> {
     }
 
     /// What the original uses when it is asked everything, started without a shell where that does nothing.
-    fn learn(&self, traced: &Traced<'_>) -> Result<Trace, OptimizeError> {
+    fn learn(&self, traced: &Traced<'_>) -> Result<Vec<Watched>, OptimizeError> {
         self.run.observer.phase("Watch the original");
         let original = &self.built.image;
         let (entrypoint, cmd) = traced.commands();
@@ -134,7 +171,7 @@ impl Ladder<'_> {
         config.config.cmd = some(cmd);
         let started = Image::new(config, original.layers().to_vec())
             .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
-        let learned = self.oracle.learn(&started).map_err(OptimizeError::Probe)?;
+        let mut learned = self.oracle.learn(&started).map_err(OptimizeError::Probe)?;
         let Some(argv) = health_command(original.config().config.healthcheck.as_ref()) else {
             return Ok(learned);
         };
@@ -144,15 +181,36 @@ impl Ladder<'_> {
         config.config.cmd = None;
         let health = Image::new(config, original.layers().to_vec())
             .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
-        let checked = self
+        let trace = self
             .oracle
             .learn_command(&health)
             .map_err(OptimizeError::Probe)?;
-        Ok(learned.merge(checked))
+        learned.push(Watched {
+            probe: "HEALTHCHECK".to_owned(),
+            trace,
+        });
+        Ok(learned)
     }
 
     /// Builds and asks the candidate that follows from `evidence`; else says why there is none.
-    fn attempt(&self, evidence: &Evidence) -> Result<Result<Attempt, String>, OptimizeError> {
+    pub(super) fn attempt(
+        &self,
+        evidence: &Evidence,
+    ) -> Result<Result<Attempt, String>, OptimizeError> {
+        let evidence = match self.base.map(|base| base.without(evidence, self.root)) {
+            None => evidence.clone(),
+            Some(Ok(reduced)) => reduced,
+            Some(Err(reason)) => return Ok(Err(reason)),
+        };
+        let evidence = &evidence;
+        let max = self.run.request.max_rung;
+        let (rung, holds) = rung_of(&evidence.runtime);
+        if rung > max {
+            return Ok(Err(format!(
+                "it needs the rung `{rung}`, for {}, and --max-rung is {max}",
+                some_of(&holds)
+            )));
+        }
         let reasons = evidence.facts.iter().map(ToString::to_string);
         let reasons = reasons.chain(evidence.advice.iter().cloned()).collect();
         let division = division(
@@ -172,7 +230,7 @@ impl Ladder<'_> {
             taken: &taken,
         };
         let candidate = match write_stages(&self.parsed, &evidence.runtime, writing, reasons) {
-            Ok(candidate) => candidate,
+            Ok(candidate) => Candidate { rung, ..candidate },
             Err(
                 error @ (EmitError::NoStage
                 | EmitError::Path(_)
@@ -194,6 +252,7 @@ impl Ladder<'_> {
             )
             .map_err(OptimizeError::Candidate)?;
         let mut attempt = Attempt {
+            evidence: evidence.clone(),
             candidate,
             built,
             outcomes: Vec::new(),
@@ -216,6 +275,27 @@ impl Ladder<'_> {
             (None, Verdict::Missed | Verdict::Failed) => Some(failure(&attempt.outcomes)),
         };
         Ok(Ok(attempt))
+    }
+}
+
+/// What of `trace` is missing, each reason once.
+fn gaps(trace: &Trace) -> Vec<String> {
+    let mut reasons: Vec<String> = trace
+        .gaps()
+        .map(|gap| gap.reason.text().to_owned())
+        .collect();
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
+/// The first of some names.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -225,22 +225,32 @@ fn final_stage(
     (parts, style): (&Parts, &Style),
     copied: &Copied<'_>,
 ) -> Result<Vec<String>, EmitError> {
-    let (from, name) = (style.word("FROM"), style.word("AS"));
+    let base = runtime.base.as_ref();
+    let reference = base.map_or("scratch", |base| base.reference.as_str());
+    let (from, alias) = (style.word("FROM"), style.word("AS"));
     let mut lines = vec![
         String::new(),
-        format!("{from} scratch {name} {}", parts.runtime),
+        format!("{from} {reference} {alias} {}", parts.runtime),
     ];
     let mut env = Vec::new();
     for pair in &runtime.env {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        // `FROM scratch` has this search path already.
-        if !(name == "PATH" && value == DEFAULT_PATH) {
+        let is_there = match base {
+            Some(base) => base.env.contains(pair),
+            // `FROM scratch` has this search path already.
+            None => name == "PATH" && value == DEFAULT_PATH,
+        };
+        if !is_there {
             env.push(format!("{} {name}={}", style.word("ENV"), quoted(value)?));
         }
     }
     lines.extend(own_text_or(parse, moved, Keyword::Env, env));
-    if !["", "/"].contains(&runtime.working_dir.as_str()) {
-        let path = quoted(&runtime.working_dir)?;
+    let has_other_directory = base.is_some_and(|base| !is_root_directory(&base.working_dir));
+    if !is_root_directory(&runtime.working_dir) || has_other_directory {
+        let path = match runtime.working_dir.as_str() {
+            "" => "/".to_owned(),
+            path => quoted(path)?,
+        };
         lines.push(format!("{} {path}", style.word("WORKDIR")));
     }
     let copy = style.word("COPY");
@@ -276,8 +286,12 @@ fn final_stage(
         .map(|signal| format!("{} {signal}", style.word("STOPSIGNAL")));
     lines.extend(own_text_or(parse, moved, Keyword::Stopsignal, signal));
     lines.extend(health(parse, runtime, style, moved)?);
-    let user =
-        (!runtime.user.is_empty()).then(|| format!("{} {}", style.word("USER"), runtime.user));
+    let user = match (runtime.user.as_str(), base) {
+        ("", Some(base)) if !base.user.is_empty() => Some("root"),
+        ("", _) => None,
+        (user, _) => Some(user),
+    };
+    let user = user.map(|user| format!("{} {user}", style.word("USER")));
     lines.extend(own_text_or(parse, moved, Keyword::User, user));
     for (keyword, argv) in [
         (Keyword::Entrypoint, &runtime.entrypoint),
@@ -286,9 +300,19 @@ fn final_stage(
         let line = argv
             .as_ref()
             .map(|argv| format!("{} {}", style.word(&keyword.to_string()), exec_form(argv)));
-        lines.extend(own_text_or(parse, moved, keyword, line));
+        let is_inherited = base.is_some_and(|base| match keyword {
+            Keyword::Entrypoint => base.has_entrypoint,
+            // A new entrypoint makes a base's command void.
+            _ => base.has_cmd && runtime.entrypoint.is_none(),
+        });
+        let void = is_inherited.then(|| format!("{} []", style.word(&keyword.to_string())));
+        lines.extend(own_text_or(parse, moved, keyword, line.or(void)));
     }
     Ok(lines)
+}
+
+fn is_root_directory(path: &str) -> bool {
+    ["", "/"].contains(&path)
 }
 
 /// The lines of `HEALTHCHECK`: the author's own, else what the base image had.

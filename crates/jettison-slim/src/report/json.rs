@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::report::{ImageFacts, Report, Verification, VerifiedImage};
+use crate::report::{Facts, ImageFacts, Maker, OwnerFacts, Report, Verification, VerifiedImage};
 use crate::verify::{Answer, Difference, ExitKind, OwnedMiss, ProbeOutcome, Trail, Verdict};
 
 /// The version of the format; a new one is not compatible.
@@ -20,6 +20,21 @@ struct WireReport<'a> {
     probes: Vec<WireProbe<'a>>,
     dockerfile: Option<&'a str>,
     notes: &'a [String],
+    rung: Option<&'static str>,
+    touched_size: Option<u64>,
+    kept: Vec<WireOwner<'a>>,
+    left_out: Vec<WireOwner<'a>>,
+    original_gaps: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WireOwner<'a> {
+    kind: &'static str,
+    name: &'a str,
+    unpacked_size: u64,
+    touched_size: u64,
+    files: usize,
+    reasons: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -100,6 +115,10 @@ struct WireAnswer<'a> {
 
 /// The report as JSON: indented, keys in a fixed order, a newline at the end.
 pub fn to_json(report: &Report) -> String {
+    let owners = |of: fn(&Facts) -> &Vec<OwnerFacts>| {
+        let owners = report.facts.iter().flat_map(of);
+        owners.map(wire_owner).collect()
+    };
     let wire = WireReport {
         schema: SCHEMA,
         verdict: verdict_word(report.verdict),
@@ -108,8 +127,27 @@ pub fn to_json(report: &Report) -> String {
         probes: report.outcomes.iter().map(wire_probe).collect(),
         dockerfile: report.dockerfile.as_deref(),
         notes: &report.notes,
+        rung: report.facts.as_ref().and_then(|facts| match facts.maker {
+            Maker::Optimizer(rung) => Some(rung.word()),
+            Maker::Base => None,
+        }),
+        touched_size: report.facts.as_ref().map(Facts::touched_size),
+        kept: owners(|facts| &facts.kept),
+        left_out: owners(|facts| &facts.left_out),
+        original_gaps: &report.gaps,
     };
     written(&wire)
+}
+
+fn wire_owner(facts: &OwnerFacts) -> WireOwner<'_> {
+    WireOwner {
+        kind: facts.owner.kind.word(),
+        name: &facts.owner.name,
+        unpacked_size: facts.unpacked_size(),
+        touched_size: facts.touched_size(),
+        files: facts.files.len(),
+        reasons: &facts.reasons,
+    }
 }
 
 /// The report of a comparison as JSON, in the same form.

@@ -1,17 +1,23 @@
 //! Why an original shows nothing of itself: it fails, it needs what a sandbox does not have, or it never comes to an end.
 
+mod sought;
+
+use std::collections::BTreeSet;
 use std::fmt;
 
+use jettison_sandbox::Trace;
+
+use crate::verify::ailment::sought::{Sought, SoughtKind, sought_by};
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, ProbeOrigin};
 
 /// Why nothing can be learnt from an original.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ailment {
-    /// It looks for something on a network; what it said about it.
-    NeedsNetwork(String),
-    /// It looks for a service, such as a database, that nobody offers here; what it said about it.
-    NeedsService(String),
+    /// It looks for something on a network.
+    NeedsNetwork(Need),
+    /// It looks for a service, such as a database, that nobody offers here.
+    NeedsService(Need),
     /// Its program could not be started, or was killed.
     Fails(ExitKind),
     /// It was to be talked to, and that was not possible: why.
@@ -20,6 +26,28 @@ pub enum Ailment {
     NeverEnds,
     /// It does something else each time.
     Flaky,
+}
+
+/// What an original has looked for in vain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Need {
+    /// What it said about it.
+    pub said: Option<String>,
+    /// Whom it tried to reach, in words.
+    pub addresses: Vec<String>,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.addresses.is_empty() {
+            parts.push(format!("it tries to reach {}", self.addresses.join(", ")));
+        }
+        if let Some(said) = &self.said {
+            parts.push(format!("it says `{said}`"));
+        }
+        formatter.write_str(&parts.join(", and "))
+    }
 }
 
 /// Whose matter an ailment is.
@@ -69,12 +97,12 @@ impl Ailment {
 impl fmt::Display for Ailment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ailment::NeedsNetwork(line) => {
-                write!(formatter, "the original needs a network: it says `{line}`")
+            Ailment::NeedsNetwork(need) => {
+                write!(formatter, "the original needs a network: {need}")
             }
-            Ailment::NeedsService(line) => write!(
+            Ailment::NeedsService(need) => write!(
                 formatter,
-                "the original needs a service that is not there: it says `{line}`"
+                "the original needs a service that is not there: {need}"
             ),
             Ailment::Fails(exit) => write!(formatter, "the original fails: {exit}"),
             Ailment::NotServing(why) => {
@@ -88,7 +116,8 @@ impl fmt::Display for Ailment {
 }
 
 /// What programs say if there is no network, in small letters.
-const NETWORK: [&str; 17] = [
+const NETWORK: [&str; 18] = [
+    "could not translate host name",
     "temporary failure in name resolution",
     "name or service not known",
     "could not resolve host",
@@ -119,35 +148,66 @@ const SERVICE: [&str; 7] = [
     "no reachable servers",
 ];
 
-/// Why `observation`, a run of the original, shows nothing; `None` if it is well.
-pub(super) fn ailment_of(probe: &Probe, observation: &Observation) -> Option<Ailment> {
+/// Whether `observation`, a run of the original, did what was to be expected of it.
+pub(super) fn is_well(probe: &Probe, observation: &Observation) -> bool {
     let is_expected = match (probe.expect_exit, observation.exit) {
         (Some(expected), ExitKind::Code(code)) => expected == code,
         (Some(_), _) => false,
         (None, exit) => exit == ExitKind::Code(0),
     };
-    let is_server = matches!(probe.action, Action::Serve(_));
-    let trouble = observation.trouble();
-    if is_server && trouble.is_none() || !is_server && is_expected {
-        return None;
+    if matches!(probe.action, Action::Serve(_)) && observation.trouble().is_none() {
+        return true;
     }
     // The default probe does not know whether it is a server.
     let is_guess = probe.origin != ProbeOrigin::Given;
-    if is_guess && is_expected {
+    is_expected && (is_guess || !matches!(probe.action, Action::Serve(_)))
+}
+
+/// Why `observation`, a run of the original, shows nothing; `None` if it is well.
+pub(super) fn ailment_of(probe: &Probe, observation: &Observation) -> Option<Ailment> {
+    if is_well(probe, observation) {
         return None;
     }
-    if let Some(line) = line_with(observation, &NETWORK) {
-        return Some(Ailment::NeedsNetwork(line));
+    if let Some(ailment) = needs(observation) {
+        return Some(ailment);
     }
-    if let Some(line) = line_with(observation, &SERVICE) {
-        return Some(Ailment::NeedsService(line));
-    }
-    match (observation.exit, trouble) {
+    let is_guess = probe.origin != ProbeOrigin::Given;
+    match (observation.exit, observation.trouble()) {
         (ExitKind::TimedOut, _) => Some(Ailment::NeverEnds),
         (_, Some(why)) if !is_guess => Some(Ailment::NotServing(why.to_owned())),
         (exit @ (ExitKind::Code(126 | 127) | ExitKind::Signal(_)), _) => Some(Ailment::Fails(exit)),
         // It may be meant: programs without arguments say how they are used.
         (ExitKind::Code(_) | ExitKind::Killed, _) => None,
+    }
+}
+
+/// Whom runs have tried to reach outside of themselves, in words, each once.
+pub(crate) fn sought<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Vec<String> {
+    let found: BTreeSet<Sought> = traces.into_iter().flat_map(sought_by).collect();
+    found.iter().map(ToString::to_string).collect()
+}
+
+/// What it looks for outside of the sandbox: what it says, and whom it tries to reach.
+fn needs(observation: &Observation) -> Option<Ailment> {
+    let sought = observation.trace.as_ref().map(sought_by);
+    let sought: Vec<Sought> = sought.unwrap_or_default();
+    let need = |said: Option<String>| Need {
+        said,
+        addresses: sought.iter().map(ToString::to_string).collect(),
+    };
+    if let Some(line) = line_with(observation, &NETWORK) {
+        return Some(Ailment::NeedsNetwork(need(Some(line))));
+    }
+    if let Some(line) = line_with(observation, &SERVICE) {
+        return Some(Ailment::NeedsService(need(Some(line))));
+    }
+    let is_service = |sought: &Sought| sought.kind == SoughtKind::Service;
+    if sought.iter().any(is_service) {
+        Some(Ailment::NeedsService(need(None)))
+    } else if sought.is_empty() {
+        None
+    } else {
+        Some(Ailment::NeedsNetwork(need(None)))
     }
 }
 

@@ -14,6 +14,7 @@ use jettison_oci::Image;
 use jettison_sandbox::{IdMapKind, OverlayMount, Trace, Tracing, mount_overlay};
 
 use crate::rootfs::RootDir;
+use crate::verify::ailment::{Ailment, ailment_of, is_well};
 use crate::verify::fallback::default_probes;
 use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
@@ -42,6 +43,13 @@ pub trait ProbeObserver {
     fn probe(&self, outcome: &ProbeOutcome);
 }
 
+/// Is told, and does nothing.
+struct Nobody;
+
+impl ProbeObserver for Nobody {
+    fn probe(&self, _outcome: &ProbeOutcome) {}
+}
+
 /// A probe that could not be run.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run probe `{probe}`")]
@@ -60,6 +68,13 @@ pub struct Oracle<'o> {
     further: FurtherProbes,
     given: Vec<Asked>,
     own: OnceLock<(Vec<Asked>, Vec<String>)>,
+}
+
+/// A probe, and what was looked up when it ran.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) probe: String,
+    pub(crate) trace: Trace,
 }
 
 /// What is compared with the original.
@@ -120,17 +135,37 @@ impl<'o> Oracle<'o> {
             trails: Trails::new(&original_root, &candidate_root),
         };
         let candidate = &candidate;
-        let mut outcomes = Vec::new();
-        for asked in &self.given {
-            let outcome = self.outcome(asked, candidate)?;
-            observer.probe(&outcome);
-            outcomes.push(outcome);
-        }
+        let mut outcomes = self.given_outcomes(candidate, observer)?;
         if self.further == FurtherProbes::None || !outcomes.iter().all(ProbeOutcome::passed) {
             return Ok(outcomes);
         }
         for outcome in self.with_own(|asked| self.outcome(asked, candidate)) {
             let outcome = outcome?;
+            observer.probe(&outcome);
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Asks both what was given, and tells nobody.
+    pub(crate) fn ask_given(&self, candidate: &Image) -> Result<Vec<ProbeOutcome>, AskError> {
+        let mounts = [self.mount(self.original)?, self.mount(candidate)?];
+        let [original_root, candidate_root] = [self.root(&mounts[0])?, self.root(&mounts[1])?];
+        let candidate = Candidate {
+            image: candidate,
+            trails: Trails::new(&original_root, &candidate_root),
+        };
+        self.given_outcomes(&candidate, &Nobody)
+    }
+
+    fn given_outcomes(
+        &self,
+        candidate: &Candidate<'_>,
+        observer: &dyn ProbeObserver,
+    ) -> Result<Vec<ProbeOutcome>, AskError> {
+        let mut outcomes = Vec::new();
+        for asked in &self.given {
+            let outcome = self.outcome(asked, candidate)?;
             observer.probe(&outcome);
             outcomes.push(outcome);
         }
@@ -164,23 +199,43 @@ impl<'o> Oracle<'o> {
         self.own.get().map_or(&[], |(_, left_out)| left_out)
     }
 
-    /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
-    pub(crate) fn learn(&self, image: &Image) -> Result<Trace, AskError> {
-        let mut learned = Trace::default();
+    /// Why the original shows nothing, whatever it is asked; `None` if it shows something. It runs once for that.
+    pub(crate) fn ailment(&self) -> Result<Option<Ailment>, AskError> {
+        let mut found = None;
         for asked in &self.given {
             let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
             if runs.is_empty() {
-                runs.push(self.run(&asked.probe, self.original, Tracing::Off)?);
+                runs.push(self.first_run(&asked.probe)?);
             }
+            match runs.first().and_then(|run| ailment_of(&asked.probe, run)) {
+                Some(ailment) => found = found.or(Some(ailment)),
+                None => return Ok(None),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
+    pub(crate) fn learn(&self, image: &Image) -> Result<Vec<Watched>, AskError> {
+        let watch = |asked: &Asked| -> Result<Watched, AskError> {
             let observed = self.run(&asked.probe, image, Tracing::Lookups)?;
-            learned = learned.merge(observed.trace.unwrap_or_default());
+            Ok(Watched {
+                probe: asked.probe.name.clone(),
+                trace: observed.trace.unwrap_or_default(),
+            })
+        };
+        let mut learned = Vec::new();
+        for asked in &self.given {
+            let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            if runs.is_empty() {
+                runs.push(self.first_run(&asked.probe)?);
+            }
+            learned.push(watch(asked)?);
         }
-        if self.further == FurtherProbes::None {
-            return Ok(learned);
-        }
-        let of_own = self.with_own(|asked| self.run(&asked.probe, image, Tracing::Lookups));
-        for observed in of_own {
-            learned = learned.merge(observed?.trace.unwrap_or_default());
+        if self.further == FurtherProbes::Own {
+            for watched in self.with_own(watch) {
+                learned.push(watched?);
+            }
         }
         Ok(learned)
     }
@@ -198,6 +253,16 @@ impl<'o> Oracle<'o> {
             probe: probe.name.clone(),
             source: Box::new(source),
         })
+    }
+
+    /// The first run of the original. If that shows nothing, it runs once more and is watched: whom it tries to reach tells
+    /// why.
+    fn first_run(&self, probe: &Probe) -> Result<Observation, AskError> {
+        let mut observed = self.run(probe, self.original, Tracing::Off)?;
+        if probe.origin != ProbeOrigin::Own && !is_well(probe, &observed) {
+            observed.trace = self.run(probe, self.original, Tracing::Lookups)?.trace;
+        }
+        Ok(observed)
     }
 
     /// Does something with each probe of our own, several at once; what came of it is in their order.
@@ -233,6 +298,15 @@ impl<'o> Oracle<'o> {
             .collect()
     }
 
+    /// Whether programs can run here as a user without rights.
+    pub(crate) fn has_other_users(&self) -> bool {
+        match self.engine.entered.ids {
+            IdMapKind::Root => true,
+            IdMapKind::SubordinateIds { count } => count >= OTHER_USER,
+            IdMapKind::SingleId => false,
+        }
+    }
+
     fn own_probes(&self) -> OwnProbes {
         let runs: Vec<(&Probe, Observation)> = self
             .given
@@ -247,11 +321,7 @@ impl<'o> Oracle<'o> {
         own_probes(Known {
             config: self.original.config(),
             asked: &asked,
-            has_other_users: match self.engine.entered.ids {
-                IdMapKind::Root => true,
-                IdMapKind::SubordinateIds { count } => count >= OTHER_USER,
-                IdMapKind::SingleId => false,
-            },
+            has_other_users: self.has_other_users(),
         })
     }
 
@@ -261,11 +331,12 @@ impl<'o> Oracle<'o> {
         let run = |image: &Image, tracing: Tracing| self.run(probe, image, tracing);
         let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.is_empty() {
-            runs.push(run(self.original, Tracing::Off)?);
+            runs.push(self.first_run(probe)?);
         }
         let mut observed = run(candidate.image, Tracing::Lookups)?;
         let trace = observed.trace.take();
-        let trail = trace.map_or(Trail::NotTraced, |trace| candidate.trails.judge(&trace));
+        let judged = trace.as_ref().map(|trace| candidate.trails.judge(trace));
+        let trail = judged.unwrap_or(Trail::NotTraced);
         if runs.len() < 2 && probe.origin != ProbeOrigin::Own {
             runs.push(run(self.original, Tracing::Off)?);
         }
@@ -277,6 +348,7 @@ impl<'o> Oracle<'o> {
                 let is_settled = outcome.passed() || outcome.ailment().is_some();
                 if is_settled || runs.len() >= MOST_RUNS {
                     outcome.trail = trail;
+                    outcome.candidate.trace = trace;
                     return Ok(outcome);
                 }
             }

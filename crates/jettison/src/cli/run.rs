@@ -35,6 +35,16 @@ pub(crate) struct ImageArgs {
     /// When to get the image from its registry: always, missing or never
     #[arg(long, value_enum, value_name = "WHEN", default_value = "missing")]
     pub(crate) pull: PullWhen,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    /// Say nothing while the image is pulled
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Which of an image's platforms is meant.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PlatformArgs {
     /// The platform of the image, such as linux/arm64 [default: this host's]
     #[arg(
         long,
@@ -43,9 +53,6 @@ pub(crate) struct ImageArgs {
         value_name = "PLATFORM"
     )]
     pub(crate) platform: Option<String>,
-    /// Say nothing while the image is pulled
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
 }
 
 /// When an image is pulled before it runs.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::run::network;
+use crate::cli::run::{PlatformArgs, network};
 use crate::cli::{NetworkKind, PullWhen};
 
 #[derive(Debug, Args)]
@@ -53,14 +53,8 @@ pub(crate) struct TestArgs {
         default_missing_value = "always"
     )]
     pub(crate) pull: PullWhen,
-    /// The platform of the image, such as linux/arm64 [default: this host's]
-    #[arg(
-        long,
-        env = "DOCKER_DEFAULT_PLATFORM",
-        hide_env = true,
-        value_name = "PLATFORM"
-    )]
-    pub(crate) platform: Option<String>,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
     #[command(flatten)]
     pub(crate) known: KnownTestArgs,
 }

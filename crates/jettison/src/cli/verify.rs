@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::optimize::ReportArgs;
+use crate::cli::run::PlatformArgs;
+
 /// What images are asked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What both images are asked")]
@@ -42,17 +45,10 @@ pub(crate) struct VerifyArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub(crate) format: VerifyFormat,
-    /// Write the result as JSON, too
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
-    /// Of images for several platforms take this one [default: this host's]
-    #[arg(
-        long,
-        env = "DOCKER_DEFAULT_PLATFORM",
-        hide_env = true,
-        value_name = "PLATFORM"
-    )]
-    pub(crate) platform: Option<String>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
     /// Print nothing: the exit status says it
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jettison_dockerfile::{Fixed, Given, IgnoreFile, Rule, fix};
-use similar::TextDiff;
 
 use crate::cli::{CheckArgs, CheckFormat, Global};
+use crate::commands::diff;
 use crate::commands::dockerfile::{
     CheckRequest, Ignore, Location, Read, WithoutTarget, all_args, broken_ignore, check_text, read,
 };
@@ -24,9 +24,6 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::surroundings::Surroundings;
 use crate::text_file;
-
-/// Lines around a change in a diff.
-const DIFF_CONTEXT: usize = 3;
 
 pub(crate) fn run(
     global: &Global,
@@ -199,7 +196,8 @@ impl Command<'_> {
         let fixed = fixed(&source, &read, request);
         note_withdrawn(&source, &fixed, output);
         if self.args.diff {
-            print_diff(&source, &fixed.text, output);
+            let path = one_line(&source.path);
+            diff::print(&path, (&source.text, &fixed.text), output);
             return Ok(check_text(source, request)?.0);
         }
         if source.is_stdin() {
@@ -257,20 +255,6 @@ fn note_withdrawn(source: &Source, fixed: &Fixed, output: &mut Output) {
         );
         output.note(Look::Plain, &hint);
     }
-}
-
-fn print_diff(source: &Source, after: &str, output: &mut Output) {
-    if source.text == *after {
-        return;
-    }
-    let path = one_line(&source.path);
-    let diff = TextDiff::from_lines(source.text.as_str(), after);
-    let text = diff
-        .unified_diff()
-        .context_radius(DIFF_CONTEXT)
-        .header(&path, &path)
-        .to_string();
-    output.raw(&shown_on_terminal(&text));
 }
 
 /// A text to the byte, unless a terminal would obey it.

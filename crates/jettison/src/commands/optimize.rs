@@ -2,29 +2,29 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use jettison_build::{BuildRequest, Engine, Event, Keep, LowerRequest, Reporter};
-use jettison_oci::Reference;
-use jettison_oci::{Transfer, TransferObserver};
+use jettison_build::{BuildRequest, Engine, Event, Keep, LowerRequest, Reporter, RunHost};
+use jettison_oci::{Reference, Store, Transfer, TransferObserver};
 use jettison_slim::{
-    Candidate, Observer, OptimizeError, OptimizeRequest, Optimized, ProbeObserver, ProbeOutcome,
-    optimize, rows, table, to_json,
+    Candidate, ImageFacts, Observer, OptimizeError, OptimizeRequest, Optimized, ProbeObserver,
+    ProbeOutcome, Rung, UserChoice, Verdict, explanation, facts_json, lower_bound, optimize, rows,
+    size_text, table, to_json,
 };
-use similar::{ChangeTag, TextDiff};
 
 use crate::bases::{Outside, SettingsBases};
-use crate::cli::{Global, OptimizeArgs};
+use crate::cli::{ChoiceArgs, Global, OptimizeArgs, ResultArgs};
 use crate::commands::build_failure::build_failure;
+use crate::commands::diff::{self, Lines};
 use crate::commands::{build, probes, world};
 use crate::failure::Failure;
 use crate::output::{Look, Output};
-use crate::printable::printable;
+use crate::printable::{one_line, printable};
 use crate::progress::{Notes, Progress, Reasons};
 use crate::registry::{LayerSupplier, PARALLEL, Registries};
 use crate::source::Source;
 use crate::surroundings::Surroundings;
-use crate::text_file::{check_destination, write};
+use crate::text_file::{check_destination, replace, write};
 
 pub(crate) fn run(
     global: &Global,
@@ -35,15 +35,19 @@ pub(crate) fn run(
     let (inputs, dockerfile) = world::inputs(&args.input, surroundings)?;
     let (original, optimized) = names(args)?;
     let given = probes::given(&args.probes, &inputs.settings.probes)?;
-    let written = args.write.clone().unwrap_or_else(|| beside(&dockerfile));
-    for path in args.report.iter().chain([&written]) {
-        check_destination(path, &dockerfile)?;
+    let target = Target::of(&args.result, &dockerfile)?;
+    if let Some(report) = &args.result.report.report {
+        check_destination(report, &dockerfile)?;
     }
     let root = world::root(global, surroundings)?;
     let entered = world::entered()?;
     world::note_single_id(&entered, output);
     let store = world::store(&root)?;
-    let host = world::run_host(&root, &entered, &inputs.lower.build_args)?;
+    let reach = surroundings.reach(inputs.settings.build.ca.as_deref());
+    let host = RunHost {
+        certificates: build::outside::certificates(inputs.settings.build.ca.as_deref(), &reach)?,
+        ..world::run_host(&root, &entered, &inputs.lower.build_args)?
+    };
     let registries = Registries::new(&inputs.settings.registries, surroundings, PARALLEL);
     let client = registries.client();
     let supplier = LayerSupplier::new(&store, &client);
@@ -52,9 +56,10 @@ pub(crate) fn run(
         .with_supplier(&supplier);
     let watcher = Watcher {
         progress: Progress::new(global.progress, Reasons::Untold),
-        output: Mutex::new(Output::new()),
+        output: Mutex::new(target.output()),
+        candidates: Mutex::default(),
         file: dockerfile.clone(),
-        written: written.clone(),
+        result: target.shown(&dockerfile),
     };
     supplier.tell(watcher.progress.transfers());
     let bases = SettingsBases::new(
@@ -64,12 +69,12 @@ pub(crate) fn run(
         &args.input,
         Outside {
             now: surroundings.now,
-            reach: surroundings.reach(inputs.settings.build.ca.as_deref()),
+            reach,
         },
     )
     .with_registries(&registries);
     let lower = LowerRequest {
-        target: args.target.clone(),
+        target: args.choice.target.clone(),
         ..inputs.lower.clone()
     };
     let request = OptimizeRequest {
@@ -81,37 +86,239 @@ pub(crate) fn run(
         },
         probes: &given,
         further: probes::further(&args.probes),
+        max_rung: args.choice.max_rung,
+        base: args.choice.base.as_deref(),
+        user: user(&args.choice),
         original_name: &original.familiar(),
         optimized_name: &optimized.familiar(),
     };
     let result = optimize(&engine, &bases, &request, &watcher).map_err(|error| {
         watcher.progress.fail();
-        failure(&error, &inputs.source, &written)
+        failure(&error, &inputs.source, &watcher.result)
     })?;
-    build::tag(&store, std::slice::from_ref(&original), &result.original)?;
-    if let Some(path) = &args.report {
-        write(path, &to_json(&result.report))?;
+    let outcome = Outcome {
+        args,
+        dockerfile: &dockerfile,
+        before: &inputs.source.text,
+        target,
+        result: &result,
+    };
+    outcome.keep(&store, (&original, &optimized), &watcher)
+}
+
+fn user(args: &ChoiceArgs) -> UserChoice {
+    if args.nonroot {
+        UserChoice::Nonroot
+    } else {
+        UserChoice::AsBefore
     }
-    let Some(image) = &result.optimized else {
+}
+
+/// Where the result goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// To the standard output, as a diff.
+    Diff,
+    /// Into a file of its own.
+    File(PathBuf),
+    /// Into the Dockerfile itself.
+    InPlace,
+}
+
+impl Target {
+    fn of(args: &ResultArgs, dockerfile: &Path) -> Result<Target, Failure> {
+        if args.diff {
+            return Ok(Target::Diff);
+        }
+        if args.in_place {
+            return Ok(Target::InPlace);
+        }
+        let path = args.write.clone().unwrap_or_else(|| beside(dockerfile));
+        check_destination(&path, dockerfile)?;
+        Ok(Target::File(path))
+    }
+
+    /// Where people read what is done.
+    fn output(&self) -> Output {
+        match self {
+            Target::Diff => Output::aside(),
+            Target::File(_) | Target::InPlace => Output::new(),
+        }
+    }
+
+    /// The name of the result in messages.
+    fn shown(&self, dockerfile: &Path) -> PathBuf {
+        match self {
+            Target::Diff | Target::InPlace => dockerfile.to_path_buf(),
+            Target::File(path) => path.clone(),
+        }
+    }
+}
+
+/// What came of it, and what was wanted.
+struct Outcome<'a> {
+    args: &'a OptimizeArgs,
+    dockerfile: &'a Path,
+    /// The original's text.
+    before: &'a str,
+    target: Target,
+    result: &'a Optimized,
+}
+
+impl Outcome<'_> {
+    /// Names the images, and writes what is to be written.
+    fn keep(
+        &self,
+        store: &Store,
+        (original, optimized): (&Reference, &Reference),
+        watcher: &Watcher,
+    ) -> Result<ExitCode, Failure> {
+        let result = self.result;
+        build::tag(store, std::slice::from_ref(original), &result.original)?;
+        self.report()?;
+        let Some(image) = &result.optimized else {
+            return Err(self.refused());
+        };
+        build::tag(store, std::slice::from_ref(optimized), image)?;
+        if let Some(facts) = &result.report.facts {
+            store
+                .set_facts(&image.id(), &facts_json(facts))
+                .map_err(|error| {
+                    Failure::user("cannot note why the image's files are there").because(&error)
+                })?;
+        }
+        watcher.again(self.before);
+        self.conclude(optimized)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn report(&self) -> Result<(), Failure> {
+        match &self.args.result.report.report {
+            Some(path) => write(path, &to_json(&self.result.report)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why there is no result, and what the user can do about it.
+    fn refused(&self) -> Failure {
+        let result = self.result;
         if let Some(ailment) = &result.ailment {
-            return Err(probes::ailing(ailment)
-                .in_file(&dockerfile)
-                .hint("nothing was written"));
+            return probes::ailing(ailment)
+                .in_file(self.dockerfile)
+                .hint("nothing was written");
         }
         let reason = result.reason.clone().unwrap_or_default();
-        return Err(Failure::no(format!(
+        let failure = Failure::no(format!(
             "{}: nothing smaller behaves the same: {reason}",
-            dockerfile.display()
-        ))
-        .hint("nothing was written"));
-    };
-    build::tag(&store, std::slice::from_ref(&optimized), image)?;
-    write(
-        &written,
-        result.report.dockerfile.as_deref().unwrap_or_default(),
-    )?;
-    conclude(&result, &written, &optimized, output);
-    Ok(ExitCode::SUCCESS)
+            self.dockerfile.display()
+        ));
+        let failure = steps(result, self.args)
+            .into_iter()
+            .fold(failure, Failure::hint);
+        failure.hint("nothing was written")
+    }
+
+    /// Shows what was won, and writes the result.
+    fn conclude(&self, optimized: &Reference) -> Result<(), Failure> {
+        let report = &self.result.report;
+        let output = &mut self.target.output();
+        output.line("");
+        let rows = rows(report);
+        for (line, row) in table(&rows)
+            .iter()
+            .zip([None].into_iter().chain(rows.iter().map(|row| row.better)))
+        {
+            let look = match row {
+                Some(true) => Look::Good,
+                Some(false) => Look::Bad,
+                None => Look::Plain,
+            };
+            output.styled(look, line);
+        }
+        output.line("");
+        let left_out = &self.result.left_out;
+        probes::conclude((report.verdict, &report.outcomes), left_out, output);
+        for line in report.facts.iter().flat_map(lower_bound) {
+            output.styled(Look::Note, &printable(&format!("  {line}")));
+        }
+        for gap in &report.gaps {
+            let text = format!("  the original could not be watched whole: {gap}");
+            output.styled(Look::Note, &printable(&text));
+        }
+        for note in &report.notes {
+            output.styled(Look::Note, &printable(&format!("  {note}")));
+        }
+        if self.args.result.explain {
+            output.line("");
+            let explanation = |facts| explanation(facts, &report.outcomes);
+            for line in report.facts.iter().flat_map(explanation) {
+                output.line(&printable(&line));
+            }
+        }
+        self.write(output)?;
+        let name = optimized.familiar();
+        output.line(&format!("try it: jettison run {name}"));
+        output.line(&format!(
+            "ask why something is in it, or is not: jettison why {name} /PATH"
+        ));
+        Ok(())
+    }
+
+    fn write(&self, output: &mut Output) -> Result<(), Failure> {
+        let after = self.result.report.dockerfile.as_deref().unwrap_or_default();
+        let dockerfile = self.dockerfile;
+        match &self.target {
+            Target::Diff => {
+                let path = one_line(&dockerfile.display().to_string());
+                diff::print(&path, (self.before, after), output);
+            }
+            Target::File(path) => {
+                write(path, after)?;
+                output.line(&format!("wrote {}", path.display()));
+            }
+            Target::InPlace => {
+                if self.result.report.verdict == Verdict::Weak {
+                    return Err(Failure::no(format!(
+                        "{}: it is not written over, because the probes say too little for a proof",
+                        dockerfile.display()
+                    ))
+                    .hint("give a probe in jettison.toml or with --probe, or write the result elsewhere with --write FILE"));
+                }
+                replace(dockerfile, self.before, after)?;
+                output.line(&format!("wrote {} anew", dockerfile.display()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the user can do, where nothing was proven.
+fn steps(result: &Optimized, args: &OptimizeArgs) -> Vec<String> {
+    let mut steps = Vec::new();
+    let outcomes = &result.report.outcomes;
+    let reason = result.reason.as_deref().unwrap_or_default();
+    if outcomes.iter().any(|outcome| !outcome.passed()) {
+        steps.push(
+            "what differs is shown above; if it means nothing, name it with `ignore` in the probe"
+                .to_owned(),
+        );
+    }
+    if reason.contains("--max-rung") && args.choice.max_rung != Rung::Slim {
+        steps.push("a higher --max-rung lets it have that".to_owned());
+    }
+    if args.choice.base.is_some() {
+        steps.push("without --base it starts from nothing, and takes what it needs".to_owned());
+    }
+    if args.choice.nonroot {
+        steps.push("without --nonroot it runs as root, as before".to_owned());
+    }
+    if reason.contains("stages") {
+        steps.push(
+            "for a Dockerfile of several stages, compare your own changes with `jettison verify`"
+                .to_owned(),
+        );
+    }
+    steps
 }
 
 /// The names of the original image and of the optimized one.
@@ -150,6 +357,10 @@ fn failure(error: &OptimizeError, dockerfile: &Source, written: &Path) -> Failur
             let candidate = Source::new(written.display().to_string(), String::new());
             build_failure(build, &candidate)
         }
+        OptimizeError::Base { source, .. } => {
+            let base = Source::new("--base".to_string(), String::new());
+            build_failure(source, &base)
+        }
         OptimizeError::Probe(error) => probes::cannot_ask(error),
         OptimizeError::Root(_) | OptimizeError::Audit(_) | OptimizeError::Emit(_) => {
             Failure::user(error.to_string()).because(error)
@@ -157,47 +368,40 @@ fn failure(error: &OptimizeError, dockerfile: &Source, written: &Path) -> Failur
     }
 }
 
-fn conclude(result: &Optimized, written: &Path, optimized: &Reference, output: &mut Output) {
-    let report = &result.report;
-    output.line("");
-    let rows = rows(report);
-    for (line, row) in table(&rows)
-        .iter()
-        .zip([None].into_iter().chain(rows.iter().map(|row| row.better)))
-    {
-        let look = match row {
-            Some(true) => Look::Good,
-            Some(false) => Look::Bad,
-            None => Look::Plain,
-        };
-        output.styled(look, line);
-    }
-    output.line("");
-    probes::conclude((report.verdict, &report.outcomes), &result.left_out, output);
-    for note in &report.notes {
-        output.styled(Look::Note, &format!("  {note}"));
-    }
-    output.line(&format!("wrote {}", written.display()));
-    output.line(&format!("try it: jettison run {}", optimized.familiar()));
-}
-
 /// Shows what the optimizer does.
 struct Watcher {
     progress: Progress,
     output: Mutex<Output>,
+    /// The texts of the candidates so far.
+    candidates: Mutex<Vec<String>>,
     file: PathBuf,
-    written: PathBuf,
+    /// What the result is called.
+    result: PathBuf,
 }
 
 impl Watcher {
+    /// Shows the whole change once more, if what was shown before were changes of changes.
+    fn again(&self, original: &str) {
+        let candidates = self
+            .candidates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let (Some(last), 2..) = (candidates.last(), candidates.len()) {
+            self.whole(original, last);
+        }
+    }
+
+    fn whole(&self, original: &str, candidate: &str) {
+        self.with_output(|output| {
+            output.styled(Look::Heading, &format!("--- {}", self.file.display()));
+            output.styled(Look::Heading, &format!("+++ {}", self.result.display()));
+            diff::show((original, candidate), Lines::All, output);
+        });
+    }
+
     fn with_output(&self, print: impl FnOnce(&mut Output)) {
         self.progress.settle();
-        print(
-            &mut self
-                .output
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        print(&mut self.output.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -224,19 +428,35 @@ impl Observer for Watcher {
         self.with_output(|output| output.note(Look::Heading, &format!("==> {title}")));
     }
 
+    fn original(&self, facts: &ImageFacts) {
+        let audit = &facts.audit;
+        let text = format!(
+            "    {}: {} in {} files, {} packages, as {}",
+            facts.reference,
+            size_text(facts.unpacked_size),
+            audit.files,
+            audit.packages.len(),
+            printable(&audit.user)
+        );
+        self.with_output(|output| output.note(Look::Plain, &text));
+    }
+
     fn candidate(&self, original: &str, candidate: &Candidate) {
-        self.with_output(|output| {
-            output.styled(Look::Heading, &format!("--- {}", self.file.display()));
-            output.styled(Look::Heading, &format!("+++ {}", self.written.display()));
-            for change in TextDiff::from_lines(original, &candidate.dockerfile).iter_all_changes() {
-                let text = printable(change.value().trim_end_matches('\n'));
-                match change.tag() {
-                    ChangeTag::Delete => output.styled(Look::Bad, &format!("-{text}")),
-                    ChangeTag::Insert => output.styled(Look::Good, &format!("+{text}")),
-                    ChangeTag::Equal => output.line(&format!(" {text}")),
-                }
-            }
-        });
+        let mut candidates = self
+            .candidates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let number = candidates.len() + 1;
+        let text = format!("    candidate {number}, rung {}", candidate.rung);
+        self.with_output(|output| output.note(Look::Plain, &text));
+        match candidates.last() {
+            None => self.whole(original, &candidate.dockerfile),
+            Some(before) => self.with_output(|output| {
+                output.line("changes against the candidate before:");
+                diff::show((before, &candidate.dockerfile), Lines::Changed, output);
+            }),
+        }
+        candidates.push(candidate.dockerfile.clone());
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn run(
     let mut image = |name: &str| {
         let source = copy::ImageSource {
             name,
-            platform: args.platform.as_deref(),
+            platform: args.platform.platform.as_deref(),
             kind,
         };
         let (image, ids) = source
@@ -123,7 +123,7 @@ impl Subject<'_> {
             notes: ailment.iter().map(ToString::to_string).collect(),
         };
         let json = || verification_json(&report);
-        if let Some(path) = &args.report {
+        if let Some(path) = &args.report.report {
             text_file::write(path, &json())?;
         }
         match args.format {

@@ -56,7 +56,7 @@ impl Wanted<'_> {
     /// The image of the store, if it is for the platform that was said.
     fn find(&self, store: &Store) -> Result<Option<Image>, Failure> {
         let found = lookup::look_up(store, self.name)?.map(|found| found.image);
-        let said = self.args.platform.as_deref();
+        let said = self.args.platform.platform.as_deref();
         let Some(platform) = said.filter(|text| !text.is_empty() && *text != "local") else {
             return Ok(found);
         };
@@ -76,7 +76,7 @@ impl Wanted<'_> {
         output: &mut Output,
     ) -> Result<Image, Failure> {
         let kind = self.kind();
-        let platform = world::oci_platform(self.args.platform.as_deref())?;
+        let platform = world::oci_platform(self.args.platform.platform.as_deref())?;
         let settings = world::user_settings(surroundings)?;
         let registries = Registries::new(&settings.registries, surroundings, PARALLEL);
         let client = registries.client();
@@ -93,7 +93,7 @@ impl Wanted<'_> {
         let request = PullRequest {
             reference,
             platform: &platform,
-            platform_need: match self.args.platform {
+            platform_need: match self.args.platform.platform {
                 Some(_) => PlatformNeed::Exact,
                 None => PlatformNeed::Preferred,
             },

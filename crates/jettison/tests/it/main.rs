@@ -45,6 +45,7 @@ mod layouts;
 mod lent;
 mod loading;
 mod logins;
+mod optimizing;
 mod outputs;
 mod peers;
 mod progress;

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -98,6 +99,22 @@ impl Turn {
         self.shared().calculator = Some(calculator.clone());
         calculator
     }
+}
+
+/// A world with the host's static busybox at `path`, if there is one and this machine can run images.
+pub(crate) fn with_busybox(path: &str) -> Option<Scratch> {
+    if !namespaces_work() {
+        return None;
+    }
+    let Ok(busybox) = fs::read("/bin/busybox") else {
+        skip("not installed: busybox-static");
+        return None;
+    };
+    let scratch = Scratch::new(PROGRAM);
+    scratch.write(path, busybox);
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(scratch.dir().join(path), mode).expect("it was just written");
+    Some(scratch)
 }
 
 /// The calculator's directory in the repository.

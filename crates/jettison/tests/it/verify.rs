@@ -1,13 +1,11 @@
 //! `jettison verify`: images of busybox that do the same, and such that do not.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use expect_test::{Expect, expect};
-use jettison_testkit::{Outcome, Scratch, skip};
+use jettison_testkit::{Outcome, Scratch};
 
-use crate::PROGRAM;
-use crate::shared::namespaces_work;
+use crate::shared::with_busybox;
 
 /// A world in which images can be made of files and a command.
 struct World {
@@ -16,17 +14,7 @@ struct World {
 
 impl World {
     fn new() -> Option<World> {
-        if !namespaces_work() {
-            return None;
-        }
-        let Ok(busybox) = fs::read("/bin/busybox") else {
-            skip("not installed: busybox-static");
-            return None;
-        };
-        let scratch = Scratch::new(PROGRAM);
-        scratch.write("context/base/bin/busybox", busybox);
-        let path = scratch.dir().join("context/base/bin/busybox");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let scratch = with_busybox("context/base/bin/busybox")?;
         Some(World { scratch })
     }
 

@@ -90,7 +90,7 @@ pub(super) fn libraries(
     kept.extend(services(root, program, &files)?);
     let text = format!("{} asks for {}", path.display(), elf.needed.join(", "));
     Ok(Libraries {
-        rung: Rung::ScratchWithLibraries,
+        rung: Rung::Base,
         kept,
         fact: Fact { text, origin },
     })

@@ -1,6 +1,9 @@
 //! What comes along with what is kept, although no run has asked for it.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::{Keeper, UseKind};
 use crate::evidence::elf::Elf;
@@ -118,6 +121,19 @@ pub(super) const GCONV: &str = "character sets that nothing here converts";
 
 /// Why messages in other languages are left out.
 pub(super) const TRANSLATIONS: &str = "messages in languages that nobody has chosen";
+
+/// Why the file at `path` of a package that is kept is left out; `None` if no rule says so.
+pub(crate) fn left_out_rule(path: &Path) -> Option<&'static str> {
+    static RULES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
+        LEFT_OUT
+            .iter()
+            .filter_map(|(part, why)| Some((Regex::new(&format!("^/({part})")).ok()?, *why)))
+            .collect()
+    });
+    let path = path.to_string_lossy();
+    let rule = RULES.iter().find(|(pattern, _)| pattern.is_match(&path));
+    rule.map(|(_, why)| *why)
+}
 
 /// Links of a merged `/usr`.
 pub(super) fn merged_links() -> impl Iterator<Item = PathBuf> {

@@ -11,6 +11,8 @@ use crate::refactor::RootfsStage;
 
 /// Where the stage puts the files.
 pub(super) const DIRECTORY: &str = "/rootfs";
+/// Where it puts the records of the base that the final stage starts from.
+const BASE_STATUS: &str = "/rootfs.base-status";
 
 /// The stage's lines, an empty one first; `from` is its `FROM` without its name.
 pub(super) fn rootfs_stage(
@@ -22,6 +24,12 @@ pub(super) fn rootfs_stage(
     let mut lines = vec![String::new(), from];
     if rootfs.needs_root {
         lines.push(format!("{} root", style.word("USER")));
+    }
+    if let Some(base) = &rootfs.status_of {
+        let copy = style.word("COPY");
+        lines.push(format!(
+            "{copy} --from={base} /var/lib/dpkg/status {BASE_STATUS}"
+        ));
     }
     lines.push(comment(rootfs).to_owned());
     let steps = steps(rootfs)?;
@@ -68,9 +76,11 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
     }
     steps.push(format!("mkdir -p {}", directories.join(" ")));
     if !rootfs.packages.is_empty() {
-        steps.push(format!(
-            "dpkg --status $packages >{DIRECTORY}/var/lib/dpkg/status"
-        ));
+        let records = match rootfs.status_of {
+            Some(_) => format!("{{ cat {BASE_STATUS}; echo; dpkg --status $packages; }}"),
+            None => "dpkg --status $packages".to_owned(),
+        };
+        steps.push(format!("{records} >{DIRECTORY}/var/lib/dpkg/status"));
     }
     if !rootfs.singles.is_empty() {
         let words = words(&rootfs.singles)?;

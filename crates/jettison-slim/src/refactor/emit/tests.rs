@@ -7,6 +7,7 @@ use jettison_dockerfile::parse;
 fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Scratch,
+        base: None,
         rootfs: None,
         kept: vec![KeptPath {
             path: "/app/app".into(),
@@ -270,6 +271,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
             link_targets: vec!["/usr/lib".into()],
             byte_code: Some("cpython-311".to_owned()),
             needs_root: true,
+            status_of: None,
         }),
         kept: vec![KeptPath {
             path: "/app".into(),

@@ -9,8 +9,8 @@ use jettison_sandbox::{Output as Captured, Status, Upper};
 use jettison_slim::{CommandOutput, CommandRun, ContainerRunOptions, StructureTests};
 
 use crate::cli::{
-    DockerRunArgs, FileArgs, ImageArgs, LimitArgs, NetworkKind, ProcessArgs, PullWhen, RunArgs,
-    StreamArgs,
+    DockerRunArgs, FileArgs, ImageArgs, LimitArgs, NetworkKind, PlatformArgs, ProcessArgs,
+    PullWhen, RunArgs, StreamArgs,
 };
 use crate::commands::run::{self, Stage};
 use crate::commands::test::{Runner, Subject};
@@ -177,7 +177,7 @@ fn run_args(options: &ContainerRunOptions, network: NetworkKind) -> Result<RunAr
     Ok(RunArgs {
         image: ImageArgs {
             pull: PullWhen::Never,
-            platform: None,
+            platform: PlatformArgs::default(),
             quiet: false,
         },
         streams: StreamArgs {

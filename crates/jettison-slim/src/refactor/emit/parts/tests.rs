@@ -16,6 +16,7 @@ fn rootfs() -> RootfsStage {
 fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Packages,
+        base: None,
         rootfs: Some(rootfs()),
         kept: vec![KeptPath {
             path: "/app".into(),
