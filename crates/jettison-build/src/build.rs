@@ -24,7 +24,7 @@ use jettison_oci::{
     ChainId, DiffId, HistoryEntry, Image, ImageConfig, Layer, LayerEntry, RootFs, Store, StoreLock,
     layer_entries,
 };
-use jettison_sandbox::{Entered, IdMapKind};
+use jettison_sandbox::{Entered, IdMapKind, Trace, Tracing};
 use serde_json::Value;
 
 use crate::build::contexts::Contexts;
@@ -98,6 +98,8 @@ pub struct BuildRequest<'a> {
     pub cache_from: Vec<&'a dyn StepSource>,
     /// Where cache mounts are looked for that commands need and that are not here, in this order.
     pub mounts_from: Vec<&'a dyn MountSource>,
+    /// Whether it is noted what commands look up. The results are the same.
+    pub tracing: Tracing,
 }
 
 impl<'a> BuildRequest<'a> {
@@ -123,6 +125,7 @@ impl<'a> BuildRequest<'a> {
             shell_on_failure: false,
             cache_from: Vec::new(),
             mounts_from: Vec::new(),
+            tracing: Tracing::Off,
         }
     }
 }
@@ -191,6 +194,8 @@ pub struct StepRecord {
     pub files: PathBuf,
     /// Why it was executed; nothing if it was not.
     pub change: Option<KeyChange>,
+    /// What its command looked up: if it was executed, and that was asked for.
+    pub trace: Option<Arc<Trace>>,
     /// How many bytes of its layer later steps of the image overwrite or delete; nothing if that was not looked at,
     /// because nothing was executed.
     pub overwritten: Option<u64>,
@@ -347,6 +352,7 @@ impl<'a> Engine<'a> {
                     Keep::Image => self.snapshots.path_of(&result.entry.snapshot),
                 },
                 change: result.change.clone(),
+                trace: result.trace.clone(),
                 overwritten: None,
                 paths: result.paths.clone(),
                 entry,

@@ -1,10 +1,16 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
 mod base;
+mod build_stage;
 mod config;
+mod differences;
+mod division;
 mod facts;
 mod gains;
 mod ladder;
+mod moments;
+mod read_set;
+mod sources;
 mod user;
 
 use std::time::{Duration, Instant};
@@ -17,6 +23,7 @@ use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 use crate::audit::{AuditError, audit};
 use crate::evidence::steps;
 use crate::optimize::base::Base;
+use crate::optimize::build_stage::{build_stage, ignorable};
 use crate::optimize::facts::{Found, Sources};
 use crate::optimize::ladder::{Attempt, Climbed, Ladder};
 use crate::optimize::user::{NONROOT, is_root, obstacle};
@@ -189,15 +196,30 @@ impl Run<'_> {
             return Ok(Some(ailment.to_string()));
         }
         let base = self.request.base.map(|base| self.base(base)).transpose()?;
-        let ladder = Ladder {
+        let stage = build_stage(self, built, &view)?;
+        let mut better = stage.built;
+        let better_view = better.as_ref().map(|built| self.view(&built.image));
+        let better_view = better_view.transpose()?;
+        let rungs = |built, view, parsed| Ladder {
             run: self,
             built,
-            root: &view.root,
+            root: view,
             oracle: &oracle,
-            parsed: parse(self.request.build.dockerfile),
+            parsed,
             base: base.as_ref().map(|(base, _)| base),
         };
-        let climbed = ladder.climb()?;
+        let from = better.clone().zip(better_view.as_ref());
+        let from = from
+            .as_ref()
+            .map_or((built, &view.root), |(built, view)| (built, &view.root));
+        let mut ladder = rungs(from.0, from.1, stage.parse);
+        let mut climbed = ladder.climb()?;
+        // What is mounted over may have been of use to the program after all.
+        if better.is_some() && !climbed.has_passed() {
+            better = None;
+            ladder = rungs(built, &view.root, parse(self.request.build.dockerfile));
+            climbed = ladder.climb()?;
+        }
         let Climbed {
             attempt,
             refused,
@@ -208,13 +230,8 @@ impl Run<'_> {
         let Some(mut attempt) = attempt else {
             return Ok(Some(refused.join("; ")));
         };
-        let is_passed = attempt.problem.is_none();
-        if is_passed && self.request.user == UserChoice::Nonroot {
-            if !oracle.has_other_users() {
-                let reason = "this host lets us use one user ID alone, so that nothing can be tried as another";
-                return Ok(Some(reason.to_owned()));
-            }
-            attempt = match ladder.with_nonroot(attempt)? {
+        if attempt.problem.is_none() && self.request.user == UserChoice::Nonroot {
+            attempt = match as_other_user(&ladder, attempt)? {
                 Ok(attempt) => attempt,
                 Err(reason) => return Ok(Some(reason)),
             };
@@ -229,6 +246,11 @@ impl Run<'_> {
             .report
             .notes
             .extend(self.notes(&oracle, (built, &attempt))?);
+        if let Some(better) = &better {
+            let ignorable = ignorable(self, better, &attempt.built.image)?;
+            let notes = stage.notes.into_iter().chain(ignorable);
+            result.report.notes.extend(notes);
+        }
         result.report.verdict = verdict(&result.report.outcomes);
         // What could not be watched may have needed more.
         if !result.report.gaps.is_empty() {
@@ -247,11 +269,7 @@ impl Run<'_> {
     /// The base that the user has chosen, and the view that holds its files.
     fn base(&self, reference: &str) -> Result<(Base, OverlayMount), OptimizeError> {
         let text = format!("FROM {reference}\n");
-        let request = BuildRequest {
-            dockerfile: &text,
-            cache: CacheUse::Use,
-            ..self.request.build.clone()
-        };
+        let request = self.rewritten(&text);
         let built = self
             .engine
             .build(&request, self.bases, self.observer)
@@ -365,14 +383,16 @@ impl Run<'_> {
         Ok(View { mount, root })
     }
 
-    /// The build of a rewritten Dockerfile. Its build stage is the original's: its steps are in the cache, whatever the first
-    /// build was told.
+    /// The build of a rewritten Dockerfile, whose last stage is what was asked for. Its build stage is the original's: its steps
+    /// are in the cache, whatever the first build was told.
     fn rewritten<'d>(&'d self, dockerfile: &'d str) -> BuildRequest<'d> {
-        BuildRequest {
+        let mut build = BuildRequest {
             dockerfile,
             cache: CacheUse::Use,
             ..self.request.build.clone()
-        }
+        };
+        build.lower.target = None;
+        build
     }
 
     /// How long a build takes when nothing has changed.
@@ -410,6 +430,19 @@ impl Run<'_> {
             rebuild_time,
         })
     }
+}
+
+/// The same as another user than root, if that is proven.
+fn as_other_user(
+    ladder: &Ladder<'_>,
+    attempt: Attempt,
+) -> Result<Result<Attempt, String>, OptimizeError> {
+    if !ladder.oracle.has_other_users() {
+        let reason =
+            "this host lets us use one user ID alone, so that nothing can be tried as another";
+        return Ok(Err(reason.to_owned()));
+    }
+    ladder.with_nonroot(attempt)
 }
 
 /// An image's merged files.

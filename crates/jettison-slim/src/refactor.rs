@@ -1,5 +1,6 @@
 //! Turning a single-stage Dockerfile into a multi-stage one, from evidence.
 
+mod build_stage;
 mod command;
 mod emit;
 mod gain;
@@ -8,7 +9,13 @@ mod rung;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use regex::Regex;
+
+pub(crate) use crate::refactor::build_stage::{
+    Caches, Command, Division, Sources, Writing, manifests_first, target_stage,
+};
 pub use crate::refactor::command::exec_argv;
+pub(crate) use crate::refactor::emit::write_stages;
 pub use crate::refactor::emit::{EmitError, multi_stage};
 pub use crate::refactor::gain::ShellStep;
 pub(crate) use crate::refactor::gain::{Claim, Equality, Gain};
@@ -80,6 +87,16 @@ pub struct BaseStage {
     pub has_cmd: bool,
 }
 
+impl RootfsStage {
+    /// Matches the files of packages that are left out; nothing if none are.
+    pub(crate) fn left_out_pattern(&self) -> Option<Regex> {
+        if self.left_out.is_empty() {
+            return None;
+        }
+        Regex::new(&format!("^/({})", self.left_out.join("|"))).ok()
+    }
+}
+
 /// The final stage's content, before it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuntimeStage {
@@ -87,6 +104,8 @@ pub struct RuntimeStage {
     pub rung: Rung,
     /// What is done at the end of the build stage, before anything is taken from it.
     pub build_steps: Vec<ShellStep>,
+    /// What those steps make anew: files, and directories with all that is below.
+    pub remade: Vec<PathBuf>,
     /// The image that it starts from; else it starts from nothing.
     pub base: Option<BaseStage>,
     /// What is collected for it in a stage of its own, if anything is.

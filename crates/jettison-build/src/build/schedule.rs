@@ -225,6 +225,7 @@ mod tests {
             alias: None,
             source: None,
             paths: None,
+            trace: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jettison_oci::{ChainId, ExportError, unpack_layer_as};
-use jettison_sandbox::Status;
+use jettison_sandbox::{Status, Trace};
 
 use crate::build::ahead::{Ahead, StepKey};
 use crate::build::contexts::Contexts;
@@ -42,6 +42,8 @@ pub(crate) struct StepResult {
     pub(crate) source: Option<usize>,
     /// What is in its layer, if it was executed and has written nothing else.
     pub(crate) paths: Option<Arc<LayerPaths>>,
+    /// What its command looked up, if it was executed and that was asked for.
+    pub(crate) trace: Option<Arc<Trace>>,
 }
 
 /// The steps of one build.
@@ -58,10 +60,11 @@ pub(crate) struct StepRun<'a> {
 }
 
 /// What a command used.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Usage {
     processor_time: Option<Duration>,
     peak_memory: Option<u64>,
+    trace: Option<Arc<Trace>>,
 }
 
 impl StepRun<'_> {
@@ -183,6 +186,7 @@ impl StepRun<'_> {
             alias: None,
             source: None,
             paths: paths.map(Arc::new),
+            trace: usage.trace,
         })
     }
 
@@ -246,6 +250,7 @@ impl StepRun<'_> {
             alias: None,
             source: None,
             paths: None,
+            trace: None,
         })
     }
 
@@ -269,6 +274,7 @@ impl StepRun<'_> {
                 alias: None,
                 source: Some(position),
                 paths: None,
+                trace: None,
             };
             if !self.layers.wants(id) {
                 return Some(result);
@@ -496,6 +502,7 @@ impl StepRun<'_> {
             },
             is_cancelled: &|| self.schedule.has_failed(),
             shell: self.request.shell_on_failure,
+            tracing: self.request.tracing,
         };
         let ran = run_command(&surroundings, run, lowers, active, &mut output);
         if !ends_a_line {
@@ -526,6 +533,7 @@ impl StepRun<'_> {
                 return Ok(Usage {
                     processor_time: Some(exit.user_time + exit.system_time),
                     peak_memory: exit.peak_memory.or(Some(exit.max_rss)),
+                    trace: exit.trace.map(Arc::new),
                 });
             }
             Status::Code(code) => format!("exit code: {code}"),

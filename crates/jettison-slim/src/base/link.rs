@@ -29,6 +29,7 @@ use crate::base::recipe::RecipeLink;
 use crate::base::tools::{Job, Layout, ToolError, Tools, Workshop, at, is_idle};
 
 pub use crate::base::link::modules::{ModuleReason, NamedClass, NeededModules, needed_modules};
+pub(crate) use crate::base::link::zip::{content as zip_content, entries as zip_entries};
 
 /// The archive of classes.
 const ARCHIVE: &str = "lib/server/classes.jsa";

@@ -178,6 +178,7 @@ fn collect_from(
     let runtime = RuntimeStage {
         rung,
         build_steps: Vec::new(),
+        remade: Vec::new(),
         base: None,
         rootfs,
         owners: owners(root, &kept),

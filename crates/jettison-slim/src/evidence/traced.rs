@@ -106,6 +106,7 @@ impl<'a> Traced<'a> {
         let runtime = RuntimeStage {
             rung: Rung::Packages,
             build_steps: Vec::new(),
+            remade: Vec::new(),
             base: None,
             rootfs,
             owners: owners(self.root, &copied),

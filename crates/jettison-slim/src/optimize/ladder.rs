@@ -16,8 +16,9 @@ use crate::evidence::{
 };
 use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
+use crate::optimize::division::{Divided, division};
 use crate::optimize::user::as_nonroot;
-use crate::refactor::{Candidate, EmitError, multi_stage, rung_of};
+use crate::refactor::{Candidate, EmitError, Writing, rung_of, write_stages};
 use crate::rootfs::RootDir;
 use crate::verify::{
     Ailment, Oracle, ProbeOutcome, Verdict, Watched, all_misses, overall_ailment, verdict,
@@ -45,6 +46,13 @@ pub(super) struct Climbed {
     pub(super) refused: Vec<String>,
     /// What of the original could not be watched.
     pub(super) gaps: Vec<String>,
+}
+
+impl Climbed {
+    /// Whether nothing is to be gained by climbing from another build.
+    pub(super) fn has_passed(&self) -> bool {
+        self.attempt.as_ref().is_some_and(Attempt::is_final)
+    }
 }
 
 /// A candidate that was built and asked.
@@ -158,10 +166,17 @@ impl Ladder<'_> {
             }
             traced.note(start.fact.clone());
         }
+        let mut before = None;
         for _ in 0..ROUNDS {
             let evidence = traced.add(&used).and_then(|()| traced.evidence());
             let attempt = match evidence {
-                Ok(evidence) => self.attempt(&evidence)?,
+                // What is missed cannot be kept: it is not there.
+                Ok(evidence) if before.as_ref() == Some(&evidence.runtime) => return Ok(()),
+                Ok(evidence) => {
+                    let attempt = self.attempt(&evidence)?;
+                    before = Some(evidence.runtime);
+                    attempt
+                }
                 Err(error) => Err(error.to_string()),
             };
             let attempt = match attempt {
@@ -250,10 +265,27 @@ impl Ladder<'_> {
         }
         let reasons = evidence.facts.iter().map(ToString::to_string);
         let reasons = reasons.chain(evidence.advice.iter().cloned()).collect();
-        let candidate = match multi_stage(&self.parsed, &evidence.runtime, reasons) {
+        let division = division(
+            self.run,
+            Divided {
+                built: self.built,
+                parse: &self.parsed,
+                runtime: &evidence.runtime,
+                root: self.root,
+            },
+        )?;
+        let division = division.filter(|division| division.suits(&evidence.runtime));
+        let lower = &self.run.request.build.lower;
+        let taken: Vec<String> = lower.contexts.keys().cloned().collect();
+        let writing = Writing {
+            division: division.as_ref(),
+            target: lower.target.as_deref(),
+            taken: &taken,
+        };
+        let candidate = match write_stages(&self.parsed, &evidence.runtime, writing, reasons) {
             Ok(candidate) => Candidate { rung, ..candidate },
             Err(
-                error @ (EmitError::Stages(_)
+                error @ (EmitError::NoStage
                 | EmitError::Path(_)
                 | EmitError::Value(_)
                 | EmitError::Escape),

@@ -8,21 +8,23 @@ use jettison_dockerfile::{
 
 use crate::refactor::emit::copy::copies;
 use crate::refactor::emit::health::health_arguments;
+use crate::refactor::emit::parts::{Parts, divide};
 use crate::refactor::emit::rootfs::rootfs_stage;
 use crate::refactor::emit::shell::build_steps;
-use crate::refactor::{Candidate, RuntimeStage};
+use crate::refactor::{Candidate, Division, RuntimeStage, Writing, target_stage};
 
 mod copy;
 mod health;
+mod parts;
 mod rootfs;
 mod shell;
 
 /// Why a Dockerfile cannot be rewritten.
 #[derive(Debug, thiserror::Error)]
 pub enum EmitError {
-    /// There is more or less than one stage.
-    #[error("the Dockerfile has {0} stages; only single-stage ones are rewritten")]
-    Stages(usize),
+    /// There is no stage to be built.
+    #[error("the Dockerfile has no stage")]
+    NoStage,
     /// The original's own text got in the way.
     #[error("cannot edit the Dockerfile")]
     Edit(#[source] OverlappingEdits),
@@ -71,48 +73,83 @@ impl Style {
     }
 }
 
-/// Rewrites `parse` so that its only stage becomes the build stage of `runtime`.
+/// Rewrites `parse` so that its last stage becomes the build stage of `runtime`.
 pub fn multi_stage(
     parse: &Parse,
     runtime: &RuntimeStage,
     reasons: Vec<String>,
 ) -> Result<Candidate, EmitError> {
+    write_stages(parse, runtime, Writing::default(), reasons)
+}
+
+/// The same, written as `writing` says.
+pub(crate) fn write_stages(
+    parse: &Parse,
+    runtime: &RuntimeStage,
+    writing: Writing<'_>,
+    reasons: Vec<String>,
+) -> Result<Candidate, EmitError> {
+    let division = writing.division;
     let graph = stages(parse);
-    let [stage] = graph.stages.as_slice() else {
-        return Err(EmitError::Stages(graph.stages.len()));
-    };
+    let stage = target_stage(&graph, writing.target).ok_or(EmitError::NoStage)?;
     if parse.escape() != '\\' {
         return Err(EmitError::Escape);
     }
     let from = &parse.instructions()[stage.from];
     let style = Style::of(parse, from);
     let mut edits = EditSet::new();
-    let name = stage.name.clone().unwrap_or_else(|| "build".to_string());
-    if stage.name.is_none() {
-        let end = from.arguments.end;
-        let edit = Edit {
-            range: end..end,
-            replacement: format!(" {} build", style.word("AS")),
-        };
-        edits.insert(edit).map_err(EmitError::Edit)?;
-    }
+    let mut insert = |range: TextRange, replacement: String| {
+        let edit = Edit { range, replacement };
+        edits.insert(edit).map_err(EmitError::Edit)
+    };
     let moved = moved(parse, &parse.instructions()[stage.instructions.clone()]);
     for (_, range) in &moved {
-        let edit = Edit {
-            range: whole_lines(parse.text(), range.clone()),
-            replacement: String::new(),
-        };
-        edits.insert(edit).map_err(EmitError::Edit)?;
+        insert(whole_lines(parse.text(), range.clone()), String::new())?;
+    }
+    let parts = divide(parse, (stage, &moved), &writing, &style);
+    for (range, replacement) in &parts.edits {
+        insert(range.clone(), replacement.clone())?;
+    }
+    // What comes after the stage that is built has no part in it.
+    if let Some(next) = graph.stages.get(stage.index + 1) {
+        let next = &parse.instructions()[next.from];
+        let start = with_comments(parse.text(), &next.range).start;
+        insert(start..parse.text().len(), String::new())?;
     }
     let build = apply(parse.text(), &edits).map_err(|error| EmitError::Apply(error.to_string()))?;
     let mut text = build.trim_end().to_string();
-    text.push_str(style.newline);
-    let mut lines = build_steps(runtime, &style);
-    if let Some(rootfs) = &runtime.rootfs {
-        lines.extend(rootfs_stage(rootfs, (&name, rootfs_name(&name)), &style)?);
+    if !text.is_empty() {
+        text.push_str(style.newline);
     }
-    lines.extend(final_stage(parse, runtime, (&name, &style), &moved)?);
-    for line in lines.iter().flat_map(|line| line.split('\n')) {
+    let mut lines = build_steps(runtime, &style);
+    let collected = Parts::collected(runtime, division);
+    if let Some(rootfs) = collected {
+        let from = (parts.rootfs_from.as_str(), parts.rootfs.as_str());
+        lines.extend(rootfs_stage(rootfs, from, &style)?);
+    }
+    let late = division.and_then(|division| division.late.as_ref());
+    if let Some(late) = late {
+        let from = format!("{} {}", style.word("FROM"), parts.build);
+        lines.extend(rootfs_stage(late, (&from, &parts.late), &style)?);
+    }
+    let stages = collected
+        .map(|_| parts.rootfs.as_str())
+        .into_iter()
+        .chain(late.map(|_| parts.late.as_str()));
+    let copied = Copied {
+        stages: stages.collect(),
+        paths: paths(runtime, division)?,
+        sources: &parts.copied,
+    };
+    lines.extend(final_stage(
+        (parse, &moved),
+        runtime,
+        (&parts, &style),
+        &copied,
+    )?);
+    let lines = lines.iter().flat_map(|line| line.split('\n'));
+    let is_all = text.is_empty();
+    for line in lines.skip_while(|line| is_all && line.is_empty()) {
         text.push_str(line);
         text.push_str(style.newline);
     }
@@ -121,15 +158,6 @@ pub fn multi_stage(
         dockerfile: text,
         reasons,
     })
-}
-
-/// The name of the stage that collects packages.
-fn rootfs_name(build: &str) -> &'static str {
-    if build == "rootfs" {
-        "packages"
-    } else {
-        "rootfs"
-    }
 }
 
 /// The instructions that only tell how the image runs, with their comments: the build stage has no
@@ -170,22 +198,42 @@ fn moved<'p>(parse: &Parse, instructions: &'p [Instruction]) -> Vec<(&'p Instruc
         .collect()
 }
 
+/// What the final stage copies.
+struct Copied<'a> {
+    /// The stages that collected something.
+    stages: Vec<&'a str>,
+    /// The arguments of each `COPY` from the build stage, after `--from`.
+    paths: Vec<String>,
+    /// The author's own lines.
+    sources: &'a [String],
+}
+
+/// The arguments of each `COPY` from the build stage.
+fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<String>, EmitError> {
+    let Some(sources) = division.and_then(|division| division.sources.as_ref()) else {
+        return copies(runtime);
+    };
+    let mut there = runtime.clone();
+    there
+        .kept
+        .retain(|kept| !sources.absent.contains(&kept.path));
+    copies(&there)
+}
+
 /// The final stage's lines, an empty one first.
 fn final_stage(
-    parse: &Parse,
+    (parse, moved): (&Parse, &[(&Instruction, TextRange)]),
     runtime: &RuntimeStage,
-    (build, style): (&str, &Style),
-    moved: &[(&Instruction, TextRange)],
+    (parts, style): (&Parts, &Style),
+    copied: &Copied<'_>,
 ) -> Result<Vec<String>, EmitError> {
     let base = runtime.base.as_ref();
-    let name = if build == "runtime" {
-        "final"
-    } else {
-        "runtime"
-    };
     let reference = base.map_or("scratch", |base| base.reference.as_str());
     let (from, alias) = (style.word("FROM"), style.word("AS"));
-    let mut lines = vec![String::new(), format!("{from} {reference} {alias} {name}")];
+    let mut lines = vec![
+        String::new(),
+        format!("{from} {reference} {alias} {}", parts.runtime),
+    ];
     let mut env = Vec::new();
     for pair in &runtime.env {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -207,13 +255,14 @@ fn final_stage(
         };
         lines.push(format!("{} {path}", style.word("WORKDIR")));
     }
-    if runtime.rootfs.is_some() {
-        let (copy, from) = (style.word("COPY"), rootfs_name(build));
+    let copy = style.word("COPY");
+    for from in &copied.stages {
         lines.push(format!("{copy} --from={from} {} /", rootfs::DIRECTORY));
     }
-    for arguments in copies(runtime)? {
-        lines.push(format!("{} --from={build} {arguments}", style.word("COPY")));
+    for arguments in &copied.paths {
+        lines.push(format!("{copy} --from={} {arguments}", parts.build));
     }
+    lines.extend(copied.sources.iter().cloned());
     let mut labels = Vec::new();
     for (key, value) in &runtime.labels {
         let (key, value) = (quoted(key)?, quoted(value)?);

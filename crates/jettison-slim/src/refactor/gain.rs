@@ -85,7 +85,11 @@ impl Gain {
             stage.needs_root = !["", "0", "root"].contains(&runtime.user.as_str());
             stage.further.extend(self.collected.iter().cloned());
         }
-        runtime.build_steps.extend(self.build.iter().cloned());
+        if !self.build.is_empty() {
+            let claimed = self.claims.iter().map(|claim| claim.path.clone());
+            runtime.remade.extend(claimed);
+            runtime.build_steps.extend(self.build.iter().cloned());
+        }
         runtime
     }
 }

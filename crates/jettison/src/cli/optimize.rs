@@ -70,6 +70,9 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The final stage")]
 pub(crate) struct ChoiceArgs {
+    /// Optimize this stage [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
     /// Climb no higher than this: scratch, static, base, cc, language, packages, shell or slim
     #[arg(
         long,

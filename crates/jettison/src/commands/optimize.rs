@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use jettison_build::{BuildRequest, Engine, Event, Keep, Reporter, RunHost};
+use jettison_build::{BuildRequest, Engine, Event, Keep, LowerRequest, Reporter, RunHost};
 use jettison_oci::{Reference, Store, Transfer, TransferObserver};
 use jettison_slim::{
     Candidate, ImageFacts, Observer, OptimizeError, OptimizeRequest, Optimized, ProbeObserver,
@@ -75,12 +75,16 @@ pub(crate) fn run(
         },
     )
     .with_registries(&registries);
+    let lower = LowerRequest {
+        target: args.choice.target.clone(),
+        ..inputs.lower.clone()
+    };
     let request = OptimizeRequest {
         build: BuildRequest {
             cache: inputs.cache,
             created: inputs.created.clone(),
             keep: Keep::Files,
-            ..BuildRequest::new(&inputs.source.text, &inputs.context, inputs.lower.clone())
+            ..BuildRequest::new(&inputs.source.text, &inputs.context, lower)
         },
         probes: &given,
         further: probes::further(&args.probes),

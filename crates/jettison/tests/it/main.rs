@@ -21,6 +21,7 @@ mod base_tampered;
 mod bases;
 mod build_contexts;
 mod build_options;
+mod build_stages;
 mod builds;
 mod caches;
 mod calculator;

@@ -44,6 +44,8 @@ pub(crate) struct RunSurroundings<'a> {
     pub(crate) is_cancelled: &'a dyn Fn() -> bool,
     /// Whether the user gets a shell where a command failed.
     pub(crate) shell: bool,
+    /// Whether it is noted what commands look up.
+    pub(crate) tracing: Tracing,
 }
 
 impl fmt::Debug for RunSurroundings<'_> {
@@ -133,7 +135,7 @@ pub(crate) fn run_command(
         shm_size: definition.limits.shm_size,
         resources: surroundings.host.resources.clone(),
         kernel_directories: KernelDirectories::Kept,
-        tracing: Tracing::Off,
+        tracing: surroundings.tracing,
     };
     let exit = follow(&sandbox, surroundings, output);
     let has_failed = |exit: &Exit| exit.status != Status::Code(0);
@@ -200,6 +202,7 @@ fn give_shell(
         stdin: StandardInput::Inherit,
         output: OutputMode::Inherit,
         terminal: Terminal::Inherit,
+        tracing: Tracing::Off,
         ..sandbox.clone()
     };
     let ended = shell

@@ -15,13 +15,13 @@ pub(super) const DIRECTORY: &str = "/rootfs";
 /// Where it puts the records of the base that the final stage starts from.
 const BASE_STATUS: &str = "/rootfs.base-status";
 
-/// The stage's lines, an empty one first.
+/// The stage's lines, an empty one first; `from` is its `FROM` without its name.
 pub(super) fn rootfs_stage(
     rootfs: &RootfsStage,
-    (build, name): (&str, &str),
+    (from, name): (&str, &str),
     style: &Style,
 ) -> Result<Vec<String>, EmitError> {
-    let from = format!("{} {build} {} {name}", style.word("FROM"), style.word("AS"));
+    let from = format!("{from} {} {name}", style.word("AS"));
     let mut lines = vec![String::new(), from];
     if rootfs.needs_root {
         lines.push(format!("{} root", style.word("USER")));

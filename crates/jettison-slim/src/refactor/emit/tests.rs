@@ -8,6 +8,7 @@ fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Scratch,
         build_steps: Vec::new(),
+        remade: Vec::new(),
         base: None,
         rootfs: None,
         kept: vec![KeptPath {
@@ -108,11 +109,11 @@ fn the_inherited_configuration_is_written_out() {
 }
 
 #[test]
-fn several_stages_are_left_alone() {
+fn without_a_stage_there_is_nothing_to_rewrite() {
     check(
-        "FROM a AS x\nFROM b\n",
+        "ARG A\n",
         &runtime(),
-        expect!["error: the Dockerfile has 2 stages; only single-stage ones are rewritten"],
+        expect!["error: the Dockerfile has no stage"],
     );
 }
 

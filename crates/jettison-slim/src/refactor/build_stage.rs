@@ -1,0 +1,77 @@
+//! What is made better about the build stage itself.
+
+mod caches;
+mod manifests;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub(crate) use crate::refactor::build_stage::caches::{Caches, Command};
+pub(crate) use crate::refactor::build_stage::manifests::manifests_first;
+
+use jettison_dockerfile::{Stage, StageGraph};
+
+use crate::refactor::{RootfsStage, RuntimeStage};
+
+/// Where a build stage is divided: what comes before does not change with the sources, and neither does what is collected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Division {
+    /// The position of the first instruction of the second part among all instructions.
+    pub(crate) at: usize,
+    /// What is collected from the first part.
+    pub(crate) early: Option<RootfsStage>,
+    /// What is collected from the second part: it was made or changed there.
+    pub(crate) late: Option<RootfsStage>,
+    /// Whether the second part only copies sources, so that the final stage can do that itself.
+    pub(crate) sources: Option<Sources>,
+}
+
+impl Division {
+    /// Whether nothing is taken from the first part that `runtime` makes anew at the end of the second.
+    pub(crate) fn suits(&self, runtime: &RuntimeStage) -> bool {
+        if runtime.build_steps.is_empty() {
+            return true;
+        }
+        let early = self.early.iter();
+        let mut taken = early.flat_map(|stage| stage.singles.iter().chain(&stage.trees));
+        let is_remade = |path: &PathBuf| {
+            let mut remade = runtime.remade.iter();
+            remade.any(|made| made.starts_with(path) || path.starts_with(made))
+        };
+        self.sources.is_none() && !taken.any(is_remade)
+    }
+}
+
+/// The second part of a build stage that does nothing but copy sources, or what other stages made, into what is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sources {
+    /// What is kept and is not there before the sources are copied.
+    pub(crate) absent: BTreeSet<PathBuf>,
+    /// Whether anything is kept of the first part; else the stage is of no use.
+    pub(crate) is_stage_used: bool,
+}
+
+/// How a Dockerfile is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Writing<'a> {
+    /// Where the build stage is divided, if it is.
+    pub(crate) division: Option<&'a Division>,
+    /// The stage that is built; the last one if none is named.
+    pub(crate) target: Option<&'a str>,
+    /// Names that stages cannot have, since the build gives them another meaning.
+    pub(crate) taken: &'a [String],
+}
+
+/// The stage of `graph` that is built: the one of this name or number, else the last.
+pub(crate) fn target_stage<'g>(graph: &'g StageGraph, target: Option<&str>) -> Option<&'g Stage> {
+    let Some(target) = target else {
+        return graph.stages.last();
+    };
+    let target = target.to_lowercase();
+    let named = |stage: &&Stage| stage.name.as_ref() == Some(&target);
+    graph
+        .stages
+        .iter()
+        .find(named)
+        .or_else(|| graph.stages.get(target.parse::<usize>().ok()?))
+}

@@ -1,0 +1,161 @@
+use std::collections::BTreeMap;
+
+use expect_test::{Expect, expect};
+use jettison_dockerfile::parse;
+
+use crate::refactor::emit::write_stages;
+use crate::refactor::{Division, KeptPath, RootfsStage, Rung, RuntimeStage, Sources, Writing};
+
+fn rootfs() -> RootfsStage {
+    RootfsStage {
+        singles: vec!["/etc/passwd".into()],
+        ..RootfsStage::default()
+    }
+}
+
+fn runtime() -> RuntimeStage {
+    RuntimeStage {
+        rung: Rung::Packages,
+        base: None,
+        rootfs: Some(rootfs()),
+        kept: vec![KeptPath {
+            path: "/app".into(),
+            reason: String::new(),
+            is_directory: true,
+        }],
+        owners: BTreeMap::new(),
+        entrypoint: None,
+        cmd: Some(vec!["/app/x".to_owned()]),
+        user: String::new(),
+        env: Vec::new(),
+        working_dir: "/app".to_owned(),
+        labels: Vec::new(),
+        exposed_ports: Vec::new(),
+        volumes: Vec::new(),
+        stop_signal: None,
+        healthcheck: None,
+    }
+}
+
+fn division(at: usize) -> Division {
+    Division {
+        at,
+        early: Some(rootfs()),
+        late: None,
+        sources: None,
+    }
+}
+
+#[track_caller]
+fn check(text: &str, writing: Writing<'_>, expected: Expect) {
+    expected.assert_eq(
+        &match write_stages(&parse(text), &runtime(), writing, Vec::new()) {
+            Ok(candidate) => candidate.dockerfile,
+            Err(error) => format!("error: {error}"),
+        },
+    );
+}
+
+#[test]
+fn what_does_not_change_with_the_sources_is_collected_before_them() {
+    let text = "FROM debian:12 AS web\nRUN apt-get update \\\n && apt-get install -y gcc\n# the program\nCOPY . /app\nRUN make -C /app\nCMD /app/x\n";
+    let late = RootfsStage {
+        singles: vec!["/etc/ld.so.cache".into()],
+        ..RootfsStage::default()
+    };
+    let division = Division {
+        late: Some(late),
+        ..division(2)
+    };
+    let writing = Writing {
+        division: Some(&division),
+        ..Writing::default()
+    };
+    check(text, writing, expect![[r#""#]]);
+}
+
+#[test]
+fn what_the_base_brings_is_collected_from_it() {
+    let division = division(1);
+    let writing = Writing {
+        division: Some(&division),
+        ..Writing::default()
+    };
+    check(
+        "ARG V=12\nFROM --platform=linux/amd64 debian:$V\nCOPY . /app\nRUN make -C /app\n",
+        Writing {
+            division: Some(&Division {
+                at: 2,
+                ..division.clone()
+            }),
+            ..writing
+        },
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn sources_of_which_nothing_is_made_are_copied_by_the_final_stage() {
+    let sources = Sources {
+        is_stage_used: true,
+        ..Sources::default()
+    };
+    let division = Division {
+        sources: Some(sources),
+        ..division(4)
+    };
+    let writing = Writing {
+        division: Some(&division),
+        ..Writing::default()
+    };
+    check(
+        "FROM node:20\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\n\n# the app itself\nCOPY . .\nCMD [\"/app/x\"]\n",
+        writing,
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn a_stage_of_which_nothing_is_used_goes_away() {
+    let division = Division {
+        early: None,
+        sources: Some(Sources {
+            absent: ["/app".into()].into(),
+            is_stage_used: false,
+        }),
+        ..division(3)
+    };
+    let writing = Writing {
+        division: Some(&division),
+        ..Writing::default()
+    };
+    check(
+        "# Two stages\nFROM golang:1 AS builder\nRUN go build -o /app/x\n\nFROM debian:12\nARG A\nCOPY --from=builder /app /app\nUSER root\nENTRYPOINT /app/x\n",
+        writing,
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn the_last_of_several_stages_keeps_its_name() {
+    let text = "FROM golang:1 AS build\nRUN go build -o /app/x\nFROM debian:12 AS Web\nCOPY --from=build /app /app\nCMD /app/x\n\n# for tests\nFROM web AS test\nRUN /app/x --test\n";
+    let writing = Writing {
+        target: Some("web"),
+        ..Writing::default()
+    };
+    check(text, writing, expect![[r#""#]]);
+}
+
+#[test]
+fn names_that_mean_something_else_are_not_taken() {
+    let taken = ["runtime", "Build"].map(str::to_owned);
+    let writing = Writing {
+        taken: &taken,
+        ..Writing::default()
+    };
+    check(
+        "FROM debian:12\nCOPY --from=rootfs /x /app/x\nRUN --mount=type=bind,from=builder,target=/b true\n",
+        writing,
+        expect![[r#""#]],
+    );
+}

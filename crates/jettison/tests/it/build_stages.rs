@@ -1,0 +1,131 @@
+//! Build stages of optimized Dockerfiles: what is made better about them, and proven.
+
+use expect_test::{Expect, expect};
+use jettison_testkit::{Outcome, Scratch};
+
+use crate::shared::{GO, SETTINGS, Turn, turn};
+
+/// Optimizes a directory `app` with these files.
+#[track_caller]
+fn optimize(turn: &mut Turn, files: &[(&str, &str)], options: &[&str]) -> (Scratch, Outcome) {
+    let scratch = turn.scratch();
+    let probe = "[[probe]]\nname = \"it\"\nexpect-stdout = \"hello\\n\"\n";
+    scratch.write("app/jettison.toml", format!("{SETTINGS}{probe}"));
+    for (path, text) in files {
+        scratch.write(path, text);
+    }
+    let command = ["optimize", "app", "-t", "stages", "--report", "report.json"];
+    let outcome = scratch.jettison(&[&command[..], options].concat());
+    (scratch, outcome)
+}
+
+/// The rewritten Dockerfile without the long commands that collect packages.
+#[track_caller]
+fn check(scratch: &Scratch, expected: Expect) {
+    let written = scratch.read("app/Dockerfile.optimized");
+    let is_short = |line: &&str| !line.starts_with(" &&") && !line.starts_with("    ");
+    let lines: Vec<&str> = written
+        .lines()
+        .filter(is_short)
+        .map(|line| match line.split_once("packages='") {
+            Some((start, _)) => start,
+            None => line,
+        })
+        .collect();
+    expected.assert_eq(&format!("{}\n", lines.join("\n")));
+}
+
+const HELLO: &str = "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n";
+
+#[test]
+fn packages_are_collected_before_the_sources_come() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile = format!(
+        "{GO}WORKDIR /app\nCOPY . .\nRUN go build -o hello hello.go\nRUN useradd --system app\nUSER app\nCMD [\"sh\", \"start.sh\"]\n"
+    );
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/hello.go", HELLO),
+        ("app/start.sh", "id -un >/dev/null\n./hello | cat\n"),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    check(&scratch, expect![[r#""#]]);
+    // Another line of the program leaves the packages in the cache.
+    scratch.write("app/hello.go", format!("{HELLO}// more\n"));
+    let outcome = scratch.jettison(&[
+        "build",
+        "app",
+        "-f",
+        "app/Dockerfile.optimized",
+        "--progress",
+        "plain",
+    ]);
+    let collected = outcome.stderr.split("[rootfs").nth(1).unwrap_or_default();
+    assert!(collected.contains("CACHED"), "{outcome}");
+}
+
+#[test]
+fn sources_of_which_nothing_is_made_go_to_the_final_stage() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile = format!("{GO}WORKDIR /app\nCOPY . .\nCMD [\"sh\", \"start.sh\"]\n");
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/start.sh", "cat hello.txt\n"),
+        ("app/hello.txt", "hello\n"),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    check(&scratch, expect![[r#""#]]);
+}
+
+#[test]
+fn manifests_come_first_where_that_makes_the_same_files() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile =
+        format!("{GO}WORKDIR /app\nCOPY . .\nRUN go build -o /hello .\nCMD [\"/hello\"]\n");
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/hello.go", HELLO),
+        ("app/go.mod", "module hello\n\ngo 1.19\n"),
+        ("app/.env", "SECRET=1\n"),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    check(&scratch, expect![[r#""#]]);
+    let report = scratch.read("report.json");
+    assert!(report.contains("no command reads `**/.env`"), "{report}");
+}
+
+#[test]
+fn of_several_stages_the_last_one_gets_a_smaller_base() {
+    let Some(mut turn) = turn() else { return };
+    let builder = GO.replacen("FROM ubuntu:latest", "FROM ubuntu:latest AS build", 1);
+    let dockerfile = format!(
+        "{builder}COPY hello.go /src/hello.go\nRUN go build -o /src/hello /src/hello.go\n\n# What runs\nFROM ubuntu:latest AS web\nCOPY --from=build /src/hello /hello\nCMD /hello\n\nFROM web AS test\nRUN /hello\n"
+    );
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/hello.go", HELLO),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, &["--target", "web"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    check(&scratch, expect![[r#""#]]);
+}
+
+#[test]
+fn several_stages_that_cannot_be_smaller_are_the_answer_no() {
+    let Some(mut turn) = turn() else { return };
+    let builder = GO.replacen("FROM ubuntu:latest", "FROM ubuntu:latest AS build", 1);
+    let dockerfile = format!(
+        "{builder}COPY hello.go /src/hello.go\nRUN go build -o /src/hello /src/hello.go\n\nFROM scratch\nCOPY --from=build /src/hello /hello\nCMD [\"/hello\"]\n"
+    );
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/hello.go", HELLO),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, &[]);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("is not smaller"), "{outcome}");
+    assert!(!scratch.exists("app/Dockerfile.optimized"));
+}
