@@ -4,6 +4,7 @@ mod closure;
 mod collect;
 mod elf;
 mod go;
+mod java;
 mod keep;
 mod npm;
 mod owner;
@@ -19,6 +20,7 @@ pub use script::{ScriptInterpreter, script_interpreter};
 
 pub use crate::evidence::collect::{Evidence, Fact, NotApplicable, Origin, collect};
 pub(crate) use crate::evidence::collect::{Step, steps, variable};
+pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::UseKind;
 pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};

@@ -14,7 +14,6 @@ mod merge;
 mod modules;
 mod salt;
 mod savings;
-mod zip;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -200,6 +199,7 @@ impl<'a> LinkRequest<'a> {
                 include_str!("link/merge.rs"),
                 include_str!("link/salt.rs"),
                 include_str!("link/savings.rs"),
+                include_str!("../java/class.rs"),
             ],
         })
     }

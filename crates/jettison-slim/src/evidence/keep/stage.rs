@@ -9,6 +9,7 @@ use regex::Regex;
 use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
 use super::{Keeper, is_python_library, is_supplied};
 use crate::evidence::collect::is_system;
+use crate::evidence::java::{for_developers, java_home};
 use crate::refactor::{KeptPath, RootfsStage};
 use crate::rootfs::RootError;
 
@@ -32,7 +33,7 @@ impl Keeper<'_> {
         let mut copied = Vec::new();
         for (path, reason) in &self.kept.paths {
             let metadata = self.root.symlink_metadata(path)?;
-            if is_module(path) || is_python_library(path) {
+            if is_module(path) || is_python_library(path) || self.is_java_home(path) {
                 stage.pruned.extend(self.pruned(path));
                 stage.trees.push(path.clone());
             } else if metadata.is_dir()
@@ -80,8 +81,8 @@ impl Keeper<'_> {
         })
     }
 
-    /// What of the library of Python at `directory` is left out: what somebody installed, which is kept by itself, and what
-    /// serves those who write programs.
+    /// What of the library of Python or the JDK at `directory` is left out: what somebody installed, which is kept by itself, and
+    /// what serves those who write programs.
     fn pruned(&self, directory: &Path) -> Vec<PathBuf> {
         const PRUNED: [&str; 9] = [
             "dist-packages",
@@ -94,15 +95,23 @@ impl Keeper<'_> {
             "turtledemo",
             "unittest/test",
         ];
-        if !is_python_library(directory) {
-            return Vec::new();
-        }
-        PRUNED
-            .iter()
-            .map(|name| directory.join(name))
+        let parts: Vec<PathBuf> = if is_python_library(directory) {
+            PRUNED.iter().map(|name| directory.join(name)).collect()
+        } else if self.is_java_home(directory) {
+            for_developers(directory).collect()
+        } else {
+            Vec::new()
+        };
+        parts
+            .into_iter()
             .filter(|path| self.root.metadata(path).is_ok())
             .filter(|path| !self.kept.used.iter().any(|used| used.starts_with(path)))
             .collect()
+    }
+
+    /// Whether `path` is the tree of a Java runtime.
+    fn is_java_home(&self, path: &Path) -> bool {
+        java_home(self.root, &path.join("release")).is_some_and(|home| home == path)
     }
 
     /// Directories that are needed and that neither `COPY` nor a package makes as they are.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{is_part, is_python_library};
 use crate::evidence::collect::{Step, is_system};
+use crate::evidence::java::{class_directory, java_home};
 use crate::rootfs::RootDir;
 
 /// Directories that belong to nobody in particular: what lies in one is a unit of its own.
@@ -43,7 +44,10 @@ const COMMON: [&str; 14] = [
 
 /// What is kept for the sake of the file or link at `path`, which `step` made, or else the base image.
 pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathBuf {
-    if let Some(directory) = known_directory(path) {
+    if let Some(home) = java_home(root, path) {
+        return home;
+    }
+    if let Some(directory) = class_directory(root, path).or_else(|| known_directory(path)) {
         return directory;
     }
     match step {
@@ -125,7 +129,8 @@ fn is_page(path: &Path) -> bool {
 /// Whether there are sources of a compiled program in `directory`.
 fn holds_sources(directory: &Path, depth: usize) -> bool {
     const EXTENSIONS: [&str; 9] = ["c", "cc", "cpp", "cs", "go", "hs", "java", "kt", "rs"];
-    const DEPTH: usize = 6;
+    // Packages of Java lie deep.
+    const DEPTH: usize = 16;
     let Ok(entries) = fs::read_dir(directory) else {
         return false;
     };

@@ -12,18 +12,18 @@ const LOCAL: &[u8] = b"PK\x03\x04";
 
 /// A file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ZipEntry {
+pub(crate) struct ZipEntry {
     /// Its path.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// How large it says that it is, in bytes.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     method: u16,
     compressed: usize,
     local: usize,
 }
 
 /// The files of the archive in `bytes`; none, if it is no archive.
-pub(super) fn entries(bytes: &[u8]) -> Option<Vec<ZipEntry>> {
+pub(crate) fn entries(bytes: &[u8]) -> Option<Vec<ZipEntry>> {
     // A comment of up to 64 KiB is behind it.
     let from = bytes.len().saturating_sub(22 + 0xffff);
     let end = memchr::memmem::rfind(&bytes[from..], END)? + from;
@@ -53,7 +53,7 @@ pub(super) fn entries(bytes: &[u8]) -> Option<Vec<ZipEntry>> {
 }
 
 /// The content of a file; none, if it is encrypted, damaged, or compressed in a way that jars do not have.
-pub(super) fn content(bytes: &[u8], entry: &ZipEntry) -> Option<Vec<u8>> {
+pub(crate) fn content(bytes: &[u8], entry: &ZipEntry) -> Option<Vec<u8>> {
     let at = entry.local;
     if bytes.get(at..at.checked_add(4)?)? != LOCAL || short(bytes, at + 6)? & 1 == 1 {
         return None;
@@ -83,11 +83,11 @@ fn long(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// An archive with these files, not compressed.
-    pub(in crate::base::link) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut directory = Vec::new();
         let number = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
