@@ -47,7 +47,7 @@ pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathB
     if let Some(home) = java_home(root, path) {
         return home;
     }
-    if let Some(directory) = class_directory(root, path).or_else(|| known_directory(path)) {
+    if let Some(directory) = class_directory(root, path).or_else(|| known_directory(root, path)) {
         return directory;
     }
     match step {
@@ -58,7 +58,7 @@ pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathB
 }
 
 /// Directories that programs take as a whole: bundles of certificates, libraries of interpreters, runtimes beside the system.
-fn known_directory(path: &Path) -> Option<PathBuf> {
+fn known_directory(root: &RootDir, path: &Path) -> Option<PathBuf> {
     let certificates = Path::new("/etc/ssl/certs");
     if path.starts_with(certificates) && path != certificates {
         return Some(certificates.to_path_buf());
@@ -69,7 +69,7 @@ fn known_directory(path: &Path) -> Option<PathBuf> {
         let is_runtime = [Path::new("/opt"), Path::new("/usr/lib/jvm")]
             .iter()
             .any(|above| parent == Some(above));
-        is_python || is_runtime
+        is_python || (is_runtime && !is_project(root, directory))
     };
     // A module that somebody installed is no part of the library of Python that it lies in.
     path.ancestors()
@@ -77,6 +77,20 @@ fn known_directory(path: &Path) -> Option<PathBuf> {
         .find(holds)
         .filter(|directory| is_part(path, directory))
         .map(Path::to_path_buf)
+}
+
+/// Whether `directory` is where somebody builds a program, by what lies at its top: it is no runtime then.
+fn is_project(root: &RootDir, directory: &Path) -> bool {
+    const NAMES: [&str; 5] = [
+        ".git",
+        "Dockerfile",
+        "build.gradle",
+        "build.gradle.kts",
+        "pom.xml",
+    ];
+    NAMES
+        .iter()
+        .any(|name| root.symlink_metadata(&directory.join(name)).is_ok())
 }
 
 /// A `COPY` brought `path`. A module of an interpreted program belongs with all that was copied with it; a file of data with
@@ -328,6 +342,13 @@ mod tests {
         ] {
             check(&["x"], false, path, unit);
         }
+    }
+
+    #[test]
+    fn a_directory_where_a_program_is_built_is_no_runtime() {
+        let files = ["opt/app/Dockerfile", "opt/app/app.jar", "opt/tool/run"];
+        check(&files, false, "/opt/app/app.jar", "/opt/app/app.jar");
+        check(&files, false, "/opt/tool/run", "/opt/tool");
     }
 
     #[test]
