@@ -40,7 +40,6 @@ pub use crate::base::levels::choose_packages;
 pub use crate::base::link::{
     LinkError, LinkRequest, ModuleReason, NamedClass, NeededModules, needed_modules,
 };
-pub(crate) use crate::base::link::{zip_content, zip_entries};
 pub use crate::base::name::{base_reference, distroless_reference};
 pub use crate::base::platform::debian_architecture;
 pub use crate::base::recipe::{

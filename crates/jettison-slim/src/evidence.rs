@@ -4,6 +4,7 @@ mod closure;
 mod collect;
 mod elf;
 mod go;
+mod java;
 mod keep;
 mod npm;
 mod owner;
@@ -22,6 +23,7 @@ pub use crate::evidence::collect::{
     Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Origin, collect,
 };
 pub(crate) use crate::evidence::collect::{Step, steps, variable};
+pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{UseKind, left_out_rule};
 pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};

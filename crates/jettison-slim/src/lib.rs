@@ -5,6 +5,7 @@
 mod audit;
 mod base;
 mod evidence;
+mod java;
 mod optimize;
 mod refactor;
 mod report;

@@ -14,7 +14,6 @@ mod merge;
 mod modules;
 mod salt;
 mod savings;
-mod zip;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +28,6 @@ use crate::base::recipe::RecipeLink;
 use crate::base::tools::{Job, Layout, ToolError, Tools, Workshop, at, is_idle};
 
 pub use crate::base::link::modules::{ModuleReason, NamedClass, NeededModules, needed_modules};
-pub(crate) use crate::base::link::zip::{content as zip_content, entries as zip_entries};
 
 /// The archive of classes.
 const ARCHIVE: &str = "lib/server/classes.jsa";
@@ -201,6 +199,7 @@ impl<'a> LinkRequest<'a> {
                 include_str!("link/merge.rs"),
                 include_str!("link/salt.rs"),
                 include_str!("link/savings.rs"),
+                include_str!("../java/class.rs"),
             ],
         })
     }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::evidence::closure::elf_closure;
 use crate::evidence::elf::Elf;
 use crate::evidence::go::is_go_time_zones;
+use crate::evidence::java::is_build_cache;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
@@ -306,7 +307,8 @@ impl<'a> Keeper<'a> {
         const SHARED: [&str; 9] = [
             "/", "/tmp", "/var/tmp", "/run", "/root", "/home", "/etc", "/var", "/usr",
         ];
-        let is_own = !SHARED.iter().any(|shared| directory == Path::new(shared))
+        let is_own = !is_build_cache(directory)
+            && !SHARED.iter().any(|shared| directory == Path::new(shared))
             && !self.owners.is_packaged(directory);
         if is_own {
             self.keep_path(

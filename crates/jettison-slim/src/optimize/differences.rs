@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::{zip_content, zip_entries};
+use crate::java::zip::{content as zip_content, entries as zip_entries};
 use crate::rootfs::{RootDir, RootError};
 
 /// The files of a build, and the directories that hold what its steps wrote.

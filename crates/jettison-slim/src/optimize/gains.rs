@@ -4,6 +4,7 @@
 //! place of the one without only if it is smaller, passes as well, and differs from the original in no other files
 //! than the gain names.
 
+mod jlink;
 mod npm;
 mod strip;
 
@@ -48,7 +49,7 @@ pub(super) struct Situation<'a> {
 type Find = fn(&Situation<'_>) -> Result<Option<Gain>, RootError>;
 
 /// Every kind, in the order in which their steps run.
-const KINDS: [Find; 2] = [npm::find, strip::find];
+const KINDS: [Find; 3] = [npm::find, jlink::find, strip::find];
 
 impl Ladder<'_> {
     /// `passed` or, if there is one, a smaller candidate that passes as well.

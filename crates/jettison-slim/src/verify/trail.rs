@@ -162,7 +162,7 @@ impl<'r> Trails<'r> {
             .collect();
         let (misses, files): (Vec<_>, Vec<_>) = found
             .into_iter()
-            .partition(|miss| miss.kind == MissKind::Missing);
+            .partition(|miss| miss.kind == MissKind::Missing && !is_class_archive(&miss.path));
         if !misses.is_empty() {
             return Trail::Misses(misses.into_iter().take(MOST).collect());
         }
@@ -215,6 +215,17 @@ impl<'r> Trails<'r> {
     }
 }
 
+/// Whether `path` is an archive of a Java runtime's own classes, made to start faster: without it the classes come from
+/// `lib/modules` (JEP 310, JEP 341).
+fn is_class_archive(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_beside_the_machine = path
+        .parent()
+        .and_then(Path::parent)
+        .is_some_and(|lib| lib.ends_with("lib"));
+    is_beside_the_machine && name.starts_with("classes") && name.ends_with(".jsa")
+}
+
 fn kind_of(difference: &EntryDifference) -> (MissKind, Vec<Aspect>) {
     match difference {
         EntryDifference::Absent { .. } => (MissKind::Missing, Vec::new()),
@@ -231,6 +242,20 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn an_archive_of_classes_only_makes_a_start_faster() {
+        assert!(is_class_archive(Path::new(
+            "/opt/jdk/lib/server/classes.jsa"
+        )));
+        assert!(is_class_archive(Path::new(
+            "/opt/jdk/lib/server/classes_nocoops.jsa"
+        )));
+        assert!(!is_class_archive(Path::new(
+            "/opt/jdk/lib/server/libjvm.so"
+        )));
+        assert!(!is_class_archive(Path::new("/app/classes.jsa")));
+    }
 
     #[test]
     fn owners_are_packages_of_the_original() {

@@ -1,33 +1,14 @@
-//! What is in jars, and in jars in jars.
+//! The classes of jars, where tools of the JDK find them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path};
 
 use crate::base::link::LinkError;
-use crate::base::link::salt::texts;
-use crate::base::link::zip::{ZipEntry, content, entries};
 use crate::base::tools::at;
-
-/// How many jars may be in jars.
-const MAX_JARS: usize = 10_000;
-/// Where a jar says which services it offers (`java.util.ServiceLoader`).
-const SERVICES: &str = "META-INF/services/";
-/// Where a jar has classes for single releases of Java (the JAR file specification: "Multi-release JAR files").
-const VERSIONS: &str = "META-INF/versions/";
-/// Where those files are that are at the top of the class path when a packed application runs.
-const CLASSES: [&str; 2] = ["WEB-INF/classes/", "BOOT-INF/classes/"];
-/// How names of classes of a JDK begin.
-const PACKAGES: [&str; 8] = [
-    "java.",
-    "javax.",
-    "jdk.",
-    "sun.",
-    "com.sun.",
-    "org.w3c.",
-    "org.xml.",
-    "org.ietf.",
-];
+use crate::java::class::texts;
+use crate::java::jars::{JarError, JarPart, walk};
+use crate::java::mentions::could_be_of_the_jdk;
 
 /// What was found in jars.
 #[derive(Debug)]
@@ -53,6 +34,15 @@ impl Found {
     }
 }
 
+impl From<JarError> for LinkError {
+    fn from(error: JarError) -> LinkError {
+        LinkError::Jar {
+            name: error.name,
+            problem: error.problem,
+        }
+    }
+}
+
 /// Takes the classes of a jar, and of jars in it, to numbered directories.
 pub(super) fn take(
     bytes: &[u8],
@@ -60,108 +50,53 @@ pub(super) fn take(
     classes: &Path,
     found: &mut Found,
 ) -> Result<(), LinkError> {
-    let dir = classes.join(found.jars.len().to_string());
-    fs::create_dir_all(&dir).map_err(at("create", &dir))?;
-    found.jars.push(name.to_string());
-    let wrong = |problem| LinkError::Jar {
-        name: name.to_string(),
-        problem,
+    let java = found.java;
+    let (mut dir, mut jar) = (classes.to_path_buf(), name.to_owned());
+    let mut visit = |part: JarPart<'_>| {
+        match part {
+            JarPart::Jar(name) => {
+                dir = classes.join(found.jars.len().to_string());
+                name.clone_into(&mut jar);
+                fs::create_dir_all(&dir).map_err(at("create", &dir))?;
+                found.jars.push(jar.clone());
+            }
+            JarPart::Service(service) => {
+                found.services.push((jar.clone(), service.to_owned()));
+            }
+            JarPart::Class(path, content) => {
+                for text in texts(content) {
+                    if could_be_of_the_jdk(text) {
+                        found.texts.insert((text.to_owned(), jar.clone()));
+                    }
+                }
+                write_class(&dir, path, content, &jar)?;
+            }
+            JarPart::Other(_) => {}
+        }
+        Ok(())
     };
-    let list = entries(bytes).ok_or_else(|| wrong("it is no jar"))?;
-    let read = |entry: &ZipEntry| {
-        content(bytes, entry).ok_or_else(|| wrong("a file in it cannot be read"))
-    };
-    for entry in &list {
-        let top = CLASSES.iter().find_map(|top| entry.name.strip_prefix(top));
-        let service = top.unwrap_or(&entry.name).strip_prefix(SERVICES);
-        if let Some(service) = service.filter(|service| !service.is_empty()) {
-            let service = service.to_string();
-            found.services.push((name.to_string(), service));
-        }
+    walk((bytes, name), java, &mut visit)
+}
+
+fn write_class(dir: &Path, path: &str, content: &[u8], jar: &str) -> Result<(), LinkError> {
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if !Path::new(path).components().all(is_plain) {
+        return Err(LinkError::Jar {
+            name: jar.to_owned(),
+            problem: "a file in it cannot be read",
+        });
     }
-    for (path, entry) in loaded_classes(&list, is_multi_release(bytes, &list), found.java) {
-        let content = read(entry)?;
-        let could_be = |text: &&str| PACKAGES.iter().any(|start| text.starts_with(start));
-        for text in texts(&content).iter().filter(|text| could_be(text)) {
-            found.texts.insert(((*text).to_string(), name.to_string()));
-        }
-        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        if !Path::new(path).components().all(is_plain) {
-            return Err(wrong("a file in it cannot be read"));
-        }
-        let path = dir.join(path);
-        let parent = path.parent().unwrap_or(&dir);
-        fs::create_dir_all(parent).map_err(at("create", parent))?;
-        fs::write(&path, content).map_err(at("write", &path))?;
-    }
-    for entry in list
-        .iter()
-        .filter(|entry| ["jar", "war"].contains(&extension(&entry.name)))
-    {
-        if found.jars.len() >= MAX_JARS {
-            return Err(wrong("there are too many jars in it"));
-        }
-        let inner = entry.name.rsplit('/').next().unwrap_or(&entry.name);
-        take(&read(entry)?, inner, classes, found)?;
-    }
+    let path = dir.join(path);
+    let parent = path.parent().unwrap_or(dir);
+    fs::create_dir_all(parent).map_err(at("create", parent))?;
+    fs::write(&path, content).map_err(at("write", &path))?;
     Ok(())
-}
-
-fn extension(name: &str) -> &str {
-    name.rsplit_once('.').map_or("", |(_, last)| last)
-}
-
-/// Whether the jar's manifest says that it has classes for single releases of Java.
-fn is_multi_release(bytes: &[u8], list: &[ZipEntry]) -> bool {
-    let manifest = list
-        .iter()
-        .find(|entry| entry.name == "META-INF/MANIFEST.MF");
-    let manifest = manifest.and_then(|entry| content(bytes, entry));
-    let manifest = manifest.unwrap_or_default();
-    String::from_utf8_lossy(&manifest).lines().any(|line| {
-        let (key, value) = line.split_once(':').unwrap_or_default();
-        key.eq_ignore_ascii_case("Multi-Release") && value.trim().eq_ignore_ascii_case("true")
-    })
-}
-
-/// The classes that this release of Java loads, by their paths: of several for different releases, the newest that is not
-/// too new.
-fn loaded_classes(
-    list: &[ZipEntry],
-    is_multi_release: bool,
-    java: u8,
-) -> BTreeMap<&str, &ZipEntry> {
-    let mut classes: BTreeMap<&str, (u8, &ZipEntry)> = BTreeMap::new();
-    for entry in list {
-        // On the class path no jar is a module, and its declaration would ask for modules that are not there.
-        if extension(&entry.name) != "class" || entry.name.ends_with("module-info.class") {
-            continue;
-        }
-        let (release, path) = match entry.name.strip_prefix(VERSIONS) {
-            None => (0, entry.name.as_str()),
-            Some(rest) => match rest.split_once('/') {
-                Some((release, path)) if is_multi_release => match release.parse() {
-                    Ok(release) if (9..=java).contains(&release) => (release, path),
-                    Ok(_) | Err(_) => continue,
-                },
-                Some(_) | None => continue,
-            },
-        };
-        let known = classes.entry(path).or_insert((release, entry));
-        if known.0 <= release {
-            *known = (release, entry);
-        }
-    }
-    classes
-        .into_iter()
-        .map(|(path, (_, entry))| (path, entry))
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::link::zip::tests::archive;
+    use crate::java::zip::tests::archive;
 
     #[test]
     fn classes_and_services_are_found_in_jars_in_jars() {

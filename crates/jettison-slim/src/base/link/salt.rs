@@ -5,26 +5,12 @@
 //! `jdk.internal.module.SystemModules`, so that its output differs, too. While it runs, that call is a constant. The
 //! linked runtime has the class as it was.
 
-/// Java virtual machine specification 4.4: the tags of constants, and how long they are.
-const UTF8: u8 = 1;
-const CLASS: u8 = 7;
-const METHOD: u8 = 10;
-const NAME_AND_TYPE: u8 = 12;
+use crate::java::class::{Constant, constants};
 
-/// `invokestatic` (6.5).
+/// `invokestatic` (Java virtual machine specification, 6.5).
 const INVOKE_STATIC: u8 = 0xb8;
 /// `lconst_1`, and two `nop`s to fill the place of a call.
 const CONSTANT: [u8; 3] = [0x0a, 0, 0];
-
-/// A constant of a class, as far as calls are made of it.
-#[derive(Clone, Copy)]
-enum Constant<'c> {
-    Utf8(&'c [u8]),
-    Class(u16),
-    Method(u16, u16),
-    NameAndType(u16),
-    Other,
-}
 
 /// The class with its call of `System.nanoTime()` replaced; or what is not as expected.
 pub(super) fn fixed_salt(class: &[u8]) -> Result<Vec<u8>, &'static str> {
@@ -67,62 +53,10 @@ pub(super) fn fixed_salt(class: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(fixed)
 }
 
-/// The texts among the constants of a class; none, if it is no class.
-pub(super) fn texts(class: &[u8]) -> Vec<&str> {
-    let constants = constants(class).map_or(Vec::new(), |(constants, _)| constants);
-    let mut texts = Vec::new();
-    for constant in constants {
-        if let Constant::Utf8(bytes) = constant
-            && let Ok(text) = str::from_utf8(bytes)
-        {
-            texts.push(text);
-        }
-    }
-    texts
-}
-
-/// The constants by index, and where they end.
-fn constants(class: &[u8]) -> Option<(Vec<Constant<'_>>, usize)> {
-    let short = |at: usize| {
-        let bytes = class.get(at..at.checked_add(2)?)?;
-        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
-    };
-    if class.get(..4)? != [0xca, 0xfe, 0xba, 0xbe] {
-        return None;
-    }
-    let count = short(8)?;
-    let mut constants = vec![Constant::Other];
-    let mut at = 10;
-    while constants.len() < usize::from(count) {
-        let tag = *class.get(at)?;
-        let (constant, length) = match tag {
-            UTF8 => {
-                let length = usize::from(short(at + 1)?);
-                let bytes = class.get(at + 3..at + 3 + length)?;
-                (Constant::Utf8(bytes), 3 + length)
-            }
-            CLASS => (Constant::Class(short(at + 1)?), 3),
-            METHOD => (Constant::Method(short(at + 1)?, short(at + 3)?), 5),
-            NAME_AND_TYPE => (Constant::NameAndType(short(at + 1)?), 5),
-            8 | 16 | 19 | 20 => (Constant::Other, 3),
-            15 => (Constant::Other, 4),
-            3 | 4 | 9 | 11 | 17 | 18 => (Constant::Other, 5),
-            5 | 6 => (Constant::Other, 9),
-            _ => return None,
-        };
-        constants.push(constant);
-        // These take two places (4.4.5).
-        if tag == 5 || tag == 6 {
-            constants.push(Constant::Other);
-        }
-        at += length;
-    }
-    Some((constants, at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::java::class::{CLASS, METHOD, NAME_AND_TYPE, UTF8};
 
     /// A class that has these constants, and this behind them.
     fn class(constants: &[&[u8]], count: u16, rest: &[u8]) -> Vec<u8> {

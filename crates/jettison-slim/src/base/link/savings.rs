@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::base::link::zip::entries;
 use crate::base::tools::{ToolError, at};
 use crate::base::unpacked::{StoredFile, Unpacked, UnpackedKind};
+use crate::java::zip::entries;
 
 /// The module whose files are compressed.
 const LOCALES: &str = "jdk.localedata";

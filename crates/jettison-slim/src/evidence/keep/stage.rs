@@ -10,6 +10,7 @@ use super::python::{holds_modules, is_python_library, left_out_of_library, tests
 use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
 use super::{Keeper, is_part, is_supplied};
 use crate::evidence::collect::is_system;
+use crate::evidence::java::{for_developers, java_home};
 use crate::refactor::{KeptPath, RootfsStage};
 use crate::rootfs::RootError;
 
@@ -33,7 +34,7 @@ impl Keeper<'_> {
         let mut copied = Vec::new();
         for (path, reason) in &self.kept.paths {
             let metadata = self.root.symlink_metadata(path)?;
-            if is_module(path) || is_python_library(path) {
+            if is_module(path) || is_python_library(path) || self.is_java_home(path) {
                 stage.pruned.extend(self.pruned(path));
                 stage.trees.push(path.clone());
             } else if metadata.is_dir()
@@ -81,16 +82,26 @@ impl Keeper<'_> {
         })
     }
 
-    /// What of the library of Python, or of the module, at `directory` is left out, unless a run used it.
+    /// What of the library of Python, of the module, or of the JDK at `directory` is left out, unless a run used it.
     fn pruned(&self, directory: &Path) -> Vec<PathBuf> {
         let is_used = |path: &PathBuf| self.kept.used.iter().any(|used| used.starts_with(path));
         if is_module(directory) {
             return tests_of_module(self.root, directory, &is_used);
         }
+        if self.is_java_home(directory) {
+            return for_developers(directory)
+                .filter(|path| self.root.metadata(path).is_ok() && !is_used(path))
+                .collect();
+        }
         left_out_of_library(self.root, directory)
             .into_iter()
             .filter(|path| holds_modules(path) || !is_used(path))
             .collect()
+    }
+
+    /// Whether `path` is the tree of a Java runtime.
+    fn is_java_home(&self, path: &Path) -> bool {
+        java_home(self.root, &path.join("release")).is_some_and(|home| home == path)
     }
 
     /// Directories that are needed and that neither `COPY` nor a package makes as they are.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::is_part;
 use super::python::is_python_library;
 use crate::evidence::collect::{Step, is_system};
+use crate::evidence::java::{class_directory, java_home};
 use crate::rootfs::RootDir;
 
 /// Directories that belong to nobody in particular: what lies in one is a unit of its own.
@@ -44,7 +45,10 @@ const COMMON: [&str; 14] = [
 
 /// What is kept for the sake of the file or link at `path`, which `step` made, or else the base image.
 pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathBuf {
-    if let Some(directory) = known_directory(root, path) {
+    if let Some(home) = java_home(root, path) {
+        return home;
+    }
+    if let Some(directory) = class_directory(root, path).or_else(|| known_directory(root, path)) {
         return directory;
     }
     match step {
@@ -68,7 +72,7 @@ fn known_directory(root: &RootDir, path: &Path) -> Option<PathBuf> {
             .any(|above| parent == Some(above));
         // An environment of Python's is made of what is installed in it, which is kept by itself (PEP 405).
         let is_environment = || root.metadata(&directory.join("pyvenv.cfg")).is_ok();
-        is_python || (is_runtime && !is_environment())
+        is_python || (is_runtime && !is_environment() && !is_project(root, directory))
     };
     // A module that somebody installed is no part of the library of Python that it lies in.
     path.ancestors()
@@ -76,6 +80,20 @@ fn known_directory(root: &RootDir, path: &Path) -> Option<PathBuf> {
         .find(holds)
         .filter(|directory| is_part(path, directory))
         .map(Path::to_path_buf)
+}
+
+/// Whether `directory` is where somebody builds a program, by what lies at its top: it is no runtime then.
+fn is_project(root: &RootDir, directory: &Path) -> bool {
+    const NAMES: [&str; 5] = [
+        ".git",
+        "Dockerfile",
+        "build.gradle",
+        "build.gradle.kts",
+        "pom.xml",
+    ];
+    NAMES
+        .iter()
+        .any(|name| root.symlink_metadata(&directory.join(name)).is_ok())
 }
 
 /// A `COPY` brought `path`. A module of an interpreted program belongs with all that was copied with it; a file of data with
@@ -128,7 +146,8 @@ fn is_page(path: &Path) -> bool {
 /// Whether there are sources of a compiled program in `directory`.
 fn holds_sources(directory: &Path, depth: usize) -> bool {
     const EXTENSIONS: [&str; 9] = ["c", "cc", "cpp", "cs", "go", "hs", "java", "kt", "rs"];
-    const DEPTH: usize = 6;
+    // Packages of Java lie deep.
+    const DEPTH: usize = 16;
     let Ok(entries) = fs::read_dir(directory) else {
         return false;
     };
@@ -333,6 +352,13 @@ mod tests {
             "/opt/venv/bin/tool",
             "/opt/venv/bin/tool",
         );
+    }
+
+    #[test]
+    fn a_directory_where_a_program_is_built_is_no_runtime() {
+        let files = ["opt/app/Dockerfile", "opt/app/app.jar", "opt/tool/run"];
+        check(&files, false, "/opt/app/app.jar", "/opt/app/app.jar");
+        check(&files, false, "/opt/tool/run", "/opt/tool");
     }
 
     #[test]
