@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use jettison_oci::RunConfig;
 use jettison_sandbox::Trace;
 
+use super::OptimizeError;
 use super::ladder::{Attempt, Ladder};
-use super::{OptimizeError, View};
-use crate::evidence::{Evidence, Fact, Origin, Step, steps};
+use crate::evidence::{Evidence, Fact, KeptFact, KeptWhat, Origin, Step, steps};
 use crate::refactor::{Gain, RuntimeStage};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::{Trail, Verdict, verdict};
@@ -79,16 +79,13 @@ impl Ladder<'_> {
     /// The gains that apply to `passed`.
     fn gains(&self, passed: &Attempt, trace: Option<&Trace>) -> Result<Vec<Gain>, OptimizeError> {
         let steps = steps(self.built);
-        let View {
-            mount: _mount,
-            root,
-        } = self.run.view(&passed.built.image)?;
+        let view = self.run.view(&passed.built.image)?;
         let situation = Situation {
             root: self.root,
             steps: &steps,
             config: &self.built.image.config().config,
             runtime: &passed.evidence.runtime,
-            candidate: &root,
+            candidate: &view.root,
             trace,
         };
         let mut gains = Vec::new();
@@ -136,10 +133,17 @@ fn with(evidence: Evidence, gain: &Gain) -> Evidence {
         claims.any(|claim| advice.starts_with(&format!("{} ", claim.path.display())))
     };
     let advice = evidence.advice.into_iter();
+    let is_kept = |fact: &KeptFact| match &fact.what {
+        KeptWhat::Package(name) => !gain.dropped_packages.contains(name),
+        KeptWhat::Path(path) | KeptWhat::Directory(path) => {
+            !gain.dropped.iter().any(|drop| path.starts_with(drop))
+        }
+    };
+    let kept = evidence.kept.into_iter();
     Evidence {
+        kept: kept.filter(is_kept).collect(),
         runtime,
         facts,
-        kept: evidence.kept,
         advice: advice.filter(|advice| !is_taken(advice)).collect(),
     }
 }

@@ -154,8 +154,8 @@ impl Ladder<'_> {
             let by = format!("the original, in probe `{}`", watched.probe);
             (&watched.trace, by)
         }));
-        let traces = watched.into_iter().map(|watched| watched.trace);
-        let trace = traces.fold(Trace::default(), Trace::merge);
+        let runs = watched.into_iter().map(|watched| watched.trace);
+        let trace = runs.fold(Trace::default(), Trace::merge);
         climbed.gaps = gaps(&trace);
         if let Some(start) = start {
             if let Some(path) = speaks_of_npm(self.root, start, &used) {
