@@ -212,14 +212,16 @@ impl Ladder<'_> {
         run.observer
             .candidate(run.request.build.dockerfile, &candidate);
         run.observer.phase("Build the rewritten Dockerfile");
-        let built = run
-            .engine
-            .build(
-                &run.rewritten(&candidate.dockerfile),
-                run.bases,
-                run.observer,
-            )
-            .map_err(OptimizeError::Candidate)?;
+        let request = run.rewritten(&candidate.dockerfile);
+        let built = match run.engine.build(&request, run.bases, run.observer) {
+            Ok(built) => built,
+            // What is collected takes programs that a build stage may not have.
+            Err(error @ BuildError::Command { .. }) => {
+                let reason = "a command of the rewritten Dockerfile fails";
+                return Ok(Err(format!("{reason}: {}", shortened(&error))));
+            }
+            Err(error) => return Err(OptimizeError::Candidate(error)),
+        };
         let mut attempt = Attempt {
             evidence: evidence.clone(),
             candidate,
@@ -256,6 +258,17 @@ fn gaps(trace: &Trace) -> Vec<String> {
     reasons.sort();
     reasons.dedup();
     reasons
+}
+
+/// An error without the texts of commands that take many lines.
+fn shortened(error: &BuildError) -> String {
+    const LONGEST: usize = 300;
+    let text = error.to_string();
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let end: Vec<char> = text.chars().rev().take(LONGEST).collect();
+    format!("…{}", end.into_iter().rev().collect::<String>())
 }
 
 /// The first of some names.

@@ -273,32 +273,70 @@ mod tests {
 
     #[test]
     fn a_file_that_was_used_says_by_whom() {
-        check("/server", expect![[""]]);
+        check("/server", expect![[r#"
+            true
+            /server is in the image: it belongs to line 5: RUN go build -o server
+              it is what the image starts: /server
+              started by the image's own command in probe `version`"#]]);
     }
 
     #[test]
     fn a_file_that_nobody_used_belongs_to_something() {
-        check("/lib/libm.so.6", expect![[""]]);
+        check("/lib/libm.so.6", expect![[r#"
+            true
+            /lib is a link on the way to /usr/lib/libm.so.6
+            /usr/lib/libm.so.6 is in the image: it belongs to package libc6
+              it is needed by /server
+              no probe used it itself; what belongs together is kept whole"#]]);
     }
 
     #[test]
     fn directories_show_whose_files_they_hold() {
-        check("/usr/lib", expect![[""]]);
-        check("/usr/share/man", expect![[""]]);
+        check("/usr/lib", expect![[r#"
+            true
+            /usr/lib is a directory; in it there is:
+                1.1 MB  package libc6 (2 files)
+                        it is needed by /server"#]]);
+        check("/usr/share/man", expect![[r#"
+            false
+            nothing in the directory /usr/share/man is in the image; the original had there:
+                  1 kB  package libc6 (1 files)
+                        manuals"#]]);
     }
 
     #[test]
     fn what_is_left_out_says_which_rule_did_it() {
-        check("/usr/share/man/man1/x", expect![[""]]);
-        check("/usr/lib/go/bin/go", expect![[""]]);
-        check("/nowhere", expect![[""]]);
+        check("/usr/share/man/man1/x", expect![[r#"
+            false
+            /usr/share/man/man1/x is not in the image; the original has it, in package libc6
+              left out: manuals"#]]);
+        check("/usr/lib/go/bin/go", expect![[r#"
+            false
+            /usr/lib/go/bin/go is not in the image; the original has it, in package golang
+              no run used a file of it, and nothing that is kept needs it"#]]);
+        check("/nowhere", expect!["nothing"]);
     }
 
     #[test]
     fn owners_are_asked_for_by_name() {
-        check("libc6", expect![[""]]);
-        check("golang", expect![[""]]);
-        check("line 5", expect![[""]]);
-        check("nothing", expect![[""]]);
+        check("libc6", expect![[r#"
+            true
+            package libc6 is in the image, with 2 files and 1.1 MB
+              it is needed by /server
+              the probes read or started 1 of its files, 200 kB
+                /usr/lib/ld.so: started another program with it by /server in probe `version`
+              1 of its files are left out, 1 kB:
+              manuals"#]]);
+        check("golang", expect![[r#"
+            false
+            package golang is not in the image; the original has 1 files of it, 12 MB
+              no run used a file of it, and nothing that is kept needs it"#]]);
+        check("line 5", expect![[r#"
+            true
+            line 5: RUN go build -o server is in the image, with 1 files and 790 kB
+              it is what the image starts: /server
+              the probes read or started 1 of its files, 790 kB
+                /server: started by the image's own command in probe `version`"#]]);
+        check("nothing", expect!["nothing"]);
     }
 }

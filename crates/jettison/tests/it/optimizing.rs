@@ -10,8 +10,8 @@ use crate::shared::with_busybox;
 
 const DOCKERFILE: &str = "FROM toolbox
 WORKDIR /app
-COPY tool data.txt notes.txt /app/
-CMD [\"/app/tool\", \"cat\", \"data.txt\"]
+COPY busybox data.txt notes.txt /app/
+CMD [\"/app/busybox\", \"cat\", \"data.txt\"]
 ";
 
 const PROBE: &str = "[[probe]]
@@ -28,17 +28,17 @@ impl World {
     fn new() -> Option<World> {
         let scratch = with_busybox("base/bin/busybox")?;
         let busybox = fs::read(scratch.dir().join("base/bin/busybox")).unwrap();
-        scratch.write("base/etc/motd", "welcome\n");
+        scratch.write("base/motd", "welcome\n");
         scratch.write(
             "base/Dockerfile",
-            "FROM scratch\nCOPY bin /bin\nCOPY etc /etc\n",
+            "FROM scratch\nCOPY bin /bin\nCOPY motd /motd\n",
         );
         scratch
             .jettison(&["build", "-q", "base", "-t", "toolbox"])
             .succeeded();
-        scratch.write("app/tool", busybox);
+        scratch.write("app/busybox", busybox);
         let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(scratch.dir().join("app/tool"), mode).unwrap();
+        fs::set_permissions(scratch.dir().join("app/busybox"), mode).unwrap();
         scratch.write("app/data.txt", "data\n");
         scratch.write("app/notes.txt", "notes\n");
         scratch.write("app/jettison.toml", PROBE);
@@ -171,7 +171,7 @@ fn a_base_of_ones_own_gives_what_it_has() {
     world.scratch.jettison(&build).succeeded();
     let dockerfile = DOCKERFILE
         .replace("toolbox", "more")
-        .replace("/app/tool", "/bin/busybox");
+        .replace("/app/busybox", "/bin/busybox");
     world.scratch.write("app/Dockerfile", dockerfile);
     let outcome = world.optimize(&["--base", "toolbox"]).succeeded();
     let written = world.scratch.read("app/Dockerfile.optimized");
@@ -210,7 +210,7 @@ fn an_original_that_wants_a_database_says_which() {
     assert!(
         outcome
             .stderr
-            .contains("it tries to reach 127.0.0.1:5432 (PostgreSQL) from /app/tool"),
+            .contains("it tries to reach 127.0.0.1:5432 (PostgreSQL) from /app/busybox"),
         "{outcome}"
     );
     assert!(!world.scratch.exists("app/Dockerfile.optimized"));
