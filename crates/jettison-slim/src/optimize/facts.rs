@@ -278,7 +278,7 @@ fn uses(outcomes: &[ProbeOutcome]) -> HashMap<PathBuf, FileUse> {
     /// Uses, strongest first: what is done with them, and whether their contents matter.
     const KINDS: [(Use, &str, bool); 9] = [
         (Use::Execute, "started", true),
-        (Use::Interpret, "started another program with it", true),
+        (Use::Interpret, "loaded to start a program", true),
         (Use::Read, "read", true),
         (Use::Write, "written", true),
         (Use::Overwrite, "written", false),

@@ -64,7 +64,8 @@ fn sum(owners: &[OwnerFacts]) -> String {
     format!("{}, {}", size_text(size), count(files, "file"))
 }
 
-fn count(number: usize, what: &str) -> String {
+/// A number of things, as `1 file` or `2 files`.
+pub(super) fn count(number: usize, what: &str) -> String {
     if number == 1 {
         format!("1 {what}")
     } else {
@@ -149,7 +150,8 @@ mod tests {
                   1 kB  package libc6 (1 file)
                         manuals
 
-            this is not safe: the new image does not behave as the original"#]].assert_eq(&lines.join("\n"));
+            this is not safe: the new image does not behave as the original"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
@@ -157,6 +159,7 @@ mod tests {
         let lines = lower_bound(&examples::facts());
         expect![[r#"
             the probes read or start 990 kB of these 1.89 MB: what holds just that cannot be smaller
-            the rest belongs to it and is kept whole: 900 kB of package libc6"#]].assert_eq(&lines.join("\n"));
+            the rest belongs to it and is kept whole: 900 kB of package libc6"#]]
+        .assert_eq(&lines.join("\n"));
     }
 }
