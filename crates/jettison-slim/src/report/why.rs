@@ -140,11 +140,18 @@ fn is_called(owner: &OwnerFacts, name: &str) -> bool {
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy();
-            // `flask-3.0.0.dist-info` is flask.
+            // `PyYAML-6.0.2.dist-info` is pyyaml, and is imported as yaml.
             let distribution = last.split('-').next().unwrap_or_default();
+            let beside = Path::new(own).with_file_name(name);
+            let is_distribution = last.ends_with(".dist-info");
             own == name
                 || last == name
-                || (last.ends_with(".dist-info") && distribution.eq_ignore_ascii_case(name))
+                || (is_distribution && distribution.eq_ignore_ascii_case(name))
+                || (is_distribution
+                    && owner
+                        .files
+                        .iter()
+                        .any(|file| file.path.starts_with(&beside)))
         }
         OwnerKind::Instruction => own.split(':').next() == Some(name),
         OwnerKind::Base | OwnerKind::New => owner.owner.kind.word() == name,
