@@ -163,11 +163,7 @@ fn collect_from(
     if program.elf.lists_directories {
         facts.extend(left_out(&own_files(steps, root, &packaged), &kept));
     }
-    let reasons = kept.iter().map(|path| KeptFact {
-        what: KeptWhat::Path(path.path.clone()),
-        reason: path.reason.clone(),
-    });
-    let reasons = reasons.collect();
+    let reasons = reasons(&kept);
     let runtime = RuntimeStage {
         rung,
         base: None,
@@ -196,6 +192,16 @@ fn collect_from(
         kept: reasons,
         advice,
     })
+}
+
+/// Why each path is kept.
+fn reasons(kept: &[KeptPath]) -> Vec<KeptFact> {
+    kept.iter()
+        .map(|path| KeptFact {
+            what: KeptWhat::Path(path.path.clone()),
+            reason: path.reason.clone(),
+        })
+        .collect()
 }
 
 /// Files beside a program that lists directories that are not copied, since they look like sources.

@@ -77,12 +77,12 @@ impl Sources<'_> {
             };
             let group = kept.entry(owner.clone()).or_default();
             group.reasons.extend(reasons.of_file(&owner, &path));
-            let used = uses.get(&path);
+            let file_use = uses.get(&path);
             group.files.push(FileReason {
                 size: size(&metadata, &mut seen),
                 link: link(self.candidate, &path, &metadata),
-                is_touched: used.is_some_and(|used| used.is_touched),
-                note: used.map(|used| used.text.clone()),
+                is_touched: file_use.is_some_and(|found| found.is_touched),
+                note: file_use.map(|found| found.text.clone()),
                 path,
             });
             in_both.extend(real);

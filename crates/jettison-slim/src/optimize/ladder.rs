@@ -114,14 +114,14 @@ impl Ladder<'_> {
                 return Ok(());
             }
         };
-        let watched = self.learn(&traced)?;
-        let mut used = used_in_all(watched.iter().map(|watched| {
+        let learned = self.learn(&traced)?;
+        let mut used = used_in_all(learned.iter().map(|watched| {
             let by = format!("the original, in probe `{}`", watched.probe);
             (&watched.trace, by)
         }));
-        let traces = watched.into_iter().map(|watched| watched.trace);
-        let trace = traces.fold(Trace::default(), Trace::merge);
-        climbed.gaps = gaps(&trace);
+        let all = learned.into_iter().map(|watched| watched.trace);
+        let whole = all.fold(Trace::default(), Trace::merge);
+        climbed.gaps = gaps(&whole);
         for _ in 0..ROUNDS {
             let evidence = traced.add(&used).and_then(|()| traced.evidence());
             let attempt = match evidence {

@@ -32,14 +32,14 @@ pub fn why(facts: &Facts, subject: &str) -> Option<WhyAnswer> {
 fn why_path(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
     why_exact(facts, path).or_else(|| {
         // Of a base only regular files are known, and the links of a merged `/usr` are none.
-        let below = path.strip_prefix("/").unwrap_or(path);
-        why_exact(facts, &Path::new("/usr").join(below))
+        let rest = path.strip_prefix("/").unwrap_or(path);
+        why_exact(facts, &Path::new("/usr").join(rest))
     })
 }
 
 fn why_exact(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
-    let (real, links) = facts.resolve(path);
-    let mut lines: Vec<String> = links
+    let (real, followed) = facts.resolve(path);
+    let mut lines: Vec<String> = followed
         .iter()
         .filter(|link| **link != real)
         .map(|link| format!("{} is a link on the way to {}", shown(link), shown(&real)))
@@ -51,10 +51,10 @@ fn why_exact(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
             lines,
         });
     }
-    let below = below(&facts.kept, &real);
-    if !below.is_empty() {
+    let found = below(&facts.kept, &real);
+    if !found.is_empty() {
         lines.push(format!("{} is a directory; in it there is:", shown(&real)));
-        lines.extend(owners(&below));
+        lines.extend(owners(&found));
         return Some(WhyAnswer {
             is_kept: true,
             lines,
@@ -67,14 +67,14 @@ fn why_exact(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
                 lines: left_out_file(facts, owner, file),
             });
         }
-        let below = self::below(&facts.left_out, path);
-        if !below.is_empty() {
+        let found = self::below(&facts.left_out, path);
+        if !found.is_empty() {
             let mut lines = vec![format!(
                 "nothing in the directory {} is in the image; {} had there:",
                 shown(path),
                 origin(facts)
             )];
-            lines.extend(owners(&below));
+            lines.extend(owners(&found));
             return Some(WhyAnswer {
                 is_kept: false,
                 lines,
