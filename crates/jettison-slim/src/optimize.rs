@@ -102,13 +102,8 @@ pub enum OptimizeError {
     #[error("cannot build the rewritten Dockerfile")]
     Candidate(#[source] BuildError),
     /// The base that was asked for could not be had.
-    #[error("cannot use the base {reference}")]
-    Base {
-        /// Its name.
-        reference: String,
-        /// Why.
-        source: BuildError,
-    },
+    #[error("cannot use the base of the final stage")]
+    Base(#[source] BuildError),
     /// An image's files could not be mounted or measured.
     #[error("cannot look into an image")]
     Look(#[source] BuildError),
@@ -273,10 +268,7 @@ impl Run<'_> {
         let built = self
             .engine
             .build(&request, self.bases, self.observer)
-            .map_err(|source| OptimizeError::Base {
-                reference: reference.to_owned(),
-                source,
-            })?;
+            .map_err(OptimizeError::Base)?;
         let View { mount, root } = self.view(&built.image)?;
         let base = Base {
             reference: reference.to_owned(),

@@ -149,7 +149,7 @@ pub(crate) mod examples {
                         file(
                             "/usr/lib/ld.so",
                             200_000,
-                            Some("started another program with it by /server in probe `version`"),
+                            Some("loaded to start a program by /server in probe `version`"),
                         ),
                         file("/usr/lib/libm.so.6", 900_000, None),
                     ],

@@ -61,7 +61,7 @@ pub(crate) fn check_destination(path: &Path, kept: &Path) -> Result<(), Failure>
         && path == kept
     {
         return Err(fail(
-            "it is the original Dockerfile, which is never written over".to_string(),
+            "it is the original Dockerfile, which only --in-place writes over".to_string(),
         ));
     }
     let parent = match path.parent() {

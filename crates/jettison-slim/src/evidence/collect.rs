@@ -170,11 +170,7 @@ fn collect_from(
     if let Some(stage) = &mut rootfs {
         stage.needs_root = !["", "0", "root"].contains(&config.user.as_str());
     }
-    let reasons = kept.iter().map(|path| KeptFact {
-        what: KeptWhat::Path(path.path.clone()),
-        reason: path.reason.clone(),
-    });
-    let reasons = reasons.collect();
+    let reasons = reasons(&kept);
     let runtime = RuntimeStage {
         rung,
         build_steps: Vec::new(),
@@ -205,6 +201,16 @@ fn collect_from(
         kept: reasons,
         advice,
     })
+}
+
+/// Why each path is kept.
+fn reasons(kept: &[KeptPath]) -> Vec<KeptFact> {
+    kept.iter()
+        .map(|path| KeptFact {
+            what: KeptWhat::Path(path.path.clone()),
+            reason: path.reason.clone(),
+        })
+        .collect()
 }
 
 /// Files beside a program that lists directories that are not copied, since they look like sources.

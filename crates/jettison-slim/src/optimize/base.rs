@@ -244,3 +244,86 @@ fn kind(is_directory: bool) -> &'static str {
         "no directory"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A directory with these files; a text that begins with `->` is a link's target.
+    fn files(entries: &[(&str, &str)]) -> (tempfile::TempDir, RootDir) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in entries {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match text.strip_prefix("->") {
+                Some(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+                None => fs::write(path, text).unwrap(),
+            }
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn only_what_is_the_same_in_every_way_need_not_be_copied() {
+        let (_original, original) = files(&[
+            ("same", "x"),
+            ("other", "x"),
+            ("longer", "x"),
+            ("missing", "x"),
+            ("link", "->a"),
+            ("turned", "->a"),
+            ("tree/a", "x"),
+            ("tree/b/c", "x"),
+            ("part/a", "x"),
+            ("part/b", "x"),
+        ]);
+        let (_base, base) = files(&[
+            ("same", "x"),
+            ("other", "y"),
+            ("longer", "xx"),
+            ("link", "->a"),
+            ("turned", "->b"),
+            ("tree/a", "x"),
+            ("tree/b/c", "x"),
+            ("tree/more", "x"),
+            ("part/a", "x"),
+        ]);
+        let both = Both {
+            original: &original,
+            base: &base,
+        };
+        for (path, expected) in [
+            ("/same", true),
+            ("/other", false),
+            ("/longer", false),
+            ("/missing", false),
+            ("/link", true),
+            ("/turned", false),
+            ("/tree", true),
+            ("/part", false),
+            ("/in/neither", true),
+        ] {
+            let is_same = both.is_same_tree(Path::new(path)).unwrap();
+            assert_eq!(is_same, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_does_not_take_the_place_of_a_directory() {
+        let (_original, original) = files(&[("lib", "->usr/lib"), ("usr/lib/x", "x")]);
+        let (_base, base) = files(&[("lib/x", "x")]);
+        let both = Both {
+            original: &original,
+            base: &base,
+        };
+        let refused = both.check_place(Path::new("/lib"));
+        assert_eq!(
+            refused,
+            Err("the base has a directory at /lib, and the original has no directory".to_owned())
+        );
+        assert_eq!(both.check_place(Path::new("/usr/lib/x")), Ok(()));
+    }
+}

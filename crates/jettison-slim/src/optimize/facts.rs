@@ -77,12 +77,12 @@ impl Sources<'_> {
             };
             let group = kept.entry(owner.clone()).or_default();
             group.reasons.extend(reasons.of_file(&owner, &path));
-            let used = uses.get(&path);
+            let file_use = uses.get(&path);
             group.files.push(FileReason {
                 size: size(&metadata, &mut seen),
                 link: link(self.candidate, &path, &metadata),
-                is_touched: used.is_some_and(|used| used.is_touched),
-                note: used.map(|used| used.text.clone()),
+                is_touched: file_use.is_some_and(|found| found.is_touched),
+                note: file_use.map(|found| found.text.clone()),
                 path,
             });
             in_both.extend(real);
@@ -278,7 +278,7 @@ fn uses(outcomes: &[ProbeOutcome]) -> HashMap<PathBuf, FileUse> {
     /// Uses, strongest first: what is done with them, and whether their contents matter.
     const KINDS: [(Use, &str, bool); 9] = [
         (Use::Execute, "started", true),
-        (Use::Interpret, "started another program with it", true),
+        (Use::Interpret, "loaded to start a program", true),
         (Use::Read, "read", true),
         (Use::Write, "written", true),
         (Use::Overwrite, "written", false),

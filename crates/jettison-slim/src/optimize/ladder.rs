@@ -149,14 +149,14 @@ impl Ladder<'_> {
                 return Ok(());
             }
         };
-        let watched = self.learn(&traced)?;
-        let mut used = used_in_all(watched.iter().map(|watched| {
+        let learned = self.learn(&traced)?;
+        let mut used = used_in_all(learned.iter().map(|watched| {
             let by = format!("the original, in probe `{}`", watched.probe);
             (&watched.trace, by)
         }));
-        let runs = watched.into_iter().map(|watched| watched.trace);
-        let trace = runs.fold(Trace::default(), Trace::merge);
-        climbed.gaps = gaps(&trace);
+        let all = learned.into_iter().map(|watched| watched.trace);
+        let whole = all.fold(Trace::default(), Trace::merge);
+        climbed.gaps = gaps(&whole);
         if let Some(start) = start {
             if let Some(path) = speaks_of_npm(self.root, start, &used) {
                 let path = path.display();
@@ -189,7 +189,7 @@ impl Ladder<'_> {
             used.clone_from(&attempt.missed);
             let is_final = attempt.is_final() || used.is_empty();
             climbed.attempt = Some(if is_final {
-                self.with_gains(attempt, Some(&trace))?
+                self.with_gains(attempt, Some(&whole))?
             } else {
                 attempt
             });
@@ -296,14 +296,16 @@ impl Ladder<'_> {
         run.observer
             .candidate(run.request.build.dockerfile, &candidate);
         run.observer.phase("Build the rewritten Dockerfile");
-        let built = run
-            .engine
-            .build(
-                &run.rewritten(&candidate.dockerfile),
-                run.bases,
-                run.observer,
-            )
-            .map_err(OptimizeError::Candidate)?;
+        let request = run.rewritten(&candidate.dockerfile);
+        let built = match run.engine.build(&request, run.bases, run.observer) {
+            Ok(built) => built,
+            // What is collected takes programs that a build stage may not have.
+            Err(error @ BuildError::Command { .. }) => {
+                let reason = "a command of the rewritten Dockerfile fails";
+                return Ok(Err(format!("{reason}: {}", shortened(&error))));
+            }
+            Err(error) => return Err(OptimizeError::Candidate(error)),
+        };
         let mut attempt = Attempt {
             evidence: evidence.clone(),
             candidate,
@@ -340,6 +342,17 @@ fn gaps(trace: &Trace) -> Vec<String> {
     reasons.sort();
     reasons.dedup();
     reasons
+}
+
+/// An error without the texts of commands that take many lines.
+fn shortened(error: &BuildError) -> String {
+    const LONGEST: usize = 300;
+    let text = error.to_string();
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let end: Vec<char> = text.chars().rev().take(LONGEST).collect();
+    format!("…{}", end.into_iter().rev().collect::<String>())
 }
 
 /// The first of some names.

@@ -234,18 +234,7 @@ fn final_stage(
         String::new(),
         format!("{from} {reference} {alias} {}", parts.runtime),
     ];
-    let mut env = Vec::new();
-    for pair in &runtime.env {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let is_there = match base {
-            Some(base) => base.env.contains(pair),
-            // `FROM scratch` has this search path already.
-            None => name == "PATH" && value == DEFAULT_PATH,
-        };
-        if !is_there {
-            env.push(format!("{} {name}={}", style.word("ENV"), quoted(value)?));
-        }
-    }
+    let env = environment(runtime, style)?;
     lines.extend(own_text_or(parse, moved, Keyword::Env, env));
     let has_other_directory = base.is_some_and(|base| !is_root_directory(&base.working_dir));
     if !is_root_directory(&runtime.working_dir) || has_other_directory {
@@ -311,6 +300,23 @@ fn final_stage(
         lines.extend(own_text_or(parse, moved, keyword, line.or(void)));
     }
     Ok(lines)
+}
+
+/// The variables that the final stage does not have already.
+fn environment(runtime: &RuntimeStage, style: &Style) -> Result<Vec<String>, EmitError> {
+    let mut env = Vec::new();
+    for pair in &runtime.env {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let is_there = match &runtime.base {
+            Some(base) => base.env.contains(pair),
+            // `FROM scratch` has this search path already.
+            None => name == "PATH" && value == DEFAULT_PATH,
+        };
+        if !is_there {
+            env.push(format!("{} {name}={}", style.word("ENV"), quoted(value)?));
+        }
+    }
+    Ok(env)
 }
 
 fn is_root_directory(path: &str) -> bool {

@@ -57,7 +57,11 @@ pub fn facts_json(facts: &Facts) -> String {
         kept: kept.iter().map(wire_owner).collect(),
         left_out: left_out.iter().map(wire_owner).collect(),
     };
-    serde_json::to_string(&wire).expect("facts are texts, numbers and lists of them")
+    written(&wire)
+}
+
+fn written(wire: &WireFacts) -> String {
+    serde_json::to_string(wire).expect("facts are texts, numbers and lists of them")
 }
 
 /// The facts that [`facts_json`] has written; `None` for anything else, and for other versions.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::report::explain::count;
 use crate::report::facts::{Facts, FileReason, Maker, OwnerFacts, OwnerKind};
 use crate::report::text::size_text;
 use crate::rootfs::normalise;
@@ -31,14 +32,14 @@ pub fn why(facts: &Facts, subject: &str) -> Option<WhyAnswer> {
 fn why_path(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
     why_exact(facts, path).or_else(|| {
         // Of a base only regular files are known, and the links of a merged `/usr` are none.
-        let below = path.strip_prefix("/").unwrap_or(path);
-        why_exact(facts, &Path::new("/usr").join(below))
+        let rest = path.strip_prefix("/").unwrap_or(path);
+        why_exact(facts, &Path::new("/usr").join(rest))
     })
 }
 
 fn why_exact(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
-    let (real, links) = facts.resolve(path);
-    let mut lines: Vec<String> = links
+    let (real, followed) = facts.resolve(path);
+    let mut lines: Vec<String> = followed
         .iter()
         .filter(|link| **link != real)
         .map(|link| format!("{} is a link on the way to {}", shown(link), shown(&real)))
@@ -50,10 +51,10 @@ fn why_exact(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
             lines,
         });
     }
-    let below = below(&facts.kept, &real);
-    if !below.is_empty() {
+    let found = below(&facts.kept, &real);
+    if !found.is_empty() {
         lines.push(format!("{} is a directory; in it there is:", shown(&real)));
-        lines.extend(owners(&below));
+        lines.extend(owners(&found));
         return Some(WhyAnswer {
             is_kept: true,
             lines,
@@ -66,14 +67,14 @@ fn why_exact(facts: &Facts, path: &Path) -> Option<WhyAnswer> {
                 lines: left_out_file(facts, owner, file),
             });
         }
-        let below = self::below(&facts.left_out, path);
-        if !below.is_empty() {
+        let found = self::below(&facts.left_out, path);
+        if !found.is_empty() {
             let mut lines = vec![format!(
                 "nothing in the directory {} is in the image; {} had there:",
                 shown(path),
                 origin(facts)
             )];
-            lines.extend(owners(&below));
+            lines.extend(owners(&found));
             return Some(WhyAnswer {
                 is_kept: false,
                 lines,
@@ -89,17 +90,17 @@ fn why_owner(facts: &Facts, name: &str) -> Option<WhyAnswer> {
     let mut lines = Vec::new();
     if let Some(owner) = kept {
         lines.push(format!(
-            "{} is in the image, with {} files and {}",
+            "{} is in the image, with {} and {}",
             title(owner),
-            owner.files.len(),
+            count(owner.files.len(), "file"),
             size_text(owner.unpacked_size())
         ));
         lines.extend(owner.reasons.iter().map(|reason| indented(reason)));
         let touched: Vec<&FileReason> = owner.files.iter().filter(|file| file.is_touched).collect();
         if facts.maker != Maker::Base {
             lines.push(format!(
-                "  the probes read or started {} of its files, {}",
-                touched.len(),
+                "  the probes read or started {} of it, {}",
+                count(touched.len(), "file"),
                 size_text(owner.touched_size())
             ));
         }
@@ -109,17 +110,17 @@ fn why_owner(facts: &Facts, name: &str) -> Option<WhyAnswer> {
         }));
     }
     if let Some(owner) = left_out {
-        let files = owner.files.len();
+        let files = count(owner.files.len(), "file");
         let size = match owner.unpacked_size() {
             // Links, or of a base: there the sizes are in the reason.
             0 => String::new(),
             size => format!(", {}", size_text(size)),
         };
         lines.push(if kept.is_some() {
-            format!("  {files} of its files are left out{size}:")
+            format!("  left out of it: {files}{size}")
         } else {
             let (title, origin) = (title(owner), origin(facts));
-            format!("{title} is not in the image; {origin} has {files} files of it{size}")
+            format!("{title} is not in the image; {origin} has {files} of it{size}")
         });
         lines.extend(owner.reasons.iter().map(|reason| indented(reason)));
     }
@@ -139,11 +140,18 @@ fn is_called(owner: &OwnerFacts, name: &str) -> bool {
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy();
-            // `flask-3.0.0.dist-info` is flask.
+            // `PyYAML-6.0.2.dist-info` is pyyaml, and is imported as yaml.
             let distribution = last.split('-').next().unwrap_or_default();
+            let beside = Path::new(own).with_file_name(name);
+            let is_distribution = last.ends_with(".dist-info");
             own == name
                 || last == name
-                || (last.ends_with(".dist-info") && distribution.eq_ignore_ascii_case(name))
+                || (is_distribution && distribution.eq_ignore_ascii_case(name))
+                || (is_distribution
+                    && owner
+                        .files
+                        .iter()
+                        .any(|file| file.path.starts_with(&beside)))
         }
         OwnerKind::Instruction => own.split(':').next() == Some(name),
         OwnerKind::Base | OwnerKind::New => owner.owner.kind.word() == name,
@@ -222,9 +230,10 @@ fn owners(found: &[(&OwnerFacts, usize, u64)]) -> Vec<String> {
     let mut lines = Vec::new();
     for (owner, number, size) in found.iter().take(MOST_LISTED) {
         lines.push(format!(
-            "  {:>8}  {} ({number} files)",
+            "  {:>8}  {} ({})",
             size_text(*size),
-            title(owner)
+            title(owner),
+            count(*number, "file")
         ));
         let reason = owner
             .reasons
@@ -273,32 +282,97 @@ mod tests {
 
     #[test]
     fn a_file_that_was_used_says_by_whom() {
-        check("/server", expect![[""]]);
+        check(
+            "/server",
+            expect![[r#"
+            true
+            /server is in the image: it belongs to line 5: RUN go build -o server
+              it is what the image starts: /server
+              started by the image's own command in probe `version`"#]],
+        );
     }
 
     #[test]
     fn a_file_that_nobody_used_belongs_to_something() {
-        check("/lib/libm.so.6", expect![[""]]);
+        check(
+            "/lib/libm.so.6",
+            expect![[r#"
+            true
+            /lib is a link on the way to /usr/lib/libm.so.6
+            /usr/lib/libm.so.6 is in the image: it belongs to package libc6
+              it is needed by /server
+              no probe used it itself; what belongs together is kept whole"#]],
+        );
     }
 
     #[test]
     fn directories_show_whose_files_they_hold() {
-        check("/usr/lib", expect![[""]]);
-        check("/usr/share/man", expect![[""]]);
+        check(
+            "/usr/lib",
+            expect![[r#"
+            true
+            /usr/lib is a directory; in it there is:
+                1.1 MB  package libc6 (2 files)
+                        it is needed by /server"#]],
+        );
+        check(
+            "/usr/share/man",
+            expect![[r#"
+                false
+                nothing in the directory /usr/share/man is in the image; the original had there:
+                      1 kB  package libc6 (1 file)
+                            manuals"#]],
+        );
     }
 
     #[test]
     fn what_is_left_out_says_which_rule_did_it() {
-        check("/usr/share/man/man1/x", expect![[""]]);
-        check("/usr/lib/go/bin/go", expect![[""]]);
-        check("/nowhere", expect![[""]]);
+        check(
+            "/usr/share/man/man1/x",
+            expect![[r#"
+            false
+            /usr/share/man/man1/x is not in the image; the original has it, in package libc6
+              left out: manuals"#]],
+        );
+        check(
+            "/usr/lib/go/bin/go",
+            expect![[r#"
+            false
+            /usr/lib/go/bin/go is not in the image; the original has it, in package golang
+              no run used a file of it, and nothing that is kept needs it"#]],
+        );
+        check("/nowhere", expect!["nothing"]);
     }
 
     #[test]
     fn owners_are_asked_for_by_name() {
-        check("libc6", expect![[""]]);
-        check("golang", expect![[""]]);
-        check("line 5", expect![[""]]);
-        check("nothing", expect![[""]]);
+        check(
+            "libc6",
+            expect![[r#"
+                true
+                package libc6 is in the image, with 2 files and 1.1 MB
+                  it is needed by /server
+                  the probes read or started 1 file of it, 200 kB
+                    /usr/lib/ld.so: loaded to start a program by /server in probe `version`
+                  left out of it: 1 file, 1 kB
+                  manuals"#]],
+        );
+        check(
+            "golang",
+            expect![[r#"
+                false
+                package golang is not in the image; the original has 1 file of it, 12 MB
+                  no run used a file of it, and nothing that is kept needs it"#]],
+        );
+        check(
+            "line 5",
+            expect![[r#"
+                true
+                line 5: RUN go build -o server is in the image, with 1 file and 790 kB
+                  it is what the image starts: /server
+                  the probes read or started 1 file of it, 790 kB
+                    /server: started by the image's own command in probe `version`"#]],
+        );
+        check("nothing", expect!["nothing"]);
     }
 }

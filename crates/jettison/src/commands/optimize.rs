@@ -359,7 +359,7 @@ fn failure(error: &OptimizeError, dockerfile: &Source, written: &Path) -> Failur
             let candidate = Source::new(written.display().to_string(), String::new());
             build_failure(build, &candidate)
         }
-        OptimizeError::Base { source, .. } => {
+        OptimizeError::Base(source) => {
             let base = Source::new("--base".to_string(), String::new());
             build_failure(source, &base)
         }

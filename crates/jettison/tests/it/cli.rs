@@ -67,7 +67,7 @@ fn without_a_command_the_commands_are_listed() {
             exit: 2
             --- stderr ---
             error: 'jettison' requires a subcommand but one was not provided
-              [subcommands: build, optimize, verify, base, images, inspect, history, tag, rmi, save, load, run, debug, test, check, explain, du, prune, pull, push, copy, login, logout, doctor, help]
+              [subcommands: build, optimize, why, verify, base, images, inspect, history, tag, rmi, save, load, run, debug, test, check, explain, du, prune, pull, push, copy, login, logout, doctor, help]
 
             Usage: jettison [OPTIONS] <COMMAND>
 
