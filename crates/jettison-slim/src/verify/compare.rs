@@ -180,6 +180,23 @@ pub fn compare_with(
     }
 }
 
+/// The value of a header, in order if it is a set of names: a program that makes it of a hash table has another order in
+/// each run, and a few runs may have the same by chance (RFC 9110, sections 10.2.1 and 12.5.5).
+fn sorted_set<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+    const SETS: [&str; 4] = [
+        "access-control-allow-headers",
+        "access-control-allow-methods",
+        "allow",
+        "vary",
+    ];
+    if !SETS.iter().any(|set| name.eq_ignore_ascii_case(set)) {
+        return Cow::Borrowed(value);
+    }
+    let mut names: Vec<&str> = value.split(',').map(str::trim).collect();
+    names.sort_unstable();
+    Cow::Owned(names.join(", "))
+}
+
 /// The runs without what became of their connections, if all are of a server that failed and answered nobody, some of them
 /// before it listened and some after: whether it is asked in between is a race.
 fn without_the_race(
@@ -252,7 +269,8 @@ fn parts<'o>(run: &'o Observation, ignore: &Ignore) -> Parts<'o> {
                     if !all.is_empty() {
                         all.to_mut().extend_from_slice(b", ");
                     }
-                    all.to_mut().extend_from_slice(value.as_bytes());
+                    all.to_mut()
+                        .extend_from_slice(sorted_set(name, value).as_bytes());
                 }
                 let body = ignore.applied(Subject::Body, &response.body);
                 parts.insert(Key::Body(number), body);

@@ -304,3 +304,14 @@ fn whether_a_failing_server_is_asked_before_it_ends_is_a_race() {
         assert_eq!(compare(&late, &early).is_empty(), is_same, "{late:?}");
     }
 }
+
+#[test]
+fn sets_of_names_in_headers_have_no_order() {
+    for (name, value, expected) in [
+        ("allow", "GET, OPTIONS,HEAD", "GET, HEAD, OPTIONS"),
+        ("Vary", "Cookie, Accept", "Accept, Cookie"),
+        ("content-type", "b, a", "b, a"),
+    ] {
+        assert_eq!(sorted_set(name, value), expected, "{name}");
+    }
+}
