@@ -50,6 +50,17 @@ impl Keeper<'_> {
         Ok(())
     }
 
+    /// Keeps the table of character sets that `iconvconfig` has made, which no package lists.
+    pub(super) fn add_character_table(&mut self) -> Result<(), RootError> {
+        let libraries = Path::new("/usr/lib");
+        for name in self.root.list(libraries).unwrap_or_default() {
+            let table = libraries.join(name).join("gconv/gconv-modules.cache");
+            let reason = "each conversion begins with a look into it";
+            self.add(&table, UseKind::Looked, reason)?;
+        }
+        Ok(())
+    }
+
     /// Whether the C library's modules for character sets may be asked for: by somebody who converts between character sets
     /// that others name, or by a locale that is not of UTF-8. What is of UTF-8 and of ASCII the C library does by itself
     /// (glibc's `iconv/gconv_builtin.h`).

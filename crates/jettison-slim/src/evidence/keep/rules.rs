@@ -64,6 +64,7 @@ impl Keeper<'_> {
             }
             self.add_locales()?;
             self.add_catalogs()?;
+            self.add_character_table()?;
             self.kept.with_gconv = self.converts_characters();
         }
         for zones in self.go_time_zones() {
@@ -139,7 +140,8 @@ pub(super) const LEFT_OUT: [(&str, &str); 14] = [
         "usr/lib/python3[^/]*/(ensurepip|idlelib|pydoc_data|test|turtledemo|lib2to3/tests|tkinter/test)/",
         "Python's own tests, its manual, its editor and its installer of pip",
     ),
-    ("usr/lib/[^/]+/gconv/", GCONV),
+    // The tables that say which modules there are stay: each conversion begins with a look into them.
+    ("usr/lib/[^/]+/gconv/.*\\.so$", GCONV),
 ];
 
 const DEBUGGERS: &str = "what debuggers read";
