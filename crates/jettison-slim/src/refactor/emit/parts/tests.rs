@@ -71,7 +71,10 @@ fn what_does_not_change_with_the_sources_is_collected_before_them() {
         division: Some(&division),
         ..Writing::default()
     };
-    check(text, writing, expect![[r#"
+    check(
+        text,
+        writing,
+        expect![[r#"
         FROM debian:12 AS deps
         RUN apt-get update \
          && apt-get install -y gcc
@@ -104,7 +107,8 @@ fn what_does_not_change_with_the_sources_is_collected_before_them() {
         COPY --from=changed /rootfs /
         COPY --from=web /app /app
         CMD ["/app/x"]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -225,7 +229,10 @@ fn the_last_of_several_stages_keeps_its_name() {
         target: Some("web"),
         ..Writing::default()
     };
-    check(text, writing, expect![[r#"
+    check(
+        text,
+        writing,
+        expect![[r#"
         FROM golang:1 AS build
         RUN go build -o /app/x
         FROM debian:12 AS builder
@@ -244,7 +251,8 @@ fn the_last_of_several_stages_keeps_its_name() {
         COPY --from=rootfs /rootfs /
         COPY --from=builder /app /app
         CMD ["/app/x"]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
