@@ -63,7 +63,7 @@ pub(super) fn build_stage(
         view,
         parsed: parse(run.request.build.dockerfile),
     };
-    let mut again = None;
+    let mut again = Again::NotTried;
     for trial in trials {
         match prover.prove(&trial, &mut again)? {
             Ok(built) => {
@@ -159,6 +159,14 @@ fn caches(original: &Built, parsed: &Parse) -> Caches {
     Caches::find(&commands).without_tools_of(&started)
 }
 
+/// What a second build of the original's own commands made differently.
+enum Again {
+    /// Nobody has asked yet.
+    NotTried,
+    /// This; nothing if they cannot be run again.
+    Tried(Differences),
+}
+
 /// What a proof needs.
 struct Prover<'a> {
     run: &'a Run<'a>,
@@ -172,7 +180,7 @@ impl Prover<'_> {
     fn prove(
         &self,
         trial: &Trial,
-        again: &mut Option<Option<Differences>>,
+        again: &mut Again,
     ) -> Result<Result<Built, String>, OptimizeError> {
         let run = self.run;
         let mut request = run.rewritten(&trial.text);
@@ -196,12 +204,13 @@ impl Prover<'_> {
         if found.is_empty() {
             return Ok(Ok(built));
         }
-        if again.is_none() {
-            *again = Some(self.again(&trial.text)?);
+        if matches!(again, Again::NotTried) {
+            *again = Again::Tried(self.again(&trial.text)?.unwrap_or_default());
         }
-        let unsteady = again.iter().flatten().flatten();
-        let unsteady = unsteady.map(|(path, difference)| (path.clone(), *difference));
-        let left = unexplained(&found, &unsteady.collect());
+        let left = match again {
+            Again::Tried(unsteady) => unexplained(&found, unsteady),
+            Again::NotTried => found.into_keys().collect(),
+        };
         if left.is_empty() {
             return Ok(Ok(built));
         }

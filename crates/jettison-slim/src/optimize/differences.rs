@@ -247,6 +247,8 @@ fn same_bytes(files: [fs::File; 2]) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use expect_test::{Expect, expect};
 
     use super::*;
@@ -278,7 +280,7 @@ mod tests {
     fn check(wrote: [&[(&str, &[u8])]; 2], hidden: &[&str], expected: Expect) {
         let mut shown = String::new();
         for (path, difference) in found(wrote, hidden) {
-            shown.push_str(&format!("{} {difference:?}\n", path.display()));
+            let _infallible = writeln!(shown, "{} {difference:?}", path.display());
         }
         expected.assert_eq(&shown);
     }

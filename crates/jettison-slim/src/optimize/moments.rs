@@ -59,9 +59,10 @@ impl Moments<'_> {
         match (early, late) {
             (Ok(early), Ok(late)) => {
                 if early.is_dir() && late.is_dir() {
-                    return match access(&early) == access(&late) {
-                        true => State::Same,
-                        false => State::OtherMode,
+                    return if access(&early) == access(&late) {
+                        State::Same
+                    } else {
+                        State::OtherMode
                     };
                 }
                 let is_same = access(&early) == access(&late)

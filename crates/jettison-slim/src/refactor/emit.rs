@@ -258,13 +258,7 @@ fn final_stage(
         labels.push(format!("{} {key}={value}", style.word("LABEL")));
     }
     lines.extend(own_text_or(parse, moved, Keyword::Label, labels));
-    let ports: Vec<&str> = runtime
-        .exposed_ports
-        .iter()
-        .map(|port| without_tcp(port))
-        .collect();
-    let ports = ports.join(" ");
-    let ports = (!ports.is_empty()).then(|| format!("{} {ports}", style.word("EXPOSE")));
+    let ports = exposed(runtime, style);
     lines.extend(own_text_or(parse, moved, Keyword::Expose, ports));
     if !runtime.volumes.is_empty() {
         let volumes = exec_form(&runtime.volumes);
@@ -321,6 +315,13 @@ fn environment(runtime: &RuntimeStage, style: &Style) -> Result<Vec<String>, Emi
 
 fn is_root_directory(path: &str) -> bool {
     ["", "/"].contains(&path)
+}
+
+/// The line of `EXPOSE`, if there is one.
+fn exposed(runtime: &RuntimeStage, style: &Style) -> Option<String> {
+    let ports = runtime.exposed_ports.iter();
+    let ports: Vec<&str> = ports.map(|port| without_tcp(port)).collect();
+    (!ports.is_empty()).then(|| format!("{} {}", style.word("EXPOSE"), ports.join(" ")))
 }
 
 /// The lines of `HEALTHCHECK`: the author's own, else what the base image had.

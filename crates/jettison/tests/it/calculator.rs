@@ -60,7 +60,7 @@ fn its_dockerfile_stays_and_the_new_one_lies_beside_it() {
         RUN apt-get update && apt-get install -y golang
         WORKDIR /app
         COPY calculator.go /app
-        RUN go build -o calculator
+        RUN --mount=type=cache,target=/root/.cache/go-build go build -o calculator
 
         FROM scratch AS runtime
         ENV GO111MODULE=auto

@@ -93,7 +93,7 @@ pub(super) fn divide(
     }
     let mut from_name = parts.build.clone();
     if at == 0 {
-        parts.rootfs_from = base_of(text, from).to_owned();
+        parts.rootfs_from = String::from(base_of(text, from));
     } else if let Some(first) = second.first() {
         from_name = free(&mut taken, &["deps", "dependencies"]);
         parts.rootfs_from = format!("{keyword} {from_name}");

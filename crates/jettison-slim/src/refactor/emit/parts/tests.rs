@@ -71,7 +71,44 @@ fn what_does_not_change_with_the_sources_is_collected_before_them() {
         division: Some(&division),
         ..Writing::default()
     };
-    check(text, writing, expect![[r#""#]]);
+    check(
+        text,
+        writing,
+        expect![[r#"
+        FROM debian:12 AS deps
+        RUN apt-get update \
+         && apt-get install -y gcc
+
+        # A change of the sources leaves what is above in the cache.
+        FROM deps AS web
+        # the program
+        COPY . /app
+        RUN make -C /app
+
+        FROM deps AS rootfs
+        # What the program needs of the system, with its links, owners and modes.
+        RUN mkdir -p /rootfs \
+         && { printf '%s\n' /etc/passwd; } \
+            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+        FROM web AS changed
+        # What the program needs of the system, with its links, owners and modes.
+        RUN mkdir -p /rootfs \
+         && { printf '%s\n' /etc/ld.so.cache; } \
+            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+        FROM scratch AS runtime
+        WORKDIR /app
+        COPY --from=rootfs /rootfs /
+        COPY --from=changed /rootfs /
+        COPY --from=web /app /app
+        CMD ["/app/x"]
+    "#]],
+    );
 }
 
 #[test]
@@ -90,7 +127,26 @@ fn what_the_base_brings_is_collected_from_it() {
             }),
             ..writing
         },
-        expect![[r#""#]],
+        expect![[r#"
+            ARG V=12
+            FROM --platform=linux/amd64 debian:$V AS build
+            COPY . /app
+            RUN make -C /app
+
+            FROM --platform=linux/amd64 debian:$V AS rootfs
+            # What the program needs of the system, with its links, owners and modes.
+            RUN mkdir -p /rootfs \
+             && { printf '%s\n' /etc/passwd; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=build /app /app
+            CMD ["/app/x"]
+        "#]],
     );
 }
 
@@ -111,7 +167,28 @@ fn sources_of_which_nothing_is_made_are_copied_by_the_final_stage() {
     check(
         "FROM node:20\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\n\n# the app itself\nCOPY . .\nCMD [\"/app/x\"]\n",
         writing,
-        expect![[r#""#]],
+        expect![[r#"
+            FROM node:20 AS build
+            WORKDIR /app
+            COPY package*.json ./
+            RUN npm ci
+
+            FROM build AS rootfs
+            # What the program needs of the system, with its links, owners and modes.
+            RUN mkdir -p /rootfs \
+             && { printf '%s\n' /etc/passwd; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=build /app /app
+            # the app itself
+            COPY . .
+            CMD ["/app/x"]
+        "#]],
     );
 }
 
@@ -132,7 +209,16 @@ fn a_stage_of_which_nothing_is_used_goes_away() {
     check(
         "# Two stages\nFROM golang:1 AS builder\nRUN go build -o /app/x\n\nFROM debian:12\nARG A\nCOPY --from=builder /app /app\nUSER root\nENTRYPOINT /app/x\n",
         writing,
-        expect![[r#""#]],
+        expect![[r##"
+            # Two stages
+            FROM golang:1 AS builder
+            RUN go build -o /app/x
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=builder /app /app
+            CMD ["/app/x"]
+        "##]],
     );
 }
 
@@ -143,7 +229,30 @@ fn the_last_of_several_stages_keeps_its_name() {
         target: Some("web"),
         ..Writing::default()
     };
-    check(text, writing, expect![[r#""#]]);
+    check(
+        text,
+        writing,
+        expect![[r#"
+        FROM golang:1 AS build
+        RUN go build -o /app/x
+        FROM debian:12 AS builder
+        COPY --from=build /app /app
+
+        FROM builder AS rootfs
+        # What the program needs of the system, with its links, owners and modes.
+        RUN mkdir -p /rootfs \
+         && { printf '%s\n' /etc/passwd; } \
+            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+        FROM scratch AS web
+        WORKDIR /app
+        COPY --from=rootfs /rootfs /
+        COPY --from=builder /app /app
+        CMD ["/app/x"]
+    "#]],
+    );
 }
 
 #[test]
@@ -156,6 +265,24 @@ fn names_that_mean_something_else_are_not_taken() {
     check(
         "FROM debian:12\nCOPY --from=rootfs /x /app/x\nRUN --mount=type=bind,from=builder,target=/b true\n",
         writing,
-        expect![[r#""#]],
+        expect![[r#"
+            FROM debian:12 AS app
+            COPY --from=rootfs /x /app/x
+            RUN --mount=type=bind,from=builder,target=/b true
+
+            FROM app AS packages
+            # What the program needs of the system, with its links, owners and modes.
+            RUN mkdir -p /rootfs \
+             && { printf '%s\n' /etc/passwd; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+
+            FROM scratch AS final
+            WORKDIR /app
+            COPY --from=packages /rootfs /
+            COPY --from=app /app /app
+            CMD ["/app/x"]
+        "#]],
     );
 }
