@@ -14,7 +14,7 @@ use jettison_debian::{
     Architecture, ArchiveError, Lock, LockedPackage, PackageFile, ReleaseError, Sha256, Supply,
     Universe, Version, load_universe,
 };
-use jettison_oci::{Image, Reference, Store};
+use jettison_oci::{Image, KeptBlocks, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
     DebianBase, DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels,
@@ -224,6 +224,7 @@ impl Family<'_> {
                 architecture: &request.architecture,
                 keep: request.keep,
                 unpacked: &self.unpacked(),
+                blocks: &KeptBlocks::new(&self.store.root().join("downloads").join("blocks")),
                 linked: linked.as_deref(),
                 compiled: compiled.as_deref(),
             };
