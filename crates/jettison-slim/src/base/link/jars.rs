@@ -67,10 +67,9 @@ pub(super) fn take(
         name: name.to_string(),
         problem,
     };
-    let list = entries(bytes).ok_or_else(|| wrong("it is no jar"))?;
-    let read = |entry: &ZipEntry| {
-        content(bytes, entry).ok_or_else(|| wrong("a file in it cannot be read"))
-    };
+    let list = entries(bytes).ok_or_else(|| wrong("it is no jar, or damaged".to_string()))?;
+    let unreadable = |entry: &ZipEntry| wrong(format!("`{}` in it cannot be read", entry.name));
+    let read = |entry: &ZipEntry| content(bytes, entry).ok_or_else(|| unreadable(entry));
     for entry in &list {
         let top = CLASSES.iter().find_map(|top| entry.name.strip_prefix(top));
         let service = top.unwrap_or(&entry.name).strip_prefix(SERVICES);
@@ -87,7 +86,7 @@ pub(super) fn take(
         }
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
         if !Path::new(path).components().all(is_plain) {
-            return Err(wrong("a file in it cannot be read"));
+            return Err(unreadable(entry));
         }
         let path = dir.join(path);
         let parent = path.parent().unwrap_or(&dir);
@@ -99,7 +98,7 @@ pub(super) fn take(
         .filter(|entry| ["jar", "war"].contains(&extension(&entry.name)))
     {
         if found.jars.len() >= MAX_JARS {
-            return Err(wrong("there are too many jars in it"));
+            return Err(wrong("there are too many jars in it".to_string()));
         }
         let inner = entry.name.rsplit('/').next().unwrap_or(&entry.name);
         take(&read(entry)?, inner, classes, found)?;
@@ -202,7 +201,7 @@ mod tests {
             let error = take(&app, "app.jar", dir.path(), &mut Found::for_java(21)).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "cannot look into app.jar: a file in it cannot be read"
+                format!("cannot look into app.jar: `{name}` in it cannot be read")
             );
         }
     }
