@@ -2,6 +2,7 @@
 
 mod blocks;
 mod codec;
+mod kept;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -11,10 +12,15 @@ use lzma_rust2::XzReader;
 
 use crate::compress::blocks::Blocks;
 use crate::compress::codec::Format;
+pub(crate) use crate::compress::kept::Contents;
+pub use crate::compress::kept::KeptBlocks;
+use crate::digest::{Digest, Hasher};
 use crate::media_type::MediaType;
 
 /// Decoders get their input in pieces of this size.
 const INPUT_SIZE: usize = 128 << 10;
+/// What is not compressed is written in pieces of this size.
+const PLAIN_SIZE: usize = 256 << 10;
 /// How much memory an xz stream may ask for: `xz -9` needs a third of it. Zstd's own limit is of that order too.
 const XZ_MEMORY_KIB: u32 = 192 << 10;
 
@@ -56,14 +62,18 @@ impl Compression {
 /// Compresses what is written to it, the same bytes always to the same bytes.
 #[derive(Debug)]
 pub(crate) enum Encoder<W: Write> {
-    None(W),
+    None(Plain<W>),
     Blocks(Blocks<W>),
 }
 
 impl<W: Write> Encoder<W> {
     pub(crate) fn new(writer: W, compression: Compression) -> Encoder<W> {
         match compression {
-            Compression::None => Encoder::None(writer),
+            Compression::None => Encoder::None(Plain {
+                writer,
+                buffer: Vec::new(),
+                hasher: None,
+            }),
             Compression::Gzip { level } => {
                 Encoder::Blocks(Blocks::new(writer, Format::Gzip(level)))
             }
@@ -73,11 +83,68 @@ impl<W: Write> Encoder<W> {
         }
     }
 
+    /// The same, and [`Encoder::finish_hashed`] will know the digest of what was written.
+    pub(crate) fn hashing(self) -> Encoder<W> {
+        match self {
+            Encoder::None(plain) => Encoder::None(Plain {
+                hasher: Some(Hasher::new()),
+                ..plain
+            }),
+            Encoder::Blocks(blocks) => Encoder::Blocks(blocks.hashing()),
+        }
+    }
+
+    /// The same, with blocks that were compressed before. Without compression there are none.
+    pub(crate) fn keeping(self, kept: KeptBlocks) -> Encoder<W> {
+        match self {
+            Encoder::None(plain) => Encoder::None(plain),
+            Encoder::Blocks(blocks) => Encoder::Blocks(blocks.keeping(kept)),
+        }
+    }
+
+    /// Makes what follows, which is `contents`, a block of its own.
+    pub(crate) fn cut(&mut self, contents: Contents) -> io::Result<()> {
+        match self {
+            Encoder::None(_) => Ok(()),
+            Encoder::Blocks(blocks) => blocks.cut(contents),
+        }
+    }
+
+    /// Room for what comes next, which is never empty.
+    pub(crate) fn space(&mut self) -> io::Result<&mut [u8]> {
+        match self {
+            Encoder::None(plain) => {
+                plain.buffer.resize(PLAIN_SIZE, 0);
+                Ok(&mut plain.buffer)
+            }
+            Encoder::Blocks(blocks) => blocks.space(),
+        }
+    }
+
+    /// Takes the first `length` bytes of the room for written.
+    pub(crate) fn commit(&mut self, length: usize) -> io::Result<()> {
+        match self {
+            Encoder::None(plain) => plain.commit(length),
+            Encoder::Blocks(blocks) => {
+                blocks.commit(length);
+                Ok(())
+            }
+        }
+    }
+
     /// Writes what is still held back and returns the writer.
     pub(crate) fn finish(self) -> io::Result<W> {
         match self {
-            Encoder::None(writer) => Ok(writer),
+            Encoder::None(plain) => Ok(plain.writer),
             Encoder::Blocks(blocks) => blocks.finish(),
+        }
+    }
+
+    /// The same, and the digest of what was written if it is wanted.
+    pub(crate) fn finish_hashed(self) -> io::Result<(W, Option<Digest>)> {
+        match self {
+            Encoder::None(plain) => Ok((plain.writer, plain.hasher.map(Hasher::finish))),
+            Encoder::Blocks(blocks) => blocks.finish_hashed(),
         }
     }
 }
@@ -85,16 +152,44 @@ impl<W: Write> Encoder<W> {
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Encoder::None(writer) => writer.write(bytes),
+            Encoder::None(plain) => plain.write(bytes),
             Encoder::Blocks(blocks) => blocks.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Encoder::None(writer) => writer.flush(),
+            Encoder::None(plain) => plain.writer.flush(),
             Encoder::Blocks(blocks) => blocks.flush(),
         }
+    }
+}
+
+/// Writes things as they are.
+#[derive(Debug)]
+pub(crate) struct Plain<W: Write> {
+    writer: W,
+    /// Room for what comes next.
+    buffer: Vec<u8>,
+    hasher: Option<Hasher>,
+}
+
+impl<W: Write> Plain<W> {
+    fn commit(&mut self, length: usize) -> io::Result<()> {
+        let bytes = &self.buffer[..length.min(self.buffer.len())];
+        self.writer.write_all(bytes)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.writer.write(bytes)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&bytes[..length]);
+        }
+        Ok(length)
     }
 }
 

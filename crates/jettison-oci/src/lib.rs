@@ -26,7 +26,7 @@ pub use crate::changeset::{
     layer_entries, measure_layer, unpack_layer, unpack_layer_as, unpack_layer_over, unpack_layers,
     unpack_tar, write_layer,
 };
-pub use crate::compress::Compression;
+pub use crate::compress::{Compression, KeptBlocks};
 pub use crate::config::{HistoryEntry, ImageConfig, RootFs, RunConfig};
 pub use crate::descriptor::{Descriptor, Platform};
 pub use crate::digest::{

@@ -1,6 +1,8 @@
 //! Where Debian's packages come from: the command line, the settings, the host's own apt sources,
 //! then a public default.
 
+mod credentials;
+
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +10,10 @@ use jettison_debian::{
     AptSource, Architecture, Archive, ArchiveSource, Keyring, Sources, SourcesFormat, apt_sources,
 };
 
-use crate::settings::{DebianSettings, FurtherArchive};
+pub(crate) use crate::archives::credentials::Credentials;
+
+use crate::archives::credentials::without_credentials;
+use crate::settings::{DebianSettings, FurtherArchive, Settings};
 
 /// The archive of hosts that have no apt sources for the suite.
 const DEFAULT_ARCHIVE: &str = "http://ftp.debian.org/debian";
@@ -54,7 +59,7 @@ pub(crate) fn archives(
         Some(source.archive.uri.trim_end_matches('/').to_string())
     };
     let main = |uri: &str, suite: &str| Archive {
-        uri: uri.trim_end_matches('/').to_string(),
+        uri: without_credentials(uri.trim_end_matches('/')),
         suite: suite.to_string(),
         components: vec!["main".to_string()],
     };
@@ -117,7 +122,9 @@ impl Archives {
         };
         let mut list: Vec<ArchiveSource> = self.list.iter().map(source).collect();
         for further in settings.archives_for(self.suite()) {
-            list.push(further.source()?);
+            let mut source = further.source()?;
+            source.archive.uri = without_credentials(&source.archive.uri);
+            list.push(source);
         }
         Ok(Sources {
             list,
@@ -133,7 +140,7 @@ impl Archives {
         let line = |archive: &Archive| {
             format!(
                 "{} {} {}\n",
-                archive.uri,
+                without_credentials(&archive.uri),
                 archive.suite,
                 archive.components.join(" ")
             )
@@ -146,6 +153,21 @@ impl Archives {
     fn suite(&self) -> &str {
         self.list.first().map_or("", |archive| &archive.suite)
     }
+}
+
+/// The credentials for archives: of the addresses on the command line, in the settings and in the host's apt sources, then
+/// those that the host's apt has for them.
+pub(crate) fn credentials(settings: &Settings, chosen: Option<&str>) -> Credentials {
+    let root = Path::new("/");
+    let host = host_sources(root);
+    let further = &settings.debian.archives;
+    let said = chosen
+        .into_iter()
+        .chain(settings.archive.as_deref())
+        .chain(settings.security_archive.as_deref())
+        .chain(further.iter().map(|one| one.archive().uri.as_str()))
+        .chain(host.iter().map(|source| source.archive.uri.as_str()));
+    Credentials::of_addresses(said).or(Credentials::of_host(root))
 }
 
 /// What the host's apt uses. Files that cannot be read say nothing.
@@ -238,6 +260,15 @@ deb http://mirror.example/security bookworm-security main
             http://ftp.debian.org/debian kali-rolling main
             http://ftp.debian.org/debian kali-rolling-updates main
             no archive of kali-rolling-security is known"]],
+        );
+    }
+
+    #[test]
+    fn credentials_are_no_part_of_an_archive() {
+        check(
+            "sid",
+            Some("https://me:secret@here.example/debian/"),
+            expect!["https://here.example/debian sid main"],
         );
     }
 

@@ -26,7 +26,7 @@ use crate::failure::RUN_FAILED;
 
 pub(crate) use crate::cli::base::{
     BaseArgs, BaseBuildArgs, BaseChoice, BaseCommand, BaseDiffArgs, BaseJavaArgs, BaseListArgs,
-    BaseShowArgs, BaseUpdateArgs, SbomFormat,
+    BaseMaking, BasePlatform, BaseShowArgs, BaseUpdateArgs, PackageOrigin, SbomFormat,
 };
 pub(crate) use crate::cli::build::{BuildArgs, BuildNetwork, CommandArgs};
 pub(crate) use crate::cli::cache::{DuArgs, DuFormat, PruneArgs};

@@ -14,7 +14,7 @@ use jettison_debian::{
     Architecture, ArchiveError, Lock, LockedPackage, PackageFile, ReleaseError, Sha256, Supply,
     Universe, Version, load_universe,
 };
-use jettison_oci::{Image, Reference, Store};
+use jettison_oci::{Image, KeptBlocks, Reference, Store};
 use jettison_sandbox::Entered;
 use jettison_slim::{
     DebianBase, DistrolessBase, DistrolessImage, DistrolessRequest, Downloads as _, Levels,
@@ -27,7 +27,7 @@ pub(crate) use crate::family::locks::{
     LockFile, Locked, Pinning, Wanted, in_directory, lock_file, locked, split_lock, write_lock,
 };
 
-use crate::archives::{Archives, archives, host_sources};
+use crate::archives::{Archives, archives, credentials, host_sources};
 use crate::index_cache::IndexFiles;
 use crate::network::{DownloadCache, Gone, Http};
 use crate::progress::Notes;
@@ -156,6 +156,12 @@ impl Family<'_> {
         Ok(image)
     }
 
+    /// Who fetches indexes and packages.
+    fn http(&self) -> Http {
+        let credentials = credentials(self.settings, self.archive);
+        Http::new(self.reach).with_credentials(credentials)
+    }
+
     /// Where packages of Debian's `suite` come from.
     fn archives(&self, suite: &str) -> Archives {
         archives_of(suite, self.settings, self.archive)
@@ -171,7 +177,7 @@ impl Family<'_> {
         if let Some(missing) = &found.note {
             self.reporter.note(missing);
         }
-        let http = Http::new(self.reach);
+        let http = self.http();
         let supply = Supply {
             fetch: &http,
             cache: &IndexFiles::new(self.store.root()),
@@ -224,6 +230,7 @@ impl Family<'_> {
                 architecture: &request.architecture,
                 keep: request.keep,
                 unpacked: &self.unpacked(),
+                blocks: &KeptBlocks::new(&self.store.root().join("downloads").join("blocks")),
                 linked: linked.as_deref(),
                 compiled: compiled.as_deref(),
             };
@@ -274,7 +281,7 @@ impl Family<'_> {
                 file.ok_or_else(|| format!("the lock has no archive for {}", package.name).into())
             })
             .collect::<Result<_, BoxError>>()?;
-        let http = Http::new(self.reach);
+        let http = self.http();
         let downloads = DownloadCache::open(self.store.root(), &http, self.reporter)?;
         let title = format!("get {} packages", files.len());
         let paths = self.task(&title, || downloads.files(&files))?;

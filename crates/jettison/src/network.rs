@@ -25,6 +25,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use crate::archives::Credentials;
 use crate::remote::{Reach, Server, WebAddress, agent_for, is_final, redacted};
 
 /// How many files are fetched at a time.
@@ -39,6 +40,8 @@ pub(crate) struct Http {
     reach: Reach,
     /// Those for servers that are reached through a proxy come first, then those for encrypted connections.
     agents: [[OnceLock<Agent>; 2]; 2],
+    /// For archives whose addresses have none.
+    credentials: Credentials,
 }
 
 impl Http {
@@ -47,6 +50,15 @@ impl Http {
         Http {
             reach: reach.clone(),
             agents: Default::default(),
+            credentials: Credentials::default(),
+        }
+    }
+
+    /// The same, and archives are shown these.
+    pub(crate) fn with_credentials(self, credentials: Credentials) -> Http {
+        Http {
+            credentials,
+            ..self
         }
     }
 
@@ -67,13 +79,16 @@ impl Http {
     }
 
     fn get(
+        &self,
         agent: &Agent,
         address: &WebAddress,
         limit: u64,
         mark: Option<&Mark>,
     ) -> Result<Fetched, BoxError> {
         let mut request = agent.get(&address.url);
-        if let Some(value) = address.authorization() {
+        let own = address.authorization();
+        let known = || self.credentials.authorization(address).map(str::to_string);
+        if let Some(value) = own.or_else(known) {
             request = request.header("Authorization", value);
         }
         for (name, value) in mark.into_iter().flat_map(Mark::questions) {
@@ -117,7 +132,7 @@ impl Http {
         let agent = self.agent(&address).map_err(failed)?;
         let mut attempt = 1;
         loop {
-            match Http::get(agent, &address, limit, mark) {
+            match self.get(agent, &address, limit, mark) {
                 Ok(answer) => return Ok(answer),
                 Err(error) if attempt < ATTEMPTS && !is_hopeless(&error) => {
                     thread::sleep(Duration::from_millis(250 << attempt));
@@ -203,6 +218,10 @@ pub(crate) struct DownloadCache<'a> {
     reporter: &'a dyn Reporter,
 }
 
+/// How files end that are not whole yet, and after how long nobody is writing to one any more.
+const UNFINISHED: &str = "new";
+const ABANDONED: Duration = Duration::from_hours(1);
+
 /// How many files were written by this process.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -214,6 +233,7 @@ impl<'a> DownloadCache<'a> {
     ) -> io::Result<DownloadCache<'a>> {
         let dir = root.join("downloads").join("sha256");
         fs::create_dir_all(&dir)?;
+        remove_abandoned(&dir);
         Ok(DownloadCache {
             dir,
             fetch,
@@ -232,7 +252,8 @@ impl<'a> DownloadCache<'a> {
         let bytes = self.fetched(wanted)?;
         // The same file may be wanted twice at once, by packages of an image and by tools that make a part of it.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary = path.with_extension(format!("{}-{number}.new", std::process::id()));
+        let temporary =
+            path.with_extension(format!("{}-{number}.{UNFINISHED}", std::process::id()));
         fs::write(&temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &path))
             .map_err(|error| {
@@ -240,6 +261,21 @@ impl<'a> DownloadCache<'a> {
                 io::Error::new(error.kind(), text)
             })?;
         Ok(path)
+    }
+}
+
+/// Removes what processes that were killed have left. What cannot be removed stays.
+fn remove_abandoned(dir: &Path) {
+    let is_old = |path: &Path| {
+        let written = fs::metadata(path).and_then(|metadata| metadata.modified());
+        written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > ABANDONED))
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let unfinished = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == UNFINISHED));
+    for path in unfinished.filter(|path| is_old(path)) {
+        fs::remove_file(path).unwrap_or_default();
     }
 }
 
@@ -319,6 +355,28 @@ fn take<'p, T>(next: &AtomicUsize, items: &'p [T]) -> Option<(usize, &'p T)> {
 mod tests {
     use super::*;
     use jettison_build::Silent;
+
+    #[test]
+    fn what_a_killed_process_left_goes_after_an_hour() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("downloads/sha256");
+        fs::create_dir_all(&dir).unwrap();
+        for (name, hours) in [("a", 2), ("a.1-0.new", 2), ("b.1-1.new", 0)] {
+            fs::write(dir.join(name), "").unwrap();
+            let file = fs::File::options()
+                .write(true)
+                .open(dir.join(name))
+                .unwrap();
+            let written = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(written - hours * Duration::from_hours(1))
+                .unwrap();
+        }
+        DownloadCache::open(root.path(), &Given(None), &Silent).unwrap();
+        let entries = fs::read_dir(&dir).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b.1-1.new"]);
+    }
 
     /// What stands on disk or comes over the network is given by tests.
     struct Given(Option<&'static [u8]>);

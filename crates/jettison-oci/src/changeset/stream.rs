@@ -8,14 +8,16 @@ use crate::changeset::root::to_path;
 use crate::changeset::write::LayerOptions;
 use crate::changeset::xattr::{self, Xattrs};
 use crate::changeset::{LayerError, blob_error};
-use crate::compress::Encoder;
+use crate::compress::{Contents, Encoder, KeptBlocks};
 use crate::descriptor::Descriptor;
-use crate::digest::{DiffId, Hasher};
+use crate::digest::{DiffId, Digest};
 use crate::image::{Layer, Measure};
 use crate::store::{BlobWriter, Store};
 
 /// How many bytes of a file are read at once.
 const READ_SIZE: usize = 256 << 10;
+/// From which size on a file that is known by its digest is compressed by itself.
+const ALONE: u64 = 1 << 20;
 
 /// A layer that is being written: entries go in, sorted, and a stored [`Layer`] comes out.
 ///
@@ -40,14 +42,14 @@ const READ_SIZE: usize = 256 << 10;
 pub struct LayerWriter {
     options: LayerOptions,
     blob: Encoder<BlobWriter>,
-    hasher: Hasher,
+    /// Whether large files are cut off from the rest.
+    is_cut: bool,
     /// The name of the last entry, as it is in the archive.
     last: Vec<u8>,
     /// How many bytes of the last entry's content are still to come, and how long it is.
     content: (u64, u64),
     unpacked_size: u64,
     files: u64,
-    buffer: Vec<u8>,
 }
 
 impl LayerWriter {
@@ -56,13 +58,29 @@ impl LayerWriter {
         let blob = store.blob_writer().map_err(blob_error("write"))?;
         Ok(LayerWriter {
             options: options.clone(),
-            blob: Encoder::new(blob, options.compression),
-            hasher: Hasher::new(),
+            blob: Encoder::new(blob, options.compression).hashing(),
+            is_cut: false,
             last: Vec::new(),
             content: (0, 0),
             unpacked_size: 0,
             files: 0,
-            buffer: Vec::new(),
+        })
+    }
+
+    /// Starts a layer whose blob is made of blocks that were compressed before, where `kept` has them.
+    ///
+    /// Its blob is the same whatever is kept there, and its tar is that of any other such layer; but the blob is another than
+    /// [`LayerWriter::new`] makes, for large files of [`LayerWriter::known_file`] are compressed by themselves.
+    pub fn keeping(
+        store: &Store,
+        options: &LayerOptions,
+        kept: &KeptBlocks,
+    ) -> Result<LayerWriter, LayerError> {
+        let layer = LayerWriter::new(store, options)?;
+        Ok(LayerWriter {
+            blob: layer.blob.keeping(kept.clone()),
+            is_cut: true,
+            ..layer
         })
     }
 
@@ -91,6 +109,11 @@ impl LayerWriter {
     /// size is a [`LayerError::Changed`].
     pub fn file(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), LayerError> {
         self.entry(entry)?;
+        self.content_of(content)
+    }
+
+    /// Reads all of the last entry's content.
+    fn content_of(&mut self, content: &mut dyn Read) -> Result<(), LayerError> {
         self.copy_from(content)?;
         match content.read(&mut [0]).map_err(read_error)? {
             0 => Ok(()),
@@ -98,22 +121,40 @@ impl LayerWriter {
         }
     }
 
+    /// The same for a file whose content has this digest, which `content` has to check: it is what a compressed content is
+    /// called where it is kept.
+    pub fn known_file(
+        &mut self,
+        entry: &Entry,
+        digest: &Digest,
+        content: &mut dyn Read,
+    ) -> Result<(), LayerError> {
+        if !self.is_cut || entry.size < ALONE {
+            return self.file(entry, content);
+        }
+        self.entry(entry)?;
+        let file = Contents::File(*digest, 0);
+        self.blob.cut(file).map_err(stream_error)?;
+        self.content_of(content)?;
+        self.blob.cut(Contents::Any).map_err(stream_error)
+    }
+
     /// Reads what is left of the last entry's content from `content`, and no more.
     pub fn copy_from(&mut self, content: &mut dyn Read) -> Result<(), LayerError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(READ_SIZE, 0);
         while self.content.0 > 0 {
-            let want = usize::try_from(self.content.0)
-                .unwrap_or(READ_SIZE)
-                .min(READ_SIZE);
-            match content.read(&mut buffer[..want]) {
+            let space = self.blob.space().map_err(stream_error)?;
+            let most = space.len().min(READ_SIZE);
+            let want = usize::try_from(self.content.0).map_or(most, |left| left.min(most));
+            match content.read(&mut space[..want]) {
                 Ok(0) => return Err(self.changed()),
-                Ok(n_read) => self.write_all(&buffer[..n_read]).map_err(stream_error)?,
+                Ok(n_read) => {
+                    self.blob.commit(n_read).map_err(stream_error)?;
+                    self.written(n_read.min(want)).map_err(stream_error)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(read_error(error)),
             }
         }
-        self.buffer = buffer;
         Ok(())
     }
 
@@ -135,11 +176,12 @@ impl LayerWriter {
             return Err(self.changed());
         }
         // Two empty blocks end an archive.
-        self.raw(&[0; 2 * BLOCK]).map_err(stream_error)?;
-        let blob = self.blob.finish().map_err(stream_error)?;
+        self.blob.write_all(&[0; 2 * BLOCK]).map_err(stream_error)?;
+        let (blob, tar) = self.blob.finish_hashed().map_err(stream_error)?;
+        let tar = tar.ok_or_else(|| stream_error(io::Error::other("its tar was not hashed")))?;
         let (digest, size) = blob.finish().map_err(blob_error("write"))?;
         Ok(Layer {
-            diff_id: DiffId(self.hasher.finish()),
+            diff_id: DiffId(tar),
             blob: Descriptor::new(self.options.compression.media_type(), digest, size),
             measure: Some(Measure {
                 unpacked_size: self.unpacked_size,
@@ -173,15 +215,23 @@ impl LayerWriter {
                 after: to_path(&self.last),
             });
         }
-        self.raw(&header.to_bytes()).map_err(stream_error)?;
+        self.blob
+            .write_all(&header.to_bytes())
+            .map_err(stream_error)?;
         self.content = (header.size, header.size);
         self.last = header.name;
         Ok(())
     }
 
-    fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.blob.write_all(bytes)?;
-        self.hasher.update(bytes);
+    /// Takes note of bytes of the last entry's content.
+    fn written(&mut self, n_bytes: usize) -> io::Result<()> {
+        let (left, size) = self.content;
+        let length = u64::try_from(n_bytes).unwrap_or(u64::MAX);
+        self.content.0 = left.saturating_sub(length);
+        if self.content.0 == 0 && length > 0 {
+            let rest = usize::try_from(size % BLOCK as u64).unwrap_or_default();
+            self.blob.write_all(&[0; BLOCK][..(BLOCK - rest) % BLOCK])?;
+        }
         Ok(())
     }
 
@@ -196,18 +246,13 @@ impl LayerWriter {
 /// The content of the last entry. Writing more than its size fails.
 impl Write for LayerWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let (left, size) = self.content;
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if length > left {
+        if length > self.content.0 {
             let message = "an entry has more content than its size says";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.raw(bytes)?;
-        self.content.0 = left - length;
-        if self.content.0 == 0 && length > 0 {
-            let rest = usize::try_from(size % BLOCK as u64).unwrap_or_default();
-            self.raw(&[0; BLOCK][..(BLOCK - rest) % BLOCK])?;
-        }
+        self.blob.write_all(bytes)?;
+        self.written(bytes.len())?;
         Ok(bytes.len())
     }
 

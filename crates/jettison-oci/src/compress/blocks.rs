@@ -1,17 +1,23 @@
-//! Compression on all cores: the input is cut into blocks of one size, and each is compressed by itself.
+//! Compression on all cores: the input is cut into blocks, and each is compressed by itself.
 //!
 //! A block becomes a member of gzip or a frame of zstd. Both formats define that what follows each other means what it
 //! says one after the other (RFC 1952, 2.2; RFC 8878, 3.1). Where the cuts are depends on the input alone, so that
 //! the output is the same with any number of threads.
 
+mod input_hash;
+mod pool;
+
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::panic::resume_unwind;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{JoinHandle, available_parallelism};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::available_parallelism;
 
-use crate::compress::codec::{Codec, Format};
+use crate::compress::blocks::input_hash::InputHash;
+use crate::compress::blocks::pool::{Job, Pool, Worker, stopped};
+use crate::compress::codec::Format;
+use crate::compress::kept::{Contents, KeptBlocks};
+use crate::digest::{Digest, Hasher};
 
 /// Compresses what is written to it.
 #[derive(Debug)]
@@ -19,14 +25,32 @@ pub(crate) struct Blocks<W: Write> {
     writer: W,
     format: Format,
     n_threads: usize,
-    /// What came since the last cut.
-    pending: Vec<u8>,
+    /// What came since the last cut, and what it is.
+    pending: Input,
+    contents: Contents,
+    input_hash: InputHash,
     /// Where blocks are compressed, once there is a second one.
     pool: Option<Pool>,
+    kept: Option<Arc<KeptBlocks>>,
     /// The blocks that are being compressed, oldest first.
-    under_way: VecDeque<Receiver<io::Result<Block>>>,
-    /// Buffers to be used again.
-    spare: Vec<Block>,
+    under_way: VecDeque<Receiver<io::Result<Vec<u8>>>>,
+    /// Buffers that others may still be reading, and such that can be used again.
+    inputs: Vec<Arc<Input>>,
+    outputs: Vec<Vec<u8>>,
+}
+
+/// A piece of the input.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    // All of it is initialized; what is behind `length` is free. Empty before anything was written.
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+impl Input {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
 }
 
 impl<W: Write> Blocks<W> {
@@ -40,48 +64,129 @@ impl<W: Write> Blocks<W> {
             writer,
             format,
             n_threads,
-            pending: Vec::new(),
+            pending: Input::default(),
+            contents: Contents::Any,
+            input_hash: InputHash::Unwanted,
             pool: None,
+            kept: None,
             under_way: VecDeque::new(),
-            spare: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 
+    /// The same, and [`Blocks::finish_hashed`] will know the digest of what was written.
+    pub(crate) fn hashing(self) -> Blocks<W> {
+        Blocks {
+            input_hash: InputHash::Here(Hasher::new()),
+            ..self
+        }
+    }
+
+    /// The same, with blocks that were compressed before.
+    pub(crate) fn keeping(self, kept: KeptBlocks) -> Blocks<W> {
+        Blocks {
+            kept: kept.in_format(self.format).map(Arc::new),
+            ..self
+        }
+    }
+
+    /// Ends a block. What follows is `contents`.
+    pub(crate) fn cut(&mut self, contents: Contents) -> io::Result<()> {
+        if self.pending.length > 0 {
+            self.submit()?;
+        }
+        self.contents = contents;
+        Ok(())
+    }
+
+    /// Room for what comes next, which is never empty.
+    pub(crate) fn space(&mut self) -> io::Result<&mut [u8]> {
+        let size = self.format.block_size();
+        // A block is only complete when more follows: the last one may be compressed without threads.
+        if self.pending.length == size {
+            self.submit()?;
+        }
+        let pending = &mut self.pending;
+        if pending.buffer.is_empty() {
+            pending.buffer = vec![0; size];
+        }
+        Ok(&mut pending.buffer[pending.length..])
+    }
+
+    /// Takes the first `length` bytes of the room for written.
+    pub(crate) fn commit(&mut self, length: usize) {
+        let pending = &mut self.pending;
+        pending.length = pending.buffer.len().min(pending.length + length);
+    }
+
     /// Writes what is still held back and returns the writer.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
+    pub(crate) fn finish(self) -> io::Result<W> {
+        Ok(self.finish_hashed()?.0)
+    }
+
+    /// The same, and the digest of what was written if it is wanted.
+    pub(crate) fn finish_hashed(mut self) -> io::Result<(W, Option<Digest>)> {
         match self.pool {
             // One block, perhaps an empty one, is not worth a thread.
             None => {
-                let mut output = Vec::new();
-                Codec::new(self.format)?.compress(&self.pending, &mut output)?;
+                let input = Arc::new(std::mem::take(&mut self.pending));
+                self.input_hash.add_only(input.bytes());
+                let job = Job {
+                    input,
+                    contents: self.contents.clone(),
+                    output: Vec::new(),
+                };
+                let output = Worker::new(self.format, self.kept.clone())?.run(job)?;
                 self.writer.write_all(&output)?;
             }
-            Some(_) if self.pending.is_empty() => {}
+            Some(_) if self.pending.length == 0 => {}
             Some(_) => self.submit()?,
         }
         while !self.under_way.is_empty() {
             self.collect()?;
         }
-        Ok(self.writer)
+        Ok((self.writer, self.input_hash.finish()))
     }
 
     /// Passes the block on that is complete.
     fn submit(&mut self) -> io::Result<()> {
-        if self.pool.is_none() {
-            self.pool = Some(Pool::new(self.format, self.n_threads)?);
-        }
         // One more for each thread, so that none has to wait for this one.
-        if self.under_way.len() >= 2 * self.n_threads {
+        if self.under_way.len() >= self.format.blocks_of_thread() * self.n_threads {
             self.collect()?;
         }
-        let Block { input, output } = self.spare.pop().unwrap_or_default();
-        let input = std::mem::replace(&mut self.pending, input);
-        self.pending.clear();
-        if let Some(pool) = &self.pool {
-            self.under_way
-                .push_back(pool.submit(Block { input, output })?);
-        }
+        let next = self.free_input();
+        let input = Arc::new(std::mem::replace(&mut self.pending, next));
+        self.inputs.push(Arc::clone(&input));
+        self.input_hash.add(&input)?;
+        let contents = self.contents.clone();
+        self.contents = self.contents.rest();
+        let output = self.outputs.pop().unwrap_or_default();
+        let job = Job {
+            input,
+            contents,
+            output,
+        };
+        let pool = if let Some(pool) = &self.pool {
+            pool
+        } else {
+            let new = Pool::new(self.format, self.n_threads, self.kept.as_ref())?;
+            self.pool.insert(new)
+        };
+        self.under_way.push_back(pool.submit(job)?);
         Ok(())
+    }
+
+    /// A buffer that nobody reads any more, or none.
+    fn free_input(&mut self) -> Input {
+        let is_free = |input: &Arc<Input>| Arc::strong_count(input) == 1;
+        let place = self.inputs.iter().position(is_free);
+        let found = place.map(|place| self.inputs.swap_remove(place));
+        let found = found.and_then(|input| Arc::try_unwrap(input).ok());
+        Input {
+            buffer: found.map(|input| input.buffer).unwrap_or_default(),
+            length: 0,
+        }
     }
 
     /// Writes the oldest block.
@@ -89,104 +194,28 @@ impl<W: Write> Blocks<W> {
         let Some(block) = self.under_way.pop_front() else {
             return Ok(());
         };
-        let block = block.recv().map_err(|_| stopped())??;
-        self.writer.write_all(&block.output)?;
-        self.spare.push(block);
+        let output = block.recv().map_err(|_| stopped())??;
+        self.writer.write_all(&output)?;
+        self.outputs.push(output);
         Ok(())
     }
 }
 
 impl<W: Write> Write for Blocks<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let size = self.format.block_size();
-        // A block is only complete when more follows: the last one may be compressed without threads.
-        if self.pending.len() == size && !bytes.is_empty() {
-            self.submit()?;
+        if bytes.is_empty() {
+            return Ok(0);
         }
-        let fitting = bytes.len().min(size - self.pending.len());
-        self.pending.extend_from_slice(&bytes[..fitting]);
+        let space = self.space()?;
+        let fitting = bytes.len().min(space.len());
+        space[..fitting].copy_from_slice(&bytes[..fitting]);
+        self.commit(fitting);
         Ok(fitting)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
-}
-
-/// A piece of the input, and what becomes of it.
-#[derive(Debug, Default)]
-struct Block {
-    input: Vec<u8>,
-    output: Vec<u8>,
-}
-
-/// A block, and where it is expected.
-type Job = (Block, SyncSender<io::Result<Block>>);
-
-/// Threads that compress blocks.
-#[derive(Debug)]
-struct Pool {
-    // Taken when no more is to come.
-    jobs: Option<Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Pool {
-    fn new(format: Format, n_threads: usize) -> io::Result<Pool> {
-        let (jobs, queue) = channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let mut pool = Pool {
-            jobs: Some(jobs),
-            threads: Vec::with_capacity(n_threads),
-        };
-        for _ in 0..n_threads {
-            let queue = Arc::clone(&queue);
-            let mut codec = Codec::new(format)?;
-            let thread = std::thread::Builder::new()
-                .name("compress".to_owned())
-                .spawn(move || work(&queue, &mut codec))?;
-            pool.threads.push(thread);
-        }
-        Ok(pool)
-    }
-
-    fn submit(&self, block: Block) -> io::Result<Receiver<io::Result<Block>>> {
-        let (done, result) = sync_channel(1);
-        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
-        jobs.send((block, done)).map_err(|_| stopped())?;
-        Ok(result)
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        for thread in self.threads.drain(..) {
-            if let Err(panic) = thread.join()
-                && !std::thread::panicking()
-            {
-                resume_unwind(panic);
-            }
-        }
-    }
-}
-
-/// Compresses blocks as long as there are any.
-fn work(queue: &Mutex<Receiver<Job>>, codec: &mut Codec) {
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((mut block, done)) = job else { return };
-        let compressed = codec.compress(&block.input, &mut block.output);
-        // Nobody waits for it any more if the writer has failed.
-        drop(done.send(compressed.map(|()| block)));
-    }
-}
-
-fn stopped() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::BrokenPipe,
-        "a compressing thread has stopped",
-    )
 }
 
 #[cfg(test)]
@@ -200,9 +229,11 @@ mod tests {
             .collect();
         for format in [Format::Gzip(1), Format::Zstd(1)] {
             let compressed = |n_threads| {
-                let mut blocks = Blocks::with_threads(Vec::new(), format, n_threads);
+                let mut blocks = Blocks::with_threads(Vec::new(), format, n_threads).hashing();
                 blocks.write_all(&text).unwrap();
-                blocks.finish().unwrap()
+                let (compressed, digest) = blocks.finish_hashed().unwrap();
+                assert_eq!(digest, Some(Digest::of(&text)), "{format:?} {n_threads}");
+                compressed
             };
             let expected = compressed(1);
             for n_threads in [2, 5] {
@@ -226,9 +257,14 @@ mod tests {
 
     #[test]
     fn a_writer_that_fails_stops_everything() {
-        let mut blocks = Blocks::with_threads(Full, Format::Gzip(1), 2);
-        let zeros = vec![0; 1 << 20];
-        let failed = (0..1000).find_map(|_| blocks.write_all(&zeros).err());
-        assert_eq!(failed.unwrap().kind(), io::ErrorKind::StorageFull);
+        for is_hashed in [false, true] {
+            let mut blocks = Blocks::with_threads(Full, Format::Gzip(1), 2);
+            if is_hashed {
+                blocks = blocks.hashing();
+            }
+            let zeros = vec![0; 1 << 20];
+            let failed = (0..1000).find_map(|_| blocks.write_all(&zeros).err());
+            assert_eq!(failed.unwrap().kind(), io::ErrorKind::StorageFull);
+        }
     }
 }

@@ -10,6 +10,11 @@ const GZIP_BLOCK: usize = 512 << 10;
 /// What is compressed at once with zstd, and how far back it looks (as a power of two).
 const ZSTD_BLOCK: usize = 4 << 20;
 const ZSTD_WINDOW: u32 = 22;
+/// The same from the level on at which bytes count and time does not: blocks are almost whole layers. Every decoder has to
+/// know windows of this size (RFC 8878, 3.1.1.1.2).
+const ZSTD_SMALL: i32 = 16;
+const ZSTD_SMALL_BLOCK: usize = 64 << 20;
+const ZSTD_SMALL_WINDOW: u32 = 23;
 /// The largest levels. Beyond gzip's, blocks would need tens of megabytes each.
 const GZIP_LARGEST: u32 = 9;
 const ZSTD_LARGEST: i32 = 19;
@@ -22,11 +27,40 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// How many blocks may be under way for each thread, one of which is being compressed: large ones take much memory.
+    pub(crate) fn blocks_of_thread(self) -> usize {
+        match self {
+            Format::Zstd(ZSTD_SMALL..) => 1,
+            Format::Gzip(_) | Format::Zstd(_) => 2,
+        }
+    }
+
+    /// How far back zstd looks, as a power of two.
+    fn window(level: i32) -> u32 {
+        match level {
+            ZSTD_SMALL.. => ZSTD_SMALL_WINDOW,
+            _ => ZSTD_WINDOW,
+        }
+    }
+
     /// How many bytes are compressed at once.
     pub(crate) fn block_size(self) -> usize {
         match self {
             Format::Gzip(_) => GZIP_BLOCK,
+            Format::Zstd(ZSTD_SMALL..) => ZSTD_SMALL_BLOCK,
             Format::Zstd(_) => ZSTD_BLOCK,
+        }
+    }
+
+    /// All that decides what a block is compressed to, if that is known: the library for gzip does not say its version.
+    pub(crate) fn identity(self) -> Option<String> {
+        match self {
+            Format::Gzip(_) => None,
+            Format::Zstd(level) => {
+                let version = zstd::zstd_safe::version_string();
+                let (window, block) = (Format::window(level), self.block_size());
+                Some(format!("zstd {version} {level} {window} {block}"))
+            }
         }
     }
 
@@ -58,7 +92,7 @@ impl Codec {
             }
             Format::Zstd(level) => {
                 let mut compressor = zstd::bulk::Compressor::new(level.min(ZSTD_LARGEST))?;
-                compressor.set_parameter(CParameter::WindowLog(ZSTD_WINDOW))?;
+                compressor.set_parameter(CParameter::WindowLog(Format::window(level)))?;
                 Ok(Codec::Zstd(compressor))
             }
         }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use jettison_oci::{
-    Compression, Entry, EntryKind, Layer, LayerError, LayerOptions, LayerWriter, write_layer,
+    Compression, Digest, Entry, EntryKind, KeptBlocks, Layer, LayerError, LayerOptions,
+    LayerWriter, measure_layer, write_layer,
 };
 
 use crate::scratch::{Scratch, chain, has_overlay_features, listing, make_opaque, make_whiteout};
@@ -227,4 +228,147 @@ fn names_that_are_none_are_refused() {
             "cannot write `etc/.wh.passwd` in a layer: its name would mean that a file was removed"
         ],
     );
+}
+
+/// Bytes that are neither constant nor random, other ones for other seeds.
+fn bytes(length: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[usize::from(state.is_multiple_of(8))] & 0x3f
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Files on both sides of the sizes at which blocks end.
+const SIZES: [usize; 9] = [
+    0,
+    700,
+    (1 << 20) - 1,
+    1 << 20,
+    (1 << 20) + 1,
+    100_000,
+    4 << 20,
+    (9 << 20) + 77,
+    3 << 20,
+];
+
+/// A layer of such files, those of `left_out` missing, written by `writer`.
+fn layer_of(mut layer: LayerWriter, left_out: Option<usize>) -> Layer {
+    for (number, size) in SIZES.iter().enumerate() {
+        if left_out == Some(number) {
+            continue;
+        }
+        let content = bytes(*size, u32::try_from(number).unwrap());
+        let entry = file(&format!("file-{number}"), content.len() as u64);
+        let digest = Digest::of(&content);
+        layer
+            .known_file(&entry, &digest, &mut content.as_slice())
+            .unwrap();
+    }
+    layer.finish().unwrap()
+}
+
+#[test]
+fn a_layer_is_the_same_whatever_blocks_are_kept() {
+    let scratch = Scratch::new();
+    let dir = scratch.dir("blocks");
+    let kept = KeptBlocks::new(&dir);
+    let options = LayerOptions {
+        compression: Compression::Zstd { level: 1 },
+        ..OPTIONS
+    };
+    let new = || LayerWriter::keeping(&scratch.store, &options, &kept).unwrap();
+    let paths = || -> Vec<_> {
+        let entries = fs::read_dir(&dir).unwrap();
+        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
+    };
+    let first = layer_of(new(), None);
+    let n_blocks = paths().len();
+    assert!(n_blocks > SIZES.len() / 2, "{n_blocks}");
+    assert_eq!(layer_of(new(), None), first);
+    assert_eq!(paths().len(), n_blocks);
+    for (number, path) in paths().iter().enumerate() {
+        let whole = fs::read(path).unwrap();
+        match number % 4 {
+            0 => fs::remove_file(path).unwrap(),
+            1 => fs::write(path, &whole[..whole.len() / 2]).unwrap(),
+            2 => fs::write(path, fs::read(&paths()[0]).unwrap()).unwrap(),
+            _ => {}
+        }
+    }
+    assert_eq!(layer_of(new(), None), first);
+    // A large file's blocks do not depend on what is around it.
+    let before = paths().len();
+    let without = layer_of(new(), Some(1));
+    assert_ne!(without, first);
+    assert!(paths().len() - before <= 3);
+    fs::remove_dir_all(&dir).unwrap();
+    assert_eq!(layer_of(new(), Some(1)), without);
+    // The tar is that of any other writer.
+    let plain = LayerWriter::new(&scratch.store, &options).unwrap();
+    let plain = layer_of(plain, None);
+    assert_eq!(
+        (plain.diff_id, plain.measure),
+        (first.diff_id, first.measure)
+    );
+    let measured = measure_layer(&scratch.store, &first.blob, &first.diff_id).unwrap();
+    assert_eq!(measured, first);
+}
+
+#[test]
+fn formats_without_kept_blocks_are_written_all_the_same() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("none");
+    for compression in [Compression::None, Compression::Gzip { level: 1 }] {
+        let options = LayerOptions {
+            compression,
+            ..OPTIONS
+        };
+        let kept = KeptBlocks::new(&dir);
+        let new = || LayerWriter::keeping(&scratch.store, &options, &kept).unwrap();
+        let first = layer_of(new(), None);
+        assert_eq!(layer_of(new(), None), first);
+        assert!(!dir.exists());
+        let measured = measure_layer(&scratch.store, &first.blob, &first.diff_id).unwrap();
+        assert_eq!(measured, first);
+    }
+}
+
+/// A content that turns out to be another when it has been read, as that of a damaged file does.
+struct Damaged<'a>(&'a [u8]);
+
+impl std::io::Read for Damaged<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        if self.0.is_empty() {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_damaged_content_leaves_no_block_under_the_name_of_the_right_one() {
+    let scratch = Scratch::new();
+    let kept = KeptBlocks::new(&scratch.dir("blocks"));
+    let right = bytes(9 << 20, 1);
+    let mut wrong = right.clone();
+    wrong[100] ^= 1;
+    let digest = Digest::of(&right);
+    let entry = file("file", right.len() as u64);
+    let new = || LayerWriter::keeping(&scratch.store, &OPTIONS, &kept).unwrap();
+    let mut layer = new();
+    let failed = layer.known_file(&entry, &digest, &mut Damaged(&wrong));
+    assert!(failed.is_err());
+    drop(layer);
+    let mut layer = new();
+    layer
+        .known_file(&entry, &digest, &mut right.as_slice())
+        .unwrap();
+    let layer = layer.finish().unwrap();
+    let measured = measure_layer(&scratch.store, &layer.blob, &layer.diff_id).unwrap();
+    assert_eq!(measured, layer);
 }

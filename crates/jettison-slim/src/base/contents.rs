@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use jettison_oci::{Entry, EntryKind, LayerError, LayerWriter};
+use jettison_oci::{Digest, Entry, EntryKind, LayerError, LayerWriter};
 use md5::{Digest as _, Md5};
 
 use crate::base::distroless::DistrolessError;
@@ -286,7 +286,11 @@ impl Contents {
                     match content {
                         Content::Bytes(bytes) => layer.file(&entry, &mut &bytes[..])?,
                         Content::Stored(data, facts) => {
-                            layer.file(&entry, &mut StoredFile::open(data, facts))?;
+                            let mut content = StoredFile::open(data, facts);
+                            match Digest::from_hex(&facts.sha256) {
+                                Some(digest) => layer.known_file(&entry, &digest, &mut content)?,
+                                None => layer.file(&entry, &mut content)?,
+                            }
                         }
                     }
                 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use jettison_build::timestamp;
 use jettison_debian::{Architecture, Sha256, Version};
 use jettison_oci::{
-    Compression, HistoryEntry, Image, ImageConfig, LayerOptions, LayerWriter, RootFs, RunConfig,
-    Store,
+    Compression, HistoryEntry, Image, ImageConfig, KeptBlocks, LayerOptions, LayerWriter, RootFs,
+    RunConfig, Store,
 };
 
 pub use crate::base::distroless::error::DistrolessError;
@@ -53,6 +53,8 @@ pub struct DistrolessRequest<'a> {
     pub keep: &'a [String],
     /// Where packages are kept that were taken apart.
     pub unpacked: &'a Path,
+    /// Compressed pieces of layers that are kept.
+    pub blocks: &'a KeptBlocks,
     /// The key of the Java runtime that takes the place of its package's files, if one was linked.
     pub linked: Option<&'a str>,
     /// The key of Python's compiled modules, if there are any.
@@ -102,7 +104,8 @@ pub fn assemble_distroless(
             compression: Compression::Zstd { level: 3 },
             clamp_mtime: Some(work.date),
         };
-        let mut layer = LayerWriter::new(store, &options).map_err(DistrolessError::Layer)?;
+        let mut layer = LayerWriter::keeping(store, &options, request.blocks)
+            .map_err(DistrolessError::Layer)?;
         work.contents
             .write_changes(&before, &mut layer)
             .map_err(DistrolessError::Layer)?;

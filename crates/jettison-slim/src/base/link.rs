@@ -65,7 +65,7 @@ pub enum LinkError {
         /// Its name.
         name: String,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: String,
     },
     /// A class of the JDK is not as it was in all releases so far.
     #[error("cannot link Java {java} reproducibly: {problem}")]

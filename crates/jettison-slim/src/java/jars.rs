@@ -19,7 +19,7 @@ pub(crate) struct JarError {
     /// Its name.
     pub(crate) name: String,
     /// What is wrong with it.
-    pub(crate) problem: &'static str,
+    pub(crate) problem: String,
 }
 
 /// A part of a jar.
@@ -71,18 +71,19 @@ fn walk_counted<E: From<JarError>>(
     jars: &mut usize,
     visit: &mut dyn FnMut(JarPart<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let wrong = |problem| JarError {
+    let wrong = |problem: &str| JarError {
         name: name.to_owned(),
-        problem,
+        problem: problem.to_owned(),
     };
     *jars += 1;
     if *jars > MAX_JARS {
         return Err(wrong("there are too many jars in it").into());
     }
     visit(JarPart::Jar(name))?;
-    let list = entries(bytes).ok_or_else(|| wrong("it is no jar"))?;
+    let list = entries(bytes).ok_or_else(|| wrong("it is no jar, or damaged"))?;
     let read = |entry: &ZipEntry| {
-        content(bytes, entry).ok_or_else(|| wrong("a file in it cannot be read"))
+        content(bytes, entry)
+            .ok_or_else(|| wrong(&format!("`{}` in it cannot be read", entry.name)))
     };
     for entry in &list {
         let top = CLASSES.iter().find_map(|top| entry.name.strip_prefix(top));

@@ -37,15 +37,44 @@ pub(crate) struct BaseDiffArgs {
     /// Another
     #[arg(value_name = "B")]
     pub(crate) second: String,
-    /// For which platform, such as linux/arm64 [default: this host's]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
+    #[command(flatten)]
+    pub(crate) platform: BasePlatform,
+    #[command(flatten)]
+    pub(crate) origin: PackageOrigin,
+}
+
+/// Where packages come from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PackageOrigin {
     /// The archive that packages come from [default: as in the settings]
     #[arg(long, value_name = "URL")]
     pub(crate) archive: Option<String>,
     /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<String>,
+}
+
+/// What a base is to run on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BasePlatform {
+    /// For which platform, such as linux/arm64 [default: this host's]
+    #[arg(id = "platform", long = "platform", value_name = "PLATFORM")]
+    pub(crate) name: Option<String>,
+}
+
+/// How a base is made.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BaseMaking {
+    #[command(flatten)]
+    pub(crate) platform: BasePlatform,
+    /// Do not leave this slice out of packages; `all` keeps everything
+    #[arg(long = "keep", value_name = "SLICE")]
+    pub(crate) keep: Vec<String>,
+    #[command(flatten)]
+    pub(crate) origin: PackageOrigin,
+    /// The file that says which packages in which versions; made if it is missing [default: that of the address]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 /// Which base, and where its packages come from.
@@ -58,21 +87,8 @@ pub(crate) struct BaseChoice {
     /// For which release of Debian a recipe in a file is assembled: 12, 13 [default: the newest]
     #[arg(long, value_name = "RELEASE")]
     pub(crate) debian: Option<u8>,
-    /// For which platform, such as linux/arm64 [default: this host's]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-    /// Do not leave this slice out of packages; `all` keeps everything
-    #[arg(long = "keep", value_name = "SLICE")]
-    pub(crate) keep: Vec<String>,
-    /// The archive that packages come from [default: as in the settings]
-    #[arg(long, value_name = "URL")]
-    pub(crate) archive: Option<String>,
-    /// The file that says which packages in which versions; made if it is missing [default: that of the address]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) lock: Option<PathBuf>,
-    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<String>,
+    #[command(flatten)]
+    pub(crate) making: BaseMaking,
 }
 
 #[derive(Debug, Args)]
@@ -130,30 +146,17 @@ pub(crate) struct BaseJavaArgs {
     /// Modules beyond those that the jars are found to need, such as `jdk.localedata,jdk.zipfs`
     #[arg(long, value_name = "MODULE,…", value_delimiter = ',')]
     pub(crate) add_modules: Vec<String>,
-    /// The release of Java: 17, 21, 25 [default: 21, or that of --debian]
+    /// The release of Java: 11, 17, 21, 25 [default: 21, or that of --debian]
     #[arg(long, value_name = "RELEASE")]
     pub(crate) java: Option<u8>,
-    /// The release of Debian: 12 has Java 17, 13 has 21 and 25 [default: that of --java]
+    /// The release of Debian: 11 has Java 11, 12 has 17, 13 has 21 and 25 [default: that of --java]
     #[arg(long, value_name = "RELEASE")]
     pub(crate) debian: Option<u8>,
     /// For a user without privileges
     #[arg(long)]
     pub(crate) nonroot: bool,
-    /// For which platform, such as linux/arm64 [default: this host's]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-    /// Do not leave this slice out of packages; `all` keeps everything
-    #[arg(long = "keep", value_name = "SLICE")]
-    pub(crate) keep: Vec<String>,
-    /// The archive that packages come from [default: as in the settings]
-    #[arg(long, value_name = "URL")]
-    pub(crate) archive: Option<String>,
-    /// The file that says which packages in which versions; made if it is missing
-    #[arg(long, value_name = "FILE")]
-    pub(crate) lock: Option<PathBuf>,
-    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<String>,
+    #[command(flatten)]
+    pub(crate) making: BaseMaking,
     /// Name of the image; may be given several times
     #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
     pub(crate) tags: Vec<String>,
@@ -189,15 +192,11 @@ pub(crate) struct BaseUpdateArgs {
     /// For which platform, such as linux/arm64 [default: those in the lock file, else this host's]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
-    /// The archive that packages come from [default: as in the settings]
-    #[arg(long, value_name = "URL")]
-    pub(crate) archive: Option<String>,
+    #[command(flatten)]
+    pub(crate) origin: PackageOrigin,
     /// The lock file [default: that of the address]
     #[arg(long, value_name = "FILE", requires = "base")]
     pub(crate) lock: Option<PathBuf>,
-    /// Trust these certificate authorities, too: a PEM file [default: `ca` of [build] in the settings]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<String>,
     /// Show what moved, and leave the lock file as it is
     #[arg(long)]
     pub(crate) dry_run: bool,

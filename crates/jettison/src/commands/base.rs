@@ -20,7 +20,7 @@ use jettison_slim::{
     DebianBase, DistrolessBase, DistrolessVariant, Levels, Recipes, Slice, debian_architecture,
 };
 
-use crate::cli::{BaseArgs, BaseChoice, BaseCommand, Global};
+use crate::cli::{BaseArgs, BaseChoice, BaseCommand, Global, PackageOrigin};
 use crate::commands::world;
 use crate::failure::Failure;
 use crate::family::{Family, FamilyRequest, split_lock};
@@ -74,7 +74,7 @@ struct DebianChosen {
 impl Target {
     fn new(choice: &BaseChoice, settings: &Settings) -> Result<Target, Failure> {
         let (name, lock) = address(&choice.base, settings)?;
-        let lock = match (&choice.lock, lock) {
+        let lock = match (&choice.making.lock, lock) {
             (Some(said), Some(named)) if *said != named => {
                 let text = format!(
                     "`{}` has the lock file {}, and --lock says {}",
@@ -136,8 +136,8 @@ impl Chosen {
         let levels = recipes
             .levels(&base)
             .map_err(|error| Failure::user(error.to_string()))?;
-        let architecture = architecture(choice.platform.as_deref())?;
-        let mut keep = choice.keep.clone();
+        let architecture = architecture(choice.making.platform.name.as_deref())?;
+        let mut keep = choice.making.keep.clone();
         if keep.iter().any(|name| name == "all") {
             keep = Slice::all().into_iter().map(|slice| slice.name).collect();
         }
@@ -226,14 +226,15 @@ struct Place {
     settings: Settings,
     reach: Reach,
     now: u64,
+    /// The archive that the command line names.
+    archive: Option<String>,
 }
 
 impl Place {
-    /// `ca` is what the command line says of certificates.
     fn new(
         global: &Global,
         settings: Settings,
-        ca: Option<&str>,
+        origin: &PackageOrigin,
         surroundings: &Surroundings,
     ) -> Result<Place, Failure> {
         // Before any thread starts, and before anything below the root is opened.
@@ -243,17 +244,18 @@ impl Place {
             entered,
             store: world::store(&root)?,
             root,
-            reach: surroundings.reach(ca.or(settings.build.ca.as_deref())),
+            reach: surroundings.reach(origin.ca.as_deref().or(settings.build.ca.as_deref())),
             settings,
             now: surroundings.now,
+            archive: origin.archive.clone(),
         })
     }
 
-    fn family<'a>(&'a self, archive: Option<&'a str>, reporter: &'a dyn Notes) -> Family<'a> {
+    fn family<'a>(&'a self, reporter: &'a dyn Notes) -> Family<'a> {
         Family {
             store: &self.store,
             settings: &self.settings,
-            archive,
+            archive: self.archive.as_deref(),
             reach: &self.reach,
             now: self.now,
             reporter,

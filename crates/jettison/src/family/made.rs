@@ -11,7 +11,7 @@ use jettison_slim::{
 };
 
 use crate::family::{BoxError, Family, FamilyRequest, suite_of};
-use crate::network::{DownloadCache, Http};
+use crate::network::DownloadCache;
 use crate::surroundings::Surroundings;
 
 impl Family<'_> {
@@ -94,7 +94,7 @@ impl Family<'_> {
         lock: &Lock,
         work: impl FnOnce(Workshop<'_>) -> Result<T, BoxError>,
     ) -> Result<T, BoxError> {
-        let http = Http::new(self.reach);
+        let http = self.http();
         work(Workshop {
             lock,
             architecture: &request.architecture,

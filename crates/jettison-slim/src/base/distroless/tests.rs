@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use jettison_debian::Sha256;
-use jettison_oci::Store;
+use jettison_oci::{KeptBlocks, Store};
 
 use super::*;
 use crate::base::family::Recipes;
@@ -118,6 +118,7 @@ fn assemble(
         architecture: &"amd64".parse().unwrap(),
         keep: &[],
         unpacked: &dir.join("unpacked"),
+        blocks: &KeptBlocks::new(&dir.join("blocks")),
         linked: None,
         compiled: None,
     };
@@ -168,6 +169,33 @@ fn what_is_made_has_a_number() {
     assert_eq!(crate::base::name::GENERATION, 1);
     expect!["sha256:3d8958e9624f8d225d6a346503f5940de9b7a12f9847da16cc0c7ad8a5b6ea66"]
         .assert_eq(&image.image.id().0.to_string());
+}
+
+#[test]
+fn the_image_is_the_same_whatever_blocks_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let large: Vec<u8> = (0..3_000_000_u32)
+        .map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+        .collect();
+    let members = [
+        file("./usr/bin/one", b"one"),
+        file("./usr/lib/large", &large),
+    ];
+    let packages = [("one", deb("one", &members))];
+    let manifest = || {
+        let (_, image) = assemble(dir.path(), ONE, &packages).unwrap();
+        image.image.manifest_digest()
+    };
+    let first = manifest();
+    let blocks = dir.path().join("blocks");
+    assert!(std::fs::read_dir(&blocks).unwrap().count() > 1);
+    assert_eq!(manifest(), first);
+    for entry in std::fs::read_dir(&blocks).unwrap() {
+        std::fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    assert_eq!(manifest(), first);
+    std::fs::remove_dir_all(&blocks).unwrap();
+    assert_eq!(manifest(), first);
 }
 
 #[test]

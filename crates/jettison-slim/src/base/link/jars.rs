@@ -83,7 +83,7 @@ fn write_class(dir: &Path, path: &str, content: &[u8], jar: &str) -> Result<(), 
     if !Path::new(path).components().all(is_plain) {
         return Err(LinkError::Jar {
             name: jar.to_owned(),
-            problem: "a file in it cannot be read",
+            problem: format!("`{path}` in it cannot be read"),
         });
     }
     let path = dir.join(path);
@@ -137,7 +137,7 @@ mod tests {
             let error = take(&app, "app.jar", dir.path(), &mut Found::for_java(21)).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "cannot look into app.jar: a file in it cannot be read"
+                format!("cannot look into app.jar: `{name}` in it cannot be read")
             );
         }
     }

@@ -35,14 +35,14 @@ pub(super) fn run(
         .iter()
         .map(|tag| world::reference(tag))
         .collect::<Result<Vec<_>, _>>()?;
-    let place = Place::new(global, settings, choice.ca.as_deref(), surroundings)?;
+    let place = Place::new(global, settings, &choice.making.origin, surroundings)?;
     let kind = if args.quiet {
         ProgressKind::Quiet
     } else {
         global.progress
     };
     let progress = Progress::new(kind, Reasons::Untold);
-    let family = place.family(choice.archive.as_deref(), &progress);
+    let family = place.family(&progress);
     let image = match &target {
         Target::Distroless(chosen) => {
             let built = assemble(&family, chosen)?;
@@ -68,9 +68,9 @@ pub(super) fn run(
 fn refuse_for_debian(args: &BaseBuildArgs, debian: &DebianChosen) -> Result<(), Failure> {
     let choice = &args.choice;
     let options = [
-        ("--keep", !choice.keep.is_empty()),
+        ("--keep", !choice.making.keep.is_empty()),
         ("--debian", choice.debian.is_some()),
-        ("--platform", choice.platform.is_some()),
+        ("--platform", choice.making.platform.name.is_some()),
         ("--sbom", !args.sboms.is_empty()),
     ];
     match options.iter().find(|(_, is_given)| *is_given) {

@@ -8,7 +8,7 @@ use jettison_debian::{Lock, LockedPackage, parse_lock, parse_status};
 use jettison_oci::{ImageConfig, LayerError, RootfsFiles};
 use jettison_slim::{DistrolessBase, Recipes};
 
-use crate::cli::{BaseChoice, BaseDiffArgs, Global};
+use crate::cli::{BaseChoice, BaseDiffArgs, BaseMaking, Global};
 use crate::commands::base::build::lock;
 use crate::commands::base::moves::{Moves, Versions, versions};
 use crate::commands::base::{
@@ -38,14 +38,14 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let settings = settings(surroundings)?;
-    let place = Place::new(global, settings, args.ca.as_deref(), surroundings)?;
+    let place = Place::new(global, settings, &args.origin, surroundings)?;
     let progress = Progress::new(global.progress, Reasons::Untold);
     let first = Side::new(&args.first, args, &place, &progress)?;
     let second = Side::new(&args.second, args, &place, &progress)?;
     let moves = Moves::between(&first.versions, &second.versions);
     let fixes = match &second.lock {
         Some((lock, packages)) => place
-            .family(args.archive.as_deref(), &progress)
+            .family(&progress)
             .fixes(lock, &moves.newer_of(packages))
             .map_err(|error: BoxError| failure(&args.second, &error))?,
         // An image has no changelogs.
@@ -96,13 +96,14 @@ impl Side {
         let choice = BaseChoice {
             base: text.to_string(),
             debian: None,
-            platform: args.platform.clone(),
-            keep: Vec::new(),
-            archive: args.archive.clone(),
-            lock: None,
-            ca: None,
+            making: BaseMaking {
+                platform: args.platform.clone(),
+                keep: Vec::new(),
+                origin: args.origin.clone(),
+                lock: None,
+            },
         };
-        let family = place.family(args.archive.as_deref(), progress);
+        let family = place.family(progress);
         let target = Target::new(&choice, &place.settings).map_err(|failure| {
             failure.hint("there is no image of that name in the store either")
         })?;
@@ -124,7 +125,7 @@ impl Side {
         lock: Lock,
         settings: BTreeMap<&'static str, String>,
     ) -> Result<Side, Failure> {
-        let architecture = architecture(args.platform.as_deref())?;
+        let architecture = architecture(args.platform.name.as_deref())?;
         let packages = lock
             .packages(&architecture)
             .ok_or_else(|| Failure::user(format!("{text} has no packages for {architecture}")))?;
@@ -196,7 +197,7 @@ fn debian_lock(
     args: &BaseDiffArgs,
     debian: &DebianChosen,
 ) -> Result<Lock, Failure> {
-    let architecture = architecture(args.platform.as_deref())?;
+    let architecture = architecture(args.platform.name.as_deref())?;
     let failed = |error: BoxError| failure(&debian.title, &error);
     let Some(path) = &debian.lock else {
         let newest = family.resolve_debian(&debian.base, &architecture);

@@ -60,7 +60,7 @@ pub(super) fn run(
         "java-minimal"
     };
     let settings = settings(surroundings)?;
-    let place = Place::new(global, settings, args.ca.as_deref(), surroundings)?;
+    let place = Place::new(global, settings, &args.making.origin, surroundings)?;
     let kind = if args.quiet {
         ProgressKind::Quiet
     } else {
@@ -69,7 +69,7 @@ pub(super) fn run(
     let progress = Progress::new(kind, Reasons::Untold);
     let mut choice = choice(args, minimal, java);
     let mut chosen = Chosen::new(&choice, &place.settings, "`base java`")?;
-    let family = place.family(args.archive.as_deref(), &progress);
+    let family = place.family(&progress);
     let (needed, locked) = look_into(&family, &chosen, (&args.jars, &asked))?;
     let is_desktop = DESKTOP
         .iter()
@@ -81,7 +81,7 @@ pub(super) fn run(
     chosen
         .levels
         .set_modules(needed.modules.keys().cloned().collect());
-    let family = place.family(args.archive.as_deref(), &progress);
+    let family = place.family(&progress);
     let built = match locked.filter(|_| !is_desktop) {
         Some(lock) => family
             .assemble(&chosen.request(), &lock)
@@ -132,15 +132,20 @@ fn look_into(
 /// Which release of Java is meant.
 fn java(java: Option<u8>, debian: Option<u8>) -> Result<u8, Failure> {
     match (java, debian) {
+        (None, Some(11)) | (Some(11), None | Some(11)) => Ok(11),
         (None, Some(12)) | (Some(17), None | Some(12)) => Ok(17),
         (None, None | Some(13)) => Ok(21),
         (Some(java @ (21 | 25)), None | Some(13)) => Ok(java),
         (None, Some(debian)) => Err(Failure::user(format!(
             "Debian {debian} has no Java of which a runtime can be linked"
         ))
-        .hint("take --debian 12 or 13")),
-        (Some(java), _) => Err(Failure::user(format!("there is no such Java {java}"))
-            .hint("Debian 12 has Java 17, Debian 13 has 21 and 25")),
+        .hint("take --debian 11, 12 or 13")),
+        (Some(java), _) => {
+            let place = debian.map(|debian| format!(" on Debian {debian}"));
+            let text = format!("there is no Java {java}{}", place.unwrap_or_default());
+            Err(Failure::user(text)
+                .hint("Debian 11 has Java 11, Debian 12 has 17, Debian 13 has 21 and 25"))
+        }
     }
 }
 
@@ -156,16 +161,16 @@ fn modules(names: &[String]) -> Result<BTreeSet<String>, Failure> {
 }
 
 fn choice(args: &BaseJavaArgs, recipe: &str, java: u8) -> BaseChoice {
-    let debian = if java == 17 { 12 } else { 13 };
+    let debian = match java {
+        11 => 11,
+        17 => 12,
+        _ => 13,
+    };
     let variant = if args.nonroot { ":nonroot" } else { "" };
     BaseChoice {
         base: format!("{recipe}-debian{debian}{variant}"),
         debian: None,
-        platform: args.platform.clone(),
-        keep: args.keep.clone(),
-        archive: args.archive.clone(),
-        lock: args.lock.clone(),
-        ca: None,
+        making: args.making.clone(),
     }
 }
 
@@ -229,8 +234,12 @@ mod tests {
         check(Some(17), Some(12), Some(17));
         check(Some(17), Some(13), None);
         check(Some(21), Some(12), None);
-        check(Some(11), None, None);
-        check(None, Some(11), None);
+        check(Some(11), None, Some(11));
+        check(None, Some(11), Some(11));
+        check(Some(11), Some(12), None);
+        check(Some(17), Some(11), None);
+        check(Some(8), None, None);
+        check(None, Some(10), None);
     }
 
     #[test]

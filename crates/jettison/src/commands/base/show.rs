@@ -43,9 +43,9 @@ pub(super) fn run(
     let choice = &args.choice;
     let settings = settings(surroundings)?;
     let chosen = Chosen::new(choice, &settings, "`base show`")?;
-    let place = Place::new(global, settings, choice.ca.as_deref(), surroundings)?;
+    let place = Place::new(global, settings, &choice.making.origin, surroundings)?;
     let progress = Progress::new(global.progress, Reasons::Untold);
-    let family = place.family(choice.archive.as_deref(), &progress);
+    let family = place.family(&progress);
     let built = assemble(&family, &chosen);
     drop(progress);
     let built = built?;

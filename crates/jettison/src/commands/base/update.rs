@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use jettison_debian::{Architecture, Lock};
 
-use crate::cli::{BaseChoice, BaseUpdateArgs, Global};
+use crate::cli::{BaseChoice, BaseMaking, BasePlatform, BaseUpdateArgs, Global};
 use crate::commands::base::moves::{Moves, versions};
 use crate::commands::base::{BoxError, Place, Target, architecture, failure, settings};
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(super) fn run(
         .iter()
         .map(|name| Target::new(&choice(args, name), &settings))
         .collect::<Result<Vec<_>, _>>()?;
-    let place = Place::new(global, settings, args.ca.as_deref(), surroundings)?;
+    let place = Place::new(global, settings, &args.origin, surroundings)?;
     for (name, target) in names.iter().zip(&targets) {
         if names.len() > 1 {
             output.line(&format!("{name}:"));
@@ -64,11 +64,14 @@ fn choice(args: &BaseUpdateArgs, name: &str) -> BaseChoice {
     BaseChoice {
         base: name.to_string(),
         debian: args.debian,
-        platform: args.platform.clone(),
-        keep: Vec::new(),
-        archive: args.archive.clone(),
-        lock: args.lock.clone(),
-        ca: args.ca.clone(),
+        making: BaseMaking {
+            platform: BasePlatform {
+                name: args.platform.clone(),
+            },
+            keep: Vec::new(),
+            origin: args.origin.clone(),
+            lock: args.lock.clone(),
+        },
     }
 }
 
@@ -88,7 +91,7 @@ fn update(
             .hint("say which with --lock FILE; `jettison base build --lock FILE` makes one"));
     };
     let progress = Progress::new(global.progress, Reasons::Untold);
-    let family = place.family(args.archive.as_deref(), &progress);
+    let family = place.family(&progress);
     let failed = |error: BoxError| failure(title, &error);
     let own = architecture(args.platform.as_deref())?;
     let (old, is_kept) = match read(target, &own, path).map_err(failed)? {
