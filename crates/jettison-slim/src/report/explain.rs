@@ -126,6 +126,10 @@ fn safety(outcomes: &[ProbeOutcome]) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_raw_string_hashes,
+    reason = "expect-test writes its texts like this"
+)]
 mod tests {
     use expect_test::expect;
 

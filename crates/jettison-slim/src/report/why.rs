@@ -264,6 +264,10 @@ fn shown(path: &Path) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::needless_raw_string_hashes,
+    reason = "expect-test writes its texts like this"
+)]
 mod tests {
     use expect_test::{Expect, expect};
 
