@@ -125,7 +125,6 @@ impl StepRun<'_> {
         } else {
             not_cached()
         };
-        let title = &step.hints.title;
         self.reporter.event(match ahead {
             Some(_) => Event::StepExplained {
                 step: id.0,
@@ -133,7 +132,7 @@ impl StepRun<'_> {
             },
             None => Event::StepStarted {
                 step: id.0,
-                title,
+                title: &step.hints.title,
                 change: Some(&change),
             },
         });
@@ -161,7 +160,7 @@ impl StepRun<'_> {
             elapsed,
             processor_time: usage.processor_time,
             peak_memory: usage.peak_memory,
-            title: title.clone(),
+            title: step.hints.title.clone(),
         };
         cache.put_text(&key, text)?;
         cache.put(&key, &entry)?;

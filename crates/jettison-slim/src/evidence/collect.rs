@@ -152,13 +152,7 @@ fn collect_from(
             .metadata(&path.path)
             .is_ok_and(|metadata| metadata.is_dir());
     }
-    let directories: Vec<&Path> = kept
-        .iter()
-        .flat_map(|kept| kept.path.ancestors().skip(1))
-        .chain([program.working_dir.as_path()])
-        .filter(|directory| !kept.iter().any(|kept| directory.starts_with(&kept.path)))
-        .collect();
-    refuse_writable(root, &user, &directories)?;
+    refuse_writable_above(root, &user, (&kept, &program))?;
     facts.extend(kept.iter().skip(1).map(|path| Fact {
         text: format!("{} is kept: {}", path.path.display(), path.reason),
         origin: Origin::File(path.path.clone()),
@@ -201,6 +195,21 @@ fn collect_from(
         kept: reasons,
         advice,
     })
+}
+
+/// Refuses directories above what is kept into which the user could write.
+fn refuse_writable_above(
+    root: &RootDir,
+    user: &str,
+    (kept, program): (&[KeptPath], &Program),
+) -> Result<(), NotApplicable> {
+    let directories: Vec<&Path> = kept
+        .iter()
+        .flat_map(|kept| kept.path.ancestors().skip(1))
+        .chain([program.working_dir.as_path()])
+        .filter(|directory| !kept.iter().any(|kept| directory.starts_with(&kept.path)))
+        .collect();
+    refuse_writable(root, user, &directories)
 }
 
 /// Why each path is kept.

@@ -25,7 +25,7 @@ pub struct GoBuildInfo {
     pub settings: Vec<(String, String)>,
 }
 
-/// Where Go's own table of time zones is, below the directory of Go (`time.loadLocation`, zoneinfo_goroot.go).
+/// Where Go's own table of time zones is, below the directory of Go (`time.loadLocation`, `zoneinfo_goroot.go`).
 const ZONES: &str = "lib/time/zoneinfo.zip";
 
 /// Go's own table of time zones, in which the Go program `bytes` looks for zones that the system's lacks.

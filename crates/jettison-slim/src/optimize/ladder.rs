@@ -18,7 +18,7 @@ use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
 use crate::optimize::division::{Divided, division};
 use crate::optimize::user::as_nonroot;
-use crate::refactor::{Candidate, EmitError, Writing, rung_of, write_stages};
+use crate::refactor::{Candidate, Division, EmitError, Rung, Writing, rung_of, write_stages};
 use crate::rootfs::RootDir;
 use crate::verify::{
     Ailment, Oracle, ProbeOutcome, Verdict, Watched, all_misses, overall_ailment, verdict,
@@ -263,8 +263,6 @@ impl Ladder<'_> {
                 some_of(&holds)
             )));
         }
-        let reasons = evidence.facts.iter().map(ToString::to_string);
-        let reasons = reasons.chain(evidence.advice.iter().cloned()).collect();
         let division = division(
             self.run,
             Divided {
@@ -275,10 +273,31 @@ impl Ladder<'_> {
             },
         )?;
         let division = division.filter(|division| division.suits(&evidence.runtime));
+        let copies_sources = division.as_ref().is_some_and(Division::copies_sources);
+        let attempt = self.attempt_divided(evidence, (rung, division.as_ref()))?;
+        match &attempt {
+            // Sources that are copied later have the times of today, which the original's need not have.
+            Ok(failed)
+                if copies_sources && failed.problem.is_some() && failed.ailment.is_none() =>
+            {
+                self.attempt_divided(evidence, (rung, None))
+            }
+            Ok(_) | Err(_) => Ok(attempt),
+        }
+    }
+
+    /// The same for a Dockerfile whose build stage is divided so.
+    fn attempt_divided(
+        &self,
+        evidence: &Evidence,
+        (rung, division): (Rung, Option<&Division>),
+    ) -> Result<Result<Attempt, String>, OptimizeError> {
+        let reasons = evidence.facts.iter().map(ToString::to_string);
+        let reasons = reasons.chain(evidence.advice.iter().cloned()).collect();
         let lower = &self.run.request.build.lower;
         let taken: Vec<String> = lower.contexts.keys().cloned().collect();
         let writing = Writing {
-            division: division.as_ref(),
+            division,
             target: lower.target.as_deref(),
             taken: &taken,
         };

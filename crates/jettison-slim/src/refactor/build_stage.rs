@@ -27,6 +27,11 @@ pub(crate) struct Division {
 }
 
 impl Division {
+    /// Whether the final stage copies sources itself.
+    pub(crate) fn copies_sources(&self) -> bool {
+        self.sources.is_some()
+    }
+
     /// Whether nothing is taken from the first part that `runtime` makes anew at the end of the second.
     pub(crate) fn suits(&self, runtime: &RuntimeStage) -> bool {
         if runtime.build_steps.is_empty() {

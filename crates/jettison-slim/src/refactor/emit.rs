@@ -258,8 +258,8 @@ fn final_stage(
         labels.push(format!("{} {key}={value}", style.word("LABEL")));
     }
     lines.extend(own_text_or(parse, moved, Keyword::Label, labels));
-    let ports = exposed(runtime, style);
-    lines.extend(own_text_or(parse, moved, Keyword::Expose, ports));
+    let open = exposed(runtime, style);
+    lines.extend(own_text_or(parse, moved, Keyword::Expose, open));
     if !runtime.volumes.is_empty() {
         let volumes = exec_form(&runtime.volumes);
         let line = format!("{} {volumes}", style.word("VOLUME"));

@@ -37,32 +37,29 @@ pub(crate) fn run(
         if index > 0 {
             output.line("");
         }
-        match why(&facts, subject) {
-            Some(answer) => {
-                all_kept &= answer.is_kept;
-                let look = if answer.is_kept {
-                    Look::Plain
-                } else {
-                    Look::Heading
-                };
-                for (index, line) in answer.lines.iter().enumerate() {
-                    let look = if index == 0 { look } else { Look::Plain };
-                    output.styled(look, &printable(line));
-                }
+        if let Some(answer) = why(&facts, subject) {
+            all_kept &= answer.is_kept;
+            let look = if answer.is_kept {
+                Look::Plain
+            } else {
+                Look::Heading
+            };
+            for (index, line) in answer.lines.iter().enumerate() {
+                let look = if index == 0 { look } else { Look::Plain };
+                output.styled(look, &printable(line));
             }
-            None => {
-                all_kept = false;
-                let made_of = match facts.maker {
-                    Maker::Optimizer(_) => "the original",
-                    Maker::Base => "its packages",
-                };
-                output.styled(
-                    Look::Heading,
-                    &printable(&format!(
-                        "{subject} is neither in the image nor in {made_of}"
-                    )),
-                );
-            }
+        } else {
+            all_kept = false;
+            let made_of = match facts.maker {
+                Maker::Optimizer(_) => "the original",
+                Maker::Base => "its packages",
+            };
+            output.styled(
+                Look::Heading,
+                &printable(&format!(
+                    "{subject} is neither in the image nor in {made_of}"
+                )),
+            );
         }
     }
     Ok(if all_kept {

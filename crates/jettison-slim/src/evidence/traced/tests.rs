@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 use jettison_sandbox::{Lookup, Uses};
 
 use super::*;
+use crate::evidence::{KeptFact, KeptWhat};
 
 fn lookup(asked: &str, links: &[&str], end: End, uses: &[Use]) -> Lookup {
     let none = Uses::of(Use::Pass);
@@ -133,6 +134,13 @@ fn check(env: &[&str], used: &[&str], expected: Expect) {
     traced.add(&used).unwrap();
     let evidence = traced.evidence().unwrap();
     let mut text = String::new();
+    for KeptFact { what, reason } in &evidence.kept {
+        let what = match what {
+            KeptWhat::Package(name) => format!("package {name}"),
+            KeptWhat::Path(path) | KeptWhat::Directory(path) => path.display().to_string(),
+        };
+        let _infallible = writeln!(text, "{what} is kept: {reason}");
+    }
     for fact in &evidence.facts {
         let _infallible = writeln!(text, "{fact}");
     }
@@ -151,12 +159,14 @@ fn the_configuration_keeps_the_program_its_files_and_volumes() {
     check(
         &[],
         &[],
-        expect![[r"
-        /srv/app/settings.ini is kept: the command names it (/srv/app/settings.ini)
-        /usr/bin/run is kept: it is what the image starts (/usr/bin/run)
-        /var/lib/app is kept: it is written when the program runs (/var/lib/app)
-        packages [] without []; as root: true
-    "]],
+        expect![[r#"
+            /srv/app/settings.ini is kept: the command names it
+            /usr/bin/run is kept: it is what the image starts
+            /var/lib/app is kept: it is written when the program runs
+            /srv/app is kept: the program starts there
+            /var/lib/app is kept: it is a VOLUME
+            packages [] without []; as root: true
+        "#]],
     );
 }
 
@@ -166,23 +176,27 @@ fn a_language_of_ones_own_keeps_translations() {
         &["LANG=C.UTF-8"],
         &["/usr/bin/tool"],
         expect![[r#"
-        package tool is kept: a test: /usr/bin/tool (image configuration)
-        /srv/app/settings.ini is kept: the command names it (/srv/app/settings.ini)
-        /usr/bin/run is kept: it is what the image starts (/usr/bin/run)
-        /var/lib/app is kept: it is written when the program runs (/var/lib/app)
-        packages ["tool"] without ["usr/share/locale(/|$)"]; as root: true
-    "#]],
+            package tool is kept: a test: /usr/bin/tool
+            /srv/app/settings.ini is kept: the command names it
+            /usr/bin/run is kept: it is what the image starts
+            /var/lib/app is kept: it is written when the program runs
+            /srv/app is kept: the program starts there
+            /var/lib/app is kept: it is a VOLUME
+            packages ["tool"] without ["usr/share/locale(/|$)"]; as root: true
+        "#]],
     );
     check(
         &["LANG=de_DE.UTF-8"],
         &["/usr/bin/tool"],
         expect![[r#"
-        package tool is kept: a test: /usr/bin/tool (image configuration)
-        /srv/app/settings.ini is kept: the command names it (/srv/app/settings.ini)
-        /usr/bin/run is kept: it is what the image starts (/usr/bin/run)
-        /var/lib/app is kept: it is written when the program runs (/var/lib/app)
-        packages ["tool"] without []; as root: true
-    "#]],
+            package tool is kept: a test: /usr/bin/tool
+            /srv/app/settings.ini is kept: the command names it
+            /usr/bin/run is kept: it is what the image starts
+            /var/lib/app is kept: it is written when the program runs
+            /srv/app is kept: the program starts there
+            /var/lib/app is kept: it is a VOLUME
+            packages ["tool"] without []; as root: true
+        "#]],
     );
 }
 

@@ -412,34 +412,34 @@ fn gains_are_steps_of_the_build_stage_and_of_the_one_that_collects() {
         text,
         &gain().apply(&runtime),
         expect![[r#"
-        FROM debian:12 AS build
-        RUN make
+            FROM debian:12 AS build
+            RUN make
 
-        USER root
-        # Nobody debugs there.
-        RUN cd /app \
-         && strip app
+            USER root
+            # Nobody debugs there.
+            RUN cd /app \
+             && strip app
 
-        FROM build AS rootfs
-        USER root
-        # The packages that the program uses, without papers, and their records, which scanners read.
-        RUN packages='a' \
-         && mkdir -p /rootfs/var/lib/dpkg \
-         && dpkg --status $packages >/rootfs/var/lib/dpkg/status \
-         && { dpkg --listfiles $packages; \
-              find /tree \( -path /tree/inside \) -prune -o -print; } \
-            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
-         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
-        # Linked anew.
-        RUN jlink --output /rootfs/jdk
+            FROM build AS rootfs
+            USER root
+            # The packages that the program uses, without papers, and their records, which scanners read.
+            RUN packages='a' \
+             && mkdir -p /rootfs/var/lib/dpkg \
+             && dpkg --status $packages >/rootfs/var/lib/dpkg/status \
+             && { dpkg --listfiles $packages; \
+                  find /tree \( -path '/tree/inside/*' \) -prune -o -print; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+            # Linked anew.
+            RUN jlink --output /rootfs/jdk
 
-        FROM scratch AS runtime
-        WORKDIR /app
-        COPY --from=rootfs /rootfs /
-        COPY --from=build /app/app /app/app
-        USER 7:8
-        CMD ["./app"]
-    "#]],
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=build /app/app /app/app
+            USER 7:8
+            CMD ["./app"]
+        "#]],
     );
 }

@@ -17,6 +17,8 @@ fn runtime() -> RuntimeStage {
     RuntimeStage {
         rung: Rung::Packages,
         base: None,
+        build_steps: Vec::new(),
+        remade: Vec::new(),
         rootfs: Some(rootfs()),
         kept: vec![KeptPath {
             path: "/app".into(),
@@ -209,7 +211,7 @@ fn a_stage_of_which_nothing_is_used_goes_away() {
     check(
         "# Two stages\nFROM golang:1 AS builder\nRUN go build -o /app/x\n\nFROM debian:12\nARG A\nCOPY --from=builder /app /app\nUSER root\nENTRYPOINT /app/x\n",
         writing,
-        expect![[r##"
+        expect![[r#"
             # Two stages
             FROM golang:1 AS builder
             RUN go build -o /app/x
@@ -218,7 +220,7 @@ fn a_stage_of_which_nothing_is_used_goes_away() {
             WORKDIR /app
             COPY --from=builder /app /app
             CMD ["/app/x"]
-        "##]],
+        "#]],
     );
 }
 
