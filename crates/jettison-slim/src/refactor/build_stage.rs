@@ -4,7 +4,7 @@ mod caches;
 mod manifests;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use crate::refactor::build_stage::caches::{Caches, Command};
 pub(crate) use crate::refactor::build_stage::manifests::manifests_first;
@@ -43,8 +43,18 @@ impl Division {
             let mut remade = runtime.remade.iter();
             remade.any(|made| made.starts_with(path) || path.starts_with(made))
         };
-        self.sources.is_none() && !taken.any(is_remade)
+        let has_packages = self.early.as_ref().is_some_and(|e| !e.packages.is_empty());
+        let may_be_packaged = runtime.remade.iter().any(|path| is_place_of_packages(path));
+        self.sources.is_none() && !taken.any(is_remade) && !(has_packages && may_be_packaged)
     }
+}
+
+/// Whether packages put files there.
+fn is_place_of_packages(path: &Path) -> bool {
+    const OWN: [&str; 2] = ["/usr/local", "/usr/src"];
+    const SHARED: [&str; 6] = ["/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr"];
+    let is_below = |tree: &&str| path.starts_with(tree);
+    SHARED.iter().any(is_below) && !OWN.iter().any(is_below)
 }
 
 /// The second part of a build stage that does nothing but copy sources, or what other stages made, into what is kept.

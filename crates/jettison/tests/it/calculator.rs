@@ -62,6 +62,9 @@ fn its_dockerfile_stays_and_the_new_one_lies_beside_it() {
         COPY calculator.go /app
         RUN --mount=type=cache,target=/root/.cache/go-build go build -o calculator
 
+        # Symbols and debugging sections are for debuggers only.
+        RUN strip -p --strip-all /app/calculator
+
         FROM scratch AS runtime
         ENV GO111MODULE=auto
         WORKDIR /app

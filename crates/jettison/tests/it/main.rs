@@ -45,6 +45,7 @@ mod layouts;
 mod lent;
 mod loading;
 mod logins;
+mod optimize_java;
 mod optimizing;
 mod outputs;
 mod peers;

@@ -352,7 +352,7 @@ fn what_a_sandbox_does_not_have_is_said() {
         &[],
         expect![[r#"
             exit: 3
-            error: the original needs a network: it says `wget: bad address 'example.invalid'`
+            error: the original needs a network: it tries to reach a name server, to look up a name from /bin/busybox, and it says `wget: bad address 'example.invalid'`
             hint: probes run without a network: give one that the program can answer by itself
         "#]],
     );
@@ -361,7 +361,7 @@ fn what_a_sandbox_does_not_have_is_said() {
         &[],
         expect![[r#"
             exit: 3
-            error: the original needs a service that is not there: it says `wget: can't connect to remote host (127.0.0.1): Connection refused`
+            error: the original needs a service that is not there: it tries to reach 127.0.0.1:5432 (PostgreSQL) from /bin/busybox, and it says `wget: can't connect to remote host (127.0.0.1): Connection refused`
             hint: give a probe that works without the service, such as `--version`, or a file in place of the database
         "#]],
     );

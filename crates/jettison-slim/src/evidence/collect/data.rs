@@ -325,9 +325,13 @@ fn name_in(program: &Program, path: &Path) -> Option<String> {
         let name = path.file_name()?.to_str()?;
         return (name.len() > 3 && program.contains(name)).then(|| name.to_string());
     }
-    // The directories that hold the program itself are in every path.
+    // The directories that hold the program, and in which it starts, are in every path; and in a debugging section, too.
     let own = program.path.parent().unwrap_or(Path::new("/"));
-    let rest = path.strip_prefix(own).unwrap_or(path);
+    let rest = [own, program.working_dir.as_path()]
+        .into_iter()
+        .filter_map(|directory| path.strip_prefix(directory).ok())
+        .min_by_key(|rest| rest.components().count())
+        .unwrap_or(path);
     let names = rest.components().filter_map(|part| match part {
         Component::Normal(name) => name.to_str().map(str::to_string),
         _ => None,

@@ -193,9 +193,9 @@ fn what_nobody_needs_of_a_package_is_left_out_unless_some_of_it_is_used() {
     check_left_out(
         &files,
         &[],
-        expect![[r#"
+        expect![[r"
             usr/share/(apport|base-files|binfmts|bug|doc-base|info|lintian|man|menu|reportbug)(/|$)
-            usr/share/doc/[^/]+/([^c]|ch)"#]],
+            usr/share/doc/[^/]+/([^c]|ch)"]],
     );
     check_left_out(
         &files,

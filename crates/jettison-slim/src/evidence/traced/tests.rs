@@ -159,14 +159,14 @@ fn the_configuration_keeps_the_program_its_files_and_volumes() {
     check(
         &[],
         &[],
-        expect![[r#"
+        expect![[r"
             /srv/app/settings.ini is kept: the command names it
             /usr/bin/run is kept: it is what the image starts
             /var/lib/app is kept: it is written when the program runs
             /srv/app is kept: the program starts there
             /var/lib/app is kept: it is a VOLUME
             packages [] without []; as root: true
-        "#]],
+        "]],
     );
 }
 

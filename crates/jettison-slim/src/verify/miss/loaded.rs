@@ -8,7 +8,8 @@
 //! Stripping changes some of these all the same, which loaders do not use, so that they are not compared (elf(5)):
 //!
 //! - the words of the header that say where the sections are: `e_shoff`, `e_shentsize`, `e_shnum`, `e_shstrndx`;
-//! - the original's table of sections, which Go's linker puts into a segment, if no section is there as well;
+//! - the original's table of sections and the section with their names, which Go's linker puts into a segment, if no section
+//!   that is for the program's memory is there as well;
 //! - `p_filesz` of a segment that may be written, if the bytes that only one of the files has are zero: then the loader
 //!   makes them zero;
 //! - where a segment is in the file that has nothing there, as one of variables of threads that are all zero.
@@ -25,6 +26,7 @@ const PF_W: u64 = 2;
 const ET_EXEC: u64 = 2;
 const ET_DYN: u64 = 3;
 const SHT_NOBITS: u64 = 8;
+const SHF_ALLOC: u64 = 2;
 
 /// How much of a file is read at once, in bytes.
 const CHUNK: u64 = 256 << 10;
@@ -47,6 +49,8 @@ struct Format {
     flags: usize,
     /// Of a section header: where its section begins, and how long it is.
     section: [usize; 2],
+    /// Of a section header: the flags, as wide as an address.
+    section_flags: usize,
 }
 
 const FORMAT_32: Format = Format {
@@ -60,6 +64,7 @@ const FORMAT_32: Format = Format {
     memory: 0x14,
     flags: 0x18,
     section: [0x10, 0x14],
+    section_flags: 0x08,
 };
 
 const FORMAT_64: Format = Format {
@@ -73,6 +78,7 @@ const FORMAT_64: Format = Format {
     memory: 0x28,
     flags: 0x04,
     section: [0x18, 0x20],
+    section_flags: 0x08,
 };
 
 /// Whether both are ELF files of which the same is loaded: of the original, first, and of the other.
@@ -83,7 +89,7 @@ pub(super) fn are_loaded_alike(files: [&File; 2]) -> io::Result<bool> {
     let Some(mut alike) = original.compare(&other) else {
         return Ok(false);
     };
-    alike.ignored.extend(original.section_table(files[0])?);
+    alike.ignored.extend(original.sections(files[0])?);
     for place in &alike.places {
         if !is_same(files, place, &alike.ignored)? {
             return Ok(false);
@@ -212,8 +218,8 @@ impl Headers {
         is_loaded.then_some(alike)
     }
 
-    /// Where the sections' table is, if no section is there.
-    fn section_table(&self, file: &File) -> io::Result<Option<Range<u64>>> {
+    /// Where the sections' table and their names are, each if no section of the program is there.
+    fn sections(&self, file: &File) -> io::Result<Vec<Range<u64>>> {
         let format = self.format;
         let [_, sizes] = &format.sections;
         let at = usize::try_from(sizes.start).unwrap_or(0);
@@ -221,22 +227,38 @@ impl Headers {
             &self.header,
             usize::try_from(format.sections[0].start).unwrap_or(0),
         );
-        let [length, count] = [at, at + 2].map(|at| self.word(at, 2));
+        let [length, count, names] = [at, at + 2, at + 4].map(|at| self.word(at, 2));
         if length != format.section_header as u64 || start == 0 {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let mut sections = vec![0; format.section_header * usize::try_from(count).unwrap_or(0)];
         if !read_whole(file, &mut sections, start)? {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let table = start..start + sections.len() as u64;
-        let is_inside = |section: &[u8]| {
+        let sections: Vec<&[u8]> = sections.chunks_exact(format.section_header).collect();
+        let range = |section: &[u8]| {
             let [place, size] = format.section.map(|at| self.address(section, at));
-            let is_there = self.number(section, 4, 4) != SHT_NOBITS;
-            is_there && place < table.end && place.saturating_add(size) > table.start && size > 0
+            place..place.saturating_add(size)
         };
-        let is_alone = !sections.chunks_exact(format.section_header).any(is_inside);
-        Ok(is_alone.then_some(table))
+        let flags = |section: &[u8]| self.address(section, format.section_flags);
+        let table = start..start + (format.section_header * sections.len()) as u64;
+        // Names that are for the program's memory are its own.
+        let names = sections.get(usize::try_from(names).unwrap_or(usize::MAX));
+        let names = names.filter(|names| flags(names) & SHF_ALLOC == 0);
+        let names = names.map(|names| range(names));
+        let is_own = |section: &&&[u8]| {
+            self.number(section, 4, 4) != SHT_NOBITS && flags(section) & SHF_ALLOC != 0
+        };
+        let own: Vec<Range<u64>> = sections.iter().filter(is_own).map(|s| range(s)).collect();
+        let is_alone = |place: &Range<u64>| {
+            let mut own = own.iter().filter(|own| !own.is_empty());
+            !own.any(|own| own.start < place.end && own.end > place.start)
+        };
+        Ok([Some(table), names]
+            .into_iter()
+            .flatten()
+            .filter(is_alone)
+            .collect())
     }
 }
 

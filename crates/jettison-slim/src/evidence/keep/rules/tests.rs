@@ -266,10 +266,10 @@ fn slices_of_a_package_are_left_out_unless_something_in_them_is_used() {
     world()
         .used("/usr/share/i18n/locales/de_DE")
         .used("/usr/share/man/man5/locale.5")
-        .check(expect![[r#"
+        .check(expect![[r"
             /etc/passwd: the C library reads it
             without usr/share/locale(/|$)
-        "#]]);
+        "]]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn check(bench: &Workbench, name: &str) {
             mut ignored,
             ..
         } = headers.compare(&others).unwrap();
-        ignored.extend(headers.section_table(&files[0]).unwrap());
+        ignored.extend(headers.sections(&files[0]).unwrap());
         let changed = bench.path("changed");
         for place in &places {
             let middle = place.start + (place.end - place.start) / 2;
