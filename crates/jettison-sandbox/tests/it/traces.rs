@@ -121,7 +121,7 @@ fn links_are_followed_and_named(world: &World) {
     let script = "read a < /new/link; read b < old/sub/../file; test ! -e /old/file/x";
     let expected = "\
 /: found: enter
-/etc/ld.so.cache: missing /etc/ld.so.cache: read
+/etc/ld.so.cache: missing /etc/ld.so.cache: load
 /etc/ld.so.preload: missing /etc/ld.so.preload: access
 /new/link: found /old/file via /new via /old/link via /new: read
 /old: found: pass
