@@ -1,8 +1,9 @@
 use super::*;
 use crate::refactor::KeptPath;
-use crate::refactor::{Gain, Rung, ShellStep};
+use crate::refactor::{Gain, RootfsStage, Rung, ShellStep};
 use expect_test::{Expect, expect};
 use jettison_dockerfile::parse;
+use std::path::PathBuf;
 
 fn runtime() -> RuntimeStage {
     RuntimeStage {
@@ -442,4 +443,39 @@ fn gains_are_steps_of_the_build_stage_and_of_the_one_that_collects() {
             CMD ["./app"]
         "#]],
     );
+}
+
+#[test]
+fn a_stage_is_not_divided_before_what_is_made_anew() {
+    let check = |packages: &[&str], trees: &[&str], remade: &[&str], suits: bool| {
+        let early = RootfsStage {
+            packages: packages.iter().map(ToString::to_string).collect(),
+            trees: trees.iter().map(PathBuf::from).collect(),
+            ..RootfsStage::default()
+        };
+        let division = crate::refactor::Division {
+            at: 1,
+            early: Some(early),
+            late: None,
+            sources: None,
+        };
+        let mut runtime = runtime();
+        if !remade.is_empty() {
+            runtime.remade = remade.iter().map(PathBuf::from).collect();
+            runtime.build_steps = vec![ShellStep {
+                comment: "Made anew.".to_owned(),
+                commands: vec!["true".to_owned()],
+            }];
+        }
+        assert_eq!(
+            division.suits(&runtime),
+            suits,
+            "{packages:?} {trees:?} {remade:?}"
+        );
+    };
+    check(&["jdk"], &["/app/node_modules"], &[], true);
+    check(&["jdk"], &[], &["/usr/local/bin/x", "/app/x"], true);
+    check(&["jdk"], &[], &["/usr/lib/jvm/jdk/lib/modules"], false);
+    check(&[], &["/app/node_modules"], &["/app/node_modules/a"], false);
+    check(&[], &["/opt/jdk"], &["/opt"], false);
 }
