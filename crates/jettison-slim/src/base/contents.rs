@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
+use jettison_debian::Architecture;
 use jettison_oci::{Digest, Entry, EntryKind, LayerError, LayerWriter};
 use md5::{Digest as _, Md5};
+use object::ReadCache;
 
 use crate::base::distroless::DistrolessError;
-use crate::base::unpacked::{FileFacts, StoredFile, UnpackedEntry, UnpackedKind, hex};
+use crate::base::generate::{Library, read_library};
+use crate::base::unpacked::{FileFacts, StoredFile, StoredParts, UnpackedEntry, UnpackedKind, hex};
 
 /// How many symbolic links a path may lead through, as for the kernel.
 const MAX_LINKS: usize = 40;
@@ -109,6 +112,18 @@ impl Content {
             }
         }
         Ok(bytes)
+    }
+
+    /// What the loader's cache needs to know of it, if it is a library of this architecture.
+    pub(super) fn library(&self, architecture: &Architecture) -> std::io::Result<Option<Library>> {
+        match self {
+            Content::Bytes(bytes) => Ok(read_library(&**bytes, architecture)),
+            Content::Stored(data, facts) => {
+                let parts = ReadCache::new(StoredParts::open(data, facts));
+                let library = read_library(&parts, architecture);
+                parts.into_inner().error.map_or(Ok(library), Err)
+            }
+        }
     }
 }
 

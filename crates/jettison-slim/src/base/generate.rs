@@ -13,7 +13,9 @@ pub(crate) use self::certificates::{
 };
 pub(crate) use self::fonts::font_links;
 pub(crate) use self::java_trust_store::java_trust_store;
-pub(crate) use self::library_cache::{library_cache, may_be_library};
+pub(crate) use self::library_cache::{
+    Libraries, Library, library_cache, may_be_library, read_library,
+};
 pub(crate) use self::tree::{Node, Tree};
 
 /// A symbolic link that an image gets.

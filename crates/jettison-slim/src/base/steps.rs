@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::base::contents::{Content, Contents, Node, NodeKind};
 use crate::base::distroless::DistrolessError;
 use crate::base::generate::{
-    CertificateFile, Node as TreeNode, Tree, bundle, busybox_applets, certificates, font_links,
-    is_certificate, java_trust_store, library_cache, links, may_be_library,
+    CertificateFile, Libraries, Node as TreeNode, Tree, bundle, busybox_applets, certificates,
+    font_links, is_certificate, java_trust_store, library_cache, links, may_be_library,
 };
 use crate::base::recipe::{
     Generator, RecipeContent, RecipeFile, RecipeGroup, RecipePart, RecipeUser,
@@ -282,13 +282,26 @@ rpc:       files
 
     /// What `ldconfig` makes.
     fn library_cache(&mut self) -> Result<(), DistrolessError> {
+        let unknown = || DistrolessError::Generate {
+            what: "cache of libraries",
+            problem: format!(
+                "what it is like on {} is not known: there are amd64 and arm64",
+                self.architecture
+            ),
+        };
+        let architecture = self.architecture.parse().map_err(|_| unknown())?;
         let mut bytes: Vec<(&str, Vec<u8>)> = Vec::new();
+        let mut known = Libraries::new();
         for (path, node) in self.contents.iter() {
             let name = path.rsplit('/').next().unwrap_or(path);
-            if let NodeKind::File(content) = &node.kind
-                && (may_be_library(name) || path.starts_with("etc/ld.so.conf"))
-            {
+            let NodeKind::File(content) = &node.kind else {
+                continue;
+            };
+            if path.starts_with("etc/ld.so.conf") {
                 bytes.push((path, read(path, content)?));
+            } else if may_be_library(name) {
+                let library = content.library(&architecture).map_err(cannot_read(path))?;
+                known.extend(library.map(|library| (path.to_owned(), library)));
             }
         }
         let mut tree = Tree::default();
@@ -305,15 +318,7 @@ rpc:       files
         for (path, bytes) in &bytes {
             tree.insert(path, TreeNode::File(bytes));
         }
-        let architecture = self.architecture.parse().ok();
-        let cache = architecture.and_then(|one| library_cache(&tree, &one, "jettison"));
-        let cache = cache.ok_or_else(|| DistrolessError::Generate {
-            what: "cache of libraries",
-            problem: format!(
-                "what it is like on {} is not known: there are amd64 and arm64",
-                self.architecture
-            ),
-        })?;
+        let cache = library_cache(&tree, &known, &architecture, "jettison").ok_or_else(unknown)?;
         drop(tree);
         for link in &cache.links {
             self.link_of(&link.path, &link.target, "libc6")?;
@@ -389,9 +394,14 @@ fn files_of(sources: &[(String, Vec<u8>)]) -> Vec<CertificateFile<'_>> {
 }
 
 fn read(path: &str, content: &Content) -> Result<Vec<u8>, DistrolessError> {
-    content.read().map_err(|source| DistrolessError::Io {
+    content.read().map_err(cannot_read(path))
+}
+
+fn cannot_read(path: &str) -> impl FnOnce(std::io::Error) -> DistrolessError {
+    let path = path.into();
+    move |source| DistrolessError::Io {
         action: "read",
-        path: path.into(),
+        path,
         source,
-    })
+    }
 }

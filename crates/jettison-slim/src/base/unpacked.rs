@@ -20,6 +20,7 @@ use std::time::Duration;
 use jettison_debian::{Deb, Sha256};
 use jettison_oci::{Entry, EntryKind, each_entry};
 use md5::{Digest as _, Md5};
+use object::read::ReadCacheOps;
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 
@@ -399,6 +400,63 @@ impl Read for StoredFile<'_> {
     }
 }
 
+/// The content of a file in a package's data, to be read where one likes. What is read is not checked: this is for what
+/// is read whole as well, before anything is kept of it.
+#[derive(Debug)]
+pub(super) struct StoredParts<'a> {
+    data: &'a File,
+    facts: &'a FileFacts,
+    place: u64,
+    /// Why reading failed; who reads through a parser does not hear of it.
+    pub(super) error: Option<io::Error>,
+}
+
+impl<'a> StoredParts<'a> {
+    /// The content of this file in `data`.
+    pub(super) fn open(data: &'a File, facts: &'a FileFacts) -> StoredParts<'a> {
+        StoredParts {
+            data,
+            facts,
+            place: 0,
+            error: None,
+        }
+    }
+}
+
+impl ReadCacheOps for StoredParts<'_> {
+    fn len(&mut self) -> Result<u64, ()> {
+        Ok(self.facts.size)
+    }
+
+    fn seek(&mut self, place: u64) -> Result<u64, ()> {
+        self.place = place;
+        Ok(place)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
+        let left = self.facts.size.saturating_sub(self.place);
+        let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let place = self.facts.offset + self.place;
+        let read = self.data.read_at(&mut buffer[..want], place);
+        let read = read.map_err(|error| self.error = Some(error))?;
+        self.place += read as u64;
+        Ok(read)
+    }
+
+    fn read_exact(&mut self, mut buffer: &mut [u8]) -> Result<(), ()> {
+        while !buffer.is_empty() {
+            match self.read(buffer)? {
+                0 => {
+                    self.error = Some(io::ErrorKind::UnexpectedEof.into());
+                    return Err(());
+                }
+                read => buffer = &mut buffer[read..],
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A file that goes away if it is not kept.
 struct Temporary {
     file: File,
@@ -471,6 +529,8 @@ fn remove_abandoned(dir: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use object::{ReadCache, ReadRef as _};
+
     use super::*;
 
     #[test]
@@ -491,5 +551,29 @@ mod tests {
             [&old, &new, &kept].map(|path| path.exists()),
             [false, true, true]
         );
+    }
+
+    #[test]
+    fn parts_are_of_the_file_alone_and_what_is_cut_off_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.data");
+        fs::write(&path, "before|content|after").unwrap();
+        let data = File::options().read(true).write(true).open(&path).unwrap();
+        let facts = FileFacts {
+            offset: 7,
+            size: 7,
+            md5: String::new(),
+            sha1: String::new(),
+            sha256: String::new(),
+        };
+        let parts = ReadCache::new(StoredParts::open(&data, &facts));
+        assert_eq!((&parts).read_bytes_at(3, 4), Ok(&b"tent"[..]));
+        assert_eq!((&parts).read_bytes_at(3, 5), Err(()));
+        assert!(parts.into_inner().error.is_none());
+        data.set_len(10).unwrap();
+        let parts = ReadCache::new(StoredParts::open(&data, &facts));
+        assert_eq!((&parts).read_bytes_at(0, 7), Err(()));
+        let error = parts.into_inner().error.unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

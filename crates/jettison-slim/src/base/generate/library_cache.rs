@@ -25,9 +25,13 @@ mod order;
 mod scan;
 mod strings;
 
+use std::collections::BTreeMap;
+
 use jettison_debian::Architecture;
+use object::ReadRef;
 
 use self::directories::directories;
+pub(crate) use self::elf::Library;
 use self::order::compare_names;
 use self::scan::libraries;
 pub(crate) use self::scan::may_be_library;
@@ -114,12 +118,25 @@ struct Entry {
     isa_level: u32,
 }
 
-/// Makes the cache of the libraries in `tree`; `None` for an architecture whose flags are not known.
+/// The shared libraries of an image by their paths, without a slash at their start.
+pub(crate) type Libraries = BTreeMap<String, Library>;
+
+/// What the cache needs to know of `file`, of which only a little is read; `None` if it is no shared library that an image
+/// of this architecture could load.
+pub(crate) fn read_library<'data>(
+    file: impl ReadRef<'data>,
+    architecture: &Architecture,
+) -> Option<Library> {
+    elf::read(file, Abi::of(architecture)?.machine)
+}
+
+/// Makes the cache of the libraries `known` in `tree`; `None` for an architecture whose flags are not known.
 ///
-/// `generator` is what `ldconfig -p` says about the writer. The bytes of files whose names [`may_be_library`] refuses and
-/// that are no `ld.so.conf` are not looked at.
+/// `generator` is what `ldconfig -p` says about the writer. Of the files in `tree` only the bytes of `ld.so.conf` and of
+/// what it includes are looked at; Files whose names [`may_be_library`] refuses need not be known.
 pub(crate) fn library_cache(
     tree: &Tree<'_>,
+    known: &Libraries,
     architecture: &Architecture,
     generator: &str,
 ) -> Option<LibraryCache> {
@@ -127,7 +144,7 @@ pub(crate) fn library_cache(
     let mut entries = Vec::new();
     let mut links = Vec::new();
     for directory in directories(tree, abi.triplet) {
-        for found in libraries(tree, abi, &directory) {
+        for found in libraries(tree, known, abi, &directory) {
             let mut file = &found.file;
             // Directories for better processors get no links; their entries name the files.
             if directory.hwcaps.is_none() {

@@ -84,14 +84,6 @@ impl<'a> Tree<'a> {
         self.nodes.contains_key(path)
     }
 
-    /// The bytes of the file that `path` leads to.
-    pub(crate) fn read(&self, path: &str) -> Option<&'a [u8]> {
-        match self.resolve(path)?.1 {
-            Node::File(bytes) => Some(bytes),
-            Node::Directory | Node::Link(_) => None,
-        }
-    }
-
     /// The names and nodes that lie directly in `directory`, which is a path without links, in the order of their bytes.
     pub(crate) fn children<'tree>(&'tree self, directory: &str) -> Vec<(&'tree str, Node<'a>)> {
         let prefix = if directory.is_empty() {

@@ -1,11 +1,11 @@
 //! What the cache needs to know of an ELF file.
 
-use object::Endianness;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::{Endianness, ReadRef};
 
 /// The longest name of a library that is believed.
-const MAX_NAME: usize = 4096;
+const MAX_NAME: u64 = 4096;
 /// A note's type: properties of the program (Linux gABI extensions, "Program Property").
 const NOTE_PROPERTIES: u32 = 5;
 /// The x86 property that names the levels of the instruction set that the file needs (x86-64 psABI, 5.1.1).
@@ -13,17 +13,18 @@ const PROPERTY_ISA_NEEDED: u32 = 0xc000_8002;
 
 /// A shared library.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Library {
+pub(crate) struct Library {
     /// The name that it gives itself.
     pub(super) soname: Option<String>,
     /// The level of the instruction set that it needs: 0 for x86-64-v1 and all other machines, 1 for x86-64-v2.
     pub(super) isa_level: u32,
 }
 
-/// Reads `bytes`; `None` if they are no shared library for `machine`, or one that the loader could not use.
-pub(super) fn read(bytes: &[u8], machine: u16) -> Option<Library> {
+/// Reads the little of `file` that is needed; `None` if it is no shared library for `machine`, or one that the loader
+/// could not use.
+pub(super) fn read<'data>(file: impl ReadRef<'data>, machine: u16) -> Option<Library> {
     // Files of 32 bits have another layout; `parse` refuses them.
-    let header = FileHeader64::<Endianness>::parse(bytes).ok()?;
+    let header = FileHeader64::<Endianness>::parse(file).ok()?;
     let endian = header.endian().ok()?;
     if header.e_type(endian) != elf::ET_DYN || header.e_machine(endian).0 != machine {
         return None;
@@ -31,15 +32,15 @@ pub(super) fn read(bytes: &[u8], machine: u16) -> Option<Library> {
     let mut load_address = None;
     let mut dynamic = None;
     let mut isa_level = 0;
-    for segment in header.program_headers(endian, bytes).ok()? {
+    for segment in header.program_headers(endian, file).ok()? {
         let offset = segment.p_offset(endian);
         match segment.p_type(endian) {
             elf::PT_LOAD if load_address.is_none() => {
                 load_address = Some(segment.p_vaddr(endian).wrapping_sub(offset));
             }
-            elf::PT_DYNAMIC => dynamic = segment.dynamic(endian, bytes).ok()?,
+            elf::PT_DYNAMIC => dynamic = segment.dynamic(endian, file).ok()?,
             elf::PT_GNU_PROPERTY => {
-                let notes = segment.data(endian, bytes).unwrap_or_default();
+                let notes = segment.data(endian, file).unwrap_or_default();
                 isa_level = level_needed(notes).unwrap_or(0);
             }
             _ => {}
@@ -55,14 +56,16 @@ pub(super) fn read(bytes: &[u8], machine: u16) -> Option<Library> {
     };
     // A file without dynamic strings cannot be loaded, and `ldconfig` leaves it out (elf/readelflib.c).
     let strings = value(elf::DT_STRTAB)?.wrapping_sub(load_address.unwrap_or(0));
-    let strings = bytes.get(usize::try_from(strings).ok()?..)?;
-    let soname = value(elf::DT_SONAME).and_then(|offset| name_at(strings, offset));
+    file.len().ok()?.checked_sub(strings)?;
+    let soname =
+        value(elf::DT_SONAME).and_then(|offset| name_at(file, strings.checked_add(offset)?));
     Some(Library { soname, isa_level })
 }
 
-fn name_at(strings: &[u8], offset: u64) -> Option<String> {
-    let text = strings.get(usize::try_from(offset).ok()?..)?;
-    let end = text.iter().take(MAX_NAME).position(|byte| *byte == 0)?;
+fn name_at<'data>(file: impl ReadRef<'data>, offset: u64) -> Option<String> {
+    let left = file.len().ok()?.checked_sub(offset)?;
+    let text = file.read_bytes_at(offset, left.min(MAX_NAME)).ok()?;
+    let end = text.iter().position(|byte| *byte == 0)?;
     let name = str::from_utf8(&text[..end]).ok()?;
     // A name with a directory is no name in a cache of names.
     let usable = !name.is_empty() && !name.contains('/');

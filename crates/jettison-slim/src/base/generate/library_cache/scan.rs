@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 
 use super::super::{Node, Tree};
-use super::Abi;
 use super::directories::Directory;
-use super::elf;
+use super::elf::Library;
 use super::order::compare_names;
+use super::{Abi, Libraries};
 
 /// A library of one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +31,18 @@ pub(crate) fn may_be_library(name: &str) -> bool {
 }
 
 /// The libraries of `directory`, one for each name.
-pub(super) fn libraries(tree: &Tree<'_>, abi: &Abi, directory: &Directory) -> Vec<Found> {
+pub(super) fn libraries(
+    tree: &Tree<'_>,
+    known: &Libraries,
+    abi: &Abi,
+    directory: &Directory,
+) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for (name, node) in tree.children(&directory.place) {
         if !may_be_library(name) {
             continue;
         }
-        let Some(library) = library(tree, abi, directory, name, node) else {
+        let Some(library) = library(tree, known, directory, name, node) else {
             continue;
         };
         match found
@@ -54,19 +59,23 @@ pub(super) fn libraries(tree: &Tree<'_>, abi: &Abi, directory: &Directory) -> Ve
 
 fn library(
     tree: &Tree<'_>,
-    abi: &Abi,
+    known: &Libraries,
     directory: &Directory,
     name: &str,
     node: Node<'_>,
 ) -> Option<Found> {
-    let bytes = match node {
-        Node::File(bytes) => bytes,
-        Node::Link(_) => tree.read(&format!("{}/{name}", directory.place))?,
+    let path = format!("{}/{name}", directory.place);
+    let path = match node {
+        Node::File(_) => path,
+        Node::Link(_) => tree.resolve(&path)?.0,
         Node::Directory => return None,
     };
-    let elf::Library { soname, isa_level } = elf::read(bytes, abi.machine)?;
+    let &Library {
+        ref soname,
+        isa_level,
+    } = known.get(&path)?;
     // A library without a name goes by that of its file (`implicit_soname`, elf/readlib.c).
-    let soname = soname.unwrap_or_else(|| name.to_owned());
+    let soname = soname.clone().unwrap_or_else(|| name.to_owned());
     // A link counts as one if it is called as the library is, or is the `.so` that the linker of a compiler looks for;
     // another is taken for a file.
     let is_for_compilers = name.strip_suffix(".so").is_some() && soname.starts_with(name);

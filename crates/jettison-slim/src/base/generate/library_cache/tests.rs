@@ -101,6 +101,16 @@ fn write(root: &Path, path: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
+/// The libraries among `files`.
+fn known(files: &[(String, Vec<u8>, bool)]) -> Libraries {
+    let libraries = files.iter().filter_map(|(path, bytes, is_link)| {
+        let name = path.rsplit('/').next().unwrap();
+        let library = read_library(&**bytes, &amd64())?;
+        (!is_link && may_be_library(name)).then(|| (path.clone(), library))
+    });
+    libraries.collect()
+}
+
 /// Everything below `root`, as the function under test takes it.
 fn read_tree(root: &Path, at: &str, found: &mut Vec<(String, Vec<u8>, bool)>) {
     for entry in fs::read_dir(root.join(at)).unwrap() {
@@ -205,7 +215,7 @@ fn bytes_and_links_are_those_of_ldconfig() {
         .rposition(|window| window == b"ldconfig ")
         .unwrap();
     let generator = str::from_utf8(&theirs[generator..]).unwrap();
-    let ours = library_cache(&tree_of(&before), &amd64(), generator).unwrap();
+    let ours = library_cache(&tree_of(&before), &known(&before), &amd64(), generator).unwrap();
     let mut made: Vec<Link> = after
         .iter()
         .filter(|entry| entry.2 && !before.contains(entry))
@@ -254,31 +264,42 @@ fn only_some_names_are_looked_at() {
 fn every_prefix_of_a_library_is_refused_or_read() {
     let whole = library("liba.so.1", 7);
     assert_eq!(
-        elf::read(&whole, 62),
+        elf::read(&*whole, 62),
         Some(elf::Library {
             soname: Some("liba.so.1".to_owned()),
             isa_level: 2
         })
     );
-    assert_eq!(elf::read(&whole, 183), None);
+    assert_eq!(elf::read(&*whole, 183), None);
     for end in 0..whole.len() {
         elf::read(&whole[..end], 62);
         let mut changed = whole.clone();
         changed[end] ^= 0xff;
-        elf::read(&changed, 62);
+        elf::read(&*changed, 62);
     }
 }
 
 #[test]
 fn an_image_without_libraries_gets_a_cache_without_entries() {
-    let cache = library_cache(&Tree::default(), &"arm64".parse().unwrap(), "jettison").unwrap();
+    let cache = library_cache(
+        &Tree::default(),
+        &Libraries::new(),
+        &"arm64".parse().unwrap(),
+        "jettison",
+    )
+    .unwrap();
     assert!(cache.links.is_empty());
     expect![[r#"
         "glibc-ld.so.cache1.1\0\0\0\0\0\0\0\0\x02\0\0\00\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0t!\xa4\xea\x01\0\0\0\0\0\0\0\0\0\0\0H\0\0\0\x08\0\0\0jettison"
     "#]]
     .assert_eq(&format!("\"{}\"\n", cache.bytes.escape_ascii()).replace("\\x00", "\\0"));
     assert_eq!(
-        library_cache(&Tree::default(), &"s390x".parse().unwrap(), ""),
+        library_cache(
+            &Tree::default(),
+            &Libraries::new(),
+            &"s390x".parse().unwrap(),
+            ""
+        ),
         None
     );
 }
