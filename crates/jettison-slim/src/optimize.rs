@@ -1,5 +1,6 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
+mod anew;
 mod base;
 mod build_stage;
 mod config;
@@ -22,6 +23,7 @@ use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use crate::audit::{AuditError, audit};
 use crate::evidence::steps;
+use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
 use crate::optimize::facts::{Found, Sources};
@@ -133,6 +135,7 @@ pub fn optimize(
         bases,
         request,
         observer,
+        anew: Anew::new(request.build.cache),
     };
     observer.phase("Build the original");
     let built = engine
@@ -169,6 +172,7 @@ struct Run<'a> {
     bases: &'a dyn Bases,
     request: &'a OptimizeRequest<'a>,
     observer: &'a dyn Observer,
+    anew: Anew,
 }
 
 impl Run<'_> {

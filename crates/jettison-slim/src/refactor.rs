@@ -29,6 +29,8 @@ pub struct Candidate {
     pub rung: Rung,
     /// The Dockerfile's text.
     pub dockerfile: String,
+    /// The stages that only it has, which collect and hold what the program needs.
+    pub own_stages: Vec<String>,
     /// Why it looks as it does, one sentence each.
     pub reasons: Vec<String>,
 }

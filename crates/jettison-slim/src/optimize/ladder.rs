@@ -315,7 +315,8 @@ impl Ladder<'_> {
         run.observer
             .candidate(run.request.build.dockerfile, &candidate);
         run.observer.phase("Build the rewritten Dockerfile");
-        let request = run.rewritten(&candidate.dockerfile);
+        let mut request = run.rewritten(&candidate.dockerfile);
+        request.lower.uncached_stages = run.anew.stages(&candidate);
         let built = match run.engine.build(&request, run.bases, run.observer) {
             Ok(built) => built,
             // What is collected takes programs that a build stage may not have.

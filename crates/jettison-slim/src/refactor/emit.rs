@@ -136,8 +136,11 @@ pub(crate) fn write_stages(
         .map(|_| parts.rootfs.as_str())
         .into_iter()
         .chain(late.map(|_| parts.late.as_str()));
+    let stages: Vec<&str> = stages.collect();
+    let own_stages = stages.iter().copied().chain([parts.runtime.as_str()]);
+    let own_stages = own_stages.map(str::to_owned).collect();
     let copied = Copied {
-        stages: stages.collect(),
+        stages,
         paths: paths(runtime, division)?,
         sources: &parts.copied,
     };
@@ -156,6 +159,7 @@ pub(crate) fn write_stages(
     Ok(Candidate {
         rung: runtime.rung,
         dockerfile: text,
+        own_stages,
         reasons,
     })
 }
