@@ -11,6 +11,7 @@
 mod disk;
 mod unneeded;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ use jettison_oci::{Digest, ImageId, Store};
 use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::prune::disk::{disk_use, remove_tree};
-use crate::snapshot::Snapshots;
+use crate::snapshot::{Aside, Snapshots};
 
 pub use crate::prune::unneeded::{Freed, free_blobs, free_unneeded};
 
@@ -124,7 +125,7 @@ pub fn prune(
     request: &PruneRequest,
     waiting: &dyn Fn(),
 ) -> Result<Pruned, BuildError> {
-    let _alone = store.lock_exclusive(waiting).map_err(BuildError::Store)?;
+    let alone = store.lock_exclusive(waiting).map_err(BuildError::Store)?;
     let inventory = Inventory::open(store)?;
     let mut items = inventory.items()?;
     // What programs keep there is nobody's cache, and takes none of its space.
@@ -152,6 +153,11 @@ pub fn prune(
         pruned.left = pruned.left.saturating_sub(orphans);
         inventory.tidy()?;
     }
+    // Nobody finds them any more, so that builds need not wait until they are gone.
+    drop(alone);
+    for aside in inventory.aside.take() {
+        aside.remove()?;
+    }
     Ok(pruned)
 }
 
@@ -170,6 +176,8 @@ struct Inventory<'a> {
     snapshots: Snapshots,
     /// What images need.
     needed: BTreeSet<Digest>,
+    /// Snapshots that are still to be removed.
+    aside: RefCell<Vec<Aside>>,
 }
 
 impl<'a> Inventory<'a> {
@@ -179,6 +187,7 @@ impl<'a> Inventory<'a> {
             cache: Cache::open(store.root())?,
             snapshots: Snapshots::open(store.root())?,
             needed: store.needed_blobs().map_err(BuildError::Store)?,
+            aside: RefCell::default(),
         })
     }
 
@@ -289,12 +298,9 @@ impl<'a> Inventory<'a> {
             ItemKind::Step => {
                 let entry = self.cache.entry(&item.name);
                 self.cache.remove(&item.name)?;
-                if let Some(entry) = entry {
-                    self.snapshots.remove(&entry.snapshot)?;
-                }
-                Ok(())
+                entry.map_or(Ok(()), |entry| self.set_aside(&entry.snapshot))
             }
-            ItemKind::Snapshot => self.snapshots.remove(&item.name),
+            ItemKind::Snapshot => self.set_aside(&item.name),
             ItemKind::Blob if Path::new(&item.name).starts_with(PARTS) => {
                 remove_tree(&self.path(item))
             }
@@ -330,7 +336,7 @@ impl<'a> Inventory<'a> {
                 if parent.is_some_and(|parent| !names.contains(parent.as_str())) {
                     freed += disk_use(&self.snapshots.path_of(&entry.snapshot))?;
                     self.cache.remove(key)?;
-                    self.snapshots.remove(&entry.snapshot)?;
+                    self.set_aside(&entry.snapshot)?;
                     has_removed = true;
                 }
             }
@@ -338,6 +344,12 @@ impl<'a> Inventory<'a> {
                 return Ok(freed);
             }
         }
+    }
+
+    fn set_aside(&self, snapshot: &str) -> Result<(), BuildError> {
+        let aside = self.snapshots.set_aside(snapshot)?;
+        self.aside.borrow_mut().extend(aside);
+        Ok(())
     }
 
     fn path(&self, item: &StoreItem) -> PathBuf {

@@ -86,6 +86,21 @@ pub struct Snapshots {
     etc: Arc<Mutex<HashMap<PathBuf, bool>>>,
 }
 
+/// What was a snapshot, in its owner's directory: with that, it goes in any case.
+#[derive(Debug)]
+pub(crate) struct Aside(PathBuf);
+
+impl Aside {
+    /// Removes it.
+    pub(crate) fn remove(self) -> Result<(), BuildError> {
+        let removed = match fs::remove_file(&self.0) {
+            Ok(()) => Ok(()),
+            Err(_) => remove_all(&self.0),
+        };
+        removed.map_err(|source| BuildError::io("remove", &self.0, source))
+    }
+}
+
 impl Snapshots {
     /// Opens the snapshots below `store_root` and clears away what killed processes left.
     pub fn open(store_root: &Path) -> Result<Snapshots, BuildError> {
@@ -200,16 +215,19 @@ impl Snapshots {
 
     /// Removes what is called `name`. Nobody may be using it.
     pub(crate) fn remove(&self, name: &str) -> Result<(), BuildError> {
+        self.set_aside(name)?.map_or(Ok(()), Aside::remove)
+    }
+
+    /// Takes what is called `name` away from there, to be removed at leisure: large trees take long. Nobody may be using
+    /// it; nothing, if there is nothing of that name.
+    pub(crate) fn set_aside(&self, name: &str) -> Result<Option<Aside>, BuildError> {
         let dir = self.root.join(name);
-        let aside = self.owner.path();
-        let removed = match fs::rename(&dir, &aside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.and_then(|()| match fs::remove_file(&aside) {
-                Ok(()) => Ok(()),
-                Err(_) => remove_all(&aside),
-            }),
-        };
-        removed.map_err(|source| BuildError::io("remove", &dir, source))
+        let aside = Aside(self.owner.path());
+        match fs::rename(&dir, &aside.0) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(BuildError::io("remove", &dir, source)),
+        }
     }
 
     /// The names of all committed snapshots, sorted.
