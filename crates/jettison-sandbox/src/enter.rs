@@ -71,6 +71,16 @@ impl Entered {
         PathBuf::from(format!("/proc/self/fd/{}", self.program.as_raw_fd()))
     }
 
+    /// The same, with another process that forks supervisors: one that lives where the thread does that first asks for it.
+    pub(crate) fn apart(&self) -> io::Result<Entered> {
+        Ok(Entered {
+            ids: self.ids,
+            limitation: self.limitation.clone(),
+            program: self.program.try_clone()?,
+            forker: Forker::default(),
+        })
+    }
+
     /// The process that forks supervisors.
     pub(crate) fn forker(&self) -> &Forker {
         &self.forker

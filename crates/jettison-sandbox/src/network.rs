@@ -6,12 +6,16 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::child::{Child, Output};
+use crate::enter::Entered;
+use crate::sandbox::{Network, Sandbox, SandboxError};
 
 /// The state of a socket that listens, in `/proc/net/tcp` (linux: `TCP_LISTEN`, `include/net/tcp_states.h`).
 const LISTENING: &str = "0A";
@@ -39,6 +43,27 @@ impl ChildNetwork {
     /// Connects to `address` from inside of the sandbox's network; tries for as long as `timeout`.
     pub fn connect(&self, address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
         self.inside(|| TcpStream::connect_timeout(&address, timeout))
+    }
+
+    /// Listens on `address` inside of the sandbox's network.
+    pub fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        self.inside(|| TcpListener::bind(address))
+    }
+
+    /// Runs `sandbox` to its end in this network instead of the caller's, beside the process that this is the network of.
+    pub fn run(&self, sandbox: &Sandbox, entered: &Entered) -> Result<Output, SandboxError> {
+        if sandbox.network != Network::Host {
+            let reason = "it would have a network of its own";
+            return Err(SandboxError::Invalid { reason });
+        }
+        let start = |source| SandboxError::Start {
+            action: "enter the network",
+            source,
+        };
+        // A process starts in the network of the thread that starts it.
+        let apart = entered.apart().map_err(start)?;
+        self.inside(|| Ok(sandbox.spawn(&apart).and_then(Child::wait_with_output)))
+            .map_err(start)?
     }
 
     /// The addresses on which TCP sockets listen, sorted.

@@ -4,6 +4,7 @@ mod closure;
 mod collect;
 mod elf;
 mod go;
+mod health;
 mod java;
 mod keep;
 mod npm;
@@ -16,15 +17,19 @@ mod traced;
 pub use closure::{ClosureError, ClosureFile, ElfClosure, Why, elf_closure};
 pub use elf::{Elf, ElfError};
 pub use go::GoBuildInfo;
+pub(crate) use go::has_optional_c;
 pub use program::{ProgramError, ProgramKind, find_program, program_kind};
 pub use script::{ScriptInterpreter, script_interpreter};
 
 pub use crate::evidence::collect::{
     Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Origin, collect,
 };
-pub(crate) use crate::evidence::collect::{Step, steps, variable};
+pub(crate) use crate::evidence::collect::{Step, exec_commands, steps, variable};
+pub(crate) use crate::evidence::health::{OtherHealth, other_health};
 pub(crate) use crate::evidence::java::{java_release, linked_files};
-pub(crate) use crate::evidence::keep::{UseKind, left_out_rule};
+pub(crate) use crate::evidence::keep::{
+    GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule,
+};
 pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::packages::Packages;

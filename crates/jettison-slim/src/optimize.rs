@@ -13,6 +13,7 @@ mod moments;
 mod read_set;
 mod sources;
 mod user;
+mod without_cgo;
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ use crate::optimize::build_stage::{build_stage, ignorable};
 use crate::optimize::facts::{Found, Sources};
 use crate::optimize::ladder::{Attempt, Climbed, Ladder};
 use crate::optimize::user::{NONROOT, is_root, obstacle};
+use crate::optimize::without_cgo::without_cgo;
 use crate::refactor::{Candidate, EmitError, Rung};
 use crate::report::{Facts, ImageFacts, Maker, Report};
 use crate::rootfs::{RootDir, RootError};
@@ -211,8 +213,29 @@ impl Run<'_> {
         let from = from
             .as_ref()
             .map_or((built, &view.root), |(built, view)| (built, &view.root));
+        let without = without_cgo(self, from, &stage.parse)?;
         let mut ladder = rungs(from.0, from.1, stage.parse);
-        let mut climbed = ladder.climb()?;
+        let mut notes = Vec::new();
+        let mut reached = None;
+        match &without {
+            Some(Ok(without)) => {
+                let higher = rungs(&without.built, &without.view.root, without.parse.clone());
+                match without.climb(&higher)? {
+                    Ok(climbed) => {
+                        notes.push(without.note());
+                        ladder = higher;
+                        reached = Some(climbed);
+                    }
+                    Err(reason) => notes.push(reason),
+                }
+            }
+            Some(Err(reason)) => notes.push(reason.clone()),
+            None => {}
+        }
+        let mut climbed = match reached {
+            Some(climbed) => climbed,
+            None => ladder.climb()?,
+        };
         // What is mounted over may have been of use to the program after all.
         if better.is_some() && !climbed.has_passed() {
             better = None;
@@ -241,6 +264,7 @@ impl Run<'_> {
         if let Some(problem) = &attempt.problem {
             return Ok(Some(problem.clone()));
         }
+        result.report.notes.extend(notes);
         result
             .report
             .notes

@@ -3,6 +3,7 @@
 mod ailment;
 mod compare;
 mod fallback;
+mod health;
 mod http;
 mod ignore;
 mod miss;

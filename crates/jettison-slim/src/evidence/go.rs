@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::elf::Image;
+use super::elf::{Elf, Image};
 use crate::rootfs::RootDir;
 
 /// What starts the header, at a multiple of sixteen bytes.
@@ -58,6 +58,71 @@ pub(super) fn go_time_zones(root: &RootDir, bytes: &[u8]) -> Option<PathBuf> {
 /// Whether `path` is a table of time zones of Go's own.
 pub(super) fn is_go_time_zones(path: &Path) -> bool {
     path.ends_with(ZONES)
+}
+
+/// The packages of Go's own library that call functions of C when there is a C compiler, and do without when there is none.
+const OPTIONAL_C: [&str; 4] = ["net", "os/user", "user", "runtime/cgo"];
+/// The library of C, under the names that those packages ask for.
+const C_LIBRARIES: [&str; 3] = ["libc.so.6", "libpthread.so.0", "libresolv.so.2"];
+
+/// Whether the program `bytes` was linked to the C library only for what Go's own library does as well: it looks up hosts
+/// and users. `CGO_ENABLED=0` then builds the same program without a loader.
+pub(crate) fn has_optional_c(elf: &Elf, bytes: &[u8]) -> bool {
+    let Some(info) = &elf.go_buildinfo else {
+        return false;
+    };
+    let setting = |name: &str| {
+        let mut settings = info.settings.iter();
+        settings.find_map(|(key, value)| (key == name).then_some(value.as_str()))
+    };
+    let is_program = matches!(setting("-buildmode"), None | Some("exe" | "pie"));
+    let is_plain = ["-race", "-msan", "-asan", "-linkshared"]
+        .iter()
+        .all(|name| setting(name).is_none_or(|value| value == "false"));
+    // Whoever asks for the resolver of the C library, or for another linker, has a reason.
+    let tags = setting("-tags").unwrap_or_default().split([',', ' ']);
+    let is_asked_for = tags.into_iter().any(|tag| tag == "netcgo")
+        || setting("-ldflags").is_some_and(|flags| flags.contains("-linkmode"))
+        || setting("GOEXPERIMENT").is_some_and(|names| names.contains("boringcrypto"));
+    elf.interpreter.is_some()
+        && setting("CGO_ENABLED") == Some("1")
+        && is_program
+        && is_plain
+        && !is_asked_for
+        && elf
+            .needed
+            .iter()
+            .all(|name| C_LIBRARIES.contains(&name.as_str()))
+        && packages_with_c(bytes).all(|package| OPTIONAL_C.contains(&package))
+}
+
+/// The packages in whose names cgo has put something into the program `bytes`: functions and types that stand for those of C.
+fn packages_with_c(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    const KINDS: [&[u8]; 5] = [b"func_", b"2func_", b"type_", b"macro_", b"fpvar_"];
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"./_-~%".contains(byte);
+    let places = memchr::memmem::find_iter(bytes, b"._C");
+    let places = places.filter(|at| {
+        let rest = bytes.get(at + 3..).unwrap_or_default();
+        KINDS.iter().any(|kind| rest.starts_with(kind))
+    });
+    let packages = places.map(move |at| {
+        let before = bytes.get(..at).unwrap_or_default();
+        let length = before
+            .iter()
+            .rev()
+            .take_while(|byte| is_of_name(byte))
+            .count();
+        let name = before.get(at - length..).unwrap_or_default();
+        // The compiler's own functions of a type.
+        let name = [&b".eq."[..], b".hash."]
+            .iter()
+            .find_map(|start| name.strip_prefix(*start))
+            .unwrap_or(name);
+        std::str::from_utf8(name).unwrap_or_default()
+    });
+    // A function that C calls can be of any package.
+    let exported = memchr::memmem::find(bytes, b"_cgoexp_").map(|_| "_cgoexp_");
+    packages.chain(exported)
 }
 
 /// The build information in a program, if Go linked it.

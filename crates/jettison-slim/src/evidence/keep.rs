@@ -21,9 +21,11 @@ use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
 use self::habits::Habits;
+pub(crate) use self::habits::converts;
 use self::imports::is_installer;
+pub(crate) use self::locale::has_other_character_sets;
 use self::python::{holds_modules, is_python_library, is_start_hook, terminal_module};
-pub(crate) use self::rules::{left_out_rule, merged_links};
+pub(crate) use self::rules::{GCONV_FILES, left_out_rule, merged_links};
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
 

@@ -36,6 +36,11 @@ pub(super) fn config_difference(
         shell: candidate.shell.clone(),
         working_dir: directory(original),
         env,
+        // Another command may ask the same; that there is none is no answer.
+        healthcheck: original.healthcheck.as_ref().map(|own| {
+            let other = evidence.runtime.healthcheck.as_ref();
+            other.unwrap_or(own).clone()
+        }),
         ..original.clone()
     };
     let actual = RunConfig {

@@ -177,7 +177,7 @@ fn refusal(passed: &Attempt, attempt: &Attempt, gains: &[Gain]) -> Option<String
 }
 
 /// What is known to differ from the original and was used nevertheless.
-fn different(attempt: &Attempt) -> BTreeSet<PathBuf> {
+pub(super) fn different(attempt: &Attempt) -> BTreeSet<PathBuf> {
     let mut paths = BTreeSet::new();
     for outcome in &attempt.outcomes {
         if let Trail::But { directories, files } = &outcome.trail {
@@ -197,7 +197,7 @@ fn is_word(path: &Path) -> bool {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,6 +3,8 @@
 //! The first one holds what a compiled program itself says it needs. The next holds the packages and other units of which the
 //! runs of the original used a file. What a candidate turns out to miss is added, and it is built again.
 
+use std::path::PathBuf;
+
 use jettison_build::{BuildError, Built};
 use jettison_dockerfile::Parse;
 use jettison_oci::{Image, RunConfig};
@@ -11,8 +13,8 @@ use serde_json::Value;
 
 use super::{OptimizeError, Run};
 use crate::evidence::{
-    Evidence, NotApplicable, PlainStart, Traced, UseKind, Used, collect, plain_start,
-    speaks_of_npm, steps, used_in_all,
+    Evidence, NotApplicable, OtherHealth, PlainStart, Traced, UseKind, Used, collect, other_health,
+    plain_start, speaks_of_npm, steps, used_in_all,
 };
 use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
@@ -142,7 +144,7 @@ impl Ladder<'_> {
         climbed: &mut Climbed,
     ) -> Result<(), OptimizeError> {
         let steps = steps(self.built);
-        let mut traced = match Traced::new(config, &steps, self.root) {
+        let traced = match Traced::new(config, &steps, self.root) {
             Ok(traced) => traced,
             Err(error) => {
                 climbed.refused.push(error.to_string());
@@ -150,6 +152,45 @@ impl Ladder<'_> {
             }
         };
         let learned = self.learn(&traced)?;
+        let Some(other) = other_health(self.root, config, &started(&learned)) else {
+            return self.climb_learned((config, start, None), learned, climbed);
+        };
+        let with = (&other.config, start, Some(&other));
+        self.climb_learned(with, learned.clone(), climbed)?;
+        let reason = match &climbed.attempt {
+            Some(attempt) if attempt.is_final() => return Ok(()),
+            Some(attempt) => attempt.problem.clone().unwrap_or_default(),
+            None => climbed.refused.pop().unwrap_or_default(),
+        };
+        climbed.attempt = None;
+        self.climb_learned((config, start, None), learned, climbed)?;
+        if let Some(attempt) = &mut climbed.attempt {
+            let program = other.argv.first().map_or("", String::as_str);
+            let note = format!("HEALTHCHECK keeps curl: with {program} in its place, {reason}");
+            attempt.candidate.reasons.push(note);
+        }
+        Ok(())
+    }
+
+    /// The same for what the original's runs have shown, and one way of asking after its health.
+    fn climb_learned(
+        &self,
+        (config, start, other): (&RunConfig, Option<&PlainStart>, Option<&OtherHealth>),
+        mut learned: Vec<Watched>,
+        climbed: &mut Climbed,
+    ) -> Result<(), OptimizeError> {
+        let steps = steps(self.built);
+        let mut traced = match Traced::new(config, &steps, self.root) {
+            Ok(traced) => traced,
+            Err(error) => {
+                climbed.refused.push(error.to_string());
+                return Ok(());
+            }
+        };
+        learned.extend(self.learn_health(config)?);
+        if let Some(other) = other {
+            traced.note(other.fact.clone());
+        }
         let mut used = used_in_all(learned.iter().map(|watched| {
             let by = format!("the original, in probe `{}`", watched.probe);
             (&watched.trace, by)
@@ -173,7 +214,10 @@ impl Ladder<'_> {
                 // What is missed cannot be kept: it is not there.
                 Ok(evidence) if before.as_ref() == Some(&evidence.runtime) => return Ok(()),
                 Ok(evidence) => {
-                    let attempt = self.attempt(&evidence)?;
+                    let mut attempt = self.attempt(&evidence)?;
+                    if let (Ok(attempt), Some(other)) = (&mut attempt, other) {
+                        self.prove_health(attempt, other)?;
+                    }
                     before = Some(evidence.runtime);
                     attempt
                 }
@@ -223,9 +267,14 @@ impl Ladder<'_> {
         config.config.cmd = some(cmd);
         let started = Image::new(config, original.layers().to_vec())
             .map_err(|error| OptimizeError::Look(BuildError::Image(error)))?;
-        let mut learned = self.oracle.learn(&started).map_err(OptimizeError::Probe)?;
-        let Some(argv) = health_command(original.config().config.healthcheck.as_ref()) else {
-            return Ok(learned);
+        self.oracle.learn(&started).map_err(OptimizeError::Probe)
+    }
+
+    /// What the health check of `config` uses in the original, if there is one.
+    fn learn_health(&self, config: &RunConfig) -> Result<Option<Watched>, OptimizeError> {
+        let original = &self.built.image;
+        let Some(argv) = health_command(config.healthcheck.as_ref()) else {
+            return Ok(None);
         };
         // Alone it finds nobody to ask, but it shows which programs and libraries it is made of.
         let mut config = original.config().clone();
@@ -237,11 +286,34 @@ impl Ladder<'_> {
             .oracle
             .learn_command(&health)
             .map_err(OptimizeError::Probe)?;
-        learned.push(Watched {
+        Ok(Some(Watched {
             probe: "HEALTHCHECK".to_owned(),
             trace,
-        });
-        Ok(learned)
+        }))
+    }
+
+    /// Asks after the health of the servers of the original and of `attempt`, which has another command for that; what they do not
+    /// agree on is a reason to refuse it.
+    fn prove_health(
+        &self,
+        attempt: &mut Attempt,
+        other: &OtherHealth,
+    ) -> Result<(), OptimizeError> {
+        if attempt.problem.is_some() {
+            return Ok(());
+        }
+        self.run.observer.phase("Compare the health checks");
+        let config = &self.built.image.config().config;
+        let own = health_command(config.healthcheck.as_ref());
+        attempt.problem = match (own, other.check.port(&config.env)) {
+            (Some(own), Some(port)) => {
+                let candidate = (&attempt.built.image, other.argv.as_slice());
+                let difference = self.oracle.health_difference(&own, candidate, port);
+                difference.map_err(OptimizeError::Probe)?
+            }
+            (Some(_), None) | (None, _) => Some("nobody knows the port that it asks".to_owned()),
+        };
+        Ok(())
     }
 
     /// Builds and asks the candidate that follows from `evidence`; else says why there is none.
@@ -390,6 +462,13 @@ impl Attempt {
     fn is_final(&self) -> bool {
         self.problem.is_none() || self.ailment.is_some()
     }
+}
+
+/// The programs that runs have started, by their real paths, interpreters of scripts among them.
+fn started(learned: &[Watched]) -> Vec<PathBuf> {
+    let starts = learned.iter().flat_map(|watched| watched.trace.starts());
+    let programs = starts.flat_map(|start| [&start.program].into_iter().chain(&start.interpreters));
+    programs.cloned().collect()
 }
 
 /// The command of a health check.

@@ -7,7 +7,7 @@ use jettison_dockerfile::{
 };
 
 use crate::refactor::emit::copy::copies;
-use crate::refactor::emit::health::health_arguments;
+use crate::refactor::emit::health::{health_arguments, says_the_same};
 use crate::refactor::emit::parts::{Parts, divide};
 use crate::refactor::emit::rootfs::rootfs_stage;
 use crate::refactor::emit::shell::build_steps;
@@ -342,12 +342,17 @@ fn health(
         .iter()
         .rev()
         .find(|(instruction, _)| instruction.keyword == Keyword::Healthcheck);
-    if let Some((_, range)) = own {
-        let lines = parse.text()[range.clone()].lines();
-        return Ok(lines.map(str::to_owned).collect());
+    let mut lines = Vec::new();
+    if let Some((instruction, range)) = own {
+        let own = parse.text()[range.clone()].lines().map(str::to_owned);
+        if says_the_same(instruction, healthcheck) {
+            return Ok(own.collect());
+        }
+        lines.extend(own.take_while(|line| line.trim_start().starts_with('#')));
     }
     let arguments = health_arguments(healthcheck)?;
-    Ok(vec![format!("{} {arguments}", style.word("HEALTHCHECK"))])
+    lines.push(format!("{} {arguments}", style.word("HEALTHCHECK")));
+    Ok(lines)
 }
 
 /// The author's own lines for `keyword` if they still say the same, else `generated`.

@@ -23,6 +23,8 @@ pub(crate) struct Gain {
     pub(crate) dropped: Vec<PathBuf>,
     /// Debian packages that are not taken any more.
     pub(crate) dropped_packages: BTreeSet<String>,
+    /// What is not taken any more of the packages that stay, as [`RootfsStage::left_out`].
+    pub(crate) left_out: Vec<String>,
     /// What is knowingly different.
     pub(crate) claims: Vec<Claim>,
 }
@@ -73,6 +75,14 @@ impl Gain {
             rootfs
                 .packages
                 .retain(|package| !packages.contains(package));
+            let has = |part: &String| !rootfs.left_out.contains(part);
+            let left_out: Vec<String> = self
+                .left_out
+                .iter()
+                .filter(|part| has(part))
+                .cloned()
+                .collect();
+            rootfs.left_out.extend(left_out);
             rootfs.singles.retain(|path| !is_dropped(path));
             rootfs.trees.retain(|path| !is_dropped(path));
             let inside = self.dropped.iter();

@@ -94,7 +94,11 @@ pub fn observe(
     Ok(observation)
 }
 
-fn describe(engine: &Engine<'_>, image: &Image, probe: &Probe) -> Result<Sandbox, ProbeError> {
+pub(super) fn describe(
+    engine: &Engine<'_>,
+    image: &Image,
+    probe: &Probe,
+) -> Result<Sandbox, ProbeError> {
     let lowers = engine.lowers(image).map_err(ProbeError::Image)?;
     let stdin = match &probe.stdin {
         ProbeInput::Bytes(bytes) => bytes.clone(),
@@ -198,7 +202,7 @@ fn run(
 }
 
 /// A server whose port is the one that the image exposes, if it exposes one.
-fn with_port(server: &Server, config: &ImageConfig) -> Server {
+pub(super) fn with_port(server: &Server, config: &ImageConfig) -> Server {
     let exposed = exposed_ports(config);
     let port = match (server.port, exposed.as_slice()) {
         (Some(port), _) => Some(port),

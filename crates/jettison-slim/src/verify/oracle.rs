@@ -16,6 +16,7 @@ use jettison_sandbox::{IdMapKind, OverlayMount, Trace, Tracing, mount_overlay};
 use crate::rootfs::RootDir;
 use crate::verify::ailment::{Ailment, ailment_of, is_well};
 use crate::verify::fallback::default_probes;
+use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::own::{Known, OwnProbes, own_probes};
@@ -71,7 +72,7 @@ pub struct Oracle<'o> {
 }
 
 /// A probe, and what was looked up when it ran.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Watched {
     pub(crate) probe: String,
     pub(crate) trace: Trace,
@@ -246,6 +247,37 @@ impl<'o> Oracle<'o> {
         let probe = Probe::run("health check", ProbeOrigin::Own, TIME);
         let observed = self.run(&probe, image, Tracing::Lookups)?;
         Ok(observed.trace.unwrap_or_default())
+    }
+
+    /// Why the health check of `candidate`, another command, does not say of its server what the original's says of that one;
+    /// nothing if it does. Both ask `port`.
+    pub(crate) fn health_difference(
+        &self,
+        original: &[String],
+        (candidate, argv): (&Image, &[String]),
+        port: u16,
+    ) -> Result<Option<String>, AskError> {
+        for Asked { probe, .. } in &self.given {
+            // With other variables it may ask another port, which nobody has told us.
+            if !probe.env.is_empty() {
+                continue;
+            }
+            let checks = [(self.original, original), (candidate, argv)];
+            let mut found = Vec::new();
+            for (image, argv) in checks {
+                let check = Check { image, argv, port };
+                let findings = findings(self.engine, &check, probe).map_err(|source| AskError {
+                    probe: probe.name.clone(),
+                    source: Box::new(source),
+                })?;
+                found.extend(findings);
+            }
+            if let [original, candidate] = found.as_slice() {
+                return Ok(difference(original, candidate));
+            }
+        }
+        let reason = "no probe starts a server that both health checks could ask";
+        Ok(Some(reason.to_owned()))
     }
 
     fn run(&self, probe: &Probe, image: &Image, tracing: Tracing) -> Result<Observation, AskError> {

@@ -101,7 +101,7 @@ fn drained(pipe: Option<ChildPipe>) -> Vec<u8> {
 }
 
 /// Where the server listens; `None` if that was not waited for, and it does not.
-fn wait_until_ready(
+pub(super) fn wait_until_ready(
     child: &Child,
     network: &ChildNetwork,
     server: &Server,

@@ -20,7 +20,7 @@ impl Habits {
     /// Notes what the program or library at `path` does, which is `elf` and has these bytes.
     pub(super) fn note(&mut self, path: &Path, elf: &Elf, bytes: &[u8]) {
         let contains = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
-        if elf.uses_iconv && !converts_by_locale(path) {
+        if converts(path, elf) {
             self.converters.insert(path.to_path_buf());
         }
         self.translates |= !path.ends_with("libc.so.6") && contains("bindtextdomain");
@@ -29,6 +29,11 @@ impl Habits {
             self.tls_clients.insert(path.to_path_buf());
         }
     }
+}
+
+/// Whether the program or library at `path`, which is `elf`, converts between character sets that others name.
+pub(crate) fn converts(path: &Path, elf: &Elf) -> bool {
+    elf.uses_iconv && !converts_by_locale(path)
 }
 
 /// Whether all that the program or library at `path` converts is from and to the character set of the locale. Libraries that

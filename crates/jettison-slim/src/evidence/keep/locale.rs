@@ -70,7 +70,7 @@ impl Keeper<'_> {
 }
 
 /// Whether there is a locale of another character set than UTF-8 and ASCII.
-fn has_other_character_sets(root: &RootDir) -> bool {
+pub(crate) fn has_other_character_sets(root: &RootDir) -> bool {
     let place = Path::new(LOCALES);
     let archive = root.read(&place.join("locale-archive"), ARCHIVE_LIMIT);
     let directories = root.list(place).unwrap_or_default();

@@ -141,13 +141,16 @@ pub(super) const LEFT_OUT: [(&str, &str); 14] = [
         "Python's own tests, its manual, its editor and its installer of pip",
     ),
     // The tables that say which modules there are stay: each conversion begins with a look into them.
-    ("usr/lib/[^/]+/gconv/.*\\.so$", GCONV),
+    (GCONV_FILES, GCONV),
 ];
 
 const DEBUGGERS: &str = "what debuggers read";
 const HEADERS: &str = "headers";
 const LIBRARIES: &str = "static libraries";
 const LOCALES: &str = "what locales are made of, which are made already";
+
+/// The modules of the C library that convert character sets, as a part of [`LEFT_OUT`].
+pub(crate) const GCONV_FILES: &str = "usr/lib/[^/]+/gconv/.*\\.so$";
 
 /// Why modules that convert characters are left out.
 pub(super) const GCONV: &str = "character sets that nothing here converts";

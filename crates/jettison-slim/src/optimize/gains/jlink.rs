@@ -4,6 +4,8 @@
 //! settings and certificates above all, stays the original's, under its path. Debugging information stays in the classes,
 //! since traces of the stack show it.
 
+mod idle;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,10 +13,9 @@ use std::path::{Path, PathBuf};
 use jettison_build::DEFAULT_PATH;
 use jettison_sandbox::Trace;
 
+use self::idle::idle;
 use super::Situation;
-use crate::evidence::{
-    Owner, Owners, elf_closure, find_program, java_release, linked_files, variable,
-};
+use crate::evidence::{find_program, java_release, linked_files, variable};
 use crate::java::image::JdkModules;
 use crate::java::mentions::{Mentions, Need};
 use crate::java::rules::roots;
@@ -74,6 +75,8 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
     };
     let spared = spared(situation, &home, &linked);
     linked.extend(spared.iter().map(|name| home.join(name)));
+    let is_gone = |path: &Path| path.starts_with(&home) && !linked.contains(path);
+    let idle = idle(situation, &files, &is_gone)?;
     let why = |module: &String| match needs.get(module) {
         Some(Need::Rule(_)) | None => module.clone(),
         Some(need) => format!("{module} ({need})"),
@@ -90,7 +93,8 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
             named.join(", "),
         ),
         build: vec![step(situation, (&home, java), &modules, &spared)],
-        dropped_packages: idle_packages(situation, (&home, &linked), &files)?,
+        dropped_packages: idle.packages,
+        left_out: idle.left_out,
         claims: vec![Claim {
             path: home,
             equality: Equality::Answers,
@@ -254,51 +258,4 @@ fn step(
             format!("mv {LINKED}/lib/modules lib/modules"),
         ],
     }
-}
-
-/// Packages of libraries that only those libraries of the JDK need that are left out.
-fn idle_packages(
-    situation: &Situation<'_>,
-    (home, linked): (&Path, &BTreeSet<PathBuf>),
-    files: &[PathBuf],
-) -> Result<BTreeSet<String>, RootError> {
-    let root = situation.root;
-    let library_path = variable(&situation.config.env, "LD_LIBRARY_PATH").unwrap_or("");
-    let mut owners = Owners::read(root, situation.steps)?;
-    let needs = |path: &Path| -> Vec<PathBuf> {
-        let closure = elf_closure(root, path, library_path);
-        let files = closure.map(|closure| closure.files).unwrap_or_default();
-        let real = |path: &PathBuf| Some(root.resolve(path).ok()?.real_path);
-        let others = files.iter().skip(1);
-        others.filter_map(|file| real(&file.path)).collect()
-    };
-    let is_elf = |path: &Path| {
-        let head = situation.candidate.read(path, LIMIT);
-        head.is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
-    };
-    let is_gone = |path: &Path| path.starts_with(home) && !linked.contains(path);
-    let mut package = |path: &Path| match owners.of(path) {
-        Owner::Package(name) => Some(name),
-        Owner::Module(_) | Owner::Instruction(_) | Owner::Base => None,
-    };
-    let programs: Vec<&PathBuf> = files.iter().filter(|path| is_elf(path)).collect();
-    let mut idle = BTreeSet::new();
-    for path in programs.iter().filter(|path| is_gone(path)) {
-        idle.extend(needs(path).iter().filter_map(|path| package(path)));
-    }
-    let mut used: BTreeSet<PathBuf> = BTreeSet::new();
-    if let Some(trace) = situation.trace {
-        used.extend(trace.found().map(|(path, _)| path.to_path_buf()));
-    }
-    for path in programs.iter().filter(|path| !is_gone(path)) {
-        if package(path).is_none_or(|package| !idle.contains(&package)) {
-            used.extend(needs(path));
-        }
-    }
-    for path in &used {
-        if let Some(package) = package(path) {
-            idle.remove(&package);
-        }
-    }
-    Ok(idle)
 }

@@ -1,7 +1,7 @@
 //! `HEALTHCHECK` as the configuration of an image has it.
 
-use jettison_dockerfile::exec_form;
-use serde_json::Value;
+use jettison_dockerfile::{CommandForm, Healthcheck, Instruction, InstructionKind, exec_form};
+use serde_json::{Value, json};
 
 use super::EmitError;
 
@@ -53,6 +53,28 @@ pub(super) fn health_arguments(healthcheck: &Value) -> Result<String, EmitError>
     Ok(arguments.join(" "))
 }
 
+/// Whether the author's own instruction has the command of `healthcheck`.
+pub(super) fn says_the_same(instruction: &Instruction, healthcheck: &Value) -> bool {
+    let InstructionKind::Healthcheck(own) = &instruction.kind else {
+        return false;
+    };
+    let test = healthcheck.get("Test");
+    match own {
+        Healthcheck::None => test == Some(&json!(["NONE"])),
+        Healthcheck::Command(own) => match &own.form {
+            CommandForm::Exec(argv) => {
+                let words = ["CMD"].into_iter().chain(argv.iter().map(AsRef::as_ref));
+                test == Some(&words.collect())
+            }
+            // Of the text only its end may be written in another way, as of a line that goes on.
+            CommandForm::Shell(_) => {
+                let kind = test.and_then(|test| test.get(0));
+                kind == Some(&json!("CMD-SHELL"))
+            }
+        },
+    }
+}
+
 /// A time as Go reads it, in the largest unit that gives a whole number.
 fn duration(nanoseconds: u64) -> String {
     for (unit, length) in [
@@ -71,8 +93,6 @@ fn duration(nanoseconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[track_caller]

@@ -1,0 +1,247 @@
+//! Programs of Go, built once more without C.
+//!
+//! Where there is a C compiler, Go links programs to the C library, to look up hosts and users with it; its own library can do
+//! both as well (`netgo`, `osusergo`). `CGO_ENABLED=0` makes the same program without a loader, and nothing of the C library has to
+//! be kept for it: neither the library itself nor its tables. It is another file, so that only its answers can be compared; where
+//! they could differ is said.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use jettison_build::{Built, DEFAULT_PATH, Definition};
+use jettison_dockerfile::{Edit, EditSet, Instruction, InstructionKind, Parse, apply, parse};
+use jettison_oci::Image;
+
+use super::gains::{chain, different};
+use super::ladder::{Attempt, Climbed, Ladder};
+use super::{OptimizeError, Run, View};
+use crate::evidence::{
+    Elf, Owner, Owners, exec_commands, find_program, has_optional_c, steps, variable,
+};
+use crate::optimize::division::parts;
+use crate::rootfs::{RootDir, RootError, normalise};
+
+/// The largest program that is looked at, in bytes.
+const LIMIT: u64 = 1 << 30;
+/// What stands above the line that is new.
+const COMMENT: &str = "# Go itself looks up hosts and users: nothing of C is needed.";
+const SETTING: &str = "ENV CGO_ENABLED=0";
+/// How people call what builds programs of Go.
+const BUILDERS: [&str; 3] = ["go build", "go install", "make"];
+
+/// A build of the same programs, without C.
+pub(super) struct WithoutC {
+    pub(super) parse: Parse,
+    /// The build, configured as the original is.
+    pub(super) built: Built,
+    /// Its files.
+    pub(super) view: View,
+    /// The programs that are knowingly others.
+    programs: BTreeSet<PathBuf>,
+}
+
+/// The build of `built`'s programs without C; nothing if what it starts is no such program, else why there is none.
+pub(super) fn without_cgo(
+    run: &Run<'_>,
+    (built, root): (&Built, &RootDir),
+    parsed: &Parse,
+) -> Result<Option<Result<WithoutC, String>>, OptimizeError> {
+    let Some(main) = started(built, root) else {
+        return Ok(None);
+    };
+    if !is_linked_to_c(root, &main) {
+        return Ok(None);
+    }
+    let programs = programs(built, root).map_err(OptimizeError::Root)?;
+    if !programs.contains(&main) {
+        return Ok(None);
+    }
+    let Some(text) = text_without_c(built, parsed, &programs) else {
+        return Ok(None);
+    };
+    run.observer.phase("Build without C");
+    let request = run.rewritten(&text);
+    let made = match run.engine.build(&request, run.bases, run.observer) {
+        Ok(made) => made,
+        Err(error) => return Ok(Some(Err(chain(&error)))),
+    };
+    // The variable is the build's alone.
+    let mut config = made.image.config().clone();
+    config.config = built.image.config().config.clone();
+    let image = Image::new(config, made.image.layers().to_vec())
+        .map_err(|error| OptimizeError::Look(jettison_build::BuildError::Image(error)))?;
+    let made = Built { image, ..made };
+    let view = run.view(&made.image)?;
+    let programs: BTreeSet<PathBuf> = programs
+        .into_iter()
+        .filter(|path| is_without_c(&view.root, path))
+        .collect();
+    if !programs.contains(&main) {
+        let main = main.display();
+        return Ok(Some(Err(format!(
+            "{main} is linked to C even with CGO_ENABLED=0"
+        ))));
+    }
+    Ok(Some(Ok(WithoutC {
+        parse: parse(&text),
+        built: made,
+        view,
+        programs,
+    })))
+}
+
+impl WithoutC {
+    /// Climbs `ladder`, which stands on this build; or says why that is no use.
+    pub(super) fn climb(
+        &self,
+        ladder: &Ladder<'_>,
+    ) -> Result<Result<Climbed, String>, OptimizeError> {
+        let climbed = ladder.climb()?;
+        let reason = match &climbed.attempt {
+            Some(attempt) => self.refusal(attempt),
+            None => Some(climbed.refused.join("; ")),
+        };
+        Ok(match reason {
+            Some(reason) => Err(format!(
+                "building without C was tried and is left out: {reason}"
+            )),
+            None => Ok(climbed),
+        })
+    }
+
+    /// Why `attempt`, which was made of this build, is not the answer; nothing if it is.
+    fn refusal(&self, attempt: &Attempt) -> Option<String> {
+        if let Some(problem) = &attempt.problem {
+            return Some(problem.clone());
+        }
+        let rootfs = attempt.evidence.runtime.rootfs.as_ref();
+        let libraries = ["libc6", "musl"];
+        if rootfs.is_some_and(|stage| {
+            libraries
+                .iter()
+                .any(|name| stage.packages.iter().any(|kept| kept == name))
+        }) {
+            return Some("something else needs the C library anyway".to_owned());
+        }
+        let other = different(attempt)
+            .into_iter()
+            .find(|path| !self.programs.contains(path));
+        other.map(|path| format!("{} is another one then", path.display()))
+    }
+
+    /// What the user is told.
+    pub(super) fn note(&self) -> String {
+        let names: Vec<String> = self
+            .programs
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        format!(
+            "without-cgo: {} is built with CGO_ENABLED=0, since of C it has only what Go's own library does as well; it is another file, whose answers \
+             were compared. Hosts are then looked up in /etc/hosts and by DNS alone, without other sources of /etc/nsswitch.conf and options of \
+             /etc/resolv.conf that Go does not know, and users in /etc/passwd and /etc/group alone, without LDAP and its like",
+            names.join(", ")
+        )
+    }
+}
+
+/// The program that the image starts.
+fn started(built: &Built, root: &RootDir) -> Option<PathBuf> {
+    let config = &built.image.config().config;
+    let (entrypoint, cmd) = exec_commands(config, &mut Vec::new());
+    let name = entrypoint.iter().chain(&cmd).next()?;
+    let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
+    let working_dir = normalise(Path::new(&config.working_dir));
+    let path = find_program(root, name, &working_dir, path_env).ok()?;
+    Some(root.resolve(&path).ok()?.real_path)
+}
+
+/// Every program of Go that instructions have made and that needs C only where Go does not.
+fn programs(built: &Built, root: &RootDir) -> Result<BTreeSet<PathBuf>, RootError> {
+    const EXECUTABLE: u32 = 0o111;
+    let mut files = Vec::new();
+    root.walk(&mut |path, metadata| {
+        use std::os::unix::fs::MetadataExt as _;
+        if metadata.is_file() && metadata.mode() & EXECUTABLE != 0 {
+            files.push(path.to_path_buf());
+        }
+    })?;
+    let steps = steps(built);
+    let mut owners = Owners::read(root, &steps)?;
+    files.retain(|path| {
+        matches!(owners.of(path), Owner::Instruction(_)) && is_linked_to_c(root, path)
+    });
+    Ok(files.into_iter().collect())
+}
+
+fn is_linked_to_c(root: &RootDir, path: &Path) -> bool {
+    root.read(path, LIMIT)
+        .is_ok_and(|bytes| Elf::parse(&bytes).is_ok_and(|elf| has_optional_c(&elf, &bytes)))
+}
+
+fn is_without_c(root: &RootDir, path: &Path) -> bool {
+    root.read(path, LIMIT).is_ok_and(|bytes| {
+        Elf::parse(&bytes).is_ok_and(|elf| {
+            elf.go_buildinfo.is_some() && elf.interpreter.is_none() && elf.needed.is_empty()
+        })
+    })
+}
+
+/// The Dockerfile with the variable set before the first command that makes one of `programs`.
+fn text_without_c(built: &Built, parsed: &Parse, programs: &BTreeSet<PathBuf>) -> Option<String> {
+    let makes = |files: &Path| {
+        programs.iter().any(|path| {
+            let path = files.join(path.strip_prefix("/").unwrap_or(path));
+            path.symlink_metadata().is_ok_and(|found| found.is_file())
+        })
+    };
+    let commands: Vec<(usize, bool)> = parts(built)
+        .into_iter()
+        .filter(|part| matches!(part.definition, Definition::Run(_)))
+        .map(|part| (part.instruction, makes(&part.files)))
+        .collect();
+    let maker = commands.iter().find(|(_, makes)| *makes)?.0;
+    let builds = |instruction: &Instruction| {
+        let text = instruction.original();
+        BUILDERS.iter().any(|builder| text.contains(builder))
+    };
+    let instructions = parsed.instructions();
+    // What only moves a program was built by a command before.
+    let at = if builds(instructions.get(maker)?) {
+        maker
+    } else {
+        let mut before = commands.iter().map(|(at, _)| *at).filter(|at| *at < maker);
+        before
+            .find(|at| instructions.get(*at).is_some_and(builds))
+            .unwrap_or(maker)
+    };
+    let instruction = instructions.get(at)?;
+    let InstructionKind::Run(_) = &instruction.kind else {
+        return None;
+    };
+    let text = parsed.text();
+    let start = above_comments(text, instruction.range.start);
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut edits = EditSet::new();
+    edits
+        .insert(Edit {
+            range: start..start,
+            replacement: format!("{COMMENT}{newline}{SETTING}{newline}"),
+        })
+        .ok()?;
+    apply(text, &edits).ok()
+}
+
+/// The start of the line that `at` is in, or of the comments directly above it.
+fn above_comments(text: &str, at: usize) -> usize {
+    let line_of = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let mut start = line_of(at);
+    while start > 0 {
+        let above = line_of(start - 1);
+        if !text[above..start].trim_start().starts_with('#') || above == 0 {
+            break;
+        }
+        start = above;
+    }
+    start
+}
