@@ -220,7 +220,7 @@ impl Run<'_> {
         match &without {
             Some(Ok(without)) => {
                 let higher = rungs(&without.built, &without.view.root, without.parse.clone());
-                match without.climb(&higher)? {
+                match without.climb(&higher, from.1)? {
                     Ok(climbed) => {
                         notes.push(without.note());
                         ladder = higher;
@@ -258,6 +258,21 @@ impl Run<'_> {
                 Err(reason) => return Ok(Some(reason)),
             };
         }
+        if let Some(better) = &better {
+            let ignorable = ignorable(self, better, &attempt.built.image)?;
+            notes.extend(stage.notes.into_iter().chain(ignorable));
+        }
+        self.conclude((built, &view, &oracle), attempt, notes, result)
+    }
+
+    /// Notes what came of it; the answer is why that is no smaller image.
+    fn conclude(
+        &self,
+        (built, view, oracle): (&Built, &View, &Oracle<'_>),
+        attempt: Attempt,
+        notes: Vec<String>,
+        result: &mut Optimized,
+    ) -> Result<Option<String>, OptimizeError> {
         result.report.outcomes.clone_from(&attempt.outcomes);
         result.report.notes.clone_from(&attempt.candidate.reasons);
         result.ailment.clone_from(&attempt.ailment);
@@ -265,15 +280,8 @@ impl Run<'_> {
             return Ok(Some(problem.clone()));
         }
         result.report.notes.extend(notes);
-        result
-            .report
-            .notes
-            .extend(self.notes(&oracle, (built, &attempt))?);
-        if let Some(better) = &better {
-            let ignorable = ignorable(self, better, &attempt.built.image)?;
-            let notes = stage.notes.into_iter().chain(ignorable);
-            result.report.notes.extend(notes);
-        }
+        let further = self.notes(oracle, (built, &attempt))?;
+        result.report.notes.extend(further);
         result.report.verdict = verdict(&result.report.outcomes);
         // What could not be watched may have needed more.
         if !result.report.gaps.is_empty() {
@@ -283,7 +291,7 @@ impl Run<'_> {
         let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
         let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;
         result.report.after = Some(after);
-        result.report.facts = Some(self.reasons((built, &view), &attempt)?);
+        result.report.facts = Some(self.reasons((built, view), &attempt)?);
         result.report.dockerfile = Some(attempt.candidate.dockerfile);
         result.optimized = Some(attempt.built.image);
         Ok(None)

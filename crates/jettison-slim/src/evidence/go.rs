@@ -55,6 +55,11 @@ pub(super) fn go_time_zones(root: &RootDir, bytes: &[u8]) -> Option<PathBuf> {
         .find(|zones| root.metadata(zones).is_ok_and(|found| found.is_file()))
 }
 
+/// Whether Go's linker has made the program `bytes`.
+pub(super) fn is_of_go(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF") && memchr::memmem::find(bytes, MAGIC).is_some()
+}
+
 /// Whether `path` is a table of time zones of Go's own.
 pub(super) fn is_go_time_zones(path: &Path) -> bool {
     path.ends_with(ZONES)

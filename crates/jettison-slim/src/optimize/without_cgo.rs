@@ -6,6 +6,7 @@
 //! they could differ is said.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Built, DEFAULT_PATH, Definition};
@@ -91,14 +92,15 @@ pub(super) fn without_cgo(
 }
 
 impl WithoutC {
-    /// Climbs `ladder`, which stands on this build; or says why that is no use.
+    /// Climbs `ladder`, which stands on this build and not on that of `root`; or says why that is no use.
     pub(super) fn climb(
         &self,
         ladder: &Ladder<'_>,
+        root: &RootDir,
     ) -> Result<Result<Climbed, String>, OptimizeError> {
         let climbed = ladder.climb()?;
         let reason = match &climbed.attempt {
-            Some(attempt) => self.refusal(attempt),
+            Some(attempt) => self.refusal(attempt, root),
             None => Some(climbed.refused.join("; ")),
         };
         Ok(match reason {
@@ -110,7 +112,7 @@ impl WithoutC {
     }
 
     /// Why `attempt`, which was made of this build, is not the answer; nothing if it is.
-    fn refusal(&self, attempt: &Attempt) -> Option<String> {
+    fn refusal(&self, attempt: &Attempt, root: &RootDir) -> Option<String> {
         if let Some(problem) = &attempt.problem {
             return Some(problem.clone());
         }
@@ -123,9 +125,10 @@ impl WithoutC {
         }) {
             return Some("something else needs the C library anyway".to_owned());
         }
+        // What differs from the original although it is the same in both builds is told as it always is.
         let other = different(attempt)
             .into_iter()
-            .find(|path| !self.programs.contains(path));
+            .find(|path| !self.programs.contains(path) && !is_same(root, &self.view.root, path));
         other.map(|path| format!("{} is another one then", path.display()))
     }
 
@@ -145,6 +148,21 @@ impl WithoutC {
     }
 }
 
+/// Whether both have the same at `path`, but for times.
+fn is_same(first: &RootDir, second: &RootDir, path: &Path) -> bool {
+    let found = [first, second].map(|root| root.symlink_metadata(path));
+    let [Ok(first_found), Ok(second_found)] = found else {
+        return false;
+    };
+    if first_found.is_dir() || second_found.is_dir() {
+        return first_found.is_dir() && first_found.mode() == second_found.mode();
+    }
+    let is_file = first_found.is_file() && second_found.is_file();
+    let contents = (first.read(path, LIMIT), second.read(path, LIMIT));
+    let is_equal = matches!(contents, (Ok(first), Ok(second)) if first == second);
+    is_file && first_found.mode() == second_found.mode() && is_equal
+}
+
 /// The program that the image starts.
 fn started(built: &Built, root: &RootDir) -> Option<PathBuf> {
     let config = &built.image.config().config;
@@ -161,7 +179,6 @@ fn programs(built: &Built, root: &RootDir) -> Result<BTreeSet<PathBuf>, RootErro
     const EXECUTABLE: u32 = 0o111;
     let mut files = Vec::new();
     root.walk(&mut |path, metadata| {
-        use std::os::unix::fs::MetadataExt as _;
         if metadata.is_file() && metadata.mode() & EXECUTABLE != 0 {
             files.push(path.to_path_buf());
         }
@@ -200,6 +217,11 @@ fn text_without_c(built: &Built, parsed: &Parse, programs: &BTreeSet<PathBuf>) -
         .filter(|part| matches!(part.definition, Definition::Run(_)))
         .map(|part| (part.instruction, makes(&part.files)))
         .collect();
+    with_setting(parsed, &commands)
+}
+
+/// The same, `commands` being the positions of the `RUN` instructions, and whether each makes one of the programs.
+fn with_setting(parsed: &Parse, commands: &[(usize, bool)]) -> Option<String> {
     let maker = commands.iter().find(|(_, makes)| *makes)?.0;
     let builds = |instruction: &Instruction| {
         let text = instruction.original();
@@ -244,4 +266,49 @@ fn above_comments(text: &str, at: usize) -> usize {
         start = above;
     }
     start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `maker` is the position of the instruction that makes the program.
+    #[track_caller]
+    fn check(text: &str, maker: usize, expected: &str) {
+        let parsed = parse(text);
+        let commands: Vec<(usize, bool)> = parsed
+            .instructions()
+            .iter()
+            .enumerate()
+            .filter(|(_, instruction)| matches!(instruction.kind, InstructionKind::Run(_)))
+            .map(|(at, _)| (at, at == maker))
+            .collect();
+        let found = with_setting(&parsed, &commands).unwrap_or_default();
+        let expected = expected.replace("SETTING", &format!("{COMMENT}\n{SETTING}"));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_variable_is_set_before_what_builds_the_program() {
+        check(
+            "FROM golang\nRUN go mod download\nRUN go build -o a\nCMD [\"./a\"]\n",
+            2,
+            "FROM golang\nRUN go mod download\nSETTING\nRUN go build -o a\nCMD [\"./a\"]\n",
+        );
+        check(
+            "FROM golang\n\n# All of it.\n# Really.\nRUN ./build.sh\n",
+            1,
+            "FROM golang\n\nSETTING\n# All of it.\n# Really.\nRUN ./build.sh\n",
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_moved_was_built_before() {
+        check(
+            "FROM golang\nRUN make test\nRUN mv a /bin/a\n",
+            2,
+            "FROM golang\nSETTING\nRUN make test\nRUN mv a /bin/a\n",
+        );
+        check("FROM golang\nCOPY a /bin/a\n", 1, "");
+    }
 }

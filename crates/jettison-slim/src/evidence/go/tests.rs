@@ -148,3 +148,49 @@ proptest! {
         drop(split_setting(&text));
     }
 }
+
+/// A program of Go that is linked to the C library, as its header would say, with these names in it.
+#[track_caller]
+fn check_c(needed: &[&str], settings: &[(&str, &str)], names: &str, expected: bool) {
+    let bytes = fs::read("/proc/self/exe").unwrap();
+    let mut elf = Elf::parse(&bytes).unwrap();
+    let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    elf.interpreter = Some("/lib64/ld-linux-x86-64.so.2".into());
+    elf.needed = needed.iter().map(ToString::to_string).collect();
+    elf.go_buildinfo = Some(GoBuildInfo {
+        version: "go1.22".to_owned(),
+        path: "a".to_owned(),
+        settings: settings.iter().map(pair).collect(),
+    });
+    let shown = format!("{needed:?} {settings:?} {names}");
+    assert_eq!(has_optional_c(&elf, names.as_bytes()), expected, "{shown}");
+}
+
+#[test]
+fn c_is_optional_where_only_hosts_and_users_are_looked_up() {
+    const C: (&str, &str) = ("CGO_ENABLED", "1");
+    const LIBC: [&str; 2] = ["libc.so.6", "libresolv.so.2"];
+    let names = "\0net._C2func_getaddrinfo\0os/user._Cfunc_getpwnam_r\0K*struct { X0 *net._Ctype_int }\0*user._Ctype_struct_passwd\0type:.eq.net._Ctype_struct_addrinfo\0";
+    check_c(&LIBC, &[C, ("-buildmode", "exe")], names, true);
+    check_c(&LIBC, &[("CGO_ENABLED", "0")], names, false);
+    check_c(&LIBC, &[], names, false);
+    check_c(&["libc.so.6", "libsqlite3.so.0"], &[C], names, false);
+    for own in [
+        "\0main._Cfunc_add\0",
+        "\0github.com/mattn/go-sqlite3._Cfunc_sqlite3_open_v2\0",
+        "\0example.org/net._Ctype_int\0",
+        "\0plugin._Cfunc_pluginOpen\0",
+        "\0_cgoexp_1f2e_callback\0",
+    ] {
+        check_c(&LIBC, &[C], &format!("{names}{own}"), false);
+    }
+    for setting in [
+        ("-buildmode", "plugin"),
+        ("-race", "true"),
+        ("-tags", "a,netcgo"),
+        ("-ldflags", "-linkmode external"),
+        ("GOEXPERIMENT", "boringcrypto"),
+    ] {
+        check_c(&LIBC, &[C, setting], names, false);
+    }
+}

@@ -24,24 +24,24 @@ fn check_shell(text: &str, expected: &Expect) {
 fn a_request_of_curl_is_made_by_an_interpreter() {
     check_shell(
         "curl -f http://localhost:$PORT/healthz || exit 1",
-        &expect![[r#"
+        &expect![[r"
             import http.client, os, sys; c = http.client.HTTPConnection('localhost:' + os.environ.get('PORT', '')); c.request('GET', '/healthz'); r = c.getresponse(); r.read(); sys.exit(r.status >= 400)
             process.exitCode = 1; require('http').request('http://localhost:' + (process.env.PORT || '') + '/healthz', r => r.on('end', () => process.exit(r.statusCode >= 400 ? 1 : 0)).resume()).end()
-        "#]],
+        "]],
     );
     check_shell(
         "curl -fsS -m5 -o /dev/null -H 'Accept: text/plain' \"http://127.0.0.1:${PORT:-8080}/a?b=1\" >/dev/null 2>&1 || false",
-        &expect![[r#"
+        &expect![[r"
             import http.client, os, signal, sys; signal.alarm(5); c = http.client.HTTPConnection('127.0.0.1:' + (os.environ.get('PORT') or '8080')); c.request('GET', '/a?b=1', headers={'Accept': 'text/plain'}); r = c.getresponse(); r.read(); sys.exit(r.status >= 400)
             process.exitCode = 1; setTimeout(() => process.exit(1), 5000); require('http').request('http://127.0.0.1:' + (process.env.PORT || '8080') + '/a?b=1', {headers: {'Accept': 'text/plain'}}, r => r.on('end', () => process.exit(r.statusCode >= 400 ? 1 : 0)).resume()).end()
-        "#]],
+        "]],
     );
     check(
         &json!({ "Test": ["CMD", "curl", "--silent", "-X", "POST", "localhost"] }),
-        &expect![[r#"
+        &expect![[r"
             import http.client; c = http.client.HTTPConnection('localhost'); c.request('POST', '/'); r = c.getresponse(); r.read()
             process.exitCode = 1; require('http').request('http://localhost/', {method: 'POST'}, r => r.on('end', () => process.exit(0)).resume()).end()
-        "#]],
+        "]],
     );
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Keeper, UseKind};
-use crate::evidence::go::go_time_zones;
+use crate::evidence::go::{go_time_zones, is_of_go};
 use crate::rootfs::RootError;
 
 /// Packages of libraries that open TLS connections, up to their versions.
@@ -47,6 +47,17 @@ const WITH_LIBC: [&str; 20] = [
     "/etc/timezone",
 ];
 
+/// What Go's own library reads (`net`, `os/user`, `mime`, `os.TempDir`), if the linker has put it into a program.
+const WITH_GO: [&str; 7] = [
+    "/etc/group",
+    "/etc/mime.types",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/protocols",
+    "/etc/services",
+    "/tmp",
+];
+
 impl Keeper<'_> {
     /// Adds what belongs to what is kept by rule: tables with the C library, certificates with TLS, time zones, locales.
     pub(crate) fn add_by_rule(&mut self) -> Result<(), RootError> {
@@ -67,10 +78,7 @@ impl Keeper<'_> {
             self.add_character_table()?;
             self.kept.with_gconv = self.converts_characters();
         }
-        for zones in self.go_time_zones() {
-            let reason = "zones that the system lacks are looked for there";
-            self.add(&zones, UseKind::Looked, reason)?;
-        }
+        self.add_for_go()?;
         self.add_certificates()?;
         self.add_imports()?;
         self.close()
@@ -101,13 +109,35 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    /// The tables of time zones of the Go that compiled programs.
-    fn go_time_zones(&self) -> Vec<PathBuf> {
-        let programs = self.followed.iter();
-        let bytes = programs.filter_map(|path| self.root.read(path, super::LIBRARY_LIMIT).ok());
-        bytes
-            .filter_map(|bytes| go_time_zones(self.root, &bytes))
-            .collect()
+    /// Keeps what Go's own library reads, in programs without the C library too: its time zones, or else the system's, users,
+    /// services, types of files.
+    fn add_for_go(&mut self) -> Result<(), RootError> {
+        let programs: Vec<PathBuf> = self.followed.iter().cloned().collect();
+        for program in programs {
+            let Ok(bytes) = self.root.read(&program, super::LIBRARY_LIMIT) else {
+                continue;
+            };
+            if !is_of_go(&bytes) {
+                continue;
+            }
+            let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+            for path in WITH_GO.into_iter().filter(|path| holds(path)) {
+                self.add(
+                    Path::new(path),
+                    UseKind::Looked,
+                    "Go's own library reads it",
+                )?;
+            }
+            if let Some(zones) = go_time_zones(self.root, &bytes) {
+                let reason = "zones that the system lacks are looked for there";
+                self.add(&zones, UseKind::Looked, reason)?;
+            } else if holds("/usr/share/zoneinfo/")
+                && self.owners.files_of("tzdata").next().is_some()
+            {
+                self.add_package("tzdata", "programs may be asked for times of any zone");
+            }
+        }
+        Ok(())
     }
 }
 

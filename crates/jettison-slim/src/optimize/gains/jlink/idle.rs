@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use jettison_sandbox::Trace;
+
 use super::LIMIT;
 use crate::evidence::{
     Elf, GCONV_FILES, Owner, Owners, converts, elf_closure, has_other_character_sets, variable,
@@ -57,7 +59,7 @@ pub(super) fn idle(
             converts: converts(path, &elf),
         });
     }
-    let found = situation.trace.into_iter().flat_map(|trace| trace.found());
+    let found = situation.trace.into_iter().flat_map(Trace::found);
     let found: Vec<&Path> = found.map(|(path, _)| path).collect();
     let used = found.iter().filter_map(|path| package(path)).collect();
     let packages = idle_packages(&binaries, used);
@@ -75,7 +77,7 @@ pub(super) fn idle(
         .filter(|binary| is_here(binary))
         .any(|binary| binary.converts)
         || has_other_character_sets(root)
-        || found.iter().any(|path| is_module(&path));
+        || found.iter().any(is_module);
     let left_out = if converts {
         Vec::new()
     } else {
