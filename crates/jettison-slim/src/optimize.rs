@@ -221,8 +221,8 @@ impl Run<'_> {
             Some(Ok(without)) => {
                 let higher = rungs(&without.built, &without.view.root, without.parse.clone());
                 match without.climb(&higher, from.1)? {
-                    Ok(climbed) => {
-                        notes.push(without.note());
+                    Ok((climbed, note)) => {
+                        notes.push(note);
                         ladder = higher;
                         reached = Some(climbed);
                     }

@@ -92,22 +92,25 @@ pub(super) fn without_cgo(
 }
 
 impl WithoutC {
-    /// Climbs `ladder`, which stands on this build and not on that of `root`; or says why that is no use.
+    /// Climbs `ladder`, which stands on this build and not on that of `root`, with what to tell of that; or says why it is no use.
     pub(super) fn climb(
         &self,
         ladder: &Ladder<'_>,
         root: &RootDir,
-    ) -> Result<Result<Climbed, String>, OptimizeError> {
+    ) -> Result<Result<(Climbed, String), String>, OptimizeError> {
         let climbed = ladder.climb()?;
-        let reason = match &climbed.attempt {
-            Some(attempt) => self.refusal(attempt, root),
-            None => Some(climbed.refused.join("; ")),
+        let told = match &climbed.attempt {
+            Some(attempt) => match self.refusal(attempt, root) {
+                Some(reason) => Err(reason),
+                None => Ok(self.note(attempt)),
+            },
+            None => Err(climbed.refused.join("; ")),
         };
-        Ok(match reason {
-            Some(reason) => Err(format!(
+        Ok(match told {
+            Ok(note) => Ok((climbed, note)),
+            Err(reason) => Err(format!(
                 "building without C was tried and is left out: {reason}"
             )),
-            None => Ok(climbed),
         })
     }
 
@@ -132,15 +135,17 @@ impl WithoutC {
         other.map(|path| format!("{} is another one then", path.display()))
     }
 
-    /// What the user is told.
-    pub(super) fn note(&self) -> String {
+    /// What the user is told of `attempt`, which is the answer.
+    fn note(&self, attempt: &Attempt) -> String {
+        let kept = &attempt.evidence.runtime.kept;
         let names: Vec<String> = self
             .programs
             .iter()
+            .filter(|path| kept.iter().any(|kept| path.starts_with(&kept.path)))
             .map(|path| path.display().to_string())
             .collect();
         format!(
-            "without-cgo: {} is built with CGO_ENABLED=0, since of C it has only what Go's own library does as well; it is another file, whose answers \
+            "without-cgo: CGO_ENABLED=0 builds {}, since of C there was only what Go's own library does as well; these are other files, whose answers \
              were compared. Hosts are then looked up in /etc/hosts and by DNS alone, without other sources of /etc/nsswitch.conf and options of \
              /etc/resolv.conf that Go does not know, and users in /etc/passwd and /etc/group alone, without LDAP and its like",
             names.join(", ")
@@ -174,7 +179,8 @@ fn started(built: &Built, root: &RootDir) -> Option<PathBuf> {
     Some(root.resolve(&path).ok()?.real_path)
 }
 
-/// Every program of Go that instructions have made and that needs C only where Go does not.
+/// Every program of Go that instructions have made and that needs C only where Go does not, or not at all: those know how they
+/// were built, and are others, too.
 fn programs(built: &Built, root: &RootDir) -> Result<BTreeSet<PathBuf>, RootError> {
     const EXECUTABLE: u32 = 0o111;
     let mut files = Vec::new();
@@ -186,7 +192,8 @@ fn programs(built: &Built, root: &RootDir) -> Result<BTreeSet<PathBuf>, RootErro
     let steps = steps(built);
     let mut owners = Owners::read(root, &steps)?;
     files.retain(|path| {
-        matches!(owners.of(path), Owner::Instruction(_)) && is_linked_to_c(root, path)
+        matches!(owners.of(path), Owner::Instruction(_))
+            && (is_linked_to_c(root, path) || is_without_c(root, path))
     });
     Ok(files.into_iter().collect())
 }

@@ -112,7 +112,9 @@ fn a_program_that_needs_no_c_is_built_without_it() {
     assert!(written.contains(setting), "{written}");
     assert!(!written.contains("libc6"), "{written}");
     assert!(
-        outcome.stdout.contains("without-cgo: /app/who"),
+        outcome
+            .stdout
+            .contains("without-cgo: CGO_ENABLED=0 builds /app/who,"),
         "{outcome}"
     );
     let outcome = scratch.jettison(&["run", "candidate:optimized"]);

@@ -47,15 +47,14 @@ const WITH_LIBC: [&str; 20] = [
     "/etc/timezone",
 ];
 
-/// What Go's own library reads (`net`, `os/user`, `mime`, `os.TempDir`), if the linker has put it into a program.
-const WITH_GO: [&str; 7] = [
+/// What Go's own library reads (`net`, `os/user`, `mime`), if the linker has put it into a program.
+const WITH_GO: [&str; 6] = [
     "/etc/group",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
     "/etc/passwd",
     "/etc/protocols",
     "/etc/services",
-    "/tmp",
 ];
 
 impl Keeper<'_> {
@@ -64,11 +63,12 @@ impl Keeper<'_> {
         // What sources import says which libraries are followed.
         self.add_imports()?;
         self.close()?;
+        // Where a run is told to write if it does not matter where.
+        self.add(Path::new("/tmp"), UseKind::Looked, "temporary files")?;
         if self.keeps_package("libc6") || self.keeps_package("musl") {
             for path in WITH_LIBC {
                 self.add(Path::new(path), UseKind::Looked, "the C library reads it")?;
             }
-            self.add(Path::new("/tmp"), UseKind::Looked, "temporary files")?;
             // A run in another time zone opens other files than this one did.
             if self.owners.files_of("tzdata").next().is_some() {
                 self.add_package("tzdata", "programs may be asked for times of any zone");
