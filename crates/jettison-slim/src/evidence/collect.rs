@@ -29,7 +29,7 @@ pub(crate) use self::layout::owners;
 use self::layout::{dedup, follow_links, whole_directories};
 use self::libraries::{Libraries, libraries};
 use self::made::own_files;
-pub(crate) use self::made::{Step, is_system, steps};
+pub(crate) use self::made::{Step, is_cache, is_system, steps};
 use self::program::{Program, compiled, refuse_writable};
 use self::rootfs::behind_links;
 

@@ -69,7 +69,7 @@ pub struct Elf {
     pub has_sections: bool,
     /// What the Go compiler left about the build.
     pub go_buildinfo: Option<GoBuildInfo>,
-    /// The bytes in the file that only debuggers read.
+    /// The bytes in the file that only debuggers read; none if it carries along what `strip` would take away, too.
     pub strippable_size: u64,
 }
 
@@ -209,6 +209,10 @@ fn has_glibc(image: &Image<'_>) -> bool {
 }
 
 fn strippable_size(image: &Image<'_>) -> u64 {
+    // `strip` would take it away.
+    if image.has_more() {
+        return 0;
+    }
     let strippable = image.sections.iter().filter(|section| {
         matches!(section.name, b".symtab" | b".strtab")
             || section.name.starts_with(b".debug_")

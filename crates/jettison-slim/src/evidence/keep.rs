@@ -1,8 +1,16 @@
 //! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
 
+mod beside;
+mod commands;
+mod data;
+mod dependencies;
 mod habits;
+mod helpers;
 mod imports;
+mod jars;
+mod libraries;
 mod locale;
+mod places;
 mod python;
 mod rules;
 mod stage;
@@ -13,6 +21,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use jettison_build::DEFAULT_PATH;
+
 use crate::evidence::closure::elf_closure;
 use crate::evidence::elf::Elf;
 use crate::evidence::go::is_go_time_zones;
@@ -20,10 +30,13 @@ use crate::evidence::java::is_build_cache;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
+use self::data::{Place, with_its_like};
+use self::dependencies::Dependencies;
 use self::habits::Habits;
 pub(crate) use self::habits::converts;
 use self::imports::is_installer;
 pub(crate) use self::locale::has_other_character_sets;
+use self::jars::class_path;
 use self::python::{holds_modules, is_python_library, is_start_hook, terminal_module};
 pub(crate) use self::rules::{GCONV_FILES, left_out_rule, merged_links};
 pub(crate) use self::stage::Parts;
@@ -68,6 +81,10 @@ pub(crate) struct Keeper<'a> {
     root: &'a RootDir,
     owners: Owners<'a>,
     library_path: String,
+    /// Where programs are looked for.
+    path_env: String,
+    /// Where the program starts.
+    working_dir: PathBuf,
     kept: Kept,
     /// Libraries and programs whose needs are known.
     followed: BTreeSet<PathBuf>,
@@ -83,6 +100,16 @@ pub(crate) struct Keeper<'a> {
     pending_trees: Vec<PathBuf>,
     /// Modules of Python that the program's own sources import.
     imported: BTreeSet<String>,
+    /// Directories of modules of Python of which it is known what somebody has asked for.
+    read_requests: BTreeSet<PathBuf>,
+    /// Where sources in Perl and Ruby were read for the modules that they name.
+    read_modules: BTreeSet<PathBuf>,
+    /// Where texts were read for the programs that they start.
+    read_texts: BTreeSet<PathBuf>,
+    /// What packages depend on, if it is known already.
+    dependencies: Option<Dependencies>,
+    /// Packages that are kept with all that they depend on.
+    complete: BTreeSet<String>,
 }
 
 impl<'a> Keeper<'a> {
@@ -92,6 +119,8 @@ impl<'a> Keeper<'a> {
             root,
             owners,
             library_path: library_path.to_owned(),
+            path_env: DEFAULT_PATH.to_owned(),
+            working_dir: PathBuf::from("/"),
             kept: Kept::default(),
             followed: BTreeSet::new(),
             habits: Habits::default(),
@@ -100,6 +129,11 @@ impl<'a> Keeper<'a> {
             pending: Vec::new(),
             pending_trees: Vec::new(),
             imported: BTreeSet::new(),
+            read_requests: BTreeSet::new(),
+            read_modules: BTreeSet::new(),
+            read_texts: BTreeSet::new(),
+            dependencies: None,
+            complete: BTreeSet::new(),
         }
     }
 
@@ -232,10 +266,26 @@ impl<'a> Keeper<'a> {
             Owner::Instruction(_) | Owner::Base => {
                 let step = self.owners.maker(path);
                 let unit = unit_of(self.root, path, step);
-                self.keep_path(unit, reason);
+                let units = match step {
+                    Some(_) => self.with_its_like(path, unit),
+                    None => vec![unit],
+                };
+                for unit in units {
+                    self.keep_path(unit, reason);
+                }
             }
         }
         self.follow(path)
+    }
+
+    /// What is kept for the sake of the file at `path`, which an instruction wrote and which is in `unit`.
+    fn with_its_like(&self, path: &Path, unit: PathBuf) -> Vec<PathBuf> {
+        let place = Place {
+            root: self.root,
+            is_listed: &|path| self.owners.is_packaged(path),
+            is_own: &|path| self.owners.maker(path).is_some(),
+        };
+        with_its_like(place, path, unit)
     }
 
     /// Keeps all parts of a module, and the modules that it says it requires.
@@ -388,6 +438,12 @@ impl<'a> Keeper<'a> {
         let Ok(bytes) = self.root.read(path, LIBRARY_LIMIT) else {
             return Ok(());
         };
+        if path.extension().is_some_and(|end| end == "jar") {
+            for other in class_path(path, &bytes) {
+                let reason = format!("{} names it in its Class-Path", path.display());
+                self.add(&other, UseKind::Looked, &reason)?;
+            }
+        }
         if !bytes.starts_with(b"\x7fELF") {
             return Ok(());
         }

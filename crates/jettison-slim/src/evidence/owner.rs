@@ -95,6 +95,22 @@ impl<'a> Owners<'a> {
         self.packages.files_of(package)
     }
 
+    /// Every path that a package lists, with the package.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.packages.all_files()
+    }
+
+    /// The directories that hold what each instruction wrote.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &'a Path> {
+        self.steps.iter().map(|step| step.files.as_path())
+    }
+
+    /// The directories that hold what each `COPY` and `ADD` wrote.
+    pub(crate) fn copied(&self) -> impl Iterator<Item = &'a Path> {
+        let copies = self.steps.iter().filter(|step| step.copies);
+        copies.map(|step| step.files.as_path())
+    }
+
     /// What the module at `path`, an [`Owner::Module`], consists of: directories and files.
     pub(crate) fn parts_of(&mut self, module: &Path) -> Vec<PathBuf> {
         let Some(directory) = module.parent().filter(|parent| is_python_directory(parent)) else {

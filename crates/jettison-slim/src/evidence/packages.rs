@@ -89,6 +89,14 @@ impl Packages {
             .flat_map(|(_, paths)| paths)
             .map(PathBuf::as_path)
     }
+
+    /// Every path that a package lists, with the package.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.packages.iter().flat_map(|(name, paths)| {
+            let paths = paths.iter().map(PathBuf::as_path);
+            paths.map(|path| (name.as_str(), path))
+        })
+    }
 }
 
 /// The package whose list has this name.

@@ -48,6 +48,8 @@ impl<'a> Traced<'a> {
         let (entrypoint, cmd) = exec_commands(config, &mut facts);
         let library_path = variable(&config.env, "LD_LIBRARY_PATH").unwrap_or("");
         let mut keeper = Keeper::new(root, Owners::read(root, steps).map_err(read)?, library_path);
+        let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
+        keeper.start_programs_from(path_env, &normalise(Path::new(&config.working_dir)));
         add_configured(&mut keeper, root, config, entrypoint.iter().chain(&cmd)).map_err(read)?;
         let speaks = |name| {
             variable(&config.env, name)
@@ -173,6 +175,8 @@ fn add_configured<'w>(
     for volume in &config.volumes {
         keeper.add(Path::new(volume), UseKind::Written, "it is a VOLUME")?;
     }
+    keeper.add_home(&config.user)?;
+    keeper.add_named_by_variables(&config.env)?;
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
     for (index, word) in words.enumerate() {
         if index == 0 {

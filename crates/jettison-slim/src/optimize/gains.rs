@@ -6,6 +6,7 @@
 
 mod jlink;
 mod npm;
+mod npm_needs;
 mod strip;
 
 use std::collections::BTreeSet;

@@ -17,7 +17,12 @@ const EMBEDDED_LIMIT: u64 = 64 << 20;
 
 /// Files of the system that programs open by a fixed name: kept if the program holds that name.
 pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
-    const BY_LITERAL: [(&str, &[&str]); 11] = [
+    const BY_LITERAL: [(&str, &[&str]); 12] = [
+        // Rust's openssl-probe puts the directory before it.
+        (
+            "certs/ca-certificates.crt",
+            &["/etc/ssl/certs/ca-certificates.crt"],
+        ),
         (
             "/etc/ssl/certs/ca-certificates.crt",
             &["/etc/ssl/certs/ca-certificates.crt"],

@@ -173,6 +173,16 @@ fn services(
         let why = format!("{shown} sets a locale");
         kept.extend(if_there(root, "/usr/lib/locale", &why));
     }
+    // A run may be told of any time zone, by `TZ`.
+    if ["localtime", "mktime", "tzset"]
+        .iter()
+        .any(|name| program.contains(name))
+    {
+        let why = format!("{shown} tells local times");
+        for path in ["/usr/share/zoneinfo", "/etc/localtime"] {
+            kept.extend(if_there(root, path, &why));
+        }
+    }
     if program.contains("bindtextdomain") {
         return Err(reason(format!(
             "{shown} says things in the language of the environment (gettext), and its catalogs are not among its own strings"

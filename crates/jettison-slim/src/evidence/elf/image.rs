@@ -37,6 +37,8 @@ pub(in crate::evidence) struct Image<'data> {
     pub(in crate::evidence) interpreter: Option<&'data [u8]>,
     pub(in crate::evidence) segments: Vec<Segment>,
     pub(in crate::evidence) sections: Vec<Section<'data>>,
+    /// Where the table of sections ends.
+    table_end: u64,
     dynamic: Vec<(DynamicTag, u64)>,
 }
 
@@ -67,6 +69,9 @@ impl<'data> Image<'data> {
             interpreter: None,
             segments: Vec::new(),
             sections: sections(header, endian, bytes),
+            table_end: header.e_shoff(endian).into().saturating_add(
+                u64::from(header.e_shentsize(endian)) * u64::from(header.e_shnum(endian)),
+            ),
             dynamic: Vec::new(),
         };
         for program in header.program_headers(endian, bytes)? {
@@ -90,6 +95,22 @@ impl<'data> Image<'data> {
             }
         }
         Ok(image)
+    }
+
+    /// Whether something follows in the file that none of its tables tells of, as what programs carry along that unpack
+    /// themselves.
+    pub(in crate::evidence) fn has_more(&self) -> bool {
+        // Linkers round the end up.
+        const ROUNDED: u64 = 16;
+        let start = self.bytes.as_ptr().addr();
+        let ends = self.sections.iter().map(|section| {
+            let offset = section.data.as_ptr().addr().saturating_sub(start);
+            offset.saturating_add(section.data.len()) as u64
+        });
+        let segments = self.segments.iter();
+        let ends = ends.chain(segments.map(|segment| segment.offset.saturating_add(segment.size)));
+        let end = ends.fold(self.table_end, u64::max);
+        self.bytes.len() as u64 > end.saturating_add(ROUNDED)
     }
 
     /// The bytes in memory from `address` to the end of its segment.

@@ -96,6 +96,13 @@ fn stripping_takes_the_bytes_that_can_be_stripped() {
 }
 
 #[test]
+fn what_a_program_carries_along_cannot_be_stripped() {
+    let mut bytes = this_program();
+    bytes.extend([7; 100]);
+    assert_eq!(Elf::parse(&bytes).unwrap().strippable_size, 0);
+}
+
+#[test]
 fn search_paths_are_split_at_colons() {
     let path = ["$ORIGIN/../lib::/opt/lib".to_owned()];
     assert_eq!(split_path(&path), ["$ORIGIN/../lib", "/opt/lib"]);

@@ -24,8 +24,8 @@ impl Habits {
             self.converters.insert(path.to_path_buf());
         }
         self.translates |= !path.ends_with("libc.so.6") && contains("bindtextdomain");
-        // Go's crypto/x509, root_linux.go: this is the first place.
-        if elf.go_buildinfo.is_some() && contains("/etc/ssl/certs/ca-certificates.crt") {
+        // Go's crypto/x509, root_linux.go, has this as the first place, and Rust's openssl-probe without the directory.
+        if contains("certs/ca-certificates.crt") {
             self.tls_clients.insert(path.to_path_buf());
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Keeper;
 use super::python::{holds_modules, is_python_library};
+use crate::evidence::owner::Owner;
 use crate::rootfs::{RootDir, RootError};
 
 /// The largest source that is read.
@@ -28,11 +29,57 @@ pub(super) fn is_installer(module: &Path) -> bool {
     INSTALLERS.contains(&distribution)
 }
 
+/// Whether the distribution described in `module` serves those who write programs, and no program.
+fn is_for_developers(module: &Path) -> bool {
+    const NAMES: [&str; 26] = [
+        "autopep8",
+        "bandit",
+        "black",
+        "build",
+        "bumpversion",
+        "coverage",
+        "flake8",
+        "hypothesis",
+        "ipdb",
+        "isort",
+        "mypy",
+        "nox",
+        "poetry",
+        "pre_commit",
+        "pycodestyle",
+        "pyflakes",
+        "pylint",
+        "pyright",
+        "pytest",
+        "ruff",
+        "sphinx",
+        "tox",
+        "twine",
+        "uv",
+        "virtualenv",
+        "yapf",
+    ];
+    let name = module
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let distribution = name.split('-').next().unwrap_or_default();
+    NAMES.contains(&distribution)
+        || ["pytest_", "flake8_", "types_", "sphinx"]
+            .iter()
+            .any(|start| distribution.starts_with(start))
+        || distribution.ends_with("_stubs")
+}
+
 impl Keeper<'_> {
     /// Keeps what the sources that are kept import, or name in quotes, of what is installed.
     pub(super) fn add_imports(&mut self) -> Result<(), RootError> {
         loop {
-            let directories = self.owners.module_directories();
+            let directories = self.places_of_modules();
+            for directory in &directories {
+                self.keep_requested(directory)?;
+            }
             let unread: Vec<PathBuf> = self
                 .kept
                 .paths
@@ -51,9 +98,64 @@ impl Keeper<'_> {
                 for directory in &directories {
                     self.keep_named(directory, &names, &path)?;
                 }
+                self.keep_packaged(&names, &path)?;
                 self.read_sources.insert(path);
             }
         }
+    }
+
+    /// Where Python looks for what is installed: where runs have found something, or looked for it.
+    fn places_of_modules(&self) -> BTreeSet<PathBuf> {
+        let looked_at = self
+            .kept
+            .directories
+            .keys()
+            .filter(|place| holds_modules(place));
+        let mut places: BTreeSet<PathBuf> = looked_at.cloned().collect();
+        places.extend(self.owners.module_directories());
+        places
+    }
+
+    /// Keeps the packages of Debian that bring a module that the program's own sources name.
+    fn keep_packaged(&mut self, names: &BTreeSet<String>, by: &Path) -> Result<(), RootError> {
+        let directory = Path::new("/usr/lib/python3/dist-packages");
+        if by.parent().is_some_and(holds_modules) || self.root.metadata(directory).is_err() {
+            return Ok(());
+        }
+        for name in names
+            .iter()
+            .filter(|name| !INSTALLERS.contains(&name.as_str()))
+        {
+            for part in [format!("{name}.py"), format!("{name}/__init__.py")] {
+                let path = directory.join(part);
+                if let Owner::Package(package) = self.owners.of(&path) {
+                    self.add_unseen_package(&package, &format!("{} names {name}", by.display()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the distributions in `directory` that somebody has asked for: a program may be told at any time to use them, by an
+    /// address of a database, a setting, or an entry point. What only builds, tests or checks programs is asked for by its
+    /// name.
+    fn keep_requested(&mut self, directory: &Path) -> Result<(), RootError> {
+        if !self.read_requests.insert(directory.to_path_buf()) {
+            return Ok(());
+        }
+        for name in self.root.list(directory).unwrap_or_default() {
+            let module = directory.join(&name);
+            let is_description = module.extension().is_some_and(|end| end == "dist-info");
+            // pip and uv leave this file behind for what they were told to install, and for nothing that it brought along.
+            let is_requested = || self.root.metadata(&module.join("REQUESTED")).is_ok();
+            let is_kept = self.kept.paths.contains_key(&module);
+            let is_ours =
+                is_description && !is_kept && !is_installer(&module) && !is_for_developers(&module);
+            if is_ours && is_requested() && self.owners.maker(&module).is_some() {
+                self.keep_module(&module, "somebody has asked for it to be installed")?;
+            }
+        }
+        Ok(())
     }
 
     fn keep_named(

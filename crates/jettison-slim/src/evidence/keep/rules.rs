@@ -69,6 +69,8 @@ impl Keeper<'_> {
             for path in WITH_LIBC {
                 self.add(Path::new(path), UseKind::Looked, "the C library reads it")?;
             }
+            self.add_places()?;
+            self.add_terminals();
             // A run in another time zone opens other files than this one did.
             if self.owners.files_of("tzdata").next().is_some() {
                 self.add_package("tzdata", "programs may be asked for times of any zone");
@@ -80,8 +82,29 @@ impl Keeper<'_> {
         }
         self.add_for_go()?;
         self.add_certificates()?;
-        self.add_imports()?;
-        self.close()
+        // What one of them keeps may name more.
+        loop {
+            let before = (self.kept.packages.len(), self.kept.paths.len());
+            self.add_libraries_of_modules()?;
+            self.add_helpers()?;
+            self.add_beside()?;
+            self.add_optional()?;
+            self.add_imports()?;
+            self.close()?;
+            if before == (self.kept.packages.len(), self.kept.paths.len()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Keeps what is known of terminals if anything looks for it: which terminal it is, the one who starts a run says (`TERM`).
+    fn add_terminals(&mut self) {
+        let asks =
+            |package: &String| package.starts_with("libtinfo") || package.starts_with("libncurses");
+        let is_there = self.owners.files_of("ncurses-base").next().is_some();
+        if is_there && self.kept.packages.keys().any(asks) {
+            self.add_package("ncurses-base", "a run may be at any terminal");
+        }
     }
 
     fn keeps_package(&self, name: &str) -> bool {

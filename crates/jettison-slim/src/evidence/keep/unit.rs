@@ -213,7 +213,18 @@ fn first_below(directory: &Path, path: &Path) -> PathBuf {
         .map_or_else(|| path.to_path_buf(), |first| directory.join(first))
 }
 
-fn is_shared(directory: &Path) -> bool {
+/// Whether `path` is what a program is compiled from.
+pub(super) fn is_source_of_programs(path: &Path) -> bool {
+    const EXTENSIONS: [&str; 16] = [
+        "S", "c", "cc", "cpp", "cs", "cxx", "go", "h", "hh", "hpp", "hs", "java", "kt", "rs", "s",
+        "scala",
+    ];
+    path.extension()
+        .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+}
+
+/// Whether `directory` is nobody's in particular.
+pub(super) fn is_shared(directory: &Path) -> bool {
     is_system(directory) || SHARED.iter().any(|shared| directory == Path::new(shared))
 }
 

@@ -8,6 +8,7 @@ use jettison_build::DEFAULT_PATH;
 use serde_json::Value;
 
 use super::Situation;
+use super::npm_needs::named_module;
 use crate::evidence::{find_program, variable};
 use crate::refactor::{Claim, Equality, Gain, ShellStep};
 use crate::rootfs::{RootDir, RootError};
@@ -62,11 +63,20 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         let Some(tool) = tool(situation, &project) else {
             continue;
         };
-        let count = development(situation.candidate, &project);
+        let names = development(situation.candidate, &project);
+        let count = names.len();
         if count == 0 || !super::is_word(&project) {
             continue;
         }
         let shown = project.display();
+        let place = (project.as_path(), situation.trace);
+        if let Some((source, module)) = named_module(situation.candidate, place, &names) {
+            reasons.push(format!(
+                "the devDependencies of {shown}/package.json stay, since {} names {module}",
+                source.display()
+            ));
+            continue;
+        }
         gain.build.push(ShellStep {
             comment: "Modules that only development needs.".to_owned(),
             commands: vec![format!("cd {shown}"), tool.prune.to_owned()],
@@ -131,8 +141,8 @@ fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
     (is_there && !is_later).then_some(tool)
 }
 
-/// How many modules that only development needs are among the project's.
-fn development(root: &RootDir, project: &Path) -> usize {
+/// The modules that only development needs among the project's.
+fn development(root: &RootDir, project: &Path) -> Vec<String> {
     let described = root
         .read(&project.join("package.json"), LIMIT)
         .ok()
@@ -142,5 +152,6 @@ fn development(root: &RootDir, project: &Path) -> usize {
         .and_then(|package| package.get("devDependencies")?.as_object());
     let modules = project.join("node_modules");
     let is_there = |name: &&String| root.symlink_metadata(&modules.join(name)).is_ok();
-    names.map_or(0, |names| names.keys().filter(is_there).count())
+    let names = names.into_iter().flat_map(serde_json::Map::keys);
+    names.filter(is_there).cloned().collect()
 }

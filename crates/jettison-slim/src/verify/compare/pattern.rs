@@ -3,9 +3,11 @@
 //! A line that all runs have is compared. In lines that are different in each run, such as those with a time, the words
 //! that all of them have are compared. What was there in each run has to be there in the candidate as well.
 
+use std::collections::BTreeSet;
+
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
-/// Larger texts are not taken apart, in bytes; bounds the time that it takes.
+/// Of larger texts, in bytes, only whole lines are compared, and not their order; bounds the time that it takes.
 const LIMIT: usize = 1 << 20;
 
 /// The texts of several runs, as far as they agree.
@@ -15,8 +17,8 @@ pub(super) enum Pattern<'t> {
     Same(&'t [u8]),
     /// They agree in lines or words.
     Lines(Vec<Item<'t>>),
-    /// They are large, and differ.
-    Unknown,
+    /// They are large, and differ; these lines are in all of them.
+    Large(BTreeSet<&'t [u8]>),
 }
 
 /// One part of a text.
@@ -41,7 +43,12 @@ impl<'t> Pattern<'t> {
             return Pattern::Same(first);
         }
         if others.iter().chain([&first]).any(|text| text.len() > LIMIT) {
-            return Pattern::Unknown;
+            let mut shared: BTreeSet<&[u8]> = lines(first).into_iter().collect();
+            for other in others {
+                let theirs: BTreeSet<&[u8]> = lines(other).into_iter().collect();
+                shared.retain(|line| theirs.contains(line));
+            }
+            return Pattern::Large(shared);
         }
         let others: Vec<Vec<&[u8]>> = others.iter().map(|other| lines(other)).collect();
         Pattern::Lines(common(&lines(first), &others, like_line))
@@ -52,7 +59,10 @@ impl<'t> Pattern<'t> {
         match self {
             Pattern::Same(expected) => text == *expected,
             Pattern::Lines(items) => matches(items, &lines(text)),
-            Pattern::Unknown => !text.is_empty(),
+            Pattern::Large(shared) => {
+                let theirs: BTreeSet<&[u8]> = lines(text).into_iter().collect();
+                !text.is_empty() && shared.iter().all(|line| theirs.contains(line))
+            }
         }
     }
 
@@ -64,7 +74,7 @@ impl<'t> Pattern<'t> {
                 .iter()
                 .filter(|item| !matches!(item, Item::Same(_)))
                 .count(),
-            Pattern::Unknown => 1,
+            Pattern::Large(_) => 1,
         }
     }
 
@@ -76,7 +86,7 @@ impl<'t> Pattern<'t> {
         };
         match self {
             Pattern::Same(text) => !text.is_empty(),
-            Pattern::Unknown => false,
+            Pattern::Large(shared) => shared.iter().any(|line| has_letters(line)),
             Pattern::Lines(items) => items.iter().any(|item| match item {
                 Item::Same(line) => has_letters(line),
                 Item::Words(words) => words
@@ -237,6 +247,18 @@ mod tests {
     #[test]
     fn what_is_always_the_same_is_compared() {
         check(&["a\nb\n", "a\nb\n"], &[], &["a\n", "a\nb", "a\nc\n", ""]);
+    }
+
+    #[test]
+    fn of_large_texts_the_lines_that_are_always_there_are_compared() {
+        let large =
+            |first: &str| format!("{first}\n{}", "a line of text\nand more\n".repeat(60_000));
+        let other = large("3").replace("and more", "and less");
+        check(
+            &[&large("1"), &large("2")],
+            &[&large("3")],
+            &[&other, "3\n", ""],
+        );
     }
 
     #[test]

@@ -1,0 +1,174 @@
+//! Packages that add something to what is used: a dictionary, a language, a plugin beside those that a run has opened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::Keeper;
+use crate::rootfs::RootError;
+
+/// Directories in which every package may have files, whether they have to do with each other or not.
+const COMMON: [&str; 26] = [
+    "/bin",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/sbin",
+    "/usr",
+    "/usr/bin",
+    "/usr/games",
+    "/usr/lib",
+    "/usr/lib/debug",
+    "/usr/lib/gcc",
+    "/usr/lib/jvm",
+    "/usr/lib/llvm",
+    "/usr/lib/locale",
+    "/usr/lib/python3",
+    "/usr/lib/systemd",
+    "/usr/lib/tmpfiles.d",
+    "/usr/libexec",
+    "/usr/sbin",
+    "/usr/share",
+    "/usr/share/java",
+    "/usr/share/maven-repo",
+    "/usr/share/nodejs",
+    "/usr/share/perl5",
+    "/usr/share/zoneinfo",
+    "/var/lib",
+];
+/// Directories in which, and below which, files are of all kinds.
+const WITH_ALL_BELOW: [&str; 12] = [
+    "/etc",
+    "/usr/include",
+    "/usr/lib/gcc",
+    "/usr/lib/jvm",
+    "/usr/lib/python3",
+    "/usr/lib/systemd",
+    "/usr/share/doc",
+    "/usr/share/icons",
+    "/usr/share/locale",
+    "/usr/share/man",
+    "/usr/share/zoneinfo",
+    "/var/lib/dpkg",
+];
+/// Where fonts are.
+const FONTS: &str = "/usr/share/fonts";
+
+impl Keeper<'_> {
+    /// Keeps the packages that the Dockerfile has installed and that have files beside one that a run has used, in a directory
+    /// that is not everybody's: which of them is used, the input says. And all fonts, if anybody looks for fonts: which one
+    /// has a letter, the text says.
+    pub(super) fn add_beside(&mut self) -> Result<(), RootError> {
+        let mut places: BTreeSet<PathBuf> = BTreeSet::new();
+        for path in &self.kept.used {
+            let place = path.parent().filter(|place| !is_common(place));
+            let is_file = || {
+                self.root
+                    .symlink_metadata(path)
+                    .is_ok_and(|found| found.is_file())
+            };
+            if let Some(place) = place
+                && self.owners.is_packaged(path)
+                && is_file()
+            {
+                places.insert(place.to_path_buf());
+            }
+        }
+        let shows_text = self.kept.used.iter().any(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("libfontconfig.so")
+        });
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        for (package, path) in self.owners.all_files() {
+            let is_beside = path.parent().is_some_and(|place| places.contains(place));
+            let is_font = shows_text && path.starts_with(FONTS) && path.extension().is_some();
+            if (is_beside || is_font) && !found.contains_key(package) && !is_for_building(package) {
+                let reason = if is_beside {
+                    format!("its {} lies beside what is used", path.display())
+                } else {
+                    "a text may need any font".to_owned()
+                };
+                found.insert(package.to_owned(), reason);
+            }
+        }
+        for (package, reason) in found {
+            let is_new = !self.kept.packages.contains_key(&package);
+            if is_new && self.is_installed_here(&package) {
+                self.add_unseen_package(&package, &reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an instruction of the Dockerfile has installed `package`, and not the base image.
+    pub(super) fn is_installed_here(&self, package: &str) -> bool {
+        let list = |name: &str| PathBuf::from(format!("/var/lib/dpkg/info/{name}.list"));
+        let mut files = self.owners.files_of(package).filter(|path| {
+            self.root
+                .symlink_metadata(path)
+                .is_ok_and(|found| !found.is_dir())
+        });
+        self.owners.maker(&list(package)).is_some()
+            || files
+                .next()
+                .is_some_and(|path| self.owners.maker(path).is_some())
+    }
+}
+
+/// Whether every package may have files in the directory at `place`.
+pub(super) fn is_common(place: &Path) -> bool {
+    COMMON.iter().any(|common| place == Path::new(common))
+        || WITH_ALL_BELOW.iter().any(|common| place.starts_with(common))
+        // `/usr/lib/x86_64-linux-gnu` and its directories of modules of Perl.
+        || place.parent() == Some(Path::new("/usr/lib"))
+            && place.file_name().is_some_and(|name| name.to_string_lossy().contains("-linux-"))
+        || place.iter().any(|part| part == "perl" || part == "perl5" || part == "perl-base")
+        || place.iter().any(|part| part == "vendor_ruby" || part == "site-packages" || part == "dist-packages")
+}
+
+/// Whether a package serves those who build programs, and read about them.
+pub(super) fn is_for_building(package: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "autoconf",
+        "automake",
+        "build-essential",
+        "bundler",
+        "cargo",
+        "cmake",
+        "composer",
+        "gcc",
+        "gdb",
+        "make",
+        "maven",
+        "npm",
+        "python3-pip",
+        "yarnpkg",
+    ];
+    const ENDS: [&str; 6] = ["-dev", "-doc", "-docs", "-dbg", "-dbgsym", "-source"];
+    NAMES.contains(&package) || ENDS.iter().any(|end| package.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_directories_are_everybodys() {
+        for place in [
+            "/usr/bin",
+            "/usr/lib/x86_64-linux-gnu",
+            "/usr/lib/x86_64-linux-gnu/perl/5.36",
+            "/usr/lib/python3/dist-packages/yaml",
+            "/usr/lib/jvm/java-17/bin",
+            "/etc/profile.d",
+        ] {
+            assert!(is_common(Path::new(place)), "{place}");
+        }
+        for place in [
+            "/usr/lib/aspell",
+            "/usr/share/tesseract-ocr/5/tessdata",
+            "/usr/lib/x86_64-linux-gnu/gstreamer-1.0",
+        ] {
+            assert!(!is_common(Path::new(place)), "{place}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The programs that texts say they start: scripts of shells by their words, other sources by what they have in quotes.
+
+use std::collections::BTreeMap;
+
+/// How sure it is that a text starts a program that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sureness {
+    /// The text starts programs, and has the name in quotes somewhere.
+    Somewhere,
+    /// The name stands where a program is started.
+    There,
+}
+
+/// What starts programs, in the languages that are known.
+const STARTERS: [&str; 45] = [
+    "\"-|\"",
+    "'-|'",
+    "%x",
+    ".exec(",
+    "Command::new",
+    "IO.popen",
+    "Kernel.exec",
+    "LookPath",
+    "Open3",
+    "Process.Start",
+    "Process.run",
+    "ProcessBuilder",
+    "StartProcess",
+    "`",
+    "asyncio.subprocess",
+    "backticks",
+    "child_process",
+    "create_subprocess",
+    "exec(",
+    "exec.Command",
+    "execFile",
+    "execSync",
+    "execa",
+    "execl",
+    "execv",
+    "getRuntime",
+    "io.popen",
+    "os.exec",
+    "os.execute",
+    "os.popen",
+    "os.spawn",
+    "os.system",
+    "passthru",
+    "pexpect",
+    "popen",
+    "posix_spawn",
+    "proc_open",
+    "process::Command",
+    "qx",
+    "shell_exec",
+    "shutil.which",
+    "spawn",
+    "subprocess",
+    "system(",
+    "system ",
+];
+/// What has a shell start them.
+const SHELL_STARTERS: [&str; 14] = [
+    "%x",
+    "`",
+    "child_process",
+    "execSync",
+    "io.popen",
+    "os.execute",
+    "os.popen",
+    "os.system",
+    "passthru",
+    "popen",
+    "qx",
+    "shell=True",
+    "shell_exec",
+    "system(",
+];
+/// How many lines a call goes on, at most, before it names the program.
+const LINES: usize = 4;
+/// What builds and installs programs: what a source says of these is about its own making.
+const BUILDERS: [&str; 24] = [
+    "apt", "apt-get", "c++", "cargo", "cc", "clang", "cmake", "docker", "dpkg", "g++", "gcc", "go",
+    "gradle", "javac", "make", "mvn", "npm", "npx", "pip", "pip3", "pnpm", "rustc", "tsc", "yarn",
+];
+
+/// Whether the text starts a shell.
+pub(super) fn starts_shell(text: &str) -> bool {
+    SHELL_STARTERS
+        .iter()
+        .any(|word| *word != "`" && text.contains(word))
+}
+
+/// The names in quotes that a source may start as programs; `None` of them if it starts none.
+pub(super) fn quoted_commands(text: &str) -> BTreeMap<String, Sureness> {
+    let mut found = BTreeMap::new();
+    let is_starter = |line: &str| STARTERS.iter().any(|word| line.contains(word));
+    if !is_starter(text) {
+        return found;
+    }
+    let mut n_since = LINES;
+    for line in text.lines() {
+        n_since = if is_starter(line) {
+            0
+        } else {
+            n_since.saturating_add(1)
+        };
+        for (before, literal) in literals(line) {
+            let is_there = n_since < LINES || begins_array(before, literal, line);
+            let sureness = if is_there {
+                Sureness::There
+            } else {
+                Sureness::Somewhere
+            };
+            for name in command_names(literal) {
+                let known = found.entry(name.to_owned()).or_insert(sureness);
+                *known = (*known).max(sureness);
+            }
+        }
+    }
+    found.retain(|name: &String, _| !BUILDERS.contains(&name.as_str()));
+    found
+}
+
+/// Whether a literal is the first of a list, and the next one is an option.
+fn begins_array(before: &str, literal: &str, line: &str) -> bool {
+    let is_first = before.trim_end().ends_with(['[', '{']);
+    let rest = line
+        .get(before.len() + literal.len() + 2..)
+        .unwrap_or_default();
+    let next = rest.trim_start().strip_prefix(',').map(str::trim_start);
+    is_first && next.is_some_and(|next| next.starts_with("\"-") || next.starts_with("'-"))
+}
+
+/// What is in quotes in a line, each with what stands before it, up to the quote.
+fn literals(line: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(offset) = line.get(at..).and_then(|rest| rest.find(['"', '\'', '`'])) {
+        let start = at + offset;
+        let (Some(before), Some(rest)) = (line.get(..start), line.get(start + 1..)) else {
+            break;
+        };
+        let quote = line
+            .as_bytes()
+            .get(start)
+            .map_or('"', |byte| char::from(*byte));
+        let Some(length) = rest.find(quote) else {
+            // The command goes on in the next line.
+            found.push((before, rest));
+            break;
+        };
+        found.push((before, &rest[..length]));
+        at = start + length + 2;
+    }
+    found
+}
+
+/// The programs that a literal names: itself, or the first words of what a shell takes for commands.
+fn command_names(literal: &str) -> Vec<&str> {
+    literal
+        .split(['|', '&', ';', '(', '\n'])
+        .filter_map(|part| {
+            let mut words = part.split_whitespace();
+            words.find(|word| !word.contains('=') && !PREFIXES.contains(word))
+        })
+        .filter(|name| is_name(name))
+        .collect()
+}
+
+/// Words of shells before a command.
+const PREFIXES: [&str; 21] = [
+    "!", "command", "do", "elif", "else", "env", "eval", "exec", "exec;", "gosu", "if", "nice",
+    "nohup", "setsid", "su-exec", "sudo", "then", "time", "until", "while", "xargs",
+];
+
+/// The words of a shell's script that stand where a command does. It may be more than it runs.
+pub(super) fn script_commands(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let line = line.trim_start();
+        if line.starts_with('#') {
+            continue;
+        }
+        // What is in quotes may be a command of `$(...)`, of `sh -c` or of `trap`.
+        for part in line.split(['|', '&', ';', '(', ')', '`', '"', '\'', '{', '}']) {
+            let mut words = part.split_whitespace().peekable();
+            while let Some(word) = words.next() {
+                let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
+                    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                });
+                if is_assignment {
+                    continue;
+                }
+                if is_name(word) {
+                    found.push(word);
+                }
+                if !PREFIXES.contains(&word) {
+                    break;
+                }
+                // `xargs -0 rm`, `env -i x`, `command -v x`, `gosu user x`
+                while words.peek().is_some_and(|next| next.starts_with('-')) {
+                    words.next();
+                }
+                if ["gosu", "su-exec"].contains(&word) {
+                    words.next();
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_name(word: &str) -> bool {
+    word.len() >= 2
+        && word.len() < 256
+        && !word.starts_with('-')
+        && word.chars().any(|c| c.is_ascii_alphabetic())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./+[".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, there: &[&str], somewhere: &[&str]) {
+        let found = quoted_commands(text);
+        let of = |sureness| -> Vec<&str> {
+            let named = found.iter().filter(|(_, known)| **known == sureness);
+            named.map(|(name, _)| name.as_str()).collect()
+        };
+        assert_eq!(of(Sureness::There), there, "{text}");
+        assert_eq!(of(Sureness::Somewhere), somewhere, "{text}");
+    }
+
+    #[test]
+    fn programs_stand_beside_what_starts_them() {
+        check(
+            "import subprocess\n\n\n\n\nx = 'date'\nsubprocess.run(['gzip', '-c'])\n",
+            &["gzip"],
+            &["date"],
+        );
+        check(
+            "f = popen(\"gzip -dc x | sort\", \"r\");",
+            &["gzip", "sort"],
+            &[],
+        );
+        check(
+            "cmd := exec.CommandContext(ctx,\n  \"git\", \"log\")",
+            &["git", "log"],
+            &[],
+        );
+        check(
+            "Command::new(\"/usr/bin/convert\")",
+            &["/usr/bin/convert"],
+            &[],
+        );
+        check(
+            "import subprocess\n#\n#\n#\n#\nCMD = ['tar', '-c']\n",
+            &["tar"],
+            &[],
+        );
+        check("x = {'date': 'sort'}", &[], &[]);
+        check("subprocess.run(['make'])", &[], &[]);
+        check("my $x = `wc -l $f`;", &["wc"], &[]);
+    }
+
+    #[test]
+    fn commands_of_scripts_are_found_in_every_branch() {
+        let script = "#!/bin/sh\nset -e # sort\nif [ \"$1\" = x ]; then\n  exec tar -c \"$(date)\" | gzip\nfi\n\
+            case $1 in name) jq -r .x;; esac\nLC_ALL=C sort | xargs -0 rm\ntrap 'kill 1' TERM\n";
+        let found = script_commands(script);
+        for name in ["tar", "date", "gzip", "jq", "sort", "rm", "kill", "exec"] {
+            assert!(found.contains(&name), "{name} in {found:?}");
+        }
+        assert!(!found.contains(&"LC_ALL=C"));
+    }
+
+    #[test]
+    fn some_calls_go_through_a_shell() {
+        assert!(starts_shell("os.system(x)"));
+        assert!(starts_shell("subprocess.run(x, shell=True)"));
+        assert!(!starts_shell("subprocess.run([x])"));
+    }
+}

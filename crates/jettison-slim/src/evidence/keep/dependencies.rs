@@ -1,0 +1,261 @@
+//! What packages say that they depend on, which matters where no run shows what they use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::beside::{is_common, is_for_building};
+use super::{Keeper, UseKind};
+use crate::rootfs::{RootDir, RootError};
+
+/// Where dpkg says what is installed.
+const STATUS: &str = "/var/lib/dpkg/status";
+/// Where apt says what it has installed without being asked for it.
+const EXTENDED_STATES: &str = "/var/lib/apt/extended_states";
+/// The largest such file that is read, in bytes.
+const STATUS_LIMIT: u64 = 256 << 20;
+/// What packages need only while they are installed or removed.
+const FOR_INSTALLING: [&str; 9] = [
+    "adduser",
+    "debconf",
+    "dpkg",
+    "init-system-helpers",
+    "install-info",
+    "lsb-base",
+    "sysvinit-utils",
+    "ucf",
+    "update-inetd",
+];
+
+/// The dependencies of the packages that are installed.
+#[derive(Debug, Default)]
+pub(super) struct Dependencies {
+    of: BTreeMap<String, Vec<Vec<String>>>,
+    provided: BTreeMap<String, Vec<String>>,
+    /// What packages can use if it is there: what they recommend and suggest.
+    optional: BTreeMap<String, Vec<String>>,
+}
+
+impl Dependencies {
+    pub(super) fn read(root: &RootDir) -> Result<Dependencies, RootError> {
+        match root.read(Path::new(STATUS), STATUS_LIMIT) {
+            Ok(bytes) => Ok(Dependencies::parse(&String::from_utf8_lossy(&bytes))),
+            Err(error) if error.is_absent() => Ok(Dependencies::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn parse(status: &str) -> Dependencies {
+        let mut all = Dependencies::default();
+        for paragraph in status.split("\n\n") {
+            let field = |name: &str| {
+                let mut lines = paragraph.lines();
+                lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+            };
+            let (Some(package), Some("install ok installed")) = (field("Package"), field("Status"))
+            else {
+                continue;
+            };
+            let fields = [field("Pre-Depends"), field("Depends")];
+            let groups = fields
+                .into_iter()
+                .flatten()
+                .flat_map(|list| list.split(','));
+            let groups = groups.map(|group| group.split('|').filter_map(package_name).collect());
+            all.of.insert(package.to_owned(), groups.collect());
+            let fields = [field("Recommends"), field("Suggests")];
+            let names = fields
+                .into_iter()
+                .flatten()
+                .flat_map(|list| list.split([',', '|']));
+            all.optional
+                .insert(package.to_owned(), names.filter_map(package_name).collect());
+            for name in field("Provides")
+                .into_iter()
+                .flat_map(|list| list.split(','))
+            {
+                if let Some(name) = package_name(name) {
+                    all.provided
+                        .entry(name)
+                        .or_default()
+                        .push(package.to_owned());
+                }
+            }
+        }
+        all
+    }
+
+    /// `package`, and all that it depends on to run.
+    pub(super) fn closure(&self, package: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut pending = vec![package.to_owned()];
+        while let Some(package) = pending.pop() {
+            for group in self.of.get(&package).into_iter().flatten() {
+                let installed = group.iter().find_map(|name| self.installed(name));
+                pending.extend(
+                    installed
+                        .filter(|name| !FOR_INSTALLING.contains(name) && !found.contains(*name))
+                        .map(str::to_owned),
+                );
+            }
+            found.insert(package);
+        }
+        found
+    }
+
+    /// The installed packages that `package` can use beyond what it depends on.
+    pub(super) fn optional(&self, package: &str) -> impl Iterator<Item = &str> {
+        let names = self.optional.get(package).into_iter().flatten();
+        names.filter_map(|name| self.installed(name))
+    }
+
+    /// The installed package that has this name, or provides it.
+    fn installed<'d>(&'d self, name: &'d str) -> Option<&'d str> {
+        if self.of.contains_key(name) {
+            return Some(name);
+        }
+        self.provided.get(name)?.first().map(String::as_str)
+    }
+}
+
+/// The name at the start of a relation such as `libc6 (>= 2.36)` or `perl:any`.
+fn package_name(relation: &str) -> Option<String> {
+    let name = relation.trim().split([' ', ':', '(']).next()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+impl Keeper<'_> {
+    fn dependencies(&mut self) -> Result<&Dependencies, RootError> {
+        if self.dependencies.is_none() {
+            self.dependencies = Some(Dependencies::read(self.root)?);
+        }
+        Ok(self.dependencies.get_or_insert_default())
+    }
+
+    /// Keeps the packages that the Dockerfile has asked for by name and that a kept one can use, as `ghostscript` beside
+    /// ImageMagick: a run may give it something for that. What came along unasked is not meant.
+    pub(super) fn add_optional(&mut self) -> Result<(), RootError> {
+        let Some(unasked) = self.unasked()? else {
+            return Ok(());
+        };
+        let kept: Vec<String> = self.kept.packages.keys().cloned().collect();
+        for package in kept {
+            let optional: Vec<String> = self
+                .dependencies()?
+                .optional(&package)
+                .map(str::to_owned)
+                .collect();
+            for other in optional {
+                let is_meant = !self.kept.packages.contains_key(&other)
+                    && !unasked.contains(&other)
+                    && !is_for_building(&other)
+                    && self.is_installed_here(&other);
+                if is_meant {
+                    self.add_unseen_package(&other, &format!("{package} can use it"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the installation of `package` has made beside its files, as lists of plugins and compiled dictionaries, and
+    /// where its links lead through the alternatives. Of what runs have used, they have shown that themselves.
+    fn add_made_by_installation(&mut self, package: &str) -> Result<(), RootError> {
+        let listed: Vec<PathBuf> = self
+            .owners
+            .files_of(package)
+            .map(Path::to_path_buf)
+            .collect();
+        let reason = format!("the installation of {package} has made it");
+        for path in listed {
+            let Ok(metadata) = self.root.symlink_metadata(&path) else {
+                continue;
+            };
+            if metadata.is_symlink() {
+                let target = self.root.read_link(&path)?;
+                if target.starts_with("/etc/alternatives") || target.starts_with("/var") {
+                    self.add(&path, UseKind::Looked, &reason)?;
+                }
+            } else if metadata.is_dir() && !is_common(&path) && !path.starts_with("/var/lib/dpkg") {
+                for name in self.root.list(&path)? {
+                    let made = path.join(name);
+                    let is_entry = self
+                        .root
+                        .symlink_metadata(&made)
+                        .is_ok_and(|found| !found.is_dir());
+                    if is_entry
+                        && !self.owners.is_packaged(&made)
+                        && self.owners.maker(&made).is_some()
+                    {
+                        self.add(&made, UseKind::Looked, &reason)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The packages that apt has installed only because others need them; nothing if it has not said.
+    fn unasked(&self) -> Result<Option<BTreeSet<String>>, RootError> {
+        let states = match self.root.read(Path::new(EXTENDED_STATES), STATUS_LIMIT) {
+            Ok(states) => states,
+            Err(error) if error.is_absent() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let states = String::from_utf8_lossy(&states);
+        let paragraphs = states
+            .split("\n\n")
+            .filter(|text| text.contains("Auto-Installed: 1"));
+        let names = paragraphs
+            .filter_map(|text| text.trim_start().strip_prefix("Package: ")?.lines().next());
+        Ok(Some(names.map(str::to_owned).collect()))
+    }
+
+    /// Keeps `package` with what it depends on: no run has shown what it uses.
+    pub(super) fn add_unseen_package(
+        &mut self,
+        package: &str,
+        reason: &str,
+    ) -> Result<(), RootError> {
+        if self.kept.packages.contains_key(package) && self.complete.contains(package) {
+            return Ok(());
+        }
+        let closure = self.dependencies()?.closure(package);
+        for name in closure {
+            let is_itself = name == package;
+            let why = if is_itself {
+                reason.to_owned()
+            } else {
+                format!("{package} depends on it")
+            };
+            self.add_package(&name, &why);
+            if self.complete.insert(name.clone()) && self.is_installed_here(&name) {
+                self.add_made_by_installation(&name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_are_followed_through_alternatives_and_what_is_provided() {
+        let status = "Package: git\nStatus: install ok installed\nDepends: libc6 (>= 2.1), perl:any | x, debconf, mta\n\n\
+            Package: perl\nStatus: install ok installed\nDepends: perl-base\n\n\
+            Package: perl-base\nStatus: install ok installed\n\n\
+            Package: gone\nStatus: deinstall ok config-files\n\n\
+            Package: postfix\nStatus: install ok installed\nProvides: mta, x (= 1)\nSuggests: perl | debconf, gone\nDepends: gone | git\n\n\
+            Package: debconf\nStatus: install ok installed\n\n\
+            Package: libc6\nStatus: install ok installed\n";
+        let all = Dependencies::parse(status);
+        assert_eq!(
+            all.optional("postfix").collect::<Vec<_>>(),
+            ["perl", "debconf"]
+        );
+        let found = all.closure("git");
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, ["git", "libc6", "perl", "perl-base", "postfix"]);
+    }
+}

@@ -1,0 +1,267 @@
+//! Programs that a program starts only when it is told to: `gzip` for a file that ends in `.gz`, `git` for a URL.
+//!
+//! No run has started them, but sources and scripts name them. What names them has to be the program's own: what packages
+//! start, they depend on; a module that somebody installed names programs that it can do without, unless the Dockerfile has
+//! installed them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::commands::{Sureness, quoted_commands, script_commands, starts_shell};
+use super::unit::is_source_of_programs;
+use super::{Keeper, UseKind};
+use crate::evidence::owner::Owner;
+use crate::evidence::program::find_program;
+use crate::evidence::script::script_interpreter;
+use crate::rootfs::{RootDir, RootError};
+
+/// The largest source that is read, in bytes.
+const SOURCE_LIMIT: u64 = 4 << 20;
+/// The most sources that are read.
+const MOST_SOURCES: usize = 20_000;
+
+/// A text that may name programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// A shell's script.
+    Script,
+    /// A source of the program's own.
+    Source,
+    /// A source of a module that somebody has installed.
+    Module,
+}
+
+impl Keeper<'_> {
+    /// Looks for programs that are started by name in the directories of `path_env`, or below `working_dir`.
+    pub(crate) fn start_programs_from(&mut self, path_env: &str, working_dir: &Path) {
+        path_env.clone_into(&mut self.path_env);
+        working_dir.clone_into(&mut self.working_dir);
+    }
+
+    /// Keeps the programs that texts which are kept, and what the program was compiled from, say they start.
+    pub(super) fn add_helpers(&mut self) -> Result<(), RootError> {
+        loop {
+            let unread: Vec<PathBuf> = self
+                .kept
+                .paths
+                .keys()
+                .chain(&self.kept.used)
+                .filter(|path| !self.read_texts.contains(*path))
+                .cloned()
+                .collect();
+            let is_first = self.read_texts.is_empty();
+            if unread.is_empty() {
+                return Ok(());
+            }
+            let mut texts = Vec::new();
+            for path in &unread {
+                let is_whole = self.kept.paths.contains_key(path);
+                self.list_texts(path, is_whole, &mut texts);
+                self.read_texts.insert(path.clone());
+            }
+            if is_first {
+                texts.extend(self.compiled_texts());
+            }
+            for (path, text) in texts {
+                self.add_named_programs(&path, text)?;
+            }
+        }
+    }
+
+    /// The texts at and below `path` that may name programs.
+    fn list_texts(&self, path: &Path, is_whole: bool, texts: &mut Vec<(PathBuf, Text)>) {
+        let mut pending = vec![path.to_path_buf()];
+        while let Some(path) = pending.pop() {
+            let Ok(metadata) = self.root.symlink_metadata(&path) else {
+                continue;
+            };
+            if metadata.is_dir() {
+                let is_of_developers = is_for_developers(&path);
+                if is_whole && !is_of_developers && texts.len() < MOST_SOURCES {
+                    let names = self.root.list(&path).unwrap_or_default();
+                    pending.extend(names.into_iter().map(|name| path.join(name)));
+                }
+            } else if metadata.is_file() && !self.owners.is_packaged(&path) {
+                texts.extend(self.kind(&path).map(|kind| (path, kind)));
+            }
+        }
+    }
+
+    /// What the file at `path` is, if it may name programs. A script counts only if a run has used it: others lie about.
+    fn kind(&self, path: &Path) -> Option<Text> {
+        const SOURCES: [&str; 12] = [
+            "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
+        ];
+        let is_used = self.kept.used.contains(path);
+        let end = path.extension().unwrap_or_default().to_string_lossy();
+        let is_source = SOURCES.contains(&&*end);
+        if !is_source && !is_used {
+            return None;
+        }
+        if is_source {
+            let is_module = path.iter().any(|part| {
+                [
+                    "dist-packages",
+                    "gems",
+                    "node_modules",
+                    "site-packages",
+                    "vendor",
+                ]
+                .iter()
+                .any(|name| part == *name)
+            });
+            let is_library = path.ancestors().any(super::is_python_library);
+            return match (is_module, is_library) {
+                (true, _) => Some(Text::Module),
+                (false, true) => None,
+                (false, false) => (!is_for_developers(path)).then_some(Text::Source),
+            };
+        }
+        let bytes = self.root.read(path, SOURCE_LIMIT).ok()?;
+        let Some(interpreter) = script_interpreter(&bytes) else {
+            return (end == "sh" || end == "bash").then_some(Text::Script);
+        };
+        let words = format!(
+            "{} {}",
+            interpreter.path.display(),
+            interpreter.argument.unwrap_or_default()
+        );
+        let is_shell = words
+            .split([' ', '/'])
+            .any(|word| ["ash", "bash", "dash", "ksh", "sh", "zsh"].contains(&word));
+        Some(if is_shell { Text::Script } else { Text::Source })
+    }
+
+    /// The sources that a `COPY` brought and that are compiled.
+    fn compiled_texts(&self) -> Vec<(PathBuf, Text)> {
+        let mut texts = Vec::new();
+        for files in self.owners.copied() {
+            let Ok(root) = RootDir::open(files) else {
+                continue;
+            };
+            let visited = root.walk(&mut |path, metadata| {
+                let is_ours = metadata.is_file()
+                    && is_source_of_programs(path)
+                    && !path.ancestors().any(is_for_developers);
+                if is_ours && texts.len() < MOST_SOURCES {
+                    texts.push((path.to_path_buf(), Text::Source));
+                }
+            });
+            drop(visited);
+        }
+        texts
+    }
+
+    fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
+        let bytes = match self.root.read(path, SOURCE_LIMIT) {
+            Ok(bytes) => bytes,
+            // What a later instruction has taken away, and what is too large to be a source, says nothing.
+            Err(_) => return Ok(()),
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let reason = format!("{} may start it", path.display());
+        if kind == Text::Script {
+            let names: BTreeSet<&str> = script_commands(&text).into_iter().collect();
+            for name in names {
+                self.add_program(name, Sureness::There, &reason)?;
+            }
+            return Ok(());
+        }
+        for (name, sureness) in quoted_commands(&text) {
+            let sureness = match kind {
+                Text::Module => Sureness::Somewhere,
+                Text::Script | Text::Source => sureness,
+            };
+            self.add_program(&name, sureness, &reason)?;
+        }
+        if kind == Text::Source && starts_shell(&text) {
+            self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the program that is started by `name`, with all of its package and what that depends on.
+    fn add_program(
+        &mut self,
+        name: &str,
+        sureness: Sureness,
+        reason: &str,
+    ) -> Result<(), RootError> {
+        let Ok(path) = find_program(self.root, name, &self.working_dir, &self.path_env) else {
+            return Ok(());
+        };
+        let real = self.root.resolve(&path)?.real_path;
+        // What the base image has is often named by chance.
+        let is_installed = self.owners.maker(&real).is_some();
+        if sureness == Sureness::Somewhere && !is_installed {
+            return Ok(());
+        }
+        if self.kept.used.contains(&real) {
+            return Ok(());
+        }
+        self.add(&path, UseKind::Looked, reason)?;
+        if let Owner::Package(package) = self.owners.of(&real) {
+            self.add_unseen_package(&package, reason)?;
+        }
+        let bytes = self.root.read(&real, super::LIBRARY_LIMIT)?;
+        if let Some(interpreter) = script_interpreter(&bytes) {
+            self.add(&interpreter.path, UseKind::Looked, reason)?;
+            let program = interpreter.argument.unwrap_or_default();
+            let program = program
+                .split_whitespace()
+                .find(|word| !word.starts_with('-'));
+            if let (Some(program), true) = (program, interpreter.path.ends_with("env")) {
+                self.add_program(program, Sureness::There, reason)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file or directory with this name is for those who write, build and test a program.
+fn is_for_developers(path: &Path) -> bool {
+    const NAMES: [&str; 27] = [
+        ".git",
+        "__tests__",
+        "_version.py",
+        "bench",
+        "benches",
+        "build.rs",
+        "ci",
+        "conftest.py",
+        "docs",
+        "example",
+        "examples",
+        "fabfile.py",
+        "gulpfile.js",
+        "Gruntfile.js",
+        "hack",
+        "noxfile.py",
+        "script",
+        "scripts",
+        "setup.py",
+        "spec",
+        "tasks.py",
+        "test",
+        "testdata",
+        "tests",
+        "third_party",
+        "tools",
+        "versioneer.py",
+    ];
+    const ENDS: [&str; 9] = [
+        "_test.go",
+        "_test.py",
+        ".config.js",
+        ".config.cjs",
+        ".config.mjs",
+        ".config.ts",
+        ".spec.js",
+        ".test.js",
+        ".test.ts",
+    ];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    NAMES.contains(&&*name)
+        || ENDS.iter().any(|end| name.ends_with(end))
+        || name.starts_with("test_")
+}

@@ -1,0 +1,246 @@
+//! Places that a program may write to or read from although no run has: directories that somebody has made for it, the ones
+//! that every system has, and what the image's variables name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::data::{Place, holds_data};
+use super::{Keeper, UseKind, is_supplied};
+use crate::evidence::collect::{is_cache, is_system};
+use crate::rootfs::RootError;
+
+/// Directories that every system has: for logs, for state, for volumes.
+const OF_EVERY_SYSTEM: [&str; 14] = [
+    "/home",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/srv",
+    "/usr/share/locale",
+    "/var/cache",
+    "/var/lib",
+    "/var/lock",
+    "/var/log",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+];
+/// Where, of the system's own directories, people make some for their programs.
+const FOR_STATE: [&str; 8] = [
+    "/etc",
+    "/media",
+    "/mnt",
+    "/run",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/spool",
+];
+/// What the system's tools make for themselves there.
+const OF_TOOLS: [&str; 17] = [
+    "alternatives",
+    "apt",
+    "dbus",
+    "debconf",
+    "dpkg",
+    "fontconfig",
+    "ldconfig",
+    "lock",
+    "man",
+    "misc",
+    "pam",
+    "private",
+    "python",
+    "shells.d",
+    "systemd",
+    "ucf",
+    "update-rc.d",
+];
+/// Variables that say where tools are, not what a program reads.
+const OF_BUILDS: [&str; 16] = [
+    "CARGO_HOME",
+    "GEM_HOME",
+    "GOBIN",
+    "GOCACHE",
+    "GOMODCACHE",
+    "GOPATH",
+    "GOROOT",
+    "GRADLE_HOME",
+    "JAVA_HOME",
+    "LD_LIBRARY_PATH",
+    "MAVEN_HOME",
+    "NODE_PATH",
+    "PATH",
+    "PWD",
+    "PYTHONPATH",
+    "RUSTUP_HOME",
+];
+
+impl Keeper<'_> {
+    /// Keeps the directories that a program may be told to write to: those that every system has, and empty ones that
+    /// instructions have made.
+    pub(super) fn add_places(&mut self) -> Result<(), RootError> {
+        for place in OF_EVERY_SYSTEM {
+            self.add(Path::new(place), UseKind::Looked, "every system has it")?;
+        }
+        let mut made = BTreeSet::new();
+        for files in self.owners.written() {
+            add_directories(files, Path::new("/"), &mut made);
+        }
+        for directory in made {
+            let is_empty = self
+                .root
+                .list(&directory)
+                .is_ok_and(|names| names.is_empty());
+            if is_empty && !self.owners.is_packaged(&directory) && !is_supplied(&directory) {
+                let reason = "an instruction has made it, and it is empty";
+                self.add(&directory, UseKind::Looked, reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the variables in `env` name: a file, or a directory with the data in it.
+    pub(crate) fn add_named_by_variables(&mut self, env: &[String]) -> Result<(), RootError> {
+        for (name, value) in env.iter().filter_map(|pair| pair.split_once('=')) {
+            let path = Path::new(value);
+            if OF_BUILDS.contains(&name)
+                || !path.is_absolute()
+                || path == Path::new("/")
+                || is_cache(path)
+            {
+                continue;
+            }
+            let reason = format!("the variable {name} names it");
+            self.add(path, UseKind::Looked, &reason)?;
+            let Ok(resolved) = self.root.resolve(path) else {
+                continue;
+            };
+            let real = resolved.real_path;
+            let place = Place {
+                root: self.root,
+                is_listed: &|path| self.owners.is_packaged(path),
+                is_own: &|path| self.owners.maker(path).is_some(),
+            };
+            let is_directory = self.root.metadata(&real).is_ok_and(|found| found.is_dir());
+            if is_directory && !is_system(&real) && holds_data(place, &real) {
+                self.keep_path(real, &reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the home of the user that the program runs as.
+    pub(crate) fn add_home(&mut self, user: &str) -> Result<(), RootError> {
+        const PASSWD_LIMIT: u64 = 10 << 20;
+        let name = user.split(':').next().unwrap_or_default();
+        let passwd = self
+            .root
+            .read(Path::new("/etc/passwd"), PASSWD_LIMIT)
+            .unwrap_or_default();
+        let passwd = String::from_utf8_lossy(&passwd);
+        let home = passwd.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let is_user = fields.first() == Some(&name) || fields.get(2) == Some(&name);
+            fields
+                .get(5)
+                .filter(|_| is_user && !name.is_empty())
+                .copied()
+        });
+        match home {
+            Some(home) if home.starts_with('/') => {
+                self.add(Path::new(home), UseKind::Looked, "it is the user's home")
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The directories that a step wrote, where people make some for their programs.
+fn add_directories(files: &Path, directory: &Path, made: &mut BTreeSet<PathBuf>) {
+    let here = files.join(directory.strip_prefix("/").unwrap_or(directory));
+    for entry in fs::read_dir(here).into_iter().flatten().flatten() {
+        let path = directory.join(entry.file_name());
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_cache(&path) {
+            continue;
+        }
+        let is_of_tools = || {
+            path.iter()
+                .any(|part| OF_TOOLS.iter().any(|tool| part == *tool))
+        };
+        let is_for_state = FOR_STATE
+            .iter()
+            .any(|place| path.starts_with(place) && path != Path::new(place));
+        let leads_there = FOR_STATE
+            .iter()
+            .any(|place| Path::new(place).starts_with(&path));
+        let leads_to_own = ["/usr/local", "/usr/src", "/var/www"]
+            .iter()
+            .any(|own| Path::new(own).starts_with(&path));
+        if is_system(&path) && !leads_there && !leads_to_own && (!is_for_state || is_of_tools()) {
+            continue;
+        }
+        if !is_system(&path) && is_of_installed_modules(&path) {
+            continue;
+        }
+        if !leads_there && !leads_to_own {
+            made.insert(path.clone());
+        }
+        add_directories(files, &path, made);
+    }
+}
+
+/// Whether `path` is where tools keep what they have installed or built.
+fn is_of_installed_modules(path: &Path) -> bool {
+    const NAMES: [&str; 8] = [
+        ".git",
+        "__pycache__",
+        "dist-packages",
+        "gems",
+        "node_modules",
+        "site-packages",
+        "target",
+        "vendor",
+    ];
+    path.file_name().is_some_and(|name| {
+        NAMES.iter().any(|known| name == *known) || name.to_string_lossy().starts_with("python")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_that_people_make_are_told_from_those_of_tools() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            "data/uploads",
+            "var/lib/shop",
+            "var/lib/dpkg/x",
+            "usr/lib/x",
+            "usr/local/share/y",
+            "root/.cache/z",
+            "app/node_modules/a",
+            "etc/shop/conf.d",
+        ] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        let mut made = BTreeSet::new();
+        add_directories(dir.path(), Path::new("/"), &mut made);
+        for (path, expected) in [
+            ("/data/uploads", true),
+            ("/var/lib/shop", true),
+            ("/etc/shop/conf.d", true),
+            ("/usr/local/share/y", true),
+            ("/var/lib/dpkg/x", false),
+            ("/usr/lib/x", false),
+            ("/root/.cache/z", false),
+            ("/app/node_modules/a", false),
+        ] {
+            assert_eq!(made.contains(Path::new(path)), expected, "{path}: {made:?}");
+        }
+    }
+}
