@@ -211,11 +211,12 @@ impl Upper {
     }
 }
 
+/// Whole seconds, as a layer has them: what runs on these files sees the times that it would see on the unpacked layer.
 fn times(meta: &Meta) -> Timestamps {
-    let (seconds, nanoseconds) = meta.mtime;
+    let (seconds, _nanoseconds) = meta.mtime;
     let time = Timespec {
         tv_sec: seconds,
-        tv_nsec: i64::from(nanoseconds),
+        tv_nsec: 0,
     };
     Timestamps {
         last_access: time,
