@@ -343,9 +343,16 @@ impl StageState {
     fn settle(&mut self) {
         self.config.on_build.clear();
         self.set_default_path();
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let inherited: Vec<(String, String)> = self.scope.env().into_iter().map(own).collect();
         for pair in &self.config.env {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            self.scope.set_env(name, value);
+            // What the stage below has set stays where it is among the variables: BuildKit sets it anew, so that a command in a
+            // stage on another one would be another command than the same one in a single stage, and run again.
+            let is_set = inherited.contains(&own((name, value)));
+            if !is_set || self.scope.lookup(name) != Some(value) {
+                self.scope.set_env(name, value);
+            }
         }
         let directory = self.config.working_dir.clone();
         if !directory.is_empty() {

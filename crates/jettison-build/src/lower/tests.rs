@@ -124,7 +124,7 @@ RUN y
             base 0: a:amd64- linux/amd64
             0: base 0 + RUN ["/bin/sh", "-c", "x"] env ["H=env", "G=amd64"] in / network Default Sandbox
                line 7: [one 2/2] RUN x
-            1: step 0 + RUN ["/bin/sh", "-c", "y"] env ["G=amd64", "H=env", "TARGETSTAGE=default", "SECRET=s"] in / network Default Sandbox
+            1: step 0 + RUN ["/bin/sh", "-c", "y"] env ["H=env", "G=amd64", "TARGETSTAGE=default", "SECRET=s"] in / network Default Sandbox
                line 10: [stage-1 1/1] RUN y
             image linux/amd64 of step 1
             {"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","H=env"]}
