@@ -60,6 +60,8 @@ pub struct RootfsStage {
     /// Directories in those, as patterns of `find -path`, of which what is in them is left out, unless they are trees
     /// themselves or hold some.
     pub pruned: Vec<PathBuf>,
+    /// Files and links in those trees that are left out.
+    pub pruned_files: Vec<PathBuf>,
     /// The directories that links such as `/lib` lead to.
     pub link_targets: Vec<PathBuf>,
     /// The tag of the byte code that lies beside modules of Python in packages.

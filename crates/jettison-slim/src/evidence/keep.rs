@@ -37,7 +37,7 @@ pub(crate) use self::habits::converts;
 use self::imports::is_installer;
 pub(crate) use self::locale::has_other_character_sets;
 use self::jars::class_path;
-use self::python::{holds_modules, is_python_library, is_start_hook, terminal_module};
+use self::python::{holds_modules, is_python_library, start_hook, terminal_module};
 pub(crate) use self::rules::{GCONV_FILES, left_out_rule, merged_links};
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
@@ -221,7 +221,10 @@ impl<'a> Keeper<'a> {
             self.keep_path(path.to_path_buf(), reason);
             return Ok(());
         }
-        if is_start_hook(path) {
+        // Python loads it at each start, so that it says nothing of whether the module is used that it belongs to.
+        if let Some(hook) = start_hook(path) {
+            self.kept.used.insert(path.to_path_buf());
+            self.keep_path(hook, reason);
             return Ok(());
         }
         self.kept.used.insert(path.to_path_buf());

@@ -249,17 +249,16 @@ fn sort(
         }
     }
     for tree in &rootfs.trees {
-        let pruned: Vec<&Path> = rootfs.pruned.iter().map(PathBuf::as_path).collect();
+        let left_out = rootfs.pruned.iter().chain(&rootfs.pruned_files);
+        let pruned: Vec<&Path> = left_out.map(PathBuf::as_path).collect();
         if moments.is_same_tree(tree, &pruned) {
             early.trees.push(tree.clone());
         } else {
-            late.pruned.extend(
-                rootfs
-                    .pruned
-                    .iter()
-                    .filter(|pruned| pruned.starts_with(tree))
-                    .cloned(),
-            );
+            let is_below = |path: &&PathBuf| path.starts_with(tree);
+            let pruned = rootfs.pruned.iter().filter(is_below);
+            late.pruned.extend(pruned.cloned());
+            let files = rootfs.pruned_files.iter().filter(is_below);
+            late.pruned_files.extend(files.cloned());
             late.trees.push(tree.clone());
         }
     }
@@ -267,6 +266,10 @@ fn sort(
     early
         .pruned
         .retain(|path| holds_trees(path) || early.trees.iter().any(|tree| path.starts_with(tree)));
+    let trees = &early.trees;
+    early
+        .pruned_files
+        .retain(|path| trees.iter().any(|tree| path.starts_with(tree)));
     if early.packages.is_empty() && early.singles.is_empty() && early.trees.is_empty() {
         return None;
     }
@@ -342,6 +345,9 @@ fn size_of(root: &RootDir, stage: &RootfsStage) -> u64 {
         let Ok(metadata) = root.symlink_metadata(&path) else {
             continue;
         };
+        if stage.pruned_files.contains(&path) {
+            continue;
+        }
         if metadata.is_file() {
             size += metadata.len();
         } else if metadata.is_dir() && is_tree(&path) && !stage.pruned.contains(&path) {
@@ -360,6 +366,7 @@ fn early_stage(divided: Divided<'_>, at: usize, early: &RootDir) -> Option<Rootf
     rootfs.singles.retain(is_there);
     rootfs.trees.retain(is_there);
     rootfs.pruned.retain(is_there);
+    rootfs.pruned_files.retain(is_there);
     let is_empty =
         rootfs.packages.is_empty() && rootfs.singles.is_empty() && rootfs.trees.is_empty();
     (!is_empty).then_some(rootfs)

@@ -121,7 +121,9 @@ fn is_kept(runtime: &RuntimeStage, path: &Path) -> bool {
             || rootfs.trees.iter().any(|tree| {
                 let is_pruned =
                     |pruned: &PathBuf| path.starts_with(pruned) && !tree.starts_with(pruned);
-                path.starts_with(tree) && !rootfs.pruned.iter().any(is_pruned)
+                path.starts_with(tree)
+                    && !rootfs.pruned.iter().any(is_pruned)
+                    && !rootfs.pruned_files.iter().any(|left| left == path)
             })
     });
     is_copied || is_collected

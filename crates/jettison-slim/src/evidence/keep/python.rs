@@ -175,15 +175,20 @@ fn holds_tests(root: &RootDir, directory: &Path) -> bool {
         .any(|name| name.as_encoded_bytes().starts_with(b"test_"))
 }
 
-/// Whether `path` is what setuptools has Python load at each start, so that `distutils` is its own: it is used by all
-/// programs, and says nothing of whether one uses setuptools.
-pub(super) fn is_start_hook(path: &Path) -> bool {
-    let mut names = path.iter().rev();
-    let is_hook = |name: &std::ffi::OsStr| name == "_distutils_hack";
-    names
-        .next()
-        .is_some_and(|name| name == "distutils-precedence.pth" || is_hook(name))
-        || names.take(2).any(is_hook)
+/// What setuptools has Python load at each start, so that `distutils` is its own, if `path` is or lies in it. It works without
+/// setuptools, and is used by all programs.
+pub(super) fn start_hook(path: &Path) -> Option<PathBuf> {
+    if path.file_name()? == "distutils-precedence.pth" {
+        return Some(path.to_path_buf());
+    }
+    path.ancestors()
+        .take(3)
+        .find(|above| {
+            above
+                .file_name()
+                .is_some_and(|name| name == "_distutils_hack")
+        })
+        .map(Path::to_path_buf)
 }
 
 /// Whether `path` is a directory in which modules are that somebody installed: each of them is kept by itself.
@@ -209,18 +214,23 @@ mod tests {
 
     #[test]
     fn what_setuptools_has_loaded_at_each_start_is_a_hook() {
+        let hack = Some("/l/_distutils_hack");
         for (path, expected) in [
-            ("/l/distutils-precedence.pth", true),
-            ("/l/_distutils_hack", true),
-            ("/l/_distutils_hack/__init__.py", true),
+            (
+                "/l/distutils-precedence.pth",
+                Some("/l/distutils-precedence.pth"),
+            ),
+            ("/l/_distutils_hack", hack),
+            ("/l/_distutils_hack/__init__.py", hack),
             (
                 "/l/_distutils_hack/__pycache__/__init__.cpython-311.pyc",
-                true,
+                hack,
             ),
-            ("/l/setuptools/__init__.py", false),
-            ("/l/easy-install.pth", false),
+            ("/l/setuptools/__init__.py", None),
+            ("/l/easy-install.pth", None),
         ] {
-            assert_eq!(is_start_hook(Path::new(path)), expected, "{path}");
+            let expected = expected.map(PathBuf::from);
+            assert_eq!(start_hook(Path::new(path)), expected, "{path}");
         }
     }
 

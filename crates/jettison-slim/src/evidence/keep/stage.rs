@@ -1,6 +1,7 @@
 //! What is kept, as instructions can say it: packages and odds and ends in a stage of their own, the rest by `COPY`.
 
 use std::collections::BTreeSet;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,8 @@ impl Keeper<'_> {
             }
         }
         stage.singles.extend(self.bare_directories()?);
+        stage.singles.extend(self.directories_above()?);
+        self.name_the_fewer(&mut stage)?;
         if !stage.packages.is_empty() {
             stage.left_out = self.left_out();
             stage.singles.extend(self.used_of_left_out(&stage.left_out));
@@ -80,6 +83,41 @@ impl Keeper<'_> {
             rootfs: (!is_empty).then_some(stage),
             copied,
         })
+    }
+
+    /// Where most of the modules in a directory are kept, names the others instead: a list of all modules is nothing that people
+    /// read, and would have to be changed with each requirement.
+    fn name_the_fewer(&self, stage: &mut RootfsStage) -> Result<(), RootError> {
+        let modules = stage.trees.iter().filter(|path| is_module(path));
+        let directories: BTreeSet<PathBuf> = modules
+            .filter_map(|path| path.parent())
+            .map(Path::to_path_buf)
+            .collect();
+        for directory in directories {
+            let names = self.root.list(&directory)?;
+            let paths = names.iter().map(|name| directory.join(name));
+            let (kept, others): (Vec<PathBuf>, Vec<PathBuf>) =
+                paths.partition(|path| self.kept.paths.contains_key(path));
+            // What is kept of a directory by itself could not be told from what is left out of it.
+            let is_mixed =
+                |path: &PathBuf| self.kept.paths.keys().any(|kept| kept.starts_with(path));
+            if others.len() >= kept.len() || others.iter().any(is_mixed) {
+                continue;
+            }
+            stage.trees.retain(|tree| !kept.contains(tree));
+            stage
+                .singles
+                .retain(|single| !others.contains(single) && !kept.contains(single));
+            for path in others {
+                if self.root.symlink_metadata(&path)?.is_dir() {
+                    stage.pruned.push(path);
+                } else {
+                    stage.pruned_files.push(path);
+                }
+            }
+            stage.trees.push(directory);
+        }
+        Ok(())
     }
 
     /// What of the library of Python, of the module, or of the JDK at `directory` is left out, unless a run used it.
@@ -119,15 +157,29 @@ impl Keeper<'_> {
                 continue;
             }
             let metadata = self.root.symlink_metadata(path)?;
-            let is_usual =
-                metadata.mode() & 0o7777 == 0o755 && metadata.uid() == 0 && metadata.gid() == 0;
             let holds_something = self.kept.paths.keys().any(|kept| kept.starts_with(path))
                 || self.is_made_by_packages(path);
-            if !is_usual || !holds_something {
+            if !is_usual(&metadata) || !holds_something {
                 bare.push(path.clone());
             }
         }
         Ok(bare)
+    }
+
+    /// Directories above what is kept, where they are not as they are made for it: of root, for all to read.
+    fn directories_above(&self) -> Result<BTreeSet<PathBuf>, RootError> {
+        let mut above = BTreeSet::new();
+        for path in self.kept.paths.keys() {
+            for directory in path.ancestors().skip(1) {
+                if directory == Path::new("/") || is_supplied(directory) {
+                    continue;
+                }
+                if !is_usual(&self.root.symlink_metadata(directory)?) {
+                    above.insert(directory.to_path_buf());
+                }
+            }
+        }
+        Ok(above)
     }
 
     fn is_made_by_packages(&self, directory: &Path) -> bool {
@@ -203,6 +255,11 @@ impl Keeper<'_> {
             .cloned()
             .collect()
     }
+}
+
+/// Whether a directory is as one that is made on the way to what lies in it.
+fn is_usual(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o7777 == 0o755 && metadata.uid() == 0 && metadata.gid() == 0
 }
 
 /// Whether `path` is a module of Python that somebody installed: there are many, and a `COPY` for each would be too.

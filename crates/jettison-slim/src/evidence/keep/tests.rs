@@ -225,3 +225,83 @@ fn what_libtool_reads_of_plugins_is_no_static_library() {
             .*\.a$"]],
     );
 }
+
+/// The trees, and what is left out of them, where of the modules of Python these are used and those not.
+#[track_caller]
+fn check_modules(used: &[&str], others: &[&str], expected: Expect) {
+    let dir = image();
+    let library = Path::new("/l/python3.13/site-packages");
+    for module in used.iter().chain(others) {
+        let path = dir
+            .path()
+            .join(library.strip_prefix("/").unwrap())
+            .join(module);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    for module in used {
+        let path = library.join(module);
+        keeper.add(&path, UseKind::Looked, "used").unwrap();
+    }
+    keeper.close().unwrap();
+    let mut stage = keeper.parts().unwrap().rootfs.unwrap_or_default();
+    let mut shown = String::new();
+    stage.singles.sort();
+    for (what, paths) in [
+        ("tree", &stage.trees),
+        ("single", &stage.singles),
+        ("nothing in", &stage.pruned),
+        ("without", &stage.pruned_files),
+    ] {
+        for path in paths {
+            let _infallible = writeln!(shown, "{what} {}", path.display());
+        }
+    }
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn of_modules_the_fewer_are_named() {
+    let used = ["a.py", "b.py", "c.py"];
+    check_modules(
+        &used,
+        &["pip/__init__.py", "hook.pth"],
+        expect![[r"
+        tree /l/python3.13/site-packages
+        nothing in /l/python3.13/site-packages/pip
+        without /l/python3.13/site-packages/hook.pth
+    "]],
+    );
+    check_modules(
+        &used[..1],
+        &["pip/__init__.py"],
+        expect![[r"
+        tree /l/python3.13/site-packages/a.py
+    "]],
+    );
+    let deeper = ["a.py", "b.py", "c.py", "data/x/y"];
+    check_modules(
+        &deeper,
+        &["data/z"],
+        expect![[r"
+        tree /l/python3.13/site-packages/a.py
+        tree /l/python3.13/site-packages/b.py
+        tree /l/python3.13/site-packages/c.py
+    "]],
+    );
+}
+
+#[test]
+fn directories_of_others_stay_above_what_is_kept() {
+    let dir = image();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o750);
+    fs::set_permissions(dir.path().join("srv"), mode).unwrap();
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    let table = Path::new("/srv/db/table");
+    keeper.add(table, UseKind::Looked, "used").unwrap();
+    let above = keeper.parts().unwrap().rootfs.unwrap_or_default().singles;
+    assert!(above.contains(&PathBuf::from("/srv")), "{above:?}");
+}

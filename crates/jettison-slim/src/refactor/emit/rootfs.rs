@@ -85,21 +85,17 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
         .trees
         .iter()
         .partition(|tree| rootfs.pruned.iter().any(|pruned| tree.starts_with(pruned)));
-    for (trees, pruned) in [(outer, rootfs.pruned.as_slice()), (inner, &[])] {
-        if trees.is_empty() {
-            continue;
+    let (of_inner, of_outer): (Vec<PathBuf>, Vec<PathBuf>) =
+        left_out_of_trees(rootfs).into_iter().partition(|path| {
+            let mut above = path.ancestors().skip(2);
+            above.any(|above| inner.iter().any(|tree| tree.as_path() == above))
+                || rootfs.pruned_files.contains(path)
+                    && inner.iter().any(|tree| path.starts_with(tree))
+        });
+    for (trees, left_out) in [(outer, of_outer), (inner, of_inner)] {
+        if !trees.is_empty() {
+            lists.push(find(&trees, &left_out)?);
         }
-        let mut find = format!("find {}", wrapped(&words(trees)?));
-        if !pruned.is_empty() {
-            // The directories themselves stay: somebody may read the names beside them.
-            let inside: Vec<PathBuf> = pruned.iter().map(|path| path.join("*")).collect();
-            let paths: Vec<String> = words(&inside)?
-                .iter()
-                .map(|path| format!("-path {path}"))
-                .collect();
-            let _infallible = write!(find, " \\( {} \\) -prune -o -print", paths.join(" -o "));
-        }
-        lists.push(find);
     }
     if lists.is_empty() {
         return Ok(steps);
@@ -116,6 +112,32 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
         "tar -C {DIRECTORY} --xattrs --xattrs-include='*' -xpf /rootfs.tar"
     ));
     Ok(steps)
+}
+
+/// What `find` leaves out, as patterns. The directories themselves stay: somebody may read the names beside them.
+fn left_out_of_trees(rootfs: &RootfsStage) -> Vec<PathBuf> {
+    let inside = rootfs.pruned.iter().map(|path| path.join("*"));
+    inside.chain(rootfs.pruned_files.iter().cloned()).collect()
+}
+
+/// The command that lists what is in `trees`, but for what `left_out` matches.
+fn find(trees: &[&PathBuf], left_out: &[PathBuf]) -> Result<String, EmitError> {
+    let mut find = format!("find {}", wrapped(&words(trees.iter().copied())?));
+    let patterns: Vec<String> = words(left_out)?
+        .iter()
+        .map(|path| format!("-path {path}"))
+        .collect();
+    match patterns.as_slice() {
+        [] => {}
+        [first, rest @ ..] => {
+            let _infallible = write!(find, " \\( {first}");
+            for pattern in rest {
+                let _infallible = write!(find, " \\\n        -o {pattern}");
+            }
+            find.push_str(" \\) -prune -o -print");
+        }
+    }
+    Ok(find)
 }
 
 /// The command that lists the files of the packages.

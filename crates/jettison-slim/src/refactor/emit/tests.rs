@@ -271,6 +271,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
             pruned: ["/l/python3.1/site-packages", "/l/python3.1/test"]
                 .map(Into::into)
                 .to_vec(),
+            pruned_files: vec!["/l/python3.1/site-packages/x.pth".into()],
             link_targets: vec!["/usr/lib".into()],
             byte_code: Some("cpython-311".to_owned()),
             needs_root: true,
@@ -306,7 +307,9 @@ fn packages_are_collected_in_a_stage_of_their_own() {
              && { dpkg --listfiles $packages | grep -Ev '^/(usr/share/man(/|$))'; \
                   dpkg --listfiles $packages | sed -n 's#/\([^/]*\)\.py$#/__pycache__/\1.cpython-311.pyc#p'; \
                   printf '%s\n' /etc/passwd /lib /tmp; \
-                  find /etc/ssl/certs /l/python3.1 \( -path '/l/python3.1/site-packages/*' -o -path '/l/python3.1/test/*' \) -prune -o -print; \
+                  find /etc/ssl/certs /l/python3.1 \( -path '/l/python3.1/site-packages/*' \
+                    -o -path '/l/python3.1/test/*' \
+                    -o -path /l/python3.1/site-packages/x.pth \) -prune -o -print; \
                   find /l/python3.1/site-packages/x; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
