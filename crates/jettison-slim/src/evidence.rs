@@ -3,6 +3,7 @@
 mod closure;
 mod collect;
 mod elf;
+mod entrypoint;
 mod go;
 mod health;
 mod java;
@@ -30,7 +31,7 @@ pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{
     GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule,
 };
-pub(crate) use crate::evidence::npm::{PlainStart, plain_start, speaks_of_npm};
+pub(crate) use crate::evidence::npm::{PlainStart, plain_start, wants_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::packages::Packages;
 pub(crate) use crate::evidence::traced::{Traced, Used, used_in_all};

@@ -2,9 +2,11 @@
 //!
 //! npm looks up the script in `package.json`, announces it, and runs it with a shell, as a child that it passes signals on to as
 //! well as it can. If the script is one plain command, the program can be started itself: with the same words, in the same
-//! directory. What it does not have then are the variables that npm sets (`npm_package_name` and others); a program that
-//! speaks of them keeps npm.
+//! directory. What it does not have then are the variables that npm sets (`npm_package_name` and others), and the directory
+//! `node_modules/.bin` in `PATH`; a program that speaks of the former, or has files of its own that start other programs, keeps
+//! npm. So does an `ENTRYPOINT` that is a script and speaks of npm: it may ask what it is to start.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jettison_build::DEFAULT_PATH;
@@ -13,6 +15,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use crate::evidence::collect::{Fact, Origin, variable};
+use crate::evidence::entrypoint::{passes_on, script_that_mentions};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
@@ -20,6 +23,26 @@ use crate::rootfs::{RootDir, normalise};
 
 /// The largest description of a package that is read, in bytes.
 const LIMIT: u64 = 4 << 20;
+
+/// The largest file that is searched, in bytes.
+const LARGEST: u64 = 64 << 20;
+/// Variables that npm sets.
+const VARIABLES: [&[u8]; 6] = [
+    b"npm_package_",
+    b"npm_config_",
+    b"npm_lifecycle_",
+    b"npm_execpath",
+    b"npm_command",
+    b"INIT_CWD",
+];
+/// Modules by which programs start others.
+const STARTERS: [&[u8]; 5] = [
+    b"child_process",
+    b"cross-spawn",
+    b"execa",
+    b"shelljs",
+    b"zx/globals",
+];
 
 /// A command without npm.
 #[derive(Clone, Debug)]
@@ -37,9 +60,11 @@ pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainSta
     let cmd = config.cmd.as_deref().unwrap_or_default();
     let words = match cmd {
         [shell, option, text] if shell == "/bin/sh" && option == "-c" => {
-            // Beside an ENTRYPOINT this is no shell.
-            let is_alone = config.entrypoint.as_deref().unwrap_or_default().is_empty();
-            exec_argv(text).filter(|_| is_alone)?
+            // Beside an ENTRYPOINT these are its arguments.
+            exec_argv(text).filter(|argv| {
+                argv.first()
+                    .is_some_and(|name| passes_on(root, config, name))
+            })?
         }
         words => words.to_vec(),
     };
@@ -100,14 +125,67 @@ fn argv(root: &RootDir, config: &RunConfig, directory: &Path, script: &str) -> O
     Some(argv)
 }
 
-/// A file of the program that speaks of a variable that npm sets: one of its own, or a module that it has used.
-pub(crate) fn speaks_of_npm(root: &RootDir, start: &PlainStart, used: &[Used]) -> Option<PathBuf> {
-    let mut files = Vec::new();
-    list(root, &start.directory, &mut files);
-    files.extend(used.iter().map(|used| used.path.clone()));
-    files
+/// Why the program is not started without npm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WantsNpm {
+    /// This file speaks of a variable that npm sets: one of its own, or a module that it has used.
+    Variables(PathBuf),
+    /// This file of its own starts programs, which it may find by npm's `PATH` alone.
+    Programs(PathBuf),
+    /// This script, which is started first, speaks of npm.
+    Script(PathBuf),
+}
+
+impl fmt::Display for WantsNpm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WantsNpm::Variables(path) => write!(
+                formatter,
+                "{} would not find the variables that npm sets",
+                path.display()
+            ),
+            WantsNpm::Programs(path) => write!(
+                formatter,
+                "{} starts programs, and would not find those of node_modules/.bin",
+                path.display()
+            ),
+            WantsNpm::Script(path) => {
+                write!(
+                    formatter,
+                    "{} may ask whether npm is started",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+/// Why the program has to be started by npm, if it has; `used` is what its runs have used.
+pub(crate) fn wants_npm(root: &RootDir, start: &PlainStart, used: &[Used]) -> Option<WantsNpm> {
+    let mut own = Vec::new();
+    list(root, &start.directory, &mut own);
+    own.retain(|path| is_code(path));
+    let modules = used.iter().map(|used| &used.path);
+    let modules = modules.filter(|path| is_code(path));
+    let speaking = own
+        .iter()
+        .chain(modules)
+        .find(|path| holds_one_of(root, path, &VARIABLES));
+    if let Some(path) = speaking {
+        return Some(WantsNpm::Variables(path.clone()));
+    }
+    if let Some(path) = own
         .into_iter()
-        .find(|path| is_code(path) && speaks(root, path))
+        .find(|path| holds_one_of(root, path, &STARTERS))
+    {
+        return Some(WantsNpm::Programs(path));
+    }
+    let names = start.config.cmd.iter().flatten().take(1);
+    let names: Vec<&str> = names
+        .map(String::as_str)
+        .chain(["npm", "pnpm", "yarn"])
+        .collect();
+    script_that_mentions(root, &start.config, &names).map(WantsNpm::Script)
 }
 
 /// The files below `directory` that are no modules.
@@ -130,21 +208,9 @@ fn is_code(path: &Path) -> bool {
     })
 }
 
-fn speaks(root: &RootDir, path: &Path) -> bool {
-    const LARGEST: u64 = 64 << 20;
-    const VARIABLES: [&[u8]; 6] = [
-        b"npm_package_",
-        b"npm_config_",
-        b"npm_lifecycle_",
-        b"npm_execpath",
-        b"npm_command",
-        b"INIT_CWD",
-    ];
-    root.read(path, LARGEST).is_ok_and(|text| {
-        VARIABLES
-            .iter()
-            .any(|variable| memmem::find(&text, variable).is_some())
-    })
+fn holds_one_of(root: &RootDir, path: &Path, words: &[&[u8]]) -> bool {
+    root.read(path, LARGEST)
+        .is_ok_and(|text| words.iter().any(|word| memmem::find(&text, word).is_some()))
 }
 
 #[cfg(test)]
@@ -188,6 +254,59 @@ mod tests {
         check(PLAIN, &["yarn", "run", "start"], Some(&node));
         let own = ["/app/node_modules/.bin/serve", "-l", "80"];
         check(PLAIN, &["npm", "run", "web"], Some(&own));
+    }
+
+    #[track_caller]
+    fn check_wants(files: &[(&str, &str)], expected: Option<&str>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let entrypoint = ["tini", "--", "./start.sh"].map(str::to_owned).to_vec();
+        let start = PlainStart {
+            config: RunConfig {
+                entrypoint: Some(entrypoint),
+                cmd: Some(vec!["node".to_owned(), "a.js".to_owned()]),
+                working_dir: "/app".to_owned(),
+                ..RunConfig::default()
+            },
+            fact: Fact {
+                text: String::new(),
+                origin: Origin::ImageConfig,
+            },
+            directory: "/app".into(),
+        };
+        let used = Used {
+            path: "/app/node_modules/m/m.js".into(),
+            kind: crate::evidence::keep::UseKind::Looked,
+            by: String::new(),
+        };
+        let found = wants_npm(&root, &start, &[used]).map(|wants| wants.to_string());
+        assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn a_program_that_could_tell_keeps_npm() {
+        let module = "app/node_modules/m/m.js";
+        check_wants(&[("app/a.js", "listen()"), (module, "child_process")], None);
+        check_wants(
+            &[(module, "process.env.npm_package_version")],
+            Some("/app/node_modules/m/m.js would not find the variables that npm sets"),
+        );
+        check_wants(
+            &[("app/a.js", "require('child_process')")],
+            Some("/app/a.js starts programs, and would not find those of node_modules/.bin"),
+        );
+        let script = |text| [("app/start.sh", text), ("app/a.js", "")];
+        check_wants(&script("#!/bin/sh\nexec \"$@\"\n"), None);
+        check_wants(
+            &script("#!/bin/sh\n[ \"$1\" = npm ] && ./migrate\nexec \"$@\"\n"),
+            Some("/app/start.sh may ask whether npm is started"),
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl<'a> Traced<'a> {
         root: &'a RootDir,
     ) -> Result<Traced<'a>, NotApplicable> {
         let mut facts = Vec::new();
-        let (entrypoint, cmd) = exec_commands(config, &mut facts);
+        let (entrypoint, cmd) = exec_commands(config, root, &mut facts);
         let library_path = variable(&config.env, "LD_LIBRARY_PATH").unwrap_or("");
         let mut keeper = Keeper::new(root, Owners::read(root, steps).map_err(read)?, library_path);
         let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{OptimizeError, Run};
 use crate::evidence::{
     Evidence, NotApplicable, OtherHealth, PlainStart, Traced, UseKind, Used, collect, other_health,
-    plain_start, speaks_of_npm, steps, used_in_all,
+    plain_start, wants_npm, steps, used_in_all,
 };
 use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
@@ -199,10 +199,8 @@ impl Ladder<'_> {
         let whole = all.fold(Trace::default(), Trace::merge);
         climbed.gaps = gaps(&whole);
         if let Some(start) = start {
-            if let Some(path) = speaks_of_npm(self.root, start, &used) {
-                let path = path.display();
-                let reason = format!("{path} would not find the variables that npm sets");
-                climbed.refused.push(reason);
+            if let Some(reason) = wants_npm(self.root, start, &used) {
+                climbed.refused.push(reason.to_string());
                 return Ok(());
             }
             traced.note(start.fact.clone());

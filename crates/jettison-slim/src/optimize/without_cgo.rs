@@ -171,7 +171,7 @@ fn is_same(first: &RootDir, second: &RootDir, path: &Path) -> bool {
 /// The program that the image starts.
 fn started(built: &Built, root: &RootDir) -> Option<PathBuf> {
     let config = &built.image.config().config;
-    let (entrypoint, cmd) = exec_commands(config, &mut Vec::new());
+    let (entrypoint, cmd) = exec_commands(config, root, &mut Vec::new());
     let name = entrypoint.iter().chain(&cmd).next()?;
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
     let working_dir = normalise(Path::new(&config.working_dir));

@@ -5,6 +5,7 @@ use std::path::Path;
 use jettison_oci::RunConfig;
 
 use super::{Fact, NotApplicable, Origin, reason};
+use crate::evidence::entrypoint::passes_on;
 use crate::refactor::exec_argv;
 use crate::rootfs::RootDir;
 
@@ -55,13 +56,17 @@ pub(super) fn commands(
 /// ENTRYPOINT and CMD, without a shell around CMD where it does nothing.
 pub(crate) fn exec_commands(
     config: &RunConfig,
+    root: &RootDir,
     facts: &mut Vec<Fact>,
 ) -> (Vec<String>, Vec<String>) {
     let entrypoint = config.entrypoint.clone().unwrap_or_default();
     let cmd = config.cmd.clone().unwrap_or_default();
     let plain = shell_text(&cmd)
-        .filter(|_| entrypoint.is_empty())
-        .and_then(|text| Some((text.to_owned(), exec_argv(text)?)));
+        .and_then(|text| Some((text.to_owned(), exec_argv(text)?)))
+        .filter(|(_, argv)| {
+            argv.first()
+                .is_some_and(|name| passes_on(root, config, name))
+        });
     let Some((text, argv)) = plain else {
         return (entrypoint, cmd);
     };
