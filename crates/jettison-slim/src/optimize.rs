@@ -186,7 +186,7 @@ impl Run<'_> {
     ) -> Result<Option<String>, OptimizeError> {
         self.observer.phase("Collect evidence and rewrite");
         let view = self.view(&built.image)?;
-        let oracle = Oracle::new(
+        let mut oracle = Oracle::new(
             self.engine,
             &built.image,
             self.request.probes,
@@ -201,6 +201,9 @@ impl Run<'_> {
         let mut better = stage.built;
         let better_view = better.as_ref().map(|built| self.view(&built.image));
         let better_view = better_view.transpose()?;
+        if let Some(view) = &better_view {
+            oracle.set_second_build(&view.root);
+        }
         let rungs = |built, view, parsed| Ladder {
             run: self,
             built,

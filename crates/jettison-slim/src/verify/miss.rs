@@ -38,6 +38,7 @@ use jettison_sandbox::{Gap, Uses};
 
 use crate::rootfs::Resolved;
 
+pub(crate) use self::differ::are_same_at;
 pub use self::examine::find_misses;
 
 /// What is wrong with calling a run of the candidate a run of the original.

@@ -17,10 +17,10 @@ use crate::rootfs::RootDir;
 use crate::verify::ailment::{Ailment, ailment_of, is_well};
 use crate::verify::fallback::default_probes;
 use crate::verify::health::{Check, difference, findings};
-use crate::verify::observation::Observation;
+use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::own::{Known, OwnProbes, own_probes};
-use crate::verify::probe::{Probe, ProbeOrigin};
+use crate::verify::probe::{Action, Probe, ProbeOrigin, Ready};
 use crate::verify::trail::{Trail, Trails};
 use crate::verify::verdict::ProbeOutcome;
 
@@ -66,6 +66,8 @@ pub struct AskError {
 pub struct Oracle<'o> {
     engine: &'o Engine<'o>,
     original: &'o Image,
+    /// See [`Trails`].
+    second_build: Option<&'o RootDir>,
     further: FurtherProbes,
     given: Vec<Asked>,
     own: OnceLock<(Vec<Asked>, Vec<String>)>,
@@ -82,6 +84,27 @@ pub(crate) struct Watched {
 struct Candidate<'c> {
     image: &'c Image,
     trails: Trails<'c>,
+}
+
+/// How much longer than others a program may take that is watched: each of its lookups takes longer.
+const PATIENCE: u32 = 4;
+
+/// `probe` with more time for a program that is watched, if the original, which nobody watched, had no need of all of its own: a
+/// program that is only slower must not seem to be another one.
+fn patient(probe: &Probe, original: Option<&Observation>) -> Probe {
+    let is_in_time =
+        original.is_some_and(|run| run.exit != ExitKind::TimedOut && run.trouble().is_none());
+    if !is_in_time {
+        return probe.clone();
+    }
+    let mut patient = probe.clone();
+    patient.time_limit = probe.time_limit.saturating_mul(PATIENCE);
+    if let Action::Serve(server) = &mut patient.action
+        && let Ready::Listening(within) = &mut server.ready
+    {
+        *within = within.saturating_mul(PATIENCE);
+    }
+    patient
 }
 
 /// A probe, and the runs of the original so far.
@@ -116,10 +139,16 @@ impl<'o> Oracle<'o> {
         Oracle {
             engine,
             original,
+            second_build: None,
             further,
             given: probes.into_iter().map(Asked::new).collect(),
             own: OnceLock::new(),
         }
+    }
+
+    /// Candidates are made of another build than the original, whose files are these: the same but for times.
+    pub(crate) fn set_second_build(&mut self, files: &'o RootDir) {
+        self.second_build = Some(files);
     }
 
     /// Asks the original and `candidate`, whose lookups are watched. Probes of our own come last, and only if all others have
@@ -133,7 +162,8 @@ impl<'o> Oracle<'o> {
         let [original_root, candidate_root] = [self.root(&mounts[0])?, self.root(&mounts[1])?];
         let candidate = Candidate {
             image: candidate,
-            trails: Trails::new(&original_root, &candidate_root),
+            trails: Trails::new(&original_root, &candidate_root)
+                .with_second_build(self.second_build),
         };
         let candidate = &candidate;
         let mut outcomes = self.given_outcomes(candidate, observer)?;
@@ -154,7 +184,8 @@ impl<'o> Oracle<'o> {
         let [original_root, candidate_root] = [self.root(&mounts[0])?, self.root(&mounts[1])?];
         let candidate = Candidate {
             image: candidate,
-            trails: Trails::new(&original_root, &candidate_root),
+            trails: Trails::new(&original_root, &candidate_root)
+                .with_second_build(self.second_build),
         };
         self.given_outcomes(&candidate, &Nobody)
     }
@@ -218,10 +249,10 @@ impl<'o> Oracle<'o> {
 
     /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
     pub(crate) fn learn(&self, image: &Image) -> Result<Vec<Watched>, AskError> {
-        let watch = |asked: &Asked| -> Result<Watched, AskError> {
-            let observed = self.run(&asked.probe, image, Tracing::Lookups)?;
+        let watch = |probe: &Probe| -> Result<Watched, AskError> {
+            let observed = self.run(probe, image, Tracing::Lookups)?;
             Ok(Watched {
-                probe: asked.probe.name.clone(),
+                probe: probe.name.clone(),
                 trace: observed.trace.unwrap_or_default(),
             })
         };
@@ -231,10 +262,10 @@ impl<'o> Oracle<'o> {
             if runs.is_empty() {
                 runs.push(self.first_run(&asked.probe)?);
             }
-            learned.push(watch(asked)?);
+            learned.push(watch(&patient(&asked.probe, runs.first()))?);
         }
         if self.further == FurtherProbes::Own {
-            for watched in self.with_own(watch) {
+            for watched in self.with_own(|asked| watch(&asked.probe)) {
                 learned.push(watched?);
             }
         }
@@ -360,17 +391,17 @@ impl<'o> Oracle<'o> {
     /// Runs one probe in both images.
     fn outcome(&self, asked: &Asked, candidate: &Candidate<'_>) -> Result<ProbeOutcome, AskError> {
         let probe = &asked.probe;
-        let run = |image: &Image, tracing: Tracing| self.run(probe, image, tracing);
         let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.is_empty() {
             runs.push(self.first_run(probe)?);
         }
-        let mut observed = run(candidate.image, Tracing::Lookups)?;
+        let watched = patient(probe, runs.first());
+        let mut observed = self.run(&watched, candidate.image, Tracing::Lookups)?;
         let trace = observed.trace.take();
         let judged = trace.as_ref().map(|trace| candidate.trails.judge(trace));
         let trail = judged.unwrap_or(Trail::NotTraced);
         if runs.len() < 2 && probe.origin != ProbeOrigin::Own {
-            runs.push(run(self.original, Tracing::Off)?);
+            runs.push(self.run(probe, self.original, Tracing::Off)?);
         }
         loop {
             if let Some((first, again)) = runs.split_first() {
@@ -384,7 +415,35 @@ impl<'o> Oracle<'o> {
                     return Ok(outcome);
                 }
             }
-            runs.push(run(self.original, Tracing::Off)?);
+            runs.push(self.run(probe, self.original, Tracing::Off)?);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::observation::Served;
+
+    #[track_caller]
+    fn check(original: Option<Observation>, seconds: u64) {
+        let probe = Probe::run("a", ProbeOrigin::Given, Duration::from_secs(30));
+        let time = patient(&probe, original.as_ref()).time_limit;
+        assert_eq!(time, Duration::from_secs(seconds), "{original:?}");
+    }
+
+    #[test]
+    fn who_is_watched_has_more_time_if_the_original_was_in_time() {
+        check(Some(Observation::ended(ExitKind::Code(0))), 120);
+        check(Some(Observation::ended(ExitKind::TimedOut)), 30);
+        check(None, 30);
+        let mute = Observation {
+            served: Some(Served {
+                trouble: Some("it did not listen".to_owned()),
+                ..Served::default()
+            }),
+            ..Observation::ended(ExitKind::Killed)
+        };
+        check(Some(mute), 30);
     }
 }

@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 use jettison_sandbox::Trace;
 
 use crate::evidence::Packages;
-use crate::rootfs::RootDir;
-use crate::verify::miss::{Aspect, EntryDifference, Miss, find_misses};
+use crate::rootfs::{RootDir, RootError};
+use crate::verify::miss::{Aspect, EntryDifference, Miss, are_same_at, find_misses};
 
 /// The most misses that are told of one run.
 const MOST: usize = 20;
@@ -136,6 +136,9 @@ fn word(aspect: Aspect) -> &'static str {
 pub(super) struct Trails<'r> {
     original: &'r RootDir,
     candidate: &'r RootDir,
+    /// The files of the build that the candidate is made of, if it is not the original's; both were found to make the same but
+    /// for times.
+    second_build: Option<&'r RootDir>,
     packages: OnceLock<Packages>,
 }
 
@@ -144,7 +147,16 @@ impl<'r> Trails<'r> {
         Trails {
             original,
             candidate,
+            second_build: None,
             packages: OnceLock::new(),
+        }
+    }
+
+    /// The same for a candidate that is made of another build of the same files.
+    pub(super) fn with_second_build(self, second_build: Option<&'r RootDir>) -> Trails<'r> {
+        Trails {
+            second_build,
+            ..self
         }
     }
 
@@ -154,12 +166,19 @@ impl<'r> Trails<'r> {
             Ok(report) => report,
             Err(error) => return Trail::Incomplete(vec![error.to_string()]),
         };
-        let found: BTreeSet<OwnedMiss> = report
-            .misses
-            .iter()
-            .filter(|miss| miss.asked != Path::new(LIBRARY_CACHE))
-            .map(|miss| self.owned(miss))
-            .collect();
+        let mut found = BTreeSet::new();
+        for miss in &report.misses {
+            if miss.asked == Path::new(LIBRARY_CACHE) {
+                continue;
+            }
+            match self.is_only_built_later(miss) {
+                Ok(true) => {}
+                Ok(false) => {
+                    found.insert(self.owned(miss));
+                }
+                Err(error) => return Trail::Incomplete(vec![error.to_string()]),
+            }
+        }
         let (misses, files): (Vec<_>, Vec<_>) = found
             .into_iter()
             .partition(|miss| miss.kind == MissKind::Missing && !is_class_archive(&miss.path));
@@ -182,6 +201,33 @@ impl<'r> Trails<'r> {
             directories: directories.map(|listing| listing.path).collect(),
             files: files.into_iter().take(MOST).collect(),
         }
+    }
+
+    /// Whether a file is another only because it was built at another moment: its time is another, or that of its source in
+    /// byte code of Python. The candidate has it as the second build made it; the original, built once more, would have it so,
+    /// too.
+    fn is_only_built_later(&self, miss: &Miss) -> Result<bool, RootError> {
+        let (Some(second), EntryDifference::Aspects(aspects)) =
+            (self.second_build, &miss.difference)
+        else {
+            return Ok(false);
+        };
+        let is_byte_code = miss.path.extension().is_some_and(|end| end == "pyc");
+        let is_time = |aspect: &Aspect| match aspect {
+            Aspect::Time => true,
+            Aspect::Content => is_byte_code,
+            Aspect::Target
+            | Aspect::Mode
+            | Aspect::Owner
+            | Aspect::Device
+            | Aspect::Size
+            | Aspect::Attributes
+            | Aspect::Names => false,
+        };
+        if !aspects.iter().all(is_time) {
+            return Ok(false);
+        }
+        are_same_at(second, self.candidate, &miss.path)
     }
 
     fn owned(&self, miss: &Miss) -> OwnedMiss {
@@ -289,5 +335,42 @@ mod tests {
             miss.to_string(),
             "/usr/share/zone was looked up, and the original's is different in size, content (package tzdata)"
         );
+    }
+
+    #[track_caller]
+    fn check_built_later(path: &str, aspects: &[Aspect], second: &str, expected: bool) {
+        let [original, candidate, built] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+        for (directory, text) in [(&original, "old"), (&candidate, "new"), (&built, second)] {
+            fs::write(directory.path().join(&path[1..]), text).unwrap();
+            let file = fs::File::options()
+                .write(true)
+                .open(directory.path().join(&path[1..]));
+            let time = std::time::SystemTime::UNIX_EPOCH;
+            file.unwrap().set_modified(time).unwrap();
+        }
+        let roots = [&original, &candidate, &built].map(|made| RootDir::open(made.path()).unwrap());
+        let miss = Miss {
+            path: path.into(),
+            asked: path.into(),
+            uses: jettison_sandbox::Uses::default(),
+            program: None,
+            difference: EntryDifference::Aspects(aspects.to_vec()),
+            in_original: None,
+        };
+        let trails = Trails::new(&roots[0], &roots[1]);
+        assert!(!trails.is_only_built_later(&miss).unwrap());
+        let trails = trails.with_second_build(Some(&roots[2]));
+        assert_eq!(trails.is_only_built_later(&miss).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_was_built_later_has_another_time_and_no_more() {
+        check_built_later("/a.py", &[Aspect::Time], "new", true);
+        check_built_later("/a.pyc", &[Aspect::Content, Aspect::Time], "new", true);
+        check_built_later("/a.py", &[Aspect::Content, Aspect::Time], "new", false);
+        check_built_later("/a.pyc", &[Aspect::Size, Aspect::Content], "new", false);
+        check_built_later("/a.py", &[Aspect::Mode], "new", false);
+        // The candidate has what no build has made.
+        check_built_later("/a.py", &[Aspect::Time], "other", false);
     }
 }

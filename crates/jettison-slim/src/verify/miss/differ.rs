@@ -392,6 +392,21 @@ impl Pair<'_> {
     }
 }
 
+/// Whether two images have the same at `path`, whatever one wants of it.
+pub(crate) fn are_same_at(
+    first: &RootDir,
+    second: &RootDir,
+    path: &Path,
+) -> Result<bool, RootError> {
+    let pair = Pair {
+        original: first,
+        candidate: second,
+        mounts: &[],
+        alike: RefCell::default(),
+    };
+    Ok(pair.difference(path, Wanted::ALL)?.is_none())
+}
+
 /// Whether two files have the same bytes.
 fn are_same(files: [File; 2]) -> io::Result<bool> {
     const CHUNK: u64 = 256 << 10;
