@@ -6,6 +6,7 @@ mod layout;
 mod libraries;
 mod literals;
 mod made;
+mod mentioned;
 mod program;
 mod rootfs;
 
@@ -28,8 +29,10 @@ use self::data::{configured_files, literal_files, named_files, system_files};
 pub(crate) use self::layout::owners;
 use self::layout::{dedup, follow_links, whole_directories};
 use self::libraries::{Libraries, libraries};
+pub(crate) use self::literals::absolute_paths;
 use self::made::own_files;
 pub(crate) use self::made::{Step, is_cache, is_system, steps};
+pub(crate) use self::mentioned::{OwnProgram, holds_sources, mentioned_files};
 use self::program::{Program, compiled, refuse_writable};
 use self::rootfs::behind_links;
 
@@ -287,4 +290,4 @@ pub(crate) fn variable<'e>(env: &'e [String], name: &str) -> Option<&'e str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,6 +10,7 @@ mod imports;
 mod jars;
 mod libraries;
 mod locale;
+mod mentions;
 mod places;
 mod python;
 mod rules;
@@ -110,6 +111,8 @@ pub(crate) struct Keeper<'a> {
     dependencies: Option<Dependencies>,
     /// Packages that are kept with all that they depend on.
     complete: BTreeSet<String>,
+    /// Programs and texts that were searched for names of files.
+    searched: BTreeSet<PathBuf>,
 }
 
 impl<'a> Keeper<'a> {
@@ -134,6 +137,7 @@ impl<'a> Keeper<'a> {
             read_texts: BTreeSet::new(),
             dependencies: None,
             complete: BTreeSet::new(),
+            searched: BTreeSet::new(),
         }
     }
 

@@ -90,6 +90,16 @@ impl<'a> Owners<'a> {
         })
     }
 
+    /// The steps that made the image.
+    pub(crate) fn steps(&self) -> &'a [Step] {
+        self.steps
+    }
+
+    /// What dpkg says.
+    pub(crate) fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
     /// What `package` lists and the image has, by real paths; some may be gone.
     pub(crate) fn files_of(&self, package: &str) -> impl Iterator<Item = &Path> {
         self.packages.files_of(package)

@@ -138,7 +138,7 @@ fn is_state(root: &RootDir, program: &Program, path: &Path) -> Result<bool, NotA
     )))
 }
 
-fn is_own_directory(program: &Program, packages: &Packages, path: &Path) -> bool {
+pub(super) fn is_own_directory(program: &Program, packages: &Packages, path: &Path) -> bool {
     !is_system(path)
         && !is_cache(path)
         && path != Path::new("/root")
@@ -380,7 +380,7 @@ fn is_embedded(root: &RootDir, program: &Program, path: &Path) -> bool {
 }
 
 /// Whether `path` is what a compiled program was made from.
-fn is_source(path: &Path) -> bool {
+pub(super) fn is_source(path: &Path) -> bool {
     const EXTENSIONS: [&str; 21] = [
         "go", "mod", "sum", "work", "c", "h", "cc", "cpp", "cxx", "hpp", "hh", "rs", "s", "S", "o",
         "a", "la", "mk", "cmake", "d", "rlib",

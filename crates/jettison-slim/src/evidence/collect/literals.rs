@@ -9,7 +9,7 @@ use crate::rootfs::RootDir;
 
 /// The longest existing path at every place of `bytes` where an absolute path begins. Strings of Go
 /// have no end mark, so whatever follows a path may belong to the next string.
-pub(super) fn absolute_paths(root: &RootDir, bytes: &[u8]) -> BTreeSet<PathBuf> {
+pub(crate) fn absolute_paths(root: &RootDir, bytes: &[u8]) -> BTreeSet<PathBuf> {
     let mut names = Names {
         root,
         known: BTreeMap::new(),

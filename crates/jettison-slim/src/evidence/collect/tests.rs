@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// An ELF program without a loader, whose only content is `text`.
-fn program(text: &[u8], is_go: bool) -> Vec<u8> {
+pub(crate) fn program(text: &[u8], is_go: bool) -> Vec<u8> {
     let mut info = b"\xff Go buildinf:\x08\x02".to_vec();
     info.resize(32, 0);
     info.extend(b"\x06go1.19\x00");

@@ -1,5 +1,6 @@
 //! Languages and character sets: what a program that honours the locale may be told to use.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use regex::bytes::Regex;
@@ -50,6 +51,26 @@ impl Keeper<'_> {
         Ok(())
     }
 
+    /// Keeps the C library's own messages in the languages that there are locales of: a program that says why it could not open
+    /// a file says it in one of these.
+    pub(super) fn add_libc_messages(&mut self) {
+        let place = Path::new(LOCALES);
+        if !self.kept.paths.contains_key(place) {
+            return;
+        }
+        let languages = languages(self.root);
+        let catalogs = Path::new(CATALOGS[0]);
+        for directory in self.root.list(catalogs).unwrap_or_default() {
+            let is_spoken = directory
+                .to_str()
+                .is_some_and(|name| languages.contains(name));
+            let path = catalogs.join(directory).join("LC_MESSAGES/libc.mo");
+            if is_spoken && self.root.metadata(&path).is_ok() {
+                self.keep_path(path, "the C library's messages in a language that it knows");
+            }
+        }
+    }
+
     /// Keeps the table of character sets that `iconvconfig` has made, which no package lists.
     pub(super) fn add_character_table(&mut self) -> Result<(), RootError> {
         let libraries = Path::new("/usr/lib");
@@ -67,6 +88,29 @@ impl Keeper<'_> {
     pub(super) fn converts_characters(&self) -> bool {
         !self.habits.converters.is_empty() || has_other_character_sets(self.root)
     }
+}
+
+/// The names of languages, alone and with their countries, of which there are locales, as `de` and `de_AT`.
+fn languages(root: &RootDir) -> BTreeSet<String> {
+    let place = Path::new(LOCALES);
+    let mut names = root
+        .read(&place.join("locale-archive"), ARCHIVE_LIMIT)
+        .unwrap_or_default();
+    for name in root.list(place).unwrap_or_default() {
+        names.extend_from_slice(name.as_encoded_bytes());
+        names.push(0);
+    }
+    languages_in(&names)
+}
+
+fn languages_in(names: &[u8]) -> BTreeSet<String> {
+    let Ok(name) = Regex::new(r"(?-u)\b([a-z]{2,3})_([A-Z]{2})\b") else {
+        return BTreeSet::new();
+    };
+    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    name.captures_iter(names)
+        .flat_map(|found| [text(&found[0]), text(&found[1])])
+        .collect()
 }
 
 /// Whether there is a locale of another character set than UTF-8 and ASCII.
@@ -93,6 +137,14 @@ fn names_other(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_locales_tell_their_languages() {
+        let found: Vec<String> = languages_in(b"\0de_AT.utf8\0x\0C.utf8\0sv_SE@euro")
+            .into_iter()
+            .collect();
+        assert_eq!(found, ["de", "de_AT", "sv", "sv_SE"]);
+    }
 
     #[test]
     fn names_of_locales_tell_their_character_sets() {

@@ -63,6 +63,8 @@ impl Keeper<'_> {
         // What sources import says which libraries are followed.
         self.add_imports()?;
         self.close()?;
+        self.add_mentioned()?;
+        self.close()?;
         // Where a run is told to write if it does not matter where.
         self.add(Path::new("/tmp"), UseKind::Looked, "temporary files")?;
         if self.keeps_package("libc6") || self.keeps_package("musl") {
@@ -76,6 +78,7 @@ impl Keeper<'_> {
                 self.add_package("tzdata", "programs may be asked for times of any zone");
             }
             self.add_locales()?;
+            self.add_libc_messages();
             self.add_catalogs()?;
             self.add_character_table()?;
             self.kept.with_gconv = self.converts_characters();

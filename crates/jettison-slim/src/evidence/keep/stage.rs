@@ -142,10 +142,16 @@ impl Keeper<'_> {
         java_home(self.root, &path.join("release")).is_some_and(|home| home == path)
     }
 
-    /// Directories that are needed and that neither `COPY` nor a package makes as they are.
+    /// Directories that are needed and that neither `COPY` nor a package makes as they are: those that are used, and those above
+    /// all that is kept, through which everybody goes.
     fn bare_directories(&self) -> Result<Vec<PathBuf>, RootError> {
         let mut bare = Vec::new();
-        for path in self.kept.directories.keys() {
+        let used: BTreeSet<&Path> = self.kept.directories.keys().map(PathBuf::as_path).collect();
+        let kept = self.kept.paths.keys().map(PathBuf::as_path);
+        let above = kept.chain(used.iter().copied());
+        let above = above.flat_map(|path| path.ancestors().skip(1));
+        let all: BTreeSet<&Path> = above.chain(used.iter().copied()).collect();
+        for path in all {
             let is_inside = self.kept.paths.keys().any(|kept| is_part(path, kept));
             // A package's byte code brings the directory that it lies in.
             let is_byte_code = self.kept.byte_code.is_some()
@@ -153,14 +159,16 @@ impl Keeper<'_> {
                 && path
                     .parent()
                     .is_some_and(|parent| self.is_made_by_packages(parent));
-            if is_inside || is_byte_code || is_supplied(path) {
+            if path == Path::new("/") || is_inside || is_byte_code || is_supplied(path) {
                 continue;
             }
             let metadata = self.root.symlink_metadata(path)?;
-            let holds_something = self.kept.paths.keys().any(|kept| kept.starts_with(path))
-                || self.is_made_by_packages(path);
-            if !is_usual(&metadata) || !holds_something {
-                bare.push(path.clone());
+            let holds_something = || {
+                self.kept.paths.keys().any(|kept| kept.starts_with(path))
+                    || self.is_made_by_packages(path)
+            };
+            if !is_usual(&metadata) || (used.contains(path) && !holds_something()) {
+                bare.push(path.to_path_buf());
             }
         }
         Ok(bare)
