@@ -170,7 +170,7 @@ fn refusal(passed: &Attempt, attempt: &Attempt, gains: &[Gain]) -> Option<String
         return Some("not everything that it does could be watched".to_owned());
     }
     let known = different(passed);
-    let is_claimed = |path: &Path| gains.iter().any(|gain| gain.claims(path));
+    let is_claimed = |path: &Path| gains.iter().any(|gain| gain.makes_another(path));
     let other = different(attempt)
         .into_iter()
         .find(|path| !known.contains(path) && !is_claimed(path));

@@ -3,7 +3,7 @@
 //! The first one holds what a compiled program itself says it needs. The next holds the packages and other units of which the
 //! runs of the original used a file. What a candidate turns out to miss is added, and it is built again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jettison_build::{BuildError, Built};
 use jettison_dockerfile::Parse;
@@ -23,7 +23,7 @@ use crate::optimize::user::as_nonroot;
 use crate::refactor::{Candidate, Division, EmitError, Rung, Writing, rung_of, write_stages};
 use crate::rootfs::RootDir;
 use crate::verify::{
-    Ailment, Oracle, ProbeOutcome, Verdict, Watched, all_misses, overall_ailment, verdict,
+    Ailment, Oracle, ProbeOutcome, Trail, Verdict, Watched, all_misses, overall_ailment, verdict,
 };
 
 /// How often something is added to a candidate.
@@ -352,6 +352,18 @@ impl Ladder<'_> {
             {
                 self.attempt_divided(evidence, (rung, None))
             }
+            // What a divided stage builds anew has times of its own, which the program has seen.
+            Ok(passed) if division.is_some() && passed.differs_by_the_build() => {
+                let whole = self.attempt_divided(evidence, (rung, None))?;
+                let is_proven = |whole: &Attempt| {
+                    whole.problem.is_none() && verdict(&whole.outcomes) == Verdict::Proven
+                };
+                Ok(if whole.as_ref().is_ok_and(is_proven) {
+                    whole
+                } else {
+                    attempt
+                })
+            }
             Ok(_) | Err(_) => Ok(attempt),
         }
     }
@@ -459,6 +471,27 @@ impl Attempt {
     /// Whether nothing is to be gained by trying anything else: it passed, or the original shows nothing.
     fn is_final(&self) -> bool {
         self.problem.is_none() || self.ailment.is_some()
+    }
+
+    /// Whether it passed but for files, and none of these is another one on purpose.
+    fn differs_by_the_build(&self) -> bool {
+        let remade = &self.evidence.runtime.remade;
+        let is_meant = |path: &Path| remade.iter().any(|made| path.starts_with(made));
+        let mut files = self
+            .outcomes
+            .iter()
+            .filter_map(|outcome| match &outcome.trail {
+                Trail::But { files, .. } => Some(files),
+                Trail::NotTraced
+                | Trail::Same
+                | Trail::LoadedAlike(_)
+                | Trail::Misses(_)
+                | Trail::Incomplete(_) => None,
+            })
+            .flatten();
+        self.problem.is_none()
+            && verdict(&self.outcomes) == Verdict::ProvenBut
+            && !files.any(|file| is_meant(&file.path))
     }
 }
 

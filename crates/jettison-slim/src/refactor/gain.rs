@@ -57,11 +57,13 @@ pub(crate) enum Equality {
 }
 
 impl Gain {
-    /// Whether `path` is knowingly different.
-    pub(crate) fn claims(&self, path: &Path) -> bool {
-        self.claims
-            .iter()
-            .any(|claim| path.starts_with(&claim.path))
+    /// Whether `path` is knowingly one that a program can tell from the original's. What is loaded of the same way is none: if a
+    /// run has seen a difference, the gain has promised too much.
+    pub(crate) fn makes_another(&self, path: &Path) -> bool {
+        self.claims.iter().any(|claim| match claim.equality {
+            Equality::Loaded => false,
+            Equality::Answers => path.starts_with(&claim.path),
+        })
     }
 
     /// `runtime` with the change.

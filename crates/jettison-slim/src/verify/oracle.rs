@@ -20,7 +20,7 @@ use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::own::{Known, OwnProbes, own_probes};
-use crate::verify::probe::{Action, Probe, ProbeOrigin, Ready};
+use crate::verify::probe::{Action, Probe, ProbeOrigin};
 use crate::verify::trail::{Trail, Trails};
 use crate::verify::verdict::ProbeOutcome;
 
@@ -84,27 +84,6 @@ pub(crate) struct Watched {
 struct Candidate<'c> {
     image: &'c Image,
     trails: Trails<'c>,
-}
-
-/// How much longer than others a program may take that is watched: each of its lookups takes longer.
-const PATIENCE: u32 = 4;
-
-/// `probe` with more time for a program that is watched, if the original, which nobody watched, had no need of all of its own: a
-/// program that is only slower must not seem to be another one.
-fn patient(probe: &Probe, original: Option<&Observation>) -> Probe {
-    let is_in_time =
-        original.is_some_and(|run| run.exit != ExitKind::TimedOut && run.trouble().is_none());
-    if !is_in_time {
-        return probe.clone();
-    }
-    let mut patient = probe.clone();
-    patient.time_limit = probe.time_limit.saturating_mul(PATIENCE);
-    if let Action::Serve(server) = &mut patient.action
-        && let Ready::Listening(within) = &mut server.ready
-    {
-        *within = within.saturating_mul(PATIENCE);
-    }
-    patient
 }
 
 /// A probe, and the runs of the original so far.
@@ -249,8 +228,8 @@ impl<'o> Oracle<'o> {
 
     /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
     pub(crate) fn learn(&self, image: &Image) -> Result<Vec<Watched>, AskError> {
-        let watch = |probe: &Probe| -> Result<Watched, AskError> {
-            let observed = self.run(probe, image, Tracing::Lookups)?;
+        let watch = |probe: &Probe, original: &[Observation]| -> Result<Watched, AskError> {
+            let observed = self.watched(probe, image, original)?;
             Ok(Watched {
                 probe: probe.name.clone(),
                 trace: observed.trace.unwrap_or_default(),
@@ -262,14 +241,30 @@ impl<'o> Oracle<'o> {
             if runs.is_empty() {
                 runs.push(self.first_run(&asked.probe)?);
             }
-            learned.push(watch(&patient(&asked.probe, runs.first()))?);
+            learned.push(watch(&asked.probe, &runs)?);
         }
         if self.further == FurtherProbes::Own {
-            for watched in self.with_own(|asked| watch(&asked.probe)) {
+            for watched in self.with_own(|asked| watch(&asked.probe, &[])) {
                 learned.push(watched?);
             }
         }
         Ok(learned)
+    }
+
+    /// A run of `image` that is watched; a longer one, if it came to nothing within its time and those of the original did not: to
+    /// be watched takes time, and so do others on this machine.
+    fn watched(
+        &self,
+        probe: &Probe,
+        image: &Image,
+        original: &[Observation],
+    ) -> Result<Observation, AskError> {
+        let observed = self.run(probe, image, Tracing::Lookups)?;
+        let was_in_time = original.iter().all(|run| !is_late(run));
+        if is_late(&observed) && was_in_time && !original.is_empty() {
+            return self.run(&probe.with_more_time(), image, Tracing::Lookups);
+        }
+        Ok(observed)
     }
 
     /// What the command of `image` looks up when it runs by itself, for a few seconds at most.
@@ -395,8 +390,7 @@ impl<'o> Oracle<'o> {
         if runs.is_empty() {
             runs.push(self.first_run(probe)?);
         }
-        let watched = patient(probe, runs.first());
-        let mut observed = self.run(&watched, candidate.image, Tracing::Lookups)?;
+        let mut observed = self.watched(probe, candidate.image, &runs)?;
         let trace = observed.trace.take();
         let judged = trace.as_ref().map(|trace| candidate.trails.judge(trace));
         let trail = judged.unwrap_or(Trail::NotTraced);
@@ -420,30 +414,11 @@ impl<'o> Oracle<'o> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verify::observation::Served;
-
-    #[track_caller]
-    fn check(original: Option<Observation>, seconds: u64) {
-        let probe = Probe::run("a", ProbeOrigin::Given, Duration::from_secs(30));
-        let time = patient(&probe, original.as_ref()).time_limit;
-        assert_eq!(time, Duration::from_secs(seconds), "{original:?}");
-    }
-
-    #[test]
-    fn who_is_watched_has_more_time_if_the_original_was_in_time() {
-        check(Some(Observation::ended(ExitKind::Code(0))), 120);
-        check(Some(Observation::ended(ExitKind::TimedOut)), 30);
-        check(None, 30);
-        let mute = Observation {
-            served: Some(Served {
-                trouble: Some("it did not listen".to_owned()),
-                ..Served::default()
-            }),
-            ..Observation::ended(ExitKind::Killed)
-        };
-        check(Some(mute), 30);
-    }
+/// Whether a run came to nothing within its time.
+fn is_late(run: &Observation) -> bool {
+    let did_not_listen = run
+        .served
+        .as_ref()
+        .is_some_and(|served| served.port.is_none());
+    run.exit == ExitKind::TimedOut || (did_not_listen && run.trouble().is_some())
 }

@@ -193,6 +193,19 @@ impl Probe {
         }
     }
 
+    /// The same, for a program that is slower: it gets four times as long.
+    pub(crate) fn with_more_time(&self) -> Probe {
+        const LONGER: u32 = 4;
+        let mut probe = self.clone();
+        probe.time_limit = probe.time_limit.saturating_mul(LONGER);
+        if let Action::Serve(server) = &mut probe.action
+            && let Ready::Listening(within) = &mut server.ready
+        {
+            *within = within.saturating_mul(LONGER);
+        }
+        probe
+    }
+
     /// What kind of probe it is, in one word.
     pub fn kind(&self) -> &'static str {
         match &self.action {
