@@ -163,11 +163,15 @@ impl Ignore {
 }
 
 /// Where logs on the standard error have the numbers of processes, which are others when a shell less is started: `[7]`,
-/// `pid 7`, `pid:7`.
+/// `pid 7`, `pid:7`, and `(7)` after a date, as PHP's have it.
 fn process_ids() -> Option<&'static Regex> {
     static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
-    let pattern =
-        || Regex::new(r"\[[0-9]{1,7}\]|(?-u:\b)[Pp][Ii][Dd][ :=]{1,2}[0-9]{1,7}(?-u:\b)").ok();
+    const PIECES: [&str; 3] = [
+        r"\[[0-9]{1,7}\]",
+        r"(?-u:\b)[Pp][Ii][Dd][ :=]{1,2}[0-9]{1,7}(?-u:\b)",
+        r":[0-9]{2} [0-9]{4} \([0-9]{1,7}\):",
+    ];
+    let pattern = || Regex::new(&PIECES.join("|")).ok();
     PATTERN.get_or_init(pattern).as_ref()
 }
 
@@ -188,6 +192,9 @@ mod tests {
         let expected = b"<process> worker (<process>) at 8080, <process>";
         assert_eq!(applied(Subject::Stderr, log), expected);
         assert_eq!(applied(Subject::Stdout, b"[12]"), b"[12]");
+        let php = b"Thu Nov 26 14:16:43 2026 (2): Fatal Error (30)";
+        let expected = b"Thu Nov 26 14:16<process> Fatal Error (30)";
+        assert_eq!(applied(Subject::Stderr, php), expected);
     }
 
     #[test]

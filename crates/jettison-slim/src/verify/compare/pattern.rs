@@ -161,7 +161,9 @@ fn common<'t>(
 
 fn like_line<'t>(line: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
     let others: Vec<Vec<&[u8]>> = others.iter().map(|other| words(other)).collect();
-    Item::Words(common(&words(line), &others, like_word))
+    let mut items = common(&words(line), &others, like_word);
+    free_durations(&mut items);
+    Item::Words(items)
 }
 
 fn like_word<'t>(word: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
@@ -170,6 +172,90 @@ fn like_word<'t>(word: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
     } else {
         Item::One
     }
+}
+
+/// Frees the numbers of durations (`in 1 ms`, `6.513 seconds`, `12ms`) and of threads (`exec-1`) in a line of which other words
+/// change: that a few runs took as long, in whole numbers, or had the same thread do something, is chance.
+fn free_durations(items: &mut [Item<'_>]) {
+    let mut numbers = Vec::new();
+    let mut durations = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Item::Same(word) = item else {
+            continue;
+        };
+        let (before, _) = items.split_at(index);
+        if is_duration(word) {
+            durations.push(index);
+            numbers.extend(number_at_end(before));
+        } else if is_unit(word) {
+            // There may be a space between a number and its unit.
+            let before = match before {
+                [before @ .., Item::Same(b" ")] | before => before,
+            };
+            numbers.extend(number_at_end(before));
+        } else if is_number(word) && is_thread(before) {
+            numbers.push(index);
+        }
+    }
+    for index in numbers {
+        items[index] = Item::Number;
+    }
+    for index in durations {
+        items[index] = Item::One;
+    }
+}
+
+/// Where the parts of the number are, a decimal one maybe, with which `items` end.
+fn number_at_end(items: &[Item<'_>]) -> Vec<usize> {
+    let is_point = |item: &Item<'_>| matches!(item, Item::Same(b"." | b","));
+    let is_part = |item: &Item<'_>| match item {
+        Item::Number => true,
+        Item::Same(word) => is_number(word) || is_point(item),
+        Item::Words(_) | Item::One | Item::Many => false,
+    };
+    let parts = items.iter().enumerate().rev();
+    parts
+        .take_while(|(_, item)| is_part(item))
+        .filter(|(_, item)| !is_point(item))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Whether the words end as names of threads do before their numbers.
+fn is_thread(words: &[Item<'_>]) -> bool {
+    matches!(
+        words,
+        [
+            ..,
+            Item::Same(b"exec" | b"executor" | b"thread" | b"worker"),
+            Item::Same(b"-")
+        ]
+    )
+}
+
+/// Whether `word` is a unit of time.
+fn is_unit(word: &[u8]) -> bool {
+    const UNITS: [&[u8]; 11] = [
+        b"min",
+        b"minutes",
+        b"milliseconds",
+        b"ms",
+        b"msec",
+        b"ns",
+        b"s",
+        b"sec",
+        b"second",
+        b"seconds",
+        b"us",
+    ];
+    UNITS.contains(&word)
+}
+
+/// Whether `word` is a number and a unit of time.
+fn is_duration(word: &[u8]) -> bool {
+    let n_digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (_, unit) = word.split_at(n_digits);
+    n_digits > 0 && (is_unit(unit) || unit == "µs".as_bytes())
 }
 
 fn is_number(word: &[u8]) -> bool {
@@ -274,6 +360,32 @@ mod tests {
                 "start\n12:01 ready pid=7\nmore\n",
             ],
         );
+    }
+
+    #[test]
+    fn how_long_something_took_is_free_where_times_are() {
+        check(
+            &["12:01 ready in 1 ms\n", "12:02 ready in 1 ms\n"],
+            &["12:03 ready in 25 ms\n"],
+            &["12:03 ready in x ms\n", "12:03 failed in 1 ms\n"],
+        );
+        check(
+            &[
+                "12:01 up (6.51 seconds, 3 workers)\n",
+                "12:02 up (6.12 seconds, 3 workers)\n",
+            ],
+            &["12:03 up (15.0 seconds, 3 workers)\n"],
+            &["12:03 up (6.51 seconds, 4 workers)\n"],
+        );
+        check(
+            &[
+                "12:01 [nio-exec-1] took 0ms\n",
+                "12:02 [nio-exec-1] took 0ms\n",
+            ],
+            &["12:03 [nio-exec-2] took 17ms\n"],
+            &["12:03 [nio-main-1] took 0ms\n"],
+        );
+        check(&["ready in 1 ms\n"], &[], &["ready in 2 ms\n"]);
     }
 
     #[test]
