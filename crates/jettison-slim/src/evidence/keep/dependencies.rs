@@ -132,7 +132,7 @@ impl Keeper<'_> {
     }
 
     /// Keeps the packages that the Dockerfile has asked for by name and that a kept one can use, as `ghostscript` beside
-    /// ImageMagick: a run may give it something for that. What came along unasked is not meant.
+    /// `imagemagick`: a run may give it something for that. What came along unasked is not meant.
     pub(super) fn add_optional(&mut self) -> Result<(), RootError> {
         let Some(unasked) = self.unasked()? else {
             return Ok(());

@@ -60,7 +60,7 @@ impl Keeper<'_> {
                 self.read_texts.insert(path.clone());
             }
             if is_first {
-                texts.extend(self.compiled_texts());
+                texts.extend(self.compiled_texts()?);
             }
             for (path, text) in texts {
                 self.add_named_programs(&path, text)?;
@@ -133,30 +133,30 @@ impl Keeper<'_> {
     }
 
     /// The sources that a `COPY` brought and that are compiled.
-    fn compiled_texts(&self) -> Vec<(PathBuf, Text)> {
+    fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
         let mut texts = Vec::new();
         for files in self.owners.copied() {
-            let Ok(root) = RootDir::open(files) else {
-                continue;
+            let root = match RootDir::open(files) {
+                Ok(root) => root,
+                Err(error) if error.is_absent() => continue,
+                Err(error) => return Err(error),
             };
-            let visited = root.walk(&mut |path, metadata| {
+            root.walk(&mut |path, metadata| {
                 let is_ours = metadata.is_file()
                     && is_source_of_programs(path)
                     && !path.ancestors().any(is_for_developers);
                 if is_ours && texts.len() < MOST_SOURCES {
                     texts.push((path.to_path_buf(), Text::Source));
                 }
-            });
-            drop(visited);
+            })?;
         }
-        texts
+        Ok(texts)
     }
 
     fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
-        let bytes = match self.root.read(path, SOURCE_LIMIT) {
-            Ok(bytes) => bytes,
-            // What a later instruction has taken away, and what is too large to be a source, says nothing.
-            Err(_) => return Ok(()),
+        // What a later instruction has taken away, and what is too large to be a source, says nothing.
+        let Ok(bytes) = self.root.read(path, SOURCE_LIMIT) else {
+            return Ok(());
         };
         let text = String::from_utf8_lossy(&bytes);
         let reason = format!("{} may start it", path.display());
