@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
+use crate::activity::Activity;
 use crate::cgroup::Cgroup;
 use crate::forker::Supervisor;
 use crate::network::ChildNetwork;
@@ -209,6 +210,11 @@ impl Child {
             Ok(count) => count > 0,
             Err(_) => false,
         }
+    }
+
+    /// What the process and those that it has started are doing at this moment. Nothing, if it has ended.
+    pub fn activity(&self) -> Activity {
+        Activity::of(self.pid)
     }
 
     /// Whether `signal` makes a difference to the process: whether it has a handler for it, or holds it back to ask for it.

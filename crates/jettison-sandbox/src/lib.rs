@@ -8,6 +8,7 @@
 //! A program calls [`init_if_asked`] first, then [`enter`]s a user namespace in which it is root, and from then on may
 //! start threads, mount overlays and run processes in sandboxes.
 
+mod activity;
 mod capabilities;
 mod cgroup;
 mod child;
@@ -32,6 +33,7 @@ mod ulimit;
 mod user;
 mod wire;
 
+pub use crate::activity::Activity;
 pub use crate::capabilities::Capabilities;
 pub use crate::cgroup::Resources;
 pub use crate::child::{Child, ChildPipe, ExecFailure, Exit, Output, Status};

@@ -244,10 +244,7 @@ pub(crate) mod examples {
             port: None,
             ready: Ready::Listening(Duration::from_secs(1)),
             talk: Talk::Http(vec![HttpRequest::new("GET", "/")]),
-            ending: Ending {
-                signal: jettison_sandbox::Signal::TERM,
-                is_watched: false,
-            },
+            ending: Ending::by(jettison_sandbox::Signal::TERM),
         });
         let again = [ran("1 b\n")];
         ProbeOutcome::of_repeated(probe, (ran("1 a\n"), &again), ran("2 c\n"))

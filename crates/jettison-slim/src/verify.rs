@@ -11,6 +11,7 @@ mod observation;
 mod observe;
 mod oracle;
 mod own;
+mod pool;
 mod probe;
 mod serve;
 mod trail;

@@ -39,10 +39,7 @@ pub fn default_probes(config: &ImageConfig) -> Vec<Probe> {
         port,
         ready: Ready::Listening(READY_WITHIN),
         talk: Talk::Http(requests),
-        ending: Ending {
-            signal: Signal::TERM,
-            is_watched: false,
-        },
+        ending: Ending::by(Signal::TERM),
     });
     vec![probe]
 }

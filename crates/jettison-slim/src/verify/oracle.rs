@@ -1,12 +1,13 @@
 //! The original as the oracle: asked once, for any number of candidates.
 //!
-//! The original runs before and after the candidate, so that what goes on between the two goes on in its runs as well. If the
-//! candidate differs, the original is asked again: it may be that what differs only seemed to be steady. A question of
-//! ours needs but one run of the original as long as both agree.
+//! The original runs before the candidate, and again beside it, so that what goes on between the two goes on in its runs as
+//! well. If the candidate differs, the original is asked once more: it may be that what differs only seemed to be steady. A
+//! question of ours needs but one run of the original as long as both agree.
+//!
+//! Every run is in a sandbox of its own, on files of its own, so that several go on at once. The first run of the original is
+//! watched, as the candidate's are: what it looks up is learnt from the same run that is compared.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jettison_build::{BuildError, Engine};
@@ -20,14 +21,13 @@ use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::own::{Known, OwnProbes, own_probes};
+use crate::verify::pool;
 use crate::verify::probe::{Action, Probe, ProbeOrigin};
 use crate::verify::trail::{Trail, Trails};
 use crate::verify::verdict::ProbeOutcome;
 
 /// The most runs of the original for one probe.
 const MOST_RUNS: usize = 3;
-/// The most probes of ours that run at once.
-const MOST_AT_ONCE: usize = 4;
 
 /// What images are asked beyond what the user gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,8 @@ struct Candidate<'c> {
 struct Asked {
     probe: Probe,
     runs: Mutex<Vec<Observation>>,
+    /// What the first of them looked up, if that was watched.
+    trace: OnceLock<Trace>,
 }
 
 impl Asked {
@@ -98,8 +100,68 @@ impl Asked {
         Asked {
             probe,
             runs: Mutex::default(),
+            trace: OnceLock::new(),
         }
     }
+
+    fn runs(&self) -> MutexGuard<'_, Vec<Observation>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes notice of the first run. Of one that is well nobody asks what it looked up, but for who learns from it.
+    fn began(&self, mut observed: Observation) {
+        let is_well = self.probe.origin == ProbeOrigin::Own || is_well(&self.probe, &observed);
+        let trace = if is_well {
+            observed.trace.take()
+        } else {
+            observed.trace.clone()
+        };
+        if let Some(trace) = trace {
+            // Whoever was first has seen the same.
+            let _known = self.trace.set(trace);
+        }
+        self.runs().insert(0, observed);
+    }
+
+    /// How many runs of the original a comparison begins with.
+    fn n_wanted(&self) -> usize {
+        if self.probe.origin == ProbeOrigin::Own {
+            1
+        } else {
+            2
+        }
+    }
+}
+
+/// One run that a comparison needs.
+#[derive(Clone, Copy)]
+struct Task {
+    /// The number of its probe.
+    number: usize,
+    whose: Whose,
+}
+
+/// Which image runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The original, for the first time.
+    First,
+    /// The original, again.
+    Again,
+    Candidate,
+}
+
+/// What a candidate did.
+struct Answered {
+    observed: Observation,
+    trace: Option<Trace>,
+    trail: Trail,
+}
+
+/// What came of a task.
+enum Run {
+    Original(Observation),
+    Candidate(Box<Answered>),
 }
 
 impl<'o> Oracle<'o> {
@@ -145,15 +207,11 @@ impl<'o> Oracle<'o> {
                 .with_second_build(self.second_build),
         };
         let candidate = &candidate;
-        let mut outcomes = self.given_outcomes(candidate, observer)?;
+        let mut outcomes = self.outcomes(&self.given, candidate, observer)?;
         if self.further == FurtherProbes::None || !outcomes.iter().all(ProbeOutcome::passed) {
             return Ok(outcomes);
         }
-        for outcome in self.with_own(|asked| self.outcome(asked, candidate)) {
-            let outcome = outcome?;
-            observer.probe(&outcome);
-            outcomes.push(outcome);
-        }
+        outcomes.extend(self.outcomes(self.own(), candidate, observer)?);
         Ok(outcomes)
     }
 
@@ -166,21 +224,7 @@ impl<'o> Oracle<'o> {
             trails: Trails::new(&original_root, &candidate_root)
                 .with_second_build(self.second_build),
         };
-        self.given_outcomes(&candidate, &Nobody)
-    }
-
-    fn given_outcomes(
-        &self,
-        candidate: &Candidate<'_>,
-        observer: &dyn ProbeObserver,
-    ) -> Result<Vec<ProbeOutcome>, AskError> {
-        let mut outcomes = Vec::new();
-        for asked in &self.given {
-            let outcome = self.outcome(asked, candidate)?;
-            observer.probe(&outcome);
-            outcomes.push(outcome);
-        }
-        Ok(outcomes)
+        self.outcomes(&self.given, &candidate, &Nobody)
     }
 
     fn mount(&self, image: &Image) -> Result<OverlayMount, AskError> {
@@ -212,12 +256,10 @@ impl<'o> Oracle<'o> {
 
     /// Why the original shows nothing, whatever it is asked; `None` if it shows something. It runs once for that.
     pub(crate) fn ailment(&self) -> Result<Option<Ailment>, AskError> {
+        self.begin(&self.given)?;
         let mut found = None;
         for asked in &self.given {
-            let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            if runs.is_empty() {
-                runs.push(self.first_run(&asked.probe)?);
-            }
+            let runs = asked.runs();
             match runs.first().and_then(|run| ailment_of(&asked.probe, run)) {
                 Some(ailment) => found = found.or(Some(ailment)),
                 None => return Ok(None),
@@ -228,31 +270,20 @@ impl<'o> Oracle<'o> {
 
     /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
     pub(crate) fn learn(&self, image: &Image) -> Result<Vec<Watched>, AskError> {
-        let watch = |probe: &Probe, original: &[Observation]| -> Result<Watched, AskError> {
-            let observed = self.watched(probe, image, original)?;
-            Ok(Watched {
-                probe: probe.name.clone(),
-                trace: observed.trace.unwrap_or_default(),
-            })
-        };
-        let mut learned = Vec::new();
-        for asked in &self.given {
-            let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
-            if runs.is_empty() {
-                runs.push(self.first_run(&asked.probe)?);
-            }
-            learned.push(watch(&asked.probe, &runs)?);
-        }
+        self.begin(&self.given)?;
+        let is_original = image.config() == self.original.config();
+        let mut learned = self.watch(&self.given, image, is_original)?;
         if self.further == FurtherProbes::Own {
-            for watched in self.with_own(|asked| watch(&asked.probe, &[])) {
-                learned.push(watched?);
+            let own = self.own();
+            if is_original {
+                self.begin(own)?;
             }
+            learned.extend(self.watch(own, image, is_original)?);
         }
         Ok(learned)
     }
 
-    /// A run of `image` that is watched; a longer one, if it came to nothing within its time and those of the original did not: to
-    /// be watched takes time, and so do others on this machine.
+    /// A run of `image` that is watched; a longer one, if it came to nothing within its time and those of the original did not.
     fn watched(
         &self,
         probe: &Probe,
@@ -260,11 +291,56 @@ impl<'o> Oracle<'o> {
         original: &[Observation],
     ) -> Result<Observation, AskError> {
         let observed = self.run(probe, image, Tracing::Lookups)?;
-        let was_in_time = original.iter().all(|run| !is_late(run));
-        if is_late(&observed) && was_in_time && !original.is_empty() {
+        if has_more_time(&observed, original) {
             return self.run(&probe.with_more_time(), image, Tracing::Lookups);
         }
         Ok(observed)
+    }
+
+    /// What `image` looks up for each probe. The original's first runs were watched.
+    fn watch(
+        &self,
+        all: &[Asked],
+        image: &Image,
+        is_original: bool,
+    ) -> Result<Vec<Watched>, AskError> {
+        let watched = |asked: &Asked| -> Result<Watched, AskError> {
+            let known = asked.trace.get().filter(|_| is_original);
+            let trace = match known {
+                Some(trace) => Some(trace.clone()),
+                None => {
+                    let runs = asked.runs().clone();
+                    self.watched(&asked.probe, image, &runs)?.trace
+                }
+            };
+            Ok(Watched {
+                probe: asked.probe.name.clone(),
+                trace: trace.unwrap_or_default(),
+            })
+        };
+        let mut found: Vec<Option<Result<Watched, AskError>>> = all.iter().map(|_| None).collect();
+        pool::each(all, watched, |number, result| {
+            if let Some(place) = found.get_mut(number) {
+                *place = Some(result);
+            }
+        });
+        found.into_iter().flatten().collect()
+    }
+
+    /// Runs the original once for each of `all`, if it has not, and watches it.
+    fn begin(&self, all: &[Asked]) -> Result<(), AskError> {
+        let new: Vec<&Asked> = all.iter().filter(|asked| asked.runs().is_empty()).collect();
+        let mut failed = None;
+        pool::each(
+            &new,
+            |asked| self.first_run(&asked.probe),
+            |number, run| match (run, new.get(number)) {
+                (Ok(observed), Some(asked)) => asked.began(observed),
+                (Ok(_), None) => {}
+                (Err(error), _) => failed = Some(error),
+            },
+        );
+        failed.map_or(Ok(()), Err)
     }
 
     /// What the command of `image` looks up when it runs by itself, for a few seconds at most.
@@ -313,47 +389,30 @@ impl<'o> Oracle<'o> {
         })
     }
 
-    /// The first run of the original. If that shows nothing, it runs once more and is watched: whom it tries to reach tells
-    /// why.
+    /// The first run of the original, watched: if it shows nothing, whom it tries to reach tells why. What cannot be watched
+    /// whole may have failed because of that, and runs once more without.
     fn first_run(&self, probe: &Probe) -> Result<Observation, AskError> {
-        let mut observed = self.run(probe, self.original, Tracing::Off)?;
-        if probe.origin != ProbeOrigin::Own && !is_well(probe, &observed) {
-            observed.trace = self.run(probe, self.original, Tracing::Lookups)?.trace;
+        let observed = self.run(probe, self.original, Tracing::Lookups)?;
+        let has_gaps = |trace: &Trace| !trace.is_complete();
+        let is_doubtful = probe.origin != ProbeOrigin::Own
+            && observed.trace.as_ref().is_some_and(has_gaps)
+            && !is_well(probe, &observed);
+        if !is_doubtful {
+            return Ok(observed);
         }
-        Ok(observed)
+        Ok(Observation {
+            trace: observed.trace,
+            ..self.run(probe, self.original, Tracing::Off)?
+        })
     }
 
-    /// Does something with each probe of our own, several at once; what came of it is in their order.
-    fn with_own<T: Send>(&self, work: impl Fn(&Asked) -> T + Sync) -> Vec<T> {
+    /// The probes of our own. What was given has been asked.
+    fn own(&self) -> &[Asked] {
         let (own, _) = self.own.get_or_init(|| {
             let OwnProbes { probes, left_out } = self.own_probes();
             (probes.into_iter().map(Asked::new).collect(), left_out)
         });
-        let n_workers = thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(MOST_AT_ONCE)
-            .min(own.len());
-        let next = AtomicUsize::new(0);
-        let results: Vec<Mutex<Option<T>>> = own.iter().map(|_| Mutex::default()).collect();
-        thread::scope(|scope| {
-            for _ in 0..n_workers {
-                scope.spawn(|| {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let (Some(asked), Some(result)) = (own.get(index), results.get(index))
-                        else {
-                            return;
-                        };
-                        let done = work(asked);
-                        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
-                    }
-                });
-            }
-        });
-        results
-            .into_iter()
-            .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
-            .collect()
+        own
     }
 
     /// Whether programs can run here as a user without rights.
@@ -369,10 +428,7 @@ impl<'o> Oracle<'o> {
         let runs: Vec<(&Probe, Observation)> = self
             .given
             .iter()
-            .filter_map(|asked| {
-                let runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
-                Some((&asked.probe, runs.first()?.clone()))
-            })
+            .filter_map(|asked| Some((&asked.probe, asked.runs().first()?.clone())))
             .collect();
         let asked: Vec<(&Probe, &Observation)> =
             runs.iter().map(|(probe, run)| (*probe, run)).collect();
@@ -383,20 +439,102 @@ impl<'o> Oracle<'o> {
         })
     }
 
-    /// Runs one probe in both images.
-    fn outcome(&self, asked: &Asked, candidate: &Candidate<'_>) -> Result<ProbeOutcome, AskError> {
-        let probe = &asked.probe;
-        let mut runs = asked.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        if runs.is_empty() {
-            runs.push(self.first_run(probe)?);
+    /// Runs each probe in both images, and compares.
+    fn outcomes(
+        &self,
+        all: &[Asked],
+        candidate: &Candidate<'_>,
+        observer: &dyn ProbeObserver,
+    ) -> Result<Vec<ProbeOutcome>, AskError> {
+        let tasks = tasks(all);
+        let mut left: Vec<usize> = all.iter().map(|_| 0).collect();
+        for task in &tasks {
+            left[task.number] += 1;
         }
-        let mut observed = self.watched(probe, candidate.image, &runs)?;
+        let mut answered: Vec<Option<Box<Answered>>> = all.iter().map(|_| None).collect();
+        let mut outcomes: Vec<Option<ProbeOutcome>> = all.iter().map(|_| None).collect();
+        let mut n_told = 0;
+        let mut failed = None;
+        pool::each(
+            &tasks,
+            |task| self.done(*task, all, candidate),
+            |index, run| {
+                let task = tasks[index];
+                let asked = &all[task.number];
+                match run {
+                    Ok(Run::Original(run)) if task.whose == Whose::First => asked.began(run),
+                    Ok(Run::Original(run)) => asked.runs().push(run),
+                    Ok(Run::Candidate(found)) => answered[task.number] = Some(found),
+                    Err(error) => failed = Some(error),
+                }
+                left[task.number] -= 1;
+                if left[task.number] > 0 || failed.is_some() {
+                    return;
+                }
+                let answered = answered[task.number].take();
+                let settled = answered.map(|found| self.settled(asked, *found, candidate));
+                match settled.transpose() {
+                    Ok(outcome) => outcomes[task.number] = outcome,
+                    Err(error) => failed = Some(error),
+                }
+                while let Some(Some(outcome)) = outcomes.get(n_told) {
+                    observer.probe(outcome);
+                    n_told += 1;
+                }
+            },
+        );
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(outcomes.into_iter().flatten().collect()),
+        }
+    }
+
+    /// One run.
+    fn done(&self, task: Task, all: &[Asked], candidate: &Candidate<'_>) -> Result<Run, AskError> {
+        let probe = &all[task.number].probe;
+        match task.whose {
+            Whose::First if probe.origin == ProbeOrigin::Own => self
+                .run(probe, self.original, Tracing::Off)
+                .map(Run::Original),
+            Whose::First => self.first_run(probe).map(Run::Original),
+            Whose::Again => self
+                .run(probe, self.original, Tracing::Off)
+                .map(Run::Original),
+            Whose::Candidate => self
+                .answered(probe, candidate)
+                .map(|answered| Run::Candidate(Box::new(answered))),
+        }
+    }
+
+    /// What the candidate answers, and whether it could have been the original.
+    fn answered(&self, probe: &Probe, candidate: &Candidate<'_>) -> Result<Answered, AskError> {
+        let mut observed = self.run(probe, candidate.image, Tracing::Lookups)?;
         let trace = observed.trace.take();
         let judged = trace.as_ref().map(|trace| candidate.trails.judge(trace));
-        let trail = judged.unwrap_or(Trail::NotTraced);
-        if runs.len() < 2 && probe.origin != ProbeOrigin::Own {
-            runs.push(self.run(probe, self.original, Tracing::Off)?);
+        Ok(Answered {
+            observed,
+            trace,
+            trail: judged.unwrap_or(Trail::NotTraced),
+        })
+    }
+
+    /// Compares; what differs is asked of the original again.
+    fn settled(
+        &self,
+        asked: &Asked,
+        mut answered: Answered,
+        candidate: &Candidate<'_>,
+    ) -> Result<ProbeOutcome, AskError> {
+        let probe = &asked.probe;
+        let mut runs = asked.runs();
+        if has_more_time(&answered.observed, &runs) {
+            answered = self.answered(&probe.with_more_time(), candidate)?;
         }
+        let Answered {
+            observed,
+            trace,
+            trail,
+        } = answered;
         loop {
             if let Some((first, again)) = runs.split_first() {
                 let runs_so_far = (first.clone(), again);
@@ -414,6 +552,12 @@ impl<'o> Oracle<'o> {
     }
 }
 
+/// Whether a run that was watched and came to nothing within its time is given more: to be watched takes time, and so do
+/// others on this machine.
+fn has_more_time(observed: &Observation, original: &[Observation]) -> bool {
+    is_late(observed) && !original.is_empty() && !original.iter().any(is_late)
+}
+
 /// Whether a run came to nothing within its time.
 fn is_late(run: &Observation) -> bool {
     let did_not_listen = run
@@ -421,4 +565,26 @@ fn is_late(run: &Observation) -> bool {
         .as_ref()
         .is_some_and(|served| served.port.is_none());
     run.exit == ExitKind::TimedOut || (did_not_listen && run.trouble().is_some())
+}
+
+/// The runs that comparing needs, in the order in which they begin: first what may take its whole time to end.
+fn tasks(all: &[Asked]) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (number, asked) in all.iter().enumerate() {
+        let n_known = asked.runs().len();
+        if n_known == 0 {
+            let whose = Whose::First;
+            tasks.push(Task { number, whose });
+        }
+        let whose = Whose::Candidate;
+        tasks.push(Task { number, whose });
+        let whose = Whose::Again;
+        tasks.extend((n_known.max(1)..asked.n_wanted()).map(|_| Task { number, whose }));
+    }
+    let is_watched = |task: &Task| match &all[task.number].probe.action {
+        Action::Serve(server) => server.ending.is_watched,
+        Action::Run => false,
+    };
+    tasks.sort_by_key(|task| !is_watched(task));
+    tasks
 }

@@ -133,6 +133,19 @@ pub struct Ending {
     pub signal: Signal,
     /// Whether that is what the probe is about: it may take its whole time limit then, and times are compared.
     pub is_watched: bool,
+    /// How long it may take otherwise, before it is killed.
+    pub patience: Duration,
+}
+
+impl Ending {
+    /// The end of a server that is asked to end by `signal`, in a probe that is about something else.
+    pub fn by(signal: Signal) -> Ending {
+        Ending {
+            signal,
+            is_watched: false,
+            patience: Duration::from_secs(3),
+        }
+    }
 }
 
 /// One HTTP request, and what the user says about the answer.

@@ -11,10 +11,14 @@ use crate::verify::http::{Answer, read_answer, reason, request_bytes};
 use crate::verify::observation::Served;
 use crate::verify::probe::{HttpMessage, HttpRequest, Ready, Server, Talk, TcpStep};
 
-/// How long a server may take to end if the probe is about something else.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a server that listens may take to install its handler of a signal.
 const HANDLER_PATIENCE: Duration = Duration::from_millis(500);
+/// After how long without anything to do a server is taken to have no handler: it will not install one while it waits.
+const IDLE: Duration = Duration::from_millis(150);
+/// The same for a server that has one: what it says about its last answer is said by then.
+const DONE: Duration = Duration::from_millis(30);
+/// How much computing is nothing: clocks tick in idle programs, too.
+const TICK: Duration = Duration::from_millis(1);
 /// How often it is looked whether something has happened.
 const INTERVAL: Duration = Duration::from_millis(10);
 /// How long an answer to what is no request may take: many servers just wait for more.
@@ -290,6 +294,25 @@ fn answer_to(
     }
 }
 
+/// Waits until the server has no more to do than to wait itself, or has kept busy for long enough.
+fn wait_until_idle(child: &Child, signal: Signal) {
+    let start = Instant::now();
+    let mut idle_since = start;
+    let mut before = child.activity();
+    while start.elapsed() < HANDLER_PATIENCE && !child.has_ended() {
+        let needed = if child.notices(signal) { DONE } else { IDLE };
+        if idle_since.elapsed() >= needed {
+            return;
+        }
+        thread::sleep(INTERVAL);
+        let now = child.activity();
+        if now.is_busy || now.run_time.abs_diff(before.run_time) > TICK {
+            idle_since = Instant::now();
+        }
+        before = now;
+    }
+}
+
 /// Ends the server by its signal, or kills it; says which.
 fn end(
     child: Child,
@@ -299,13 +322,7 @@ fn end(
     if child.has_ended() {
         return Ok((child.wait()?, false));
     }
-    let start = Instant::now();
-    while !child.notices(server.ending.signal)
-        && start.elapsed() < HANDLER_PATIENCE
-        && !child.has_ended()
-    {
-        thread::sleep(INTERVAL);
-    }
+    wait_until_idle(&child, server.ending.signal);
     let is_noticed = child.notices(server.ending.signal);
     let start = Instant::now();
     child.signal(if is_noticed {
@@ -317,7 +334,7 @@ fn end(
     let patience = if server.ending.is_watched {
         time_limit
     } else {
-        PATIENCE
+        server.ending.patience
     };
     let is_killed = std::cell::Cell::new(!is_noticed);
     let exit = child.wait_unless(INTERVAL, &|| {

@@ -62,10 +62,7 @@ fn requests(texts: &[String]) -> Result<Option<Probe>, Failure> {
         port,
         ready: Ready::Listening(READY_WITHIN),
         talk: Talk::Http(requests),
-        ending: Ending {
-            signal: Signal::TERM,
-            is_watched: false,
-        },
+        ending: Ending::by(Signal::TERM),
     });
     Ok(Some(probe))
 }

@@ -174,8 +174,8 @@ impl FileProbe {
             ready,
             talk,
             ending: Ending {
-                signal,
                 is_watched: self.signal.is_some(),
+                ..Ending::by(signal)
             },
         }))
     }

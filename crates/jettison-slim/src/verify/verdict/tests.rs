@@ -271,10 +271,7 @@ fn http_probe(expect_status: Option<u16>, expect_body: Option<&str>) -> Probe {
             port: None,
             ready: Ready::Listening(Duration::from_secs(1)),
             talk: Talk::Http(vec![request]),
-            ending: Ending {
-                signal: Signal::TERM,
-                is_watched: false,
-            },
+            ending: Ending::by(Signal::TERM),
         }),
         ..probe()
     }

@@ -1,0 +1,90 @@
+//! Whether processes compute, or wait.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a process and its descendants are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Activity {
+    /// Whether a thread runs, wants to, or waits for a disk.
+    pub is_busy: bool,
+    /// How long the threads that are there have run, if the kernel counts it.
+    pub run_time: Duration,
+}
+
+impl Activity {
+    /// That of the process `pid`; what ends meanwhile does nothing.
+    pub(crate) fn of(pid: i32) -> Activity {
+        let mut activity = Activity::default();
+        let mut pending = vec![pid.to_string()];
+        while let Some(pid) = pending.pop() {
+            let Ok(tasks) = fs::read_dir(Path::new("/proc").join(&pid).join("task")) else {
+                continue;
+            };
+            for task in tasks.flatten() {
+                let text = |name: &str| fs::read_to_string(task.path().join(name));
+                let state = text("stat").ok().and_then(|stat| state(&stat));
+                activity.is_busy |= state.is_some_and(is_busy);
+                let run_time = text("schedstat").ok().and_then(|line| run_time(&line));
+                activity.run_time += run_time.unwrap_or_default();
+                let children = text("children").unwrap_or_default();
+                pending.extend(children.split_ascii_whitespace().map(str::to_owned));
+            }
+        }
+        activity
+    }
+}
+
+/// The state in `/proc/PID/stat`, behind the name, which may hold anything (linux: `Documentation/filesystems/proc.rst`).
+fn state(stat: &str) -> Option<char> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.trim_start().chars().next()
+}
+
+/// Whether a thread in this state goes on without anything else happening: it runs, waits for a disk, or a tracer looks at it.
+fn is_busy(state: char) -> bool {
+    matches!(state, 'R' | 'D' | 't')
+}
+
+/// The first number of `/proc/PID/schedstat`, in nanoseconds (linux: `Documentation/scheduler/sched-stats.rst`).
+fn run_time(line: &str) -> Option<Duration> {
+    let nanoseconds = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_state_stands_behind_the_name() {
+        assert_eq!(state("7 (a) R b) S 1 7"), Some('S'));
+        assert_eq!(state("7"), None);
+        assert_eq!(run_time("1500000 3 4"), Some(Duration::from_micros(1500)));
+        assert_eq!(run_time(""), None);
+    }
+
+    #[test]
+    fn a_program_that_waits_is_idle_and_one_that_computes_is_busy() {
+        let mut waiting = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(waiting.id()).unwrap();
+        let is_idle = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !Activity::of(pid).is_busy
+        });
+        assert!(is_idle);
+        // It ends when nobody can write to it any more.
+        drop(waiting.stdin.take());
+        waiting.wait().unwrap();
+        assert_eq!(Activity::of(pid), Activity::default());
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(Activity::of(own).is_busy);
+    }
+}
