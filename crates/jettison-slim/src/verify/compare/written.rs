@@ -57,15 +57,24 @@ pub(super) fn compare(
 
 /// Whether programs keep there what they can find out again. When they write it depends on what was there.
 fn is_cache(path: &Path) -> bool {
-    const DIRECTORIES: [&str; 5] = [
-        "/root/.cache",
-        "/root/.java/fonts",
-        "/root/.npm/_logs",
-        "/root/.npm/_update-notifier-last-checked",
-        "/var/cache/fontconfig",
+    const OF_USERS: [&str; 4] = [
+        ".cache",
+        ".java/fonts",
+        ".npm/_logs",
+        ".npm/_update-notifier-last-checked",
     ];
+    // What yarn makes for each script that it runs, and the byte code of its own program.
+    const TEMPORARY: [&str; 2] = ["yarn--", "v8-compile-cache-"];
+    let of_user = path.strip_prefix("/root").ok().or_else(|| {
+        let mut below = path.strip_prefix("/home").ok()?.components();
+        below.next().map(|_| below.as_path())
+    });
+    let temporary = path.strip_prefix("/tmp").ok();
+    let temporary = temporary.and_then(|path| path.iter().next()?.to_str());
     path.iter().any(|part| part == "__pycache__")
-        || DIRECTORIES.iter().any(|cache| path.starts_with(cache))
+        || path.starts_with("/var/cache/fontconfig")
+        || of_user.is_some_and(|path| OF_USERS.iter().any(|cache| path.starts_with(cache)))
+        || temporary.is_some_and(|name| TEMPORARY.iter().any(|start| name.starts_with(start)))
 }
 
 fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {
@@ -176,6 +185,12 @@ mod tests {
             ("/app/__pycache__/a.cpython-311.pyc", true),
             ("/root/.cache/pip/x", true),
             ("/var/cache/fontconfig/x", true),
+            ("/home/node/.npm/_logs/x.log", true),
+            ("/home/node/.npm", false),
+            ("/home/node/app/.cache/x", false),
+            ("/tmp/yarn--1795704016444-0.35/node", true),
+            ("/tmp/v8-compile-cache-1000/x.BLOB", true),
+            ("/tmp/x/yarn--1", false),
             ("/app/a.pyc", false),
             ("/var/cache/app/x", false),
             ("/root/.cached", false),
