@@ -354,6 +354,9 @@ impl<'a> Keeper<'a> {
             };
             if metadata.is_dir() {
                 self.kept.directories.entry(path).or_insert(reason);
+            } else if keeps && is_certificate(&path) {
+                // Whoever reads their names reads them all, and nobody wants to read a list of them.
+                self.keep_path(directory.to_path_buf(), &reason);
             } else if keeps {
                 self.keep_path(path, &reason);
             }
@@ -504,6 +507,11 @@ pub(super) fn is_part(path: &Path, kept: &Path) -> bool {
                 .next()
                 .is_some_and(|first| holds_modules(Path::new(first)))
     })
+}
+
+/// Whether `path` is a certificate of the system's, or a link to one.
+fn is_certificate(path: &Path) -> bool {
+    path.parent() == Some(Path::new("/etc/ssl/certs"))
 }
 
 /// Whether `path` is a module of the C library for character sets.

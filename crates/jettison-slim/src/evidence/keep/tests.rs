@@ -305,3 +305,19 @@ fn directories_of_others_stay_above_what_is_kept() {
     let above = keeper.parts().unwrap().rootfs.unwrap_or_default().singles;
     assert!(above.contains(&PathBuf::from("/srv")), "{above:?}");
 }
+
+#[test]
+fn certificates_whose_names_are_read_are_kept_as_one_directory() {
+    let dir = image();
+    let certificates = dir.path().join("etc/ssl/certs");
+    fs::create_dir_all(&certificates).unwrap();
+    for name in ["a.pem", "0a1b2c3d.0"] {
+        fs::write(certificates.join(name), "x").unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    let place = Path::new("/etc/ssl/certs");
+    keeper.add(place, UseKind::Listed, "used").unwrap();
+    let kept: Vec<&Path> = keeper.kept().paths.keys().map(PathBuf::as_path).collect();
+    assert_eq!(kept, [place]);
+}
