@@ -75,57 +75,6 @@ fn a_program_with_c_in_it_keeps_the_libraries_that_it_asks_for() {
     .assert_eq(&outcome.to_string());
 }
 
-const WHO: &str = r#"package main
-
-import (
-	"fmt"
-	"net"
-	"os"
-	"os/user"
-)
-
-func main() {
-	who, err := user.Lookup("daemon")
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	hosts, err := net.LookupHost("localhost")
-	fmt.Println(who.Uid, len(hosts) > 0, err)
-}
-"#;
-
-#[test]
-fn a_program_that_needs_no_c_is_built_without_it() {
-    let Some(mut turn) = turn() else { return };
-    let dockerfile = format!(
-        "{GO}WORKDIR /app\nCOPY who.go .\n# It is one file.\nRUN go build -o who who.go\nCMD [\"./who\"]\n"
-    );
-    let files = [("app/Dockerfile", dockerfile.as_str()), ("app/who.go", WHO)];
-    let probe = "[[probe]]\nname = \"it\"\nexpect-stdout = \"1 true <nil>\\n\"\n";
-    let (scratch, outcome) = optimize(&mut turn, &files, probe);
-    assert_eq!(outcome.code, 0, "{outcome}");
-    let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).unwrap();
-    assert_eq!(report["verdict"], "proven-but");
-    let written = scratch.read("app/Dockerfile.optimized");
-    let setting = "of C is needed.\nENV CGO_ENABLED=0\n# It is one file.\nRUN ";
-    assert!(written.contains(setting), "{written}");
-    assert!(!written.contains("libc6"), "{written}");
-    assert!(
-        outcome
-            .stdout
-            .contains("without-cgo: CGO_ENABLED=0 builds /app/who,"),
-        "{outcome}"
-    );
-    let outcome = scratch.jettison(&["run", "candidate:optimized"]);
-    expect![[r#"
-        exit: 0
-        --- stdout ---
-        1 true <nil>
-    "#]]
-    .assert_eq(&outcome.to_string());
-}
-
 /// Serves `/` on port 8000, with a health check that needs curl and a shell.
 const HEALTH: &str = "FROM ubuntu:latest
 RUN apt-get update && apt-get install -y --no-install-recommends curl python3
