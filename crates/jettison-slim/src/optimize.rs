@@ -15,6 +15,8 @@ mod sources;
 mod user;
 mod without_cgo;
 
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
@@ -22,12 +24,12 @@ use jettison_dockerfile::parse;
 use jettison_oci::Image;
 use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
-use crate::audit::{AuditError, audit};
+use crate::audit::{Audit, AuditError, audit};
 use crate::evidence::steps;
 use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
-use crate::optimize::facts::{Found, Sources};
+use crate::optimize::facts::{Found as FoundFiles, Sources};
 use crate::optimize::ladder::{Attempt, Climbed, Ladder};
 use crate::optimize::user::{NONROOT, is_root, obstacle};
 use crate::optimize::without_cgo::without_cgo;
@@ -143,15 +145,24 @@ pub fn optimize(
     let built = engine
         .build(&request.build, bases, observer)
         .map_err(OptimizeError::Original)?;
-    let rebuild_time = run
-        .rebuild(&request.build)
-        .map_err(OptimizeError::Original)?;
+    let oracle = Oracle::new(engine, &built.image, request.probes, request.further);
+    // Programs mostly wait when they are asked; meanwhile their files are counted.
+    let (before, ailment) = thread::scope(|scope| {
+        let audited = scope.spawn(|| audited(engine, &built));
+        let rebuild_time = run
+            .rebuild(&request.build)
+            .map_err(OptimizeError::Original)?;
+        let ailment = oracle.ailment().map_err(OptimizeError::Probe)?;
+        let audit = joined(audited)?;
+        let facts = facts(&built, request.original_name, (rebuild_time, audit));
+        Ok((facts, ailment))
+    })?;
     let mut result = Optimized {
         original: built.image.clone(),
         optimized: None,
         report: Report {
             verdict: Verdict::Failed,
-            before: run.facts(&built, request.original_name, rebuild_time)?,
+            before,
             after: None,
             outcomes: Vec::new(),
             dockerfile: None,
@@ -160,11 +171,11 @@ pub fn optimize(
             gaps: Vec::new(),
         },
         reason: None,
-        ailment: None,
+        ailment,
         left_out: Vec::new(),
     };
     observer.original(&result.report.before);
-    result.reason = run.improve(&built, &mut result)?;
+    result.reason = run.improve(&built, &oracle, &mut result)?;
     Ok(result)
 }
 
@@ -182,17 +193,11 @@ impl Run<'_> {
     fn improve(
         &self,
         built: &Built,
+        oracle: &Oracle<'_>,
         result: &mut Optimized,
     ) -> Result<Option<String>, OptimizeError> {
         self.observer.phase("Collect evidence and rewrite");
         let view = self.view(&built.image)?;
-        let mut oracle = Oracle::new(
-            self.engine,
-            &built.image,
-            self.request.probes,
-            self.request.further,
-        );
-        result.ailment = oracle.ailment().map_err(OptimizeError::Probe)?;
         if let Some(ailment) = &result.ailment {
             return Ok(Some(ailment.to_string()));
         }
@@ -202,13 +207,14 @@ impl Run<'_> {
         let better_view = better.as_ref().map(|built| self.view(&built.image));
         let better_view = better_view.transpose()?;
         if let Some(view) = &better_view {
-            oracle.set_second_build(&view.root);
+            let files = RootDir::open(&view.mount.path()).map_err(OptimizeError::Root)?;
+            oracle.set_second_build(files);
         }
         let rungs = |built, view, parsed| Ladder {
             run: self,
             built,
             root: view,
-            oracle: &oracle,
+            oracle,
             parsed,
             base: base.as_ref().map(|(base, _)| base),
         };
@@ -265,7 +271,7 @@ impl Run<'_> {
             let ignorable = ignorable(self, better, &attempt.built.image)?;
             notes.extend(stage.notes.into_iter().chain(ignorable));
         }
-        self.conclude((built, &view, &oracle), attempt, notes, result)
+        self.conclude((built, &view, oracle), attempt, notes, result)
     }
 
     /// Notes what came of it; the answer is why that is no smaller image.
@@ -282,22 +288,46 @@ impl Run<'_> {
         if let Some(problem) = &attempt.problem {
             return Ok(Some(problem.clone()));
         }
-        result.report.notes.extend(notes);
-        let further = self.notes(oracle, (built, &attempt))?;
-        result.report.notes.extend(further);
+        let (further, facts, after) = self.conclusion((built, view), oracle, &attempt)?;
+        result.report.notes.extend(notes.into_iter().chain(further));
         result.report.verdict = verdict(&result.report.outcomes);
         // What could not be watched may have needed more.
         if !result.report.gaps.is_empty() {
             result.report.verdict = result.report.verdict.weakened();
         }
-        let rewritten = self.rewritten(&attempt.candidate.dockerfile);
-        let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
-        let after = self.facts(&attempt.built, self.request.optimized_name, rebuild_time)?;
         result.report.after = Some(after);
-        result.report.facts = Some(self.reasons((built, view), &attempt)?);
+        result.report.facts = Some(facts);
         result.report.dockerfile = Some(attempt.candidate.dockerfile);
         result.optimized = Some(attempt.built.image);
         Ok(None)
+    }
+
+    /// What there is to say about a candidate that has passed, all looked for at once: notes, why its files are there, and
+    /// what it consists of.
+    fn conclusion(
+        &self,
+        (built, view): (&Built, &View),
+        oracle: &Oracle<'_>,
+        attempt: &Attempt,
+    ) -> Result<(Vec<String>, Facts, ImageFacts), OptimizeError> {
+        let (engine, dockerfile) = (self.engine, self.request.build.dockerfile);
+        let rewritten = self.rewritten(&attempt.candidate.dockerfile);
+        thread::scope(|scope| {
+            let reasons = scope.spawn(move || reasons(engine, (built, view, dockerfile), attempt));
+            let audited = scope.spawn(move || audited(engine, &attempt.built));
+            let notes = self.notes(oracle, (built, attempt))?;
+            let rebuild_time = self.rebuild(&rewritten).map_err(OptimizeError::Candidate)?;
+            let name = self.request.optimized_name;
+            let after = facts(&attempt.built, name, (rebuild_time, joined(audited)?));
+            let FoundFiles { kept, left_out } = joined(reasons)?;
+            let facts = Facts {
+                source: format!("{} ({})", self.request.original_name, built.image.id().0),
+                maker: Maker::Optimizer(attempt.candidate.rung),
+                kept,
+                left_out,
+            };
+            Ok((notes, facts, after))
+        })
     }
 
     /// The base that the user has chosen, and the view that holds its files.
@@ -381,37 +411,9 @@ impl Run<'_> {
         }))
     }
 
-    /// Why the files of the new image are there, and others are not.
-    fn reasons(
-        &self,
-        (built, view): (&Built, &View),
-        attempt: &Attempt,
-    ) -> Result<Facts, OptimizeError> {
-        let candidate = self.view(&attempt.built.image)?;
-        let sources = Sources {
-            original: &view.root,
-            candidate: &candidate.root,
-            steps: &steps(built),
-            dockerfile: self.request.build.dockerfile,
-            kept: &attempt.evidence.kept,
-            outcomes: &attempt.outcomes,
-        };
-        let Found { kept, left_out } = sources.find().map_err(OptimizeError::Root)?;
-        Ok(Facts {
-            source: format!("{} ({})", self.request.original_name, built.image.id().0),
-            maker: Maker::Optimizer(attempt.candidate.rung),
-            kept,
-            left_out,
-        })
-    }
-
     /// The files of `image`, to be looked at.
     fn view(&self, image: &Image) -> Result<View, OptimizeError> {
-        let lowers = self.engine.lowers(image).map_err(OptimizeError::Look)?;
-        let mount = mount_overlay(self.engine.entered, &lowers, None)
-            .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
-        let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
-        Ok(View { mount, root })
+        view(self.engine, image)
     }
 
     /// The build of a rewritten Dockerfile, whose last stage is what was asked for. Its build stage is the original's: its steps
@@ -436,31 +438,56 @@ impl Run<'_> {
         self.engine.build(&build, self.bases, &Quiet)?;
         Ok(start.elapsed())
     }
+}
 
-    fn facts(
-        &self,
-        built: &Built,
-        name: &str,
-        rebuild_time: Duration,
-    ) -> Result<ImageFacts, OptimizeError> {
-        let lowers = self
-            .engine
-            .lowers(&built.image)
-            .map_err(OptimizeError::Look)?;
-        let mount = mount_overlay(self.engine.entered, &lowers, None)
-            .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
-        let audit = audit(&mount.path(), &built.image.config().config.user)
-            .map_err(OptimizeError::Audit)?;
-        Ok(ImageFacts {
-            reference: name.to_string(),
-            image_id: built.image.id().0.to_string(),
-            unpacked_size: built.image.unpacked_size(),
-            stored_size: built.image.stored_size(),
-            audit,
-            build_time: built.cold_time(),
-            rebuild_time,
-        })
+/// The files of `image`, to be looked at.
+fn view(engine: &Engine<'_>, image: &Image) -> Result<View, OptimizeError> {
+    let lowers = engine.lowers(image).map_err(OptimizeError::Look)?;
+    let mount = mount_overlay(engine.entered, &lowers, None)
+        .map_err(|error| OptimizeError::Look(BuildError::Mount(error)))?;
+    let root = RootDir::open(&mount.path()).map_err(OptimizeError::Root)?;
+    Ok(View { mount, root })
+}
+
+/// Why the files of the new image are there, and others are not.
+fn reasons(
+    engine: &Engine<'_>,
+    (built, original, dockerfile): (&Built, &View, &str),
+    attempt: &Attempt,
+) -> Result<FoundFiles, OptimizeError> {
+    let candidate = view(engine, &attempt.built.image)?;
+    let sources = Sources {
+        original: &original.root,
+        candidate: &candidate.root,
+        steps: &steps(built),
+        dockerfile,
+        kept: &attempt.evidence.kept,
+        outcomes: &attempt.outcomes,
+    };
+    sources.find().map_err(OptimizeError::Root)
+}
+
+/// What is counted in an image.
+fn audited(engine: &Engine<'_>, built: &Built) -> Result<Audit, OptimizeError> {
+    let view = view(engine, &built.image)?;
+    audit(&view.mount.path(), &built.image.config().config.user).map_err(OptimizeError::Audit)
+}
+
+fn facts(built: &Built, name: &str, (rebuild_time, audit): (Duration, Audit)) -> ImageFacts {
+    ImageFacts {
+        reference: name.to_string(),
+        image_id: built.image.id().0.to_string(),
+        unpacked_size: built.image.unpacked_size(),
+        stored_size: built.image.stored_size(),
+        audit,
+        build_time: built.cold_time(),
+        rebuild_time,
     }
+}
+
+/// What came of work beside ours.
+fn joined<T>(work: ScopedJoinHandle<'_, T>) -> T {
+    work.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The same as another user than root, if that is proven.

@@ -68,6 +68,8 @@ pub struct RootfsStage {
     pub byte_code: Option<String>,
     /// Whether the build stage ends as another user than root.
     pub needs_root: bool,
+    /// What is done to files before they are collected.
+    pub before: Vec<ShellStep>,
     /// What is done to the files once they are collected.
     pub further: Vec<ShellStep>,
     /// The image whose records of dpkg are in the final stage already, in one file.

@@ -16,7 +16,7 @@ use jettison_sandbox::Tracing;
 
 use super::{OptimizeError, Run, View};
 use crate::optimize::differences::{Differences, Files, differences, unexplained};
-use crate::optimize::division::parts;
+use crate::optimize::division::{before, parts};
 use crate::optimize::read_set::{missed, unread};
 use crate::refactor::{Caches, Command, manifests_first};
 
@@ -52,7 +52,7 @@ pub(super) fn build_stage(
         built: None,
         notes: Vec::new(),
     };
-    let trials = trials(run, original, &stage.parse);
+    let trials = trials(run, original, &stage.parse)?;
     if trials.is_empty() {
         return Ok(stage);
     }
@@ -101,17 +101,23 @@ pub(super) fn ignorable(
 }
 
 /// What can be tried, the best first.
-fn trials(run: &Run<'_>, original: &Built, parsed: &Parse) -> Vec<Trial> {
+fn trials(run: &Run<'_>, original: &Built, parsed: &Parse) -> Result<Vec<Trial>, OptimizeError> {
     if stages(parsed).stages.len() != 1 || parsed.escape() != '\\' {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let caches = caches(original, parsed);
     let manifests = manifests_first(parsed, &run.request.build.lower.build_args)
         .and_then(|edits| apply(parsed.text(), &edits).ok());
     let mut trials = Vec::new();
+    let mut made = caches.named_above(&original.image.config().config.env);
+    if !made.is_empty()
+        && let Some(base) = before(run, original, &[])?
+    {
+        made.retain(|path| base.root.symlink_metadata(path).is_err());
+    }
     let mounts = |text: &str, reason: &str| {
         let parsed = parse(text);
-        let text = apply(parsed.text(), &caches.edits(&parsed)?).ok()?;
+        let text = apply(parsed.text(), &caches.edits(&parsed, &made)?).ok()?;
         let hidden: Vec<PathBuf> = caches.targets().cloned().collect();
         let names: Vec<String> = hidden
             .iter()
@@ -133,7 +139,7 @@ fn trials(run: &Run<'_>, original: &Built, parsed: &Parse) -> Vec<Trial> {
         });
     }
     trials.extend(mounts(parsed.text(), ""));
-    trials
+    Ok(trials)
 }
 
 /// What the original's commands keep for the next time.

@@ -86,9 +86,10 @@ pub(super) fn division(
         // This wins over all places before, since nothing at all is made of these sources.
         let place = (stage, instruction);
         if let Some(sources) = sources(divided, &parts[at..], place, (&owners, &moments)) {
+            let early = early_stage(divided, instruction, &early.root);
             return Ok(Some(Division {
                 at: instruction,
-                early: early_stage(divided, instruction, &early.root),
+                early: early.map(|early| with_steps(divided, early, place, &moments)),
                 late: None,
                 sources: Some(sources),
             }));
@@ -99,10 +100,15 @@ pub(super) fn division(
         let size = late.as_ref().map_or(0, |late| size_of(divided.root, late));
         let division = Division {
             at: instruction,
-            early: Some(RootfsStage {
-                needs_root: needs_root(divided, instruction),
-                ..early
-            }),
+            early: Some(with_steps(
+                divided,
+                RootfsStage {
+                    needs_root: needs_root(divided, instruction),
+                    ..early
+                },
+                place,
+                &moments,
+            )),
             late,
             sources: None,
         };
@@ -197,12 +203,16 @@ fn places(parts: &[Part], stage: &Stage) -> Vec<usize> {
 }
 
 /// The files after some steps.
-struct Early {
+pub(super) struct Early {
     _mount: OverlayMount,
-    root: RootDir,
+    pub(super) root: RootDir,
 }
 
-fn before(run: &Run<'_>, built: &Built, parts: &[Part]) -> Result<Option<Early>, OptimizeError> {
+pub(super) fn before(
+    run: &Run<'_>,
+    built: &Built,
+    parts: &[Part],
+) -> Result<Option<Early>, OptimizeError> {
     let (base, _) = built.plan.chain(built.plan.target.result);
     let mut lowers: Vec<PathBuf> = parts.iter().rev().map(|part| part.files.clone()).collect();
     if let Some(base) = base {
@@ -370,6 +380,36 @@ fn early_stage(divided: Divided<'_>, at: usize, early: &RootDir) -> Option<Rootf
     let is_empty =
         rootfs.packages.is_empty() && rootfs.singles.is_empty() && rootfs.trees.is_empty();
     (!is_empty).then_some(rootfs)
+}
+
+/// `early` with the steps that make nothing anew but a tree that is collected there: as it is then, it is in the end. Their
+/// programs are found there, too, if no variable is set later.
+fn with_steps(
+    divided: Divided<'_>,
+    mut early: RootfsStage,
+    (target, at): (&Stage, usize),
+    moments: &Moments<'_>,
+) -> RootfsStage {
+    let later = &divided.parse.instructions()[at..target.instructions.end];
+    if later
+        .iter()
+        .any(|instruction| instruction.keyword == Keyword::Env)
+    {
+        return early;
+    }
+    let is_copied = |tree: &Path| {
+        let mut kept = divided.runtime.kept.iter();
+        kept.any(|kept| kept.path.starts_with(tree) || tree.starts_with(&kept.path))
+    };
+    for step in &divided.runtime.build_steps {
+        let is_fit = step.tree.as_ref().is_some_and(|tree| {
+            early.trees.contains(tree) && !is_copied(tree) && moments.is_same_tree(tree, &[])
+        });
+        if is_fit {
+            early.before.push(step.clone());
+        }
+    }
+    early
 }
 
 /// Whether the first part, which ends before the instruction `at`, ends as another user than root.

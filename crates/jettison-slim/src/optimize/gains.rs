@@ -1,8 +1,10 @@
-//! What makes a candidate that has passed smaller still: files that the build stage makes anew.
+//! What makes a candidate smaller still: files that the build stage makes anew.
 //!
-//! All gains that apply are tried together; if that image does not pass, one after the other. An image with a gain takes the
-//! place of the one without only if it is smaller, passes as well, and differs from the original in no other files
-//! than the gain names.
+//! All gains that apply are tried together, before the candidate without them is asked at all; if that image does not pass, one
+//! after the other. An image with a gain takes the place of the one without only if it is smaller, passes as well, and
+//! differs from the original in no other files than the gain names: what else differs is what the one without has.
+
+mod alike;
 
 mod jlink;
 mod npm;
@@ -22,6 +24,7 @@ use crate::evidence::{Evidence, Fact, KeptFact, KeptWhat, Origin, Step, steps};
 use crate::refactor::{Gain, RuntimeStage};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::{Trail, Verdict, verdict};
+use alike::is_alike;
 
 /// How many gains are tried by themselves when all together fail.
 const MOST: usize = 6;
@@ -34,7 +37,7 @@ pub(super) struct Situation<'a> {
     pub(super) steps: &'a [Step],
     /// The original's configuration.
     pub(super) config: &'a RunConfig,
-    /// What the candidate that has passed is made of.
+    /// What the candidate without gains is made of.
     #[expect(
         dead_code,
         reason = "for gains that put other files in place of what is kept"
@@ -53,28 +56,80 @@ type Find = fn(&Situation<'_>) -> Result<Option<Gain>, RootError>;
 const KINDS: [Find; 3] = [npm::find, jlink::find, strip::find];
 
 impl Ladder<'_> {
-    /// `passed` or, if there is one, a smaller candidate that passes as well.
-    pub(super) fn gain(
+    /// Builds and asks the candidate of `evidence`, made as small as it can be; else says why there is none.
+    pub(super) fn attempt_to_gain(
         &self,
-        passed: Attempt,
+        evidence: &Evidence,
         trace: Option<&Trace>,
-    ) -> Result<Attempt, OptimizeError> {
-        let gains = self.gains(&passed, trace)?;
+    ) -> Result<Result<Attempt, String>, OptimizeError> {
+        let draft = match self.draft(evidence)? {
+            Ok(draft) => draft,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if draft.attempt.problem.is_some() {
+            return self.asked(draft);
+        }
+        let gains = self.gains(&draft.attempt, trace)?;
         let Some((first, others)) = gains.split_first() else {
-            return Ok(passed);
+            return self.asked(draft);
         };
-        let mut best = match self.try_gains(&passed, &gains)? {
-            Ok(together) => return Ok(together),
-            Err(reason) if others.is_empty() => return Ok(without(passed, first, &reason)),
-            Err(_) => passed,
+        let together = self.attempt_with(&draft.attempt, &gains)?;
+        if let Ok(attempt) = &together
+            && self.is_settled(&draft.attempt, attempt, &gains)?
+        {
+            return Ok(together);
+        }
+        let passed = match self.asked(draft)? {
+            Ok(attempt) if attempt.problem.is_none() => attempt,
+            failed => return Ok(failed),
         };
+        let refused = match together {
+            Ok(attempt) => match refusal(&passed, &attempt, &gains) {
+                None => return Ok(Ok(attempt)),
+                Some(reason) => reason,
+            },
+            Err(reason) => reason,
+        };
+        if others.is_empty() {
+            return Ok(Ok(without(passed, first, &refused)));
+        }
+        let mut best = passed;
         for gain in gains.iter().take(MOST) {
             best = match self.try_gains(&best, std::slice::from_ref(gain))? {
                 Ok(with) => with,
                 Err(reason) => without(best, gain, &reason),
             };
         }
-        Ok(best)
+        Ok(Ok(best))
+    }
+
+    /// Whether `attempt`, which is `plain` with `gains`, says all that asking `plain` would: it is the answer, or it misses what
+    /// `plain` does not have either.
+    fn is_settled(
+        &self,
+        plain: &Attempt,
+        attempt: &Attempt,
+        gains: &[Gain],
+    ) -> Result<bool, OptimizeError> {
+        let [without, with] = [plain, attempt].map(|attempt| self.run.view(&attempt.built.image));
+        let (without, with) = (without?, with?);
+        // What fails besides may have looked for more because of the gains.
+        if verdict(&attempt.outcomes) == Verdict::Missed {
+            let is_absent = |path: &Path| {
+                let found = without.root.symlink_metadata(path);
+                found.is_err_and(|error| error.is_absent())
+            };
+            return Ok(attempt.missed.iter().all(|used| is_absent(&used.path)));
+        }
+        let sizes = [plain, attempt].map(|attempt| attempt.built.image.unpacked_size());
+        let is_better = attempt.problem.is_none()
+            && sizes[1] < sizes[0]
+            && verdict(&attempt.outcomes) != Verdict::Weak;
+        let is_explained = |path: &PathBuf| {
+            gains.iter().any(|gain| gain.makes_another(path))
+                || is_alike([&without.root, &with.root], path)
+        };
+        Ok(is_better && different(attempt).iter().all(is_explained))
     }
 
     /// The gains that apply to `passed`.
@@ -102,21 +157,30 @@ impl Ladder<'_> {
         passed: &Attempt,
         gains: &[Gain],
     ) -> Result<Result<Attempt, String>, OptimizeError> {
+        let attempt = self.attempt_with(passed, gains)?;
+        Ok(
+            attempt.and_then(|attempt| match refusal(passed, &attempt, gains) {
+                Some(reason) => Err(reason),
+                None => Ok(attempt),
+            }),
+        )
+    }
+
+    /// Builds and asks `plain` with `gains`; else says why that cannot be built.
+    fn attempt_with(
+        &self,
+        plain: &Attempt,
+        gains: &[Gain],
+    ) -> Result<Result<Attempt, String>, OptimizeError> {
         let names: Vec<&str> = gains.iter().map(|gain| gain.name).collect();
         let names = names.join(", ");
         self.run.observer.phase(&format!("Try to gain: {names}"));
-        let evidence = gains.iter().fold(passed.evidence.clone(), with);
-        let attempt = match self.attempt(&evidence) {
-            Ok(Ok(attempt)) => attempt,
-            Ok(Err(reason)) => return Ok(Err(reason)),
-            // Its commands are ours: that they fail says nothing of what has passed.
-            Err(OptimizeError::Candidate(error)) => return Ok(Err(chain(&error))),
-            Err(error) => return Err(error),
-        };
-        Ok(match refusal(passed, &attempt, gains) {
-            Some(reason) => Err(reason),
-            None => Ok(attempt),
-        })
+        let evidence = gains.iter().fold(plain.evidence.clone(), with);
+        match self.attempt(&evidence) {
+            // Its commands are ours: that they fail says nothing of what it is made from.
+            Err(OptimizeError::Candidate(error)) => Ok(Err(chain(&error))),
+            attempt => attempt,
+        }
     }
 }
 

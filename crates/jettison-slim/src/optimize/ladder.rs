@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{OptimizeError, Run};
 use crate::evidence::{
     Evidence, NotApplicable, OtherHealth, PlainStart, Traced, UseKind, Used, collect, other_health,
-    plain_start, wants_npm, steps, used_in_all,
+    plain_start, steps, used_in_all, wants_npm,
 };
 use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
@@ -68,7 +68,16 @@ pub(super) struct Attempt {
     /// Why it is not the answer; nothing if it is.
     pub(super) problem: Option<String>,
     /// What it missed.
-    missed: Vec<Used>,
+    pub(super) missed: Vec<Used>,
+}
+
+/// A candidate that was built, and not asked yet.
+pub(super) struct Draft {
+    pub(super) attempt: Attempt,
+    rung: Rung,
+    is_divided: bool,
+    /// Whether its build stage is divided so that sources are copied later.
+    copies_sources: bool,
 }
 
 impl Ladder<'_> {
@@ -80,9 +89,9 @@ impl Ladder<'_> {
             gaps: Vec::new(),
         };
         match collect(self.built, self.root) {
-            Ok(evidence) => match self.attempt(&evidence)? {
+            Ok(evidence) => match self.attempt_to_gain(&evidence, None)? {
                 Ok(attempt) if attempt.is_final() => {
-                    climbed.attempt = Some(self.with_gains(attempt, None)?);
+                    climbed.attempt = Some(attempt);
                     return Ok(climbed);
                 }
                 Ok(attempt) => climbed.refused.extend(attempt.problem),
@@ -212,7 +221,7 @@ impl Ladder<'_> {
                 // What is missed cannot be kept: it is not there.
                 Ok(evidence) if before.as_ref() == Some(&evidence.runtime) => return Ok(()),
                 Ok(evidence) => {
-                    let mut attempt = self.attempt(&evidence)?;
+                    let mut attempt = self.attempt_to_gain(&evidence, Some(&whole))?;
                     if let (Ok(attempt), Some(other)) = (&mut attempt, other) {
                         self.prove_health(attempt, other)?;
                     }
@@ -230,28 +239,12 @@ impl Ladder<'_> {
             };
             used.clone_from(&attempt.missed);
             let is_final = attempt.is_final() || used.is_empty();
-            climbed.attempt = Some(if is_final {
-                self.with_gains(attempt, Some(&whole))?
-            } else {
-                attempt
-            });
+            climbed.attempt = Some(attempt);
             if is_final {
                 return Ok(());
             }
         }
         Ok(())
-    }
-
-    /// `attempt`, made smaller if it passed.
-    fn with_gains(
-        &self,
-        attempt: Attempt,
-        trace: Option<&Trace>,
-    ) -> Result<Attempt, OptimizeError> {
-        if attempt.problem.is_some() {
-            return Ok(attempt);
-        }
-        self.gain(attempt, trace)
     }
 
     /// What the original uses when it is asked everything, started without a shell where that does nothing.
@@ -319,6 +312,17 @@ impl Ladder<'_> {
         &self,
         evidence: &Evidence,
     ) -> Result<Result<Attempt, String>, OptimizeError> {
+        match self.draft(evidence)? {
+            Ok(draft) => self.asked(draft),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// Builds the candidate that follows from `evidence`; else says why there is none.
+    pub(super) fn draft(
+        &self,
+        evidence: &Evidence,
+    ) -> Result<Result<Draft, String>, OptimizeError> {
         let evidence = match self.base.map(|base| base.without(evidence, self.root)) {
             None => evidence.clone(),
             Some(Ok(reduced)) => reduced,
@@ -344,32 +348,44 @@ impl Ladder<'_> {
         )?;
         let division = division.filter(|division| division.suits(&evidence.runtime));
         let copies_sources = division.as_ref().is_some_and(Division::copies_sources);
-        let attempt = self.attempt_divided(evidence, (rung, division.as_ref()))?;
-        match &attempt {
-            // Sources that are copied later have the times of today, which the original's need not have.
-            Ok(failed)
-                if copies_sources && failed.problem.is_some() && failed.ailment.is_none() =>
-            {
-                self.attempt_divided(evidence, (rung, None))
-            }
-            // What a divided stage builds anew has times of its own, which the program has seen.
-            Ok(passed) if division.is_some() && passed.differs_by_the_build() => {
-                let whole = self.attempt_divided(evidence, (rung, None))?;
-                let is_proven = |whole: &Attempt| {
-                    whole.problem.is_none() && verdict(&whole.outcomes) == Verdict::Proven
-                };
-                Ok(if whole.as_ref().is_ok_and(is_proven) {
-                    whole
-                } else {
-                    attempt
-                })
-            }
-            Ok(_) | Err(_) => Ok(attempt),
-        }
+        let is_divided = division.is_some();
+        let drafted = self.draft_divided(evidence, (rung, division.as_ref()))?;
+        Ok(drafted.map(|attempt| Draft {
+            attempt,
+            rung,
+            is_divided,
+            copies_sources,
+        }))
     }
 
-    /// The same for a Dockerfile whose build stage is divided so.
-    fn attempt_divided(
+    /// Asks a candidate that was built.
+    pub(super) fn asked(&self, draft: Draft) -> Result<Result<Attempt, String>, OptimizeError> {
+        let attempt = self.compared(draft.attempt)?;
+        let has_failed = attempt.problem.is_some() && attempt.ailment.is_none();
+        // Sources that are copied later have the times of today, which the original's need not have.
+        if draft.copies_sources && has_failed {
+            return match self.draft_divided(&attempt.evidence, (draft.rung, None))? {
+                Ok(undivided) => self.compared(undivided).map(Ok),
+                Err(reason) => Ok(Err(reason)),
+            };
+        }
+        // What a divided stage builds anew has times of its own, which the program has seen.
+        if draft.is_divided && attempt.differs_by_the_build() {
+            let undivided = self.draft_divided(&attempt.evidence, (draft.rung, None))?;
+            let undivided = undivided
+                .ok()
+                .map(|draft| self.compared(draft))
+                .transpose()?;
+            let is_proven = |whole: &Attempt| {
+                whole.problem.is_none() && verdict(&whole.outcomes) == Verdict::Proven
+            };
+            return Ok(Ok(undivided.filter(is_proven).unwrap_or(attempt)));
+        }
+        Ok(Ok(attempt))
+    }
+
+    /// Builds the candidate of `evidence`, whose build stage is divided so.
+    fn draft_divided(
         &self,
         evidence: &Evidence,
         (rung, division): (Rung, Option<&Division>),
@@ -418,9 +434,15 @@ impl Ladder<'_> {
             missed: Vec::new(),
         };
         attempt.problem = unfit(self.built, &attempt.built, evidence);
+        Ok(Ok(attempt))
+    }
+
+    /// Runs both, unless it is known already that it is not the answer.
+    fn compared(&self, mut attempt: Attempt) -> Result<Attempt, OptimizeError> {
         if attempt.problem.is_some() {
-            return Ok(Ok(attempt));
+            return Ok(attempt);
         }
+        let run = self.run;
         run.observer.phase("Run both and compare");
         let asked = self.oracle.ask(&attempt.built.image, run.observer);
         attempt.outcomes = asked.map_err(OptimizeError::Probe)?;
@@ -431,7 +453,7 @@ impl Ladder<'_> {
             (None, Verdict::Proven | Verdict::ProvenBut | Verdict::Weak) => None,
             (None, Verdict::Missed | Verdict::Failed) => Some(failure(&attempt.outcomes)),
         };
-        Ok(Ok(attempt))
+        Ok(attempt)
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) use crate::refactor::build_stage::manifests::manifests_first;
 
 use jettison_dockerfile::{Stage, StageGraph};
 
-use crate::refactor::{RootfsStage, RuntimeStage};
+use crate::refactor::{RootfsStage, RuntimeStage, ShellStep};
 
 /// Where a build stage is divided: what comes before does not change with the sources, and neither does what is collected there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +32,30 @@ impl Division {
         self.sources.is_some()
     }
 
+    /// Whether `step` runs where the first part's files are collected.
+    pub(crate) fn is_early(&self, step: &ShellStep) -> bool {
+        let early = self.early.as_ref();
+        early.is_some_and(|early| early.before.contains(step))
+    }
+
     /// Whether nothing is taken from the first part that `runtime` makes anew at the end of the second.
     pub(crate) fn suits(&self, runtime: &RuntimeStage) -> bool {
-        if runtime.build_steps.is_empty() {
+        if runtime.build_steps.iter().all(|step| self.is_early(step)) {
             return true;
         }
         let early = self.early.iter();
+        let is_made_early = |made: &Path| {
+            let mut before = self.early.iter().flat_map(|early| &early.before);
+            before.any(|step| step.tree.as_deref() == Some(made))
+        };
         let mut taken = early.flat_map(|stage| stage.singles.iter().chain(&stage.trees));
         let is_remade = |path: &PathBuf| {
-            let mut remade = runtime.remade.iter();
+            let mut remade = runtime.remade.iter().filter(|made| !is_made_early(made));
             remade.any(|made| made.starts_with(path) || path.starts_with(made))
         };
         let has_packages = self.early.as_ref().is_some_and(|e| !e.packages.is_empty());
-        let may_be_packaged = runtime.remade.iter().any(|path| is_place_of_packages(path));
+        let mut remade = runtime.remade.iter();
+        let may_be_packaged = remade.any(|path| !is_made_early(path) && is_place_of_packages(path));
         self.sources.is_none() && !taken.any(is_remade) && !(has_packages && may_be_packaged)
     }
 }

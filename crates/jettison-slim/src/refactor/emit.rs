@@ -121,7 +121,7 @@ pub(crate) fn write_stages(
     if !text.is_empty() {
         text.push_str(style.newline);
     }
-    let mut lines = build_steps(runtime, &style);
+    let mut lines = build_steps(runtime, division, &style);
     let collected = Parts::collected(runtime, division);
     if let Some(rootfs) = collected {
         let from = (parts.rootfs_from.as_str(), parts.rootfs.as_str());

@@ -67,7 +67,7 @@ pub struct Oracle<'o> {
     engine: &'o Engine<'o>,
     original: &'o Image,
     /// See [`Trails`].
-    second_build: Option<&'o RootDir>,
+    second_build: OnceLock<RootDir>,
     further: FurtherProbes,
     given: Vec<Asked>,
     own: OnceLock<(Vec<Asked>, Vec<String>)>,
@@ -160,7 +160,7 @@ struct Answered {
 
 /// What came of a task.
 enum Run {
-    Original(Observation),
+    Original(Box<Observation>),
     Candidate(Box<Answered>),
 }
 
@@ -180,7 +180,7 @@ impl<'o> Oracle<'o> {
         Oracle {
             engine,
             original,
-            second_build: None,
+            second_build: OnceLock::new(),
             further,
             given: probes.into_iter().map(Asked::new).collect(),
             own: OnceLock::new(),
@@ -188,8 +188,9 @@ impl<'o> Oracle<'o> {
     }
 
     /// Candidates are made of another build than the original, whose files are these: the same but for times.
-    pub(crate) fn set_second_build(&mut self, files: &'o RootDir) {
-        self.second_build = Some(files);
+    pub(crate) fn set_second_build(&self, files: RootDir) {
+        // There is but one in a run of the optimizer.
+        let _is_known = self.second_build.set(files);
     }
 
     /// Asks the original and `candidate`, whose lookups are watched. Probes of our own come last, and only if all others have
@@ -204,7 +205,7 @@ impl<'o> Oracle<'o> {
         let candidate = Candidate {
             image: candidate,
             trails: Trails::new(&original_root, &candidate_root)
-                .with_second_build(self.second_build),
+                .with_second_build(self.second_build.get()),
         };
         let candidate = &candidate;
         let mut outcomes = self.outcomes(&self.given, candidate, observer)?;
@@ -222,7 +223,7 @@ impl<'o> Oracle<'o> {
         let candidate = Candidate {
             image: candidate,
             trails: Trails::new(&original_root, &candidate_root)
-                .with_second_build(self.second_build),
+                .with_second_build(self.second_build.get()),
         };
         self.outcomes(&self.given, &candidate, &Nobody)
     }
@@ -306,12 +307,11 @@ impl<'o> Oracle<'o> {
     ) -> Result<Vec<Watched>, AskError> {
         let watched = |asked: &Asked| -> Result<Watched, AskError> {
             let known = asked.trace.get().filter(|_| is_original);
-            let trace = match known {
-                Some(trace) => Some(trace.clone()),
-                None => {
-                    let runs = asked.runs().clone();
-                    self.watched(&asked.probe, image, &runs)?.trace
-                }
+            let trace = if let Some(trace) = known {
+                Some(trace.clone())
+            } else {
+                let runs = asked.runs().clone();
+                self.watched(&asked.probe, image, &runs)?.trace
             };
             Ok(Watched {
                 probe: asked.probe.name.clone(),
@@ -462,8 +462,8 @@ impl<'o> Oracle<'o> {
                 let task = tasks[index];
                 let asked = &all[task.number];
                 match run {
-                    Ok(Run::Original(run)) if task.whose == Whose::First => asked.began(run),
-                    Ok(Run::Original(run)) => asked.runs().push(run),
+                    Ok(Run::Original(run)) if task.whose == Whose::First => asked.began(*run),
+                    Ok(Run::Original(run)) => asked.runs().push(*run),
                     Ok(Run::Candidate(found)) => answered[task.number] = Some(found),
                     Err(error) => failed = Some(error),
                 }
@@ -492,18 +492,15 @@ impl<'o> Oracle<'o> {
     /// One run.
     fn done(&self, task: Task, all: &[Asked], candidate: &Candidate<'_>) -> Result<Run, AskError> {
         let probe = &all[task.number].probe;
-        match task.whose {
-            Whose::First if probe.origin == ProbeOrigin::Own => self
-                .run(probe, self.original, Tracing::Off)
-                .map(Run::Original),
-            Whose::First => self.first_run(probe).map(Run::Original),
-            Whose::Again => self
-                .run(probe, self.original, Tracing::Off)
-                .map(Run::Original),
-            Whose::Candidate => self
-                .answered(probe, candidate)
-                .map(|answered| Run::Candidate(Box::new(answered))),
-        }
+        let observed = match task.whose {
+            Whose::First if probe.origin != ProbeOrigin::Own => self.first_run(probe)?,
+            Whose::First | Whose::Again => self.run(probe, self.original, Tracing::Off)?,
+            Whose::Candidate => {
+                let answered = self.answered(probe, candidate)?;
+                return Ok(Run::Candidate(Box::new(answered)));
+            }
+        };
+        Ok(Run::Original(Box::new(observed)))
     }
 
     /// What the candidate answers, and whether it could have been the original.

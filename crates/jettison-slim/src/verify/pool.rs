@@ -53,7 +53,11 @@ mod tests {
     fn each_item_is_done_once() {
         let items: Vec<usize> = (0..100).collect();
         let mut found = vec![0; items.len()];
-        each(&items, |item| item + 1, |index, result| found[index] += result);
+        each(
+            &items,
+            |item| item + 1,
+            |index, result| found[index] += result,
+        );
         let expected: Vec<usize> = (1..=100).collect();
         assert_eq!(found, expected);
     }

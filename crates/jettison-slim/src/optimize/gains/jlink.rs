@@ -238,6 +238,7 @@ fn step(
     };
     // JDK-8293499: Java 21 has other names for what was `2`.
     let compress = if java >= 21 { "zip-6" } else { "2" };
+    let tree = home.to_path_buf();
     let home = home.display();
     let mut spared_names = String::new();
     for name in spared {
@@ -257,5 +258,6 @@ fn step(
             "find . -mindepth 1 -type d -empty -delete".to_owned(),
             format!("mv {LINKED}/lib/modules lib/modules"),
         ],
+        tree: Some(tree),
     }
 }

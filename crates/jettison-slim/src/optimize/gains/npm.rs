@@ -80,6 +80,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         gain.build.push(ShellStep {
             comment: "Modules that only development needs.".to_owned(),
             commands: vec![format!("cd {shown}"), tool.prune.to_owned()],
+            tree: None,
         });
         reasons.push(format!(
             "{} takes the {count} devDependencies of {shown}/package.json and what only they need out of node_modules",
@@ -99,6 +100,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         gain.build.push(ShellStep {
             comment: "Nothing is installed once more.".to_owned(),
             commands: vec![format!("rm -rf {}", caches.join(" "))],
+            tree: None,
         });
         reasons.push(format!("caches are left out: {}", caches.join(", ")));
         gain.claims

@@ -110,8 +110,26 @@ impl Caches {
         self
     }
 
-    /// The mounts for the commands of `parse`; nothing if no command gets one.
-    pub(crate) fn edits(&self, parse: &Parse) -> Option<EditSet> {
+    /// The directories above those that are mounted over which variables of the image, `NAME=value`, name: programs look for
+    /// them, and who makes a place for a mount takes it away again.
+    pub(crate) fn named_above(&self, env: &[String]) -> BTreeSet<PathBuf> {
+        let values = env.iter().filter_map(|pair| Some(pair.split_once('=')?.1));
+        let named = values.map(Path::new).filter(|path| path.is_absolute());
+        let is_above = |path: &&Path| {
+            let mut targets = self.targets();
+            targets.any(|target| target != path && target.starts_with(path))
+        };
+        let is_plain =
+            |path: &&Path| path.to_str().is_some_and(is_plain) && *path != Path::new("/");
+        named
+            .filter(is_above)
+            .filter(is_plain)
+            .map(Path::to_path_buf)
+            .collect()
+    }
+
+    /// The mounts for the commands of `parse`, and what makes the directories `made` before; nothing if no command gets a mount.
+    pub(crate) fn edits(&self, parse: &Parse, made: &BTreeSet<PathBuf>) -> Option<EditSet> {
         let mut edits = EditSet::new();
         for instruction in parse.instructions() {
             let targets = self.targets_of(parse, instruction);
@@ -122,6 +140,14 @@ impl Caches {
                 .iter()
                 .map(|target| format!(" --mount=type=cache,target={target}"))
                 .collect();
+            if edits.is_empty() && !made.is_empty() {
+                let start = instruction.range.start;
+                let paths: Vec<String> =
+                    made.iter().map(|path| path.display().to_string()).collect();
+                let replacement = format!("RUN mkdir -p {}\n", paths.join(" "));
+                let range = start..start;
+                edits.insert(Edit { range, replacement }).ok()?;
+            }
             let end = instruction.keyword_range.end;
             let inserted = edits.insert(Edit {
                 range: end..end,
@@ -264,7 +290,15 @@ mod tests {
             })
             .collect();
         let parsed = parse(text);
-        let edits = Caches::find(&commands).edits(&parsed);
+        let caches = Caches::find(&commands);
+        let image: Vec<String> = env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut made = caches.named_above(&image);
+        // The base of Go has it.
+        made.remove(Path::new("/go"));
+        let edits = caches.edits(&parsed, &made);
         let shown = edits.map_or_else(
             || "nothing".to_owned(),
             |edits| apply(parsed.text(), &edits).unwrap(),
@@ -307,6 +341,21 @@ mod tests {
         check(&env, &["root/.cache/pip"], (text, text), expect!["nothing"]);
         let own = "FROM python\nRUN --mount=type=cache,target=/x pip install flask\n";
         check(&env, &["var/pip"], (own, own), expect!["nothing"]);
+    }
+
+    #[test]
+    fn a_directory_that_a_variable_names_is_not_made_by_the_mount() {
+        let text = "FROM maven\nRUN mvn package\n";
+        check(
+            &[("MAVEN_CONFIG", "/root/.m2"), ("WORK", "/")],
+            &["root/.m2/repository"],
+            (text, text),
+            expect![[r"
+                FROM maven
+                RUN mkdir -p /root/.m2
+                RUN --mount=type=cache,target=/root/.m2/repository mvn package
+            "]],
+        );
     }
 
     #[test]

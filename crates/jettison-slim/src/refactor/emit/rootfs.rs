@@ -35,8 +35,10 @@ pub(super) fn rootfs_stage(
     let collecting = ShellStep {
         comment: comment(rootfs).to_owned(),
         commands: steps(rootfs)?,
+        tree: None,
     };
-    let all = [&collecting].into_iter().chain(&rootfs.further);
+    let all = rootfs.before.iter().chain([&collecting]);
+    let all = all.chain(&rootfs.further);
     lines.extend(all.flat_map(|step| shell_step(step, style)));
     Ok(lines)
 }

@@ -1,11 +1,18 @@
 //! Steps of gains: what is run at the end of the build stage, and after collecting.
 
 use super::Style;
-use crate::refactor::{RuntimeStage, ShellStep};
+use crate::refactor::{Division, RuntimeStage, ShellStep};
 
-/// The lines that end the build stage, an empty one first; none if nothing is to be done there.
-pub(super) fn build_steps(runtime: &RuntimeStage, style: &Style) -> Vec<String> {
-    if runtime.build_steps.is_empty() {
+/// The lines that end the build stage, an empty one first; none if nothing is to be done there, or all is done before.
+pub(super) fn build_steps(
+    runtime: &RuntimeStage,
+    division: Option<&Division>,
+    style: &Style,
+) -> Vec<String> {
+    let steps = runtime.build_steps.iter();
+    let is_early = |step: &&ShellStep| division.is_some_and(|division| division.is_early(step));
+    let mut steps = steps.filter(|step| !is_early(step)).peekable();
+    if steps.peek().is_none() {
         return Vec::new();
     }
     let mut lines = vec![String::new()];
@@ -13,7 +20,6 @@ pub(super) fn build_steps(runtime: &RuntimeStage, style: &Style) -> Vec<String> 
     if !["", "0", "root"].contains(&runtime.user.as_str()) {
         lines.push(format!("{} root", style.word("USER")));
     }
-    let steps = runtime.build_steps.iter();
     lines.extend(steps.flat_map(|step| shell_step(step, style)));
     lines
 }

@@ -275,6 +275,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
             link_targets: vec!["/usr/lib".into()],
             byte_code: Some("cpython-311".to_owned()),
             needs_root: true,
+            before: Vec::new(),
             further: Vec::new(),
             status_of: None,
         }),
@@ -356,6 +357,7 @@ fn gain() -> Gain {
     let step = |comment: &str, commands: &[&str]| ShellStep {
         comment: comment.to_owned(),
         commands: commands.iter().map(ToString::to_string).collect(),
+        tree: None,
     };
     Gain {
         name: "smaller",
@@ -468,6 +470,7 @@ fn a_stage_is_not_divided_before_what_is_made_anew() {
             runtime.build_steps = vec![ShellStep {
                 comment: "Made anew.".to_owned(),
                 commands: vec!["true".to_owned()],
+                tree: None,
             }];
         }
         assert_eq!(
@@ -481,4 +484,50 @@ fn a_stage_is_not_divided_before_what_is_made_anew() {
     check(&["jdk"], &[], &["/usr/lib/jvm/jdk/lib/modules"], false);
     check(&[], &["/app/node_modules"], &["/app/node_modules/a"], false);
     check(&[], &["/opt/jdk"], &["/opt"], false);
+}
+
+#[test]
+fn what_is_made_anew_of_one_tree_is_made_before_the_sources_come() {
+    let step = ShellStep {
+        comment: "Linked anew.".to_owned(),
+        commands: vec!["cd /opt/jdk".to_owned(), "jlink".to_owned()],
+        tree: Some("/opt/jdk".into()),
+    };
+    let early = RootfsStage {
+        trees: vec!["/opt/jdk".into()],
+        before: vec![step.clone()],
+        ..RootfsStage::default()
+    };
+    let mut runtime = runtime();
+    runtime.rootfs = Some(RootfsStage {
+        before: Vec::new(),
+        ..early.clone()
+    });
+    runtime.build_steps = vec![step];
+    runtime.remade = vec!["/opt/jdk".into()];
+    let division = crate::refactor::Division {
+        at: 1,
+        early: Some(early),
+        late: None,
+        sources: None,
+    };
+    assert!(division.suits(&runtime));
+    let writing = crate::refactor::Writing {
+        division: Some(&division),
+        ..crate::refactor::Writing::default()
+    };
+    let parsed = parse("FROM debian:12\nCOPY . .\nRUN make\nCMD ./app\n");
+    let written = write_stages(&parsed, &runtime, writing, Vec::new()).unwrap();
+    let text = written.dockerfile;
+    let at = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("{part} in {text}"))
+    };
+    assert_eq!(text.matches("jlink").count(), 1, "{text}");
+    assert!(at("RUN make") < at("AS rootfs"), "{text}");
+    assert!(
+        at("AS rootfs") < at("jlink") && at("jlink") < at("find /opt/jdk"),
+        "{text}"
+    );
+    assert!(text.contains("FROM debian:12 AS rootfs"), "{text}");
 }
