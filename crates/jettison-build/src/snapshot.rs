@@ -47,22 +47,9 @@ pub struct Snapshot<State> {
     state: PhantomData<State>,
 }
 
-/// How a snapshot is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ResultName {
-    /// By what is in it: of two with one name, either will do.
-    OfContent(String),
-    /// By this and something that no other snapshot of any store has.
-    Unique(String),
-}
-
-impl ResultName {
-    /// The name, or what it begins with.
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            ResultName::OfContent(name) | ResultName::Unique(name) => name,
-        }
-    }
+/// A name for a snapshot that begins with `start`, and that no other snapshot of any store has.
+pub(crate) fn unique_name(start: &str) -> Result<String, BuildError> {
+    Ok(format!("{start}-{}", unique()?))
 }
 
 /// 16 digits that nobody has had yet.
@@ -165,21 +152,6 @@ impl Snapshots {
                 return Ok(existing);
             }
             self.remove(name)?;
-        }
-    }
-
-    /// Ends writing and gives the snapshot a name of that kind.
-    pub(crate) fn commit_as(
-        &self,
-        active: Snapshot<Active>,
-        name: &ResultName,
-    ) -> Result<Snapshot<Committed>, BuildError> {
-        match name {
-            ResultName::OfContent(name) => self.commit(active, name),
-            ResultName::Unique(start) => {
-                let name = format!("{start}-{}", unique()?);
-                self.commit(active, &name)
-            }
         }
     }
 
@@ -436,10 +408,8 @@ mod tests {
         let first = snapshots.commit(written(&snapshots, "1"), "name").unwrap();
         let second = snapshots.commit(written(&snapshots, "2"), "name").unwrap();
         assert_eq!((text(&first), text(&second)), ("1".into(), "1".into()));
-        let name = ResultName::Unique("name".to_string());
-        let beside = snapshots
-            .commit_as(written(&snapshots, "3"), &name)
-            .unwrap();
+        let name = unique_name("name").unwrap();
+        let beside = snapshots.commit(written(&snapshots, "3"), &name).unwrap();
         assert!(beside.name().starts_with("name-"), "{beside:?}");
         assert_eq!(text(&beside), "3");
     }

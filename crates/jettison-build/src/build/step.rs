@@ -25,7 +25,7 @@ use crate::exec::{RunError, RunSurroundings, run_command};
 use crate::lower::Located;
 use crate::lower::quoted;
 use crate::plan::{Definition, Input, Plan, RunDefinition, Step, StepId};
-use crate::snapshot::{Active, ResultName, Snapshot};
+use crate::snapshot::{Active, Snapshot, unique_name};
 
 /// What a step came to.
 #[derive(Clone, Debug)]
@@ -147,12 +147,14 @@ impl StepRun<'_> {
             written: Written { layer, paths },
             elapsed,
         } = done;
-        let name = result_name(step, &key);
+        // What a command makes may be something else each time, and what is copied may have another time: what one build made
+        // never stands for what another wrote into its layer.
+        let name = unique_name(&key.to_string())?;
         let snapshot = if layer.is_some() && !self.needs_files(id) {
             snapshots.discard(active)?;
-            name.text().to_owned()
+            name
         } else {
-            snapshots.commit_as(active, &name)?.name().to_string()
+            snapshots.commit(active, &name)?.name().to_string()
         };
         let entry = CacheEntry {
             snapshot,
@@ -560,14 +562,6 @@ pub(crate) fn base_key(plan: &Plan, base: usize) -> String {
     match ChainId::of(layers) {
         Some(chain) => format!("layers {chain}"),
         None => "scratch".to_string(),
-    }
-}
-
-/// The name of a step's snapshot. What a command makes may be something else each time, and what is copied may not.
-fn result_name(step: &Step, key: &CacheKey) -> ResultName {
-    match step.definition {
-        Definition::Run(_) => ResultName::Unique(key.to_string()),
-        Definition::Copy(_) | Definition::Workdir(_) => ResultName::OfContent(key.to_string()),
     }
 }
 

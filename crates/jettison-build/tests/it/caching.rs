@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use jettison_sandbox::Entered;
 
 use crate::runner::Test;
-use crate::scene::{Done, Scene, Wishes, text_of};
+use crate::scene::{Done, Scene, Wishes, listing, text_of};
 
 pub(crate) const TESTS: &[Test] = crate::tests![
     nothing_runs_on_an_unchanged_rebuild,
@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     files_that_came_out_the_same_are_not_copied_again,
     capabilities_are_part_of_a_file,
     what_was_executed_again_is_not_mixed_with_what_was_not,
+    what_is_copied_again_has_the_times_of_its_layer,
     equal_steps_are_executed_once,
     what_was_deleted_by_hand_is_made_again,
     layers_of_other_stages_are_not_written,
@@ -188,6 +189,26 @@ fn what_was_deleted_by_hand_is_made_again(entered: &Entered) {
     fs::remove_dir_all(scene.store().join("cache/v1/preimages")).unwrap();
     fs::remove_dir_all(scene.store().join("snapshots/chains")).unwrap();
     assert_eq!(text_of(&scene.build(entered, TEXT), "/cut"), cut);
+}
+
+fn what_is_copied_again_has_the_times_of_its_layer(entered: &Entered) {
+    let scene = Scene::new();
+    let text = "FROM scratch\nCOPY a.txt /a.txt\nCOPY b.txt /b.txt\n";
+    scene.build(entered, text);
+    let later = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_100_000_000);
+    let file = fs::File::open(scene.context("a.txt")).unwrap();
+    file.set_times(fs::FileTimes::new().set_modified(later))
+        .unwrap();
+    let again = Wishes {
+        without_cache: true,
+        keeps_little: true,
+        ..Wishes::default()
+    };
+    scene.build_as(entered, text, &again).result.unwrap();
+    // What is found now is what the last build made: its layer and its files.
+    let built = scene.build(entered, text);
+    let copied = listing(&built.steps[0].files);
+    assert!(copied.ends_with(" 1100000000 /a.txt"), "{copied}");
 }
 
 fn layers_of_other_stages_are_not_written(entered: &Entered) {
