@@ -163,11 +163,14 @@ impl Ignore {
 }
 
 /// Where logs on the standard error have the numbers of processes, which are others when a shell less is started: `[7]`,
-/// `pid 7`, `pid:7`, and `(7)` after a date, as PHP's have it.
+/// `tool[7]:`, `pid 7`, `pid:7`, `[7]` after a time in brackets, and `(7)` after a date, as PHP's have it. Each run has its own
+/// processes, numbered from 1; three digits alone in brackets may as well be a status of HTTP.
 fn process_ids() -> Option<&'static Regex> {
     static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
-    const PIECES: [&str; 3] = [
-        r"\[[0-9]{1,7}\]",
+    const PIECES: [&str; 5] = [
+        r"\[[1-9][0-9]?\]",
+        r"[A-Za-z]\[[0-9]{1,7}\]:",
+        r":[0-9]{2}(?: [+-][0-9]{4})?\] \[[0-9]{1,7}\]",
         r"(?-u:\b)[Pp][Ii][Dd][ :=]{1,2}[0-9]{1,7}(?-u:\b)",
         r":[0-9]{2} [0-9]{4} \([0-9]{1,7}\):",
     ];
@@ -192,6 +195,9 @@ mod tests {
         let expected = b"<process> worker (<process>) at 8080, <process>";
         assert_eq!(applied(Subject::Stderr, log), expected);
         assert_eq!(applied(Subject::Stdout, b"[12]"), b"[12]");
+        let statuses = b"[404] /a, tool[345]: up, [2026-11-26 14:16:43 +0000] [345] [INFO] up";
+        let expected = b"[404] /a, too<process> up, [2026-11-26 14:16<process> [INFO] up";
+        assert_eq!(applied(Subject::Stderr, statuses), expected);
         let php = b"Thu Nov 26 14:16:43 2026 (2): Fatal Error (30)";
         let expected = b"Thu Nov 26 14:16<process> Fatal Error (30)";
         assert_eq!(applied(Subject::Stderr, php), expected);
