@@ -6,6 +6,7 @@ mod elf;
 mod entrypoint;
 mod go;
 mod health;
+mod installed;
 mod java;
 mod keep;
 mod npm;

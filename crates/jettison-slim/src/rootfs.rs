@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -67,6 +68,15 @@ impl RootError {
     }
 }
 
+/// What was found; nothing if nothing is there. What is there and cannot be read is an error.
+pub(crate) fn if_there<T>(found: Result<T, RootError>) -> Result<Option<T>, RootError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The name of an extended attribute, and its value.
 pub(crate) type Attribute = (Vec<u8>, Vec<u8>);
 
@@ -83,6 +93,8 @@ pub struct Resolved {
 #[derive(Debug)]
 pub struct RootDir {
     directory: OwnedFd,
+    /// The first thing that was there and could not be read.
+    unread: Mutex<Option<RootError>>,
 }
 
 impl RootDir {
@@ -91,7 +103,10 @@ impl RootDir {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| refused("open", path, errno))?;
-        Ok(RootDir { directory })
+        Ok(RootDir {
+            directory,
+            unread: Mutex::new(None),
+        })
     }
 
     /// The metadata of what `path` leads to.
@@ -124,6 +139,16 @@ impl RootDir {
                 limit,
             });
         }
+        Ok(bytes)
+    }
+
+    /// The first `length` bytes of the regular file at `path`, or all if it has fewer; a link is not followed.
+    pub(crate) fn head(&self, path: &Path, length: u64) -> Result<Vec<u8>, RootError> {
+        let mut bytes = Vec::new();
+        self.open_file(path)?
+            .take(length)
+            .read_to_end(&mut bytes)
+            .map_err(|cause| system("read", path, cause))?;
         Ok(bytes)
     }
 
@@ -233,6 +258,70 @@ impl RootDir {
             }
         }
         Ok(Resolved { real_path, chain })
+    }
+
+    /// Like [`RootDir::list`], for those who look at what may be there: nothing if there is no directory. What is there and
+    /// cannot be listed is told by [`RootDir::all_was_read`].
+    pub(crate) fn listing(&self, path: &Path) -> Option<Vec<OsString>> {
+        self.or_noted(self.list(path))
+    }
+
+    /// The names of [`RootDir::listing`]; none if there is no directory.
+    pub(crate) fn names(&self, path: &Path) -> Vec<OsString> {
+        self.listing(path).unwrap_or_default()
+    }
+
+    /// Like [`RootDir::symlink_metadata`], for those who look at what may be there.
+    pub(crate) fn entry(&self, path: &Path) -> Option<Metadata> {
+        self.or_noted(self.symlink_metadata(path))
+    }
+
+    /// Like [`RootDir::metadata`], for those who look at what may be there.
+    pub(crate) fn target(&self, path: &Path) -> Option<Metadata> {
+        self.or_noted(self.metadata(path))
+    }
+
+    /// Like [`RootDir::read`], for those who look at what may be there: nothing, too, if it is no regular file or has more than
+    /// `limit` bytes.
+    pub(crate) fn content(&self, path: &Path, limit: u64) -> Option<Vec<u8>> {
+        self.or_noted(self.read(path, limit))
+    }
+
+    /// Like [`RootDir::head`], for those who look at what may be there: nothing, too, if it is no regular file.
+    pub(crate) fn start(&self, path: &Path, length: u64) -> Option<Vec<u8>> {
+        self.or_noted(self.head(path, length))
+    }
+
+    /// Fails if something was there and could not be read by those who look at what may be there: what they make of the
+    /// rest is not to be trusted.
+    pub(crate) fn all_was_read(&self) -> Result<(), RootError> {
+        match self
+            .unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// What was found; nothing if nothing is there, or if it cannot be read, which is noted.
+    fn or_noted<T>(&self, found: Result<T, RootError>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
+            Err(error) => {
+                let is_no_file = matches!(
+                    error,
+                    RootError::NotRegular { .. } | RootError::TooLarge { .. }
+                );
+                if !is_no_file && !error.is_absent() {
+                    let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+                    unread.get_or_insert(error);
+                }
+                None
+            }
+        }
     }
 
     /// Shows `visit` every entry below the root by its absolute path inside, directories before what they contain,

@@ -152,8 +152,8 @@ fn collect_from(
     dedup(&mut kept);
     for path in &mut kept {
         path.is_directory = root
-            .metadata(&path.path)
-            .is_ok_and(|metadata| metadata.is_dir());
+            .target(&path.path)
+            .is_some_and(|metadata| metadata.is_dir());
     }
     refuse_writable_above(root, &user, (&kept, &program))?;
     facts.extend(kept.iter().skip(1).map(|path| Fact {
@@ -191,6 +191,8 @@ fn collect_from(
         stop_signal: None,
         healthcheck: None,
     };
+    root.all_was_read()
+        .map_err(|error| NotApplicable::Read(error.to_string()))?;
     let advice = strip_advice(&program.path, program.bytes.len() as u64, &program.elf);
     Ok(Evidence {
         facts,

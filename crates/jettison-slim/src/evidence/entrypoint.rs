@@ -70,7 +70,7 @@ fn script_at(root: &RootDir, config: &RunConfig, word: &str) -> Option<(PathBuf,
     let directory = normalise(Path::new(&config.working_dir));
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
     let path = find_program(root, word, &directory, path_env).ok()?;
-    let text = root.read(&path, LIMIT).ok()?;
+    let text = root.content(&path, LIMIT)?;
     let interpreter = script_interpreter(&text)?;
     let interpreter = interpreter.path.to_str()?.to_owned()
         + " "

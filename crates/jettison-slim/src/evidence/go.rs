@@ -39,7 +39,7 @@ pub(super) fn go_time_zones(root: &RootDir, bytes: &[u8]) -> Option<PathBuf> {
     }
     let mut homes: Vec<PathBuf> = PLACES[..2].iter().map(PathBuf::from).collect();
     // Debian's have their versions in their names.
-    for name in root.list(Path::new("/usr/lib")).unwrap_or_default() {
+    for name in root.names(Path::new("/usr/lib")) {
         let home = Path::new("/usr/lib").join(name);
         if home
             .to_str()
@@ -52,7 +52,7 @@ pub(super) fn go_time_zones(root: &RootDir, bytes: &[u8]) -> Option<PathBuf> {
         .into_iter()
         .filter(|home| home.to_str().is_some_and(holds))
         .map(|home| home.join(ZONES))
-        .find(|zones| root.metadata(zones).is_ok_and(|found| found.is_file()))
+        .find(|zones| root.target(zones).is_some_and(|found| found.is_file()))
 }
 
 /// Whether Go's linker has made the program `bytes`.

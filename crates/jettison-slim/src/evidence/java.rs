@@ -14,7 +14,7 @@ const CLASS_LIMIT: u64 = 16 << 20;
 
 /// The tree of the Java runtime that `path` lies in: of release 9 and later ones, which have their classes in `lib/modules`.
 pub(crate) fn java_home(root: &RootDir, path: &Path) -> Option<PathBuf> {
-    let is_file = |path: PathBuf| root.metadata(&path).is_ok_and(|found| found.is_file());
+    let is_file = |path: PathBuf| root.target(&path).is_some_and(|found| found.is_file());
     path.ancestors()
         .skip(1)
         .find(|home| is_file(home.join("lib/modules")) && is_file(home.join("bin/java")))
@@ -52,7 +52,7 @@ pub(crate) fn class_directory(root: &RootDir, path: &Path) -> Option<PathBuf> {
     if path.extension()? != "class" {
         return None;
     }
-    let bytes = root.read(path, CLASS_LIMIT).ok()?;
+    let bytes = root.content(path, CLASS_LIMIT)?;
     let depth = own_name(&bytes)?.split('/').count();
     let directory = path.ancestors().nth(depth)?;
     let is_deep = directory.iter().count() > 2;
@@ -65,15 +65,13 @@ fn holds_sources(root: &RootDir, directory: &Path, depth: usize) -> bool {
         "java", "kt", "kts", "scala", "groovy", "gradle", "git", "clj",
     ];
     const DEPTH: usize = 24;
-    let Ok(names) = root.list(directory) else {
+    let Some(names) = root.listing(directory) else {
         return true;
     };
     depth > DEPTH
         || names.iter().any(|name| {
             let path = directory.join(name);
-            let is_directory = root
-                .symlink_metadata(&path)
-                .is_ok_and(|found| found.is_dir());
+            let is_directory = root.entry(&path).is_some_and(|found| found.is_dir());
             let is_source = name == "pom.xml"
                 || path
                     .extension()
@@ -91,7 +89,7 @@ pub(crate) fn linked_files<'m>(
     let mut files = BTreeSet::new();
     for module in modules {
         let path = home.join("jmods").join(format!("{module}.jmod"));
-        let bytes = root.read(&path, LIMIT).ok()?;
+        let bytes = root.content(&path, LIMIT)?;
         // The archive stands behind four bytes (jdk.internal.jmod.JmodFile).
         for entry in entries(&bytes)? {
             if ["bin/", "conf/", "lib/"]
@@ -107,7 +105,7 @@ pub(crate) fn linked_files<'m>(
 
 /// The release of Java in the tree `home`, as its file `release` says.
 pub(crate) fn java_release(root: &RootDir, home: &Path) -> Option<u8> {
-    let text = root.read(&home.join("release"), 1 << 20).ok()?;
+    let text = root.content(&home.join("release"), 1 << 20)?;
     let text = String::from_utf8_lossy(&text);
     let version = text
         .lines()

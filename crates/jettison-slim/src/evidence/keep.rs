@@ -7,6 +7,7 @@ mod dependencies;
 mod habits;
 mod helpers;
 mod imports;
+mod installed;
 mod jars;
 mod libraries;
 mod locale;
@@ -207,8 +208,8 @@ impl<'a> Keeper<'a> {
         let entry = resolved.real_path.join(name);
         if !self
             .root
-            .symlink_metadata(&entry)
-            .is_ok_and(|found| found.is_symlink())
+            .entry(&entry)
+            .is_some_and(|found| found.is_symlink())
         {
             return Ok(());
         }
@@ -404,7 +405,7 @@ impl<'a> Keeper<'a> {
     /// Whether the file at `path` is named as a library is, or can be started.
     fn may_be_loaded(&self, path: &Path) -> bool {
         let is_program = |found: Metadata| found.is_file() && found.mode() & 0o111 != 0;
-        is_library(path) || self.root.symlink_metadata(path).is_ok_and(is_program)
+        is_library(path) || self.root.entry(path).is_some_and(is_program)
     }
 
     /// The libraries and programs at and below `tree`.
@@ -414,7 +415,7 @@ impl<'a> Keeper<'a> {
         while let Some(path) = pending.pop() {
             match self.root.symlink_metadata(&path) {
                 Ok(found) if found.is_dir() => {
-                    let names = self.root.list(&path).unwrap_or_default();
+                    let names = self.root.names(&path);
                     let inside = names.into_iter().map(|name| path.join(name));
                     pending.extend(inside.filter(|path| is_part(path, tree)));
                 }
@@ -440,12 +441,12 @@ impl<'a> Keeper<'a> {
         }
         let is_file = self
             .root
-            .symlink_metadata(path)
-            .is_ok_and(|found| found.is_file() && found.size() > 0);
+            .entry(path)
+            .is_some_and(|found| found.is_file() && found.size() > 0);
         if !is_file || is_interpreted(path) {
             return Ok(());
         }
-        let Ok(bytes) = self.root.read(path, LIBRARY_LIMIT) else {
+        let Some(bytes) = self.root.content(path, LIBRARY_LIMIT) else {
             return Ok(());
         };
         if path.extension().is_some_and(|end| end == "jar") {

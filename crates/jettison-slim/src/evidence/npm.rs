@@ -72,14 +72,14 @@ pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainSta
     let name = script_name(&words)?;
     let directory = normalise(Path::new(&config.working_dir));
     // npm would look further up, and go there.
-    let text = root.read(&directory.join("package.json"), LIMIT).ok()?;
+    let text = root.content(&directory.join("package.json"), LIMIT)?;
     let package: Value = serde_json::from_slice(&text).ok()?;
     let scripts = package.get("scripts")?;
     let has = |hook: &str| scripts.get(format!("{hook}{name}")).is_some();
     // Settings may choose another shell, or options for Node.js.
     let has_settings = [&directory, Path::new("/root")]
         .iter()
-        .any(|place| root.metadata(&place.join(".npmrc")).is_ok());
+        .any(|place| root.target(&place.join(".npmrc")).is_some());
     if has("pre") || has("post") || has_settings {
         return None;
     }
@@ -117,7 +117,7 @@ fn argv(root: &RootDir, config: &RunConfig, directory: &Path, script: &str) -> O
     let mut argv = exec_argv(script)?;
     let program = argv.first_mut()?;
     let own = directory.join("node_modules/.bin").join(&*program);
-    if !program.contains('/') && root.metadata(&own).is_ok() {
+    if !program.contains('/') && root.target(&own).is_some() {
         own.to_str()?.clone_into(program);
     }
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
@@ -190,7 +190,7 @@ pub(crate) fn wants_npm(root: &RootDir, start: &PlainStart, used: &[Used]) -> Op
 
 /// The files below `directory` that are no modules.
 fn list(root: &RootDir, directory: &Path, files: &mut Vec<PathBuf>) {
-    for name in root.list(directory).unwrap_or_default() {
+    for name in root.names(directory) {
         let path = directory.join(&name);
         match root.symlink_metadata(&path) {
             Ok(found) if found.is_dir() && name != "node_modules" => list(root, &path, files),
@@ -209,8 +209,8 @@ fn is_code(path: &Path) -> bool {
 }
 
 fn holds_one_of(root: &RootDir, path: &Path, words: &[&[u8]]) -> bool {
-    root.read(path, LARGEST)
-        .is_ok_and(|text| words.iter().any(|word| memmem::find(&text, word).is_some()))
+    root.content(path, LARGEST)
+        .is_some_and(|text| words.iter().any(|word| memmem::find(&text, word).is_some()))
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub(crate) struct Owners<'a> {
     packages: Packages,
     /// What the directories of Python's modules hold, by directory.
     distributions: BTreeMap<PathBuf, HashMap<PathBuf, PathBuf>>,
+    /// The programs that distributions of Python put into a directory of programs, by that directory.
+    scripts: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
 
 impl<'a> Owners<'a> {
@@ -59,6 +61,7 @@ impl<'a> Owners<'a> {
             steps,
             packages: Packages::read(root)?,
             distributions: BTreeMap::new(),
+            scripts: BTreeMap::new(),
         })
     }
 
@@ -156,6 +159,34 @@ impl<'a> Owners<'a> {
         found.map(|(_, owner)| owner.clone())
     }
 
+    /// Whether a distribution of Python lists the program at `path`, as `/usr/local/bin/gunicorn`.
+    pub(crate) fn is_script_of_a_module(&mut self, path: &Path) -> bool {
+        let Some((directory, above)) = path.parent().and_then(|it| Some((it, it.parent()?))) else {
+            return false;
+        };
+        let root = self.root;
+        let scripts = self
+            .scripts
+            .entry(directory.to_path_buf())
+            .or_insert_with(|| {
+                let mut scripts = BTreeSet::new();
+                for libraries in ["lib", "local/lib"].map(|name| above.join(name)) {
+                    let pythons = root.names(&libraries).into_iter();
+                    let pythons = pythons.map(|name| libraries.join(name));
+                    for modules in pythons.flat_map(|python| {
+                        ["site-packages", "dist-packages"].map(|name| python.join(name))
+                    }) {
+                        for (_, record) in records(root, &modules) {
+                            let listed = recorded(&record, &modules);
+                            scripts.extend(listed.filter(|path| path.starts_with(directory)));
+                        }
+                    }
+                }
+                scripts
+            });
+        scripts.contains(path)
+    }
+
     /// The `.dist-info` directory of the distribution that the entry at `path` belongs to.
     fn distribution(&mut self, path: &Path) -> Option<PathBuf> {
         let directory = path
@@ -175,15 +206,13 @@ impl<'a> Owners<'a> {
             .entry(directory.to_path_buf())
             .or_insert_with(|| {
                 let mut parts = HashMap::new();
-                for name in root.list(directory).unwrap_or_default() {
-                    if !name.as_bytes().ends_with(b".dist-info") {
-                        continue;
-                    }
-                    let info = directory.join(&name);
-                    let record = root
-                        .read(&info.join("RECORD"), LIST_LIMIT)
-                        .unwrap_or_default();
-                    for part in recorded(&record, directory) {
+                for (info, record) in records(root, directory) {
+                    // What it lists elsewhere, such as `../../../bin/x`, is used by itself or not at all.
+                    let here = recorded(&record, directory).filter_map(|path| {
+                        let first = path.strip_prefix(directory).ok()?.iter().next()?;
+                        Some(directory.join(first))
+                    });
+                    for part in here {
                         parts.entry(part).or_insert_with(|| info.clone());
                     }
                     parts.insert(info.clone(), info);
@@ -193,15 +222,23 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// The entries directly in `directory` that a `RECORD` (PEP 376) lists. What it lists elsewhere, such as `../../../bin/x`,
-/// is used by itself or not at all.
+/// The `.dist-info` directories in `directory`, each with its `RECORD` (PEP 376).
+fn records(root: &RootDir, directory: &Path) -> impl Iterator<Item = (PathBuf, Vec<u8>)> {
+    let mut names = root.names(directory);
+    names.retain(|name| name.as_bytes().ends_with(b".dist-info"));
+    names.into_iter().map(|name| {
+        let info = directory.join(name);
+        let record = root.content(&info.join("RECORD"), LIST_LIMIT);
+        (info, record.unwrap_or_default())
+    })
+}
+
+/// What a `RECORD` in `directory` lists.
 fn recorded<'r>(record: &'r [u8], directory: &'r Path) -> impl Iterator<Item = PathBuf> + 'r {
     record.split(|byte| *byte == b'\n').filter_map(move |line| {
         let path = line.split(|byte| *byte == b',').next()?;
         let path = path.strip_prefix(b"\"").unwrap_or(path);
-        let whole = normalise(&directory.join(OsStr::from_bytes(path)));
-        let first = whole.strip_prefix(directory).ok()?.iter().next()?;
-        Some(directory.join(first))
+        Some(normalise(&directory.join(OsStr::from_bytes(path))))
     })
 }
 

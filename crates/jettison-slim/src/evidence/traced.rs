@@ -56,8 +56,8 @@ impl<'a> Traced<'a> {
                 .is_some_and(|value| !["", "C", "POSIX", "C.UTF-8", "C.utf8"].contains(&value))
         };
         let has_locales = root
-            .metadata(Path::new("/usr/lib/locale/locale-archive"))
-            .is_ok();
+            .target(Path::new("/usr/lib/locale/locale-archive"))
+            .is_some();
         if has_locales
             || ["LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES"]
                 .into_iter()
@@ -185,7 +185,7 @@ fn add_configured<'w>(
             }
         } else if word.contains('/') || word.contains('.') {
             let path = working_dir.join(word);
-            if root.metadata(&path).is_ok_and(|found| found.is_file()) {
+            if root.target(&path).is_some_and(|found| found.is_file()) {
                 keeper.add(&path, UseKind::Looked, "the command names it")?;
             }
         }

@@ -352,7 +352,7 @@ fn size_of(root: &RootDir, stage: &RootfsStage) -> u64 {
     let is_tree = |path: &Path| stage.trees.iter().any(|tree| path.starts_with(tree));
     let mut size = 0;
     while let Some(path) = pending.pop() {
-        let Ok(metadata) = root.symlink_metadata(&path) else {
+        let Some(metadata) = root.entry(&path) else {
             continue;
         };
         if stage.pruned_files.contains(&path) {
@@ -361,7 +361,7 @@ fn size_of(root: &RootDir, stage: &RootfsStage) -> u64 {
         if metadata.is_file() {
             size += metadata.len();
         } else if metadata.is_dir() && is_tree(&path) && !stage.pruned.contains(&path) {
-            let names = root.list(&path).unwrap_or_default();
+            let names = root.names(&path);
             pending.extend(names.iter().map(|name| path.join(name)));
         }
     }

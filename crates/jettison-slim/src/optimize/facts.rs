@@ -67,8 +67,8 @@ impl Sources<'_> {
             let real = places.real(self.original, &path);
             let is_there = |real: &PathBuf| {
                 self.original
-                    .symlink_metadata(real)
-                    .is_ok_and(|found| !found.is_dir())
+                    .entry(real)
+                    .is_some_and(|found| !found.is_dir())
             };
             let real = real.filter(is_there);
             let owner = match &real {
@@ -88,6 +88,8 @@ impl Sources<'_> {
             in_both.extend(real);
         }
         let left_out = self.left_out(&mut owners, (&kept, &in_both))?;
+        self.original.all_was_read()?;
+        self.candidate.all_was_read()?;
         Ok(Found {
             kept: sorted(kept),
             left_out: sorted(left_out),

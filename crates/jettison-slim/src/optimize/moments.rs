@@ -98,7 +98,7 @@ impl Moments<'_> {
             if !self.is_touched(&directory) {
                 continue;
             }
-            let names = |root: &RootDir| root.list(&directory).unwrap_or_default();
+            let names = |root: &RootDir| root.names(&directory);
             let (early, late) = (names(self.early), names(self.late));
             let is_pruned = |path: &Path| pruned.contains(&path);
             let counts = |name: &&std::ffi::OsString| !is_pruned(&directory.join(name));

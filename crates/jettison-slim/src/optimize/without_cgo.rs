@@ -199,12 +199,12 @@ fn programs(built: &Built, root: &RootDir) -> Result<BTreeSet<PathBuf>, RootErro
 }
 
 fn is_linked_to_c(root: &RootDir, path: &Path) -> bool {
-    root.read(path, LIMIT)
-        .is_ok_and(|bytes| Elf::parse(&bytes).is_ok_and(|elf| has_optional_c(&elf, &bytes)))
+    root.content(path, LIMIT)
+        .is_some_and(|bytes| Elf::parse(&bytes).is_ok_and(|elf| has_optional_c(&elf, &bytes)))
 }
 
 fn is_without_c(root: &RootDir, path: &Path) -> bool {
-    root.read(path, LIMIT).is_ok_and(|bytes| {
+    root.content(path, LIMIT).is_some_and(|bytes| {
         Elf::parse(&bytes).is_ok_and(|elf| {
             elf.go_buildinfo.is_some() && elf.interpreter.is_none() && elf.needed.is_empty()
         })

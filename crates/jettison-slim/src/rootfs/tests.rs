@@ -115,3 +115,25 @@ fn a_link_is_read_as_it_is_written() {
     );
     assert!(root.read_link(Path::new("/etc")).is_err());
 }
+
+#[test]
+fn what_is_there_and_cannot_be_read_is_told_and_what_is_absent_is_not() {
+    let (_outer, root) = root();
+    assert_eq!(root.names(Path::new("/usr/lib")), ["a.so", "a.so.1"]);
+    for nothing in ["/gone", "/etc/name/x", "/circle"] {
+        let nothing = Path::new(nothing);
+        assert_eq!(root.names(nothing), [""; 0]);
+        assert!(root.target(nothing).is_none() && root.content(nothing, 9).is_none());
+    }
+    // More than was asked for, and no regular file.
+    assert_eq!(root.content(Path::new("/etc/name"), 1), None);
+    assert_eq!(root.start(Path::new("/etc"), 1), None);
+    root.all_was_read().unwrap();
+
+    // The system refuses such a name whoever asks.
+    assert!(root.entry(Path::new("/etc/a\0b")).is_none());
+    assert!(root.entry(Path::new("/etc/name")).is_some());
+    let error = root.all_was_read().unwrap_err().to_string();
+    assert_eq!(error, "cannot look at /etc/a\0b");
+    root.all_was_read().unwrap();
+}

@@ -89,7 +89,9 @@ fn shell_text(argv: &[String]) -> Option<&str> {
 /// the names nor the group of a user; nothing for root.
 pub(super) fn numeric_user(root: &RootDir, user: &str) -> Result<String, NotApplicable> {
     let read = |path: &str| {
-        let bytes = root.read(Path::new(path), PASSWD_LIMIT).unwrap_or_default();
+        let bytes = root
+            .content(Path::new(path), PASSWD_LIMIT)
+            .unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));

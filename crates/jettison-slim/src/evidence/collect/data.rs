@@ -53,7 +53,7 @@ pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
             continue;
         }
         for path in paths {
-            if root.metadata(Path::new(path)).is_ok() {
+            if root.target(Path::new(path)).is_some() {
                 kept.push(KeptPath {
                     path: PathBuf::from(path),
                     reason: format!("{} contains `{literal}`", program.path.display()),
@@ -88,7 +88,7 @@ pub(super) fn literal_files(
         if is_home_of_a_tool(&path) {
             continue;
         }
-        let Ok(metadata) = root.metadata(&path) else {
+        let Some(metadata) = root.target(&path) else {
             continue;
         };
         let is_tool = metadata.is_file() && metadata.mode() & 0o111 != 0 && is_system(&path);
@@ -128,7 +128,7 @@ fn is_state(root: &RootDir, program: &Program, path: &Path) -> Result<bool, NotA
     let Some(state) = FILLED.iter().find(|state| path == Path::new(state)) else {
         return Ok(false);
     };
-    let is_empty = root.list(path).is_ok_and(|names| names.is_empty());
+    let is_empty = root.listing(path).is_some_and(|names| names.is_empty());
     if is_empty || program.has_static_libc() {
         return Ok(is_empty);
     }
@@ -141,8 +141,9 @@ fn is_state(root: &RootDir, program: &Program, path: &Path) -> Result<bool, NotA
 pub(super) fn is_own_directory(program: &Program, packages: &Packages, path: &Path) -> bool {
     !is_system(path)
         && !is_cache(path)
-        && path != Path::new("/root")
-        && path != Path::new("/home")
+        && !["/home", "/opt", "/root", "/srv"]
+            .iter()
+            .any(|shared| path == Path::new(shared))
         && !program.path.starts_with(path)
         && !program.real_path.starts_with(path)
         && packages.owner_either_side(path).is_none()
@@ -214,10 +215,10 @@ pub(super) fn configured_files(
                 continue;
             }
             let path = crate::rootfs::normalise(&program.working_dir.join(part));
-            if root.metadata(&path).is_err() || is_kernel(&path) || path == program.path {
+            if root.target(&path).is_none() || is_kernel(&path) || path == program.path {
                 continue;
             }
-            let is_dir = root.metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+            let is_dir = root.target(&path).is_some_and(|metadata| metadata.is_dir());
             let is_all = path == Path::new("/") || path.parent() == Some(Path::new("/"));
             if is_dir && is_system(&path) && is_all && path != Path::new("/tmp") {
                 return Err(reason(format!(
@@ -269,12 +270,21 @@ pub(super) fn named_files(
     packages: &Packages,
 ) -> Vec<KeptPath> {
     let mut kept: Vec<KeptPath> = Vec::new();
-    let own = own_files(steps, root, packages);
+    let mut own = own_files(steps, root, packages);
+    let is_copied = |path: &Path| {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let mut copies = steps.iter().filter(|step| step.copies);
+        copies.any(|step| step.files.join(relative).symlink_metadata().is_ok())
+    };
+    let caches = tagged_caches(root, own.keys());
+    own.retain(|path, _| is_copied(path) || !caches.iter().any(|cache| path.starts_with(cache)));
     for (path, line) in &own {
         if *path == program.path || *path == program.real_path || is_source(path) {
             continue;
         }
-        let listed = program.elf.lists_directories && !is_left_out(path);
+        // What commands installed there is found by its name: its place was given to the compiler.
+        let is_installed = path.starts_with("/usr/local") && !is_copied(path);
+        let listed = program.elf.lists_directories && !is_left_out(path) && !is_installed;
         let why = if listed {
             Some("lists directories".to_string())
         } else {
@@ -314,6 +324,19 @@ pub(super) fn named_files(
         }
     }
     kept
+}
+
+/// The directories that are caches by their own word, as the one into which Cargo builds: there is a file `CACHEDIR.TAG` in each
+/// (Cache Directory Tagging Specification, version 0.6). What is in one can be made again, and no program relies on it.
+fn tagged_caches<'p>(root: &RootDir, files: impl Iterator<Item = &'p PathBuf>) -> Vec<PathBuf> {
+    const SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+    let tags = files.filter(|path| path.file_name().is_some_and(|name| name == "CACHEDIR.TAG"));
+    tags.filter(|path| {
+        root.start(path, SIGNATURE.len() as u64)
+            .is_some_and(|start| start == SIGNATURE)
+    })
+    .filter_map(|path| path.parent().map(Path::to_path_buf))
+    .collect()
 }
 
 /// Directories of the file system hierarchy standard, which programs name in passing.
@@ -364,10 +387,10 @@ fn name_in(program: &Program, path: &Path) -> Option<String> {
 
 /// Whether a program is at `path`. No program is started by a program that gets this far.
 fn is_program(root: &RootDir, path: &Path) -> bool {
-    root.metadata(path).is_ok_and(|metadata| metadata.is_file())
+    root.target(path).is_some_and(|metadata| metadata.is_file())
         && root
-            .read(path, EMBEDDED_LIMIT)
-            .is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
+            .content(path, EMBEDDED_LIMIT)
+            .is_some_and(|bytes| bytes.starts_with(b"\x7fELF"))
 }
 
 /// Whether the Go compiler put the file's content into the program.
@@ -375,8 +398,8 @@ fn is_embedded(root: &RootDir, program: &Program, path: &Path) -> bool {
     program.contains("embed.")
         && program.elf.go_buildinfo.is_some()
         && root
-            .read(path, EMBEDDED_LIMIT)
-            .is_ok_and(|bytes| bytes.len() >= 8 && program.holds(&bytes))
+            .content(path, EMBEDDED_LIMIT)
+            .is_some_and(|bytes| bytes.len() >= 8 && program.holds(&bytes))
 }
 
 /// Whether `path` is what a compiled program was made from.

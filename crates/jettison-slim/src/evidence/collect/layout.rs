@@ -69,14 +69,12 @@ fn is_whole(
     if let Some(known) = known.get(directory) {
         return *known;
     }
-    let names = root.list(directory).unwrap_or_default();
+    let names = root.names(directory);
     let whole = !names.is_empty()
         && names.iter().all(|name| {
             let path = directory.join(name);
             paths.contains(&path)
-                || (root
-                    .symlink_metadata(&path)
-                    .is_ok_and(|metadata| metadata.is_dir())
+                || (root.entry(&path).is_some_and(|metadata| metadata.is_dir())
                     && is_whole(root, &path, paths, known))
         });
     known.insert(directory.to_path_buf(), whole);
@@ -88,9 +86,7 @@ pub(super) fn follow_links(root: &RootDir, kept: &mut Vec<KeptPath>) -> Result<(
     for _ in 0..ROUNDS {
         let mut targets = Vec::new();
         for path in kept.iter().map(|kept| &kept.path) {
-            let is_dir = root
-                .symlink_metadata(path)
-                .is_ok_and(|metadata| metadata.is_dir());
+            let is_dir = root.entry(path).is_some_and(|metadata| metadata.is_dir());
             // The time zones link to each other only.
             if is_dir && path != Path::new("/usr/share/zoneinfo") {
                 links(root, path, &mut targets);
@@ -123,9 +119,9 @@ pub(super) fn follow_links(root: &RootDir, kept: &mut Vec<KeptPath>) -> Result<(
 }
 
 fn links(root: &RootDir, directory: &Path, targets: &mut Vec<(PathBuf, PathBuf)>) {
-    for name in root.list(directory).unwrap_or_default() {
+    for name in root.names(directory) {
         let path = directory.join(name);
-        let Ok(metadata) = root.symlink_metadata(&path) else {
+        let Some(metadata) = root.entry(&path) else {
             continue;
         };
         if metadata.is_dir() {
@@ -159,7 +155,7 @@ pub(super) fn dedup(kept: &mut Vec<KeptPath>) {
 pub(crate) fn owners(root: &RootDir, kept: &[KeptPath]) -> BTreeMap<PathBuf, (u32, u32)> {
     kept.iter()
         .filter_map(|kept| {
-            let metadata = root.metadata(&kept.path).ok()?;
+            let metadata = root.target(&kept.path)?;
             let owner = (metadata.uid(), metadata.gid());
             let is_uniform = !metadata.is_dir() || belongs_to(root, &kept.path, owner);
             (owner != (0, 0) && is_uniform).then(|| (kept.path.clone(), owner))
@@ -168,16 +164,13 @@ pub(crate) fn owners(root: &RootDir, kept: &[KeptPath]) -> BTreeMap<PathBuf, (u3
 }
 
 fn belongs_to(root: &RootDir, directory: &Path, owner: (u32, u32)) -> bool {
-    root.list(directory)
-        .unwrap_or_default()
-        .into_iter()
-        .all(|name| {
-            let path = directory.join(name);
-            root.symlink_metadata(&path).is_ok_and(|metadata| {
-                (metadata.uid(), metadata.gid()) == owner
-                    && (!metadata.is_dir() || belongs_to(root, &path, owner))
-            })
+    root.names(directory).into_iter().all(|name| {
+        let path = directory.join(name);
+        root.entry(&path).is_some_and(|metadata| {
+            (metadata.uid(), metadata.gid()) == owner
+                && (!metadata.is_dir() || belongs_to(root, &path, owner))
         })
+    })
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) fn libraries(
     let elf = &program.elf;
     let origin = Origin::File(path.clone());
     if variable(&config.env, "LD_PRELOAD").is_some_and(|value| !value.is_empty())
-        || root.metadata(Path::new("/etc/ld.so.preload")).is_ok()
+        || root.target(Path::new("/etc/ld.so.preload")).is_some()
     {
         return Err(reason("libraries are preloaded into every program"));
     }
@@ -154,7 +154,7 @@ fn services(
     let beside = |name: &str| -> Option<PathBuf> { Some(libc?.path.parent()?.join(name)) };
     let below_usr = |path: PathBuf| {
         let usr = Path::new("/usr").join(path.strip_prefix("/").unwrap_or(&path));
-        if root.metadata(&usr).is_ok() {
+        if root.target(&usr).is_some() {
             usr
         } else {
             path
@@ -208,7 +208,7 @@ fn services(
         let Some(module) = beside(&format!("libnss_{service}.so.2")) else {
             continue;
         };
-        if root.metadata(&module).is_err() {
+        if root.target(&module).is_none() {
             continue;
         }
         if !["files", "dns"].contains(&service.as_str()) {
@@ -226,8 +226,7 @@ fn library_asks(root: &RootDir, path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     !RUNTIMES.iter().any(|runtime| name.starts_with(runtime))
         && root
-            .read(path, LIBRARY_LIMIT)
-            .ok()
+            .content(path, LIBRARY_LIMIT)
             .and_then(|bytes| Elf::parse(&bytes).ok())
             .is_some_and(|elf| elf.uses_nss)
 }
@@ -253,7 +252,7 @@ fn name_services(root: &RootDir) -> Vec<String> {
 
 fn if_there(root: &RootDir, path: impl AsRef<Path>, reason: &str) -> Option<KeptPath> {
     let path = path.as_ref();
-    root.metadata(path).is_ok().then(|| KeptPath {
+    root.target(path).is_some().then(|| KeptPath {
         path: path.to_path_buf(),
         reason: reason.to_string(),
         is_directory: false,

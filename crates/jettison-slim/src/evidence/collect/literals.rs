@@ -50,7 +50,7 @@ impl Names<'_> {
             let names = if is_kernel {
                 Vec::new()
             } else {
-                self.root.list(dir).unwrap_or_default()
+                self.root.names(dir)
             };
             self.known.insert(dir.to_path_buf(), names);
         }

@@ -63,7 +63,7 @@ pub(super) fn own_files(
     }
     made.retain(|path, _| match root.symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            root.list(path).is_ok_and(|names| names.is_empty())
+            root.listing(path).is_some_and(|names| names.is_empty())
                 && packages.owner_either_side(path).is_none()
         }
         Ok(metadata) => {

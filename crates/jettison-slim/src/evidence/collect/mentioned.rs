@@ -53,7 +53,7 @@ pub(crate) fn mentioned_files(
     let mut kept = named_files(&copies, root, &program, packages);
     whole_directories(root, &program, packages, &mut kept);
     for path in absolute_paths(root, &program.bytes) {
-        let is_directory = root.metadata(&path).is_ok_and(|found| found.is_dir());
+        let is_directory = root.target(&path).is_some_and(|found| found.is_dir());
         let is_own = is_own_directory(&program, packages, &path)
             || is_own_below_system(steps, packages, &path);
         // Compilers write where they found the sources into programs.
@@ -105,7 +105,7 @@ fn is_own_below_system(steps: &[Step], packages: &Packages, path: &Path) -> bool
 
 /// Whether there are sources of a compiled program in `directory`, not deeper than `depth`.
 pub(crate) fn holds_sources(root: &RootDir, directory: &Path, depth: usize) -> bool {
-    let names = root.list(directory).unwrap_or_default();
+    let names = root.names(directory);
     names.into_iter().any(|name| {
         let path = directory.join(name);
         match root.symlink_metadata(&path) {

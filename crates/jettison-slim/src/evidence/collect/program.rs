@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::made::{Step, maker};
 use super::{Fact, NotApplicable, Origin, reason};
 use crate::evidence::elf::Elf;
+use crate::evidence::installed::installed_beside;
 use crate::evidence::packages::Packages;
 use crate::evidence::program::{ProgramKind, program_kind};
 use crate::rootfs::RootDir;
@@ -66,6 +67,15 @@ pub(super) fn compiled(
     {
         return Err(reason(format!(
             "{shown} belongs to a Debian package; programs of packages are not moved yet"
+        )));
+    }
+    if let Some(other) = installed_beside(root, steps, &real_path)
+        .map_err(unread)?
+        .first()
+    {
+        return Err(reason(format!(
+            "{shown} was installed together with other programs ({}), which a run may be told to start",
+            other.display()
         )));
     }
     let bytes = root.read(&path, PROGRAM_LIMIT).map_err(unread)?;
@@ -237,7 +247,7 @@ pub(super) fn refuse_writable(
         return Ok(());
     };
     for directory in directories {
-        let Ok(metadata) = root.metadata(directory) else {
+        let Some(metadata) = root.target(directory) else {
             continue;
         };
         let mode = metadata.mode();

@@ -143,6 +143,40 @@ fn a_program_that_lists_directories_gets_them_whole() {
 }
 
 #[test]
+fn what_a_directory_holds_that_calls_itself_a_cache_is_not_listed() {
+    let tag = "Signature: 8a477f597d28d172789f06886806bc55\n# made by cargo";
+    World::new("os.(*File).readdir")
+        .file("app/target/CACHEDIR.TAG", tag)
+        .file("app/target/release/deps/x.json", "{}")
+        .file("app/words/CACHEDIR.TAG", "only called so")
+        .file("app/words/de", "ja")
+        .check(expect!["/app/app /app/words"]);
+}
+
+#[test]
+fn what_commands_installed_below_usr_local_is_kept_by_its_name() {
+    World::new("os.(*File).readdir of /usr/local/share/quotes")
+        .file("usr/local/share/quotes/a", "x")
+        .file("usr/local/share/ca-certificates/own.crt", "x")
+        .check(expect!["/app/app /usr/local/share/quotes"]);
+}
+
+#[test]
+fn a_program_that_was_installed_with_others_is_not_taken_alone() {
+    let mut world = World::new("x")
+        .file("usr/local/bin/shop", "")
+        .file("usr/local/bin/till", "");
+    for name in ["shop", "till"] {
+        let path = world.dir.path().join("usr/local/bin").join(name);
+        fs::copy(world.dir.path().join("app/app"), path).unwrap();
+    }
+    world = world.cmd(&["shop"]);
+    world.check(expect![
+        "/usr/local/bin/shop was installed together with other programs (/usr/local/bin/till), which a run may be told to start"
+    ]);
+}
+
+#[test]
 fn what_a_program_that_lists_directories_does_not_get_is_said() {
     let world = World::new("os.(*File).readdir")
         .file("app/main.go", "package main")

@@ -61,11 +61,7 @@ impl Keeper<'_> {
         let mut places: BTreeSet<PathBuf> = BTreeSet::new();
         for path in &self.kept.used {
             let place = path.parent().filter(|place| !is_common(place));
-            let is_file = || {
-                self.root
-                    .symlink_metadata(path)
-                    .is_ok_and(|found| found.is_file())
-            };
+            let is_file = || self.root.entry(path).is_some_and(|found| found.is_file());
             if let Some(place) = place
                 && self.owners.is_packaged(path)
                 && is_file()
@@ -102,11 +98,10 @@ impl Keeper<'_> {
     /// Whether an instruction of the Dockerfile has installed `package`, and not the base image.
     pub(super) fn is_installed_here(&self, package: &str) -> bool {
         let list = |name: &str| PathBuf::from(format!("/var/lib/dpkg/info/{name}.list"));
-        let mut files = self.owners.files_of(package).filter(|path| {
-            self.root
-                .symlink_metadata(path)
-                .is_ok_and(|found| !found.is_dir())
-        });
+        let mut files = self
+            .owners
+            .files_of(package)
+            .filter(|path| self.root.entry(path).is_some_and(|found| !found.is_dir()));
         self.owners.maker(&list(package)).is_some()
             || files
                 .next()

@@ -4,7 +4,6 @@
 //! and the program's text need not: the name may be put together. So what an instruction brought or made is kept with what is
 //! of its kind: the whole directory, if there is nothing but data in it, else the files beside it with the same extension.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::unit::{is_shared, is_source_of_programs};
@@ -61,7 +60,7 @@ pub(super) fn holds_data(place: Place<'_>, directory: &Path) -> bool {
     let mut pending = vec![directory.to_path_buf()];
     let mut n_seen = 0;
     while let Some(directory) = pending.pop() {
-        for name in place.root.list(&directory).unwrap_or_default() {
+        for name in place.root.names(&directory) {
             let path = directory.join(&name);
             n_seen += 1;
             if n_seen > MOST_ENTRIES || is_of_a_project(&path) || (place.is_listed)(&path) {
@@ -93,7 +92,7 @@ fn beside(place: Place<'_>, path: &Path) -> Vec<PathBuf> {
     if is_everybodys && path.extension().is_none() {
         return files;
     }
-    for name in place.root.list(directory).unwrap_or_default() {
+    for name in place.root.names(directory) {
         let other = directory.join(name);
         let is_like = other.extension() == path.extension()
             && other != path
@@ -101,8 +100,8 @@ fn beside(place: Place<'_>, path: &Path) -> Vec<PathBuf> {
             && !(place.is_listed)(&other)
             && place
                 .root
-                .symlink_metadata(&other)
-                .is_ok_and(|found| found.is_file());
+                .entry(&other)
+                .is_some_and(|found| found.is_file());
         if is_like && is_data(place.root, &other) && (place.is_own)(&other) {
             files.push(other);
         }
@@ -120,11 +119,7 @@ fn is_data(root: &RootDir, path: &Path) -> bool {
     if is_named || is_source_of_programs(path) {
         return false;
     }
-    let mut head = Vec::new();
-    let is_read = root
-        .open_file(path)
-        .is_ok_and(|file| file.take(4).read_to_end(&mut head).is_ok());
-    is_read && head != b"\x7fELF"
+    root.start(path, 4).is_some_and(|head| head != b"\x7fELF")
 }
 
 /// Whether `path` is where somebody builds a program, or installs modules, by its name.

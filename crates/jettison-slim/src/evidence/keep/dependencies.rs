@@ -167,7 +167,7 @@ impl Keeper<'_> {
             .collect();
         let reason = format!("the installation of {package} has made it");
         for path in listed {
-            let Ok(metadata) = self.root.symlink_metadata(&path) else {
+            let Some(metadata) = self.root.entry(&path) else {
                 continue;
             };
             if metadata.is_symlink() {
@@ -178,10 +178,7 @@ impl Keeper<'_> {
             } else if metadata.is_dir() && !is_common(&path) && !path.starts_with("/var/lib/dpkg") {
                 for name in self.root.list(&path)? {
                     let made = path.join(name);
-                    let is_entry = self
-                        .root
-                        .symlink_metadata(&made)
-                        .is_ok_and(|found| !found.is_dir());
+                    let is_entry = self.root.entry(&made).is_some_and(|found| !found.is_dir());
                     if is_entry
                         && !self.owners.is_packaged(&made)
                         && self.owners.maker(&made).is_some()

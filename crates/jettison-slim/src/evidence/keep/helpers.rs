@@ -72,13 +72,13 @@ impl Keeper<'_> {
     fn list_texts(&self, path: &Path, is_whole: bool, texts: &mut Vec<(PathBuf, Text)>) {
         let mut pending = vec![path.to_path_buf()];
         while let Some(path) = pending.pop() {
-            let Ok(metadata) = self.root.symlink_metadata(&path) else {
+            let Some(metadata) = self.root.entry(&path) else {
                 continue;
             };
             if metadata.is_dir() {
                 let is_of_developers = is_for_developers(&path);
                 if is_whole && !is_of_developers && texts.len() < MOST_SOURCES {
-                    let names = self.root.list(&path).unwrap_or_default();
+                    let names = self.root.names(&path);
                     pending.extend(names.into_iter().map(|name| path.join(name)));
                 }
             } else if metadata.is_file() && !self.owners.is_packaged(&path) {
@@ -117,7 +117,7 @@ impl Keeper<'_> {
                 (false, false) => (!is_for_developers(path)).then_some(Text::Source),
             };
         }
-        let bytes = self.root.read(path, SOURCE_LIMIT).ok()?;
+        let bytes = self.root.content(path, SOURCE_LIMIT)?;
         let Some(interpreter) = script_interpreter(&bytes) else {
             return (end == "sh" || end == "bash").then_some(Text::Script);
         };
@@ -155,7 +155,7 @@ impl Keeper<'_> {
 
     fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         // What a later instruction has taken away, and what is too large to be a source, says nothing.
-        let Ok(bytes) = self.root.read(path, SOURCE_LIMIT) else {
+        let Some(bytes) = self.root.content(path, SOURCE_LIMIT) else {
             return Ok(());
         };
         let text = String::from_utf8_lossy(&bytes);

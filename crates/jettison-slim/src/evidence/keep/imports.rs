@@ -119,7 +119,7 @@ impl Keeper<'_> {
     /// Keeps the packages of Debian that bring a module that the program's own sources name.
     fn keep_packaged(&mut self, names: &BTreeSet<String>, by: &Path) -> Result<(), RootError> {
         let directory = Path::new("/usr/lib/python3/dist-packages");
-        if by.parent().is_some_and(holds_modules) || self.root.metadata(directory).is_err() {
+        if by.parent().is_some_and(holds_modules) || self.root.target(directory).is_none() {
             return Ok(());
         }
         for name in names
@@ -143,11 +143,11 @@ impl Keeper<'_> {
         if !self.read_requests.insert(directory.to_path_buf()) {
             return Ok(());
         }
-        for name in self.root.list(directory).unwrap_or_default() {
+        for name in self.root.names(directory) {
             let module = directory.join(&name);
             let is_description = module.extension().is_some_and(|end| end == "dist-info");
             // pip and uv leave this file behind for what they were told to install, and for nothing that it brought along.
-            let is_requested = || self.root.metadata(&module.join("REQUESTED")).is_ok();
+            let is_requested = || self.root.target(&module.join("REQUESTED")).is_some();
             let is_kept = self.kept.paths.contains_key(&module);
             let is_ours =
                 is_description && !is_kept && !is_installer(&module) && !is_for_developers(&module);
@@ -184,13 +184,13 @@ fn names_in(root: &RootDir, path: &Path) -> BTreeSet<String> {
     let mut pending = vec![path.to_path_buf()];
     let mut n_read = 0;
     while let Some(path) = pending.pop() {
-        let Ok(metadata) = root.symlink_metadata(&path) else {
+        let Some(metadata) = root.entry(&path) else {
             continue;
         };
         if metadata.is_dir() {
             // Nobody runs the tests of what is installed.
             let is_test = is_installed && path.file_name().is_some_and(|name| name == "tests");
-            let inside = root.list(&path).unwrap_or_default();
+            let inside = root.names(&path);
             if !is_test {
                 pending.extend(inside.into_iter().map(|name| path.join(name)));
             }
@@ -201,7 +201,7 @@ fn names_in(root: &RootDir, path: &Path) -> BTreeSet<String> {
             continue;
         }
         n_read += 1;
-        if let Ok(bytes) = root.read(&path, SOURCE_LIMIT) {
+        if let Some(bytes) = root.content(&path, SOURCE_LIMIT) {
             names.extend(imported(&bytes));
             if !is_installed {
                 names.extend(quoted(&bytes));

@@ -31,7 +31,7 @@ impl Keeper<'_> {
         for directory in &looked_at {
             for part in self.library_at(directory) {
                 let is_own = self.owners.maker(&part).is_some() && !self.owners.is_packaged(&part);
-                if is_own && self.root.metadata(&part).is_ok() {
+                if is_own && self.root.target(&part).is_some() {
                     self.keep_path(part, "a program may load any of these modules");
                 }
             }
@@ -42,7 +42,7 @@ impl Keeper<'_> {
     /// The parts of the library of modules at `directory`, if it is one.
     fn library_at(&self, directory: &Path) -> Vec<PathBuf> {
         let name = directory.file_name().unwrap_or_default();
-        let has = |part: &str| self.root.metadata(&directory.join(part)).is_ok();
+        let has = |part: &str| self.root.target(&directory.join(part)).is_some();
         if has("gems") && has("specifications") {
             // Not the archives that they were unpacked from, in `cache`.
             let parts = [
@@ -78,7 +78,7 @@ impl Keeper<'_> {
             PathBuf::from("/usr/local/lib/perl5"),
         ];
         let libraries = Path::new("/usr/local/lib");
-        for name in self.root.list(libraries).unwrap_or_default() {
+        for name in self.root.names(libraries) {
             if name.to_string_lossy().contains("-linux-") {
                 found.push(libraries.join(name).join("perl"));
             }
@@ -104,7 +104,7 @@ impl Keeper<'_> {
             while let Some(path) = pending.pop() {
                 match self.root.symlink_metadata(&path) {
                     Ok(found) if found.is_dir() => {
-                        let inside = self.root.list(&path).unwrap_or_default();
+                        let inside = self.root.names(&path);
                         let inside = inside.into_iter().filter(|name| name != "node_modules");
                         pending.extend(inside.map(|name| path.join(name)));
                     }
@@ -137,7 +137,7 @@ impl Keeper<'_> {
             .collect();
         for (package, path) in found {
             // What the base image has of it came with its interpreter, and is found by use.
-            if self.root.metadata(&path).is_ok() && self.owners.maker(&path).is_some() {
+            if self.root.target(&path).is_some() && self.owners.maker(&path).is_some() {
                 self.add_unseen_package(&package, &format!("a source names {}", path.display()))?;
                 self.add(&path, UseKind::Looked, "a source names it")?;
             }
@@ -150,12 +150,10 @@ impl Keeper<'_> {
         let end = path.extension().unwrap_or_default().to_string_lossy();
         let is_named = ["cgi", "pl", "pm", "psgi", "rb", "ru", "t"].contains(&&*end);
         let may_be = end.is_empty() || is_named;
-        let bytes = if may_be {
-            self.root.read(path, SOURCE_LIMIT)
-        } else {
+        if !may_be {
             return BTreeSet::new();
-        };
-        let Ok(bytes) = bytes else {
+        }
+        let Some(bytes) = self.root.content(path, SOURCE_LIMIT) else {
             return BTreeSet::new();
         };
         let head = bytes.get(..bytes.len().min(64)).unwrap_or_default();

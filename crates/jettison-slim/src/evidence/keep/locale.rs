@@ -21,7 +21,7 @@ impl Keeper<'_> {
         let place = Path::new(LOCALES);
         let is_asked = self.kept.directories.contains_key(place)
             || self.kept.used.iter().any(|path| path.starts_with(place));
-        if !is_asked || self.root.metadata(place).is_err() {
+        if !is_asked || self.root.target(place).is_none() {
             return Ok(());
         }
         self.add(place, UseKind::Looked, "locales are looked for there")?;
@@ -37,9 +37,9 @@ impl Keeper<'_> {
             return Ok(());
         }
         for place in CATALOGS.map(Path::new) {
-            for language in self.root.list(place).unwrap_or_default() {
+            for language in self.root.names(place) {
                 let directory = place.join(language).join("LC_MESSAGES");
-                for name in self.root.list(&directory).unwrap_or_default() {
+                for name in self.root.names(&directory) {
                     let path = directory.join(name);
                     let is_catalog = path.extension().is_some_and(|end| end == "mo");
                     if is_catalog && !self.owners.is_packaged(&path) {
@@ -60,12 +60,12 @@ impl Keeper<'_> {
         }
         let languages = languages(self.root);
         let catalogs = Path::new(CATALOGS[0]);
-        for directory in self.root.list(catalogs).unwrap_or_default() {
+        for directory in self.root.names(catalogs) {
             let is_spoken = directory
                 .to_str()
                 .is_some_and(|name| languages.contains(name));
             let path = catalogs.join(directory).join("LC_MESSAGES/libc.mo");
-            if is_spoken && self.root.metadata(&path).is_ok() {
+            if is_spoken && self.root.target(&path).is_some() {
                 self.keep_path(path, "the C library's messages in a language that it knows");
             }
         }
@@ -74,7 +74,7 @@ impl Keeper<'_> {
     /// Keeps the table of character sets that `iconvconfig` has made, which no package lists.
     pub(super) fn add_character_table(&mut self) -> Result<(), RootError> {
         let libraries = Path::new("/usr/lib");
-        for name in self.root.list(libraries).unwrap_or_default() {
+        for name in self.root.names(libraries) {
             let table = libraries.join(name).join("gconv/gconv-modules.cache");
             let reason = "each conversion begins with a look into it";
             self.add(&table, UseKind::Looked, reason)?;
@@ -94,9 +94,9 @@ impl Keeper<'_> {
 fn languages(root: &RootDir) -> BTreeSet<String> {
     let place = Path::new(LOCALES);
     let mut names = root
-        .read(&place.join("locale-archive"), ARCHIVE_LIMIT)
+        .content(&place.join("locale-archive"), ARCHIVE_LIMIT)
         .unwrap_or_default();
-    for name in root.list(place).unwrap_or_default() {
+    for name in root.names(place) {
         names.extend_from_slice(name.as_encoded_bytes());
         names.push(0);
     }
@@ -117,7 +117,7 @@ fn languages_in(names: &[u8]) -> BTreeSet<String> {
 pub(crate) fn has_other_character_sets(root: &RootDir) -> bool {
     let place = Path::new(LOCALES);
     let archive = root.read(&place.join("locale-archive"), ARCHIVE_LIMIT);
-    let directories = root.list(place).unwrap_or_default();
+    let directories = root.names(place);
     archive.is_ok_and(|bytes| names_other(&bytes))
         || directories
             .iter()

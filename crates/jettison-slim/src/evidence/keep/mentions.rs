@@ -28,7 +28,7 @@ impl Keeper<'_> {
             if !matches!(self.owners.of(&path), Owner::Instruction(_)) {
                 continue;
             }
-            let Ok(bytes) = self.root.read(&path, LIBRARY_LIMIT) else {
+            let Some(bytes) = self.root.content(&path, LIBRARY_LIMIT) else {
                 continue;
             };
             let Ok(elf) = Elf::parse(&bytes) else {
@@ -81,8 +81,8 @@ impl Keeper<'_> {
     /// The content of the file at `path`, if it is a text of some length.
     fn text(&self, path: &Path) -> Option<Vec<u8>> {
         let is_file = |found: &Metadata| found.is_file() && found.len() <= TEXT_LIMIT;
-        self.root.symlink_metadata(path).ok().filter(is_file)?;
-        let bytes = self.root.read(path, TEXT_LIMIT).ok()?;
+        self.root.entry(path).filter(is_file)?;
+        let bytes = self.root.content(path, TEXT_LIMIT)?;
         (!bytes.contains(&0) && std::str::from_utf8(&bytes).is_ok()).then_some(bytes)
     }
 
@@ -111,7 +111,7 @@ impl Keeper<'_> {
         while let Some(path) = pending.pop() {
             match self.root.symlink_metadata(&path) {
                 Ok(found) if found.is_dir() => {
-                    let names = self.root.list(&path).unwrap_or_default();
+                    let names = self.root.names(&path);
                     pending.extend(names.into_iter().map(|name| path.join(name)));
                 }
                 Ok(found) => size += found.len(),
@@ -139,12 +139,9 @@ impl Keeper<'_> {
             {
                 return false;
             }
-            let is_directory = self
-                .root
-                .symlink_metadata(&path)
-                .is_ok_and(|found| found.is_dir());
+            let is_directory = self.root.entry(&path).is_some_and(|found| found.is_dir());
             if is_directory {
-                let names = self.root.list(&path).unwrap_or_default();
+                let names = self.root.names(&path);
                 pending.extend(names.into_iter().map(|name| path.join(name)));
             }
         }

@@ -92,8 +92,8 @@ impl Keeper<'_> {
         for directory in made {
             let is_empty = self
                 .root
-                .list(&directory)
-                .is_ok_and(|names| names.is_empty());
+                .listing(&directory)
+                .is_some_and(|names| names.is_empty());
             if is_empty && !self.owners.is_packaged(&directory) && !is_supplied(&directory) {
                 let reason = "an instruction has made it, and it is empty";
                 self.add(&directory, UseKind::Looked, reason)?;
@@ -124,7 +124,7 @@ impl Keeper<'_> {
                 is_listed: &|path| self.owners.is_packaged(path),
                 is_own: &|path| self.owners.maker(path).is_some(),
             };
-            let is_directory = self.root.metadata(&real).is_ok_and(|found| found.is_dir());
+            let is_directory = self.root.target(&real).is_some_and(|found| found.is_dir());
             if is_directory && !is_system(&real) && holds_data(place, &real) {
                 self.keep_path(real, &reason);
             }
@@ -138,7 +138,7 @@ impl Keeper<'_> {
         let name = user.split(':').next().unwrap_or_default();
         let passwd = self
             .root
-            .read(Path::new("/etc/passwd"), PASSWD_LIMIT)
+            .content(Path::new("/etc/passwd"), PASSWD_LIMIT)
             .unwrap_or_default();
         let passwd = String::from_utf8_lossy(&passwd);
         let home = passwd.lines().find_map(|line| {

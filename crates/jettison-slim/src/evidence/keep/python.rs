@@ -120,9 +120,9 @@ pub(super) fn left_out_of_library(root: &RootDir, directory: &Path) -> Vec<PathB
         return Vec::new();
     }
     let known = NAMES.iter().map(|name| directory.join(name));
-    let mut left_out: Vec<PathBuf> = known.filter(|path| root.metadata(path).is_ok()).collect();
+    let mut left_out: Vec<PathBuf> = known.filter(|path| root.target(path).is_some()).collect();
     // A static library and what the interpreter was configured with, as `config-3.12-x86_64-linux-gnu`.
-    let names = root.list(directory).unwrap_or_default();
+    let names = root.names(directory);
     let for_builds = names
         .iter()
         .filter(|name| name.as_encoded_bytes().starts_with(b"config-"));
@@ -140,12 +140,9 @@ pub(super) fn tests_of_module(
     let mut has_others = false;
     let mut pending = vec![directory.to_path_buf()];
     while let Some(directory) = pending.pop() {
-        for name in root.list(&directory).unwrap_or_default() {
+        for name in root.names(&directory) {
             let path = directory.join(&name);
-            if !root
-                .symlink_metadata(&path)
-                .is_ok_and(|found| found.is_dir())
-            {
+            if !root.entry(&path).is_some_and(|found| found.is_dir()) {
                 continue;
             }
             let is_named = name == "tests";
@@ -169,7 +166,7 @@ pub(super) fn tests_of_module(
 
 /// Whether there are tests in `directory` as pytest and unittest find them.
 fn holds_tests(root: &RootDir, directory: &Path) -> bool {
-    let names = root.list(directory).unwrap_or_default();
+    let names = root.names(directory);
     names
         .iter()
         .any(|name| name.as_encoded_bytes().starts_with(b"test_"))

@@ -90,12 +90,13 @@ impl Keeper<'_> {
             let before = (self.kept.packages.len(), self.kept.paths.len());
             self.add_libraries_of_modules()?;
             self.add_helpers()?;
+            self.add_installed()?;
             self.add_beside()?;
             self.add_optional()?;
             self.add_imports()?;
             self.close()?;
             if before == (self.kept.packages.len(), self.kept.paths.len()) {
-                return Ok(());
+                return self.root.all_was_read();
             }
         }
     }
@@ -140,7 +141,7 @@ impl Keeper<'_> {
     fn add_for_go(&mut self) -> Result<(), RootError> {
         let programs: Vec<PathBuf> = self.followed.iter().cloned().collect();
         for program in programs {
-            let Ok(bytes) = self.root.read(&program, super::LIBRARY_LIMIT) else {
+            let Some(bytes) = self.root.content(&program, super::LIBRARY_LIMIT) else {
                 continue;
             };
             if !is_of_go(&bytes) {

@@ -61,8 +61,8 @@ impl Keeper<'_> {
             for link in merged_links() {
                 let is_link = self
                     .root
-                    .symlink_metadata(&link)
-                    .is_ok_and(|found| found.is_symlink());
+                    .entry(&link)
+                    .is_some_and(|found| found.is_symlink());
                 if is_link && let Ok(resolved) = self.root.resolve(&link) {
                     stage.singles.push(link);
                     stage.link_targets.push(resolved.real_path);
@@ -128,7 +128,7 @@ impl Keeper<'_> {
         }
         if self.is_java_home(directory) {
             return for_developers(directory)
-                .filter(|path| self.root.metadata(path).is_ok() && !is_used(path))
+                .filter(|path| self.root.target(path).is_some() && !is_used(path))
                 .collect();
         }
         left_out_of_library(self.root, directory)
@@ -200,16 +200,12 @@ impl Keeper<'_> {
 
     /// Whether everything below `directory` belongs to the same user, so that one `COPY` can say it.
     fn is_uniform(&self, directory: &Path, uid: u32) -> bool {
-        self.root
-            .list(directory)
-            .unwrap_or_default()
-            .into_iter()
-            .all(|name| {
-                let path = directory.join(name);
-                self.root.symlink_metadata(&path).is_ok_and(|found| {
-                    found.uid() == uid && (!found.is_dir() || self.is_uniform(&path, uid))
-                })
+        self.root.names(directory).into_iter().all(|name| {
+            let path = directory.join(name);
+            self.root.entry(&path).is_some_and(|found| {
+                found.uid() == uid && (!found.is_dir() || self.is_uniform(&path, uid))
             })
+        })
     }
 
     /// The parts of [`LEFT_OUT`] that leave something out here.

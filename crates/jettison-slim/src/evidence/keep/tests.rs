@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use expect_test::{Expect, expect};
 
@@ -320,4 +321,51 @@ fn certificates_whose_names_are_read_are_kept_as_one_directory() {
     keeper.add(place, UseKind::Listed, "used").unwrap();
     let kept: Vec<&Path> = keeper.kept().paths.keys().map(PathBuf::as_path).collect();
     assert_eq!(kept, [place]);
+}
+
+#[test]
+fn programs_that_were_installed_together_are_kept_together() {
+    let made = tempfile::tempdir().unwrap();
+    let dir = image();
+    for (path, text) in [
+        ("usr/local/bin/shop", "\x7fELF"),
+        ("usr/local/bin/till", "\x7fELF"),
+        ("usr/local/bin/report", "#!/usr/bin/tool\n"),
+        ("usr/local/bin/shell", "#!/usr/bin/gone\n"),
+        ("usr/local/bin/shop-config", "#!/usr/bin/tool\n"),
+        ("usr/local/bin/notes", "text"),
+    ] {
+        for top in [dir.path(), made.path()] {
+            let path = top.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let steps = [Step {
+        files: made.path().to_path_buf(),
+        line: 4,
+        copies: false,
+    }];
+    let kept = |used: &[&str]| {
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        for path in used {
+            keeper
+                .add(Path::new(path), UseKind::Looked, "used")
+                .unwrap();
+        }
+        keeper.add_by_rule().unwrap();
+        let paths = keeper.kept().paths.keys();
+        let paths = paths.filter_map(|path| path.strip_prefix("/usr/local/bin").ok());
+        paths
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&["/usr/local/bin/till"]), ["shop", "till"]);
+    assert_eq!(
+        kept(&["/usr/local/bin/till", "/usr/bin/tool"]),
+        ["report", "shop", "till"]
+    );
+    assert_eq!(kept(&["/app/main.py"]), [""; 0]);
 }

@@ -71,7 +71,7 @@ fn known_directory(root: &RootDir, path: &Path) -> Option<PathBuf> {
             .iter()
             .any(|above| parent == Some(above));
         // An environment of Python's is made of what is installed in it, which is kept by itself (PEP 405).
-        let is_environment = || root.metadata(&directory.join("pyvenv.cfg")).is_ok();
+        let is_environment = || root.target(&directory.join("pyvenv.cfg")).is_some();
         is_python || (is_runtime && !is_environment() && !is_project(root, directory))
     };
     // A module that somebody installed is no part of the library of Python that it lies in.
@@ -93,7 +93,7 @@ fn is_project(root: &RootDir, directory: &Path) -> bool {
     ];
     NAMES
         .iter()
-        .any(|name| root.symlink_metadata(&directory.join(name)).is_ok())
+        .any(|name| root.entry(&directory.join(name)).is_some())
 }
 
 /// A `COPY` brought `path`. A module of an interpreted program belongs with all that was copied with it; a file of data with
@@ -183,7 +183,7 @@ fn is_output(root: &RootDir, directory: &Path) -> bool {
         .iter()
         .any(|part| OUTPUTS.iter().any(|output| part == *output));
     is_below
-        && root.list(directory).is_ok_and(|names| {
+        && root.listing(directory).is_some_and(|names| {
             !names.iter().any(|name| {
                 let name = Path::new(name);
                 name.extension().is_some_and(|end| end == "o" || end == "d")

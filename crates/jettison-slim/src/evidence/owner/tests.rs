@@ -145,3 +145,22 @@ fn distributions_of_python_own_what_they_record() {
     let names: Vec<_> = parts.iter().filter_map(|part| part.file_name()).collect();
     assert_eq!(names, ["flask", "flask-3.dist-info"]);
 }
+
+#[test]
+fn programs_of_distributions_are_told_by_their_records() {
+    let site = "opt/venv/lib/python3.13/site-packages";
+    let dir = tree(&[
+        (
+            &format!("{site}/uv-1.dist-info/RECORD"),
+            "uv/x.py,,\n../../../bin/uv,,\n",
+        ),
+        ("opt/venv/bin/uv", ""),
+        ("opt/venv/bin/own", ""),
+    ]);
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut owners = Owners::read(&root, &[]).unwrap();
+    let mut is_listed = |path: &str| owners.is_script_of_a_module(Path::new(path));
+    assert!(is_listed("/opt/venv/bin/uv"));
+    assert!(!is_listed("/opt/venv/bin/own"));
+    assert!(!is_listed("/uv"));
+}

@@ -121,18 +121,18 @@ fn home(situation: &Situation<'_>, files: &[PathBuf]) -> Option<PathBuf> {
         let home = path.parent()?.parent()?;
         let is_home = path.ends_with("lib/modules")
             && root
-                .metadata(&home.join("bin/java"))
-                .is_ok_and(|found| found.is_file());
+                .target(&home.join("bin/java"))
+                .is_some_and(|found| found.is_file());
         is_home.then(|| home.to_path_buf())
     });
     let (home, None) = (homes.next()?, homes.next()) else {
         return None;
     };
     let is_jdk = ["bin/jlink", "jmods/java.base.jmod"].iter().all(|name| {
-        root.metadata(&home.join(name))
-            .is_ok_and(|found| found.is_file())
+        root.target(&home.join(name))
+            .is_some_and(|found| found.is_file())
     });
-    let is_free = root.metadata(Path::new(LINKED)).is_err();
+    let is_free = root.target(Path::new(LINKED)).is_none();
     (is_jdk && is_free && super::is_word(&home)).then_some(home)
 }
 
@@ -166,7 +166,7 @@ fn mentions<'j>(
         if is_other {
             continue;
         }
-        let bytes = situation.candidate.read(path, LIMIT).ok()?;
+        let bytes = situation.candidate.content(path, LIMIT)?;
         if bytes.starts_with(b"\x7fELF") {
             continue;
         }

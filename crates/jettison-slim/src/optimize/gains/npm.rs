@@ -94,7 +94,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
     }
     let caches: Vec<&str> = CACHES
         .into_iter()
-        .filter(|cache| situation.candidate.metadata(Path::new(cache)).is_ok())
+        .filter(|cache| situation.candidate.target(Path::new(cache)).is_some())
         .collect();
     if !caches.is_empty() {
         gain.build.push(ShellStep {
@@ -134,7 +134,7 @@ fn projects(root: &RootDir) -> Result<Vec<PathBuf>, RootError> {
 
 /// The tool that has installed the project's modules, if the build stage has it.
 fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
-    let has = |name: &&str| situation.root.metadata(&project.join(name)).is_ok();
+    let has = |name: &&str| situation.root.target(&project.join(name)).is_some();
     let tool = TOOLS.iter().find(|tool| tool.locks.iter().any(&has))?;
     // Later versions of yarn are other programs, with other commands.
     let is_later = tool.name == "yarn" && has(&".yarnrc.yml");
@@ -146,14 +146,13 @@ fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
 /// The modules that only development needs among the project's.
 fn development(root: &RootDir, project: &Path) -> Vec<String> {
     let described = root
-        .read(&project.join("package.json"), LIMIT)
-        .ok()
+        .content(&project.join("package.json"), LIMIT)
         .and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let names = described
         .as_ref()
         .and_then(|package| package.get("devDependencies")?.as_object());
     let modules = project.join("node_modules");
-    let is_there = |name: &&String| root.symlink_metadata(&modules.join(name)).is_ok();
+    let is_there = |name: &&String| root.entry(&modules.join(name)).is_some();
     let names = names.into_iter().flat_map(serde_json::Map::keys);
     names.filter(is_there).cloned().collect()
 }

@@ -29,7 +29,7 @@ pub(super) fn named_module(
         if known.len() > MOST {
             break;
         }
-        let Ok(bytes) = root.read(&path, LIMIT) else {
+        let Some(bytes) = root.content(&path, LIMIT) else {
             continue;
         };
         let text = String::from_utf8_lossy(&bytes);
@@ -60,8 +60,7 @@ fn first_sources(root: &RootDir, project: &Path, trace: Option<&Trace>) -> Vec<P
         .flat_map(Trace::found)
         .map(|(path, _)| path.to_path_buf());
     let described = root
-        .read(&project.join("package.json"), LIMIT)
-        .ok()
+        .content(&project.join("package.json"), LIMIT)
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let main = described
         .as_ref()
@@ -90,14 +89,14 @@ fn relatives(root: &RootDir, directory: &Path, literal: &str) -> Vec<PathBuf> {
     };
     let relative = fixed.trim_start_matches('/');
     let path = normalise(&directory.join(relative));
-    let is_file = |path: &Path| root.metadata(path).is_ok_and(|found| found.is_file());
+    let is_file = |path: &Path| root.target(path).is_some_and(|found| found.is_file());
     if is_open {
         let place = if fixed.ends_with('/') {
             path
         } else {
             path.parent().map_or(path.clone(), Path::to_path_buf)
         };
-        let names = root.list(&place).unwrap_or_default();
+        let names = root.names(&place);
         let files = names.into_iter().map(|name| place.join(name));
         let files = files.filter(|path| {
             path.extension()

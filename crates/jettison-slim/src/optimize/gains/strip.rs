@@ -96,7 +96,7 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         if is_read || !super::is_word(&path) || !is_own(&mut owners, &path) {
             continue;
         }
-        let Ok(bytes) = situation.candidate.read(&path, LIMIT) else {
+        let Some(bytes) = situation.candidate.content(&path, LIMIT) else {
             continue;
         };
         let Ok(elf) = Elf::parse(&bytes) else {

@@ -45,7 +45,7 @@ pub(super) fn idle(
     let library_path = variable(&situation.config.env, "LD_LIBRARY_PATH").unwrap_or("");
     let mut binaries = Vec::new();
     for path in files {
-        let Ok(bytes) = situation.candidate.read(path, LIMIT) else {
+        let Some(bytes) = situation.candidate.content(path, LIMIT) else {
             continue;
         };
         let Ok(elf) = Elf::parse(&bytes) else {
