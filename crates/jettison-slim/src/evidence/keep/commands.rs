@@ -12,7 +12,7 @@ pub(super) enum Sureness {
 }
 
 /// What starts programs, in the languages that are known.
-const STARTERS: [&str; 45] = [
+const STARTERS: [&str; 44] = [
     "\"-|\"",
     "'-|'",
     "%x",
@@ -26,7 +26,6 @@ const STARTERS: [&str; 45] = [
     "Process.run",
     "ProcessBuilder",
     "StartProcess",
-    "`",
     "asyncio.subprocess",
     "backticks",
     "child_process",
@@ -91,15 +90,61 @@ pub(super) fn starts_shell(text: &str) -> bool {
         .any(|word| *word != "`" && text.contains(word))
 }
 
-/// The names in quotes that a source may start as programs; `None` of them if it starts none.
-pub(super) fn quoted_commands(text: &str) -> BTreeMap<String, Sureness> {
+/// What stands between backticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backticks {
+    /// A command, which a shell starts.
+    Command,
+    /// A text in quotes.
+    Text,
+    /// Nothing: they are in comments alone.
+    Nothing,
+}
+
+/// What backticks mean in a source whose name has the extension `end`; scripts seldom have one.
+fn backticks(end: &str) -> Backticks {
+    match end {
+        "" | "cgi" | "php" | "pl" | "pm" | "psgi" | "rb" | "ru" | "sh" => Backticks::Command,
+        "cjs" | "go" | "js" | "jsx" | "mjs" | "scala" | "ts" => Backticks::Text,
+        _ => Backticks::Nothing,
+    }
+}
+
+/// Whether a line is nothing but a comment, in any of the languages that are known.
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    ["//", "/*", "* ", "# ", "-- "]
+        .iter()
+        .any(|start| line.starts_with(start))
+}
+
+/// The names in quotes that a source may start as programs, none if it starts none; `end` is the extension of its name.
+pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Sureness> {
     let mut found = BTreeMap::new();
-    let is_starter = |line: &str| STARTERS.iter().any(|word| line.contains(word));
+    let backticks = backticks(end);
+    // Where threads and tasks are what is spawned.
+    let spawns_tasks = ["go", "java", "kt", "rs"].contains(&end);
+    let is_starter = |line: &str| {
+        let mut starters = STARTERS.iter();
+        starters.any(|word| line.contains(word) && !(spawns_tasks && *word == "spawn"))
+            || (backticks == Backticks::Command && line.contains('`'))
+    };
     if !is_starter(text) {
         return found;
     }
     let mut n_since = LINES;
     for line in text.lines() {
+        if is_comment(line) {
+            n_since = n_since.saturating_add(1);
+            continue;
+        }
+        let without;
+        let line = if backticks == Backticks::Nothing {
+            without = line.replace('`', " ");
+            &without
+        } else {
+            line
+        };
         n_since = if is_starter(line) {
             0
         } else {
@@ -233,7 +278,12 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, there: &[&str], somewhere: &[&str]) {
-        let found = quoted_commands(text);
+        check_in("", text, there, somewhere);
+    }
+
+    #[track_caller]
+    fn check_in(end: &str, text: &str, there: &[&str], somewhere: &[&str]) {
+        let found = quoted_commands(text, end);
         let of = |sureness| -> Vec<&str> {
             let named = found.iter().filter(|(_, known)| **known == sureness);
             named.map(|(name, _)| name.as_str()).collect()
@@ -272,6 +322,20 @@ mod tests {
         check("x = {'date': 'sort'}", &[], &[]);
         check("subprocess.run(['make'])", &[], &[]);
         check("my $x = `wc -l $f`;", &["wc"], &[]);
+    }
+
+    #[test]
+    fn backticks_are_what_the_language_takes_them_for() {
+        let text = "x = `file`, \"sort\"";
+        check_in("rb", text, &["file", "sort"], &[]);
+        check_in("go", text, &[], &[]);
+        check_in("rs", text, &[], &[]);
+        let text = "child_process.exec(`zip ${x}`)\n// Reads \"date\".\n";
+        check_in("js", text, &["zip"], &[]);
+        let text = "/// Reads `file`.\nCommand::new(\"git\") // as `sort`\n# \"date\"";
+        check_in("rs", text, &["git"], &[]);
+        check_in("rs", "tokio::spawn(serve(\"file\"))", &[], &[]);
+        check_in("js", "spawn('file')", &["file"], &[]);
     }
 
     #[test]

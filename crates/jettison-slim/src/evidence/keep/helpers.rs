@@ -167,7 +167,8 @@ impl Keeper<'_> {
             }
             return Ok(());
         }
-        for (name, sureness) in quoted_commands(&text) {
+        let end = path.extension().unwrap_or_default().to_string_lossy();
+        for (name, sureness) in quoted_commands(&text, &end) {
             let sureness = match kind {
                 Text::Module => Sureness::Somewhere,
                 Text::Script | Text::Source => sureness,
