@@ -59,6 +59,8 @@ pub struct Elf {
     pub uses_nss: bool,
     /// Whether it converts between character sets by `iconv`, or by functions of libunistring and libpsl that do.
     pub uses_iconv: bool,
+    /// Whether it asks the C library what time it is somewhere, or that cannot be told.
+    pub uses_time_zones: bool,
     /// Whether it can start other programs.
     pub starts_programs: bool,
     /// Whether it lists directories, or that cannot be told.
@@ -100,6 +102,7 @@ impl Elf {
             uses_dlopen: any(|name| matches!(name, b"dlopen" | b"dlmopen")),
             uses_nss: any(asks_name_service),
             uses_iconv: any(converts_characters),
+            uses_time_zones: functions.is_empty() || any(asks_time_zone),
             starts_programs: any(starts_program),
             lists_directories: lists_directories(&image, &functions),
             knows_functions: !functions.is_empty(),
@@ -150,6 +153,29 @@ fn converts_characters(name: &[u8]) -> bool {
         || LIBUNISTRING
             .iter()
             .any(|end| name.starts_with(b"u") && name.ends_with(end))
+}
+
+/// The functions for which the C library reads the time zone (POSIX, `tzset`); the variables say it only after one of these.
+fn asks_time_zone(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"ctime",
+        b"ctime_r",
+        b"localtime",
+        b"localtime_r",
+        b"mktime",
+        b"strftime",
+        b"strftime_l",
+        b"timelocal",
+        b"tzset",
+        b"wcsftime",
+        b"wcsftime_l",
+    ];
+    // `__localtime64_r` where addresses have 32 bits, `__strftime_l` in the library of C++.
+    let name = name.strip_prefix(b"__").unwrap_or(name);
+    NAMES.iter().any(|known| {
+        let rest = name.strip_prefix(*known);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"64"))
+    })
 }
 
 fn starts_program(name: &[u8]) -> bool {

@@ -89,6 +89,27 @@ fn a_static_program_tells_its_c_library_and_what_is_linked_in() {
 }
 
 #[test]
+fn who_asks_for_the_time_of_a_place_is_told_by_functions() {
+    for (source, expected) in [
+        ("long time(); int main() { return time(0); }", false),
+        (
+            "void *gmtime(); int main(int n) { return !gmtime(&n); }",
+            false,
+        ),
+        (
+            "void *localtime(); int main(int n) { return !localtime(&n); }",
+            true,
+        ),
+        (
+            "long mktime(); int main(int n) { return mktime(&n); }",
+            true,
+        ),
+    ] {
+        assert_eq!(compiled(source, &[]).uses_time_zones, expected, "{source}");
+    }
+}
+
+#[test]
 fn stripping_takes_the_bytes_that_can_be_stripped() {
     let source = "int main() { return 0; }";
     assert!(compiled(source, &["-g"]).strippable_size > compiled(source, &[]).strippable_size);

@@ -14,7 +14,15 @@ pub(super) struct Habits {
     pub(super) translates: bool,
     /// Who opens TLS connections without a library of a package.
     pub(super) tls_clients: BTreeSet<PathBuf>,
+    /// Whether anybody tells times of places, by the C library or by reading the tables of zones.
+    pub(super) tells_times: bool,
 }
+
+/// Libraries that tell times of places if they are asked to: who asks them has one of [`TIME_ZONES`], or has got the time of a
+/// place from the C library before.
+const TELL_IF_ASKED: [&str; 4] = ["ld-linux", "libc.so", "libstdc++.so", "libpthread"];
+/// What is in those who read the tables of zones themselves, or have the library of C++ read them (`std::chrono`).
+const TIME_ZONES: [&str; 4] = ["zoneinfo", "locate_zone", "current_zone", "get_tzdb"];
 
 impl Habits {
     /// Notes what the program or library at `path` does, which is `elf` and has these bytes.
@@ -24,6 +32,12 @@ impl Habits {
             self.converters.insert(path.to_path_buf());
         }
         self.translates |= !path.ends_with("libc.so.6") && contains("bindtextdomain");
+        let is_library = TELL_IF_ASKED.iter().any(|name| {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            file.starts_with(name)
+        });
+        self.tells_times |=
+            !is_library && (elf.uses_time_zones || TIME_ZONES.iter().any(|text| contains(text)));
         // Go's crypto/x509, root_linux.go, has this as the first place, and Rust's openssl-probe without the directory.
         if contains("certs/ca-certificates.crt") {
             self.tls_clients.insert(path.to_path_buf());

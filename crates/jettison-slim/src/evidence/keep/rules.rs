@@ -73,10 +73,6 @@ impl Keeper<'_> {
             }
             self.add_places()?;
             self.add_terminals();
-            // A run in another time zone opens other files than this one did.
-            if self.owners.files_of("tzdata").next().is_some() {
-                self.add_package("tzdata", "programs may be asked for times of any zone");
-            }
             self.add_locales()?;
             self.add_libc_messages();
             self.add_catalogs()?;
@@ -88,6 +84,7 @@ impl Keeper<'_> {
         // What one of them keeps may name more.
         loop {
             let before = (self.kept.packages.len(), self.kept.paths.len());
+            self.add_time_zones();
             self.add_libraries_of_modules()?;
             self.add_helpers()?;
             self.add_installed()?;
@@ -98,6 +95,15 @@ impl Keeper<'_> {
             if before == (self.kept.packages.len(), self.kept.paths.len()) {
                 return self.root.all_was_read();
             }
+        }
+    }
+
+    /// Keeps the time zones if anybody tells times of places: a run in another zone opens other files than this one did.
+    fn add_time_zones(&mut self) {
+        let has_libc = self.keeps_package("libc6") || self.keeps_package("musl");
+        let is_there = self.owners.files_of("tzdata").next().is_some();
+        if has_libc && is_there && self.habits.tells_times {
+            self.add_package("tzdata", "programs may be asked for times of any zone");
         }
     }
 

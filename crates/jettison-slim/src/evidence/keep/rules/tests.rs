@@ -155,13 +155,27 @@ fn what_the_c_library_reads_comes_with_it() {
 }
 
 #[test]
-fn time_zones_come_with_the_c_library() {
-    World::new()
-        .package("tzdata", &["/usr/share/zoneinfo/UTC"])
-        .check(expect![[r"
-            tzdata: programs may be asked for times of any zone
-            /etc/passwd: the C library reads it
-        "]]);
+fn time_zones_come_with_those_who_tell_times_of_places() {
+    let world = || World::new().package("tzdata", &["/usr/share/zoneinfo/UTC"]);
+    let keeps = |world: World| {
+        world
+            .kept_by_rule()
+            .contains("tzdata: programs may be asked")
+    };
+    assert!(!keeps(world()));
+    for (path, function, expected) in [
+        ("/app/a.so", "localtime_r", true),
+        ("/app/a.so", "__strftime_l", true),
+        ("/app/a.so", "gmtime", false),
+        ("/app/a.so", "_ZNSt6chrono11locate_zoneEv", true),
+        ("/usr/lib/libstdc++.so.6", "__strftime_l", false),
+    ] {
+        assert_eq!(
+            keeps(world().library(path, function)),
+            expected,
+            "{path}: {function}"
+        );
+    }
 }
 
 #[test]
