@@ -13,8 +13,13 @@ mod npm;
 mod owner;
 mod packages;
 mod program;
+mod python_run;
 mod script;
 mod traced;
+
+use jettison_oci::RunConfig;
+
+use crate::rootfs::{RootDir, RootError};
 
 pub use closure::{ClosureError, ClosureFile, ElfClosure, Why, elf_closure};
 pub use elf::{Elf, ElfError};
@@ -32,7 +37,24 @@ pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{
     GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule,
 };
-pub(crate) use crate::evidence::npm::{PlainStart, plain_start, wants_npm};
+pub(crate) use crate::evidence::npm::PlainStart;
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::packages::Packages;
 pub(crate) use crate::evidence::traced::{Traced, Used, used_in_all};
+
+/// The command that a tool such as npm or uv only starts, without it; `None` if none does, or the tool does more.
+pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainStart> {
+    npm::plain_start(root, config).or_else(|| python_run::plain_run(root, config))
+}
+
+/// Why the program has to be started by the tool, if it has; `used` is what its runs have used.
+pub(crate) fn wants_tool(
+    root: &RootDir,
+    start: &PlainStart,
+    used: &[Used],
+) -> Result<Option<String>, RootError> {
+    if start.is_script_of_node() {
+        return Ok(npm::wants_npm(root, start, used).map(|wants| wants.to_string()));
+    }
+    python_run::wants_environment(root, start, used)
+}

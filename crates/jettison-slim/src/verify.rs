@@ -13,6 +13,7 @@ mod oracle;
 mod own;
 mod pool;
 mod probe;
+mod runner;
 mod serve;
 mod trail;
 mod verdict;

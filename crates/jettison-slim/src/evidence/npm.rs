@@ -53,6 +53,17 @@ pub(crate) struct PlainStart {
     pub(crate) fact: Fact,
     /// The directory of the package.
     pub(crate) directory: PathBuf,
+    /// `npm`, `pnpm` or `yarn`.
+    pub(crate) tool: String,
+    /// The script as the package has it.
+    pub(crate) script: String,
+}
+
+impl PlainStart {
+    /// Whether it is a script of `package.json`, which its runner announces.
+    pub(crate) fn is_script_of_node(&self) -> bool {
+        ["npm", "pnpm", "yarn"].contains(&self.tool.as_str())
+    }
 }
 
 /// The command that `CMD` has npm start; `None` if it is not npm's, or needs npm or its shell.
@@ -98,6 +109,8 @@ pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainSta
             origin: Origin::File(directory.join("package.json")),
         },
         directory,
+        tool: (*words.first()?).to_owned(),
+        script: script.to_owned(),
     })
 }
 
@@ -279,6 +292,8 @@ mod tests {
                 origin: Origin::ImageConfig,
             },
             directory: "/app".into(),
+            tool: "npm".to_owned(),
+            script: "node a.js".to_owned(),
         };
         let used = Used {
             path: "/app/node_modules/m/m.js".into(),

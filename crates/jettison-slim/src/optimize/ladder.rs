@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{OptimizeError, Run};
 use crate::evidence::{
     Evidence, NotApplicable, OtherHealth, PlainStart, Traced, UseKind, Used, collect, other_health,
-    plain_start, steps, used_in_all, wants_npm,
+    plain_start, steps, used_in_all, wants_tool,
 };
 use crate::optimize::base::Base;
 use crate::optimize::config::config_difference;
@@ -123,7 +123,7 @@ impl Ladder<'_> {
         }))
     }
 
-    /// The rung of whole packages and units, as the runs of the original show them: first without npm, if it only starts
+    /// The rung of whole packages and units, as the runs of the original show them: first without npm or uv, if that only starts
     /// the program.
     fn climb_traced(&self, climbed: &mut Climbed) -> Result<(), OptimizeError> {
         let config = &self.built.image.config().config;
@@ -139,7 +139,8 @@ impl Ladder<'_> {
         climbed.attempt = None;
         self.climb_from(config, None, climbed)?;
         if let Some(attempt) = &mut climbed.attempt {
-            let note = format!("npm is kept, which starts the program: without it, {reason}");
+            let tool = &start.tool;
+            let note = format!("{tool} is kept, which starts the program: without it, {reason}");
             attempt.candidate.reasons.push(note);
         }
         Ok(())
@@ -208,8 +209,9 @@ impl Ladder<'_> {
         let whole = all.fold(Trace::default(), Trace::merge);
         climbed.gaps = gaps(&whole);
         if let Some(start) = start {
-            if let Some(reason) = wants_npm(self.root, start, &used) {
-                climbed.refused.push(reason.to_string());
+            let wants = wants_tool(self.root, start, &used).map_err(OptimizeError::Root)?;
+            if let Some(reason) = wants {
+                climbed.refused.push(reason);
                 return Ok(());
             }
             traced.note(start.fact.clone());
@@ -499,6 +501,10 @@ impl Attempt {
     fn differs_by_the_build(&self) -> bool {
         let remade = &self.evidence.runtime.remade;
         let is_meant = |path: &Path| remade.iter().any(|made| path.starts_with(made));
+        let is_excepted = self
+            .outcomes
+            .iter()
+            .any(|outcome| outcome.exception.is_some());
         let mut files = self
             .outcomes
             .iter()
@@ -511,7 +517,9 @@ impl Attempt {
                 | Trail::Incomplete(_) => None,
             })
             .flatten();
-        self.problem.is_none()
+        // Another build stage cannot make a proof of it.
+        !is_excepted
+            && self.problem.is_none()
             && verdict(&self.outcomes) == Verdict::ProvenBut
             && !files.any(|file| is_meant(&file.path))
     }

@@ -90,6 +90,7 @@ struct WireProbe<'a> {
     differences: Vec<String>,
     volatile: &'a [String],
     improvement: Option<&'a str>,
+    exception: Option<&'a str>,
     unmet: &'a [String],
     lookups: &'static str,
     misses: Vec<WireMiss<'a>>,
@@ -242,6 +243,7 @@ fn wire_probe(outcome: &ProbeOutcome) -> WireProbe<'_> {
             .collect(),
         volatile: &outcome.volatile,
         improvement: outcome.improvement.as_deref(),
+        exception: outcome.exception.as_deref(),
         unmet: &outcome.unmet,
         lookups: trail_word(&outcome.trail),
         misses: match &outcome.trail {

@@ -220,11 +220,19 @@ fn line_with(observation: &Observation, texts: &[&str]) -> Option<String> {
             let output = String::from_utf8_lossy(output);
             let has_one = |line: &&str| {
                 let line = line.to_lowercase();
-                texts.iter().any(|text| line.contains(text))
+                texts.iter().any(|text| has_word(&line, text))
             };
             let line = output.lines().rev().find(has_one)?.trim();
             Some(line.chars().take(WIDTH).collect())
         })
+}
+
+/// Whether `line` has `text` where a word begins: `ModuleNotFoundError` is no `ENOTFOUND`.
+fn has_word(line: &str, text: &str) -> bool {
+    line.match_indices(text).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(char::is_alphanumeric)
+    })
 }
 
 #[cfg(test)]
@@ -262,6 +270,16 @@ mod tests {
             ),
         );
         check("usage: x\n", ExitKind::Code(2), None);
+        check(
+            "ModuleNotFoundError: No module named 'x'\n",
+            ExitKind::Code(1),
+            None,
+        );
+        check(
+            "Error: getaddrinfo ENOTFOUND a.example\n",
+            ExitKind::Code(1),
+            Some("the original needs a network: it says `Error: getaddrinfo ENOTFOUND a.example`"),
+        );
         check(
             "",
             ExitKind::Code(127),

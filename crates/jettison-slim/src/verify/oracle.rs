@@ -23,6 +23,7 @@ use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::own::{Known, OwnProbes, own_probes};
 use crate::verify::pool;
 use crate::verify::probe::{Action, Probe, ProbeOrigin};
+use crate::verify::runner::Runner;
 use crate::verify::trail::{Trail, Trails};
 use crate::verify::verdict::ProbeOutcome;
 
@@ -84,6 +85,8 @@ pub(crate) struct Watched {
 struct Candidate<'c> {
     image: &'c Image,
     trails: Trails<'c>,
+    /// What starts the original's program, and not the candidate's.
+    runner: Option<Runner>,
 }
 
 /// A probe, and the runs of the original so far.
@@ -202,12 +205,7 @@ impl<'o> Oracle<'o> {
     ) -> Result<Vec<ProbeOutcome>, AskError> {
         let mounts = [self.mount(self.original)?, self.mount(candidate)?];
         let [original_root, candidate_root] = [self.root(&mounts[0])?, self.root(&mounts[1])?];
-        let candidate = Candidate {
-            image: candidate,
-            trails: Trails::new(&original_root, &candidate_root)
-                .with_second_build(self.second_build.get()),
-        };
-        let candidate = &candidate;
+        let candidate = &self.candidate(candidate, [&original_root, &candidate_root]);
         let mut outcomes = self.outcomes(&self.given, candidate, observer)?;
         if self.further == FurtherProbes::None || !outcomes.iter().all(ProbeOutcome::passed) {
             return Ok(outcomes);
@@ -220,12 +218,21 @@ impl<'o> Oracle<'o> {
     pub(crate) fn ask_given(&self, candidate: &Image) -> Result<Vec<ProbeOutcome>, AskError> {
         let mounts = [self.mount(self.original)?, self.mount(candidate)?];
         let [original_root, candidate_root] = [self.root(&mounts[0])?, self.root(&mounts[1])?];
-        let candidate = Candidate {
-            image: candidate,
-            trails: Trails::new(&original_root, &candidate_root)
-                .with_second_build(self.second_build.get()),
-        };
+        let candidate = self.candidate(candidate, [&original_root, &candidate_root]);
         self.outcomes(&self.given, &candidate, &Nobody)
+    }
+
+    fn candidate<'c>(
+        &'c self,
+        image: &'c Image,
+        [original, candidate]: [&'c RootDir; 2],
+    ) -> Candidate<'c> {
+        let configs = [self.original, image].map(|image| &image.config().config);
+        Candidate {
+            image,
+            trails: Trails::new(original, candidate).with_second_build(self.second_build.get()),
+            runner: Runner::between(original, configs[0], configs[1]),
+        }
     }
 
     fn mount(&self, image: &Image) -> Result<OverlayMount, AskError> {
@@ -537,7 +544,11 @@ impl<'o> Oracle<'o> {
                 let runs_so_far = (first.clone(), again);
                 let mut outcome =
                     ProbeOutcome::of_repeated(probe.clone(), runs_so_far, observed.clone());
-                let is_settled = outcome.passed() || outcome.ailment().is_some();
+                let mut is_settled = outcome.passed() || outcome.ailment().is_some();
+                if let (false, Some(runner)) = (is_settled, &candidate.runner) {
+                    outcome.except(runner.exception(probe, &runs, &observed));
+                    is_settled = outcome.passed();
+                }
                 if is_settled || runs.len() >= MOST_RUNS {
                     outcome.trail = trail;
                     outcome.candidate.trace = trace;

@@ -24,6 +24,8 @@ pub struct ProbeOutcome {
     pub volatile: Vec<String>,
     /// What the candidate does better, for which what follows from it was not counted.
     pub improvement: Option<String>,
+    /// What is different and was accepted, because it comes of starting the program without what only starts it.
+    pub exception: Option<String>,
     /// The probe's expectations that were not met, and by which image.
     pub unmet: Vec<String>,
     /// What the candidate's lookups say.
@@ -68,8 +70,17 @@ impl ProbeOutcome {
             differences: comparison.differences,
             volatile: comparison.volatile,
             improvement,
+            exception: None,
             unmet,
             trail: Trail::NotTraced,
+        }
+    }
+
+    /// Accepts all differences, if they are `exception` and nothing else.
+    pub(super) fn except(&mut self, exception: Option<String>) {
+        if exception.is_some() {
+            self.differences.clear();
+            self.exception = exception;
         }
     }
 
@@ -174,7 +185,8 @@ impl ProbeOutcome {
 pub enum Verdict {
     /// It did what the original did, in probes that say something.
     Proven,
-    /// The same, but for directories that were listed and have other names in it, or files that were read and are others.
+    /// The same, but for directories that were listed and have other names in it, files that were read and are others, or how
+    /// a program ends that is started without what only starts it.
     ProvenBut,
     /// It did what the original did, but that says little.
     Weak,
@@ -214,7 +226,9 @@ pub fn verdict(outcomes: &[ProbeOutcome]) -> Verdict {
     let is_watched = !has_trail(|trail| matches!(trail, Trail::Incomplete(_)));
     if !is_watched || !outcomes.iter().any(is_proof) {
         Verdict::Weak
-    } else if has_trail(|trail| matches!(trail, Trail::But { .. })) {
+    } else if has_trail(|trail| matches!(trail, Trail::But { .. }))
+        || outcomes.iter().any(|outcome| outcome.exception.is_some())
+    {
         Verdict::ProvenBut
     } else {
         Verdict::Proven

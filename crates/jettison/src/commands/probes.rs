@@ -121,10 +121,11 @@ pub(super) fn show(outcome: &ProbeOutcome, output: &mut Output) {
     }
 }
 
-/// What was listed or read and is something else in the original, each once.
+/// What was listed or read and is something else in the original, and what was accepted of answers, each once.
 fn exceptions(outcomes: &[ProbeOutcome]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for outcome in outcomes {
+        found.extend(outcome.exception.clone());
         match &outcome.trail {
             Trail::But { directories, files } => {
                 let named = |path: &PathBuf| format!("{} has other names in it", path.display());

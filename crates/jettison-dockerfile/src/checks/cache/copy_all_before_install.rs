@@ -2,7 +2,7 @@
 
 use crate::checks::cache::context::{copy_of, has_cache_mount, whole_context};
 use crate::checks::cache::install::{Installer, ProjectInstall, project_install};
-use crate::checks::cache::manifests::{FromManifests, from_manifests};
+use crate::checks::cache::manifests::{Before, FromManifests, from_manifests};
 use crate::checks::finding::{Applicability, Findings};
 use crate::checks::input::{CheckInput, InstructionView, StageView};
 use crate::checks::rule::{Category, Rule, RuleId, Status};
@@ -109,8 +109,18 @@ fn report(
                 return;
             }
             let edits = match before {
-                Some(before) => Some(inserted(input, copied, &files, before)),
-                None => moved(input, copied, step, (script, command), &files),
+                Some(Before::Command(before)) => Some(inserted(input, copied, &files, before)),
+                Some(Before::WithFlag(flag)) => {
+                    let after = After::Command { flag };
+                    moved(input, copied, step, (script, command), (&files, after))
+                }
+                None => moved(
+                    input,
+                    copied,
+                    step,
+                    (script, command),
+                    (&files, After::Rest),
+                ),
             };
             if let Some(edits) = edits {
                 added.propose(
@@ -200,53 +210,89 @@ fn lines(input: &CheckInput<'_>, copied: &Instruction, files: &[String], command
     format!("{copy} {words} ./{line_end}{run} {command}{line_end}")
 }
 
-/// The same with the command itself, which then goes away where it was.
+/// What stays where the command was.
+#[derive(Clone, Copy)]
+enum After {
+    /// What comes after it.
+    Rest,
+    /// The command too, which is run with this flag before.
+    Command { flag: &'static str },
+}
+
+/// The same with the command itself, and with what comes before it in its step, such as the installation of the tool. What has
+/// been run then goes away where it was.
 fn moved(
     input: &CheckInput<'_>,
     copied: &InstructionView<'_>,
     step: &InstructionView<'_>,
     (script, command): (&ShellScript, &SimpleCommand),
-    files: &[String],
+    (files, after): (&[String], After),
 ) -> Option<EditSet> {
     let text = input.parse.text();
-    let install = text.get(command.range.clone())?;
     let run = step.instruction;
-    let is_plain = run.heredocs.is_empty()
-        && run.comments.is_empty()
-        && command.connector == Connector::First
-        && command.nesting.is_empty()
-        && !install.contains('\n');
-    if !is_plain {
-        return None;
-    }
-    let removed = match script.commands.get(1) {
-        // All of the instruction, with the end of its line or, at the end of the file, of the line before.
-        None if command.separator_after.is_none() && command.redirects.is_empty() => {
-            let end = run.range.end;
-            let line_end = text[end..].find('\n').map(|at| end + at + 1);
-            match line_end {
-                Some(line_end) => run.range.start..line_end,
-                None => copied.instruction.range.end..end,
-            }
-        }
-        Some(next) if next.connector == Connector::And && next.nesting.is_empty() => {
-            command.range.start..next.range.start
-        }
-        Some(_) | None => return None,
-    };
-    // Both have to be chains: a failure must end the step as before.
+    let at = script
+        .commands
+        .iter()
+        .position(|each| each.range == command.range)?;
+    let (earlier, later) = (&script.commands[..at], &script.commands[at + 1..]);
+    let start = script.commands.first()?.range.start;
+    let installed = text.get(start..command.range.end)?;
+    let install = text.get(command.range.clone())?;
+    // All have to be one chain: a failure must end the step as before.
     let is_chain = script.commands.iter().all(|command| {
         matches!(command.connector, Connector::First | Connector::And) && command.nesting.is_empty()
     });
-    if !is_chain || !script.compounds.is_empty() {
+    let is_plain = run.heredocs.is_empty()
+        && run.comments.is_empty()
+        && script.compounds.is_empty()
+        && !install.contains('\n')
+        && earlier.iter().all(is_for_itself);
+    if !is_chain || !is_plain {
         return None;
     }
-    let mut edits = inserted(input, copied, files, install);
-    edits
-        .insert(Edit {
-            range: removed,
-            replacement: String::new(),
-        })
-        .ok()?;
+    let (before, removed) = match (after, later.first()) {
+        (After::Command { flag }, _) => {
+            if !command.redirects.is_empty() {
+                return None;
+            }
+            (format!("{installed} {flag}"), start..command.range.start)
+        }
+        // All of the instruction, with the end of its line or, at the end of the file, of the line before.
+        (After::Rest, None)
+            if command.separator_after.is_none() && command.redirects.is_empty() =>
+        {
+            let end = run.range.end;
+            let line_end = text[end..].find('\n').map(|at| end + at + 1);
+            let removed = match line_end {
+                Some(line_end) => run.range.start..line_end,
+                None => copied.instruction.range.end..end,
+            };
+            (installed.to_owned(), removed)
+        }
+        (After::Rest, Some(next)) => (installed.to_owned(), start..next.range.start),
+        (After::Rest, None) => return None,
+    };
+    let mut edits = inserted(input, copied, files, &before);
+    if !removed.is_empty() {
+        edits
+            .insert(Edit {
+                range: removed,
+                replacement: String::new(),
+            })
+            .ok()?;
+    }
     Some(edits)
+}
+
+/// Whether a command is a program with its arguments, so that what comes after it in the same shell does not need it there.
+fn is_for_itself(command: &SimpleCommand) -> bool {
+    const OF_THE_SHELL: [&str; 14] = [
+        ".", "alias", "cd", "eval", "exec", "export", "local", "readonly", "set", "shift",
+        "source", "trap", "umask", "unset",
+    ];
+    let name = command
+        .words
+        .first()
+        .and_then(|word| word.literal.as_deref());
+    name.is_some_and(|name| !OF_THE_SHELL.contains(&name)) && !command.negated
 }

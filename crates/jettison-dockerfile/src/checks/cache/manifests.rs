@@ -7,13 +7,22 @@ use crate::scope::WorkingDirectory;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FromManifests {
     /// These files, relative to the context, are enough for the command; `before` is what is run on them
-    /// instead of the command, if that builds, too.
+    /// instead of the command, if that needs more, too.
     Copy {
         files: Vec<String>,
-        before: Option<&'static str>,
+        before: Option<Before>,
     },
     /// More has to be done: a sentence for a person.
     Hint(&'static str),
+}
+
+/// What is run before everything is copied, where the command itself comes after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// This command.
+    Command(&'static str),
+    /// The command itself, with this flag, so that it leaves out what needs the sources.
+    WithFlag(&'static str),
 }
 
 /// What an install needs.
@@ -41,23 +50,30 @@ pub(super) fn from_manifests(
         Installer::GoModules => copy(&["go.mod", "go.sum*"]),
         Installer::GoBuild => FromManifests::Copy {
             files: vec!["go.mod".to_owned(), "go.sum*".to_owned()],
-            before: Some("go mod download"),
+            before: Some(Before::Command("go mod download")),
         },
         Installer::Bundle => copy(&["Gemfile", "Gemfile.lock*"]),
         Installer::Composer => FromManifests::Hint(
             "copy `composer.json` and `composer.lock`, run `composer install --no-scripts --no-autoloader`, \
              copy the rest, and run `composer dump-autoload`",
         ),
-        Installer::Poetry => FromManifests::Hint(
-            "copy `pyproject.toml` and `poetry.lock`, run `poetry install --no-root`, and copy the rest afterwards",
-        ),
-        Installer::Uv => FromManifests::Hint(
-            "copy `pyproject.toml` and `uv.lock`, run `uv sync --locked --no-install-project`, copy the rest, \
-             and run `uv sync --locked`",
-        ),
-        Installer::Pipenv => FromManifests::Hint(
-            "copy `Pipfile` and `Pipfile.lock`, install, and copy the rest afterwards",
-        ),
+        // The project itself is installed from its sources, what it depends on is not.
+        Installer::Poetry => FromManifests::Copy {
+            files: ["pyproject.toml", "poetry.lock*"]
+                .map(str::to_owned)
+                .to_vec(),
+            before: (!install.has_flag(&["--no-root"])).then_some(Before::WithFlag("--no-root")),
+        },
+        Installer::Uv => {
+            let is_without = install.has_flag(&["--no-install-project", "--no-install-workspace"]);
+            FromManifests::Copy {
+                files: ["pyproject.toml", "uv.lock*", ".python-version*"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                before: (!is_without).then_some(Before::WithFlag("--no-install-project")),
+            }
+        }
+        Installer::Pipenv => copy(&["Pipfile", "Pipfile.lock*"]),
         Installer::Cargo => FromManifests::Hint(
             "keep what cargo downloads and builds: `--mount=type=cache` over `/usr/local/cargo/registry` and `target`",
         ),

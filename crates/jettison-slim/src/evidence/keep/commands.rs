@@ -78,9 +78,36 @@ const SHELL_STARTERS: [&str; 14] = [
 /// How many lines a call goes on, at most, before it names the program.
 const LINES: usize = 4;
 /// What builds and installs programs: what a source says of these is about its own making.
-const BUILDERS: [&str; 24] = [
-    "apt", "apt-get", "c++", "cargo", "cc", "clang", "cmake", "docker", "dpkg", "g++", "gcc", "go",
-    "gradle", "javac", "make", "mvn", "npm", "npx", "pip", "pip3", "pnpm", "rustc", "tsc", "yarn",
+const BUILDERS: [&str; 29] = [
+    "apt",
+    "apt-get",
+    "c++",
+    "cargo",
+    "cc",
+    "clang",
+    "cmake",
+    "docker",
+    "dpkg",
+    "g++",
+    "gcc",
+    "go",
+    "gradle",
+    "javac",
+    "make",
+    "msgattrib",
+    "msgfmt",
+    "msgmerge",
+    "msguniq",
+    "mvn",
+    "npm",
+    "npx",
+    "pip",
+    "pip3",
+    "pnpm",
+    "rustc",
+    "tsc",
+    "xgettext",
+    "yarn",
 ];
 
 /// Whether the text starts a shell.
@@ -321,6 +348,7 @@ mod tests {
         );
         check("x = {'date': 'sort'}", &[], &[]);
         check("subprocess.run(['make'])", &[], &[]);
+        check("subprocess.run(['msgfmt'])", &[], &[]);
         check("my $x = `wc -l $f`;", &["wc"], &[]);
     }
 

@@ -207,6 +207,32 @@ impl Keeper<'_> {
         Ok(Some(names.map(str::to_owned).collect()))
     }
 
+    /// Keeps what the Dockerfile has asked for by the name of a package that has nothing but dependencies, if `package` came along
+    /// with it: they are meant to be used together, as `psql` and the server's version of it (`postgresql-client`).
+    pub(super) fn add_askers(&mut self, package: &str) -> Result<(), RootError> {
+        let Some(unasked) = self.unasked()?.filter(|unasked| unasked.contains(package)) else {
+            return Ok(());
+        };
+        let dependencies = self.dependencies()?;
+        let askers = dependencies.of.keys().filter(|name| {
+            !unasked.contains(*name) && !is_for_building(name) && name.as_str() != package
+        });
+        let askers = askers.filter(|name| dependencies.closure(name).contains(package));
+        for asker in askers.cloned().collect::<Vec<_>>() {
+            let paper = Path::new("/usr/share/doc");
+            let is_file = |path: &&Path| {
+                let found = self.root.symlink_metadata(path);
+                found.is_ok_and(|found| !found.is_dir()) && !path.starts_with(paper)
+            };
+            let is_empty = self.owners.files_of(&asker).find(is_file).is_none();
+            if is_empty && self.is_installed_here(&asker) {
+                let reason = format!("{package} was installed with it");
+                self.add_unseen_package(&asker, &reason)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps `package` with what it depends on: no run has shown what it uses.
     pub(super) fn add_unseen_package(
         &mut self,
@@ -236,6 +262,8 @@ impl Keeper<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Step;
+    use crate::evidence::owner::Owners;
 
     #[test]
     fn dependencies_are_followed_through_alternatives_and_what_is_provided() {
@@ -254,5 +282,48 @@ mod tests {
         let found = all.closure("git");
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, ["git", "libc6", "perl", "perl-base", "postfix"]);
+    }
+
+    #[test]
+    fn a_package_of_dependencies_alone_is_meant_with_all_of_them() {
+        let [dir, made] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let status = "Package: client\nStatus: install ok installed\nDepends: client-15\n\n\
+            Package: client-15\nStatus: install ok installed\nDepends: client-common\n\n\
+            Package: client-common\nStatus: install ok installed\n\n\
+            Package: tool\nStatus: install ok installed\nDepends: client-common\n";
+        let asked =
+            "Package: client-15\nAuto-Installed: 1\n\nPackage: client-common\nAuto-Installed: 1\n";
+        for (path, text) in [
+            ("var/lib/dpkg/status", status),
+            ("var/lib/apt/extended_states", asked),
+            ("var/lib/dpkg/info/client.list", "/usr/share/doc/client\n"),
+            (
+                "var/lib/dpkg/info/client-15.list",
+                "/usr/lib/client/15/query\n",
+            ),
+            ("var/lib/dpkg/info/client-common.list", "/usr/bin/query\n"),
+            ("var/lib/dpkg/info/tool.list", "/usr/bin/tool\n"),
+            ("usr/share/doc/client", ""),
+            ("usr/lib/client/15/query", ""),
+            ("usr/bin/query", ""),
+            ("usr/bin/tool", ""),
+        ] {
+            for root in [&dir, &made] {
+                let path = root.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let step = Step {
+            files: made.path().to_path_buf(),
+            line: 2,
+            copies: false,
+        };
+        let steps = [step];
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        keeper.add_askers("client-common").unwrap();
+        let found: Vec<&String> = keeper.kept().packages.keys().collect();
+        assert_eq!(found, ["client", "client-15", "client-common"]);
     }
 }

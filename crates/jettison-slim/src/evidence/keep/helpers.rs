@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::commands::{Sureness, quoted_commands, script_commands, starts_shell};
+use super::python::holds_modules;
 use super::unit::is_source_of_programs;
 use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
@@ -79,7 +80,10 @@ impl Keeper<'_> {
                 let is_of_developers = is_for_developers(&path);
                 if is_whole && !is_of_developers && texts.len() < MOST_SOURCES {
                     let names = self.root.names(&path);
-                    pending.extend(names.into_iter().map(|name| path.join(name)));
+                    let inside = names.into_iter().map(|name| path.join(name));
+                    // What somebody installed in a library of Python is kept by itself, if it is.
+                    let is_library = super::is_python_library(&path);
+                    pending.extend(inside.filter(|path| !(is_library && holds_modules(path))));
                 }
             } else if metadata.is_file() && !self.owners.is_packaged(&path) {
                 texts.extend(self.kind(&path).map(|kind| (path, kind)));
@@ -92,6 +96,10 @@ impl Keeper<'_> {
         const SOURCES: [&str; 12] = [
             "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
         ];
+        // What tools keep for the next time is of modules, and no run comes to it.
+        if path.iter().any(|part| part == ".cache") {
+            return None;
+        }
         let is_used = self.kept.used.contains(path);
         let end = path.extension().unwrap_or_default().to_string_lossy();
         let is_source = SOURCES.contains(&&*end);
@@ -203,6 +211,7 @@ impl Keeper<'_> {
         self.add(&path, UseKind::Looked, reason)?;
         if let Owner::Package(package) = self.owners.of(&real) {
             self.add_unseen_package(&package, reason)?;
+            self.add_askers(&package)?;
         }
         let bytes = self.root.read(&real, super::LIBRARY_LIMIT)?;
         if let Some(interpreter) = script_interpreter(&bytes) {
@@ -265,4 +274,46 @@ fn is_for_developers(path: &Path) -> bool {
     NAMES.contains(&&*name)
         || ENDS.iter().any(|end| name.ends_with(end))
         || name.starts_with("test_")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::evidence::owner::Owners;
+
+    #[track_caller]
+    fn check(kept: &str, expected: &[&str]) {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            "app/main.py",
+            "app/.cache/a.py",
+            "app/tests/a.py",
+            "usr/lib/python3.13/os.py",
+            "usr/lib/python3.13/site-packages/m/a.py",
+        ] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        let mut texts = Vec::new();
+        keeper.list_texts(Path::new(kept), true, &mut texts);
+        let found: Vec<String> = texts
+            .iter()
+            .map(|(path, _)| path.display().to_string())
+            .collect();
+        assert_eq!(found, expected, "{kept}");
+    }
+
+    #[test]
+    fn only_sources_that_are_kept_name_programs() {
+        check("/app", &["/app/main.py"]);
+        // Modules in it are kept by themselves.
+        check("/usr/lib/python3.13", &[]);
+        let module = "/usr/lib/python3.13/site-packages/m";
+        check(module, &["/usr/lib/python3.13/site-packages/m/a.py"]);
+    }
 }

@@ -31,7 +31,7 @@ pub(super) fn is_installer(module: &Path) -> bool {
 
 /// Whether the distribution described in `module` serves those who write programs, and no program.
 fn is_for_developers(module: &Path) -> bool {
-    const NAMES: [&str; 26] = [
+    const NAMES: [&str; 39] = [
         "autopep8",
         "bandit",
         "black",
@@ -39,12 +39,23 @@ fn is_for_developers(module: &Path) -> bool {
         "bumpversion",
         "coverage",
         "flake8",
+        "flit",
+        "flit_core",
+        "hatch",
+        "hatchling",
         "hypothesis",
         "ipdb",
         "isort",
         "mypy",
         "nox",
+        "pdm",
+        "pdm_backend",
+        "pip_tools",
+        "pipenv",
+        "pipx",
         "poetry",
+        "poetry_core",
+        "poetry_plugin_export",
         "pre_commit",
         "pycodestyle",
         "pyflakes",
@@ -52,10 +63,12 @@ fn is_for_developers(module: &Path) -> bool {
         "pyright",
         "pytest",
         "ruff",
+        "setuptools_scm",
         "sphinx",
         "tox",
         "twine",
         "uv",
+        "uv_build",
         "virtualenv",
         "yapf",
     ];
@@ -196,7 +209,13 @@ fn names_in(root: &RootDir, path: &Path) -> BTreeSet<String> {
             }
             continue;
         }
-        let is_source = path.extension().is_some_and(|end| end == "py") && metadata.is_file();
+        // What installs the program, checks or tests it names modules that it does without.
+        let is_of_developers = ["conftest.py", "noxfile.py", "setup.py"]
+            .iter()
+            .any(|name| path.ends_with(name));
+        let is_source = path.extension().is_some_and(|end| end == "py")
+            && metadata.is_file()
+            && !is_of_developers;
         if !is_source || n_read == MOST_SOURCES {
             continue;
         }
@@ -300,6 +319,7 @@ mod tests {
         for (path, text) in [
             ("app/main.py", "import flask\nX = 'gevent'\nimport pip\n"),
             ("app/tests/x.py", "import pytest\n"),
+            ("app/setup.py", "import setuptools\n"),
             ("l/site-packages/flask/a.py", "import click\nX = 'celery'\n"),
             ("l/site-packages/flask/tests/a.py", "import pytest\n"),
         ] {

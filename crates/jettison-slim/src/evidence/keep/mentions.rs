@@ -96,9 +96,12 @@ impl Keeper<'_> {
             let packages = self.owners.packages();
             return Ok(self.is_made(path) && packages.owner_either_side(path).is_none());
         }
-        // Where many programs have files, a name says nothing.
+        // Where many programs have files, a name says nothing; of an environment of Python each module is kept by itself, and
+        // `pyvenv.cfg` names its own.
         let is_deep = path.components().count() > 2;
+        let is_environment = self.root.metadata(&path.join("pyvenv.cfg")).is_ok();
         Ok(is_deep
+            && !is_environment
             && self.is_made_whole(path)
             && !holds_sources(self.root, path, SOURCES_DEPTH)
             && self.size_below(path) <= DIRECTORY_LIMIT)

@@ -30,6 +30,8 @@ pub(super) enum Item<'t> {
     Words(Vec<Item<'t>>),
     /// Always a number.
     Number,
+    /// Always a number with a unit of time.
+    Duration,
     /// Something, each time something else.
     One,
     /// Anything, or nothing.
@@ -50,8 +52,28 @@ impl<'t> Pattern<'t> {
             }
             return Pattern::Large(shared);
         }
-        let others: Vec<Vec<&[u8]>> = others.iter().map(|other| lines(other)).collect();
-        Pattern::Lines(common(&lines(first), &others, like_line))
+        let (first, others) = (lines(first), others.iter().map(|other| lines(other)));
+        let others: Vec<Vec<&[u8]>> = others.collect();
+        let mut items = common(&first, &others, like_line);
+        let is_changing = |line: &&[u8]| !others.iter().all(|other| other.contains(line));
+        if first
+            .iter()
+            .any(|line| has_duration(line) && is_changing(line))
+        {
+            // Who measures in one line measures in all of them, and may have measured the same a few times by chance.
+            for item in &mut items {
+                match item {
+                    Item::Same(line) if has_duration(line) => *item = like_line(line, &[]),
+                    Item::Same(_)
+                    | Item::Words(_)
+                    | Item::Number
+                    | Item::Duration
+                    | Item::One
+                    | Item::Many => {}
+                }
+            }
+        }
+        Pattern::Lines(items)
     }
 
     /// Whether `text` could be the text of another run.
@@ -92,7 +114,7 @@ impl<'t> Pattern<'t> {
                 Item::Words(words) => words
                     .iter()
                     .any(|word| matches!(word, Item::Same(text) if has_letters(text))),
-                Item::Number | Item::One | Item::Many => false,
+                Item::Number | Item::Duration | Item::One | Item::Many => false,
             }),
         }
     }
@@ -167,8 +189,11 @@ fn like_line<'t>(line: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
 }
 
 fn like_word<'t>(word: &'t [u8], others: &[&'t [u8]]) -> Item<'t> {
-    if others.iter().chain([&word]).all(|word| is_number(word)) {
+    let all = |is_such: fn(&[u8]) -> bool| others.iter().chain([&word]).all(|word| is_such(word));
+    if all(is_number) {
         Item::Number
+    } else if all(is_duration) {
+        Item::Duration
     } else {
         Item::One
     }
@@ -180,10 +205,15 @@ fn free_durations(items: &mut [Item<'_>]) {
     let mut numbers = Vec::new();
     let mut durations = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let Item::Same(word) = item else {
-            continue;
-        };
         let (before, _) = items.split_at(index);
+        let word = match item {
+            Item::Same(word) => *word,
+            Item::Duration => {
+                numbers.extend(number_at_end(before));
+                continue;
+            }
+            Item::Words(_) | Item::Number | Item::One | Item::Many => continue,
+        };
         if is_duration(word) {
             durations.push(index);
             numbers.extend(number_at_end(before));
@@ -201,7 +231,7 @@ fn free_durations(items: &mut [Item<'_>]) {
         items[index] = Item::Number;
     }
     for index in durations {
-        items[index] = Item::One;
+        items[index] = Item::Duration;
     }
 }
 
@@ -211,7 +241,7 @@ fn number_at_end(items: &[Item<'_>]) -> Vec<usize> {
     let is_part = |item: &Item<'_>| match item {
         Item::Number => true,
         Item::Same(word) => is_number(word) || is_point(item),
-        Item::Words(_) | Item::One | Item::Many => false,
+        Item::Words(_) | Item::Duration | Item::One | Item::Many => false,
     };
     let parts = items.iter().enumerate().rev();
     parts
@@ -249,6 +279,18 @@ fn is_unit(word: &[u8]) -> bool {
         b"us",
     ];
     UNITS.contains(&word)
+}
+
+/// Whether a line says how long something took.
+fn has_duration(line: &[u8]) -> bool {
+    let words = words(line);
+    let mut places = words.iter().enumerate();
+    places.any(|(index, word)| {
+        let before = match &words[..index] {
+            [before @ .., b" "] | before => before.last(),
+        };
+        is_duration(word) || (is_unit(word) && before.is_some_and(|before| is_number(before)))
+    })
 }
 
 /// Whether `word` is a number and a unit of time.
@@ -297,6 +339,7 @@ fn fits(item: &Item<'_>, part: &[u8]) -> bool {
         Item::Same(text) => *text == part,
         Item::Words(items) => matches(items, &words(part)),
         Item::Number => is_number(part),
+        Item::Duration => is_duration(part),
         Item::One | Item::Many => true,
     }
 }
@@ -386,6 +429,17 @@ mod tests {
             &["12:03 [nio-main-1] took 0ms\n"],
         );
         check(&["ready in 1 ms\n"], &[], &["ready in 2 ms\n"]);
+        check(
+            &["404 GET / 9.09ms\n", "404 GET / 9.43ms\n"],
+            &["404 GET / 0.5ms\n", "404 GET / 12.3ms\n"],
+            &["404 GET / 0.5mm\n", "405 GET / 9.09ms\n"],
+        );
+        // The second line took as long both times.
+        check(
+            &["a 0.31ms\nb 0.43ms\n", "a 0.35ms\nb 0.43ms\n"],
+            &["a 0.31ms\nb 0.92ms\n"],
+            &["a 0.31ms\nc 0.43ms\n"],
+        );
     }
 
     #[test]

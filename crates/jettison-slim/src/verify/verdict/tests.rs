@@ -480,6 +480,19 @@ fn lookups_in_vain_are_no_proof() {
 }
 
 #[test]
+fn an_exception_is_a_proof_but_for_it() {
+    let mut outcome = ProbeOutcome::of(
+        probe(),
+        ran(ExitKind::Code(1), "a"),
+        ran(ExitKind::Code(0), "a"),
+    );
+    outcome.except(None);
+    check(&[good(), outcome.clone()], Verdict::Failed);
+    outcome.except(Some("it is started without npm".to_owned()));
+    check(&[good(), outcome], Verdict::ProvenBut);
+}
+
+#[test]
 fn a_gap_makes_a_proof_weak_and_nothing_better() {
     for (verdict, expected) in [
         (Verdict::Proven, Verdict::Weak),

@@ -169,3 +169,20 @@ fn settings_and_scripts_keep_what_they_name_and_instructions_made() {
         "]],
         );
 }
+
+#[test]
+fn an_environment_that_names_itself_is_not_kept_whole() {
+    World::new()
+        .made(
+            "opt/venv/pyvenv.cfg",
+            b"command = python3 -m venv /opt/venv\n",
+        )
+        .made("opt/venv/bin/pip", b"#!/opt/venv/bin/python\n")
+        .made("opt/venv/lib/python3.13/site-packages/pip/a.json", b"x")
+        .check(
+            &["/opt/venv/pyvenv.cfg"],
+            expect![[r"
+            /opt/venv/pyvenv.cfg (used)
+        "]],
+        );
+}

@@ -1,0 +1,249 @@
+//! A program that a runner of scripts starts (`npm start`), compared with one that is started itself.
+//!
+//! The runner announces the script, and says at the end that it has failed. It does not matter how well the program ends:
+//! `SIGTERM` comes to the shell between the two, which dies of it, so that npm, pnpm and yarn exit with 1, and the program is
+//! killed with its container. Started itself it gets the signal, and ends as it means to. That is better, but it is another
+//! exit status, and other lines on the outputs: it is told as an exception, and nothing else is passed over.
+
+use crate::evidence::{PlainStart, plain_start};
+use crate::rootfs::RootDir;
+use crate::verify::compare::compare_with;
+use crate::verify::observation::{ExitKind, Observation};
+use crate::verify::probe::{Action, Probe};
+
+use jettison_oci::RunConfig;
+
+/// How all three exit when a signal has ended their script.
+const FAILED: ExitKind = ExitKind::Code(1);
+/// How a program ends that was asked to: well, or as a parent says of one that `SIGTERM` has ended.
+const ENDED: [ExitKind; 2] = [ExitKind::Code(0), ExitKind::Code(128 + 15)];
+
+/// What starts the original's program, and does not start the candidate's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Runner {
+    /// `npm`, `pnpm` or `yarn`.
+    tool: String,
+    /// The script as its description has it.
+    script: String,
+}
+
+impl Runner {
+    /// The runner that `original` starts its program with, if `candidate` starts the same program without.
+    pub(super) fn between(
+        root: &RootDir,
+        original: &RunConfig,
+        candidate: &RunConfig,
+    ) -> Option<Runner> {
+        let start = plain_start(root, original).filter(PlainStart::is_script_of_node)?;
+        let commands = [&start.config, candidate].map(|config| (&config.entrypoint, &config.cmd));
+        (commands[0] == commands[1]).then_some(Runner {
+            tool: start.tool,
+            script: start.script,
+        })
+    }
+
+    /// What is different because of the runner, if all else is the same; `None` if anything else differs as well.
+    pub(super) fn exception(
+        &self,
+        probe: &Probe,
+        originals: &[Observation],
+        candidate: &Observation,
+    ) -> Option<String> {
+        if probe.arguments.is_some() {
+            return None;
+        }
+        let is_ended = matches!(probe.action, Action::Serve(_))
+            && candidate.trouble().is_none()
+            && ENDED.contains(&candidate.exit)
+            && originals.iter().all(|run| run.exit == FAILED);
+        let bare: Vec<Observation> = originals
+            .iter()
+            .map(|run| Observation {
+                exit: if is_ended { candidate.exit } else { run.exit },
+                stdout: self.without_lines(&run.stdout),
+                stderr: self.without_lines(&run.stderr),
+                ..run.clone()
+            })
+            .collect();
+        let mut cut = candidate.clone();
+        if is_ended {
+            // What it says when it ends, the original had no time to say.
+            let longest = |text: fn(&Observation) -> &[u8]| {
+                let lines = bare
+                    .iter()
+                    .map(|run| text(run).split_inclusive(|b| *b == b'\n'));
+                lines.map(Iterator::count).max().unwrap_or_default()
+            };
+            cut.stdout = first_lines(&candidate.stdout, longest(|run| &run.stdout));
+            cut.stderr = first_lines(&candidate.stderr, longest(|run| &run.stderr));
+        }
+        let bare: Vec<&Observation> = bare.iter().collect();
+        let comparison = compare_with(&bare, &cut, &probe.ignore);
+        let tool = &self.tool;
+        comparison.differences.is_empty().then(|| {
+            let ending = if is_ended {
+                format!(
+                    ", and when a signal asks it to end: {} in place of {FAILED}, with which {tool} ends and the program is killed",
+                    candidate.exit
+                )
+            } else {
+                String::new()
+            };
+            format!("it is started without {tool}: what {tool} itself says is not there{ending}")
+        })
+    }
+
+    /// `text` without what the runner itself says.
+    fn without_lines(&self, text: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(text);
+        let text = self.announced(&text).unwrap_or(&text);
+        let is_own = |line: &&str| {
+            let starts: &[&str] = match self.tool.as_str() {
+                "npm" => &[
+                    "npm error",
+                    "npm ERR!",
+                    "npm warn",
+                    "npm WARN",
+                    "npm notice",
+                ],
+                "pnpm" => &[
+                    "\u{2009}ELIFECYCLE\u{2009}",
+                    " ELIFECYCLE ",
+                    "\u{2009}WARN\u{2009}",
+                    " WARN ",
+                ],
+                _ => &["error Command failed", "info Visit "],
+            };
+            starts.iter().any(|start| line.starts_with(start))
+        };
+        let lines = text.split_inclusive('\n');
+        lines
+            .filter(|line| !is_own(line))
+            .collect::<String>()
+            .into_bytes()
+    }
+
+    /// What follows the announcement of the script.
+    fn announced<'t>(&self, text: &'t str) -> Option<&'t str> {
+        if self.tool != "yarn" {
+            let (_, rest) = text.strip_prefix("\n> ")?.split_once('\n')?;
+            let rest = rest.strip_prefix("> ")?.strip_prefix(&self.script)?;
+            return rest.strip_prefix("\n\n");
+        }
+        // Its warnings come before anything else, on the other output.
+        if text.starts_with("warning ") {
+            let is_warning = |line: &&str| line.starts_with("warning ");
+            let lines = text.split_inclusive('\n').take_while(is_warning);
+            return text.get(lines.map(str::len).sum::<usize>()..);
+        }
+        let (_, rest) = text.strip_prefix("yarn run v")?.split_once('\n')?;
+        let rest = rest.strip_prefix("$ ")?.strip_prefix(&self.script)?;
+        rest.strip_prefix('\n')
+    }
+}
+
+/// The first `count` lines of `text`.
+fn first_lines(text: &[u8], count: usize) -> Vec<u8> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(count);
+    lines.collect::<Vec<_>>().concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jettison_sandbox::Signal;
+
+    use super::*;
+    use crate::verify::observation::Served;
+    use crate::verify::probe::{Ending, ProbeOrigin, Ready, Server, Talk};
+
+    const NPM: &str = "\n> shop@1.0.0 start\n> node server.js\n\nup\n";
+    const ERRORS: &str =
+        "npm error path /app\nnpm error command failed\nnpm error signal SIGTERM\n";
+
+    fn ran(code: i32, stdout: &str, stderr: &str) -> Observation {
+        Observation {
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+            served: Some(Served::default()),
+            ..Observation::ended(ExitKind::Code(code))
+        }
+    }
+
+    #[track_caller]
+    fn check(tool: &str, original: &Observation, candidate: &Observation, expected: Option<&str>) {
+        let runner = Runner {
+            tool: tool.to_owned(),
+            script: "node server.js".to_owned(),
+        };
+        let mut probe = Probe::run("it", ProbeOrigin::Given, Duration::from_secs(1));
+        probe.action = Action::Serve(Server {
+            port: Some(80),
+            ready: Ready::Listening(Duration::from_secs(1)),
+            talk: Talk::Nothing,
+            ending: Ending::by(Signal::TERM),
+        });
+        let originals = [original.clone(), original.clone()];
+        let found = runner.exception(&probe, &originals, candidate);
+        assert_eq!(found.as_deref(), expected);
+        probe.arguments = Some(Vec::new());
+        assert_eq!(runner.exception(&probe, &originals, candidate), None);
+    }
+
+    #[test]
+    fn what_the_runner_says_and_how_it_exits_is_told_as_an_exception() {
+        check(
+            "npm",
+            &ran(1, NPM, ERRORS),
+            &ran(0, "up\nbye\n", ""),
+            Some(
+                "it is started without npm: what npm itself says is not there, and when a signal asks it to end: exit code 0 in place of exit code 1, with which npm ends and the program is killed",
+            ),
+        );
+        check(
+            "pnpm",
+            &ran(
+                1,
+                "\n> shop@1.0.0 start /app\n> node server.js\n\nup\n\u{2009}ELIFECYCLE\u{2009} Command failed.\n",
+                "",
+            ),
+            &ran(143, "up\n", ""),
+            Some(
+                "it is started without pnpm: what pnpm itself says is not there, and when a signal asks it to end: exit code 143 in place of exit code 1, with which pnpm ends and the program is killed",
+            ),
+        );
+        check(
+            "yarn",
+            &ran(
+                0,
+                "yarn run v1.22.22\n$ node server.js\nup\n",
+                "warning package.json: No license field\n",
+            ),
+            &ran(0, "up\n", ""),
+            Some("it is started without yarn: what yarn itself says is not there"),
+        );
+    }
+
+    #[test]
+    fn whatever_else_is_different_stays_a_difference() {
+        let original = ran(1, NPM, ERRORS);
+        // It has to be killed, where npm ends.
+        let killed = Observation {
+            exit: ExitKind::Killed,
+            ..ran(0, "up\n", "")
+        };
+        check("npm", &original, &killed, None);
+        check("npm", &original, &ran(2, "up\n", ""), None);
+        check("npm", &original, &ran(0, "", ""), None);
+        check("npm", &original, &ran(0, "down\n", ""), None);
+        check("npm", &ran(2, NPM, ERRORS), &ran(0, "up\n", ""), None);
+        check("yarn", &original, &ran(0, "up\n", ""), None);
+        let mut silent = ran(0, "up\n", "");
+        silent.served = Some(Served {
+            trouble: Some("it does not listen".to_owned()),
+            ..Served::default()
+        });
+        check("npm", &original, &silent, None);
+    }
+}
