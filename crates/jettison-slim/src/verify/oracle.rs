@@ -7,6 +7,8 @@
 //! Every run is in a sandbox of its own, on files of its own, so that several go on at once. The first run of the original is
 //! watched, as the candidate's are: what it looks up is learnt from the same run that is compared.
 
+mod schedule;
+
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +20,12 @@ use crate::rootfs::RootDir;
 use crate::verify::ailment::{Ailment, ailment_of, is_well};
 use crate::verify::fallback::default_probes;
 use crate::verify::health::{Check, difference, findings};
-use crate::verify::observation::{ExitKind, Observation};
+use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
+use crate::verify::oracle::schedule::{Task, Whose, has_more_time, tasks, was_too_slow};
 use crate::verify::own::{Known, OwnProbes, own_probes};
 use crate::verify::pool;
-use crate::verify::probe::{Action, Probe, ProbeOrigin};
+use crate::verify::probe::{Probe, ProbeOrigin};
 use crate::verify::runner::Runner;
 use crate::verify::trail::{Trail, Trails};
 use crate::verify::verdict::ProbeOutcome;
@@ -134,24 +137,6 @@ impl Asked {
             2
         }
     }
-}
-
-/// One run that a comparison needs.
-#[derive(Clone, Copy)]
-struct Task {
-    /// The number of its probe.
-    number: usize,
-    whose: Whose,
-}
-
-/// Which image runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The original, for the first time.
-    First,
-    /// The original, again.
-    Again,
-    Candidate,
 }
 
 /// What a candidate did.
@@ -399,7 +384,11 @@ impl<'o> Oracle<'o> {
     /// The first run of the original, watched: if it shows nothing, whom it tries to reach tells why. What cannot be watched
     /// whole may have failed because of that, and runs once more without.
     fn first_run(&self, probe: &Probe) -> Result<Observation, AskError> {
-        let observed = self.run(probe, self.original, Tracing::Lookups)?;
+        let mut observed = self.run(probe, self.original, Tracing::Lookups)?;
+        if was_too_slow(probe, &observed) {
+            // Watched, it may only have been slow.
+            observed = self.run(&probe.with_more_time(), self.original, Tracing::Lookups)?;
+        }
         let has_gaps = |trace: &Trace| !trace.is_complete();
         let is_doubtful = probe.origin != ProbeOrigin::Own
             && observed.trace.as_ref().is_some_and(has_gaps)
@@ -558,41 +547,4 @@ impl<'o> Oracle<'o> {
             runs.push(self.run(probe, self.original, Tracing::Off)?);
         }
     }
-}
-
-/// Whether a run that was watched and came to nothing within its time is given more: to be watched takes time, and so do
-/// others on this machine.
-fn has_more_time(observed: &Observation, original: &[Observation]) -> bool {
-    is_late(observed) && !original.is_empty() && !original.iter().any(is_late)
-}
-
-/// Whether a run came to nothing within its time.
-fn is_late(run: &Observation) -> bool {
-    let did_not_listen = run
-        .served
-        .as_ref()
-        .is_some_and(|served| served.port.is_none());
-    run.exit == ExitKind::TimedOut || (did_not_listen && run.trouble().is_some())
-}
-
-/// The runs that comparing needs, in the order in which they begin: first what may take its whole time to end.
-fn tasks(all: &[Asked]) -> Vec<Task> {
-    let mut tasks = Vec::new();
-    for (number, asked) in all.iter().enumerate() {
-        let n_known = asked.runs().len();
-        if n_known == 0 {
-            let whose = Whose::First;
-            tasks.push(Task { number, whose });
-        }
-        let whose = Whose::Candidate;
-        tasks.push(Task { number, whose });
-        let whose = Whose::Again;
-        tasks.extend((n_known.max(1)..asked.n_wanted()).map(|_| Task { number, whose }));
-    }
-    let is_watched = |task: &Task| match &all[task.number].probe.action {
-        Action::Serve(server) => server.ending.is_watched,
-        Action::Run => false,
-    };
-    tasks.sort_by_key(|task| !is_watched(task));
-    tasks
 }

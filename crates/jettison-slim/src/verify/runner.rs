@@ -1,17 +1,20 @@
 //! A program that a runner of scripts starts (`npm start`), compared with one that is started itself.
 //!
-//! The runner announces the script, and says at the end that it has failed. It does not matter how well the program ends:
-//! `SIGTERM` comes to the shell between the two, which dies of it, so that npm, pnpm and yarn exit with 1, and the program is
+//! npm, pnpm and yarn announce the script, and say at the end that it has failed. It does not matter how well the program ends:
+//! `SIGTERM` comes to the shell between the two, which dies of it, so that they exit with 1, and the program is
 //! killed with its container. Started itself it gets the signal, and ends as it means to. That is better, but it is another
-//! exit status, and other lines on the outputs: it is told as an exception, and nothing else is passed over.
+//! exit status, and other lines on the outputs: it is told as an exception, and nothing else is passed over. uv hands signals
+//! on, and says of a program that raises the signal again at its end that it has ended so; as the first process it exits with 0.
 
-use crate::evidence::{PlainStart, plain_start};
+use std::fmt::Write as _;
+
+use jettison_oci::RunConfig;
+
+use crate::evidence::plain_start;
 use crate::rootfs::RootDir;
 use crate::verify::compare::compare_with;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe};
-
-use jettison_oci::RunConfig;
 
 /// How all three exit when a signal has ended their script.
 const FAILED: ExitKind = ExitKind::Code(1);
@@ -21,7 +24,7 @@ const ENDED: [ExitKind; 2] = [ExitKind::Code(0), ExitKind::Code(128 + 15)];
 /// What starts the original's program, and does not start the candidate's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Runner {
-    /// `npm`, `pnpm` or `yarn`.
+    /// `npm`, `uv` and their like.
     tool: String,
     /// The script as its description has it.
     script: String,
@@ -34,7 +37,7 @@ impl Runner {
         original: &RunConfig,
         candidate: &RunConfig,
     ) -> Option<Runner> {
-        let start = plain_start(root, original).filter(PlainStart::is_script_of_node)?;
+        let start = plain_start(root, original)?;
         let commands = [&start.config, candidate].map(|config| (&config.entrypoint, &config.cmd));
         (commands[0] == commands[1]).then_some(Runner {
             tool: start.tool,
@@ -52,10 +55,17 @@ impl Runner {
         if probe.arguments.is_some() {
             return None;
         }
-        let is_ended = matches!(probe.action, Action::Serve(_))
-            && candidate.trouble().is_none()
-            && ENDED.contains(&candidate.exit)
-            && originals.iter().all(|run| run.exit == FAILED);
+        let is_asked = matches!(probe.action, Action::Serve(_)) && candidate.trouble().is_none();
+        // The others hand the signal on, and say how their program has ended: as the first process, where what ends nobody
+        // else does nothing, it may say otherwise.
+        let is_such = |run: &Observation| {
+            if self.announces() {
+                run.exit == FAILED
+            } else {
+                ENDED.contains(&run.exit)
+            }
+        };
+        let is_ended = is_asked && ENDED.contains(&candidate.exit) && originals.iter().all(is_such);
         let bare: Vec<Observation> = originals
             .iter()
             .map(|run| Observation {
@@ -66,7 +76,7 @@ impl Runner {
             })
             .collect();
         let mut cut = candidate.clone();
-        if is_ended {
+        if is_ended && self.announces() {
             // What it says when it ends, the original had no time to say.
             let longest = |text: fn(&Observation) -> &[u8]| {
                 let lines = bare
@@ -79,22 +89,39 @@ impl Runner {
         }
         let bare: Vec<&Observation> = bare.iter().collect();
         let comparison = compare_with(&bare, &cut, &probe.ignore);
-        let tool = &self.tool;
+        let first = originals.first()?;
         comparison.differences.is_empty().then(|| {
-            let ending = if is_ended {
-                format!(
-                    ", and when a signal asks it to end: {} in place of {FAILED}, with which {tool} ends and the program is killed",
-                    candidate.exit
-                )
-            } else {
-                String::new()
-            };
-            format!("it is started without {tool}: what {tool} itself says is not there{ending}")
+            let tool = &self.tool;
+            let mut text = format!("it is started without {tool}");
+            if self.announces() {
+                let _infallible = write!(text, ": what {tool} itself says is not there");
+            }
+            if is_ended {
+                let exits = (candidate.exit, first.exit);
+                let _infallible = write!(
+                    text,
+                    ", and when a signal asks it to end: {} in place of {}",
+                    exits.0, exits.1
+                );
+            }
+            if is_ended && self.announces() {
+                let _infallible =
+                    write!(text, ", with which {tool} ends and the program is killed");
+            }
+            text
         })
+    }
+
+    /// Whether it says what it does, and does not hand on signals: all that start scripts of Node.js.
+    fn announces(&self) -> bool {
+        ["npm", "pnpm", "yarn"].contains(&self.tool.as_str())
     }
 
     /// `text` without what the runner itself says.
     fn without_lines(&self, text: &[u8]) -> Vec<u8> {
+        if !self.announces() {
+            return text.to_vec();
+        }
         let text = String::from_utf8_lossy(text);
         let text = self.announced(&text).unwrap_or(&text);
         let is_own = |line: &&str| {
@@ -223,6 +250,14 @@ mod tests {
             &ran(0, "up\n", ""),
             Some("it is started without yarn: what yarn itself says is not there"),
         );
+        check(
+            "uv",
+            &ran(143, "up\n", ""),
+            &ran(0, "up\n", ""),
+            Some(
+                "it is started without uv, and when a signal asks it to end: exit code 0 in place of exit code 143",
+            ),
+        );
     }
 
     #[test]
@@ -239,6 +274,8 @@ mod tests {
         check("npm", &original, &ran(0, "down\n", ""), None);
         check("npm", &ran(2, NPM, ERRORS), &ran(0, "up\n", ""), None);
         check("yarn", &original, &ran(0, "up\n", ""), None);
+        check("uv", &ran(1, "up\n", ""), &ran(0, "up\n", ""), None);
+        check("uv", &ran(143, "up\n", ""), &ran(0, "up\nbye\n", ""), None);
         let mut silent = ran(0, "up\n", "");
         silent.served = Some(Served {
             trouble: Some("it does not listen".to_owned()),

@@ -63,8 +63,6 @@ fn is_cache(path: &Path) -> bool {
         ".npm/_logs",
         ".npm/_update-notifier-last-checked",
     ];
-    // What yarn makes for each script that it runs, and the byte code of its own program.
-    const TEMPORARY: [&str; 2] = ["yarn--", "v8-compile-cache-"];
     let of_user = path.strip_prefix("/root").ok().or_else(|| {
         let mut below = path.strip_prefix("/home").ok()?.components();
         below.next().map(|_| below.as_path())
@@ -74,7 +72,18 @@ fn is_cache(path: &Path) -> bool {
     path.iter().any(|part| part == "__pycache__")
         || path.starts_with("/var/cache/fontconfig")
         || of_user.is_some_and(|path| OF_USERS.iter().any(|cache| path.starts_with(cache)))
-        || temporary.is_some_and(|name| TEMPORARY.iter().any(|start| name.starts_with(start)))
+        || temporary.is_some_and(is_temporary)
+}
+
+/// Whether something in `/tmp` is what yarn makes for each script that it runs, or the byte code of its own program, or uv's lock of
+/// a project.
+fn is_temporary(name: &str) -> bool {
+    const STARTS: [&str; 2] = ["yarn--", "v8-compile-cache-"];
+    let is_lock = name
+        .strip_prefix("uv-")
+        .and_then(|rest| rest.strip_suffix(".lock"))
+        .is_some_and(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    is_lock || STARTS.iter().any(|start| name.starts_with(start))
 }
 
 fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {

@@ -1,0 +1,74 @@
+//! The runs that comparing needs, and how much time they get.
+
+use super::Asked;
+use crate::verify::observation::{ExitKind, Observation};
+use crate::verify::probe::{Action, Probe, Ready};
+
+/// One run that a comparison needs.
+#[derive(Clone, Copy)]
+pub(super) struct Task {
+    /// The number of its probe.
+    pub(super) number: usize,
+    pub(super) whose: Whose,
+}
+
+/// Which image runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The original, for the first time.
+    First,
+    /// The original, again.
+    Again,
+    Candidate,
+}
+
+/// Whether a run that was watched and came to nothing within its time is given more: to be watched takes time, and so do
+/// others on this machine.
+pub(super) fn has_more_time(observed: &Observation, original: &[Observation]) -> bool {
+    is_late(observed) && !original.is_empty() && !original.iter().any(is_late)
+}
+
+/// Whether a run came to nothing within its time.
+fn is_late(run: &Observation) -> bool {
+    run.exit == ExitKind::TimedOut || did_not_listen(run)
+}
+
+/// Whether a run of a server used up its time without listening: to be watched takes time.
+pub(super) fn was_too_slow(probe: &Probe, run: &Observation) -> bool {
+    let Action::Serve(server) = &probe.action else {
+        return false;
+    };
+    let within = match server.ready {
+        Ready::Listening(within) => within,
+        Ready::After(_) => return false,
+    };
+    did_not_listen(run) && run.took >= within
+}
+
+/// Whether a server could not be talked to, since it did not listen.
+fn did_not_listen(run: &Observation) -> bool {
+    let mut served = run.served.iter();
+    served.any(|served| served.port.is_none()) && run.trouble().is_some()
+}
+
+/// The runs that comparing needs, in the order in which they begin: first what may take its whole time to end.
+pub(super) fn tasks(all: &[Asked]) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (number, asked) in all.iter().enumerate() {
+        let n_known = asked.runs().len();
+        if n_known == 0 {
+            let whose = Whose::First;
+            tasks.push(Task { number, whose });
+        }
+        let whose = Whose::Candidate;
+        tasks.push(Task { number, whose });
+        let whose = Whose::Again;
+        tasks.extend((n_known.max(1)..asked.n_wanted()).map(|_| Task { number, whose }));
+    }
+    let is_watched = |task: &Task| match &all[task.number].probe.action {
+        Action::Serve(server) => server.ending.is_watched,
+        Action::Run => false,
+    };
+    tasks.sort_by_key(|task| !is_watched(task));
+    tasks
+}
