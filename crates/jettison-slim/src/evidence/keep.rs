@@ -15,6 +15,7 @@ mod mentions;
 mod places;
 mod python;
 mod rules;
+mod settings;
 mod stage;
 mod unit;
 
@@ -106,6 +107,8 @@ pub(crate) struct Keeper<'a> {
     read_requests: BTreeSet<PathBuf>,
     /// Where sources in Perl and Ruby were read for the modules that they name.
     read_modules: BTreeSet<PathBuf>,
+    /// Settings that were read for the data that they name.
+    read_settings: BTreeSet<PathBuf>,
     /// Where texts were read for the programs that they start.
     read_texts: BTreeSet<PathBuf>,
     /// What packages depend on, if it is known already.
@@ -135,6 +138,7 @@ impl<'a> Keeper<'a> {
             imported: BTreeSet::new(),
             read_requests: BTreeSet::new(),
             read_modules: BTreeSet::new(),
+            read_settings: BTreeSet::new(),
             read_texts: BTreeSet::new(),
             dependencies: None,
             complete: BTreeSet::new(),

@@ -79,7 +79,7 @@ impl Keeper<'_> {
     }
 
     /// The content of the file at `path`, if it is a text of some length.
-    fn text(&self, path: &Path) -> Option<Vec<u8>> {
+    pub(super) fn text(&self, path: &Path) -> Option<Vec<u8>> {
         let is_file = |found: &Metadata| found.is_file() && found.len() <= TEXT_LIMIT;
         self.root.entry(path).filter(is_file)?;
         let bytes = self.root.content(path, TEXT_LIMIT)?;

@@ -89,6 +89,7 @@ impl Keeper<'_> {
             self.add_helpers()?;
             self.add_installed()?;
             self.add_beside()?;
+            self.add_data_of_settings()?;
             self.add_optional()?;
             self.add_imports()?;
             self.close()?;
