@@ -11,6 +11,8 @@ use regex::bytes::Regex;
 const MARK: &[u8] = b"<ignored>";
 /// What stands in place of the number of a process.
 const PROCESS: &[u8] = b"<process>";
+/// What stands in place of the identity of an object; its class stays.
+const IDENTITY: &[u8] = b"${1}<object>";
 
 /// What is not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,6 +155,11 @@ impl Ignore {
         if let (Subject::Stderr, Some(pattern)) = (subject, process_ids()) {
             result = pattern.replace_all(bytes, PROCESS);
         }
+        if let (Subject::Stdout | Subject::Stderr, Some(pattern)) = (subject, identities())
+            && let Cow::Owned(replaced) = pattern.replace_all(&result, IDENTITY)
+        {
+            result = Cow::Owned(replaced);
+        }
         for rule in self.about(subject) {
             if let Cow::Owned(replaced) = rule.pattern.replace_all(&result, MARK) {
                 result = Cow::Owned(replaced);
@@ -178,6 +185,15 @@ fn process_ids() -> Option<&'static Regex> {
     PATTERN.get_or_init(pattern).as_ref()
 }
 
+/// Where Java's objects say who they are and nothing else (`Object.toString`): the name of the class and a number that is theirs
+/// in this run, as `Server@4f9a3314` or `[B@1b6d3586`. It is another one when another object was asked for its number before,
+/// as in a runtime that loads its modules in another way, and may be the same in several runs of the original.
+fn identities() -> Option<&'static Regex> {
+    static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
+    const PIECE: &str = r"(?-u)((?:\b[A-Z][A-Za-z0-9_$]*|\[[A-Z]|;)@)[0-9a-f]{5,8}\b";
+    PATTERN.get_or_init(|| Regex::new(PIECE).ok()).as_ref()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +217,28 @@ mod tests {
         let php = b"Thu Nov 26 14:16:43 2026 (2): Fatal Error (30)";
         let expected = b"Thu Nov 26 14:16<process> Fatal Error (30)";
         assert_eq!(applied(Subject::Stderr, php), expected);
+    }
+
+    #[test]
+    fn identities_of_java_objects_in_logs_are_not_compared() {
+        let check = |text: &'static str, expected: &str| {
+            for subject in [Subject::Stdout, Subject::Stderr] {
+                let applied = ignore(&[]).applied(subject, text.as_bytes()).into_owned();
+                assert_eq!(String::from_utf8_lossy(&applied), expected);
+            }
+            let body = ignore(&[]).applied(Subject::Body, text.as_bytes());
+            assert_eq!(&*body, text.as_bytes());
+        };
+        check(
+            "Started o.e.j.s.ServletContextHandler@5656be13{/,null} and [B@1b6d3586, [Ljava.lang.String;@7fad8c79",
+            "Started o.e.j.s.ServletContextHandler@<object>{/,null} and [B@<object>, [Ljava.lang.String;@<object>",
+        );
+        for text in [
+            "left@20.11.5 name@cafe0123 Name@example Name@12 Server@4f9a33140",
+            "mail to me@deadbeef.example",
+        ] {
+            check(text, text);
+        }
     }
 
     #[test]
