@@ -1,0 +1,167 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[track_caller]
+fn check(originals: &[&str], fitting: &[&str], others: &[&str]) {
+    let texts: Vec<&[u8]> = originals.iter().map(|text| text.as_bytes()).collect();
+    let pattern = Pattern::of(texts[0], &texts[1..]);
+    for text in originals.iter().chain(fitting) {
+        assert!(pattern.matches(text.as_bytes()), "{text:?} {pattern:?}");
+    }
+    for text in others {
+        assert!(!pattern.matches(text.as_bytes()), "{text:?} {pattern:?}");
+    }
+}
+
+#[test]
+fn what_is_always_the_same_is_compared() {
+    check(&["a\nb\n", "a\nb\n"], &[], &["a\n", "a\nb", "a\nc\n", ""]);
+}
+
+#[test]
+fn of_large_texts_the_lines_that_are_always_there_are_compared() {
+    let large = |first: &str| format!("{first}\n{}", "a line of text\nand more\n".repeat(60_000));
+    let other = large("3").replace("and more", "and less");
+    check(
+        &[&large("1"), &large("2")],
+        &[&large("3")],
+        &[&other, "3\n", ""],
+    );
+}
+
+#[test]
+fn words_that_change_are_free_but_the_others_are_not() {
+    check(
+        &["start\n12:01 ready pid=7\n", "start\n12:02 ready pid=12\n"],
+        &["start\n12:59 ready pid=345\n"],
+        &[
+            "start\n12:59 failed pid=345\n",
+            "start\n",
+            "start\n12:59 ready pid=x\n",
+            "12:01 ready pid=7\n",
+            "start\n12:01 ready pid=7\nmore\n",
+        ],
+    );
+}
+
+#[test]
+fn how_long_something_took_is_free_where_times_are() {
+    check(
+        &["12:01 ready in 1 ms\n", "12:02 ready in 1 ms\n"],
+        &["12:03 ready in 25 ms\n"],
+        &["12:03 ready in x ms\n", "12:03 failed in 1 ms\n"],
+    );
+    check(
+        &[
+            "12:01 up (6.51 seconds, 3 workers)\n",
+            "12:02 up (6.12 seconds, 3 workers)\n",
+        ],
+        &["12:03 up (15.0 seconds, 3 workers)\n"],
+        &["12:03 up (6.51 seconds, 4 workers)\n"],
+    );
+    check(
+        &[
+            "12:01 [nio-exec-1] took 0ms\n",
+            "12:02 [nio-exec-1] took 0ms\n",
+        ],
+        &["12:03 [nio-exec-2] took 17ms\n"],
+        &["12:03 [nio-main-1] took 0ms\n"],
+    );
+    check(&["ready in 1 ms\n"], &[], &["ready in 2 ms\n"]);
+    check(
+        &["404 GET / 9.09ms\n", "404 GET / 9.43ms\n"],
+        &["404 GET / 0.5ms\n", "404 GET / 12.3ms\n"],
+        &["404 GET / 0.5mm\n", "405 GET / 9.09ms\n"],
+    );
+    // The second line took as long both times.
+    check(
+        &["a 0.31ms\nb 0.43ms\n", "a 0.35ms\nb 0.43ms\n"],
+        &["a 0.31ms\nb 0.92ms\n"],
+        &["a 0.31ms\nc 0.43ms\n"],
+    );
+}
+
+#[test]
+fn minutes_and_seconds_are_free_where_one_of_them_changes_and_hours_are_not() {
+    // The minute of one is the second of the other.
+    check(
+        &["12:08:24 up\n", "12:10:08 up\n"],
+        &["12:11:59 up\n"],
+        &["07:11:59 up\n", "12:11:59 down\n"],
+    );
+    // Both are in the same second of their minutes, or in the same minute.
+    check(&["12:08:24 up\n", "12:10:24 up\n"], &["12:11:59 up\n"], &[]);
+    check(
+        &["12:08:24.123 up\n", "12:08:24.456 up\n"],
+        &["12:09:01.004 up\n"],
+        &["13:08:24.123 up\n"],
+    );
+    check(
+        &[
+            "127.0.0.1 [26/Nov/2026:12:08:24 -0500] port 1:8080\n",
+            "127.0.0.1 [26/Nov/2026:12:10:24 -0500] port 1:8080\n",
+        ],
+        &["127.0.0.1 [26/Nov/2026:12:11:09 -0500] port 1:8080\n"],
+        &[
+            "127.0.0.1 [26/Nov/2026:12:11:09 +0000] port 1:8080\n",
+            "127.0.0.1 [26/Nov/2026:12:11:09 -0500] port 1:9090\n",
+        ],
+    );
+}
+
+#[test]
+fn a_document_of_one_line_is_compared_by_its_words() {
+    check(
+        &[
+            r#"{"id":"0a1b","user":"ada","at":1700000001}"#,
+            r#"{"id":"ff99","user":"ada","at":1700000002}"#,
+        ],
+        &[r#"{"id":"1234","user":"ada","at":1700000009}"#],
+        &[
+            r#"{"id":"1234","user":"eve","at":1700000009}"#,
+            r#"{"error":"no such user"}"#,
+        ],
+    );
+}
+
+#[test]
+fn lines_that_are_not_always_there_may_be_missing() {
+    check(
+        &["a\nwaiting\nz\n", "a\nz\n"],
+        &["a\nanything\nz\n"],
+        &["a\n", "z\n"],
+    );
+    check(&["a\nz\n", "a\n1\n2\nz\n"], &["a\n1\nz\n"], &["a\n1\n2\n"]);
+}
+
+#[test]
+fn each_further_run_makes_the_pattern_wider() {
+    check(
+        &["10:00:01 up\n", "10:00:02 up\n", "10:01:03 up\n"],
+        &["10:59:59 up\n"],
+        &["11:59:59 up\n", "10:59:59 down\n"],
+    );
+}
+
+#[test]
+fn it_is_known_whether_anything_is_left() {
+    let says =
+        |left: &str, right: &str| Pattern::of(left.as_bytes(), &[right.as_bytes()]).has_words();
+    assert!(!says("17\n", "18\n"));
+    assert!(!says("a-b\n", "c-d\n"));
+    assert!(says("a 1\n", "a 2\n"));
+    assert!(says("a\n", "a\n"));
+    assert!(!says("", ""));
+}
+
+proptest! {
+    #[test]
+    fn every_original_fits(texts in proptest::collection::vec("([ab1 ]{0,3}\n?){0,12}", 1..5)) {
+        let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        let pattern = Pattern::of(texts[0], &texts[1..]);
+        for text in &texts {
+            prop_assert!(pattern.matches(text), "{:?} {:?}", pattern, texts);
+        }
+    }
+}
