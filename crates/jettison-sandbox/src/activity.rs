@@ -1,10 +1,11 @@
 //! Whether processes compute, or wait.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a process and its descendants are doing.
+/// What processes and their descendants are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Activity {
     /// Whether a thread runs, wants to, or waits for a disk.
@@ -14,11 +15,15 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// That of the process `pid`; what ends meanwhile does nothing.
-    pub(crate) fn of(pid: i32) -> Activity {
+    /// That of the processes `pids`; what ends meanwhile does nothing.
+    pub(crate) fn of(pids: &[i32]) -> Activity {
         let mut activity = Activity::default();
-        let mut pending = vec![pid.to_string()];
+        let mut pending: Vec<String> = pids.iter().map(ToString::to_string).collect();
+        let mut seen = BTreeSet::new();
         while let Some(pid) = pending.pop() {
+            if !seen.insert(pid.clone()) {
+                continue;
+            }
             let Ok(tasks) = fs::read_dir(Path::new("/proc").join(&pid).join("task")) else {
                 continue;
             };
@@ -77,14 +82,16 @@ mod tests {
         let pid = i32::try_from(waiting.id()).unwrap();
         let is_idle = (0..200).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
-            !Activity::of(pid).is_busy
+            !Activity::of(&[pid]).is_busy
         });
         assert!(is_idle);
         // It ends when nobody can write to it any more.
         drop(waiting.stdin.take());
         waiting.wait().unwrap();
-        assert_eq!(Activity::of(pid), Activity::default());
+        assert_eq!(Activity::of(&[pid]), Activity::default());
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(Activity::of(own).is_busy);
+        assert!(Activity::of(&[own]).is_busy);
+        // One that is named and is a descendant of another one counts once.
+        assert!(Activity::of(&[pid, own, own]).is_busy);
     }
 }

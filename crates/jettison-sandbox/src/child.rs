@@ -213,8 +213,11 @@ impl Child {
     }
 
     /// What the process and those that it has started are doing at this moment. Nothing, if it has ended.
+    ///
+    /// A program that is traced waits, as if for anything else, until its supervisor has looked at its call; then that one is
+    /// busy in its place, so it counts as well.
     pub fn activity(&self) -> Activity {
-        Activity::of(self.pid)
+        Activity::of(&[self.supervisor.pid, self.pid])
     }
 
     /// Whether `signal` makes a difference to the process: whether it has a handler for it, or holds it back to ask for it.

@@ -26,6 +26,17 @@ pub enum Answer {
     Nothing(String),
 }
 
+impl Answer {
+    /// Whether it did not come in time, or not to its end.
+    pub(super) fn is_late(&self) -> bool {
+        match self {
+            Answer::Response(response) => response.cut == Some(LATE),
+            Answer::Nothing(why) => why == LATE,
+            Answer::Bytes(_) => false,
+        }
+    }
+}
+
 /// A response of HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {

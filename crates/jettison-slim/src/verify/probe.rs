@@ -211,10 +211,11 @@ impl Probe {
         const LONGER: u32 = 4;
         let mut probe = self.clone();
         probe.time_limit = probe.time_limit.saturating_mul(LONGER);
-        if let Action::Serve(server) = &mut probe.action
-            && let Ready::Listening(within) = &mut server.ready
-        {
-            *within = within.saturating_mul(LONGER);
+        if let Action::Serve(server) = &mut probe.action {
+            server.ending.patience = server.ending.patience.saturating_mul(LONGER);
+            if let Ready::Listening(within) = &mut server.ready {
+                *within = within.saturating_mul(LONGER);
+            }
         }
         probe
     }

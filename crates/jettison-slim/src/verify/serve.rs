@@ -11,12 +11,19 @@ use crate::verify::http::{Answer, read_answer, reason, request_bytes};
 use crate::verify::observation::Served;
 use crate::verify::probe::{HttpMessage, HttpRequest, Ready, Server, Talk, TcpStep};
 
-/// How long a server that listens may take to install its handler of a signal.
-const HANDLER_PATIENCE: Duration = Duration::from_millis(500);
+/// For how long a server that listens may compute before it is taken to be ready: some listen first, and then say what they
+/// answer, load what they serve with, install their handler of a signal, and write down who they are.
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+/// How long that may take where others compute as well.
+const LOADED_PATIENCE: Duration = Duration::from_secs(15);
+/// How long it takes until it is known that a process has ended.
+const END_PATIENCE: Duration = Duration::from_millis(500);
 /// After how long without anything to do a server is taken to have no handler: it will not install one while it waits.
 const IDLE: Duration = Duration::from_millis(150);
 /// The same for a server that has one: what it says about its last answer is said by then.
 const DONE: Duration = Duration::from_millis(30);
+/// After how long without anything to do a server that listens is taken to be ready to answer.
+const SETTLED: Duration = Duration::from_millis(50);
 /// How much computing is nothing: clocks tick in idle programs, too.
 const TICK: Duration = Duration::from_millis(1);
 /// How often it is looked whether something has happened.
@@ -78,7 +85,7 @@ const ENDED: &str = "it ended before it listened";
 /// Whether a process without a network has ended, or is about to: it gives up its namespaces before that is known.
 fn ends_at_once(child: &Child) -> bool {
     let start = Instant::now();
-    while !child.has_ended() && start.elapsed() < HANDLER_PATIENCE {
+    while !child.has_ended() && start.elapsed() < END_PATIENCE {
         thread::sleep(INTERVAL);
     }
     child.has_ended()
@@ -118,7 +125,10 @@ pub(super) fn wait_until_ready(
             .filter(|address| server.port.is_none_or(|port| port == address.port()))
             .min_by_key(|address| (address.port(), address.is_ipv6()));
         match server.ready {
-            Ready::Listening(_) if address.is_some() => return Ok(address.copied()),
+            Ready::Listening(_) if address.is_some() => {
+                wait_until_idle(child, &|| SETTLED);
+                return Ok(address.copied());
+            }
             Ready::After(time) if start.elapsed() >= time => return Ok(address.copied()),
             Ready::Listening(_) | Ready::After(_) => {}
         }
@@ -294,20 +304,22 @@ fn answer_to(
     }
 }
 
-/// Waits until the server has no more to do than to wait itself, or has kept busy for long enough.
-fn wait_until_idle(child: &Child, signal: Signal) {
+/// Waits until the server has no more to do than to wait itself, for as long as `needed` says, or has computed for long enough.
+fn wait_until_idle(child: &Child, needed: &dyn Fn() -> Duration) {
     let start = Instant::now();
-    let mut idle_since = start;
-    let mut before = child.activity();
-    while start.elapsed() < HANDLER_PATIENCE && !child.has_ended() {
-        let needed = if child.notices(signal) { DONE } else { IDLE };
-        if idle_since.elapsed() >= needed {
-            return;
-        }
+    let first = child.activity();
+    let (mut idle_since, mut before) = (start, first);
+    while start.elapsed() < LOADED_PATIENCE && !child.has_ended() {
         thread::sleep(INTERVAL);
         let now = child.activity();
+        if now.run_time.saturating_sub(first.run_time) >= BUSY_PATIENCE {
+            return;
+        }
+        // We may have slept for longer than that. What it has done meanwhile is known only now.
         if now.is_busy || now.run_time.abs_diff(before.run_time) > TICK {
             idle_since = Instant::now();
+        } else if idle_since.elapsed() >= needed() {
+            return;
         }
         before = now;
     }
@@ -322,7 +334,8 @@ fn end(
     if child.has_ended() {
         return Ok((child.wait()?, false));
     }
-    wait_until_idle(&child, server.ending.signal);
+    let notices = || child.notices(server.ending.signal);
+    wait_until_idle(&child, &|| if notices() { DONE } else { IDLE });
     let is_noticed = child.notices(server.ending.signal);
     let start = Instant::now();
     child.signal(if is_noticed {

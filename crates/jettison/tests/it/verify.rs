@@ -455,6 +455,26 @@ fn a_signal_ends_programs_alike() {
 }
 
 #[test]
+fn a_server_that_listens_before_it_is_ready_is_not_ended_at_once() {
+    let Some(world) = World::new() else { return };
+    // The shell has no handler of a signal, and computes for more than a second before it writes down who it is.
+    let server = |name: &str| {
+        format!(
+            "echo 'echo hello' > /talk\nnc -ll -p 7000 -e /bin/sh /talk &\nend=$(($(date +%s) + 2))\n\
+            while [ $(date +%s) -lt $end ]; do :; done\necho {name} > /name\nwait\n"
+        )
+    };
+    world.script("a", &server("first"));
+    world.scratch.write(
+        "jettison.toml",
+        "[[probe]]\nname = \"name\"\nport = 7000\ntcp = [{ expect = \"hello\\n\" }]\n",
+    );
+    world.verify(&["a", "a", "--given-only"]).succeeded();
+    world.script("b", &server("second"));
+    world.check_different(&["--given-only"], "written files differ:");
+}
+
+#[test]
 fn images_come_from_archives_and_do_not_stay() {
     let Some(world) = World::new() else { return };
     world.script("a", "echo hello\n");

@@ -180,3 +180,21 @@ proptest! {
         prop_assert_eq!(read_answer(&mut text.as_slice(), &get("GET")), slow);
     }
 }
+
+#[test]
+fn what_did_not_come_in_time_or_not_to_its_end_is_late() {
+    let answer = |text: &str, end| {
+        let mut stream = Slow {
+            bytes: text.as_bytes(),
+            end,
+        };
+        read_answer(&mut stream, &get("GET"))
+    };
+    let begun = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhal";
+    assert!(answer("", Some(ErrorKind::WouldBlock)).is_late());
+    assert!(answer(begun, Some(ErrorKind::TimedOut)).is_late());
+    assert!(!answer(begun, Some(ErrorKind::ConnectionReset)).is_late());
+    assert!(!answer(begun, None).is_late());
+    assert!(!answer("", Some(ErrorKind::ConnectionRefused)).is_late());
+    assert!(!Answer::Bytes(Vec::new()).is_late());
+}

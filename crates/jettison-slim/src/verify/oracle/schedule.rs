@@ -28,9 +28,12 @@ pub(super) fn has_more_time(observed: &Observation, original: &[Observation]) ->
     is_late(observed) && !original.is_empty() && !original.iter().any(is_late)
 }
 
-/// Whether a run came to nothing within its time.
+/// Whether a run came to nothing within its time, or to less: it did not answer, or did not end.
 fn is_late(run: &Observation) -> bool {
-    run.exit == ExitKind::TimedOut || did_not_listen(run)
+    let mut answers = run.served.iter().flat_map(|served| &served.answers);
+    let did_not_answer = answers.any(|(_, answer)| answer.is_late());
+    let did_not_end = matches!(run.exit, ExitKind::TimedOut | ExitKind::Killed);
+    did_not_end || did_not_listen(run) || did_not_answer
 }
 
 /// Whether a run of a server used up its time without listening: to be watched takes time.
