@@ -14,7 +14,7 @@ use crate::evidence::plain_start;
 use crate::rootfs::RootDir;
 use crate::verify::compare::compare_with;
 use crate::verify::observation::{ExitKind, Observation};
-use crate::verify::probe::{Action, Probe};
+use crate::verify::probe::{Action, Probe, ProbeOrigin};
 
 /// How all three exit when a signal has ended their script.
 const FAILED: ExitKind = ExitKind::Code(1);
@@ -89,6 +89,12 @@ impl Runner {
         }
         let bare: Vec<&Observation> = bare.iter().collect();
         let comparison = compare_with(&bare, &cut, &probe.ignore);
+        if !comparison.differences.is_empty() && does_not_start(probe, originals) {
+            return Some(format!(
+                "where the original does not start ({}), the program may, since it is started without {}",
+                probe.name, self.tool
+            ));
+        }
         let first = originals.first()?;
         comparison.differences.is_empty().then(|| {
             let tool = &self.tool;
@@ -169,6 +175,15 @@ impl Runner {
     }
 }
 
+/// Whether the original came to nothing in a probe of ours, as a user without rights or with nothing to write to: the runner wants
+/// more than its program. Such a probe says nothing of the program; what the candidate looks up is judged all the same.
+fn does_not_start(probe: &Probe, originals: &[Observation]) -> bool {
+    let is_failure = |run: &Observation| {
+        run.trouble().is_some() && matches!(run.exit, ExitKind::Code(code) if code != 0)
+    };
+    probe.origin == ProbeOrigin::Own && !originals.is_empty() && originals.iter().all(is_failure)
+}
+
 /// The first `count` lines of `text`.
 fn first_lines(text: &[u8], count: usize) -> Vec<u8> {
     let lines = text.split_inclusive(|byte| *byte == b'\n').take(count);
@@ -183,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::verify::observation::Served;
-    use crate::verify::probe::{Ending, ProbeOrigin, Ready, Server, Talk};
+    use crate::verify::probe::{Ending, Ready, Server, Talk};
 
     const NPM: &str = "\n> shop@1.0.0 start\n> node server.js\n\nup\n";
     const ERRORS: &str =
@@ -257,6 +272,28 @@ mod tests {
             Some(
                 "it is started without uv, and when a signal asks it to end: exit code 0 in place of exit code 143",
             ),
+        );
+    }
+
+    #[test]
+    fn a_runner_that_does_not_start_says_nothing_of_its_program() {
+        let runner = Runner {
+            tool: "uv".to_owned(),
+            script: String::new(),
+        };
+        let mut failed = ran(2, "", "error: failed to open the cache\n");
+        failed.served = Some(Served {
+            trouble: Some("it ended before it listened".to_owned()),
+            ..Served::default()
+        });
+        let mut probe = Probe::run("as user 7", ProbeOrigin::Own, Duration::from_secs(1));
+        let found = runner.exception(&probe, &[failed.clone()], &ran(0, "up\n", ""));
+        let expected = "where the original does not start (as user 7), the program may, since it is started without uv";
+        assert_eq!(found.as_deref(), Some(expected));
+        probe.origin = ProbeOrigin::Given;
+        assert_eq!(
+            runner.exception(&probe, &[failed], &ran(0, "up\n", "")),
+            None
         );
     }
 

@@ -200,6 +200,8 @@ mod tests {
             ("/tmp/yarn--1795704016444-0.35/node", true),
             ("/tmp/v8-compile-cache-1000/x.BLOB", true),
             ("/tmp/x/yarn--1", false),
+            ("/tmp/uv-1c83b73deef05048.lock", true),
+            ("/tmp/uv-x.lock", false),
             ("/app/a.pyc", false),
             ("/var/cache/app/x", false),
             ("/root/.cached", false),

@@ -75,3 +75,41 @@ pub(super) fn tasks(all: &[Asked]) -> Vec<Task> {
     tasks.sort_by_key(|task| !is_watched(task));
     tasks
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jettison_sandbox::Signal;
+
+    use super::*;
+    use crate::verify::observation::Served;
+    use crate::verify::probe::{Ending, ProbeOrigin, Server, Talk};
+
+    #[track_caller]
+    fn check(took: u64, port: Option<u16>, expected: bool) {
+        let mut probe = Probe::run("it", ProbeOrigin::Given, Duration::from_secs(60));
+        probe.action = Action::Serve(Server {
+            port: Some(80),
+            ready: Ready::Listening(Duration::from_secs(30)),
+            talk: Talk::Nothing,
+            ending: Ending::by(Signal::TERM),
+        });
+        let mut run = Observation::ended(ExitKind::Killed);
+        run.took = Duration::from_secs(took);
+        run.served = Some(Served {
+            port,
+            trouble: port.is_none().then(|| "it did not listen".to_owned()),
+            ..Served::default()
+        });
+        assert_eq!(was_too_slow(&probe, &run), expected);
+    }
+
+    #[test]
+    fn only_who_used_up_its_time_was_too_slow() {
+        check(31, None, true);
+        // It has ended before.
+        check(2, None, false);
+        check(31, Some(80), false);
+    }
+}
