@@ -12,11 +12,13 @@ mod jars;
 mod libraries;
 mod locale;
 mod mentions;
+mod named;
 mod places;
 mod python;
 mod rules;
 mod settings;
 mod stage;
+mod started;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +113,12 @@ pub(crate) struct Keeper<'a> {
     read_settings: BTreeSet<PathBuf>,
     /// Where texts were read for the programs that they start.
     read_texts: BTreeSet<PathBuf>,
+    /// Where texts and programs were read for what they name of packages.
+    read_names: BTreeSet<PathBuf>,
+    /// Programs of which is kept what they start.
+    with_started: BTreeSet<PathBuf>,
+    /// Packages whose data is kept.
+    with_data: BTreeSet<String>,
     /// What packages depend on, if it is known already.
     dependencies: Option<Dependencies>,
     /// Packages that are kept with all that they depend on.
@@ -140,6 +148,9 @@ impl<'a> Keeper<'a> {
             read_modules: BTreeSet::new(),
             read_settings: BTreeSet::new(),
             read_texts: BTreeSet::new(),
+            read_names: BTreeSet::new(),
+            with_started: BTreeSet::new(),
+            with_data: BTreeSet::new(),
             dependencies: None,
             complete: BTreeSet::new(),
             searched: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! The programs that texts say they start: scripts of shells by their words, other sources by what they have in quotes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How sure it is that a text starts a program that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,6 +194,23 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     found
 }
 
+/// The first words of the values in a text of settings, which may be programs: `converter: pdftotext -layout`.
+pub(super) fn settings_commands(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        let line = line.trim();
+        let value = line.split_once([':', '=']).map_or("", |(_, value)| value);
+        let item = line.strip_prefix("- ").unwrap_or_default();
+        let quoted = literals(line).into_iter().map(|(_, literal)| literal);
+        for part in quoted.chain([value, item]) {
+            let names = command_names(part.trim_matches(['"', '\'', ' ', ',']));
+            found.extend(names.into_iter().map(str::to_owned));
+        }
+    }
+    found.retain(|name| !BUILDERS.contains(&name.as_str()));
+    found
+}
+
 /// Whether a literal is the first of a list, and the next one is an option.
 fn begins_array(before: &str, literal: &str, line: &str) -> bool {
     let is_first = before.trim_end().ends_with(['[', '{']);
@@ -229,7 +246,7 @@ fn literals(line: &str) -> Vec<(&str, &str)> {
 }
 
 /// The programs that a literal names: itself, or the first words of what a shell takes for commands.
-fn command_names(literal: &str) -> Vec<&str> {
+pub(super) fn command_names(literal: &str) -> Vec<&str> {
     literal
         .split(['|', '&', ';', '(', '\n'])
         .filter_map(|part| {
@@ -377,6 +394,13 @@ mod tests {
         for name in ["LC_ALL=C", "[", "kill", "exec"] {
             assert!(!found.contains(&name), "{name} in {found:?}");
         }
+    }
+
+    #[test]
+    fn settings_name_programs_as_their_values() {
+        let text = "{\"a\": \"jq -c\", \"n\": 4}\nconverter: pdftotext -layout\nCALC=bc\n- zip -q\n# of x\nbuild: make all\n";
+        let found: Vec<String> = settings_commands(text).into_iter().collect();
+        assert_eq!(found, ["bc", "jq", "pdftotext", "zip"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::beside::{is_common, is_for_building};
-use super::{Keeper, UseKind};
+use super::{Keeper, UseKind, left_out_rule};
 use crate::rootfs::{RootDir, RootError};
 
 /// Where dpkg says what is installed.
@@ -24,6 +24,17 @@ const FOR_INSTALLING: [&str; 9] = [
     "sysvinit-utils",
     "ucf",
     "update-inetd",
+];
+
+/// Interpreters, and how the packages of their modules are called: before and after the name.
+const LANGUAGES: [(&str, (&str, &str)); 7] = [
+    ("lua", ("lua-", "")),
+    ("nodejs", ("node-", "")),
+    ("perl-base", ("lib", "-perl")),
+    ("php", ("php", "")),
+    ("python3", ("python3-", "")),
+    ("ruby", ("ruby-", "")),
+    ("tcl", ("tcl-", "")),
 ];
 
 /// The dependencies of the packages that are installed.
@@ -102,6 +113,13 @@ impl Dependencies {
         found
     }
 
+    /// The installed packages that `package` itself depends on.
+    fn direct(&self, package: &str) -> impl Iterator<Item = &str> {
+        let groups = self.of.get(package).into_iter().flatten();
+        let names = groups.filter_map(|group| group.iter().find_map(|name| self.installed(name)));
+        names.filter(|name| !FOR_INSTALLING.contains(name))
+    }
+
     /// The installed packages that `package` can use beyond what it depends on.
     pub(super) fn optional(&self, package: &str) -> impl Iterator<Item = &str> {
         let names = self.optional.get(package).into_iter().flatten();
@@ -115,6 +133,31 @@ impl Dependencies {
         }
         self.provided.get(name)?.first().map(String::as_str)
     }
+}
+
+/// Whether `package` is the interpreter `name`, or one of its versions, as `ruby3.1`.
+fn is_version_of(package: &str, name: &str) -> bool {
+    let version = package
+        .strip_prefix(name)
+        .map(|rest| rest.trim_end_matches("-cli"));
+    version.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+}
+
+/// Whether a package is called as those of the modules of a language are.
+fn is_module_package(package: &str, (before, after): (&str, &str)) -> bool {
+    const OF_BUILDS: [&str; 9] = [
+        "php-pear",
+        "python3-all",
+        "python3-distutils",
+        "python3-full",
+        "python3-setuptools",
+        "python3-venv",
+        "python3-wheel",
+        "ruby-full",
+        "ruby-rubygems",
+    ];
+    let is_named = package.starts_with(before) && package.ends_with(after);
+    is_named && package.contains('-') && !OF_BUILDS.contains(&package)
 }
 
 /// The name at the start of a relation such as `libc6 (>= 2.36)` or `perl:any`.
@@ -155,6 +198,108 @@ impl Keeper<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the modules of a language that the Dockerfile has asked for by the names of their packages, if the language is kept:
+    /// a program may be told at any time to load one, by an address of a database, by the ending of a template or by a setting.
+    pub(super) fn add_asked_modules(&mut self) -> Result<(), RootError> {
+        let Some(unasked) = self.unasked()? else {
+            return Ok(());
+        };
+        let languages: Vec<(&str, &str)> = LANGUAGES
+            .iter()
+            .filter(|(interpreter, _)| {
+                self.kept
+                    .packages
+                    .keys()
+                    .any(|kept| is_version_of(kept, interpreter))
+            })
+            .map(|(_, modules)| *modules)
+            .collect();
+        let asked: BTreeSet<String> = self
+            .owners
+            .all_files()
+            .map(|(package, _)| package)
+            .filter(|package| {
+                languages
+                    .iter()
+                    .any(|modules| is_module_package(package, *modules))
+            })
+            .filter(|package| !unasked.contains(*package) && !is_for_building(package))
+            .filter(|package| !self.kept.packages.contains_key(*package))
+            .map(str::to_owned)
+            .collect();
+        for package in asked {
+            if self.is_installed_here(&package) {
+                self.add_unseen_package(
+                    &package,
+                    "somebody has asked for this module to be installed",
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the data without which the libraries and programs of packages that are kept do nothing: what they depend on and that
+    /// is neither a library nor a program, as `libmagic-mgc` is for `libmagic1`. No linker knows of it.
+    pub(super) fn add_data_of_packages(&mut self) -> Result<(), RootError> {
+        loop {
+            let packages: Vec<String> = self
+                .kept
+                .packages
+                .keys()
+                .filter(|package| !self.with_data.contains(*package))
+                .cloned()
+                .collect();
+            if packages.is_empty() {
+                return Ok(());
+            }
+            for package in packages {
+                let direct: Vec<String> = self
+                    .dependencies()?
+                    .direct(&package)
+                    .map(str::to_owned)
+                    .collect();
+                for other in direct {
+                    if !self.kept.packages.contains_key(&other) && self.is_data_package(&other) {
+                        self.add_package(&other, &format!("{package} depends on its data"));
+                        if self.is_installed_here(&other) {
+                            self.add_made_by_installation(&other)?;
+                        }
+                    }
+                }
+                self.with_data.insert(package);
+            }
+        }
+    }
+
+    /// Whether `package` has data, and neither programs nor libraries.
+    fn is_data_package(&self, package: &str) -> bool {
+        const PROGRAMS: [&str; 6] = [
+            "/bin",
+            "/sbin",
+            "/usr/bin",
+            "/usr/games",
+            "/usr/libexec",
+            "/usr/sbin",
+        ];
+        let mut has_data = false;
+        for path in self.owners.files_of(package) {
+            let is_program = path
+                .parent()
+                .is_some_and(|place| PROGRAMS.iter().any(|known| place == Path::new(known)));
+            if is_program || super::is_library(path) {
+                return false;
+            }
+            let is_file = || {
+                self.root
+                    .symlink_metadata(path)
+                    .is_ok_and(|found| found.is_file())
+            };
+            let is_paper = path.starts_with("/usr/share/doc") || left_out_rule(path).is_some();
+            has_data |= !is_paper && is_file();
+        }
+        has_data && !is_for_building(package)
     }
 
     /// Keeps what the installation of `package` has made beside its files, as lists of plugins and compiled dictionaries, and

@@ -23,7 +23,7 @@ const MOST_SOURCES: usize = 20_000;
 
 /// A text that may name programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
+pub(super) enum Text {
     /// A shell's script.
     Script,
     /// A source of the program's own.
@@ -141,7 +141,7 @@ impl Keeper<'_> {
     }
 
     /// The sources that a `COPY` brought and that are compiled.
-    fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
+    pub(super) fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
         let mut texts = Vec::new();
         for files in self.owners.copied() {
             let root = match RootDir::open(files) {
@@ -173,7 +173,7 @@ impl Keeper<'_> {
             for name in names {
                 self.add_program(name, Sureness::There, &reason)?;
             }
-            return Ok(());
+            return self.add_named_scripts(path, &text);
         }
         let end = path.extension().unwrap_or_default().to_string_lossy();
         for (name, sureness) in quoted_commands(&text, &end) {
@@ -190,7 +190,7 @@ impl Keeper<'_> {
     }
 
     /// Keeps the program that is started by `name`, with all of its package and what that depends on.
-    fn add_program(
+    pub(super) fn add_program(
         &mut self,
         name: &str,
         sureness: Sureness,

@@ -87,7 +87,7 @@ impl Keeper<'_> {
     }
 
     /// Whether instructions made what is at `path`, a path that a text names, and it is no workplace.
-    fn is_worth_keeping(&self, path: &Path) -> Result<bool, RootError> {
+    pub(super) fn is_worth_keeping(&self, path: &Path) -> Result<bool, RootError> {
         if is_supplied(path) || self.working_dir.starts_with(path) {
             return Ok(false);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::commands::{Sureness, command_names};
 use super::data::{Place, holds_data};
 use super::{Keeper, UseKind, is_supplied};
 use crate::evidence::collect::{is_cache, is_system};
@@ -106,6 +107,12 @@ impl Keeper<'_> {
     pub(crate) fn add_named_by_variables(&mut self, env: &[String]) -> Result<(), RootError> {
         for (name, value) in env.iter().filter_map(|pair| pair.split_once('=')) {
             let path = Path::new(value);
+            let reason = format!("the variable {name} names it");
+            if !OF_BUILDS.contains(&name) {
+                for program in command_names(value) {
+                    self.add_program(program, Sureness::Somewhere, &reason)?;
+                }
+            }
             if OF_BUILDS.contains(&name)
                 || !path.is_absolute()
                 || path == Path::new("/")
@@ -113,7 +120,6 @@ impl Keeper<'_> {
             {
                 continue;
             }
-            let reason = format!("the variable {name} names it");
             self.add(path, UseKind::Looked, &reason)?;
             let Ok(resolved) = self.root.resolve(path) else {
                 continue;
@@ -130,6 +136,17 @@ impl Keeper<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the locales that instructions have made: whoever makes one means to choose it, be it by an argument.
+    pub(super) fn add_made_locales(&mut self) {
+        let place = Path::new("/usr/lib/locale");
+        for name in self.root.list(place).unwrap_or_default() {
+            let path = place.join(name);
+            if self.owners.maker(&path).is_some() && !self.owners.is_packaged(&path) {
+                self.keep_path(path, "an instruction has made this locale");
+            }
+        }
     }
 
     /// Keeps the home of the user that the program runs as.

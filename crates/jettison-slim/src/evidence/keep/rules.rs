@@ -48,13 +48,15 @@ const WITH_LIBC: [&str; 20] = [
 ];
 
 /// What Go's own library reads (`net`, `os/user`, `mime`), if the linker has put it into a program.
-const WITH_GO: [&str; 6] = [
+const WITH_GO: [&str; 8] = [
     "/etc/group",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
     "/etc/passwd",
     "/etc/protocols",
     "/etc/services",
+    "/usr/local/share/mime/globals2",
+    "/usr/share/mime/globals2",
 ];
 
 impl Keeper<'_> {
@@ -67,30 +69,24 @@ impl Keeper<'_> {
         self.close()?;
         // Where a run is told to write if it does not matter where.
         self.add(Path::new("/tmp"), UseKind::Looked, "temporary files")?;
-        if self.keeps_package("libc6") || self.keeps_package("musl") {
-            for path in WITH_LIBC {
-                self.add(Path::new(path), UseKind::Looked, "the C library reads it")?;
-            }
-            self.add_places()?;
-            self.add_terminals();
-            self.add_locales()?;
-            self.add_libc_messages();
-            self.add_catalogs()?;
-            self.add_character_table()?;
-            self.kept.with_gconv = self.converts_characters();
-        }
-        self.add_for_go()?;
-        self.add_certificates()?;
         // What one of them keeps may name more.
         loop {
             let before = (self.kept.packages.len(), self.kept.paths.len());
+            self.add_for_libc()?;
+            self.add_for_go()?;
+            self.add_certificates()?;
             self.add_time_zones();
             self.add_libraries_of_modules()?;
+            self.add_mentioned()?;
             self.add_helpers()?;
             self.add_installed()?;
+            self.add_started()?;
+            self.add_named()?;
             self.add_beside()?;
             self.add_data_of_settings()?;
             self.add_optional()?;
+            self.add_asked_modules()?;
+            self.add_data_of_packages()?;
             self.add_imports()?;
             self.close()?;
             if before == (self.kept.packages.len(), self.kept.paths.len()) {
@@ -106,6 +102,25 @@ impl Keeper<'_> {
         if has_libc && is_there && self.habits.tells_times {
             self.add_package("tzdata", "programs may be asked for times of any zone");
         }
+    }
+
+    /// Keeps what may be asked of everybody who uses the C library, if anybody does.
+    fn add_for_libc(&mut self) -> Result<(), RootError> {
+        if !self.keeps_package("libc6") && !self.keeps_package("musl") {
+            return Ok(());
+        }
+        for path in WITH_LIBC {
+            self.add(Path::new(path), UseKind::Looked, "the C library reads it")?;
+        }
+        self.add_places()?;
+        self.add_terminals();
+        self.add_locales()?;
+        self.add_made_locales();
+        self.add_libc_messages();
+        self.add_catalogs()?;
+        self.add_character_table()?;
+        self.kept.with_gconv = self.converts_characters();
+        Ok(())
     }
 
     /// Keeps what is known of terminals if anything looks for it: which terminal it is, the one who starts a run says (`TERM`).

@@ -1,0 +1,223 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::evidence::collect::Step;
+use crate::evidence::owner::Owners;
+use crate::rootfs::RootDir;
+
+/// An image in which a `RUN` has installed packages, and a `COPY` has brought files to `/app`.
+struct World {
+    root: TempDir,
+    installed: TempDir,
+    copied: TempDir,
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            root: tempfile::tempdir().unwrap(),
+            installed: tempfile::tempdir().unwrap(),
+            copied: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A package of the base image.
+    fn base(self, name: &str, files: &[&str]) -> World {
+        for file in files {
+            write(self.root.path(), file, file);
+        }
+        let list = files.join("\n") + "\n";
+        write(
+            self.root.path(),
+            &format!("/var/lib/dpkg/info/{name}.list"),
+            &list,
+        );
+        self
+    }
+
+    /// A package that the Dockerfile has installed.
+    fn package(self, name: &str, files: &[&str]) -> World {
+        for file in files {
+            write(self.installed.path(), file, file);
+        }
+        let list = files.join("\n") + "\n";
+        write(
+            self.installed.path(),
+            &format!("/var/lib/dpkg/info/{name}.list"),
+            &list,
+        );
+        self.base(name, files)
+    }
+
+    fn depends(self, package: &str, others: &str) -> World {
+        let status = self.root.path().join("var/lib/dpkg/status");
+        let mut text = fs::read_to_string(&status).unwrap_or_default();
+        write!(
+            text,
+            "Package: {package}\nStatus: install ok installed\nDepends: {others}\n\n"
+        )
+        .unwrap();
+        for other in others.split(", ") {
+            write!(text, "Package: {other}\nStatus: install ok installed\n\n").unwrap();
+        }
+        write(self.root.path(), "/var/lib/dpkg/status", &text);
+        self
+    }
+
+    fn copied(self, path: &str, text: &str) -> World {
+        write(self.root.path(), path, text);
+        write(self.copied.path(), path, text);
+        self
+    }
+
+    /// The packages that are kept if `used` is used.
+    #[track_caller]
+    fn check(&self, used: &[&str], expected: &[&str]) {
+        let root = RootDir::open(self.root.path()).unwrap();
+        let step = |files: &TempDir, copies| Step {
+            files: files.path().to_path_buf(),
+            line: 1,
+            copies,
+        };
+        let steps = [step(&self.installed, false), step(&self.copied, true)];
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        keeper.start_programs_from("/usr/bin", Path::new("/app"));
+        for path in used {
+            keeper
+                .add(Path::new(path), UseKind::Looked, "used")
+                .unwrap();
+        }
+        keeper.add_by_rule().unwrap();
+        let packages: Vec<&str> = keeper.kept().packages.keys().map(String::as_str).collect();
+        assert_eq!(packages, expected);
+    }
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path.strip_prefix('/').unwrap());
+    let is_program = path
+        .parent()
+        .is_some_and(|place| place.to_string_lossy().ends_with("bin"));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    let mode = if is_program { 0o755 } else { 0o644 };
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn data_of_packages_that_a_source_names_is_kept() {
+    World::new()
+        .package("fonts-a", &["/usr/share/fonts/a/A.ttf"])
+        .package("hunspell-de", &["/usr/share/hunspell/de.dic"])
+        .package("libx-dev", &["/usr/include/x.h"])
+        .base("fonts-b", &["/usr/share/fonts/b/B.ttf", "/usr/bin/fontb"])
+        .base("other", &["/usr/share/other/x", "/usr/bin/other"])
+        .copied(
+            "/app/main.py",
+            "A = '/usr/share/fonts/a/A.ttf'\nB = '/usr/share/fonts/b/B.ttf'\nH = f'/usr/share/hunspell/{x}.dic'\n\
+             # /usr/include/x.h /usr/bin/other\n",
+        )
+        .check(&["/app/main.py"], &["fonts-a", "fonts-b", "hunspell-de"]);
+}
+
+#[test]
+fn libraries_that_are_loaded_by_name_are_kept() {
+    World::new()
+        .package(
+            "libsodium23",
+            &["/usr/lib/x86_64-linux-gnu/libsodium.so.23"],
+        )
+        .package("libzbar0", &["/usr/lib/x86_64-linux-gnu/libzbar.so.0"])
+        .package("libunused1", &["/usr/lib/x86_64-linux-gnu/libunused.so.1"])
+        .base("libc-bin", &["/sbin/ldconfig"])
+        .copied(
+            "/app/main.py",
+            "ctypes.CDLL('libsodium.so.23')\nfind_library(\"zbar\")\n",
+        )
+        .check(&["/app/main.py"], &["libc-bin", "libsodium23", "libzbar0"]);
+}
+
+#[test]
+fn programs_that_settings_name_are_kept() {
+    World::new()
+        .package("jq", &["/usr/bin/jq"])
+        .package("bc", &["/usr/bin/bc"])
+        .package("dc", &["/usr/bin/dc"])
+        .package("zip", &["/usr/bin/zip"])
+        .base("coreutils", &["/usr/bin/sort"])
+        .copied("/app/main.py", "x = 1\n")
+        .copied(
+            "/app/settings.json",
+            "{\"formatter\": \"jq -c\", \"order\": \"sort\"}",
+        )
+        .copied("/app/tools.ini", "calculator = bc\n")
+        .copied("/app/package.json", "{\"x\": \"zip\"}")
+        .check(&["/app/main.py"], &["bc", "jq"]);
+}
+
+#[test]
+fn scripts_that_scripts_name_are_read_for_what_they_start() {
+    World::new()
+        .package("jq", &["/usr/bin/jq"])
+        .package("bc", &["/usr/bin/bc"])
+        .package("zip", &["/usr/bin/zip"])
+        .copied("/app/start.sh", "#!/bin/sh\ncase $1 in b) bash scripts/b.sh;; c) . \"$(dirname \"$0\")/lib/c.sh\";; esac\n")
+        .copied("/app/scripts/b.sh", "jq .\n")
+        .copied("/app/other/d.sh", "bc\n")
+        .copied("/app/lib/c.sh", "zip x\n")
+        .check(&["/app/start.sh"], &["jq", "zip"]);
+}
+
+#[test]
+fn programs_start_others_that_every_system_has() {
+    World::new()
+        .base("tar", &["/usr/bin/tar"])
+        .base("gzip", &["/usr/bin/gzip"])
+        .base("bzip2", &["/usr/bin/bzip2"])
+        .base("sort", &["/usr/bin/sort"])
+        .check(&["/usr/bin/tar"], &["bzip2", "gzip", "tar"]);
+}
+
+#[test]
+fn libraries_come_with_the_data_that_they_depend_on() {
+    World::new()
+        .base("libmagic1", &["/usr/lib/x86_64-linux-gnu/libmagic.so.1"])
+        .base("libmagic-mgc", &["/usr/lib/file/magic.mgc"])
+        .base("libother1", &["/usr/lib/x86_64-linux-gnu/libother.so.1"])
+        .base("papers", &["/usr/share/doc/papers/x"])
+        .depends("libmagic1", "libmagic-mgc, libother1, papers")
+        .check(
+            &["/usr/lib/x86_64-linux-gnu/libmagic.so.1"],
+            &["libmagic-mgc", "libmagic1"],
+        );
+}
+
+#[test]
+fn modules_that_were_asked_for_stay_with_their_language() {
+    World::new()
+        .base("perl-base", &["/usr/bin/perl"])
+        .package(
+            "libdbd-sqlite3-perl",
+            &["/usr/lib/x86_64-linux-gnu/perl5/5.36/DBD/SQLite.pm"],
+        )
+        .package("libonly-perl", &["/usr/share/perl5/Only.pm"])
+        .package("python3-yaml", &["/usr/lib/python3/dist-packages/yaml.py"])
+        .copied(
+            "/var/lib/apt/extended_states",
+            "Package: libonly-perl\nAuto-Installed: 1\n\n",
+        )
+        .check(&["/usr/bin/perl"], &["libdbd-sqlite3-perl", "perl-base"]);
+}
+
+#[test]
+fn names_of_libraries_end_with_their_versions() {
+    let found: Vec<String> =
+        library_names(b"x\0libz.so.1\0dlopen(\"mod_spatialite.so\") .so libA-b+.so.1.2.x")
+            .into_iter()
+            .collect();
+    assert_eq!(found, ["libA-b+.so.1.2", "libz.so.1", "mod_spatialite.so"]);
+}
