@@ -194,7 +194,7 @@ impl Runner {
 
     /// The environment that the tool starts programs of.
     fn environment(self, root: &RootDir, config: &RunConfig, project: &Path) -> Option<PathBuf> {
-        let has = |name: &str| root.metadata(&project.join(name)).is_ok();
+        let has = |name: &str| root.target(&project.join(name)).is_some();
         let set = |name: &str| variable(&config.env, name);
         let home = set("HOME").or_else(|| is_root(config).then_some("/root"));
         let below_home = |path: &str| Some(Path::new(home?).join(path));
@@ -227,7 +227,7 @@ impl Runner {
             }
             Runner::Pipenv => {
                 // Names of its own for commands, and a file of variables.
-                let pipfile = root.read(&project.join("Pipfile"), LARGEST).ok()?;
+                let pipfile = root.content(&project.join("Pipfile"), LARGEST)?;
                 if has(".env") || memmem::find(&pipfile, b"[scripts]").is_some() {
                     return None;
                 }
@@ -261,7 +261,7 @@ fn is_root(config: &RunConfig) -> bool {
 }
 
 fn is_environment(root: &RootDir, path: &Path) -> bool {
-    root.metadata(&path.join("pyvenv.cfg")).is_ok()
+    root.target(&path.join("pyvenv.cfg")).is_some()
 }
 
 /// The environment in `directory`, if there is but one.
@@ -287,7 +287,7 @@ fn started(
     }
     let bin = environment.join("bin");
     let program = bin.join(&*name);
-    root.metadata(&program).ok()?;
+    root.target(&program)?;
     let found = find_program(root, name, Path::new("/"), path_env);
     if !found.is_ok_and(|found| found == program) {
         program.to_str()?.clone_into(name);

@@ -291,11 +291,7 @@ impl Keeper<'_> {
             if is_program || super::is_library(path) {
                 return false;
             }
-            let is_file = || {
-                self.root
-                    .symlink_metadata(path)
-                    .is_ok_and(|found| found.is_file())
-            };
+            let is_file = || self.root.entry(path).is_some_and(|found| found.is_file());
             let is_paper = path.starts_with("/usr/share/doc") || left_out_rule(path).is_some();
             has_data |= !is_paper && is_file();
         }

@@ -99,7 +99,7 @@ impl Keeper<'_> {
         // Where many programs have files, a name says nothing; of an environment of Python each module is kept by itself, and
         // `pyvenv.cfg` names its own.
         let is_deep = path.components().count() > 2;
-        let is_environment = self.root.metadata(&path.join("pyvenv.cfg")).is_ok();
+        let is_environment = self.root.target(&path.join("pyvenv.cfg")).is_some();
         Ok(is_deep
             && !is_environment
             && self.is_made_whole(path)

@@ -264,7 +264,7 @@ impl Keeper<'_> {
         let places = self.library_places()?;
         for name in library_names(bytes) {
             let paths = places.iter().map(|place| place.join(&name));
-            libraries.extend(paths.filter(|path| self.root.metadata(path).is_ok()));
+            libraries.extend(paths.filter(|path| self.root.target(path).is_some()));
         }
         let searched = searched_libraries(bytes);
         if !searched.is_empty() {

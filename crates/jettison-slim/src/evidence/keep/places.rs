@@ -141,7 +141,7 @@ impl Keeper<'_> {
     /// Keeps the locales that instructions have made: whoever makes one means to choose it, be it by an argument.
     pub(super) fn add_made_locales(&mut self) {
         let place = Path::new("/usr/lib/locale");
-        for name in self.root.list(place).unwrap_or_default() {
+        for name in self.root.names(place) {
             let path = place.join(name);
             if self.owners.maker(&path).is_some() && !self.owners.is_packaged(&path) {
                 self.keep_path(path, "an instruction has made this locale");

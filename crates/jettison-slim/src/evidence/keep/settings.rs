@@ -43,10 +43,7 @@ impl Keeper<'_> {
             let Some((data, setting)) = setting.filter(|_| !found.contains_key(package)) else {
                 continue;
             };
-            let is_file = self
-                .root
-                .symlink_metadata(path)
-                .is_ok_and(|found| !found.is_dir());
+            let is_file = self.root.entry(path).is_some_and(|found| !found.is_dir());
             if is_file && !is_for_building(package) {
                 let reason = format!("{} names its {}", setting.display(), data.display());
                 found.insert(package.to_owned(), reason);

@@ -88,7 +88,7 @@ mod tests {
 
     #[track_caller]
     fn check(took: u64, port: Option<u16>, expected: bool) {
-        let mut probe = Probe::run("it", ProbeOrigin::Given, Duration::from_secs(60));
+        let mut probe = Probe::run("it", ProbeOrigin::Given, Duration::from_mins(1));
         probe.action = Action::Serve(Server {
             port: Some(80),
             ready: Ready::Listening(Duration::from_secs(30)),
