@@ -42,6 +42,9 @@ pub(super) struct Known<'k> {
     pub(super) has_other_users: bool,
 }
 
+/// What starts the program of a project, and may be left out.
+const RUNNERS: [&str; 6] = ["npm", "pipenv", "pnpm", "poetry", "uv", "yarn"];
+
 /// The probes of our own for an original, the most telling first.
 pub(super) fn own_probes(known: Known<'_>) -> OwnProbes {
     let is_served = |(_, run): &&(&Probe, &Observation)| {
@@ -124,7 +127,7 @@ fn derived(base: &Probe, name: String, limit: Duration) -> Probe {
 }
 
 /// The words before an argument: those of `CMD`, unless there is an `ENTRYPOINT` that gets it. `None` if it would be a
-/// shell's.
+/// shell's, or that of a tool that only starts the program (`npm start`) and takes options for its own.
 fn words(config: &ImageConfig) -> Option<Vec<String>> {
     let entrypoint = config.config.entrypoint.as_deref().unwrap_or_default();
     let cmd = config.config.cmd.as_deref().unwrap_or_default();
@@ -134,7 +137,10 @@ fn words(config: &ImageConfig) -> Option<Vec<String>> {
         entrypoint
     };
     let is_shell = command.get(1).is_some_and(|word| word == "-c");
-    if command.is_empty() || is_shell {
+    let is_runner = command
+        .first()
+        .is_some_and(|word| RUNNERS.contains(&word.as_str()));
+    if command.is_empty() || is_shell || (is_runner && entrypoint.is_empty()) {
         return None;
     }
     Some(if entrypoint.is_empty() {
@@ -322,6 +328,13 @@ mod tests {
                 argument --version Some(["./app", "x", "--version"])
             "#]],
         );
+    }
+
+    #[test]
+    fn a_runner_is_given_no_arguments_of_a_program() {
+        assert_eq!(words(&config(&[], &["npm", "start"])), None);
+        assert_eq!(words(&config(&[], &["uv", "run", "x"])), None);
+        assert_eq!(words(&config(&["uv", "run", "x"], &[])), Some(Vec::new()));
     }
 
     #[test]
