@@ -117,6 +117,27 @@ pub(super) fn starts_shell(text: &str) -> bool {
         .any(|word| *word != "`" && text.contains(word))
 }
 
+/// Whether a script of a shell starts what it is given, as entrypoints do (`exec "$@"`): then whoever runs the image may have it
+/// start a shell.
+pub(super) fn starts_what_it_is_given(text: &str) -> bool {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'));
+    lines.into_iter().any(|line| {
+        let mut words = line
+            .split_whitespace()
+            .skip_while(|word| *word != "exec")
+            .skip(1);
+        let first = match words.next() {
+            Some("gosu" | "su-exec") => words.nth(1),
+            first => first,
+        };
+        let first = first.unwrap_or_default().trim_end_matches(';');
+        ["\"$@\"", "$@", "\"${@}\"", "\"$*\"", "$*"].contains(&first)
+    })
+}
+
 /// What stands between backticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backticks {
@@ -401,6 +422,33 @@ mod tests {
         let text = "{\"a\": \"jq -c\", \"n\": 4}\nconverter: pdftotext -layout\nCALC=bc\n- zip -q\n# of x\nbuild: make all\n";
         let found: Vec<String> = settings_commands(text).into_iter().collect();
         assert_eq!(found, ["bc", "jq", "pdftotext", "zip"]);
+    }
+
+    #[test]
+    fn entrypoints_start_what_they_are_given() {
+        for line in [
+            "exec \"$@\"",
+            "  exec gosu app \"$@\"",
+            "[ -z \"$X\" ] && exec \"$@\"; exit 1",
+            "if true; then exec $@; fi",
+        ] {
+            assert!(
+                starts_what_it_is_given(&format!("#!/bin/bash\n{line}\n")),
+                "{line}"
+            );
+        }
+        for line in [
+            "# exec \"$@\"",
+            "exec java -jar app.jar \"$@\"",
+            "run \"$@\"",
+            "exec app",
+            "",
+        ] {
+            assert!(
+                !starts_what_it_is_given(&format!("#!/bin/bash\n{line}\n")),
+                "{line}"
+            );
+        }
     }
 
     #[test]

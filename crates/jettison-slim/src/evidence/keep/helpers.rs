@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::commands::{Sureness, quoted_commands, script_commands, starts_shell};
+use super::commands::{
+    Sureness, quoted_commands, script_commands, starts_shell, starts_what_it_is_given,
+};
 use super::python::holds_modules;
 use super::unit::is_source_of_programs;
 use super::{Keeper, UseKind};
@@ -172,6 +174,10 @@ impl Keeper<'_> {
             let names: BTreeSet<&str> = script_commands(&text).into_iter().collect();
             for name in names {
                 self.add_program(name, Sureness::There, &reason)?;
+            }
+            if starts_what_it_is_given(&text) {
+                let reason = format!("{} starts what it is given", path.display());
+                self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
             }
             return self.add_named_scripts(path, &text);
         }
