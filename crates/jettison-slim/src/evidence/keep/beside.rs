@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::Keeper;
+use super::{Keeper, is_python_library};
 use crate::rootfs::RootError;
 
 /// Directories in which every package may have files, whether they have to do with each other or not.
@@ -116,35 +116,67 @@ pub(super) fn is_common(place: &Path) -> bool {
         // `/usr/lib/x86_64-linux-gnu` and its directories of modules of Perl.
         || place.parent() == Some(Path::new("/usr/lib"))
             && place.file_name().is_some_and(|name| name.to_string_lossy().contains("-linux-"))
+        || place.ancestors().any(is_python_library)
         || place.iter().any(|part| part == "perl" || part == "perl5" || part == "perl-base")
         || place.iter().any(|part| part == "vendor_ruby" || part == "site-packages" || part == "dist-packages")
 }
 
 /// Whether a package serves those who build programs, and read about them.
 pub(super) fn is_for_building(package: &str) -> bool {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 22] = [
         "autoconf",
         "automake",
+        "binutils",
         "build-essential",
         "bundler",
         "cargo",
         "cmake",
         "composer",
+        "cpp",
+        "g++",
         "gcc",
         "gdb",
+        "libtool",
         "make",
         "maven",
+        "meson",
+        "ninja-build",
         "npm",
+        "pkg-config",
+        "pkgconf",
         "python3-pip",
         "yarnpkg",
     ];
-    const ENDS: [&str; 6] = ["-dev", "-doc", "-docs", "-dbg", "-dbgsym", "-source"];
-    NAMES.contains(&package) || ENDS.iter().any(|end| package.ends_with(end))
+    // Of these there are many, by versions and machines.
+    const STARTS: [&str; 5] = ["binutils-", "cpp-", "g++-", "gcc-", "golang-"];
+    const ENDS: [&str; 7] = [
+        "-dev", "-doc", "-docs", "-dbg", "-dbgsym", "-source", "-venv",
+    ];
+    // gcc's own package of licences is a dependency of its libraries.
+    let is_base = package.starts_with("gcc-") && package.ends_with("-base");
+    NAMES.contains(&package)
+        || (!is_base && STARTS.iter().any(|start| package.starts_with(start)))
+        || ENDS.iter().any(|end| package.ends_with(end))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn compilers_are_for_building_and_their_libraries_are_not() {
+        for package in [
+            "binutils-x86-64-linux-gnu",
+            "gcc-12",
+            "python3.11-venv",
+            "libz-dev",
+        ] {
+            assert!(is_for_building(package), "{package}");
+        }
+        for package in ["gcc-12-base", "libgcc-s1", "imagemagick", "python3.11"] {
+            assert!(!is_for_building(package), "{package}");
+        }
+    }
 
     #[test]
     fn some_directories_are_everybodys() {
@@ -154,6 +186,8 @@ mod tests {
             "/usr/lib/x86_64-linux-gnu/perl/5.36",
             "/usr/lib/python3/dist-packages/yaml",
             "/usr/lib/jvm/java-17/bin",
+            "/usr/lib/python3.11",
+            "/usr/lib/python3.11/lib-dynload",
             "/etc/profile.d",
         ] {
             assert!(is_common(Path::new(place)), "{place}");

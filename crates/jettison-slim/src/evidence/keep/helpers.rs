@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::beside::is_for_building;
 use super::commands::{
     Sureness, quoted_commands, script_commands, starts_shell, starts_what_it_is_given,
 };
@@ -211,11 +212,17 @@ impl Keeper<'_> {
         if sureness == Sureness::Somewhere && !is_installed {
             return Ok(());
         }
+        let owner = self.owners.of(&real);
+        // `as` and `ld` are words before they are programs.
+        let is_builder = matches!(&owner, Owner::Package(package) if is_for_building(package));
+        if sureness == Sureness::Somewhere && is_builder {
+            return Ok(());
+        }
         if self.kept.used.contains(&real) {
             return Ok(());
         }
         self.add(&path, UseKind::Looked, reason)?;
-        if let Owner::Package(package) = self.owners.of(&real) {
+        if let Owner::Package(package) = owner {
             self.add_unseen_package(&package, reason)?;
             self.add_askers(&package)?;
         }
