@@ -35,7 +35,7 @@ pub(crate) use crate::evidence::collect::{Step, exec_commands, steps, variable};
 pub(crate) use crate::evidence::health::{OtherHealth, other_health};
 pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{
-    GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule,
+    GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule, needed_by_idle_alone,
 };
 pub(crate) use crate::evidence::npm::PlainStart;
 pub(crate) use crate::evidence::owner::{Owner, Owners};

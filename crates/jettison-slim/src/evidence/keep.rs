@@ -37,6 +37,7 @@ use crate::rootfs::{RootDir, RootError, normalise};
 
 use self::data::{Place, with_its_like};
 use self::dependencies::Dependencies;
+pub(crate) use self::dependencies::needed_by_idle_alone;
 use self::habits::Habits;
 pub(crate) use self::habits::converts;
 use self::imports::is_installer;

@@ -38,10 +38,6 @@ pub(super) struct Situation<'a> {
     /// The original's configuration.
     pub(super) config: &'a RunConfig,
     /// What the candidate without gains is made of.
-    #[expect(
-        dead_code,
-        reason = "for gains that put other files in place of what is kept"
-    )]
     pub(super) runtime: &'a RuntimeStage,
     /// That candidate's files.
     pub(super) candidate: &'a RootDir,

@@ -135,6 +135,25 @@ impl Dependencies {
     }
 }
 
+/// Those of the packages `kept` that some of `idle` depend on, and nothing else that is kept.
+pub(crate) fn needed_by_idle_alone(
+    root: &RootDir,
+    kept: &[String],
+    idle: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, RootError> {
+    let all = Dependencies::read(root)?;
+    let of = |are_idle: bool| -> BTreeSet<&str> {
+        let such = kept.iter().filter(|name| idle.contains(*name) == are_idle);
+        such.flat_map(|name| all.direct(name)).collect()
+    };
+    let (by_idle, by_others) = (of(true), of(false));
+    let found = kept.iter().filter(|name| {
+        let name = name.as_str();
+        by_idle.contains(name) && !by_others.contains(name) && !idle.contains(name)
+    });
+    Ok(found.cloned().collect())
+}
+
 /// Whether `package` is the interpreter `name`, or one of its versions, as `ruby3.1`.
 fn is_version_of(package: &str, name: &str) -> bool {
     let version = package

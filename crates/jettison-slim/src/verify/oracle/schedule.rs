@@ -22,19 +22,22 @@ pub(super) enum Whose {
     Candidate,
 }
 
-/// Whether a run that was watched and came to nothing within its time is given more: to be watched takes time, and so do
-/// others on this machine.
+/// Whether a run that was watched is given more time: it was late with something with which no run of the original was. To be
+/// watched takes time, and so do others on this machine.
 pub(super) fn has_more_time(observed: &Observation, original: &[Observation]) -> bool {
-    is_late(observed) && !original.is_empty() && !original.iter().any(is_late)
+    LATE.iter()
+        .any(|is_late| is_late(observed) && !original.is_empty() && !original.iter().any(is_late))
 }
 
-/// Whether a run came to nothing within its time, or to less: it did not answer, or did not end.
-fn is_late(run: &Observation) -> bool {
-    let mut answers = run.served.iter().flat_map(|served| &served.answers);
-    let did_not_answer = answers.any(|(_, answer)| answer.is_late());
-    let did_not_end = matches!(run.exit, ExitKind::TimedOut | ExitKind::Killed);
-    did_not_end || did_not_listen(run) || did_not_answer
-}
+/// With what a run may be late: it did not listen, it did not answer, it did not end.
+const LATE: [fn(&Observation) -> bool; 3] = [
+    did_not_listen,
+    |run| {
+        let mut answers = run.served.iter().flat_map(|served| &served.answers);
+        answers.any(|(_, answer)| answer.is_late())
+    },
+    |run| matches!(run.exit, ExitKind::TimedOut | ExitKind::Killed),
+];
 
 /// Whether a run of a server used up its time without listening: to be watched takes time.
 pub(super) fn was_too_slow(probe: &Probe, run: &Observation) -> bool {
@@ -111,5 +114,42 @@ mod tests {
         // It has ended before.
         check(2, None, false);
         check(31, Some(80), false);
+    }
+
+    #[test]
+    fn who_is_late_with_what_the_original_was_not_gets_more_time() {
+        let ran = |exit, port: Option<u16>| {
+            let mut run = Observation::ended(exit);
+            run.served = Some(Served {
+                port,
+                trouble: port.is_none().then(|| "it did not listen".to_owned()),
+                ..Served::default()
+            });
+            run
+        };
+        let killed = ExitKind::Killed;
+        for (candidate, original, expected) in [
+            // An original that has to be killed is late to end, and not to listen.
+            (ran(killed, None), ran(killed, Some(80)), true),
+            (ran(killed, Some(80)), ran(killed, Some(80)), false),
+            (ran(killed, None), ran(killed, None), false),
+            (
+                ran(killed, Some(80)),
+                ran(ExitKind::Code(0), Some(80)),
+                true,
+            ),
+            (
+                ran(ExitKind::Code(0), Some(80)),
+                ran(killed, Some(80)),
+                false,
+            ),
+        ] {
+            assert_eq!(
+                has_more_time(&candidate, std::slice::from_ref(&original)),
+                expected,
+                "{candidate:?}"
+            );
+            assert!(!has_more_time(&candidate, &[]));
+        }
     }
 }

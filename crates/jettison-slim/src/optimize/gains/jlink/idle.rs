@@ -7,7 +7,8 @@ use jettison_sandbox::Trace;
 
 use super::LIMIT;
 use crate::evidence::{
-    Elf, GCONV_FILES, Owner, Owners, converts, elf_closure, has_other_character_sets, variable,
+    Elf, GCONV_FILES, Owner, Owners, converts, elf_closure, has_other_character_sets,
+    needed_by_idle_alone, variable,
 };
 use crate::optimize::gains::Situation;
 use crate::rootfs::{RootDir, RootError};
@@ -61,8 +62,17 @@ pub(super) fn idle(
     }
     let found = situation.trace.into_iter().flat_map(Trace::found);
     let found: Vec<&Path> = found.map(|(path, _)| path).collect();
-    let used = found.iter().filter_map(|path| package(path)).collect();
-    let packages = idle_packages(&binaries, used);
+    let used: BTreeSet<String> = found.iter().filter_map(|path| package(path)).collect();
+    let mut packages = idle_packages(&binaries, &used);
+    // With a library its data go.
+    let kept = situation.runtime.rootfs.as_ref();
+    let kept = kept.map_or(&[][..], |stage| &stage.packages);
+    let mut data = needed_by_idle_alone(root, kept, &packages)?;
+    data.retain(|package| {
+        let mut owners = binaries.iter().filter_map(|binary| binary.package.as_ref());
+        !used.contains(package) && owners.all(|owner| owner != package)
+    });
+    packages.extend(data);
     let is_here = |binary: &Binary| {
         let is_idle = |package: &String| packages.contains(package);
         !binary.is_gone && !binary.package.as_ref().is_some_and(is_idle)
@@ -97,7 +107,7 @@ fn libraries_of(root: &RootDir, path: &Path, library_path: &str) -> Vec<PathBuf>
 
 /// The packages that what is gone needed, and what their own libraries needed, unless something that stays needs them; `used` are
 /// those of which a run has used a file.
-fn idle_packages(binaries: &[Binary], used: BTreeSet<String>) -> BTreeSet<String> {
+fn idle_packages(binaries: &[Binary], used: &BTreeSet<String>) -> BTreeSet<String> {
     let mut needs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut needed_by_gone = BTreeSet::new();
     for binary in binaries {
@@ -155,7 +165,7 @@ mod tests {
             })
             .collect();
         let used = used.iter().map(ToString::to_string).collect();
-        let found: Vec<String> = idle_packages(&binaries, used).into_iter().collect();
+        let found: Vec<String> = idle_packages(&binaries, &used).into_iter().collect();
         assert_eq!(found, expected, "{lines:?}");
     }
 
