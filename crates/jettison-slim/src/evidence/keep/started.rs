@@ -70,8 +70,8 @@ impl Keeper<'_> {
     /// The commands in the file at `path`, if it is a script for a shell.
     fn commands_of_script(&self, path: &Path) -> Result<Vec<String>, RootError> {
         let is_small = |path: &Path| {
-            let found = self.root.symlink_metadata(path);
-            found.is_ok_and(|found| found.is_file() && found.len() <= SCRIPT_LIMIT)
+            let found = self.root.entry(path);
+            found.is_some_and(|found| found.is_file() && found.len() <= SCRIPT_LIMIT)
         };
         if !is_small(path) {
             return Ok(Vec::new());
@@ -119,8 +119,8 @@ impl Keeper<'_> {
     /// The small file at `path`, or those that it may be if its name has a variable in it, as `cmd-$1.sh`.
     fn files_named(&self, path: &Path) -> Result<Vec<PathBuf>, RootError> {
         let is_script = |path: &PathBuf| {
-            let found = self.root.symlink_metadata(path);
-            found.is_ok_and(|found| found.is_file() && found.len() <= SCRIPT_LIMIT)
+            let found = self.root.entry(path);
+            found.is_some_and(|found| found.is_file() && found.len() <= SCRIPT_LIMIT)
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let (Some((before, _)), Some(place)) = (name.split_once('$'), path.parent()) else {
