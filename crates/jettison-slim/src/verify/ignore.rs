@@ -149,7 +149,8 @@ impl Ignore {
         self.about(subject).any(|rule| rule.pattern.is_match(name))
     }
 
-    /// `bytes` with a mark for each part that is not compared.
+    /// `bytes` with a mark for each part that is not compared. Lines of the output of which the rules leave nothing are left out:
+    /// how many there are, and whether there are any, is not compared either.
     pub(super) fn applied<'b>(&self, subject: Subject, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut result = Cow::Borrowed(bytes);
         if let (Subject::Stderr, Some(pattern)) = (subject, process_ids()) {
@@ -160,13 +161,25 @@ impl Ignore {
         {
             result = Cow::Owned(replaced);
         }
+        let mut is_marked = false;
         for rule in self.about(subject) {
             if let Cow::Owned(replaced) = rule.pattern.replace_all(&result, MARK) {
                 result = Cow::Owned(replaced);
+                is_marked = true;
             }
+        }
+        if is_marked && matches!(subject, Subject::Stdout | Subject::Stderr) {
+            result = Cow::Owned(without_marked_lines(&result));
         }
         result
     }
+}
+
+/// `bytes` without the lines that are a mark and nothing else.
+fn without_marked_lines(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let rest = lines.filter(|line| line.trim_ascii() != MARK);
+    rest.flatten().copied().collect()
 }
 
 /// Where logs on the standard error have the numbers of processes, which are others when a shell less is started: `[7]`,
@@ -248,7 +261,29 @@ mod tests {
         assert_eq!(&*body, b"id <ignored>, <ignored>, pid=7");
         let stdout = ignore.applied(Subject::Stdout, b"pid=7 0123abcd");
         assert_eq!(&*stdout, b"<ignored> 0123abcd");
+        let body = ignore.applied(Subject::Body, b"xx\ny\n");
+        assert_eq!(&*body, b"<ignored>\ny\n");
         assert!(ignore.has(Subject::Stdout) && !ignore.has(Subject::Stderr));
+    }
+
+    #[test]
+    fn lines_of_which_rules_leave_nothing_do_not_count() {
+        let ignore = ignore(&["stderr:[0-9:]+ \\[notice\\].*", "stdout:.*"]);
+        let check = |text: &'static str, expected: &str| {
+            let applied = ignore.applied(Subject::Stderr, text.as_bytes());
+            assert_eq!(String::from_utf8_lossy(&applied), expected);
+        };
+        let warning = "1:02 [warn] low\n";
+        check(warning, warning);
+        check("1:02 [notice] a worker ended\n1:02 [warn] low\n", warning);
+        check(
+            "1:02 [notice] one ended\n1:02 [warn] low\r\n  1:03 [notice] one more",
+            "1:02 [warn] low\r\n",
+        );
+        // Something is left of this one.
+        check("tool: 1:02 [notice] up\n", "tool: <ignored>\n");
+        assert_eq!(&*ignore.applied(Subject::Stdout, b"a\nb\n"), b"");
+        assert_eq!(&*ignore.applied(Subject::Stdout, b""), b"");
     }
 
     #[test]
