@@ -86,6 +86,14 @@ impl Keeper<'_> {
                 found.insert(package.to_owned(), reason);
             }
         }
+        self.add_installed_here(found)
+    }
+
+    /// Keeps those of these packages that an instruction of the Dockerfile has installed, each for its reason.
+    pub(super) fn add_installed_here(
+        &mut self,
+        found: BTreeMap<String, String>,
+    ) -> Result<(), RootError> {
         for (package, reason) in found {
             let is_new = !self.kept.packages.contains_key(&package);
             if is_new && self.is_installed_here(&package) {

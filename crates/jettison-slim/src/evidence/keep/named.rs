@@ -14,6 +14,7 @@ use regex::bytes::Regex;
 use super::beside::{is_common, is_for_building};
 use super::commands::{Sureness, settings_commands};
 use super::python::is_python_library;
+use super::settings::without_comments;
 use super::unit::is_source_of_programs;
 use super::{Keeper, LIBRARY_LIMIT, UseKind, left_out_rule};
 use crate::evidence::collect::absolute_paths;
@@ -140,12 +141,16 @@ impl Keeper<'_> {
     }
 
     fn add_named_by(&mut self, path: &Path, namer: Namer) -> Result<(), RootError> {
-        let bytes = match self.root.read(path, LIBRARY_LIMIT) {
+        let mut bytes = match self.root.read(path, LIBRARY_LIMIT) {
             Ok(bytes) => bytes,
             // A source that was compiled may be gone since.
             Err(error) if error.is_absent() => return Ok(()),
             Err(error) => return Err(error),
         };
+        if namer == Namer::Settings {
+            // `/etc/ca-certificates.conf` tells people where to put files.
+            bytes = without_comments(&bytes);
+        }
         let reason = format!("{} names it", path.display());
         let mut loads = true;
         if bytes.starts_with(b"\x7fELF") {

@@ -49,13 +49,7 @@ impl Keeper<'_> {
                 found.insert(package.to_owned(), reason);
             }
         }
-        for (package, reason) in found {
-            let is_new = !self.kept.packages.contains_key(&package);
-            if is_new && self.is_installed_here(&package) {
-                self.add_unseen_package(&package, &reason)?;
-            }
-        }
-        Ok(())
+        self.add_installed_here(found)
     }
 }
 
@@ -68,7 +62,7 @@ fn data_paths(paths: &BTreeSet<PathBuf>) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The lines that are no comments in any of the usual notations.
-fn without_comments(text: &[u8]) -> Vec<u8> {
+pub(super) fn without_comments(text: &[u8]) -> Vec<u8> {
     const COMMENTS: [&[u8]; 3] = [b"#", b";", b"//"];
     let lines = text.split(|byte| *byte == b'\n').filter(|line| {
         let line = line.trim_ascii_start();

@@ -154,7 +154,10 @@ fn programs_that_settings_name_are_kept() {
             "/app/settings.json",
             "{\"formatter\": \"jq -c\", \"order\": \"sort\"}",
         )
-        .copied("/app/tools.ini", "calculator = bc\n")
+        .copied(
+            "/app/tools.ini",
+            "# editor = zip\n; /usr/bin/dc\ncalculator = bc\n",
+        )
         .copied("/app/package.json", "{\"x\": \"zip\"}")
         .check(&["/app/main.py"], &["bc", "jq"]);
 }
