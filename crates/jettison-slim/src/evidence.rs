@@ -12,6 +12,7 @@ mod keep;
 mod npm;
 mod owner;
 mod packages;
+mod plain_start;
 mod program;
 mod python_run;
 mod script;
@@ -37,9 +38,9 @@ pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{
     GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule, needed_by_idle_alone,
 };
-pub(crate) use crate::evidence::npm::PlainStart;
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::packages::Packages;
+pub(crate) use crate::evidence::plain_start::PlainStart;
 pub(crate) use crate::evidence::traced::{Traced, Used, used_in_all};
 
 /// The command that a tool such as npm or uv only starts, without it; `None` if none does, or the tool does more.
@@ -54,7 +55,8 @@ pub(crate) fn wants_tool(
     used: &[Used],
 ) -> Result<Option<String>, RootError> {
     if start.is_script_of_node() {
-        return Ok(npm::wants_npm(root, start, used).map(|wants| wants.to_string()));
+        let wants = npm::wants_npm(root, start, used)?;
+        return Ok(wants.map(|wants| wants.to_string()));
     }
     python_run::wants_environment(root, start, used)
 }

@@ -11,21 +11,18 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::DEFAULT_PATH;
 use jettison_oci::RunConfig;
-use memchr::memmem;
 use serde_json::Value;
 
 use crate::evidence::collect::{Fact, Origin, variable};
 use crate::evidence::entrypoint::{passes_on, script_that_mentions};
+use crate::evidence::plain_start::{PlainStart, first_that_says};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
-use crate::rootfs::{RootDir, normalise};
+use crate::rootfs::{RootDir, RootError, normalise};
 
 /// The largest description of a package that is read, in bytes.
 const LIMIT: u64 = 4 << 20;
-
-/// The largest file that is searched, in bytes.
-const LARGEST: u64 = 64 << 20;
 /// Variables that npm sets.
 const VARIABLES: [&[u8]; 6] = [
     b"npm_package_",
@@ -43,28 +40,6 @@ const STARTERS: [&[u8]; 5] = [
     b"shelljs",
     b"zx/globals",
 ];
-
-/// A command without npm.
-#[derive(Clone, Debug)]
-pub(crate) struct PlainStart {
-    /// The configuration with that command.
-    pub(crate) config: RunConfig,
-    /// Why it means the same.
-    pub(crate) fact: Fact,
-    /// The directory of the package.
-    pub(crate) directory: PathBuf,
-    /// `npm`, `pnpm` or `yarn`.
-    pub(crate) tool: String,
-    /// The script as the package has it.
-    pub(crate) script: String,
-}
-
-impl PlainStart {
-    /// Whether it is a script of `package.json`, which its runner announces.
-    pub(crate) fn is_script_of_node(&self) -> bool {
-        ["npm", "pnpm", "yarn"].contains(&self.tool.as_str())
-    }
-}
 
 /// The command that `CMD` has npm start; `None` if it is not npm's, or needs npm or its shell.
 pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainStart> {
@@ -174,43 +149,27 @@ impl fmt::Display for WantsNpm {
 }
 
 /// Why the program has to be started by npm, if it has; `used` is what its runs have used.
-pub(crate) fn wants_npm(root: &RootDir, start: &PlainStart, used: &[Used]) -> Option<WantsNpm> {
-    let mut own = Vec::new();
-    list(root, &start.directory, &mut own);
-    own.retain(|path| is_code(path));
+pub(super) fn wants_npm(
+    root: &RootDir,
+    start: &PlainStart,
+    used: &[Used],
+) -> Result<Option<WantsNpm>, RootError> {
+    let is_of_others = |path: &Path| path.file_name().is_some_and(|name| name == "node_modules");
+    let own = start.sources(root, &is_code, &is_of_others)?;
     let modules = used.iter().map(|used| &used.path);
-    let modules = modules.filter(|path| is_code(path));
-    let speaking = own
-        .iter()
-        .chain(modules)
-        .find(|path| holds_one_of(root, path, &VARIABLES));
-    if let Some(path) = speaking {
-        return Some(WantsNpm::Variables(path.clone()));
+    let speaking = own.iter().chain(modules.filter(|path| is_code(path)));
+    if let Some(path) = first_that_says(root, speaking, &VARIABLES)? {
+        return Ok(Some(WantsNpm::Variables(path.to_path_buf())));
     }
-    if let Some(path) = own
-        .into_iter()
-        .find(|path| holds_one_of(root, path, &STARTERS))
-    {
-        return Some(WantsNpm::Programs(path));
+    if let Some(path) = first_that_says(root, &own, &STARTERS)? {
+        return Ok(Some(WantsNpm::Programs(path.to_path_buf())));
     }
     let names = start.config.cmd.iter().flatten().take(1);
     let names: Vec<&str> = names
         .map(String::as_str)
         .chain(["npm", "pnpm", "yarn"])
         .collect();
-    script_that_mentions(root, &start.config, &names).map(WantsNpm::Script)
-}
-
-/// The files below `directory` that are no modules.
-fn list(root: &RootDir, directory: &Path, files: &mut Vec<PathBuf>) {
-    for name in root.names(directory) {
-        let path = directory.join(&name);
-        match root.symlink_metadata(&path) {
-            Ok(found) if found.is_dir() && name != "node_modules" => list(root, &path, files),
-            Ok(found) if found.is_file() => files.push(path),
-            Ok(_) | Err(_) => {}
-        }
-    }
+    Ok(script_that_mentions(root, &start.config, &names).map(WantsNpm::Script))
 }
 
 fn is_code(path: &Path) -> bool {
@@ -219,11 +178,6 @@ fn is_code(path: &Path) -> bool {
             .iter()
             .any(|code| ending == *code)
     })
-}
-
-fn holds_one_of(root: &RootDir, path: &Path, words: &[&[u8]]) -> bool {
-    root.content(path, LARGEST)
-        .is_some_and(|text| words.iter().any(|word| memmem::find(&text, word).is_some()))
 }
 
 #[cfg(test)]
@@ -300,7 +254,8 @@ mod tests {
             kind: crate::evidence::keep::UseKind::Looked,
             by: String::new(),
         };
-        let found = wants_npm(&root, &start, &[used]).map(|wants| wants.to_string());
+        let found = wants_npm(&root, &start, &[used]).unwrap();
+        let found = found.map(|wants| wants.to_string());
         assert_eq!(found.as_deref(), expected);
     }
 

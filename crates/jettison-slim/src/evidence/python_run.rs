@@ -13,16 +13,14 @@ use memchr::memmem;
 
 use crate::evidence::collect::{Fact, Origin, variable};
 use crate::evidence::entrypoint::{passes_on, script_that_mentions};
-use crate::evidence::npm::PlainStart;
+use crate::evidence::plain_start::{PlainStart, first_that_says};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
 use crate::rootfs::{RootDir, RootError, normalise};
 
-/// The largest source that is searched, in bytes.
-const LARGEST: u64 = 4 << 20;
-/// The most sources that are searched.
-const MOST: usize = 20_000;
+/// The largest description of a project that is read, in bytes.
+const LIMIT: u64 = 4 << 20;
 /// Options of `uv run` that change nothing about what is started.
 const UV_OPTIONS: [&str; 11] = [
     "--frozen",
@@ -67,7 +65,7 @@ pub(super) fn plain_run(root: &RootDir, config: &RunConfig) -> Option<PlainStart
         Some(_) | None => plain_words(root, config, filled(&config.cmd)?)?,
     };
     let directory = normalise(Path::new(&config.working_dir));
-    let (tool, argv) = Runner::read(&words)?;
+    let (tool, argv) = Tool::read(&words)?;
     let environment = tool.environment(root, config, &directory)?;
     let argv = started(root, config, &environment, argv)?;
     let name = tool.name();
@@ -102,17 +100,15 @@ pub(super) fn wants_environment(
     used: &[Used],
 ) -> Result<Option<String>, RootError> {
     let tool = &start.tool;
-    let mut own = Vec::new();
-    list(root, &start.directory, &mut own)?;
+    let is_of_others = |path: &Path| path == Path::new("/") || is_environment(root, path);
+    let own = start.sources(root, &is_code, &is_of_others)?;
     let modules = used.iter().map(|used| &used.path);
     let speaking = own.iter().chain(modules.filter(|path| is_code(path)));
-    for path in speaking {
-        if holds_one_of(root, path, &VARIABLES)? {
-            return Ok(Some(format!(
-                "{} may look for a variable that {tool} sets",
-                path.display()
-            )));
-        }
+    if let Some(path) = first_that_says(root, speaking, &VARIABLES)? {
+        return Ok(Some(format!(
+            "{} may look for a variable that {tool} sets",
+            path.display()
+        )));
     }
     let words = [&start.config.entrypoint, &start.config.cmd].map(|words| words.iter().flatten());
     let [entrypoint, cmd] = words.map(|mut words| words.next().map(String::as_str));
@@ -129,50 +125,48 @@ pub(super) fn wants_environment(
     if program.is_none_or(|program| !program.contains('/')) {
         return Ok(None);
     }
-    for path in &own {
-        if holds_one_of(root, path, &STARTERS)? {
-            return Ok(Some(format!(
-                "{} starts programs, which it may find by the PATH of {tool}",
-                path.display()
-            )));
-        }
-    }
-    Ok(None)
+    let starting = first_that_says(root, &own, &STARTERS)?;
+    Ok(starting.map(|path| {
+        format!(
+            "{} starts programs, which it may find by the PATH of {tool}",
+            path.display()
+        )
+    }))
 }
 
 /// A tool that starts programs of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Runner {
+enum Tool {
     Uv,
     Poetry,
     Pipenv,
 }
 
 fn is_runner(word: &str) -> bool {
-    [Runner::Uv, Runner::Poetry, Runner::Pipenv]
+    [Tool::Uv, Tool::Poetry, Tool::Pipenv]
         .iter()
         .any(|tool| tool.name() == word)
 }
 
-impl Runner {
+impl Tool {
     fn name(self) -> &'static str {
         match self {
-            Runner::Uv => "uv",
-            Runner::Poetry => "poetry",
-            Runner::Pipenv => "pipenv",
+            Tool::Uv => "uv",
+            Tool::Poetry => "poetry",
+            Tool::Pipenv => "pipenv",
         }
     }
 
     /// The tool of a command and the words that it starts.
-    fn read(words: &[String]) -> Option<(Runner, Vec<String>)> {
+    fn read(words: &[String]) -> Option<(Tool, Vec<String>)> {
         let (tool, rest) = words.split_first()?;
-        let all = [Runner::Uv, Runner::Poetry, Runner::Pipenv];
+        let all = [Tool::Uv, Tool::Poetry, Tool::Pipenv];
         let tool = all.into_iter().find(|each| each.name() == tool)?;
         let (verb, mut rest) = rest.split_first()?;
         if verb != "run" {
             return None;
         }
-        if tool == Runner::Uv {
+        if tool == Tool::Uv {
             while let Some((option, others)) = rest.split_first() {
                 if !UV_OPTIONS.contains(&option.as_str()) {
                     break;
@@ -205,14 +199,14 @@ impl Runner {
         };
         let own = project.join(".venv");
         let environment = match self {
-            Runner::Uv => {
+            Tool::Uv => {
                 // A file of variables, or another project.
                 if set("UV_ENV_FILE").is_some() || !has("pyproject.toml") {
                     return None;
                 }
                 set("UV_PROJECT_ENVIRONMENT").map_or(own, |path| project.join(path))
             }
-            Runner::Poetry => {
+            Tool::Poetry => {
                 if !has("pyproject.toml") {
                     return None;
                 }
@@ -225,9 +219,9 @@ impl Runner {
                     only_one(root, &caches?)?
                 }
             }
-            Runner::Pipenv => {
+            Tool::Pipenv => {
                 // Names of its own for commands, and a file of variables.
-                let pipfile = root.content(&project.join("Pipfile"), LARGEST)?;
+                let pipfile = root.content(&project.join("Pipfile"), LIMIT)?;
                 if has(".env") || memmem::find(&pipfile, b"[scripts]").is_some() {
                     return None;
                 }
@@ -295,34 +289,8 @@ fn started(
     Some(argv)
 }
 
-/// The sources below `directory` that are in no environment.
-fn list(root: &RootDir, directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), RootError> {
-    if directory == Path::new("/") || is_environment(root, directory) {
-        return Ok(());
-    }
-    for name in root.list(directory)? {
-        let path = directory.join(&name);
-        let found = root.symlink_metadata(&path)?;
-        if found.is_dir() {
-            list(root, &path, files)?;
-        } else if found.is_file() && is_code(&path) && files.len() < MOST {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
 fn is_code(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "py")
-}
-
-/// Whether there is such a source, and it has one of `words` in it.
-fn holds_one_of(root: &RootDir, path: &Path, words: &[&[u8]]) -> Result<bool, RootError> {
-    match root.read(path, LARGEST) {
-        Ok(text) => Ok(words.iter().any(|word| memmem::find(&text, word).is_some())),
-        Err(error) if error.is_absent() => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
