@@ -2,6 +2,7 @@
 
 mod closure;
 mod collect;
+mod compiled_run;
 mod elf;
 mod entrypoint;
 mod go;
@@ -33,6 +34,7 @@ pub use crate::evidence::collect::{
     Evidence, Fact, KeptFact, KeptWhat, NotApplicable, Origin, collect,
 };
 pub(crate) use crate::evidence::collect::{Step, exec_commands, steps, variable};
+pub(crate) use crate::evidence::compiled_run::{CompiledRun, compiled_run, wants_cargo};
 pub(crate) use crate::evidence::health::{OtherHealth, other_health};
 pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{

@@ -3,6 +3,7 @@
 mod anew;
 mod base;
 mod build_stage;
+mod compiled;
 mod config;
 mod differences;
 mod division;
@@ -29,6 +30,7 @@ use crate::evidence::steps;
 use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
+use crate::optimize::compiled::compiled;
 use crate::optimize::facts::{Found as FoundFiles, Sources};
 use crate::optimize::ladder::{Attempt, Climbed, Ladder};
 use crate::optimize::user::{NONROOT, is_root, obstacle};
@@ -204,12 +206,7 @@ impl Run<'_> {
         let base = self.request.base.map(|base| self.base(base)).transpose()?;
         let stage = build_stage(self, built, &view)?;
         let mut better = stage.built;
-        let better_view = better.as_ref().map(|built| self.view(&built.image));
-        let better_view = better_view.transpose()?;
-        if let Some(view) = &better_view {
-            let files = RootDir::open(&view.mount.path()).map_err(OptimizeError::Root)?;
-            oracle.set_second_build(files);
-        }
+        let better_view = self.view_of_second_build(better.as_ref(), oracle)?;
         let rungs = |built, view, parsed| Ladder {
             run: self,
             built,
@@ -222,31 +219,38 @@ impl Run<'_> {
         let from = from
             .as_ref()
             .map_or((built, &view.root), |(built, view)| (built, &view.root));
-        let without = without_cgo(self, from, &stage.parse)?;
-        let mut ladder = rungs(from.0, from.1, stage.parse);
         let mut notes = Vec::new();
+        let compiled = noted(compiled(self, from, &stage.parse)?, &mut notes);
+        let (from, parsed) = match &compiled {
+            Some(made) => ((&made.built, &made.view.root), made.parse.clone()),
+            None => (from, stage.parse),
+        };
+        let without = noted(without_cgo(self, from, &parsed)?, &mut notes);
+        let mut ladder = rungs(from.0, from.1, parsed);
         let mut reached = None;
-        match &without {
-            Some(Ok(without)) => {
-                let higher = rungs(&without.built, &without.view.root, without.parse.clone());
-                match without.climb(&higher, from.1)? {
-                    Ok((climbed, note)) => {
-                        notes.push(note);
-                        ladder = higher;
-                        reached = Some(climbed);
-                    }
-                    Err(reason) => notes.push(reason),
+        if let Some(without) = &without {
+            let higher = rungs(&without.built, &without.view.root, without.parse.clone());
+            match without.climb(&higher, from.1)? {
+                Ok((climbed, note)) => {
+                    notes.push(note);
+                    ladder = higher;
+                    reached = Some(climbed);
                 }
+                Err(reason) => notes.push(reason),
             }
-            Some(Err(reason)) => notes.push(reason.clone()),
-            None => {}
         }
         let mut climbed = match reached {
             Some(climbed) => climbed,
             None => ladder.climb()?,
         };
-        // What is mounted over may have been of use to the program after all.
-        if better.is_some() && !climbed.has_passed() {
+        // What is mounted over may have been of use to the program after all, and so may what compiles it.
+        if (better.is_some() || compiled.is_some()) && !climbed.has_passed() {
+            if compiled.is_some() {
+                notes.push(format!(
+                    "a program that is compiled once was tried and is left out: {}",
+                    climbed.reason()
+                ));
+            }
             better = None;
             ladder = rungs(built, &view.root, parse(self.request.build.dockerfile));
             climbed = ladder.climb()?;
@@ -272,6 +276,21 @@ impl Run<'_> {
             notes.extend(stage.notes.into_iter().chain(ignorable));
         }
         self.conclude((built, &view, oracle), attempt, notes, result)
+    }
+
+    /// The files of the build with a faster build stage, of which the oracle is told.
+    fn view_of_second_build(
+        &self,
+        better: Option<&Built>,
+        oracle: &Oracle<'_>,
+    ) -> Result<Option<View>, OptimizeError> {
+        let Some(built) = better else {
+            return Ok(None);
+        };
+        let view = self.view(&built.image)?;
+        let files = RootDir::open(&view.mount.path()).map_err(OptimizeError::Root)?;
+        oracle.set_second_build(files);
+        Ok(Some(view))
     }
 
     /// Notes what came of it; the answer is why that is no smaller image.
@@ -482,6 +501,17 @@ fn facts(built: &Built, name: &str, (rebuild_time, audit): (Duration, Audit)) ->
         audit,
         build_time: built.cold_time(),
         rebuild_time,
+    }
+}
+
+/// What was made; why something was not is noted.
+fn noted<T>(made: Option<Result<T, String>>, notes: &mut Vec<String>) -> Option<T> {
+    match made? {
+        Ok(made) => Some(made),
+        Err(reason) => {
+            notes.push(reason);
+            None
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use jettison_oci::RunConfig;
 use serde_json::Value;
 
 use crate::evidence::collect::{Fact, Origin, variable};
-use crate::evidence::entrypoint::{passes_on, script_that_mentions};
-use crate::evidence::plain_start::{PlainStart, first_that_says};
+use crate::evidence::entrypoint::script_that_mentions;
+use crate::evidence::plain_start::{PlainStart, first_that_says, plain_words};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
@@ -43,17 +43,7 @@ const STARTERS: [&[u8]; 5] = [
 
 /// The command that `CMD` has npm start; `None` if it is not npm's, or needs npm or its shell.
 pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainStart> {
-    let cmd = config.cmd.as_deref().unwrap_or_default();
-    let words = match cmd {
-        [shell, option, text] if shell == "/bin/sh" && option == "-c" => {
-            // Beside an ENTRYPOINT these are its arguments.
-            exec_argv(text).filter(|argv| {
-                argv.first()
-                    .is_some_and(|name| passes_on(root, config, name))
-            })?
-        }
-        words => words.to_vec(),
-    };
+    let words = plain_words(root, config, config.cmd.clone()?)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = script_name(&words)?;
     let directory = normalise(Path::new(&config.working_dir));

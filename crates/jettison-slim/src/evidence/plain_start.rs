@@ -8,6 +8,8 @@ use jettison_oci::RunConfig;
 use memchr::memmem;
 
 use crate::evidence::collect::Fact;
+use crate::evidence::entrypoint::passes_on;
+use crate::refactor::exec_argv;
 use crate::rootfs::{RootDir, RootError};
 
 /// The largest file that is searched, in bytes.
@@ -22,7 +24,7 @@ pub(crate) struct PlainStart {
     pub(crate) fact: Fact,
     /// The directory of the program's sources.
     pub(crate) directory: PathBuf,
-    /// The tool: `npm`, `pnpm`, `yarn`, `uv`, `poetry` or `pipenv`.
+    /// The tool: `npm`, `pnpm`, `yarn`, `uv`, `poetry`, `pipenv`, `go` or `cargo`.
     pub(crate) tool: String,
     /// What it starts, as it is written.
     pub(crate) script: String,
@@ -60,6 +62,23 @@ impl PlainStart {
         found.sort();
         Ok(found)
     }
+}
+
+/// The words of `CMD`, without a shell that only starts them.
+pub(super) fn plain_words(
+    root: &RootDir,
+    config: &RunConfig,
+    words: Vec<String>,
+) -> Option<Vec<String>> {
+    let [shell, option, text] = words.as_slice() else {
+        return Some(words);
+    };
+    if shell != "/bin/sh" || option != "-c" {
+        return Some(words);
+    }
+    // Beside an ENTRYPOINT these are its arguments.
+    let argv = exec_argv(text.strip_prefix("exec ").unwrap_or(text))?;
+    passes_on(root, config, argv.first()?).then_some(argv)
 }
 
 /// The first of `paths` that has one of `words` in it. Files may be gone since.

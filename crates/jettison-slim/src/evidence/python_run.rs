@@ -12,11 +12,10 @@ use jettison_oci::RunConfig;
 use memchr::memmem;
 
 use crate::evidence::collect::{Fact, Origin, variable};
-use crate::evidence::entrypoint::{passes_on, script_that_mentions};
-use crate::evidence::plain_start::{PlainStart, first_that_says};
+use crate::evidence::entrypoint::script_that_mentions;
+use crate::evidence::plain_start::{PlainStart, first_that_says, plain_words};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
-use crate::refactor::exec_argv;
 use crate::rootfs::{RootDir, RootError, normalise};
 
 /// The largest description of a project that is read, in bytes.
@@ -235,19 +234,6 @@ impl Tool {
         };
         is_environment(root, &environment).then_some(environment)
     }
-}
-
-/// The words of `CMD`, without a shell that only starts them.
-fn plain_words(root: &RootDir, config: &RunConfig, words: Vec<String>) -> Option<Vec<String>> {
-    let [shell, option, text] = words.as_slice() else {
-        return Some(words);
-    };
-    if shell != "/bin/sh" || option != "-c" {
-        return Some(words);
-    }
-    // Beside an ENTRYPOINT these are its arguments.
-    let argv = exec_argv(text.strip_prefix("exec ").unwrap_or(text))?;
-    passes_on(root, config, argv.first()?).then_some(argv)
 }
 
 fn is_root(config: &RunConfig) -> bool {

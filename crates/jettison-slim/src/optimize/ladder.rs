@@ -55,6 +55,21 @@ impl Climbed {
     pub(super) fn has_passed(&self) -> bool {
         self.attempt.as_ref().is_some_and(Attempt::is_final)
     }
+
+    /// Why nothing has passed.
+    pub(super) fn reason(&self) -> String {
+        let last = self
+            .attempt
+            .iter()
+            .filter_map(|attempt| attempt.problem.as_ref());
+        let reasons: Vec<&str> = self
+            .refused
+            .iter()
+            .chain(last)
+            .map(String::as_str)
+            .collect();
+        reasons.join("; ")
+    }
 }
 
 /// A candidate that was built and asked.

@@ -43,7 +43,9 @@ pub(super) struct Known<'k> {
 }
 
 /// What starts the program of a project, and may be left out.
-const RUNNERS: [&str; 6] = ["npm", "pipenv", "pnpm", "poetry", "uv", "yarn"];
+const RUNNERS: [&str; 8] = [
+    "cargo", "go", "npm", "pipenv", "pnpm", "poetry", "uv", "yarn",
+];
 
 /// The probes of our own for an original, the most telling first.
 pub(super) fn own_probes(known: Known<'_>) -> OwnProbes {

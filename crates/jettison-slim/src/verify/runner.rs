@@ -5,12 +5,15 @@
 //! killed with its container. Started itself it gets the signal, and ends as it means to. That is better, but it is another
 //! exit status, and other lines on the outputs: it is told as an exception, and nothing else is passed over. uv hands signals
 //! on, and says of a program that raises the signal again at its end that it has ended so; as the first process it exits with 0.
+//!
+//! `go run` and `cargo run` compile the program first. cargo tells of that, and starts it in place of itself. go starts it as its
+//! child, exits with 1 when it fails, with its status in a line of its own, and dies of `SIGTERM`, which is the end of both.
 
 use std::fmt::Write as _;
 
 use jettison_oci::RunConfig;
 
-use crate::evidence::plain_start;
+use crate::evidence::{compiled_run, plain_start};
 use crate::rootfs::RootDir;
 use crate::verify::compare::compare_with;
 use crate::verify::observation::{ExitKind, Observation};
@@ -20,6 +23,12 @@ use crate::verify::probe::{Action, Probe, ProbeOrigin};
 const FAILED: ExitKind = ExitKind::Code(1);
 /// How a program ends that was asked to: well, or as a parent says of one that `SIGTERM` has ended.
 const ENDED: [ExitKind; 2] = [ExitKind::Code(0), ExitKind::Code(128 + 15)];
+/// How the first process exits that Go's runtime ends because of a signal.
+const ENDED_BY_GO: ExitKind = ExitKind::Code(2);
+/// What `go run` says of a program that has failed, before its exit status.
+const GO_STATUS: &str = "exit status ";
+/// What `cargo run` says when it starts the program.
+const CARGO_START: &str = "     Running `";
 
 /// What starts the original's program, and does not start the candidate's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +46,8 @@ impl Runner {
         original: &RunConfig,
         candidate: &RunConfig,
     ) -> Option<Runner> {
-        let start = plain_start(root, original)?;
+        let start =
+            plain_start(root, original).or_else(|| Some(compiled_run(root, original)?.start))?;
         let commands = [&start.config, candidate].map(|config| (&config.entrypoint, &config.cmd));
         (commands[0] == commands[1]).then_some(Runner {
             tool: start.tool,
@@ -52,31 +62,19 @@ impl Runner {
         originals: &[Observation],
         candidate: &Observation,
     ) -> Option<String> {
-        if probe.arguments.is_some() {
+        if probe.arguments.is_some() && !self.compiles() {
             return None;
         }
         let is_asked = matches!(probe.action, Action::Serve(_)) && candidate.trouble().is_none();
-        // The others hand the signal on, and say how their program has ended: as the first process, where what ends nobody
-        // else does nothing, it may say otherwise.
-        let is_such = |run: &Observation| {
-            if self.announces() {
-                run.exit == FAILED
-            } else {
-                ENDED.contains(&run.exit)
-            }
-        };
-        let is_ended = is_asked && ENDED.contains(&candidate.exit) && originals.iter().all(is_such);
+        let ends_well =
+            ENDED.contains(&candidate.exit) || self.tool == "go" && candidate.exit == ENDED_BY_GO;
+        let is_ended = is_asked && ends_well && originals.iter().all(|run| self.has_ended(run));
         let bare: Vec<Observation> = originals
             .iter()
-            .map(|run| Observation {
-                exit: if is_ended { candidate.exit } else { run.exit },
-                stdout: self.without_lines(&run.stdout),
-                stderr: self.without_lines(&run.stderr),
-                ..run.clone()
-            })
+            .map(|run| self.bare(run, is_ended.then_some(candidate.exit)))
             .collect();
         let mut cut = candidate.clone();
-        if is_ended && self.announces() {
+        if is_ended && self.kills() {
             // What it says when it ends, the original had no time to say.
             let longest = |text: fn(&Observation) -> &[u8]| {
                 let lines = bare
@@ -89,7 +87,7 @@ impl Runner {
         }
         let bare: Vec<&Observation> = bare.iter().collect();
         let comparison = compare_with(&bare, &cut, &probe.ignore);
-        if !comparison.differences.is_empty() && does_not_start(probe, originals) {
+        if !comparison.differences.is_empty() && self.does_not_start(probe, originals) {
             return Some(format!(
                 "where the original does not start ({}), the program may, since it is started without {}",
                 probe.name, self.tool
@@ -99,23 +97,90 @@ impl Runner {
         comparison.differences.is_empty().then(|| {
             let tool = &self.tool;
             let mut text = format!("it is started without {tool}");
-            if self.announces() {
+            if self.announces() || self.compiles() {
                 let _infallible = write!(text, ": what {tool} itself says is not there");
             }
-            if is_ended {
+            if is_ended && candidate.exit != first.exit {
                 let exits = (candidate.exit, first.exit);
                 let _infallible = write!(
                     text,
                     ", and when a signal asks it to end: {} in place of {}",
                     exits.0, exits.1
                 );
+            } else if candidate.exit != first.exit {
+                let exits = (candidate.exit, first.exit);
+                let _infallible = write!(
+                    text,
+                    ", and the program's own exit status is: {} in place of {}",
+                    exits.0, exits.1
+                );
             }
-            if is_ended && self.announces() {
+            if is_ended && self.kills() {
                 let _infallible =
                     write!(text, ", with which {tool} ends and the program is killed");
             }
             text
         })
+    }
+
+    /// Whether a run of the original ended as the tool does that a signal asks to end.
+    fn has_ended(&self, run: &Observation) -> bool {
+        if self.announces() {
+            run.exit == FAILED
+        } else if self.tool == "go" {
+            run.exit == ENDED_BY_GO && self.status_of_program(run).is_none()
+        } else {
+            // The others hand the signal on, or are gone, and say how their program has ended: as the first process, where
+            // what ends nobody else does nothing, it may say otherwise.
+            ENDED.contains(&run.exit)
+        }
+    }
+
+    /// A run of the original as it had been without the tool; `exit`, if that is known.
+    fn bare(&self, run: &Observation, exit: Option<ExitKind>) -> Observation {
+        let status = self.status_of_program(run).map(ExitKind::Code);
+        Observation {
+            exit: exit.or(status).unwrap_or(run.exit),
+            stdout: self.without_lines(&run.stdout),
+            stderr: self.without_lines(&run.stderr),
+            ..run.clone()
+        }
+    }
+
+    /// The exit status of the program that `go run` speaks of at the end.
+    fn status_of_program(&self, run: &Observation) -> Option<i32> {
+        if self.tool != "go" || run.exit != FAILED {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&run.stderr).into_owned();
+        text.lines().last()?.strip_prefix(GO_STATUS)?.parse().ok()
+    }
+
+    /// Whether it compiles the program each time.
+    fn compiles(&self) -> bool {
+        ["cargo", "go"].contains(&self.tool.as_str())
+    }
+
+    /// Whether the program is killed when the tool is asked to end.
+    fn kills(&self) -> bool {
+        self.announces() || self.tool == "go"
+    }
+
+    /// Whether the original came to nothing in a probe of ours, as a user without rights or with nothing to write to: the tool wants
+    /// more than its program. Such a probe says nothing of the program; what the candidate looks up is judged all the same.
+    fn does_not_start(&self, probe: &Probe, originals: &[Observation]) -> bool {
+        let is_failure = |run: &Observation| {
+            let has_failed = matches!(run.exit, ExitKind::Code(code) if code != 0);
+            let has_compiled = || {
+                let stderr = String::from_utf8_lossy(&run.stderr);
+                stderr.contains(CARGO_START) || self.status_of_program(run).is_some()
+            };
+            // Of a program that runs to its end, only who compiles it tells that it never ran.
+            has_failed && (run.trouble().is_some() || self.compiles() && !has_compiled())
+        };
+        probe.origin == ProbeOrigin::Own
+            && !originals.is_empty()
+            && originals.iter().all(is_failure)
     }
 
     /// Whether it says what it does, and does not hand on signals: all that start scripts of Node.js.
@@ -125,10 +190,27 @@ impl Runner {
 
     /// `text` without what the runner itself says.
     fn without_lines(&self, text: &[u8]) -> Vec<u8> {
-        if !self.announces() {
+        if !self.announces() && !self.compiles() {
             return text.to_vec();
         }
         let text = String::from_utf8_lossy(text);
+        if self.tool == "go" {
+            let last = text
+                .trim_end_matches('\n')
+                .rfind('\n')
+                .map_or(0, |at| at + 1);
+            let is_status = text
+                .get(last..)
+                .is_some_and(|line| line.starts_with(GO_STATUS));
+            let end = if is_status { last } else { text.len() };
+            return text.as_bytes().get(..end).unwrap_or_default().to_vec();
+        }
+        if self.tool == "cargo" {
+            let start = text.starts_with(CARGO_START).then_some(0);
+            let start = start.or_else(|| Some(text.find(&format!("\n{CARGO_START}"))? + 1));
+            let rest = start.and_then(|at| text.get(at..)?.split_once('\n'));
+            return rest.map_or(&*text, |(_, rest)| rest).as_bytes().to_vec();
+        }
         let text = self.announced(&text).unwrap_or(&text);
         let is_own = |line: &&str| {
             let starts: &[&str] = match self.tool.as_str() {
@@ -173,15 +255,6 @@ impl Runner {
         let rest = rest.strip_prefix("$ ")?.strip_prefix(&self.script)?;
         rest.strip_prefix('\n')
     }
-}
-
-/// Whether the original came to nothing in a probe of ours, as a user without rights or with nothing to write to: the runner wants
-/// more than its program. Such a probe says nothing of the program; what the candidate looks up is judged all the same.
-fn does_not_start(probe: &Probe, originals: &[Observation]) -> bool {
-    let is_failure = |run: &Observation| {
-        run.trouble().is_some() && matches!(run.exit, ExitKind::Code(code) if code != 0)
-    };
-    probe.origin == ProbeOrigin::Own && !originals.is_empty() && originals.iter().all(is_failure)
 }
 
 /// The first `count` lines of `text`.
@@ -229,8 +302,13 @@ mod tests {
         let originals = [original.clone(), original.clone()];
         let found = runner.exception(&probe, &originals, candidate);
         assert_eq!(found.as_deref(), expected);
+        // What arguments npm and uv are given is for them.
         probe.arguments = Some(Vec::new());
-        assert_eq!(runner.exception(&probe, &originals, candidate), None);
+        let expected = expected.filter(|_| runner.compiles());
+        assert_eq!(
+            runner.exception(&probe, &originals, candidate).as_deref(),
+            expected
+        );
     }
 
     #[test]
@@ -273,6 +351,74 @@ mod tests {
                 "it is started without uv, and when a signal asks it to end: exit code 0 in place of exit code 143",
             ),
         );
+    }
+
+    #[test]
+    fn what_compiles_the_program_says_more_and_exits_otherwise() {
+        check(
+            "go",
+            &ran(1, "", "bad input\nexit status 3\n"),
+            &ran(3, "", "bad input\n"),
+            Some(
+                "it is started without go: what go itself says is not there, and the program's own exit status is: exit code 3 in place of exit code 1",
+            ),
+        );
+        check(
+            "go",
+            &ran(2, "up\n", ""),
+            &ran(0, "up\nbye\n", ""),
+            Some(
+                "it is started without go: what go itself says is not there, and when a signal asks it to end: exit code 0 in place of exit code 2, with which go ends and the program is killed",
+            ),
+        );
+        check(
+            "cargo",
+            &ran(
+                3,
+                "",
+                "    Finished `release` profile [optimized] target(s) in 0.04s\n     Running `target/release/shop`\nbad input\n",
+            ),
+            &ran(3, "", "bad input\n"),
+            Some("it is started without cargo: what cargo itself says is not there"),
+        );
+        check("go", &ran(1, "", "exit status 3\n"), &ran(4, "", ""), None);
+        check(
+            "go",
+            &ran(1, "", "exit status 3\n"),
+            &ran(3, "", "more\n"),
+            None,
+        );
+        check("go", &ran(2, "up\n", ""), &ran(1, "up\n", ""), None);
+        check(
+            "cargo",
+            &ran(3, "", "bad input\n"),
+            &ran(4, "", "bad input\n"),
+            None,
+        );
+        check("cargo", &ran(3, "", "bad input\n"), &ran(3, "", ""), None);
+    }
+
+    #[test]
+    fn a_program_that_failed_by_itself_was_started() {
+        let runner = |tool: &str| Runner {
+            tool: tool.to_owned(),
+            script: String::new(),
+        };
+        let probe = Probe::run("as user 7", ProbeOrigin::Own, Duration::from_secs(1));
+        let run = |code, stderr: &str| Observation {
+            stderr: stderr.as_bytes().to_vec(),
+            ..Observation::ended(ExitKind::Code(code))
+        };
+        let check = |tool: &str, stderr: &str, expected: bool| {
+            let original = run(1, stderr);
+            let found = runner(tool).exception(&probe, &[original], &run(0, ""));
+            assert_eq!(found.is_some(), expected, "{tool} {stderr}");
+        };
+        check("go", "failed to initialize build cache\n", true);
+        check("go", "bad input\nexit status 1\n", false);
+        check("cargo", "error: failed to write `/app/target`\n", true);
+        check("cargo", "     Running `target/debug/a`\nbad input\n", false);
+        check("uv", "bad input\n", false);
     }
 
     #[test]
