@@ -10,13 +10,14 @@
 //! child, exits with 1 when it fails, with its status in a line of its own, and dies of `SIGTERM`, which is the end of both.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use jettison_oci::RunConfig;
 
 use crate::evidence::{compiled_run, plain_start};
 use crate::rootfs::RootDir;
 use crate::verify::compare::compare_with;
-use crate::verify::observation::{ExitKind, Observation};
+use crate::verify::observation::{ExitKind, Observation, WrittenFile};
 use crate::verify::probe::{Action, Probe, ProbeOrigin};
 
 /// How all three exit when a signal has ended their script.
@@ -37,6 +38,8 @@ pub(super) struct Runner {
     tool: String,
     /// The script as its description has it.
     script: String,
+    /// The directory of the program's sources.
+    directory: PathBuf,
 }
 
 impl Runner {
@@ -52,6 +55,7 @@ impl Runner {
         (commands[0] == commands[1]).then_some(Runner {
             tool: start.tool,
             script: start.script,
+            directory: start.directory,
         })
     }
 
@@ -143,8 +147,21 @@ impl Runner {
             exit: exit.or(status).unwrap_or(run.exit),
             stdout: self.without_lines(&run.stdout),
             stderr: self.without_lines(&run.stderr),
+            written: self.written_by_program(&run.written),
             ..run.clone()
         }
+    }
+
+    /// The files without those that cargo compiles into.
+    fn written_by_program(&self, written: &[WrittenFile]) -> Vec<WrittenFile> {
+        let target = self.directory.join("target");
+        let is_of_cargo =
+            |file: &&WrittenFile| self.tool == "cargo" && file.path.starts_with(&target);
+        written
+            .iter()
+            .filter(|file| !is_of_cargo(file))
+            .cloned()
+            .collect()
     }
 
     /// The exit status of the program that `go run` speaks of at the end.
@@ -291,6 +308,7 @@ mod tests {
         let runner = Runner {
             tool: tool.to_owned(),
             script: "node server.js".to_owned(),
+            directory: PathBuf::from("/app"),
         };
         let mut probe = Probe::run("it", ProbeOrigin::Given, Duration::from_secs(1));
         probe.action = Action::Serve(Server {
@@ -381,6 +399,23 @@ mod tests {
             &ran(3, "", "bad input\n"),
             Some("it is started without cargo: what cargo itself says is not there"),
         );
+        let wrote = |path: &str| Observation {
+            written: vec![WrittenFile {
+                path: path.into(),
+                mode: 0o644,
+                owner: (0, 0),
+                content: "1 byte".to_owned(),
+            }],
+            ..ran(0, "up\n", "")
+        };
+        let plain = Some("it is started without cargo: what cargo itself says is not there");
+        check(
+            "cargo",
+            &wrote("/app/target/debug/a"),
+            &ran(0, "up\n", ""),
+            plain,
+        );
+        check("cargo", &wrote("/app/state"), &ran(0, "up\n", ""), None);
         check("go", &ran(1, "", "exit status 3\n"), &ran(4, "", ""), None);
         check(
             "go",
@@ -403,6 +438,7 @@ mod tests {
         let runner = |tool: &str| Runner {
             tool: tool.to_owned(),
             script: String::new(),
+            directory: PathBuf::from("/app"),
         };
         let probe = Probe::run("as user 7", ProbeOrigin::Own, Duration::from_secs(1));
         let run = |code, stderr: &str| Observation {
@@ -426,6 +462,7 @@ mod tests {
         let runner = Runner {
             tool: "uv".to_owned(),
             script: String::new(),
+            directory: PathBuf::from("/app"),
         };
         let mut failed = ran(2, "", "error: failed to open the cache\n");
         failed.served = Some(Served {

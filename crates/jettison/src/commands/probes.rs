@@ -112,7 +112,18 @@ pub(super) fn show(outcome: &ProbeOutcome, output: &mut Output) {
         output.styled(Look::Note, &printable(&format!("  better: {improvement}")));
     }
     if outcome.probe.origin == ProbeOrigin::Given && !outcome.volatile.is_empty() {
-        let volatile = outcome.volatile.join(", ");
+        const SHOWN: usize = 12;
+        let shown: Vec<&str> = outcome
+            .volatile
+            .iter()
+            .map(String::as_str)
+            .take(SHOWN)
+            .collect();
+        let more = match outcome.volatile.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let volatile = format!("{}{more}", shown.join(", "));
         let volatile = printable(&volatile);
         output.styled(
             Look::Note,

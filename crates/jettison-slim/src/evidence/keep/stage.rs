@@ -39,7 +39,9 @@ impl Keeper<'_> {
                 stage.pruned.extend(self.pruned(path));
                 stage.trees.push(path.clone());
             } else if metadata.is_dir()
-                && (is_system(path) || !self.is_uniform(path, metadata.uid()))
+                && (is_system(path)
+                    || !is_made_by_copy(&metadata)
+                    || !self.is_uniform(path, metadata.uid()))
             {
                 stage.trees.push(path.clone());
             } else if metadata.is_symlink() || is_system(path) {
@@ -264,6 +266,12 @@ impl Keeper<'_> {
 /// Whether a directory is as one that is made on the way to what lies in it.
 fn is_usual(metadata: &Metadata) -> bool {
     metadata.mode() & 0o7777 == 0o755 && metadata.uid() == 0 && metadata.gid() == 0
+}
+
+/// Whether `COPY` makes a directory as this one: it copies what a directory holds, into one that all may read. Whether its group may
+/// write is left to who has cloned the sources.
+fn is_made_by_copy(directory: &Metadata) -> bool {
+    [0o755, 0o775].contains(&(directory.mode() & 0o7777))
 }
 
 /// Whether `path` is a module of Python that somebody installed: there are many, and a `COPY` for each would be too.

@@ -308,6 +308,28 @@ fn directories_of_others_stay_above_what_is_kept() {
 }
 
 #[test]
+fn directories_with_rights_that_copy_does_not_give_are_collected() {
+    for (mode, is_collected) in [
+        (0o755, false),
+        (0o775, false),
+        (0o2775, true),
+        (0o777, true),
+    ] {
+        let dir = image();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(dir.path().join("srv/db"), mode).unwrap();
+        let root = RootDir::open(dir.path()).unwrap();
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        let place = PathBuf::from("/srv/db");
+        keeper.add(&place, UseKind::Written, "used").unwrap();
+        let parts = keeper.parts().unwrap();
+        let trees = parts.rootfs.unwrap_or_default().trees;
+        assert_eq!(trees.contains(&place), is_collected, "{trees:?}");
+        assert_eq!(parts.copied.is_empty(), is_collected);
+    }
+}
+
+#[test]
 fn certificates_whose_names_are_read_are_kept_as_one_directory() {
     let dir = image();
     let certificates = dir.path().join("etc/ssl/certs");

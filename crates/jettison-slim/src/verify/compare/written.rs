@@ -57,8 +57,9 @@ pub(super) fn compare(
 
 /// Whether programs keep there what they can find out again. When they write it depends on what was there.
 fn is_cache(path: &Path) -> bool {
-    const OF_USERS: [&str; 4] = [
+    const OF_USERS: [&str; 5] = [
         ".cache",
+        ".config/go/telemetry",
         ".java/fonts",
         ".npm/_logs",
         ".npm/_update-notifier-last-checked",
@@ -69,16 +70,20 @@ fn is_cache(path: &Path) -> bool {
     });
     let temporary = path.strip_prefix("/tmp").ok();
     let temporary = temporary.and_then(|path| path.iter().next()?.to_str());
-    path.iter().any(|part| part == "__pycache__")
+    let is_of_cargo = path
+        .file_name()
+        .is_some_and(|name| name == ".global-cache" || name == ".package-cache");
+    is_of_cargo
+        || path.iter().any(|part| part == "__pycache__")
         || path.starts_with("/var/cache/fontconfig")
         || of_user.is_some_and(|path| OF_USERS.iter().any(|cache| path.starts_with(cache)))
         || temporary.is_some_and(is_temporary)
 }
 
-/// Whether something in `/tmp` is what yarn makes for each script that it runs, or the byte code of its own program, or uv's lock of
-/// a project.
+/// Whether something in `/tmp` is what yarn makes for each script that it runs, or the byte code of its own program, what Go compiles,
+/// or uv's lock of a project.
 fn is_temporary(name: &str) -> bool {
-    const STARTS: [&str; 2] = ["yarn--", "v8-compile-cache-"];
+    const STARTS: [&str; 3] = ["go-build", "yarn--", "v8-compile-cache-"];
     let is_lock = name
         .strip_prefix("uv-")
         .and_then(|rest| rest.strip_suffix(".lock"))
@@ -201,6 +206,10 @@ mod tests {
             ("/tmp/v8-compile-cache-1000/x.BLOB", true),
             ("/tmp/x/yarn--1", false),
             ("/tmp/uv-1c83b73deef05048.lock", true),
+            ("/tmp/go-build1554602142/b001/exe/hello", true),
+            ("/root/.config/go/telemetry/local/go.count", true),
+            ("/usr/local/cargo/.package-cache", true),
+            ("/root/.config/go/env", false),
             ("/tmp/uv-x.lock", false),
             ("/app/a.pyc", false),
             ("/var/cache/app/x", false),
