@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::literals::absolute_paths;
 use super::made::{Step, is_cache, is_system, maker, own_files};
+use super::mentioned::is_shared;
 use super::{NotApplicable, Program, reason};
 use crate::evidence::go::go_time_zones;
 use crate::evidence::packages::Packages;
@@ -81,7 +82,10 @@ pub(super) fn literal_files(
 ) -> Result<Vec<KeptPath>, NotApplicable> {
     let is_home_of_a_tool = |path: &Path| {
         let mut pairs = env.iter().filter_map(|pair| pair.split_once('='));
-        pairs.any(|(name, value)| is_tool_variable(name) && Path::new(value) == path)
+        // What is empty below it is for the tool to fill.
+        let is_its =
+            |home: &Path| path == home || path.starts_with(home) && root.names(path).is_empty();
+        pairs.any(|(name, value)| is_tool_variable(name) && is_its(Path::new(value)))
     };
     let mut kept = Vec::new();
     for path in absolute_paths(root, &program.bytes) {
@@ -141,9 +145,8 @@ fn is_state(root: &RootDir, program: &Program, path: &Path) -> Result<bool, NotA
 pub(super) fn is_own_directory(program: &Program, packages: &Packages, path: &Path) -> bool {
     !is_system(path)
         && !is_cache(path)
-        && !["/home", "/opt", "/root", "/srv"]
-            .iter()
-            .any(|shared| path == Path::new(shared))
+        && path != Path::new("/root")
+        && !is_shared(path)
         && !program.path.starts_with(path)
         && !program.real_path.starts_with(path)
         && packages.owner_either_side(path).is_none()

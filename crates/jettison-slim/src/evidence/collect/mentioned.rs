@@ -59,7 +59,7 @@ pub(crate) fn mentioned_files(
         // Compilers write where they found the sources into programs.
         let is_workplace =
             program.working_dir.starts_with(&path) || holds_sources(root, &path, SOURCES_DEPTH);
-        if is_directory && is_own && !is_shared(&path) && !is_workplace {
+        if is_directory && is_own && !is_workplace {
             kept.push(KeptPath {
                 reason: format!("{} contains `{}`", program.path.display(), path.display()),
                 path,
@@ -74,7 +74,7 @@ pub(crate) fn mentioned_files(
 const SOURCES_DEPTH: usize = 3;
 
 /// Whether `path` is a directory of many programs, which some name in passing, as a default of `XDG_DATA_DIRS` or `PATH`.
-fn is_shared(path: &Path) -> bool {
+pub(super) fn is_shared(path: &Path) -> bool {
     const PLACES: [&str; 5] = ["/home", "/opt", "/srv", "/usr/local", "/usr/src"];
     let is_place = |path: &Path| PLACES.iter().any(|place| path == Path::new(place));
     is_place(path)
