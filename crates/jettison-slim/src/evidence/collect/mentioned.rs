@@ -57,8 +57,9 @@ pub(crate) fn mentioned_files(
         let is_own = is_own_directory(&program, packages, &path)
             || is_own_below_system(steps, packages, &path);
         // Compilers write where they found the sources into programs.
-        let is_workplace =
-            program.working_dir.starts_with(&path) || holds_sources(root, &path, SOURCES_DEPTH);
+        let is_workplace = program.working_dir.starts_with(&path)
+            || is_home_of_a_compiler(root, &path)
+            || holds_sources(root, &path, SOURCES_DEPTH);
         if is_directory && is_own && !is_workplace {
             kept.push(KeptPath {
                 reason: format!("{} contains `{}`", program.path.display(), path.display()),
@@ -72,6 +73,13 @@ pub(crate) fn mentioned_files(
 
 /// How deep sources are looked for below a directory.
 const SOURCES_DEPTH: usize = 3;
+
+/// Whether `path` is where Go or Cargo keeps what it has downloaded: `GOPATH`, whose name Go writes into programs, or `CARGO_HOME`.
+fn is_home_of_a_compiler(root: &RootDir, path: &Path) -> bool {
+    ["pkg/mod", "registry/src"]
+        .iter()
+        .any(|part| root.target(&path.join(part)).is_some())
+}
 
 /// Whether `path` is a directory of many programs, which some name in passing, as a default of `XDG_DATA_DIRS` or `PATH`.
 pub(super) fn is_shared(path: &Path) -> bool {

@@ -19,6 +19,7 @@ use super::unit::is_source_of_programs;
 use super::{Keeper, LIBRARY_LIMIT, UseKind, left_out_rule};
 use crate::evidence::collect::absolute_paths;
 use crate::evidence::elf::Elf;
+use crate::evidence::java::java_home;
 use crate::evidence::owner::Owner;
 use crate::rootfs::RootError;
 
@@ -137,7 +138,11 @@ impl Keeper<'_> {
         if SETTINGS.contains(&&*end) || path.file_name().is_some_and(|name| name == ".env") {
             return (is_text && !is_of_tools(path)).then_some(Namer::Settings);
         }
-        (self.followed.contains(path) && end != "jar").then_some(Namer::Program)
+        // A Java runtime brings libraries for windows, fonts and sound to programs that have none of them.
+        let is_unused_of_java =
+            !self.kept.used.contains(path) && java_home(self.root, path).is_some();
+        let is_program = self.followed.contains(path) && end != "jar" && !is_unused_of_java;
+        is_program.then_some(Namer::Program)
     }
 
     fn add_named_by(&mut self, path: &Path, namer: Namer) -> Result<(), RootError> {

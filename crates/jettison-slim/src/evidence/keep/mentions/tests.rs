@@ -105,7 +105,7 @@ fn a_compiled_program_keeps_what_was_copied_and_what_it_names() {
 #[test]
 fn a_compiled_program_keeps_directories_that_it_names_from_the_root_on() {
     let tool = program(
-        b"/usr/local/share/geo\0/usr/share/geo\0/usr/local/share\0/app/x/main.c\0/etc/httpd/none\0",
+        b"/usr/local/share/geo\0/usr/share/geo\0/usr/local/share\0/app/x/main.c\0/etc/httpd/none\0/go\0",
         true,
     );
     World::new()
@@ -114,6 +114,7 @@ fn a_compiled_program_keeps_directories_that_it_names_from_the_root_on() {
         .made("usr/local/share/man/tool.1", b"x")
         .made("usr/share/geo/oslo.txt", b"x")
         .made("app/x/other.c", b"x")
+        .made("go/pkg/mod/example.org/x@v1/a/x.go", b"x")
         .check(
             &["/usr/local/bin/tool"],
             expect![[r"

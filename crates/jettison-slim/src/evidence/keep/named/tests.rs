@@ -142,6 +142,23 @@ fn libraries_that_are_loaded_by_name_are_kept() {
 }
 
 #[test]
+fn libraries_of_java_that_no_run_has_used_name_nothing() {
+    let world = World::new()
+        .package(
+            "libfontconfig1",
+            &["/usr/lib/x86_64-linux-gnu/libfontconfig.so.1"],
+        )
+        .copied("/opt/java/bin/java", "")
+        .copied("/opt/java/lib/modules", "");
+    for directory in [&world.root, &world.copied] {
+        let path = directory.path().join("opt/java/lib/libawt.so");
+        fs::write(path, "#!/bin/sh\nload libfontconfig.so.1\n").unwrap();
+    }
+    world.check(&["/opt/java/lib/modules", "/opt/java/bin/java"], &[]);
+    world.check(&["/opt/java/lib/libawt.so"], &["libfontconfig1"]);
+}
+
+#[test]
 fn programs_that_settings_name_are_kept() {
     World::new()
         .package("jq", &["/usr/bin/jq"])
