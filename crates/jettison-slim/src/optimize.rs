@@ -245,12 +245,15 @@ impl Run<'_> {
         };
         // What is mounted over may have been of use to the program after all, and so may what compiles it.
         if (better.is_some() || compiled.is_some()) && !climbed.has_passed() {
-            if compiled.is_some() {
-                notes.push(format!(
-                    "a program that is compiled once was tried and is left out: {}",
-                    climbed.reason()
-                ));
-            }
+            let what = if compiled.is_some() {
+                "a program that is compiled once"
+            } else {
+                "a build stage that later builds take less time for"
+            };
+            notes.push(format!(
+                "{what} was tried and is left out: {}",
+                climbed.reason()
+            ));
             better = None;
             ladder = rungs(built, &view.root, parse(self.request.build.dockerfile));
             climbed = ladder.climb()?;

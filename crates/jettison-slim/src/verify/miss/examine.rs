@@ -257,14 +257,14 @@ impl Examination<'_> {
             let passed = chain.iter().filter(|link| !lookup.links.contains(link));
             let mut ends: Vec<&Path> = passed.map(PathBuf::as_path).collect();
             ends.extend([path, missing.as_path()]);
-            return self.are_ways_open(&ends);
+            return self.are_ways_open(&ends, path);
         }
         Ok(false)
     }
 
     /// Whether the original's directories on the ways to `ends` can be searched by everybody, and the run has changed none of
-    /// them, nor mounted anything there.
-    fn are_ways_open(&self, ends: &[&Path]) -> Result<bool, RootError> {
+    /// them, nor mounted anything there. The directories above `reached` are the same in both, and this lookup has passed them.
+    fn are_ways_open(&self, ends: &[&Path], reached: &Path) -> Result<bool, RootError> {
         let original = self.pair.original;
         for end in ends {
             let is_touched = end.ancestors().any(|above| self.changed.contains(above))
@@ -272,7 +272,8 @@ impl Examination<'_> {
             if is_touched {
                 return Ok(false);
             }
-            for directory in end.ancestors().skip(1) {
+            let is_further = |above: &&Path| above == &reached || !reached.starts_with(above);
+            for directory in end.ancestors().skip(1).filter(is_further) {
                 let is_searchable = original.metadata(directory)?.mode() & 0o001 != 0;
                 let attributes = original.attributes(directory)?;
                 let has_list = attributes.iter().any(|(name, _)| name == ACCESS_LIST);

@@ -162,7 +162,16 @@ fn a_missing_directory_matters_only_if_the_answer_changes() {
             /app/plugins: Absent { original: Directory }; /app/plugins/one/x is nothing
         "]],
     );
-    // Not everybody gets so far.
+    // Who got so far had the right to, in both.
+    images.in_both(|root| {
+        let closed = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(root.join("app"), closed).unwrap();
+    });
+    images.check(
+        missing("/app/plugins/two", directory, Use::Stat),
+        expect!["Proven\n"],
+    );
+    // Not everybody gets further.
     let closed = fs::Permissions::from_mode(0o750);
     fs::set_permissions(images.original().join("app/plugins"), closed).unwrap();
     images.check(
