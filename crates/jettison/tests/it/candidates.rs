@@ -75,6 +75,70 @@ fn a_program_with_c_in_it_keeps_the_libraries_that_it_asks_for() {
     .assert_eq(&outcome.to_string());
 }
 
+/// Adds its arguments, and fails with 3 if one is no number.
+const SUM: &str = r#"package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+)
+
+func main() {
+	sum := 0
+	for _, word := range os.Args[1:] {
+		number, err := strconv.Atoi(word)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(3)
+		}
+		sum += number
+	}
+	fmt.Println(sum)
+}
+"#;
+
+#[test]
+fn a_program_that_go_runs_is_compiled_once() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile = format!(
+        "{GO}WORKDIR /app\nCOPY go.mod sum.go ./\nRUN go build -o /dev/null .\nENTRYPOINT [\"go\", \"run\", \".\"]\n"
+    );
+    let probes = "[[probe]]\nname = \"adds\"\nrun = [\"2\", \"3\"]\nexpect-stdout = \"5\\n\"\n\
+        [[probe]]\nname = \"no number\"\nrun = [\"x\"]\n";
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/go.mod", "module example.org/sum\n\ngo 1.19\n"),
+        ("app/sum.go", SUM),
+    ];
+    let (scratch, outcome) = optimize(&mut turn, &files, probes);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let report: serde_json::Value = serde_json::from_str(&scratch.read("report.json")).unwrap();
+    // Another program, which exits otherwise: that is told.
+    assert_eq!(report["verdict"], "proven-but");
+    assert!(
+        outcome
+            .stdout
+            .contains("exit code 3 in place of exit code 1"),
+        "{outcome}"
+    );
+    let written = scratch.read("app/Dockerfile.optimized");
+    for line in [
+        "\nRUN go build -o /usr/local/bin/sum .\n",
+        "\nENTRYPOINT [\"/usr/local/bin/sum\"]",
+        "FROM scratch",
+    ] {
+        assert!(written.contains(line), "{written}");
+    }
+    let outcome = scratch.jettison(&["run", "candidate:optimized", "20", "22"]);
+    expect![[r#"
+        exit: 0
+        --- stdout ---
+        42
+    "#]]
+    .assert_eq(&outcome.to_string());
+}
+
 /// Serves `/` on port 8000, with a health check that needs curl and a shell.
 const HEALTH: &str = "FROM ubuntu:latest
 RUN apt-get update && apt-get install -y --no-install-recommends curl python3
