@@ -211,12 +211,14 @@ impl Upper {
     }
 }
 
-/// Whole seconds, as a layer has them: what runs on these files sees the times that it would see on the unpacked layer.
+/// With fractions of seconds, as the file that was copied has them: a layer has whole seconds, and whoever unpacks it sees those
+/// of all files alike; until then a copy is as old as what it was made of. Caches of fonts say how old a directory is to the
+/// nanosecond.
 fn times(meta: &Meta) -> Timestamps {
-    let (seconds, _nanoseconds) = meta.mtime;
+    let (seconds, nanoseconds) = meta.mtime;
     let time = Timespec {
         tv_sec: seconds,
-        tv_nsec: 0,
+        tv_nsec: nanoseconds.into(),
     };
     Timestamps {
         last_access: time,
