@@ -29,6 +29,9 @@ use alike::is_alike;
 /// How many gains are tried by themselves when all together fail.
 const MOST: usize = 6;
 
+/// Why a gain is none.
+const NOT_SMALLER: &str = "the image does not become smaller";
+
 /// What is known when gains are looked for.
 pub(super) struct Situation<'a> {
     /// The original's files: the build stage's are the same.
@@ -162,7 +165,7 @@ impl Ladder<'_> {
         )
     }
 
-    /// Builds and asks `plain` with `gains`; else says why that cannot be built.
+    /// Builds and asks `plain` with `gains`; else says why that cannot be built, or need not be asked.
     fn attempt_with(
         &self,
         plain: &Attempt,
@@ -172,8 +175,18 @@ impl Ladder<'_> {
         let names = names.join(", ");
         self.run.observer.phase(&format!("Try to gain: {names}"));
         let evidence = gains.iter().fold(plain.evidence.clone(), with);
-        match self.attempt(&evidence) {
+        let draft = match self.draft(&evidence) {
             // Its commands are ours: that they fail says nothing of what it is made from.
+            Err(OptimizeError::Candidate(error)) => return Ok(Err(chain(&error))),
+            Err(error) => return Err(error),
+            Ok(Err(reason)) => return Ok(Err(reason)),
+            Ok(Ok(draft)) => draft,
+        };
+        let sizes = [plain, &draft.attempt].map(|attempt| attempt.built.image.unpacked_size());
+        if sizes[1] >= sizes[0] {
+            return Ok(Err(NOT_SMALLER.to_owned()));
+        }
+        match self.asked(draft) {
             Err(OptimizeError::Candidate(error)) => Ok(Err(chain(&error))),
             attempt => attempt,
         }
@@ -223,7 +236,7 @@ fn refusal(passed: &Attempt, attempt: &Attempt, gains: &[Gain]) -> Option<String
     }
     let [before, after] = [passed, attempt].map(|attempt| attempt.built.image.unpacked_size());
     if after >= before {
-        return Some("the image does not become smaller".to_owned());
+        return Some(NOT_SMALLER.to_owned());
     }
     let verdicts = [passed, attempt].map(|attempt| verdict(&attempt.outcomes));
     if verdicts[1] == Verdict::Weak && verdicts[0] != Verdict::Weak {
