@@ -1,5 +1,6 @@
 //! The optimizer: build the original, collect evidence, propose, build, compare, report.
 
+mod advice;
 mod anew;
 mod base;
 mod build_stage;
@@ -27,6 +28,7 @@ use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use crate::audit::{Audit, AuditError, audit};
 use crate::evidence::steps;
+use crate::optimize::advice::only_for_health;
 use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
@@ -398,6 +400,7 @@ impl Run<'_> {
                 ));
             }
         }
+        notes.extend(only_for_health(built, attempt));
         notes.extend(self.nonroot(oracle, (built, attempt))?);
         Ok(notes)
     }
