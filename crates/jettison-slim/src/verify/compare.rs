@@ -18,6 +18,7 @@ use crate::verify::http::Answer;
 use crate::verify::ignore::{Ignore, Subject};
 use crate::verify::observation::{ExitKind, Observation, Served, WrittenFile};
 
+pub(crate) use crate::verify::compare::pattern::words;
 pub(crate) use crate::verify::compare::show::visible;
 
 /// One way in which a candidate did not do what the original did.

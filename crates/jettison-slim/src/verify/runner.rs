@@ -5,9 +5,12 @@
 //! killed with its container. Started itself it gets the signal, and ends as it means to. That is better, but it is another
 //! exit status, and other lines on the outputs: it is told as an exception, and nothing else is passed over. uv hands signals
 //! on, and says of a program that raises the signal again at its end that it has ended so; as the first process it exits with 0.
+//! That it is the first process is seen in logs that name it.
 //!
 //! `go run` and `cargo run` compile the program first. cargo tells of that, and starts it in place of itself. go starts it as its
 //! child, exits with 1 when it fails, with its status in a line of its own, and dies of `SIGTERM`, which is the end of both.
+
+mod process;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -89,16 +92,16 @@ impl Runner {
             cut.stdout = first_lines(&candidate.stdout, longest(|run| &run.stdout));
             cut.stderr = first_lines(&candidate.stderr, longest(|run| &run.stderr));
         }
-        let bare: Vec<&Observation> = bare.iter().collect();
-        let comparison = compare_with(&bare, &cut, &probe.ignore);
-        if !comparison.differences.is_empty() && self.does_not_start(probe, originals) {
+        let process = process_beside(probe, &bare, &cut);
+        let is_same = process.is_some() || is_same(probe, &bare, &cut);
+        if !is_same && self.does_not_start(probe, originals) {
             return Some(format!(
                 "where the original does not start ({}), the program may, since it is started without {}",
                 probe.name, self.tool
             ));
         }
         let first = originals.first()?;
-        comparison.differences.is_empty().then(|| {
+        is_same.then(|| {
             let tool = &self.tool;
             let mut text = format!("it is started without {tool}");
             if self.announces() || self.compiles() {
@@ -122,6 +125,12 @@ impl Runner {
             if is_ended && self.kills() {
                 let _infallible =
                     write!(text, ", with which {tool} ends and the program is killed");
+            }
+            if let Some(process) = process {
+                let _infallible = write!(
+                    text,
+                    ", and its process has the number 1 in place of {process}"
+                );
             }
             text
         })
@@ -272,6 +281,38 @@ impl Runner {
         let rest = rest.strip_prefix("$ ")?.strip_prefix(&self.script)?;
         rest.strip_prefix('\n')
     }
+}
+
+fn is_same(probe: &Probe, originals: &[Observation], candidate: &Observation) -> bool {
+    let originals: Vec<&Observation> = originals.iter().collect();
+    let comparison = compare_with(&originals, candidate, &probe.ignore);
+    comparison.differences.is_empty()
+}
+
+/// The number of the original's process, if the candidate does the same but says 1 where the original says that.
+fn process_beside(
+    probe: &Probe,
+    originals: &[Observation],
+    candidate: &Observation,
+) -> Option<String> {
+    if is_same(probe, originals, candidate) {
+        return None;
+    }
+    let first = originals.first()?;
+    let mut numbers = process::numbers(&first.stdout, &candidate.stdout);
+    numbers.extend(process::numbers(&first.stderr, &candidate.stderr));
+    let number = numbers.into_iter().find(|number| {
+        let originals: Vec<Observation> = originals
+            .iter()
+            .map(|run| Observation {
+                stdout: process::as_first(&run.stdout, number, &candidate.stdout),
+                stderr: process::as_first(&run.stderr, number, &candidate.stderr),
+                ..run.clone()
+            })
+            .collect();
+        is_same(probe, &originals, candidate)
+    })?;
+    String::from_utf8(number).ok()
 }
 
 /// The first `count` lines of `text`.
@@ -478,6 +519,23 @@ mod tests {
             runner.exception(&probe, &[failed], &ran(0, "up\n", "")),
             None
         );
+    }
+
+    #[test]
+    fn a_log_may_name_the_first_process_and_nothing_else() {
+        let original = ran(1, &NPM.replace("up", "[Nest] 14 - up\n14 tasks"), ERRORS);
+        check(
+            "npm",
+            &original,
+            &ran(0, "[Nest] 1 - up\n14 tasks\n", ""),
+            Some(
+                "it is started without npm: what npm itself says is not there, and when a signal asks it to end: exit code 0 in place of exit code 1, with which npm ends and the program is killed, and its process has the number 1 in place of 14",
+            ),
+        );
+        let others = ["[Nest] 2 - up\n14 tasks\n", "[Nest] 1 - up\n13 tasks\n"];
+        for stdout in others {
+            check("npm", &original, &ran(0, stdout, ""), None);
+        }
     }
 
     #[test]

@@ -440,7 +440,7 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 }
 
 /// Letters and digits together, everything else by itself.
-fn words(line: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn words(line: &[u8]) -> Vec<&[u8]> {
     let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
     line.chunk_by(|left, right| belongs(*left) && belongs(*right))
         .collect()
