@@ -22,7 +22,9 @@ use crate::verify::fallback::default_probes;
 use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
-use crate::verify::oracle::schedule::{Task, Whose, has_more_time, tasks, was_too_slow};
+use crate::verify::oracle::schedule::{
+    Task, Whose, has_more_time, is_asked_again, tasks, was_too_slow,
+};
 use crate::verify::own::{Known, OwnProbes, own_probes};
 use crate::verify::pool;
 use crate::verify::probe::{Probe, ProbeOrigin};
@@ -539,16 +541,12 @@ impl<'o> Oracle<'o> {
             trail,
         } = answered;
         loop {
-            if let Some((first, again)) = runs.split_first() {
-                let runs_so_far = (first.clone(), again);
-                let mut outcome =
-                    ProbeOutcome::of_repeated(probe.clone(), runs_so_far, observed.clone());
-                let mut is_settled = outcome.passed() || outcome.ailment().is_some();
-                if let (false, Some(runner)) = (is_settled, &candidate.runner) {
-                    outcome.except(runner.exception(probe, &runs, &observed));
-                    is_settled = outcome.passed();
-                }
+            if let Some(mut outcome) = compared(probe, &runs, &observed, candidate) {
+                let is_settled = outcome.passed() || outcome.ailment().is_some();
                 if is_settled || runs.len() >= MOST_RUNS {
+                    if !is_settled && is_asked_again(&trail) {
+                        outcome = self.asked_again(outcome, &runs, candidate)?;
+                    }
                     outcome.trail = trail;
                     outcome.candidate.trace = trace;
                     return Ok(outcome);
@@ -557,4 +555,42 @@ impl<'o> Oracle<'o> {
             runs.push(self.run_again(probe)?);
         }
     }
+
+    /// `outcome`, or that of another run of the candidate that does what the original does. What cuts its answer into pieces as
+    /// they come may do so otherwise while it is watched, and a race may end otherwise once.
+    fn asked_again(
+        &self,
+        outcome: ProbeOutcome,
+        runs: &[Observation],
+        candidate: &Candidate<'_>,
+    ) -> Result<ProbeOutcome, AskError> {
+        const MOST_AGAIN: usize = 2;
+        let probe = &outcome.probe;
+        for _ in 0..MOST_AGAIN {
+            let observed = self.run(probe, candidate.image, Tracing::Off)?;
+            let again = compared(probe, runs, &observed, candidate);
+            if let Some(mut again) = again.filter(ProbeOutcome::passed) {
+                again.volatile.push("the candidate's first run".to_owned());
+                return Ok(again);
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// What a run of the candidate says beside those of the original, if there are any.
+fn compared(
+    probe: &Probe,
+    runs: &[Observation],
+    observed: &Observation,
+    candidate: &Candidate<'_>,
+) -> Option<ProbeOutcome> {
+    let (first, again) = runs.split_first()?;
+    let mut outcome =
+        ProbeOutcome::of_repeated(probe.clone(), (first.clone(), again), observed.clone());
+    let is_settled = outcome.passed() || outcome.ailment().is_some();
+    if let (false, Some(runner)) = (is_settled, &candidate.runner) {
+        outcome.except(runner.exception(probe, runs, observed));
+    }
+    Some(outcome)
 }

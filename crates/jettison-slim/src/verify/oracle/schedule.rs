@@ -3,6 +3,7 @@
 use super::Asked;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, Ready};
+use crate::verify::trail::Trail;
 
 /// One run that a comparison needs.
 #[derive(Clone, Copy)]
@@ -55,6 +56,15 @@ pub(super) fn was_too_slow(probe: &Probe, run: &Observation) -> bool {
 fn did_not_listen(run: &Observation) -> bool {
     let mut served = run.served.iter();
     served.any(|served| served.port.is_none()) && run.trouble().is_some()
+}
+
+/// Whether a candidate that answered differently is asked again: all that it looked up was found as the original has it, so that
+/// what is different is no difference of the images.
+pub(super) fn is_asked_again(trail: &Trail) -> bool {
+    match trail {
+        Trail::Same | Trail::LoadedAlike(_) => true,
+        Trail::NotTraced | Trail::But { .. } | Trail::Misses(_) | Trail::Incomplete(_) => false,
+    }
 }
 
 /// The runs that comparing needs, in the order in which they begin: first what may take its whole time to end.
@@ -114,6 +124,27 @@ mod tests {
         // It has ended before.
         check(2, None, false);
         check(31, Some(80), false);
+    }
+
+    #[test]
+    fn only_who_found_all_that_the_original_has_is_asked_again() {
+        let path = || vec!["/lib/a.so".into()];
+        for (trail, expected) in [
+            (Trail::Same, true),
+            (Trail::LoadedAlike(path()), true),
+            (Trail::NotTraced, false),
+            (Trail::Incomplete(Vec::new()), false),
+            (
+                Trail::But {
+                    directories: path(),
+                    files: Vec::new(),
+                },
+                false,
+            ),
+            (Trail::Misses(Vec::new()), false),
+        ] {
+            assert_eq!(is_asked_again(&trail), expected, "{trail:?}");
+        }
     }
 
     #[test]
