@@ -116,10 +116,12 @@ pub(crate) fn is_system(path: &Path) -> bool {
 
 /// Whether build tools keep what they may need again at `path`.
 pub(crate) fn is_cache(path: &Path) -> bool {
-    const CACHES: [&str; 10] = [
+    const CACHES: [&str; 12] = [
         "/root/.cache",
         "/root/.cargo",
         "/root/.config",
+        "/root/.cpanm",
+        "/root/.npm",
         "/root/.rustup",
         "/root/go",
         "/go/pkg",

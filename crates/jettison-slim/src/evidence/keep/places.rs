@@ -240,6 +240,7 @@ mod tests {
             "usr/lib/x",
             "usr/local/share/y",
             "root/.cache/z",
+            "root/.npm/_cacache/tmp",
             "app/node_modules/a",
             "etc/shop/conf.d",
         ] {
@@ -255,6 +256,7 @@ mod tests {
             ("/var/lib/dpkg/x", false),
             ("/usr/lib/x", false),
             ("/root/.cache/z", false),
+            ("/root/.npm/_cacache/tmp", false),
             ("/app/node_modules/a", false),
         ] {
             assert_eq!(made.contains(Path::new(path)), expected, "{path}: {made:?}");

@@ -44,9 +44,10 @@ const TOOLS: [Tool; 3] = [
     },
 ];
 
-/// What the tools keep to install the same once more.
-const CACHES: [&str; 4] = [
+/// What the tools keep to install the same once more, and what they have logged, the pruning included.
+const CACHES: [&str; 5] = [
     "/root/.npm/_cacache",
+    "/root/.npm/_logs",
     "/root/.cache/node-gyp",
     "/usr/local/share/.cache/yarn",
     "/root/.local/share/pnpm/store",
