@@ -10,6 +10,7 @@
 //! `go run` and `cargo run` compile the program first. cargo tells of that, and starts it in place of itself. go starts it as its
 //! child, exits with 1 when it fails, with its status in a line of its own, and dies of `SIGTERM`, which is the end of both.
 
+mod compiling;
 mod process;
 
 use std::fmt::Write as _;
@@ -29,10 +30,6 @@ const FAILED: ExitKind = ExitKind::Code(1);
 const ENDED: [ExitKind; 2] = [ExitKind::Code(0), ExitKind::Code(128 + 15)];
 /// How the first process exits that Go's runtime ends because of a signal.
 const ENDED_BY_GO: ExitKind = ExitKind::Code(2);
-/// What `go run` says of a program that has failed, before its exit status.
-const GO_STATUS: &str = "exit status ";
-/// What `cargo run` says when it starts the program.
-const CARGO_START: &str = "     Running `";
 
 /// What starts the original's program, and does not start the candidate's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,11 +172,8 @@ impl Runner {
 
     /// The exit status of the program that `go run` speaks of at the end.
     fn status_of_program(&self, run: &Observation) -> Option<i32> {
-        if self.tool != "go" || run.exit != FAILED {
-            return None;
-        }
-        let text = String::from_utf8_lossy(&run.stderr).into_owned();
-        text.lines().last()?.strip_prefix(GO_STATUS)?.parse().ok()
+        let is_told = self.tool == "go" && run.exit == FAILED;
+        is_told.then(|| compiling::status_by_go(&run.stderr))?
     }
 
     /// Whether it compiles the program each time.
@@ -197,12 +191,8 @@ impl Runner {
     fn does_not_start(&self, probe: &Probe, originals: &[Observation]) -> bool {
         let is_failure = |run: &Observation| {
             let has_failed = matches!(run.exit, ExitKind::Code(code) if code != 0);
-            let has_compiled = || {
-                let stderr = String::from_utf8_lossy(&run.stderr);
-                stderr.contains(CARGO_START) || self.status_of_program(run).is_some()
-            };
-            // Of a program that runs to its end, only who compiles it tells that it never ran.
-            has_failed && (run.trouble().is_some() || self.compiles() && !has_compiled())
+            (has_failed && run.trouble().is_some())
+                || (self.compiles() && compiling::has_come_to_nothing(&self.tool, run))
         };
         probe.origin == ProbeOrigin::Own
             && !originals.is_empty()
@@ -216,27 +206,13 @@ impl Runner {
 
     /// `text` without what the runner itself says.
     fn without_lines(&self, text: &[u8]) -> Vec<u8> {
-        if !self.announces() && !self.compiles() {
+        if self.compiles() {
+            return compiling::without_lines(&self.tool, text).to_vec();
+        }
+        if !self.announces() {
             return text.to_vec();
         }
         let text = String::from_utf8_lossy(text);
-        if self.tool == "go" {
-            let last = text
-                .trim_end_matches('\n')
-                .rfind('\n')
-                .map_or(0, |at| at + 1);
-            let is_status = text
-                .get(last..)
-                .is_some_and(|line| line.starts_with(GO_STATUS));
-            let end = if is_status { last } else { text.len() };
-            return text.as_bytes().get(..end).unwrap_or_default().to_vec();
-        }
-        if self.tool == "cargo" {
-            let start = text.starts_with(CARGO_START).then_some(0);
-            let start = start.or_else(|| Some(text.find(&format!("\n{CARGO_START}"))? + 1));
-            let rest = start.and_then(|at| text.get(at..)?.split_once('\n'));
-            return rest.map_or(&*text, |(_, rest)| rest).as_bytes().to_vec();
-        }
         let text = self.announced(&text).unwrap_or(&text);
         let is_own = |line: &&str| {
             let starts: &[&str] = match self.tool.as_str() {
@@ -472,30 +448,6 @@ mod tests {
             None,
         );
         check("cargo", &ran(3, "", "bad input\n"), &ran(3, "", ""), None);
-    }
-
-    #[test]
-    fn a_program_that_failed_by_itself_was_started() {
-        let runner = |tool: &str| Runner {
-            tool: tool.to_owned(),
-            script: String::new(),
-            directory: PathBuf::from("/app"),
-        };
-        let probe = Probe::run("as user 7", ProbeOrigin::Own, Duration::from_secs(1));
-        let run = |code, stderr: &str| Observation {
-            stderr: stderr.as_bytes().to_vec(),
-            ..Observation::ended(ExitKind::Code(code))
-        };
-        let check = |tool: &str, stderr: &str, expected: bool| {
-            let original = run(1, stderr);
-            let found = runner(tool).exception(&probe, &[original], &run(0, ""));
-            assert_eq!(found.is_some(), expected, "{tool} {stderr}");
-        };
-        check("go", "failed to initialize build cache\n", true);
-        check("go", "bad input\nexit status 1\n", false);
-        check("cargo", "error: failed to write `/app/target`\n", true);
-        check("cargo", "     Running `target/debug/a`\nbad input\n", false);
-        check("uv", "bad input\n", false);
     }
 
     #[test]

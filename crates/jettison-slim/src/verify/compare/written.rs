@@ -70,9 +70,10 @@ fn is_cache(path: &Path) -> bool {
     });
     let temporary = path.strip_prefix("/tmp").ok();
     let temporary = temporary.and_then(|path| path.iter().next()?.to_str());
-    let is_of_cargo = path
-        .file_name()
-        .is_some_and(|name| name == ".global-cache" || name == ".package-cache");
+    let is_of_cargo = path.file_name().is_some_and(|name| {
+        let name = name.to_string_lossy();
+        name == ".global-cache" || name.starts_with(".package-cache")
+    });
     is_of_cargo
         || path.iter().any(|part| part == "__pycache__")
         || path.starts_with("/var/cache/fontconfig")
@@ -208,7 +209,7 @@ mod tests {
             ("/tmp/uv-1c83b73deef05048.lock", true),
             ("/tmp/go-build1554602142/b001/exe/hello", true),
             ("/root/.config/go/telemetry/local/go.count", true),
-            ("/usr/local/cargo/.package-cache", true),
+            ("/usr/local/cargo/.package-cache-mutate", true),
             ("/root/.config/go/env", false),
             ("/tmp/uv-x.lock", false),
             ("/app/a.pyc", false),
