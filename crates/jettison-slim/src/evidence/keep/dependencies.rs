@@ -126,6 +126,21 @@ impl Dependencies {
         names.filter_map(|name| self.installed(name))
     }
 
+    /// `packages`, and all that these and their like depend on or can use; nothing that is for building programs.
+    fn companions<'d>(&'d self, packages: impl Iterator<Item = &'d str>) -> BTreeSet<&'d str> {
+        let mut found = BTreeSet::new();
+        let mut pending: Vec<&str> = packages.collect();
+        while let Some(package) = pending.pop() {
+            if is_for_building(package) || !found.insert(package) {
+                continue;
+            }
+            let groups = self.of.get(package).into_iter().flatten().flatten();
+            pending.extend(groups.filter_map(|name| self.installed(name)));
+            pending.extend(self.optional(package));
+        }
+        found
+    }
+
     /// The installed package that has this name, or provides it.
     fn installed<'d>(&'d self, name: &'d str) -> Option<&'d str> {
         if self.of.contains_key(name) {
@@ -367,6 +382,18 @@ impl Keeper<'_> {
         Ok(Some(names.map(str::to_owned).collect()))
     }
 
+    /// Whether `package` came along with tools that build programs or install modules, as npm, and with nothing else that somebody
+    /// has asked for.
+    pub(super) fn came_with_tools(&mut self, package: &str) -> Result<bool, RootError> {
+        let Some(unasked) = self.unasked()?.filter(|unasked| unasked.contains(package)) else {
+            return Ok(false);
+        };
+        let dependencies = self.dependencies()?;
+        let asked = dependencies.of.keys().map(String::as_str);
+        let asked = asked.filter(|name| !unasked.contains(*name));
+        Ok(!dependencies.companions(asked).contains(package))
+    }
+
     /// Keeps what the Dockerfile has asked for by the name of a package that has nothing but dependencies, if `package` came along
     /// with it: they are meant to be used together, as `psql` and the server's version of it (`postgresql-client`).
     pub(super) fn add_askers(&mut self, package: &str) -> Result<(), RootError> {
@@ -442,6 +469,39 @@ mod tests {
         let found = all.closure("git");
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, ["git", "libc6", "perl", "perl-base", "postfix"]);
+    }
+
+    #[test]
+    fn what_came_with_tools_alone_is_told_from_what_others_can_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let status = "Package: git\nStatus: install ok installed\nDepends: less\nRecommends: ssh\n\n\
+            Package: less\nStatus: install ok installed\nSuggests: npm\n\n\
+            Package: ssh\nStatus: install ok installed\n\n\
+            Package: npm\nStatus: install ok installed\nDepends: node-opener\n\n\
+            Package: node-opener\nStatus: install ok installed\nDepends: xdg-utils, less\n\n\
+            Package: xdg-utils\nStatus: install ok installed\n";
+        let unasked = ["less", "ssh", "node-opener", "xdg-utils"]
+            .map(|name| format!("Package: {name}\nAuto-Installed: 1\n\n"));
+        for (path, text) in [(STATUS, status), (EXTENDED_STATES, &unasked.concat())] {
+            let path = dir.path().join(path.trim_start_matches('/'));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        for (package, expected) in [
+            ("xdg-utils", true),
+            ("node-opener", true),
+            ("less", false),
+            ("ssh", false),
+            ("npm", false),
+        ] {
+            assert_eq!(
+                keeper.came_with_tools(package).unwrap(),
+                expected,
+                "{package}"
+            );
+        }
     }
 
     #[test]

@@ -218,6 +218,13 @@ impl Keeper<'_> {
         if sureness == Sureness::Somewhere && is_builder {
             return Ok(());
         }
+        // So are `open` and `handlebars`, which npm of Debian brings along.
+        if sureness == Sureness::Somewhere
+            && let Owner::Package(package) = &owner
+            && self.came_with_tools(package)?
+        {
+            return Ok(());
+        }
         if self.kept.used.contains(&real) {
             return Ok(());
         }

@@ -246,7 +246,7 @@ impl Keeper<'_> {
             .any(|path| pattern.is_match(&path.to_string_lossy()) && self.owners.is_packaged(path))
     }
 
-    /// Files that are used although such files are left out.
+    /// Files that are used although such files are left out, and directories that somebody looks for, empty as they are then.
     fn used_of_left_out(&self, parts: &[String]) -> BTreeSet<PathBuf> {
         let Ok(pattern) = Regex::new(&format!("^/({})", parts.join("|"))) else {
             return BTreeSet::new();
@@ -254,10 +254,9 @@ impl Keeper<'_> {
         if parts.is_empty() {
             return BTreeSet::new();
         }
-        self.kept
-            .used
-            .iter()
-            .filter(|path| pattern.is_match(&path.to_string_lossy()))
+        let directories = self.kept.directories.keys();
+        let used = self.kept.used.iter().chain(directories);
+        used.filter(|path| pattern.is_match(&path.to_string_lossy()))
             .cloned()
             .collect()
     }

@@ -206,6 +206,28 @@ fn what_nobody_needs_of_a_package_is_left_out_unless_some_of_it_is_used() {
 }
 
 #[test]
+fn a_directory_stays_although_what_packages_have_in_it_is_left_out() {
+    let dir = image();
+    let catalog = "usr/share/locale/de/LC_MESSAGES/tool.mo";
+    let path = dir.path().join(catalog);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, "x").unwrap();
+    let list = format!("/usr/bin/tool\n/{catalog}\n");
+    fs::write(dir.path().join("var/lib/dpkg/info/tool.list"), list).unwrap();
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    for path in ["/usr/bin/tool", "/usr/share/locale"] {
+        keeper
+            .add(Path::new(path), UseKind::Looked, "used")
+            .unwrap();
+    }
+    keeper.close().unwrap();
+    let stage = keeper.parts().unwrap().rootfs.unwrap_or_default();
+    assert_eq!(stage.left_out, ["usr/share/locale(/|$)"]);
+    assert!(stage.singles.contains(&"/usr/share/locale".into()));
+}
+
+#[test]
 fn what_libtool_reads_of_plugins_is_no_static_library() {
     check_left_out(
         &[
