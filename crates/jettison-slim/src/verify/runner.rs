@@ -14,7 +14,7 @@ mod compiling;
 mod process;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jettison_oci::RunConfig;
 
@@ -70,25 +70,20 @@ impl Runner {
             return None;
         }
         let is_asked = matches!(probe.action, Action::Serve(_)) && candidate.trouble().is_none();
-        let ends_well =
-            ENDED.contains(&candidate.exit) || self.tool == "go" && candidate.exit == ENDED_BY_GO;
+        // Where it fails at its end, the others are killed, and nobody knows of it.
+        let ends_well = ENDED.contains(&candidate.exit)
+            || (self.tool == "go" && candidate.exit == ENDED_BY_GO)
+            || (self.announces() && candidate.exit == FAILED);
         let is_ended = is_asked && ends_well && originals.iter().all(|run| self.has_ended(run));
         let bare: Vec<Observation> = originals
             .iter()
             .map(|run| self.bare(run, is_ended.then_some(candidate.exit)))
             .collect();
-        let mut cut = candidate.clone();
-        if is_ended && self.kills() {
-            // What it says when it ends, the original had no time to say.
-            let longest = |text: fn(&Observation) -> &[u8]| {
-                let lines = bare
-                    .iter()
-                    .map(|run| text(run).split_inclusive(|b| *b == b'\n'));
-                lines.map(Iterator::count).max().unwrap_or_default()
-            };
-            cut.stdout = first_lines(&candidate.stdout, longest(|run| &run.stdout));
-            cut.stderr = first_lines(&candidate.stderr, longest(|run| &run.stderr));
-        }
+        let cut = if is_ended && self.kills() {
+            before_the_end(&bare, candidate)
+        } else {
+            candidate.clone()
+        };
         let process = process_beside(probe, &bare, &cut);
         let is_same = process.is_some() || is_same(probe, &bare, &cut);
         if !is_same && self.does_not_start(probe, originals) {
@@ -99,29 +94,18 @@ impl Runner {
         }
         let first = originals.first()?;
         is_same.then(|| {
-            let tool = &self.tool;
-            let mut text = format!("it is started without {tool}");
+            let mut text = format!("it is started without {}", self.tool);
             if self.announces() || self.compiles() {
-                let _infallible = write!(text, ": what {tool} itself says is not there");
+                let _infallible = write!(text, ": what {} itself says is not there", self.tool);
             }
-            if is_ended && candidate.exit != first.exit {
-                let exits = (candidate.exit, first.exit);
-                let _infallible = write!(
-                    text,
-                    ", and when a signal asks it to end: {} in place of {}",
-                    exits.0, exits.1
-                );
+            if is_ended {
+                text.push_str(&self.ending(first, candidate));
             } else if candidate.exit != first.exit {
-                let exits = (candidate.exit, first.exit);
                 let _infallible = write!(
                     text,
                     ", and the program's own exit status is: {} in place of {}",
-                    exits.0, exits.1
+                    candidate.exit, first.exit
                 );
-            }
-            if is_ended && self.kills() {
-                let _infallible =
-                    write!(text, ", with which {tool} ends and the program is killed");
             }
             if let Some(process) = process {
                 let _infallible = write!(
@@ -131,6 +115,28 @@ impl Runner {
             }
             text
         })
+    }
+
+    /// How the candidate ends otherwise than the original when a signal asks it to.
+    fn ending(&self, original: &Observation, candidate: &Observation) -> String {
+        let tool = &self.tool;
+        let mut text = String::new();
+        if self.kills() || candidate.exit != original.exit {
+            let _infallible = write!(
+                text,
+                ", and when a signal asks it to end: {} in place of {}",
+                candidate.exit, original.exit
+            );
+        }
+        if self.kills() {
+            let _infallible = write!(text, ", with which {tool} ends and the program is killed");
+            let files = written_by_candidate_alone(std::slice::from_ref(original), candidate);
+            let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
+            if !files.is_empty() {
+                let _infallible = write!(text, " before it writes {}", files.join(", "));
+            }
+        }
+        text
     }
 
     /// Whether a run of the original ended as the tool does that a signal asks to end.
@@ -259,6 +265,39 @@ impl Runner {
     }
 }
 
+/// What `candidate` has said and written, but for what the originals, which were killed at their end, had no time for.
+fn before_the_end(originals: &[Observation], candidate: &Observation) -> Observation {
+    let longest = |text: fn(&Observation) -> &[u8]| {
+        let lines = originals
+            .iter()
+            .map(|run| text(run).split_inclusive(|byte| *byte == b'\n'));
+        lines.map(Iterator::count).max().unwrap_or_default()
+    };
+    let alone: Vec<&Path> = written_by_candidate_alone(originals, candidate).collect();
+    let written = candidate.written.iter();
+    Observation {
+        stdout: first_lines(&candidate.stdout, longest(|run| &run.stdout)),
+        stderr: first_lines(&candidate.stderr, longest(|run| &run.stderr)),
+        written: written
+            .filter(|file| !alone.contains(&file.path.as_path()))
+            .cloned()
+            .collect(),
+        ..candidate.clone()
+    }
+}
+
+/// The files that `candidate` has written, and no original.
+fn written_by_candidate_alone<'o>(
+    originals: &'o [Observation],
+    candidate: &'o Observation,
+) -> impl Iterator<Item = &'o Path> {
+    let paths = candidate.written.iter().map(|file| file.path.as_path());
+    paths.filter(|path| {
+        let mut files = originals.iter().flat_map(|run| &run.written);
+        !files.any(|file| file.path == *path)
+    })
+}
+
 fn is_same(probe: &Probe, originals: &[Observation], candidate: &Observation) -> bool {
     let originals: Vec<&Observation> = originals.iter().collect();
     let comparison = compare_with(&originals, candidate, &probe.ignore);
@@ -304,7 +343,7 @@ mod tests {
     use jettison_sandbox::Signal;
 
     use super::*;
-    use crate::verify::observation::Served;
+    use crate::verify::observation::{Served, WrittenFile};
     use crate::verify::probe::{Ending, Ready, Server, Talk};
 
     const NPM: &str = "\n> shop@1.0.0 start\n> node server.js\n\nup\n";
@@ -488,6 +527,40 @@ mod tests {
         for stdout in others {
             check("npm", &original, &ran(0, stdout, ""), None);
         }
+    }
+
+    #[test]
+    fn what_the_program_does_at_its_end_npm_leaves_no_time_for() {
+        let original = ran(1, NPM, ERRORS);
+        let file = WrittenFile {
+            path: "/data/state.json".into(),
+            mode: 0o644,
+            owner: (0, 0),
+            content: "2 bytes".to_owned(),
+        };
+        let saved = Observation {
+            written: vec![file],
+            ..ran(0, "up\nsaved\n", "")
+        };
+        check(
+            "npm",
+            &original,
+            &saved,
+            Some(
+                "it is started without npm: what npm itself says is not there, and when a signal asks it to end: exit code 0 in place of exit code 1, with which npm ends and the program is killed before it writes /data/state.json",
+            ),
+        );
+        check(
+            "npm",
+            &original,
+            &ran(1, "up\n", "cannot save\n"),
+            Some(
+                "it is started without npm: what npm itself says is not there, and when a signal asks it to end: exit code 1 in place of exit code 1, with which npm ends and the program is killed",
+            ),
+        );
+        // The original has time, and does not write it.
+        check("uv", &ran(0, "up\n", ""), &saved, None);
+        check("npm", &saved, &ran(0, "up\n", ""), None);
     }
 
     #[test]
