@@ -33,7 +33,7 @@ const ASKED: [(&str, &[&str]); 4] = [
     ("java/net/ContentHandlerFactory", &[]),
 ];
 /// Services that `java.base` looks for, and the classes whose users may notice.
-const OF_BASE: [(&str, &[&str]); 4] = [
+const OF_BASE: [(&str, &[&str]); 3] = [
     (
         "java/util/spi/ToolProvider",
         &["java/util/spi/ToolProvider"],
@@ -43,8 +43,10 @@ const OF_BASE: [(&str, &[&str]); 4] = [
         "javax/security/auth/spi/LoginModule",
         &["javax/security/auth/login/"],
     ),
-    ("jdk/internal/io/JdkConsoleProvider", &["java/io/Console"]),
 ];
+/// The module whose console `java.base` takes from Java 22 on. One of another, which brings the compiler, is only taken if the
+/// property `jdk.console` names its module.
+const CONSOLE: &str = "jdk.internal.le";
 /// What looks at what providers of security there are.
 const SECURITY: [&str; 7] = [
     "java/security/Security.addProvider",
@@ -108,6 +110,10 @@ impl Mentions<'_> {
             if self.names(classes) {
                 self.offer(service);
             }
+        }
+        if self.names(&["java/io/Console"]) {
+            let service = "jdk.internal.io.JdkConsoleProvider";
+            self.need(CONSOLE, Need::Service(service.to_owned()));
         }
         self.bind();
         self.needs
@@ -204,7 +210,13 @@ mod tests {
     }
 
     fn jdk() -> JdkModules {
-        let base: &[&str] = &["java/lang/String", "java/util/Locale", "java/text/Format"];
+        let base: &[&str] = &[
+            "java/io/Console",
+            "java/lang/String",
+            "java/util/Locale",
+            "java/text/Format",
+        ];
+        let console = "jdk/internal/io/JdkConsoleProvider";
         let context = "javax/naming/spi/InitialContextFactory";
         let compiler = "javax/tools/JavaCompiler";
         JdkModules::of(&[
@@ -237,6 +249,14 @@ mod tests {
                 module("jdk.compiler", &["java.compiler"], &[], &[compiler]),
                 &[],
             ),
+            (
+                module("jdk.internal.le", &["java.base"], &[], &[console]),
+                &[],
+            ),
+            (
+                module("jdk.jshell", &["jdk.compiler"], &[], &[console]),
+                &[],
+            ),
             (module("jdk.localedata", &["java.base"], &[], &[]), &[]),
         ])
     }
@@ -267,6 +287,11 @@ mod tests {
             &["javax/tools/ToolProvider"],
             &["java.logging", "jdk.compiler"],
         );
+    }
+
+    #[test]
+    fn whoever_asks_for_a_console_gets_no_compiler() {
+        check(&["java/io/Console"], &["java.logging", "jdk.internal.le"]);
     }
 
     #[test]
