@@ -153,8 +153,13 @@ impl Ignore {
     /// how many there are, and whether there are any, is not compared either.
     pub(super) fn applied<'b>(&self, subject: Subject, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         let mut result = Cow::Borrowed(bytes);
-        if let (Subject::Stderr, Some(pattern)) = (subject, process_ids()) {
-            result = pattern.replace_all(bytes, PROCESS);
+        if let (Subject::Stderr, Some(pattern)) = (subject, merged_signals()) {
+            result = pattern.replace_all(bytes, b"".as_slice());
+        }
+        if let (Subject::Stderr, Some(pattern)) = (subject, process_ids())
+            && let Cow::Owned(replaced) = pattern.replace_all(&result, PROCESS)
+        {
+            result = Cow::Owned(replaced);
         }
         if let (Subject::Stdout | Subject::Stderr, Some(pattern)) = (subject, identities())
             && let Cow::Owned(replaced) = pattern.replace_all(&result, IDENTITY)
@@ -183,12 +188,13 @@ fn without_marked_lines(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Where logs on the standard error have the numbers of processes, which are others when a shell less is started: `[7]`,
-/// `tool[7]:`, `pid 7`, `pid:7`, `[7]` after a time in brackets, and `(7)` after a date, as PHP's have it. Each run has its own
-/// processes, numbered from 1; three digits alone in brackets may as well be a status of HTTP.
+/// `tool[7]:`, `pid 7`, `pid:7`, nginx's `7#7:`, `[7]` after a time in brackets, and `(7)` after a date, as PHP's have it. Each
+/// run has its own processes, numbered from 1; three digits alone in brackets may as well be a status of HTTP.
 fn process_ids() -> Option<&'static Regex> {
     static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
-    const PIECES: [&str; 5] = [
+    const PIECES: [&str; 6] = [
         r"\[[1-9][0-9]?\]",
+        r"\] [0-9]{1,7}#[0-9]{1,7}: (?:(?:start )?worker process [0-9]{1,7})?",
         r"[A-Za-z]\[[0-9]{1,7}\]:",
         r":[0-9]{2}(?: [+-][0-9]{4})?\] \[[0-9]{1,7}\]",
         r"(?-u:\b)[Pp][Ii][Dd][ :=]{1,2}[0-9]{1,7}(?-u:\b)",
@@ -196,6 +202,14 @@ fn process_ids() -> Option<&'static Regex> {
     ];
     let pattern = || Regex::new(&PIECES.join("|")).ok();
     PATTERN.get_or_init(pattern).as_ref()
+}
+
+/// Lines of logs that tell of a signal which comes once for several causes, if these are close together: how many there are is
+/// chance, as when nginx ends its workers (POSIX.1-2024, XSH 2.4.1).
+fn merged_signals() -> Option<&'static Regex> {
+    static PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
+    const PIECE: &str = r"(?-u)(?m:^)[^\n]*\(SIG(?:CHLD|IO)\)[^\n]*\n";
+    PATTERN.get_or_init(|| Regex::new(PIECE).ok()).as_ref()
 }
 
 /// Where Java's objects say who they are and nothing else (`Object.toString`): the name of the class and a number that is theirs
@@ -230,6 +244,19 @@ mod tests {
         let php = b"Thu Nov 26 14:16:43 2026 (2): Fatal Error (30)";
         let expected = b"Thu Nov 26 14:16<process> Fatal Error (30)";
         assert_eq!(applied(Subject::Stderr, php), expected);
+        let nginx = b"2026/11/26 20:26:15 [notice] 1#1: start worker process 15\n";
+        let expected = b"2026/11/26 20:26:15 [notice<process>\n";
+        assert_eq!(applied(Subject::Stderr, nginx), expected);
+    }
+
+    #[test]
+    fn how_often_a_signal_came_that_does_not_queue_is_not_compared() {
+        let log = b"up\n[notice] 1#1: signal 17 (SIGCHLD) received from 3\n[notice] 1#1: signal 29 (SIGIO) received\n\
+            signal 15 (SIGTERM) received\n";
+        let applied = |subject| ignore(&[]).applied(subject, log).into_owned();
+        let expected = b"up\nsignal 15 (SIGTERM) received\n";
+        assert_eq!(applied(Subject::Stderr), expected);
+        assert_eq!(applied(Subject::Stdout), log);
     }
 
     #[test]

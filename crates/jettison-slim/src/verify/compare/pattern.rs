@@ -32,6 +32,8 @@ pub(super) enum Item<'t> {
     Number,
     /// Always a number with a unit of time.
     Duration,
+    /// At most three digits, and then this, which may be nothing.
+    Moment(&'t [u8]),
     /// Something, each time something else.
     One,
     /// Anything, or nothing.
@@ -68,6 +70,7 @@ impl<'t> Pattern<'t> {
                     | Item::Words(_)
                     | Item::Number
                     | Item::Duration
+                    | Item::Moment(_)
                     | Item::One
                     | Item::Many => {}
                 }
@@ -85,6 +88,47 @@ impl<'t> Pattern<'t> {
                 let theirs: BTreeSet<&[u8]> = lines(text).into_iter().collect();
                 !text.is_empty() && shared.iter().all(|line| theirs.contains(line))
             }
+        }
+    }
+
+    /// Whether `text` has the lines of each run in another order, as processes write them that do not wait for each other.
+    pub(super) fn matches_in_another_order(&self, text: &[u8]) -> bool {
+        let theirs = lines(text);
+        match self {
+            Pattern::Same(expected) => {
+                let (mut ours, mut theirs) = (lines(expected), theirs);
+                ours.sort_unstable();
+                theirs.sort_unstable();
+                ours == theirs
+            }
+            Pattern::Lines(items) => {
+                let is_line = |item: &Item<'_>| matches!(item, Item::Same(_) | Item::Words(_));
+                items.len() == theirs.len()
+                    && items.iter().all(is_line)
+                    && items
+                        .iter()
+                        .all(|item| theirs.iter().any(|line| fits(item, line)))
+                    && theirs
+                        .iter()
+                        .all(|line| items.iter().any(|item| fits(item, line)))
+            }
+            Pattern::Large(_) => false,
+        }
+    }
+
+    /// The same for a run that is a little slower: less than ten milliseconds may be any that are less than a second. What takes
+    /// no time is the same in each run by its rounding, and takes some where it is watched.
+    pub(super) fn of_slower_run(self) -> Pattern<'t> {
+        let free = |item| match item {
+            Item::Same(line) => with_moments(line),
+            other => other,
+        };
+        match self {
+            Pattern::Same(text) => {
+                Pattern::Lines(lines(text).into_iter().map(with_moments).collect())
+            }
+            Pattern::Lines(items) => Pattern::Lines(items.into_iter().map(free).collect()),
+            Pattern::Large(shared) => Pattern::Large(shared),
         }
     }
 
@@ -114,7 +158,7 @@ impl<'t> Pattern<'t> {
                 Item::Words(words) => words
                     .iter()
                     .any(|word| matches!(word, Item::Same(text) if has_letters(text))),
-                Item::Number | Item::Duration | Item::One | Item::Many => false,
+                Item::Number | Item::Duration | Item::Moment(_) | Item::One | Item::Many => false,
             }),
         }
     }
@@ -242,7 +286,7 @@ fn free_durations(items: &mut [Item<'_>]) {
                 numbers.extend(number_at_end(before));
                 continue;
             }
-            Item::Words(_) | Item::Number | Item::One | Item::Many => continue,
+            Item::Words(_) | Item::Number | Item::Moment(_) | Item::One | Item::Many => continue,
         };
         if is_duration(word) {
             durations.push(index);
@@ -290,13 +334,21 @@ fn time_at(items: &[Item<'_>]) -> Vec<usize> {
     let is_part = |index: usize| match items.get(index) {
         Some(Item::Number) => true,
         Some(Item::Same(word)) => is_number(word),
-        Some(Item::Words(_) | Item::Duration | Item::One | Item::Many) | None => false,
+        Some(Item::Words(_) | Item::Duration | Item::Moment(_) | Item::One | Item::Many) | None => {
+            false
+        }
     };
     let is_short = |index: usize| match items.get(index) {
         Some(Item::Same(word)) => word.len() <= 2,
-        Some(Item::Words(_) | Item::Number | Item::Duration | Item::One | Item::Many) | None => {
-            true
-        }
+        Some(
+            Item::Words(_)
+            | Item::Number
+            | Item::Duration
+            | Item::Moment(_)
+            | Item::One
+            | Item::Many,
+        )
+        | None => true,
     };
     let follows = |index: usize, mark: &[u8]| {
         matches!(items.get(index + 1), Some(Item::Same(word)) if *word == mark)
@@ -326,7 +378,7 @@ fn number_at_end(items: &[Item<'_>]) -> Vec<usize> {
     let is_part = |item: &Item<'_>| match item {
         Item::Number => true,
         Item::Same(word) => is_number(word) || is_point(item),
-        Item::Words(_) | Item::Duration | Item::One | Item::Many => false,
+        Item::Words(_) | Item::Duration | Item::Moment(_) | Item::One | Item::Many => false,
     };
     let parts = items.iter().enumerate().rev();
     parts
@@ -364,6 +416,32 @@ fn is_unit(word: &[u8]) -> bool {
         b"us",
     ];
     UNITS.contains(&word)
+}
+
+/// The line with its times of less than ten milliseconds free.
+fn with_moments(line: &[u8]) -> Item<'_> {
+    const UNITS: [&[u8]; 3] = [b"milliseconds", b"ms", b"msec"];
+    let words = words(line);
+    let mut items = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let unit = match words.get(index + 1..).unwrap_or_default() {
+            [b" ", unit, ..] | [unit, ..] => *unit,
+            [] => b"",
+        };
+        let rest = word.get(1..).unwrap_or_default();
+        let has_unit = UNITS.contains(&rest) || (rest.is_empty() && UNITS.contains(&unit));
+        let is_moment = has_unit && word.first().is_some_and(u8::is_ascii_digit);
+        items.push(if is_moment {
+            Item::Moment(rest)
+        } else {
+            Item::Same(word)
+        });
+    }
+    if items.iter().any(|item| matches!(item, Item::Moment(_))) {
+        Item::Words(items)
+    } else {
+        Item::Same(line)
+    }
 }
 
 /// Whether a line says how long something took.
@@ -431,6 +509,9 @@ fn fits(item: &Item<'_>, part: &[u8]) -> bool {
         Item::Words(items) => matches(items, &words(part)),
         Item::Number => is_number(part),
         Item::Duration => is_duration(part),
+        Item::Moment(rest) => part
+            .strip_suffix(*rest)
+            .is_some_and(|digits| (1..=3).contains(&digits.len()) && is_number(digits)),
         Item::One | Item::Many => true,
     }
 }

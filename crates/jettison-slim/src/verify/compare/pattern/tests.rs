@@ -83,6 +83,45 @@ fn how_long_something_took_is_free_where_times_are() {
 }
 
 #[test]
+fn what_took_no_time_may_take_some_in_a_slower_run() {
+    let pattern = |text| Pattern::of(text, &[text]).of_slower_run();
+    let log = b"up\ncheck: 0ms, 3 left\ndone in 1 ms\nwaits for 500 ms\n";
+    let fits = |text: &[u8]| pattern(log).matches(text);
+    assert!(fits(
+        b"up\ncheck: 12ms, 3 left\ndone in 104 ms\nwaits for 500 ms\n"
+    ));
+    assert!(!fits(
+        b"up\ncheck: 12s, 3 left\ndone in 1 ms\nwaits for 500 ms\n"
+    ));
+    assert!(!fits(
+        b"up\ncheck: 0ms, 4 left\ndone in 1 ms\nwaits for 500 ms\n"
+    ));
+    assert!(!fits(
+        b"up\ncheck: 0ms, 3 left\ndone in 1 ms\nwaits for 700 ms\n"
+    ));
+    assert!(!fits(
+        b"up\ncheck: 1000ms, 3 left\ndone in 1 ms\nwaits for 500 ms\n"
+    ));
+}
+
+#[test]
+fn lines_of_several_processes_may_come_in_another_order() {
+    let check = |originals: [&str; 2], text: &str, expected| {
+        let pattern = Pattern::of(originals[0].as_bytes(), &[originals[1].as_bytes()]);
+        let found = pattern.matches_in_another_order(text.as_bytes());
+        assert_eq!(found, expected, "{text}");
+    };
+    let same = ["exiting\nexiting\nexit\nexit\n"; 2];
+    check(same, "exiting\nexit\nexiting\nexit\n", true);
+    check(same, "exiting\nexit\nexit\nexit\n", false);
+    check(same, "exiting\nexiting\nexit\n", false);
+    let timed = ["12:01 exiting\n12:01 exit\n", "12:02 exiting\n12:02 exit\n"];
+    check(timed, "12:03 exit\n12:03 exiting\n", true);
+    check(timed, "12:03 exit\n12:03 failed\n", false);
+    check(timed, "12:03 exit\n12:03 exit\n", false);
+}
+
+#[test]
 fn minutes_and_seconds_are_free_where_one_of_them_changes_and_hours_are_not() {
     // The minute of one is the second of the other.
     check(
