@@ -3,8 +3,13 @@
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
+use super::beside::is_common;
+use super::settings::without_comments;
+use super::unit::is_shared;
 use super::{Keeper, LIBRARY_LIMIT, is_supplied};
-use crate::evidence::collect::{OwnProgram, absolute_paths, holds_sources, mentioned_files};
+use crate::evidence::collect::{
+    OwnProgram, absolute_paths, holds_sources, is_system, mentioned_files,
+};
 use crate::evidence::elf::Elf;
 use crate::evidence::owner::Owner;
 use crate::rootfs::RootError;
@@ -49,11 +54,14 @@ impl Keeper<'_> {
     }
 
     /// Keeps what settings and scripts that are used name from the root on, if instructions made it: a server reads the list of
-    /// passwords that its settings name when somebody logs in, and a script starts what it names when it is told to.
+    /// passwords that its settings name when somebody logs in, and a script starts what it names when it is told to. Settings that
+    /// came with a package or the base image name places for what others put there.
     fn add_named_in_texts(&mut self) -> Result<(), RootError> {
         let mut pending: Vec<PathBuf> = self.kept.used.iter().cloned().collect();
         while let Some(path) = pending.pop() {
-            if !self.searched.insert(path.clone()) || !self.is_made(&path) {
+            let is_made = self.is_made(&path);
+            let may_name = is_made || path.starts_with("/etc");
+            if !may_name || !self.searched.insert(path.clone()) {
                 continue;
             }
             let Some(text) = self.text(&path) else {
@@ -61,18 +69,69 @@ impl Keeper<'_> {
                 self.searched.remove(&path);
                 continue;
             };
+            let reason = format!("{} names it", path.display());
+            let text = if is_made {
+                text
+            } else {
+                without_comments(&text)
+            };
             for named in absolute_paths(self.root, &text) {
-                if self.kept.used.contains(&named) || !self.is_worth_keeping(&named)? {
-                    continue;
-                }
-                let reason = format!("{} names it", path.display());
                 let is_directory = self.root.symlink_metadata(&named)?.is_dir();
-                if is_directory {
+                if is_directory && !(is_made && self.is_worth_keeping(&named)?) {
+                    self.keep_own_parts(&named, &reason)?;
+                } else if is_directory && !self.kept.used.contains(&named) {
                     self.keep_path(named, &reason);
-                } else {
+                } else if is_made
+                    && !self.kept.used.contains(&named)
+                    && self.is_worth_keeping(&named)?
+                {
                     self.add(&named, super::UseKind::Looked, &reason)?;
                     pending.push(named);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what instructions put into a directory of data that a package or the base image has files in, too: the pages of a
+    /// site lie beside those that come with the server.
+    fn keep_own_parts(&mut self, directory: &Path, reason: &str) -> Result<(), RootError> {
+        let depth = directory.components().count();
+        let is_place = if is_system(directory) {
+            directory.starts_with("/usr/share") && depth > 3
+        } else {
+            !is_shared(directory) && depth > 2
+        };
+        if !is_place
+            || is_common(directory)
+            || self.is_environment(directory)
+            || is_supplied(directory)
+            || self.working_dir.starts_with(directory)
+            || holds_sources(self.root, directory, SOURCES_DEPTH)
+            || self.size_below(directory) > DIRECTORY_LIMIT
+        {
+            return Ok(());
+        }
+        let mut pending = vec![directory.to_path_buf()];
+        let mut n_seen = 0;
+        while let Some(path) = pending.pop() {
+            n_seen += 1;
+            if n_seen > MOST {
+                return Ok(());
+            }
+            if self.root.symlink_metadata(&path)?.is_dir() {
+                if self.is_made_whole(&path) {
+                    self.keep_path(path, reason);
+                } else {
+                    let names = self.root.names(&path);
+                    pending.extend(names.into_iter().map(|name| path.join(name)));
+                }
+                continue;
+            }
+            let maker = self.owners.maker(&path);
+            let is_own = maker.is_some_and(|step| step.copies || !self.owners.is_packaged(&path));
+            if is_own {
+                self.keep_path(path, reason);
             }
         }
         Ok(())
@@ -99,12 +158,16 @@ impl Keeper<'_> {
         // Where many programs have files, a name says nothing; of an environment of Python each module is kept by itself, and
         // `pyvenv.cfg` names its own.
         let is_deep = path.components().count() > 2;
-        let is_environment = self.root.target(&path.join("pyvenv.cfg")).is_some();
         Ok(is_deep
-            && !is_environment
+            && !self.is_environment(path)
             && self.is_made_whole(path)
             && !holds_sources(self.root, path, SOURCES_DEPTH)
             && self.size_below(path) <= DIRECTORY_LIMIT)
+    }
+
+    /// Whether `directory` is an environment of Python.
+    fn is_environment(&self, directory: &Path) -> bool {
+        self.root.target(&directory.join("pyvenv.cfg")).is_some()
     }
 
     /// The bytes of the files below `directory`.

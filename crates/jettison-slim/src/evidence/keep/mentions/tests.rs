@@ -27,9 +27,12 @@ impl World {
             copied: tempfile::tempdir().unwrap(),
             made: tempfile::tempdir().unwrap(),
         };
-        let list = b"/etc\n/etc/httpd\n/etc/httpd/httpd.conf\n/usr\n/usr/share\n";
+        let list = b"/etc\n/etc/httpd\n/etc/httpd/httpd.conf\n/usr\n/usr/share\n/usr/share/httpd\n\
+            /usr/share/httpd/html\n/usr/share/httpd/html/50x.html\n/usr/share/httpd/html/index.html\n";
         write(world.root.path(), "var/lib/dpkg/info/httpd.list", list);
-        write(world.root.path(), "etc/httpd/httpd.conf", b"x");
+        let settings = b"root /usr/share/httpd/html;\n# root /usr/share/doc;\nindex /etc/httpd;\n";
+        write(world.root.path(), "etc/httpd/httpd.conf", settings);
+        write(world.root.path(), "usr/share/httpd/html/50x.html", b"x");
         world
     }
 
@@ -167,6 +170,26 @@ fn settings_and_scripts_keep_what_they_name_and_instructions_made() {
             /etc/httpd/groups (/etc/httpd/passwords names it)
             /etc/httpd/passwords (/etc/httpd/conf.d/site.conf names it)
             /var/www/site (/etc/httpd/conf.d/site.conf names it)
+        "]],
+        );
+}
+
+#[test]
+fn what_was_copied_beside_files_of_a_package_stays_with_whoever_names_the_directory() {
+    World::new()
+        .copied("usr/share/httpd/html/index.html", b"x")
+        .copied("usr/share/httpd/html/about.html", b"x")
+        .copied("usr/share/httpd/html/css/site.css", b"x")
+        .made("usr/share/httpd/html/css/site.css.gz", b"x")
+        .copied("usr/share/doc/shop", b"x")
+        .copied("etc/httpd/conf.d/site.conf", b"x")
+        .check(
+            &["/etc/httpd/httpd.conf"],
+            expect![[r"
+            /etc/httpd/httpd.conf (used)
+            /usr/share/httpd/html/about.html (/etc/httpd/httpd.conf names it)
+            /usr/share/httpd/html/css (/etc/httpd/httpd.conf names it)
+            /usr/share/httpd/html/index.html (/etc/httpd/httpd.conf names it)
         "]],
         );
 }
