@@ -296,6 +296,8 @@ pub(super) fn script_commands(text: &str) -> Vec<&str> {
         for part in line.split(['|', '&', ';', '(', ')', '`', '"', '\'', '{', '}']) {
             let mut words = part.split_whitespace().peekable();
             while let Some(word) = words.next() {
+                // `${EDITOR:-vi} file`
+                let word = word.split_once(":-").map_or(word, |(_, default)| default);
                 let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
                     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
                 });
@@ -407,9 +409,10 @@ mod tests {
     #[test]
     fn commands_of_scripts_are_found_in_every_branch() {
         let script = "#!/bin/sh\nset -e # sort\nif [ \"$1\" = x ]; then\n  exec tar -c \"$(date)\" | gzip\nfi\n\
-            case $1 in name) jq -r .x;; esac\nLC_ALL=C sort | xargs -0 rm\ntrap 'kill 1' TERM\n";
+            case $1 in name) jq -r .x;; esac\nLC_ALL=C sort | xargs -0 rm\ntrap 'kill 1' TERM\n\
+            \"${EDITOR:-vi}\" x\n";
         let found = script_commands(script);
-        for name in ["tar", "date", "gzip", "jq", "sort", "rm"] {
+        for name in ["tar", "date", "gzip", "jq", "sort", "rm", "vi"] {
             assert!(found.contains(&name), "{name} in {found:?}");
         }
         for name in ["LC_ALL=C", "[", "kill", "exec"] {

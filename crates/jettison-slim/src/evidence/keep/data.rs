@@ -123,7 +123,7 @@ fn is_data(root: &RootDir, path: &Path) -> bool {
 }
 
 /// Whether `path` is where somebody builds a program, or installs modules, by its name.
-fn is_of_a_project(path: &Path) -> bool {
+pub(super) fn is_of_a_project(path: &Path) -> bool {
     const NAMES: [&str; 22] = [
         ".git",
         "CMakeLists.txt",

@@ -11,8 +11,9 @@ use super::beside::is_for_building;
 use super::commands::{
     Sureness, quoted_commands, script_commands, starts_shell, starts_what_it_is_given,
 };
+use super::data::is_of_a_project;
 use super::python::holds_modules;
-use super::unit::is_source_of_programs;
+use super::unit::{is_shared, is_source_of_programs};
 use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
@@ -94,7 +95,8 @@ impl Keeper<'_> {
         }
     }
 
-    /// What the file at `path` is, if it may name programs. A script counts only if a run has used it: others lie about.
+    /// What the file at `path` is, if it may name programs. A script counts only if a run has used it, or one of its like beside
+    /// it, as where each command of a tool is a script: others lie about.
     fn kind(&self, path: &Path) -> Option<Text> {
         const SOURCES: [&str; 12] = [
             "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
@@ -106,7 +108,7 @@ impl Keeper<'_> {
         let is_used = self.kept.used.contains(path);
         let end = path.extension().unwrap_or_default().to_string_lossy();
         let is_source = SOURCES.contains(&&*end);
-        if !is_source && !is_used {
+        if !is_source && !is_used && !self.is_beside_a_used_script(path) {
             return None;
         }
         if is_source {
@@ -143,6 +145,26 @@ impl Keeper<'_> {
         Some(if is_shell { Text::Script } else { Text::Source })
     }
 
+    /// Whether the file at `path` is of the kind of a shell's script beside it that a run has used, and nobody builds or tests a
+    /// program there.
+    fn is_beside_a_used_script(&self, path: &Path) -> bool {
+        let end = path.extension().unwrap_or_default();
+        let is_script = ["bash", "ksh", "sh", "zsh"]
+            .iter()
+            .any(|known| end == *known);
+        let Some(directory) = path.parent().filter(|directory| {
+            is_script && !is_shared(directory) && !path.ancestors().any(is_for_developers)
+        }) else {
+            return false;
+        };
+        let names = self.root.names(directory);
+        let is_used = |other: &Path| {
+            other != path && other.extension() == Some(end) && self.kept.used.contains(other)
+        };
+        names.iter().any(|name| is_used(&directory.join(name)))
+            && !names.iter().any(|name| is_of_a_project(Path::new(name)))
+    }
+
     /// The sources that a `COPY` brought and that are compiled.
     pub(super) fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
         let mut texts = Vec::new();
@@ -172,9 +194,12 @@ impl Keeper<'_> {
         let text = String::from_utf8_lossy(&bytes);
         let reason = format!("{} may start it", path.display());
         if kind == Text::Script {
+            let is_used = self.kept.used.contains(path);
             let names: BTreeSet<&str> = script_commands(&text).into_iter().collect();
             for name in names {
-                self.add_program(name, Sureness::There, &reason)?;
+                if is_used || !self.is_builder(name)? {
+                    self.add_program(name, Sureness::There, &reason)?;
+                }
             }
             if starts_what_it_is_given(&text) {
                 let reason = format!("{} starts what it is given", path.display());
@@ -194,6 +219,15 @@ impl Keeper<'_> {
             self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
         }
         Ok(())
+    }
+
+    /// Whether the program that is started by `name` comes with a package for those who build programs.
+    fn is_builder(&mut self, name: &str) -> Result<bool, RootError> {
+        let Ok(path) = find_program(self.root, name, &self.working_dir, &self.path_env) else {
+            return Ok(false);
+        };
+        let real = self.root.resolve(&path)?.real_path;
+        Ok(matches!(self.owners.of(&real), Owner::Package(package) if is_for_building(&package)))
     }
 
     /// Keeps the program that is started by `name`, with all of its package and what that depends on.
@@ -335,5 +369,37 @@ mod tests {
         check("/usr/lib/python3.13", &[]);
         let module = "/usr/lib/python3.13/site-packages/m";
         check(module, &["/usr/lib/python3.13/site-packages/m/a.py"]);
+    }
+
+    #[test]
+    fn scripts_beside_one_that_was_used_name_programs_where_nobody_builds() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [
+            "opt/tool/commands/help.sh",
+            "opt/tool/commands/fetch.sh",
+            "opt/tool/commands/words.txt",
+            "opt/tool/other/fetch.sh",
+            "app/start.sh",
+            "app/deploy.sh",
+            "app/Makefile",
+        ] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        for used in ["/opt/tool/commands/help.sh", "/app/start.sh"] {
+            keeper.kept.used.insert(PathBuf::from(used));
+        }
+        let check = |path: &str, expected| {
+            assert_eq!(keeper.kind(Path::new(path)), expected, "{path}");
+        };
+        check("/opt/tool/commands/help.sh", Some(Text::Script));
+        check("/opt/tool/commands/fetch.sh", Some(Text::Script));
+        check("/opt/tool/commands/words.txt", None);
+        check("/opt/tool/other/fetch.sh", None);
+        check("/app/start.sh", Some(Text::Script));
+        check("/app/deploy.sh", None);
     }
 }
