@@ -1,6 +1,7 @@
 //! Whether the rewritten image is configured as the original is.
 
 use jettison_oci::RunConfig;
+use serde_json::Value;
 
 use crate::evidence::Evidence;
 
@@ -65,4 +66,20 @@ fn sorted(env: &[String]) -> Vec<String> {
     let mut env = env.to_vec();
     env.sort();
     env
+}
+/// The command of a health check.
+pub(super) fn health_command(healthcheck: Option<&Value>) -> Option<Vec<String>> {
+    let words: Vec<String> = healthcheck?
+        .get("Test")?
+        .as_array()?
+        .iter()
+        .map(|word| word.as_str().map(str::to_owned))
+        .collect::<Option<_>>()?;
+    match words.split_first()? {
+        (kind, argv) if kind == "CMD" && !argv.is_empty() => Some(argv.to_vec()),
+        (kind, [text]) if kind == "CMD-SHELL" => {
+            Some(["/bin/sh", "-c", text].map(str::to_owned).to_vec())
+        }
+        _ => None,
+    }
 }

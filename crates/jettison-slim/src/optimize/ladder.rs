@@ -9,7 +9,6 @@ use jettison_build::{BuildError, Built};
 use jettison_dockerfile::Parse;
 use jettison_oci::{Image, RunConfig};
 use jettison_sandbox::Trace;
-use serde_json::Value;
 
 use super::{OptimizeError, Run};
 use crate::evidence::{
@@ -17,7 +16,7 @@ use crate::evidence::{
     plain_start, steps, used_in_all, wants_tool,
 };
 use crate::optimize::base::Base;
-use crate::optimize::config::config_difference;
+use crate::optimize::config::{config_difference, health_command};
 use crate::optimize::division::{Divided, division};
 use crate::optimize::user::as_nonroot;
 use crate::refactor::{Candidate, Division, EmitError, Rung, Writing, rung_of, write_stages};
@@ -545,23 +544,6 @@ fn started(learned: &[Watched]) -> Vec<PathBuf> {
     let starts = learned.iter().flat_map(|watched| watched.trace.starts());
     let programs = starts.flat_map(|start| [&start.program].into_iter().chain(&start.interpreters));
     programs.cloned().collect()
-}
-
-/// The command of a health check.
-fn health_command(healthcheck: Option<&Value>) -> Option<Vec<String>> {
-    let words: Vec<String> = healthcheck?
-        .get("Test")?
-        .as_array()?
-        .iter()
-        .map(|word| word.as_str().map(str::to_owned))
-        .collect::<Option<_>>()?;
-    match words.split_first()? {
-        (kind, argv) if kind == "CMD" && !argv.is_empty() => Some(argv.to_vec()),
-        (kind, [text]) if kind == "CMD-SHELL" => {
-            Some(["/bin/sh", "-c", text].map(str::to_owned).to_vec())
-        }
-        _ => None,
-    }
 }
 
 /// Why the rewritten image need not even be run.
