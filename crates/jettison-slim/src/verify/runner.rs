@@ -121,11 +121,17 @@ impl Runner {
     fn ending(&self, original: &Observation, candidate: &Observation) -> String {
         let tool = &self.tool;
         let mut text = String::new();
-        if self.kills() || candidate.exit != original.exit {
+        if candidate.exit != original.exit {
             let _infallible = write!(
                 text,
                 ", and when a signal asks it to end: {} in place of {}",
                 candidate.exit, original.exit
+            );
+        } else if self.kills() {
+            let _infallible = write!(
+                text,
+                ", and when a signal asks it to end: its own {}, and not that",
+                candidate.exit
             );
         }
         if self.kills() {
@@ -555,7 +561,7 @@ mod tests {
             &original,
             &ran(1, "up\n", "cannot save\n"),
             Some(
-                "it is started without npm: what npm itself says is not there, and when a signal asks it to end: exit code 1 in place of exit code 1, with which npm ends and the program is killed",
+                "it is started without npm: what npm itself says is not there, and when a signal asks it to end: its own exit code 1, and not that, with which npm ends and the program is killed",
             ),
         );
         // The original has time, and does not write it.
