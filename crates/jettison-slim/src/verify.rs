@@ -1,5 +1,6 @@
 //! Whether a candidate image behaves like the original: run probes in both, compare, judge.
 
+mod aborted;
 mod ailment;
 mod compare;
 mod fallback;

@@ -17,6 +17,7 @@ use jettison_oci::Image;
 use jettison_sandbox::{IdMapKind, OverlayMount, Trace, Tracing, mount_overlay};
 
 use crate::rootfs::RootDir;
+use crate::verify::aborted;
 use crate::verify::ailment::{Ailment, ailment_of, is_well};
 use crate::verify::fallback::default_probes;
 use crate::verify::health::{Check, difference, findings};
@@ -588,9 +589,10 @@ fn compared(
     let (first, again) = runs.split_first()?;
     let mut outcome =
         ProbeOutcome::of_repeated(probe.clone(), (first.clone(), again), observed.clone());
-    let is_settled = outcome.passed() || outcome.ailment().is_some();
-    if let (false, Some(runner)) = (is_settled, &candidate.runner) {
-        outcome.except(runner.exception(probe, runs, observed));
+    if !outcome.passed() && outcome.ailment().is_none() {
+        let runner = candidate.runner.as_ref();
+        let by_runner = runner.and_then(|runner| runner.exception(probe, runs, observed));
+        outcome.except(by_runner.or_else(|| aborted::exception(probe, runs, observed)));
     }
     Some(outcome)
 }
