@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use expect_test::{Expect, expect};
 use jettison_testkit::Scratch;
@@ -23,6 +24,14 @@ pub(crate) fn world() -> Option<Scratch> {
         )
         .write("app/one", "first\n")
         .write("app/two", "second\n");
+    // How well a layer compresses depends on the digits of its times.
+    let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for name in ["app/one", "app/two"] {
+        let file = fs::File::options()
+            .write(true)
+            .open(scratch.dir().join(name));
+        file.unwrap().set_modified(time).unwrap();
+    }
     scratch
         .jettison(&["build", "-q", "app", "-t", "me/app:1"])
         .succeeded();
@@ -92,7 +101,7 @@ fn an_image_has_several_names_and_goes_with_the_last() {
             Untagged: host:5000/app:2
             Deleted: [ID]
             --- stderr ---
-            207 B of layers stay in the build cache: `jettison prune` removes them
+            209 B of layers stay in the build cache: `jettison prune` removes them
         "#]],
     );
     check(
@@ -116,7 +125,7 @@ fn what_is_not_there_is_said_after_what_is() {
             Untagged: me/app:1
             Deleted: [ID]
             --- stderr ---
-            207 B of layers stay in the build cache: `jettison prune` removes them
+            209 B of layers stay in the build cache: `jettison prune` removes them
             error: no such image: nope
             hint: `jettison images` lists those that there are
         "#]],
