@@ -148,6 +148,8 @@ fn asked(prompt: &str, echo: Echo) -> Result<String, Failure> {
     read.map_err(fail)?;
     if line.contains(&INTERRUPT) {
         kill_process(getpid(), Signal::INT).map_err(|error| fail(error.into()))?;
+        // Who has started us may have us ignore the signal, as shells do with what runs beside them.
+        return Err(Failure::user("interrupted while a password was typed"));
     }
     let line = String::from_utf8(line)
         .map_err(|error| Failure::user("cannot read what was typed").because(&error))?;
