@@ -239,12 +239,14 @@ mod tests {
             tool: "npm".to_owned(),
             script: "node a.js".to_owned(),
         };
-        let used = Used {
-            path: "/app/node_modules/m/m.js".into(),
+        // The second is a directory, and the third is gone.
+        fs::create_dir_all(dir.path().join("app/node_modules/ipaddr.js")).unwrap();
+        let used = ["m/m.js", "ipaddr.js", "gone.js"].map(|name| Used {
+            path: Path::new("/app/node_modules").join(name),
             kind: crate::evidence::keep::UseKind::Looked,
             by: String::new(),
-        };
-        let found = wants_npm(&root, &start, &[used]).unwrap();
+        });
+        let found = wants_npm(&root, &start, &used).unwrap();
         let found = found.map(|wants| wants.to_string());
         assert_eq!(found.as_deref(), expected);
     }

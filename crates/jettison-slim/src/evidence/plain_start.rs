@@ -81,13 +81,20 @@ pub(super) fn plain_words(
     passes_on(root, config, argv.first()?).then_some(argv)
 }
 
-/// The first of `paths` that has one of `words` in it. Files may be gone since.
+/// The first of `paths` that has one of `words` in it. Files may be gone since, and directories may have names of files, as that of
+/// the module `ipaddr.js`.
 pub(super) fn first_that_says<'p>(
     root: &RootDir,
     paths: impl IntoIterator<Item = &'p PathBuf>,
     words: &[&[u8]],
 ) -> Result<Option<&'p Path>, RootError> {
     for path in paths {
+        match root.metadata(path) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => continue,
+            Err(error) if error.is_absent() => continue,
+            Err(error) => return Err(error),
+        }
         match root.read(path, LARGEST) {
             Ok(text) if words.iter().any(|word| memmem::find(&text, word).is_some()) => {
                 return Ok(Some(path));
