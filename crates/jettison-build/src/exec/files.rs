@@ -47,6 +47,9 @@ pub(crate) struct Meta {
     pub(crate) gid: u32,
     /// Seconds since 1970, and nanoseconds.
     pub(crate) mtime: (i64, u32),
+    /// Whether a copy has whole seconds, as the layer has them: what comes from outside is then the same before and after a push.
+    /// What a step has made has more until then, and so has a copy of it.
+    pub(crate) has_whole_seconds: bool,
     /// When anything of it was changed, as the disk says.
     pub(crate) ctime: (i64, u32),
     /// The size of a regular file in bytes.
@@ -181,6 +184,7 @@ impl Meta {
                 stat.st_mtime,
                 u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
             ),
+            has_whole_seconds: false,
             ctime: (
                 stat.st_ctime,
                 u32::try_from(stat.st_ctime_nsec).unwrap_or_default(),
@@ -203,6 +207,7 @@ impl Meta {
             uid: 0,
             gid: 0,
             mtime: (0, 0),
+            has_whole_seconds: false,
             ctime: (0, 0),
             size: 0,
             device: (0, 0),
@@ -229,6 +234,7 @@ impl Meta {
             uid: 0,
             gid: 0,
             mtime: (identity.mtime.seconds, identity.mtime.nanoseconds),
+            has_whole_seconds: true,
             ctime: (identity.ctime.seconds, identity.ctime.nanoseconds),
             size: match kind {
                 FileKind::File if entry.kind() == EntryKind::Socket => 0,

@@ -287,6 +287,7 @@ impl Placer<'_> {
             } else {
                 entry.mtime
             },
+            has_whole_seconds: true,
             size: match kind {
                 FileKind::File => entry.size,
                 FileKind::Directory

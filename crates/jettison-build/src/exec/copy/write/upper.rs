@@ -211,14 +211,17 @@ impl Upper {
     }
 }
 
-/// With fractions of seconds, as the file that was copied has them: a layer has whole seconds, and whoever unpacks it sees those
-/// of all files alike; until then a copy is as old as what it was made of. Caches of fonts say how old a directory is to the
-/// nanosecond.
+/// The times of a copy. Files of a step have fractions of seconds, and a copy is as old as they are: caches of fonts say how old a
+/// directory is to the nanosecond.
 fn times(meta: &Meta) -> Timestamps {
     let (seconds, nanoseconds) = meta.mtime;
     let time = Timespec {
         tv_sec: seconds,
-        tv_nsec: nanoseconds.into(),
+        tv_nsec: if meta.has_whole_seconds {
+            0
+        } else {
+            nanoseconds.into()
+        },
     };
     Timestamps {
         last_access: time,
