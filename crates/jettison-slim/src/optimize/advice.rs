@@ -26,7 +26,7 @@ pub(super) fn only_for_health(built: &Built, attempt: &Attempt) -> Option<String
     })
 }
 
-/// The client that a health check asks with, if it is one that programs come with a health check of their own instead of.
+/// The client that a health check, as the configuration of an image has it, asks with, if it is curl or wget.
 fn health_tool(healthcheck: &Value) -> Option<&'static str> {
     let text = healthcheck.get("Test")?.to_string();
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
