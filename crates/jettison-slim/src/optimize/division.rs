@@ -17,7 +17,7 @@ use super::{OptimizeError, Run};
 use crate::evidence::Owners;
 use crate::optimize::moments::{Moments, State};
 use crate::optimize::sources::sources;
-use crate::refactor::{Division, RootfsStage, RuntimeStage, target_stage};
+use crate::refactor::{Division, RootfsStage, RuntimeStage, ShellStep, target_stage};
 use crate::rootfs::RootDir;
 
 /// How many bytes may be collected again for each change of the sources, before a later place is looked for.
@@ -86,6 +86,14 @@ pub(super) fn division(
         // This wins over all places before, since nothing at all is made of these sources.
         let place = (stage, instruction);
         if let Some(sources) = sources(divided, &parts[at..], place, (&owners, &moments)) {
+            // What has to be made anew after the sources came cannot be there.
+            let steps = &divided.runtime.build_steps;
+            let mut steps = steps.iter();
+            if !steps.all(|step| is_early(divided, step, place, &moments))
+                || !(sources.is_stage_used || divided.runtime.build_steps.is_empty())
+            {
+                continue;
+            }
             let early = early_stage(divided, instruction, &early.root);
             return Ok(Some(Division {
                 at: instruction,
@@ -382,34 +390,74 @@ fn early_stage(divided: Divided<'_>, at: usize, early: &RootDir) -> Option<Rootf
     (!is_empty).then_some(rootfs)
 }
 
-/// `early` with the steps that make nothing anew but a tree that is collected there: as it is then, it is in the end. Their
-/// programs are found there, too, if no variable is set later.
+/// `early` with the steps that make nothing anew but what is collected there.
 fn with_steps(
     divided: Divided<'_>,
     mut early: RootfsStage,
-    (target, at): (&Stage, usize),
+    place: (&Stage, usize),
     moments: &Moments<'_>,
 ) -> RootfsStage {
-    let later = &divided.parse.instructions()[at..target.instructions.end];
-    if later
-        .iter()
-        .any(|instruction| instruction.keyword == Keyword::Env)
-    {
-        return early;
-    }
-    let is_copied = |tree: &Path| {
+    let is_copied = |tree: &PathBuf| {
         let mut kept = divided.runtime.kept.iter();
         kept.any(|kept| kept.path.starts_with(tree) || tree.starts_with(&kept.path))
     };
+    let has_packages = !early.packages.is_empty();
     for step in &divided.runtime.build_steps {
-        let is_fit = step.tree.as_ref().is_some_and(|tree| {
-            early.trees.contains(tree) && !is_copied(tree) && moments.is_same_tree(tree, &[])
-        });
-        if is_fit {
+        // What belongs to packages is collected with them.
+        let is_collected = |tree: &PathBuf| has_packages || early.trees.contains(tree);
+        let is_here = step
+            .trees
+            .iter()
+            .all(|tree| is_collected(tree) && !is_copied(tree));
+        if is_here && is_early(divided, step, place, moments) {
             early.before.push(step.clone());
         }
     }
     early
+}
+
+/// Whether it does not matter if `step` runs before the instruction `at`: what it reads and makes anew is then as it is in the
+/// end, its programs are found there, and no variable is set later that they read.
+fn is_early(
+    divided: Divided<'_>,
+    step: &ShellStep,
+    (target, at): (&Stage, usize),
+    moments: &Moments<'_>,
+) -> bool {
+    let later = &divided.parse.instructions()[at..target.instructions.end];
+    let mut set = later
+        .iter()
+        .filter_map(|instruction| match &instruction.kind {
+            InstructionKind::Env(pairs) => Some(pairs),
+            _ => None,
+        });
+    let is_set = set.any(|pairs| pairs.iter().any(|pair| is_read_by_tools(&pair.key)));
+    let is_same =
+        |tree: &PathBuf| moments.state(tree) == State::Absent || moments.is_same_tree(tree, &[]);
+    !is_set && !step.trees.is_empty() && step.trees.iter().all(is_same)
+}
+
+/// Whether the programs of steps, or what starts them, may read the variable `name`.
+fn is_read_by_tools(name: &str) -> bool {
+    const READ: [&str; 15] = [
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_",
+        "LD_",
+        "TZ",
+        "TMPDIR",
+        "XDG_",
+        "JAVA",
+        "JDK_",
+        "NODE_OPTIONS",
+        "NPM_",
+        "PNPM_",
+        "YARN_",
+        "COREPACK_",
+    ];
+    let name = name.to_ascii_uppercase();
+    READ.iter().any(|read| name.starts_with(read))
 }
 
 /// Whether the first part, which ends before the instruction `at`, ends as another user than root.
@@ -454,4 +502,23 @@ pub(super) fn leaves(files: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_programs_themselves_do_not_bind_the_tools() {
+        for (name, is_read) in [
+            ("NODE_ENV", false),
+            ("PORT", false),
+            ("PATH", true),
+            ("npm_config_registry", true),
+            ("JAVA_TOOL_OPTIONS", true),
+            ("LC_ALL", true),
+        ] {
+            assert_eq!(is_read_by_tools(name), is_read, "{name}");
+        }
+    }
 }

@@ -363,9 +363,13 @@ impl Ladder<'_> {
             },
         )?;
         let division = division.filter(|division| division.suits(&evidence.runtime));
-        let copies_sources = division.as_ref().is_some_and(Division::copies_sources);
-        let is_divided = division.is_some();
-        let drafted = self.draft_divided(evidence, (rung, division.as_ref()))?;
+        let mut copies_sources = division.as_ref().is_some_and(Division::copies_sources);
+        let mut is_divided = division.is_some();
+        let mut drafted = self.draft_divided(evidence, (rung, division.as_ref()))?;
+        if drafted.is_err() && is_divided {
+            (is_divided, copies_sources) = (false, false);
+            drafted = self.draft_divided(evidence, (rung, None))?;
+        }
         Ok(drafted.map(|attempt| Draft {
             attempt,
             rung,

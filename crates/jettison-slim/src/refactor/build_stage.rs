@@ -40,13 +40,15 @@ impl Division {
 
     /// Whether nothing is taken from the first part that `runtime` makes anew at the end of the second.
     pub(crate) fn suits(&self, runtime: &RuntimeStage) -> bool {
-        if runtime.build_steps.iter().all(|step| self.is_early(step)) {
+        // Where the final stage copies the sources, what is made anew is made before they come.
+        let has_sources = self.sources.is_some();
+        if has_sources || runtime.build_steps.iter().all(|step| self.is_early(step)) {
             return true;
         }
         let early = self.early.iter();
         let is_made_early = |made: &Path| {
             let mut before = self.early.iter().flat_map(|early| &early.before);
-            before.any(|step| step.tree.as_deref() == Some(made))
+            before.any(|step| step.trees.iter().any(|tree| tree == made))
         };
         let mut taken = early.flat_map(|stage| stage.singles.iter().chain(&stage.trees));
         let is_remade = |path: &PathBuf| {
@@ -56,7 +58,7 @@ impl Division {
         let has_packages = self.early.as_ref().is_some_and(|e| !e.packages.is_empty());
         let mut remade = runtime.remade.iter();
         let may_be_packaged = remade.any(|path| !is_made_early(path) && is_place_of_packages(path));
-        self.sources.is_none() && !taken.any(is_remade) && !(has_packages && may_be_packaged)
+        !(taken.any(is_remade) || has_packages && may_be_packaged)
     }
 }
 

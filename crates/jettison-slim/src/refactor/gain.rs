@@ -36,9 +36,9 @@ pub struct ShellStep {
     pub comment: String,
     /// The commands, of POSIX; one may have several lines, the last of each but the last one ends with a backslash.
     pub commands: Vec<String>,
-    /// The tree that is all that they read and make anew, but for the system's programs: it does not matter what else was made
-    /// by then. Nothing if they do more.
-    pub tree: Option<PathBuf>,
+    /// The files and trees that are all that they read and make anew, but for the system's programs: it does not matter what else
+    /// was made by then. Some need not be there. Nothing if they do more.
+    pub trees: Vec<PathBuf>,
 }
 
 /// That something is knowingly another than the original's.

@@ -17,6 +17,7 @@ use crate::verify::compare::show::{LINE_LIMIT, describe_output};
 use crate::verify::http::Answer;
 use crate::verify::ignore::{Ignore, Subject};
 use crate::verify::observation::{ExitKind, Observation, Served, WrittenFile};
+use crate::verify::serve::WITHIN;
 
 pub(crate) use crate::verify::compare::pattern::words;
 pub(crate) use crate::verify::compare::show::visible;
@@ -251,7 +252,9 @@ fn parts<'o>(run: &'o Observation, ignore: &Ignore) -> Parts<'o> {
         return parts;
     };
     if let Some(trouble) = &served.trouble {
-        parts.insert(Key::Trouble, Cow::Borrowed(trouble.as_bytes()));
+        // A run may have got more time than another.
+        let what = trouble.split(WITHIN).next().unwrap_or(trouble);
+        parts.insert(Key::Trouble, Cow::Borrowed(what.as_bytes()));
     }
     for address in &served.listening {
         parts.insert(

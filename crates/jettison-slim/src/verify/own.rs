@@ -159,8 +159,9 @@ fn with_argument(base: &Probe, (words, argument): (&[String], &str), limit: Dura
     probe.arguments = Some(arguments);
     probe.stdin = ProbeInput::Bytes(Vec::new());
     if let Action::Serve(server) = &mut probe.action {
-        // It may take the argument for nothing, and serve.
+        // It may take the argument for nothing, and serve, or for a port.
         server.talk = Talk::Nothing;
+        server.port = None;
         server.ready = Ready::Listening(limit);
     }
     probe

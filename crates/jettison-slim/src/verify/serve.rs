@@ -80,6 +80,8 @@ pub(super) fn serve(
     })
 }
 
+/// What stands before the time that a server had.
+pub(super) const WITHIN: &str = " within ";
 const ENDED: &str = "it ended before it listened";
 
 /// Whether a process without a network has ended, or is about to: it gives up its namespaces before that is known.
@@ -143,8 +145,8 @@ pub(super) fn wait_until_ready(
         {
             let seconds = within.as_secs_f64();
             return Err(match server.port {
-                Some(port) => format!("it did not listen on port {port} within {seconds} s"),
-                None => format!("it did not listen within {seconds} s"),
+                Some(port) => format!("it did not listen on port {port}{WITHIN}{seconds} s"),
+                None => format!("it did not listen{WITHIN}{seconds} s"),
             });
         }
         thread::sleep(INTERVAL);

@@ -258,6 +258,6 @@ fn step(
             "find . -mindepth 1 -type d -empty -delete".to_owned(),
             format!("mv {LINKED}/lib/modules lib/modules"),
         ],
-        tree: Some(tree),
+        trees: vec![tree],
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         gain.build.push(ShellStep {
             comment: "Modules that only development needs.".to_owned(),
             commands: vec![format!("cd {shown}"), tool.prune.to_owned()],
-            tree: None,
+            trees: read_by(tool, situation, &project),
         });
         reasons.push(format!(
             "{} takes the {count} devDependencies of {shown}/package.json and what only they need out of node_modules",
@@ -101,7 +101,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         gain.build.push(ShellStep {
             comment: "Nothing is installed once more.".to_owned(),
             commands: vec![format!("rm -rf {}", caches.join(" "))],
-            tree: None,
+            trees: caches.iter().map(PathBuf::from).collect(),
         });
         reasons.push(format!("caches are left out: {}", caches.join(", ")));
         gain.claims
@@ -142,6 +142,28 @@ fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
     let path_env = variable(&situation.config.env, "PATH").unwrap_or(DEFAULT_PATH);
     let is_there = find_program(situation.root, tool.name, Path::new("/"), path_env).is_ok();
     (is_there && !is_later).then_some(tool)
+}
+
+/// What is all that the pruning reads and makes anew; nothing if the project's modules are not only its own.
+fn read_by(tool: &Tool, situation: &Situation<'_>, project: &Path) -> Vec<PathBuf> {
+    const SETTINGS: [&str; 3] = [".npmrc", ".yarnrc", ".pnpmfile.cjs"];
+    let has = |name: &str| situation.root.target(&project.join(name)).is_some();
+    let described = situation.root.content(&project.join("package.json"), LIMIT);
+    let described = described.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    // Modules of a workspace are links to its members.
+    let has_members = described.is_none_or(|package| package.get("workspaces").is_some());
+    if has_members || has("pnpm-workspace.yaml") {
+        return Vec::new();
+    }
+    let own = ["node_modules", "package.json"].into_iter();
+    let mut read: Vec<PathBuf> = own
+        .chain(SETTINGS)
+        .chain(tool.locks.iter().copied())
+        .map(|name| project.join(name))
+        .collect();
+    read.sort();
+    read.dedup();
+    read
 }
 
 /// The modules that only development needs among the project's.

@@ -67,7 +67,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         build: vec![ShellStep {
             comment: "Symbols and debugging sections are for debuggers only.".to_owned(),
             commands,
-            tree: None,
+            trees: Vec::new(),
         }],
         claims: claims.collect(),
         ..Gain::default()

@@ -35,7 +35,7 @@ pub(super) fn rootfs_stage(
     let collecting = ShellStep {
         comment: comment(rootfs).to_owned(),
         commands: steps(rootfs)?,
-        tree: None,
+        trees: Vec::new(),
     };
     let all = rootfs.before.iter().chain([&collecting]);
     let all = all.chain(&rootfs.further);

@@ -357,7 +357,7 @@ fn gain() -> Gain {
     let step = |comment: &str, commands: &[&str]| ShellStep {
         comment: comment.to_owned(),
         commands: commands.iter().map(ToString::to_string).collect(),
-        tree: None,
+        trees: Vec::new(),
     };
     Gain {
         name: "smaller",
@@ -470,7 +470,7 @@ fn a_stage_is_not_divided_before_what_is_made_anew() {
             runtime.build_steps = vec![ShellStep {
                 comment: "Made anew.".to_owned(),
                 commands: vec!["true".to_owned()],
-                tree: None,
+                trees: Vec::new(),
             }];
         }
         assert_eq!(
@@ -491,7 +491,7 @@ fn what_is_made_anew_of_one_tree_is_made_before_the_sources_come() {
     let step = ShellStep {
         comment: "Linked anew.".to_owned(),
         commands: vec!["cd /opt/jdk".to_owned(), "jlink".to_owned()],
-        tree: Some("/opt/jdk".into()),
+        trees: vec!["/opt/jdk".into()],
     };
     let early = RootfsStage {
         trees: vec!["/opt/jdk".into()],

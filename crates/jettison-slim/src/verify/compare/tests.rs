@@ -306,6 +306,21 @@ fn whether_a_failing_server_is_asked_before_it_ends_is_a_race() {
 }
 
 #[test]
+fn a_server_that_did_not_listen_is_the_same_however_much_time_it_had() {
+    let waited = |what: &str, seconds: u32| {
+        let trouble = format!("{what}{WITHIN}{seconds} s");
+        server(0, Some(&trouble), None)
+    };
+    let short = waited("it did not listen on port 79", 5);
+    let long = waited("it did not listen on port 79", 20);
+    assert_eq!(compare(&long, &short), vec![]);
+    assert_ne!(
+        compare(&long, &waited("it did not listen on port 80", 20)),
+        vec![]
+    );
+}
+
+#[test]
 fn sets_of_names_in_headers_have_no_order() {
     for (name, value, expected) in [
         ("allow", "GET, OPTIONS,HEAD", "GET, HEAD, OPTIONS"),

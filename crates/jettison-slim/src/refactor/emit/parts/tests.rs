@@ -4,7 +4,9 @@ use expect_test::{Expect, expect};
 use jettison_dockerfile::parse;
 
 use crate::refactor::emit::write_stages;
-use crate::refactor::{Division, KeptPath, RootfsStage, Rung, RuntimeStage, Sources, Writing};
+use crate::refactor::{
+    Division, KeptPath, RootfsStage, Rung, RuntimeStage, ShellStep, Sources, Writing,
+};
 
 fn rootfs() -> RootfsStage {
     RootfsStage {
@@ -192,6 +194,35 @@ fn sources_of_which_nothing_is_made_are_copied_by_the_final_stage() {
             CMD ["/app/x"]
         "#]],
     );
+}
+
+#[test]
+fn what_is_made_anew_of_what_sources_do_not_change_is_made_before_they_are_copied() {
+    let mut runtime = runtime();
+    runtime.build_steps = vec![ShellStep {
+        comment: "Modules that only development needs.".to_owned(),
+        commands: vec!["npm prune".to_owned()],
+        trees: vec!["/app/node_modules".into()],
+    }];
+    runtime.remade = vec!["/app/node_modules".into()];
+    let division = Division {
+        sources: Some(Sources {
+            is_stage_used: true,
+            ..Sources::default()
+        }),
+        ..division(4)
+    };
+    assert!(division.suits(&runtime));
+    let writing = Writing {
+        division: Some(&division),
+        ..Writing::default()
+    };
+    let text = "FROM node:20\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\nCOPY . .\nCMD [\"/app/x\"]\n";
+    let written = write_stages(&parse(text), &runtime, writing, Vec::new()).unwrap();
+    let text = written.dockerfile;
+    let places = ["npm ci", "npm prune", "AS rootfs", "AS runtime", "COPY . ."];
+    let places = places.map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")));
+    assert!(places.is_sorted(), "{text}");
 }
 
 #[test]
