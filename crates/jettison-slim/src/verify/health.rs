@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_millis(5);
 const LIMIT: usize = 8 << 10;
 
 /// What a server that is not the image's own says, and what that is called.
-const ANSWERS: [(&str, &str); 10] = [
+const ANSWERS: [(&str, &str); 12] = [
     ("200", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
     ("204", "HTTP/1.1 204 No Content\r\n\r\n"),
     (
@@ -56,6 +56,14 @@ const ANSWERS: [(&str, &str); 10] = [
     (
         "an answer that breaks off",
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+    ),
+    (
+        "an answer in chunks",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ),
+    (
+        "chunks that break off",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nok",
     ),
     ("nothing", ""),
 ];

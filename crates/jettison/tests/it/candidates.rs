@@ -168,6 +168,48 @@ fn a_health_check_of_curl_asks_with_what_is_there_anyway() {
     );
 }
 
+/// Answers in chunks.
+const CHUNKS: &str = r#"package main
+
+import "net/http"
+
+func main() {
+	http.HandleFunc("/health", func(answer http.ResponseWriter, _ *http.Request) {
+		answer.Write([]byte("well"))
+		answer.(http.Flusher).Flush()
+		answer.Write([]byte(" enough"))
+	})
+	http.ListenAndServe(":8000", nil)
+}
+"#;
+
+#[test]
+fn a_health_check_of_curl_asks_with_bash_where_no_interpreter_is() {
+    let Some(mut turn) = turn() else { return };
+    let dockerfile = format!(
+        "{GO}RUN apt-get install -y --no-install-recommends curl\nWORKDIR /app\nCOPY well.go .\nRUN go build -o well well.go\n\
+         ENV PORT=8000\nHEALTHCHECK CMD curl -fsS -m 3 http://localhost:$PORT/health || exit 1\nCMD [\"./well\"]\n"
+    );
+    let files = [
+        ("app/Dockerfile", dockerfile.as_str()),
+        ("app/well.go", CHUNKS),
+    ];
+    let probe = "[[probe]]\nname = \"it\"\nport = 8000\nhttp = [{ get = \"/health\", expect-body = \"well enough\" }]\n";
+    let (scratch, outcome) = optimize(&mut turn, &files, probe);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let written = scratch.read("app/Dockerfile.optimized");
+    let check = "HEALTHCHECK CMD [\"bash\", \"-c\", \"TMOUT=3; exec 3<>";
+    assert!(written.contains(check), "{written}\n{outcome}");
+    let (_, rest) = written.split_once("AS rootfs").unwrap();
+    assert!(!rest.contains("curl"), "{written}");
+    assert!(
+        outcome
+            .stdout
+            .contains("HEALTHCHECK asks with bash, which is smaller"),
+        "{outcome}"
+    );
+}
+
 #[test]
 fn a_script_takes_its_shell_and_its_programs_along() {
     let Some(mut turn) = turn() else { return };

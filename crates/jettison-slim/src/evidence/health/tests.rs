@@ -5,12 +5,12 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
-/// The programs that both interpreters get.
+/// The programs that the interpreters get.
 #[track_caller]
 fn check(healthcheck: &Value, expected: &Expect) {
     let shown = HttpCheck::of_curl(healthcheck).map_or_else(
         || "curl stays\n".to_owned(),
-        |check| format!("{}\n{}\n", check.python(), check.node()),
+        |check| format!("{}\n{}\n{}\n", check.python(), check.node(), check.bash()),
     );
     expected.assert_eq(&shown);
 }
@@ -24,24 +24,27 @@ fn check_shell(text: &str, expected: &Expect) {
 fn a_request_of_curl_is_made_by_an_interpreter() {
     check_shell(
         "curl -f http://localhost:$PORT/healthz || exit 1",
-        &expect![[r"
+        &expect![[r#"
             import http.client, os, sys; c = http.client.HTTPConnection('localhost:' + os.environ.get('PORT', '')); c.request('GET', '/healthz'); r = c.getresponse(); r.read(); sys.exit(r.status >= 400)
             process.exitCode = 1; require('http').request('http://localhost:' + (process.env.PORT || '') + '/healthz', r => r.on('end', () => process.exit(r.statusCode >= 400 ? 1 : 0)).resume()).end()
-        "]],
+            exec 3<>"/dev/tcp/localhost/${PORT}" || exit 1;  printf '%s\r\n' "GET /healthz HTTP/1.1" "Host: localhost:${PORT}" 'Accept: */*' 'Connection: close' '' >&3;  read -r version status reason <&3; [[ $version == HTTP/1.* && $status -lt 400 ]] || exit 1;  while IFS=$': \r' read -r name value <&3 && [[ $name ]]; do case ${name,,} in content-length) length=${value%$'\r'};; transfer-encoding) end=$'0\r\n\r\n';; esac; done;  LC_ALL=C; while IFS= read -r -d '' part <&3; do ((size += ${#part} + 1)); done; ((size += ${#part}));  [[ $status == [23]04 || $size -ge $length && $part == *$end ]]
+        "#]],
     );
     check_shell(
         "curl -fsS -m5 -o /dev/null -H 'Accept: text/plain' \"http://127.0.0.1:${PORT:-8080}/a?b=1\" >/dev/null 2>&1 || false",
-        &expect![[r"
+        &expect![[r#"
             import http.client, os, signal, sys; signal.alarm(5); c = http.client.HTTPConnection('127.0.0.1:' + (os.environ.get('PORT') or '8080')); c.request('GET', '/a?b=1', headers={'Accept': 'text/plain'}); r = c.getresponse(); r.read(); sys.exit(r.status >= 400)
             process.exitCode = 1; setTimeout(() => process.exit(1), 5000); require('http').request('http://127.0.0.1:' + (process.env.PORT || '8080') + '/a?b=1', {headers: {'Accept': 'text/plain'}}, r => r.on('end', () => process.exit(r.statusCode >= 400 ? 1 : 0)).resume()).end()
-        "]],
+            TMOUT=5; exec 3<>"/dev/tcp/127.0.0.1/${PORT:-8080}" || exit 1;  printf '%s\r\n' "GET /a?b=1 HTTP/1.1" "Host: 127.0.0.1:${PORT:-8080}" 'Accept: text/plain' 'Connection: close' '' >&3;  read -r version status reason <&3; [[ $version == HTTP/1.* && $status -lt 400 && $SECONDS -le 5 ]] || exit 1;  while IFS=$': \r' read -r name value <&3 && [[ $name ]]; do case ${name,,} in content-length) length=${value%$'\r'};; transfer-encoding) end=$'0\r\n\r\n';; esac; done;  LC_ALL=C; while IFS= read -r -d '' part <&3; do ((size += ${#part} + 1)); done; ((size += ${#part}));  [[ $status == [23]04 || $size -ge $length && $part == *$end && $SECONDS -le 5 ]]
+        "#]],
     );
     check(
         &json!({ "Test": ["CMD", "curl", "--silent", "-X", "POST", "localhost"] }),
-        &expect![[r"
+        &expect![[r#"
             import http.client; c = http.client.HTTPConnection('localhost'); c.request('POST', '/'); r = c.getresponse(); r.read()
             process.exitCode = 1; require('http').request('http://localhost/', {method: 'POST'}, r => r.on('end', () => process.exit(0)).resume()).end()
-        "]],
+            exec 3<>"/dev/tcp/localhost/80" || exit 1;  printf '%s\r\n' "POST / HTTP/1.1" "Host: localhost" 'Accept: */*' 'Connection: close' '' >&3;  read -r version status reason <&3; [[ $version == HTTP/1.* ]] || exit 1;  while IFS=$': \r' read -r name value <&3 && [[ $name ]]; do case ${name,,} in content-length) length=${value%$'\r'};; transfer-encoding) end=$'0\r\n\r\n';; esac; done;  LC_ALL=C; while IFS= read -r -d '' part <&3; do ((size += ${#part} + 1)); done; ((size += ${#part}));  [[ $status == [23]04 || $size -ge $length && $part == *$end ]]
+        "#]],
     );
 }
 

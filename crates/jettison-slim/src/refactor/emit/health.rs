@@ -19,7 +19,8 @@ pub(super) fn health_arguments(healthcheck: &Value) -> Result<String, EmitError>
     let command = match words.split_first() {
         Some((kind, [])) if kind == "NONE" => return Ok("NONE".to_owned()),
         Some((kind, argv)) if kind == "CMD" && !argv.is_empty() => {
-            format!("CMD {}", exec_form(argv))
+            // A program of several lines has two spaces where the next one begins.
+            format!("CMD {}", exec_form(argv).replace(";  ", "; \\\n "))
         }
         Some((kind, [text])) if kind == "CMD-SHELL" && !text.contains(char::is_control) => {
             format!("CMD {text}")
