@@ -358,6 +358,8 @@ fn byte_code_of(path: &Path, tag: Option<&str>) -> Option<PathBuf> {
 fn size_of(root: &RootDir, stage: &RootfsStage) -> u64 {
     let mut pending: Vec<PathBuf> = stage.trees.iter().chain(&stage.singles).cloned().collect();
     let is_tree = |path: &Path| stage.trees.iter().any(|tree| path.starts_with(tree));
+    // What one tree leaves out may be a tree of its own.
+    let is_left_out = |path: &PathBuf| stage.pruned.contains(path) && !stage.trees.contains(path);
     let mut size = 0;
     while let Some(path) = pending.pop() {
         let Some(metadata) = root.entry(&path) else {
@@ -368,7 +370,7 @@ fn size_of(root: &RootDir, stage: &RootfsStage) -> u64 {
         }
         if metadata.is_file() {
             size += metadata.len();
-        } else if metadata.is_dir() && is_tree(&path) && !stage.pruned.contains(&path) {
+        } else if metadata.is_dir() && is_tree(&path) && !is_left_out(&path) {
             let names = root.names(&path);
             pending.extend(names.iter().map(|name| path.join(name)));
         }

@@ -190,10 +190,12 @@ fn surroundings(base: &Probe, limit: Duration, has_other_users: bool) -> Vec<Pro
     }
     probes.push(setting("on a read-only file system", Setting::ReadOnly));
     probes.push(setting("started a second time", Setting::SecondStart));
-    probes.push(setting(
-        "without the image's variables",
-        Setting::BareEnvironment,
-    ));
+    let mut bared = setting("without the image's variables", Setting::BareEnvironment);
+    if let Action::Serve(server) = &mut bared.action {
+        // One of them may be the port.
+        server.port = None;
+    }
+    probes.push(bared);
     probes.push(variable("LC_ALL", "C"));
     probes
 }
