@@ -60,7 +60,7 @@ fn offset(zone: &str) -> Option<i64> {
 }
 
 /// The days from 1970 to a date of the Gregorian calendar.
-pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
+fn days(year: i64, month: i64, day: i64) -> i64 {
     // Years start in March here, so that the leap day is their last.
     let (year, month) = if month > 2 {
         (year, month - 3)

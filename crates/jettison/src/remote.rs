@@ -9,7 +9,6 @@ mod exceptions;
 mod forward;
 mod git;
 mod hosts;
-mod http_date;
 mod lock;
 mod named;
 mod record;

@@ -18,10 +18,9 @@ use ureq::Agent;
 
 use crate::remote::address::{WebAddress, redacted};
 use crate::remote::agent::{Patience, Reach, Server, agent};
-use crate::remote::http_date::parse_http_date;
 use crate::remote::lock::{LockError, lock, try_lock};
 use crate::remote::record::{Record, looks};
-use crate::remote::transfer::{Answer, Question, TransferError, Validators, transfer};
+use crate::remote::transfer::{Answer, Question, TransferError, Validators, http_date, transfer};
 
 /// Why a file could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -235,7 +234,7 @@ impl<'a> Downloads<'a> {
             path: self.kept(&record.digest),
             digest: record.digest,
             size: record.size,
-            last_modified: record.last_modified.as_deref().and_then(parse_http_date),
+            last_modified: record.last_modified.as_deref().and_then(http_date),
         }
     }
 

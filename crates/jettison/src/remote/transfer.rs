@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use jettison_build::RemoteError;
 use jettison_oci::{Digest, Hasher};
@@ -12,7 +12,6 @@ use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
 use crate::remote::agent::{Patience, is_final};
-use crate::remote::http_date::parse_http_date;
 
 /// The longest pause that a server can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -94,11 +93,20 @@ impl Failed {
     }
 }
 
+/// Seconds since 1970 of a date of HTTP (RFC 9110, section 5.6.7).
+pub(crate) fn http_date(text: &str) -> Option<i64> {
+    let since = httpdate::parse_http_date(text)
+        .ok()?
+        .duration_since(UNIX_EPOCH)
+        .ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
 impl Validators {
     fn of(headers: &HeaderMap) -> Validators {
         let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
         let last_modified = text("last-modified");
-        let time = |text: &Option<String>| text.as_deref().and_then(parse_http_date);
+        let time = |text: &Option<String>| text.as_deref().and_then(http_date);
         let is_old = time(&text("date"))
             .zip(time(&last_modified))
             .is_some_and(|(now, then)| now - then >= OLD);
