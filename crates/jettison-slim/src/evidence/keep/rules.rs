@@ -201,7 +201,11 @@ pub(super) const LEFT_OUT: [(&str, &str); 14] = [
     ("usr/share/locale(/|$)", TRANSLATIONS),
     ("usr/share/i18n(/|$)", LOCALES),
     ("usr/(lib/debug|share/gcc/python|share/gdb)(/|$)", DEBUGGERS),
-    ("usr/lib/jvm/[^/]+/man(/|$)", "manuals"),
+    // Versions of a program beside each other have manuals of their own.
+    (
+        "usr/(lib/jvm/[^/]+/man|share/[^/]+/([^/]+/)?man/man[1-9])(/|$)",
+        "manuals",
+    ),
     (
         "usr/share/doc/[^/]+/([^c]|ch)",
         "documentation but copyrights",

@@ -454,3 +454,23 @@ fn who_asks_what_is_installed_does_not_start_pip() {
             "/usr/lib/python3.12/site-packages/pip-26.dist-info",
         ]);
 }
+
+#[test]
+fn manuals_are_left_out_wherever_a_program_has_them() {
+    for (path, is_left_out) in [
+        ("/usr/share/man/man1/psql.1.gz", true),
+        ("/usr/share/postgresql/17/man/man1/psql.1.gz", true),
+        (
+            "/usr/lib/jvm/java-17-openjdk-amd64/man/man1/java.1.gz",
+            true,
+        ),
+        ("/usr/share/postgresql/17/postgres.bki", false),
+        ("/usr/share/web/man/index.html", false),
+    ] {
+        assert_eq!(
+            left_out_rule(Path::new(path)).is_some(),
+            is_left_out,
+            "{path}"
+        );
+    }
+}
