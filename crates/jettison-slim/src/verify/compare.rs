@@ -8,8 +8,10 @@ mod show;
 mod written;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::verify::compare::pattern::Pattern;
@@ -153,6 +155,14 @@ pub fn compare_with(
         let originals: Vec<&Observation> = originals.iter().collect();
         return compare_with(&originals, &candidate, ignore);
     }
+    if let Some((originals, candidate)) = without_free_ports(originals, candidate) {
+        let originals: Vec<&Observation> = originals.iter().collect();
+        let mut comparison = compare_with(&originals, &candidate, ignore);
+        comparison
+            .volatile
+            .push("a port that it listens on".to_owned());
+        return comparison;
+    }
     let Some((first, others)) = originals.split_first() else {
         return Comparison {
             differences: Vec::new(),
@@ -226,6 +236,44 @@ fn without_the_race(
     };
     let originals = originals.iter().map(|run| without(run)).collect();
     Some((originals, without(candidate)))
+}
+
+/// The runs without the ports that the system gave them, as it does to who asks for none: they are others in each run of the
+/// original. Each run has to have as many.
+fn without_free_ports(
+    originals: &[&Observation],
+    candidate: &Observation,
+) -> Option<(Vec<Observation>, Observation)> {
+    // Linux: net.ipv4.ip_local_port_range.
+    const FREE: RangeInclusive<u16> = 32_768..=60_999;
+    let listening = |run: &Observation| match &run.served {
+        Some(served) => served.listening.iter().copied().collect(),
+        None => BTreeSet::new(),
+    };
+    let sets: Vec<BTreeSet<SocketAddr>> = originals.iter().map(|run| listening(run)).collect();
+    let (first, others) = sets.split_first()?;
+    let is_everywhere = |address: &SocketAddr| others.iter().all(|set| set.contains(address));
+    let common: BTreeSet<SocketAddr> = first.iter().copied().filter(is_everywhere).collect();
+    let is_given =
+        |address: &SocketAddr| FREE.contains(&address.port()) && !common.contains(address);
+    let n_given =
+        |set: &BTreeSet<SocketAddr>| set.iter().filter(|address| is_given(address)).count();
+    let count = n_given(first);
+    let is_fit = !others.is_empty()
+        && count > 0
+        && others.iter().all(|set| n_given(set) == count)
+        && n_given(&listening(candidate)) == count;
+    let without = |run: &Observation| {
+        let mut run = run.clone();
+        if let Some(served) = &mut run.served {
+            served.listening.retain(|address| !is_given(address));
+        }
+        run
+    };
+    is_fit.then(|| {
+        let originals = originals.iter().map(|run| without(run)).collect();
+        (originals, without(candidate))
+    })
 }
 
 /// A part of an observation that is compared by itself. The order is that of reports.

@@ -161,7 +161,7 @@ fn longest(probe: &Probe) -> Duration {
         return probe.time_limit;
     };
     let ready = match server.ready {
-        Ready::Listening(time) | Ready::After(time) => time,
+        Ready::Listening(time) | Ready::Anywhere(time) | Ready::After(time) => time,
     };
     let n_answers = match &server.talk {
         Talk::Nothing => 1,

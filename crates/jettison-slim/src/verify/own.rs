@@ -113,7 +113,7 @@ fn derived(base: &Probe, name: String, limit: Duration) -> Probe {
     let mut action = base.action.clone();
     if let Action::Serve(server) = &mut action {
         server.ending.is_watched = false;
-        if let Ready::Listening(within) = &mut server.ready {
+        if let Ready::Listening(within) | Ready::Anywhere(within) = &mut server.ready {
             *within = (*within).min(limit);
         }
     }
@@ -161,8 +161,7 @@ fn with_argument(base: &Probe, (words, argument): (&[String], &str), limit: Dura
     if let Action::Serve(server) = &mut probe.action {
         // It may take the argument for nothing, and serve, or for a port.
         server.talk = Talk::Nothing;
-        server.port = None;
-        server.ready = Ready::Listening(limit);
+        server.ready = Ready::Anywhere(limit);
     }
     probe
 }
@@ -193,7 +192,9 @@ fn surroundings(base: &Probe, limit: Duration, has_other_users: bool) -> Vec<Pro
     let mut bared = setting("without the image's variables", Setting::BareEnvironment);
     if let Action::Serve(server) = &mut bared.action {
         // One of them may be the port.
-        server.port = None;
+        if let Ready::Listening(within) = server.ready {
+            server.ready = Ready::Anywhere(within);
+        }
     }
     probes.push(bared);
     probes.push(variable("LC_ALL", "C"));

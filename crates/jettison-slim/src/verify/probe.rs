@@ -111,6 +111,8 @@ pub struct Server {
 pub enum Ready {
     /// Once it listens. If it does not within this time, that is what is observed.
     Listening(Duration),
+    /// The same, but if it has nothing to do and listens elsewhere only, that is where it is.
+    Anywhere(Duration),
     /// After this time.
     After(Duration),
 }
@@ -213,7 +215,7 @@ impl Probe {
         probe.time_limit = probe.time_limit.saturating_mul(LONGER);
         if let Action::Serve(server) = &mut probe.action {
             server.ending.patience = server.ending.patience.saturating_mul(LONGER);
-            if let Ready::Listening(within) = &mut server.ready {
+            if let Ready::Listening(within) | Ready::Anywhere(within) = &mut server.ready {
                 *within = within.saturating_mul(LONGER);
             }
         }

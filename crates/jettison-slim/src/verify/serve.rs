@@ -122,25 +122,28 @@ pub(super) fn wait_until_ready(
     let start = Instant::now();
     loop {
         let listening = network.listening().unwrap_or_default();
-        let address = listening
-            .iter()
-            .filter(|address| server.port.is_none_or(|port| port == address.port()))
-            .min_by_key(|address| (address.port(), address.is_ipv6()));
+        let address = wanted(&listening, server.port);
         match server.ready {
-            Ready::Listening(_) if address.is_some() => {
+            Ready::Listening(_) | Ready::Anywhere(_) if address.is_some() => {
                 wait_until_idle(child, &|| SETTLED);
-                return Ok(address.copied());
+                return Ok(address);
             }
-            Ready::After(time) if start.elapsed() >= time => return Ok(address.copied()),
-            Ready::Listening(_) | Ready::After(_) => {}
+            Ready::Anywhere(_) if !listening.is_empty() => {
+                wait_until_idle(child, &|| SETTLED);
+                let listening = network.listening().unwrap_or_default();
+                let address = wanted(&listening, server.port).or_else(|| wanted(&listening, None));
+                return address.map(Some).ok_or_else(|| ENDED.to_owned());
+            }
+            Ready::After(time) if start.elapsed() >= time => return Ok(address),
+            Ready::Listening(_) | Ready::Anywhere(_) | Ready::After(_) => {}
         }
         if child.has_ended() {
             return match server.ready {
-                Ready::Listening(_) => Err(ENDED.to_owned()),
+                Ready::Listening(_) | Ready::Anywhere(_) => Err(ENDED.to_owned()),
                 Ready::After(_) => Ok(None),
             };
         }
-        if let Ready::Listening(within) = server.ready
+        if let Ready::Listening(within) | Ready::Anywhere(within) = server.ready
             && start.elapsed() >= within
         {
             let seconds = within.as_secs_f64();
@@ -151,6 +154,14 @@ pub(super) fn wait_until_ready(
         }
         thread::sleep(INTERVAL);
     }
+}
+
+/// The first of the addresses with this port, or of all.
+fn wanted(listening: &[SocketAddr], port: Option<u16>) -> Option<SocketAddr> {
+    let mut addresses: Vec<SocketAddr> = listening.to_vec();
+    addresses.retain(|address| port.is_none_or(|port| port == address.port()));
+    addresses.sort_by_key(|address| (address.port(), address.is_ipv6()));
+    addresses.first().copied()
 }
 
 /// Where to connect to.

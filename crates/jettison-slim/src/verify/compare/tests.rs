@@ -321,6 +321,32 @@ fn a_server_that_did_not_listen_is_the_same_however_much_time_it_had() {
 }
 
 #[test]
+fn ports_that_the_system_gave_are_others_in_each_run() {
+    let on = |ports: &[u16]| {
+        let mut run = server(0, None, None);
+        let served = run.served.as_mut().unwrap();
+        served.listening = ports
+            .iter()
+            .map(|port| ([0, 0, 0, 0], *port).into())
+            .collect();
+        run
+    };
+    let runs = [on(&[80, 40_000]), on(&[80, 41_000])];
+    let check = |originals: &[Observation], ports: &[u16], expected: bool| {
+        let originals: Vec<&Observation> = originals.iter().collect();
+        let found = compare_with(&originals, &on(ports), &Ignore::default());
+        assert_eq!(found.differences.is_empty(), expected, "{ports:?}");
+    };
+    check(&runs, &[80, 42_000], true);
+    check(&runs, &[80], false);
+    check(&runs, &[81, 42_000], false);
+    check(&runs, &[80, 42_000, 43_000], false);
+    // One that is the same in each run was asked for.
+    check(&[on(&[50_051]), on(&[50_051])], &[50_052], false);
+    check(&runs[..1], &[80, 42_000], false);
+}
+
+#[test]
 fn sets_of_names_in_headers_have_no_order() {
     for (name, value, expected) in [
         ("allow", "GET, OPTIONS,HEAD", "GET, HEAD, OPTIONS"),

@@ -46,7 +46,7 @@ pub(super) fn was_too_slow(probe: &Probe, run: &Observation) -> bool {
         return false;
     };
     let within = match server.ready {
-        Ready::Listening(within) => within,
+        Ready::Listening(within) | Ready::Anywhere(within) => within,
         Ready::After(_) => return false,
     };
     did_not_listen(run) && run.took >= within
