@@ -435,7 +435,8 @@ impl<'o> Weighing<'o> {
                 }
                 let candidate = candidate.unwrap_or_default();
                 if !self.fits(key, pattern, candidate) {
-                    result.differences.push(self.text(key, text, candidate));
+                    let shown = Pattern::of(text, others).with_lines_of(text, candidate);
+                    result.differences.push(self.text(key, text, &shown));
                 }
                 return;
             }

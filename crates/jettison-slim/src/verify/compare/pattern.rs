@@ -116,6 +116,37 @@ impl<'t> Pattern<'t> {
         }
     }
 
+    /// `candidate` with the lines of `original`, the first of the texts, in place of those that are others in each run: beside
+    /// `original`, it shows what is not. The same if nothing else is different.
+    pub(super) fn with_lines_of(&self, original: &[u8], candidate: &[u8]) -> Vec<u8> {
+        let Pattern::Lines(items) = self else {
+            return candidate.to_vec();
+        };
+        let changing: Vec<(&Item<'_>, &[u8])> = items
+            .iter()
+            .filter(|item| matches!(item, Item::Words(_)))
+            .filter_map(|item| {
+                Some((
+                    item,
+                    lines(original).into_iter().find(|line| fits(item, line))?,
+                ))
+            })
+            .collect();
+        let shown: Vec<&[u8]> = lines(candidate)
+            .into_iter()
+            .map(|line| {
+                let like = changing.iter().find(|(item, _)| fits(item, line));
+                like.map_or(line, |(_, own)| *own)
+            })
+            .collect();
+        let shown = shown.concat();
+        if shown == original {
+            candidate.to_vec()
+        } else {
+            shown
+        }
+    }
+
     /// The same for a run that is a little slower: less than ten milliseconds may be any that are less than a second. What takes
     /// no time is the same in each run by its rounding, and takes some where it is watched.
     pub(super) fn of_slower_run(self) -> Pattern<'t> {

@@ -321,6 +321,28 @@ fn a_server_that_did_not_listen_is_the_same_however_much_time_it_had() {
 }
 
 #[test]
+fn lines_that_are_others_in_each_run_are_not_shown_as_a_difference() {
+    let run = |text: &str| ran(ExitKind::Code(0), text.as_bytes(), b"");
+    let runs = [
+        run("10:01:02 start\n10:01:03 ready\n"),
+        run("11:31:42 start\n11:31:44 ready\n"),
+    ];
+    let originals: Vec<&Observation> = runs.iter().collect();
+    let candidate = run("12:41:12 start\n12:41:13 no settings\n12:41:13 ready\n");
+    let found = compare_with(&originals, &candidate, &Ignore::default());
+    let shown: Vec<String> = found.differences.iter().map(Difference::describe).collect();
+    expect![[r#"
+        stdout differs (30 and 51 bytes):
+        --- original
+        +++ candidate
+        @@ -1,2 +1,3 @@
+         10:01:02 start
+        +12:41:13 no settings
+         10:01:03 ready"#]]
+    .assert_eq(&shown.join("\n"));
+}
+
+#[test]
 fn ports_that_the_system_gave_are_others_in_each_run() {
     let on = |ports: &[u16]| {
         let mut run = server(0, None, None);
