@@ -474,3 +474,19 @@ fn manuals_are_left_out_wherever_a_program_has_them() {
         );
     }
 }
+
+#[test]
+fn who_changes_users_has_the_tables_of_passwords() {
+    let world = World::new()
+        .package("passwd", &["/usr/sbin/usermod"])
+        .file("/etc/shadow", "root:*:")
+        .file("/etc/subuid", "")
+        .file("/etc/gshadow-", "root:*::");
+    world.check_paths(&["/etc/passwd"]);
+    world.used("/usr/sbin/usermod").check_paths(&[
+        "/etc/gshadow-",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/subuid",
+    ]);
+}
