@@ -12,6 +12,8 @@ pub(super) struct Habits {
     pub(super) converters: BTreeSet<PathBuf>,
     /// Whether anybody says things in the language of the environment (gettext).
     pub(super) translates: bool,
+    /// Who has OpenSSL load modules by name, as for ciphers of old.
+    pub(super) loads_providers: Option<PathBuf>,
     /// Who opens TLS connections without a library of a package.
     pub(super) tls_clients: BTreeSet<PathBuf>,
     /// Whether anybody tells times of places, by the C library or by reading the tables of zones.
@@ -23,6 +25,8 @@ pub(super) struct Habits {
 const TELL_IF_ASKED: [&str; 4] = ["ld-linux", "libc.so", "libstdc++.so", "libpthread"];
 /// What is in those who read the tables of zones themselves, or have the library of C++ read them (`std::chrono`).
 const TIME_ZONES: [&str; 4] = ["zoneinfo", "locate_zone", "current_zone", "get_tzdb"];
+/// The functions that load one of OpenSSL's modules. Which one, the program decides when it runs.
+const PROVIDERS: [&str; 2] = ["OSSL_PROVIDER_load", "OSSL_PROVIDER_try_load"];
 
 impl Habits {
     /// Notes what the program or library at `path` does, which is `elf` and has these bytes.
@@ -38,6 +42,13 @@ impl Habits {
         });
         self.tells_times |=
             !is_library && (elf.uses_time_zones || TIME_ZONES.iter().any(|text| contains(text)));
+        let is_openssl = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"libcrypto.so"));
+        if !is_openssl && PROVIDERS.iter().any(|function| contains(function)) {
+            self.loads_providers
+                .get_or_insert_with(|| path.to_path_buf());
+        }
         // Go's crypto/x509, root_linux.go, has this as the first place, and Rust's openssl-probe without the directory.
         if contains("certs/ca-certificates.crt") {
             self.tls_clients.insert(path.to_path_buf());

@@ -94,6 +94,7 @@ impl Keeper<'_> {
             self.add_accounts()?;
             self.add_for_go()?;
             self.add_certificates()?;
+            self.add_providers();
             self.add_time_zones();
             self.add_libraries_of_modules()?;
             self.add_mentioned()?;
@@ -188,6 +189,24 @@ impl Keeper<'_> {
             self.add(Path::new(path), UseKind::Looked, reason)?;
         }
         Ok(())
+    }
+
+    /// Keeps OpenSSL's modules with whoever loads some: ciphers and digests of old are in a package of their own, of which
+    /// nothing is opened before somebody asks for one of them.
+    fn add_providers(&mut self) {
+        const MODULES: &str = "openssl-provider-legacy";
+        let Some(path) = &self.habits.loads_providers else {
+            return;
+        };
+        let reason = format!("{} has OpenSSL load modules", path.display());
+        let has_openssl = self
+            .kept
+            .packages
+            .keys()
+            .any(|name| name.starts_with("libssl3"));
+        if has_openssl && self.owners.files_of(MODULES).next().is_some() {
+            self.add_package(MODULES, &reason);
+        }
     }
 
     /// Keeps what Go's own library reads, in programs without the C library too: its time zones, or else the system's, users,

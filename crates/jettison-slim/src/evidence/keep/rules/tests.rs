@@ -490,3 +490,26 @@ fn who_changes_users_has_the_tables_of_passwords() {
         "/etc/subuid",
     ]);
 }
+
+#[test]
+fn who_has_openssl_load_modules_has_those_of_old() {
+    let world = || {
+        World::new()
+            .package("libssl3t64", &["/usr/lib/libcrypto.so.3"])
+            .package("openssl-provider-legacy", &["/usr/lib/ossl/legacy.so"])
+            .used("/usr/lib/libcrypto.so.3")
+    };
+    let kept = |world: World| world.kept_by_rule().contains("openssl-provider-legacy");
+    assert!(!kept(
+        world().library("/usr/local/bin/sign", "EVP_get_cipherbyname")
+    ));
+    assert!(kept(
+        world().library("/usr/local/bin/sign", "OSSL_PROVIDER_try_load")
+    ));
+    let library = World::new()
+        .package("libssl3t64", &["/usr/lib/libssl.so.3"])
+        .package("openssl-provider-legacy", &["/usr/lib/ossl/legacy.so"])
+        .used("/usr/lib/libssl.so.3")
+        .library("/usr/lib/libcrypto.so.3", "OSSL_PROVIDER_load");
+    assert!(!kept(library));
+}
