@@ -48,6 +48,9 @@ pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathB
     if let Some(home) = java_home(root, path) {
         return home;
     }
+    if let Some(application) = step.and_then(|_| web_application(root, path)) {
+        return application;
+    }
     if let Some(directory) = class_directory(root, path).or_else(|| known_directory(root, path)) {
         return directory;
     }
@@ -56,6 +59,17 @@ pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathB
         Some(_) => made_unit(root, path),
         None => path.to_path_buf(),
     }
+}
+
+/// The application of servlets that `path` is in. It is one whole, as it is when it is packed (`.war`): its descriptor names pages
+/// from its own top, and the server opens those that it is asked for.
+fn web_application(root: &RootDir, path: &Path) -> Option<PathBuf> {
+    let is_one = |directory: &&Path| {
+        let inside = root.entry(&directory.join("WEB-INF"));
+        directory.parent().is_some() && inside.is_some_and(|found| found.is_dir())
+    };
+    let found = path.ancestors().skip(1).find(is_one);
+    found.map(Path::to_path_buf)
 }
 
 /// Directories that programs take as a whole: bundles of certificates, libraries of interpreters, runtimes beside the system.
@@ -370,6 +384,24 @@ mod tests {
         let files = ["opt/app/Dockerfile", "opt/app/app.jar", "opt/tool/run"];
         check(&files, false, "/opt/app/app.jar", "/opt/app/app.jar");
         check(&files, false, "/opt/tool/run", "/opt/tool");
+    }
+
+    #[test]
+    fn an_application_of_servlets_is_one_whole() {
+        let files = [
+            "var/lib/tomcat10/webapps/shop/404.html",
+            "var/lib/tomcat10/webapps/shop/WEB-INF/classes/A.class",
+            "var/lib/tomcat10/webapps/shop/admin/index.jsp",
+            "var/lib/tomcat10/webapps/note.bin",
+        ];
+        let shop = "/var/lib/tomcat10/webapps/shop";
+        for copies in [true, false] {
+            for path in ["WEB-INF/classes/A.class", "admin/index.jsp"] {
+                check(&files, copies, &format!("{shop}/{path}"), shop);
+            }
+        }
+        let note = "/var/lib/tomcat10/webapps/note.bin";
+        check(&files, false, note, note);
     }
 
     #[test]
