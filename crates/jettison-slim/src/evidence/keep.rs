@@ -126,6 +126,8 @@ pub(crate) struct Keeper<'a> {
     complete: BTreeSet<String>,
     /// Programs and texts that were searched for names of files.
     searched: BTreeSet<PathBuf>,
+    /// Files that were kept alone before they were used, so that what belongs to them was kept then.
+    with_unit: BTreeSet<PathBuf>,
 }
 
 impl<'a> Keeper<'a> {
@@ -155,6 +157,7 @@ impl<'a> Keeper<'a> {
             dependencies: None,
             complete: BTreeSet::new(),
             searched: BTreeSet::new(),
+            with_unit: BTreeSet::new(),
         }
     }
 
@@ -249,7 +252,9 @@ impl<'a> Keeper<'a> {
             return Ok(());
         }
         self.kept.used.insert(path.to_path_buf());
-        if self.covers(path) {
+        // What is kept alone, since its name was read or somebody speaks of it, brings what belongs to it once it is used.
+        let is_alone = self.kept.paths.contains_key(path);
+        if self.covers(path) && !(is_alone && self.with_unit.insert(path.to_path_buf())) {
             return Ok(());
         }
         if let Some((source, tag)) = byte_code_source(path)

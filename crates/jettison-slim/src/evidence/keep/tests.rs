@@ -123,6 +123,26 @@ fn byte_code_belongs_to_the_package_of_its_source() {
 }
 
 #[test]
+fn a_module_whose_name_was_read_first_keeps_what_was_copied_with_it() {
+    check(
+        &[("/app", UseKind::Listed), ("/app/main.py", UseKind::Looked)],
+        expect![[r"
+            path /app (used)
+            directory /app
+            directory /app/lib
+        "]],
+    );
+    check(
+        &[("/app", UseKind::Listed)],
+        expect![[r"
+            path /app/main.py (the names in /app are read)
+            directory /app
+            directory /app/lib
+        "]],
+    );
+}
+
+#[test]
 fn an_interpreted_program_keeps_what_was_copied_with_it() {
     check(
         &[
