@@ -124,7 +124,9 @@ fn copied_unit(path: &Path, step: &Step) -> PathBuf {
         return path.to_path_buf();
     }
     // A page of a site belongs with all others, those of a compiled program with their directory.
-    if is_interpreted(path) || (is_page(path) && !holds_sources(&step.files, 0)) {
+    let is_sent = is_page(path) || is_script_of_pages(path);
+    let is_of_program = is_interpreted(path) || is_sent;
+    if is_of_program && !(is_sent && holds_sources(&step.files, 0)) {
         return destination;
     }
     if is_system(&destination) {
@@ -155,6 +157,16 @@ fn is_page(path: &Path) -> bool {
     ];
     path.extension()
         .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+}
+
+/// Whether `path` is a script that lies where pages do, so that browsers run it.
+fn is_script_of_pages(path: &Path) -> bool {
+    const PLACES: [&str; 5] = ["assets", "public", "static", "www", "wwwroot"];
+    let is_script = path
+        .extension()
+        .is_some_and(|extension| extension == "js" || extension == "mjs");
+    let mut above = path.iter().rev().skip(1);
+    is_script && above.any(|part| PLACES.iter().any(|place| part == *place))
 }
 
 /// Whether there are sources of a compiled program in `directory`.
@@ -328,6 +340,18 @@ mod tests {
             "/usr/local/bin/run.py",
             "/usr/local/bin/run.py",
         );
+    }
+
+    #[test]
+    fn a_script_among_the_pages_of_a_compiled_program_belongs_with_its_directory() {
+        let go = ["app/main.go", "app/web/static/a.js", "app/web/t/x.js"];
+        check(&go, true, "/app/web/static/a.js", "/app/web");
+        check(&go, true, "/app/web/t/x.js", "/app");
+        let node = ["app/main.js", "app/web/static/a.js"];
+        check(&node, true, "/app/web/static/a.js", "/app");
+        let addon = ["app/main.js", "app/src/a.cc", "app/public/a.js"];
+        check(&addon, true, "/app/public/a.js", "/app/public");
+        check(&addon, true, "/app/main.js", "/app");
     }
 
     #[test]
