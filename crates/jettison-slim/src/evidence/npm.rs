@@ -32,6 +32,8 @@ const VARIABLES: [&[u8]; 6] = [
     b"npm_command",
     b"INIT_CWD",
 ];
+/// The shell with which npm runs scripts.
+const SHELL: &str = "/bin/sh";
 /// Modules by which programs start others.
 const STARTERS: [&[u8]; 5] = [
     b"child_process",
@@ -90,9 +92,11 @@ fn script_name<'w>(words: &[&'w str]) -> Option<&'w str> {
     }
 }
 
-/// The words of a script that is one plain command, its program where npm would find it.
+/// The words of a script that is one plain command, its program where npm would find it. Variables that the script sets for it are
+/// set by a shell, which gives way to the program.
 fn argv(root: &RootDir, config: &RunConfig, directory: &Path, script: &str) -> Option<Vec<String>> {
-    let mut argv = exec_argv(script)?;
+    let (assigned, command) = assigned(script)?;
+    let mut argv = exec_argv(command)?;
     let program = argv.first_mut()?;
     let own = directory.join("node_modules/.bin").join(&*program);
     if !program.contains('/') && root.target(&own).is_some() {
@@ -100,7 +104,41 @@ fn argv(root: &RootDir, config: &RunConfig, directory: &Path, script: &str) -> O
     }
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
     find_program(root, program, directory, path_env).ok()?;
-    Some(argv)
+    if assigned.is_empty() {
+        return Some(argv);
+    }
+    root.target(Path::new(SHELL))?;
+    let text = argv.join(" ");
+    // Words that a shell would take apart otherwise are not put together.
+    let is_same = exec_argv(&text).is_some_and(|words| words == argv);
+    let command = format!("{assigned} exec {text}");
+    is_same.then(|| [SHELL, "-c", &command].map(str::to_owned).to_vec())
+}
+
+/// The variables that a script sets for its command, as it sets them, and the command; `None` if one of them is told otherwise than in
+/// plain letters, or leads to other programs.
+fn assigned(script: &str) -> Option<(&str, &str)> {
+    let script = script.trim();
+    let mut rest = script;
+    while let Some((word, others)) = rest.split_once(' ') {
+        let Some((name, value)) = word.split_once('=') else {
+            break;
+        };
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+".contains(c);
+        if name.is_empty()
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || !name.chars().all(is_name)
+            || !value.chars().all(is_plain)
+            || name == "PATH"
+            || name.starts_with("LD_")
+        {
+            return None;
+        }
+        rest = others.trim_start();
+    }
+    let length = script.len() - rest.len();
+    Some((script.get(..length)?.trim_end(), rest))
 }
 
 /// Why the program is not started without npm.
@@ -154,9 +192,11 @@ pub(super) fn wants_npm(
     if let Some(path) = first_that_says(root, &own, &STARTERS)? {
         return Ok(Some(WantsNpm::Programs(path.to_path_buf())));
     }
+    // A shell that sets variables is in the first line of many a script.
     let names = start.config.cmd.iter().flatten().take(1);
     let names: Vec<&str> = names
         .map(String::as_str)
+        .filter(|name| *name != SHELL)
         .chain(["npm", "pnpm", "yarn"])
         .collect();
     Ok(script_that_mentions(root, &start.config, &names).map(WantsNpm::Script))
@@ -184,6 +224,7 @@ mod tests {
             ("app/package.json", package),
             ("app/node_modules/.bin/serve", "#!"),
             ("bin/node", "\x7fELF"),
+            ("bin/sh", "\x7fELF"),
         ] {
             let path = dir.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -201,7 +242,7 @@ mod tests {
         assert_eq!(found, expected, "{package} {cmd:?}");
     }
 
-    const PLAIN: &str = r#"{"scripts":{"start":"node server.js --x 'a b'","web":"serve -l 80","hard":"A=1 node x"}}"#;
+    const PLAIN: &str = r#"{"scripts":{"start":"node server.js --x 'a b'","web":"serve -l 80","hard":"A=$B node x"}}"#;
 
     #[test]
     fn a_script_that_is_one_command_is_started_itself() {
@@ -211,6 +252,39 @@ mod tests {
         check(PLAIN, &["yarn", "run", "start"], Some(&node));
         let own = ["/app/node_modules/.bin/serve", "-l", "80"];
         check(PLAIN, &["npm", "run", "web"], Some(&own));
+    }
+
+    #[test]
+    fn variables_that_a_script_sets_are_set_by_a_shell_that_gives_way() {
+        let check_script = |script: &str, expected: Option<&str>| {
+            let package = format!(r#"{{"scripts":{{"start":"{script}"}}}}"#);
+            let expected = expected.map(|text| ["/bin/sh", "-c", text]);
+            check(
+                &package,
+                &["npm", "start"],
+                expected.as_ref().map(<[&str; 3]>::as_slice),
+            );
+        };
+        check_script(
+            "NODE_ENV=production  PORT=80 node a.js --x",
+            Some("NODE_ENV=production  PORT=80 exec node a.js --x"),
+        );
+        check_script(
+            "A= serve -l 80",
+            Some("A= exec /app/node_modules/.bin/serve -l 80"),
+        );
+        for script in [
+            "A=$B node a.js",
+            "A='b c' node a.js",
+            "PATH=/x node a.js",
+            "LD_PRELOAD=/x.so node a.js",
+            "A=1 node 'a b.js'",
+            "A=1 node a.js && node b.js",
+            "A=1",
+            "1=1 node a.js",
+        ] {
+            check_script(script, None);
+        }
     }
 
     #[track_caller]
