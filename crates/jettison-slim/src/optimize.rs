@@ -143,7 +143,7 @@ pub fn optimize(
         bases,
         request,
         observer,
-        anew: Anew::new(request.build.cache),
+        anew: Anew::default(),
     };
     observer.phase("Build the original");
     let built = engine

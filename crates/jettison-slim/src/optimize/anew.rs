@@ -1,42 +1,29 @@
-//! A run that uses nothing of earlier builds.
+//! What is collected for a final image, done anew in each run.
 //!
 //! Results are found by what a step is made from, and times of files are no part of that: what was collected from an earlier
-//! build of the same sources has that build's times, and would differ from an original that was just built anew.
+//! build of the same sources has that build's times, and would differ from the original that this run has built or found.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use jettison_build::CacheUse;
 use jettison_dockerfile::{Parse, parse, stages};
 
 use crate::refactor::Candidate;
 
-/// What has been built of the stages that only candidates have, in a run that uses nothing of earlier builds.
+/// What this run has built of the stages that only candidates have.
+#[derive(Default)]
 pub(super) struct Anew {
-    /// The text of each Dockerfile up to the end of such a stage; nothing if the run may use earlier builds.
-    built: Option<RefCell<BTreeSet<String>>>,
+    /// The text of each Dockerfile up to the end of such a stage.
+    built: RefCell<BTreeSet<String>>,
 }
 
 impl Anew {
-    /// For a run that was told so.
-    pub(super) fn new(cache: CacheUse) -> Anew {
-        Anew {
-            built: match cache {
-                CacheUse::Use => None,
-                CacheUse::Ignore => Some(RefCell::default()),
-            },
-        }
-    }
-
     /// The stages of `candidate` that this run has yet to build, which is then taken for granted.
     pub(super) fn stages(&self, candidate: &Candidate) -> BTreeSet<String> {
-        let Some(built) = &self.built else {
-            return BTreeSet::new();
-        };
         let parsed = parse(&candidate.dockerfile);
         let texts = candidate.own_stages.iter().filter_map(|name| {
             let text = up_to(&parsed, name)?;
-            built.borrow_mut().insert(text).then(|| name.clone())
+            self.built.borrow_mut().insert(text).then(|| name.clone())
         });
         texts.collect()
     }
@@ -71,18 +58,17 @@ mod tests {
     }
 
     #[test]
-    fn own_stages_are_built_anew_once_if_nothing_earlier_may_be_used() {
+    fn own_stages_are_built_anew_once_in_a_run() {
         let first =
             candidate("FROM a AS build\nFROM build AS rootfs\nRUN b\nFROM scratch AS Runtime\n");
         let second = candidate("FROM a AS build\nFROM build AS rootfs\nRUN b\nFROM c AS Runtime\n");
         let none = BTreeSet::new();
-        let anew = Anew::new(CacheUse::Ignore);
+        let anew = Anew::default();
         assert_eq!(
             anew.stages(&first),
             ["Runtime".to_owned(), "rootfs".to_owned()].into()
         );
         assert_eq!(anew.stages(&second), ["Runtime".to_owned()].into());
         assert_eq!(anew.stages(&first), none);
-        assert_eq!(Anew::new(CacheUse::Use).stages(&first), none);
     }
 }
