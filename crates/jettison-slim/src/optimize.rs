@@ -143,7 +143,7 @@ pub fn optimize(
         bases,
         request,
         observer,
-        anew: Anew::default(),
+        anew: Anew::new(request.build.cache),
     };
     observer.phase("Build the original");
     let built = engine
@@ -247,15 +247,14 @@ impl Run<'_> {
         };
         // What is mounted over may have been of use to the program after all, and so may what compiles it.
         if (better.is_some() || compiled.is_some()) && !climbed.has_passed() {
+            self.anew.distrust();
             let what = if compiled.is_some() {
                 "a program that is compiled once"
             } else {
                 "a build stage that later builds take less time for"
             };
-            notes.push(format!(
-                "{what} was tried and is left out: {}",
-                climbed.reason()
-            ));
+            let reason = climbed.reason();
+            notes.push(format!("{what} was tried and is left out: {reason}"));
             better = None;
             ladder = rungs(built, &view.root, parse(self.request.build.dockerfile));
             climbed = ladder.climb()?;

@@ -1,25 +1,44 @@
-//! What is collected for a final image, done anew in each run.
+//! What is collected for a final image, done anew.
 //!
 //! Results are found by what a step is made from, and times of files are no part of that: what was collected from an earlier
-//! build of the same sources has that build's times, and would differ from the original that this run has built or found.
+//! build of the same sources has that build's times, and would differ from an original that was just built anew, or whose files
+//! another candidate has built with times of its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
+use jettison_build::CacheUse;
 use jettison_dockerfile::{Parse, parse, stages};
 
 use crate::refactor::Candidate;
 
 /// What this run has built of the stages that only candidates have.
-#[derive(Default)]
 pub(super) struct Anew {
+    /// Whether nothing of earlier builds may be used.
+    distrusts: Cell<bool>,
     /// The text of each Dockerfile up to the end of such a stage.
     built: RefCell<BTreeSet<String>>,
 }
 
 impl Anew {
-    /// The stages of `candidate` that this run has yet to build, which is then taken for granted.
+    /// For a run that was told so.
+    pub(super) fn new(cache: CacheUse) -> Anew {
+        Anew {
+            distrusts: Cell::new(cache == CacheUse::Ignore),
+            built: RefCell::default(),
+        }
+    }
+
+    /// A candidate whose sources were built once more has failed: what was collected for it has the times of that build.
+    pub(super) fn distrust(&self) {
+        self.distrusts.set(true);
+    }
+
+    /// The stages of `candidate` that this run has yet to build anew, which is then taken for granted.
     pub(super) fn stages(&self, candidate: &Candidate) -> BTreeSet<String> {
+        if !self.distrusts.get() {
+            return BTreeSet::new();
+        }
         let parsed = parse(&candidate.dockerfile);
         let texts = candidate.own_stages.iter().filter_map(|name| {
             let text = up_to(&parsed, name)?;
@@ -58,17 +77,22 @@ mod tests {
     }
 
     #[test]
-    fn own_stages_are_built_anew_once_in_a_run() {
+    fn own_stages_are_built_anew_once_if_nothing_earlier_may_be_used() {
         let first =
             candidate("FROM a AS build\nFROM build AS rootfs\nRUN b\nFROM scratch AS Runtime\n");
         let second = candidate("FROM a AS build\nFROM build AS rootfs\nRUN b\nFROM c AS Runtime\n");
         let none = BTreeSet::new();
-        let anew = Anew::default();
+        let anew = Anew::new(CacheUse::Ignore);
         assert_eq!(
             anew.stages(&first),
             ["Runtime".to_owned(), "rootfs".to_owned()].into()
         );
         assert_eq!(anew.stages(&second), ["Runtime".to_owned()].into());
         assert_eq!(anew.stages(&first), none);
+        let cached = Anew::new(CacheUse::Use);
+        assert_eq!(cached.stages(&first), none);
+        cached.distrust();
+        assert_eq!(cached.stages(&first).len(), 2);
+        assert_eq!(cached.stages(&first), none);
     }
 }

@@ -384,6 +384,7 @@ impl Ladder<'_> {
         let has_failed = attempt.problem.is_some() && attempt.ailment.is_none();
         // Sources that are copied later have the times of today, which the original's need not have.
         if draft.copies_sources && has_failed {
+            self.run.anew.distrust();
             return match self.draft_divided(&attempt.evidence, (draft.rung, None))? {
                 Ok(undivided) => self.compared(undivided).map(Ok),
                 Err(reason) => Ok(Err(reason)),
@@ -391,6 +392,7 @@ impl Ladder<'_> {
         }
         // What a divided stage builds anew has times of its own, which the program has seen.
         if draft.is_divided && attempt.differs_by_the_build() {
+            self.run.anew.distrust();
             let undivided = self.draft_divided(&attempt.evidence, (draft.rung, None))?;
             let undivided = undivided
                 .ok()

@@ -8,6 +8,7 @@ use std::fmt;
 use jettison_sandbox::Trace;
 
 use crate::verify::ailment::sought::{Sought, SoughtKind, sought_by};
+use crate::verify::compare::visible;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, ProbeOrigin};
 
@@ -174,10 +175,26 @@ pub(super) fn ailment_of(probe: &Probe, observation: &Observation) -> Option<Ail
     let is_guess = probe.origin != ProbeOrigin::Given;
     match (observation.exit, observation.trouble()) {
         (ExitKind::TimedOut, _) => Some(Ailment::NeverEnds),
-        (_, Some(why)) if !is_guess => Some(Ailment::NotServing(why.to_owned())),
+        (_, Some(why)) if !is_guess => Some(Ailment::NotServing(with_last_words(why, observation))),
         (exit @ (ExitKind::Code(126 | 127) | ExitKind::Signal(_)), _) => Some(Ailment::Fails(exit)),
         // It may be meant: programs without arguments say how they are used.
         (ExitKind::Code(_) | ExitKind::Killed, _) => None,
+    }
+}
+
+/// `why`, and the last line that the program wrote, which mostly says more.
+fn with_last_words(why: &str, observation: &Observation) -> String {
+    // In characters.
+    const LIMIT: usize = 200;
+    let last_line = |output: &[u8]| {
+        let text = String::from_utf8_lossy(output);
+        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+        Some(visible(line).chars().take(LIMIT).collect::<String>())
+    };
+    let last = last_line(&observation.stderr).or_else(|| last_line(&observation.stdout));
+    match last {
+        Some(last) => format!("{why}; its last words are `{last}`"),
+        None => why.to_owned(),
     }
 }
 

@@ -339,7 +339,7 @@ fn an_original_that_does_not_start_is_a_mistake() {
         &["--probe-http", "/"],
         expect![[r#"
             exit: 2
-            error: the original cannot be talked to: it ended before it listened
+            error: the original cannot be talked to: it ended before it listened; its last words are `hello`
             hint: `port` says where it listens, `ready-within` how long it may take; a program that ends needs `run`
         "#]],
     );
