@@ -366,9 +366,13 @@ impl Ladder<'_> {
         let mut copies_sources = division.as_ref().is_some_and(Division::copies_sources);
         let mut is_divided = division.is_some();
         let mut drafted = self.draft_divided(evidence, (rung, division.as_ref()))?;
-        if drafted.is_err() && is_divided {
+        if is_divided && let Err(reason) = &drafted {
+            let note = format!("dividing the build stage was tried and is left out: {reason}");
             (is_divided, copies_sources) = (false, false);
             drafted = self.draft_divided(evidence, (rung, None))?;
+            if let Ok(attempt) = &mut drafted {
+                attempt.candidate.reasons.push(note);
+            }
         }
         Ok(drafted.map(|attempt| Draft {
             attempt,
