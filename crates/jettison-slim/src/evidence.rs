@@ -24,6 +24,7 @@ use jettison_oci::RunConfig;
 use crate::rootfs::{RootDir, RootError};
 
 pub use closure::{ClosureError, ClosureFile, ElfClosure, Why, elf_closure};
+pub(crate) use elf::imports;
 pub use elf::{Elf, ElfError};
 pub use go::GoBuildInfo;
 pub(crate) use go::has_optional_c;

@@ -13,9 +13,9 @@ mod gains;
 mod ladder;
 mod moments;
 mod read_set;
+mod relinked;
 mod sources;
 mod user;
-mod without_cgo;
 
 use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
@@ -35,8 +35,8 @@ use crate::optimize::build_stage::{build_stage, ignorable};
 use crate::optimize::compiled::compiled;
 use crate::optimize::facts::{Found as FoundFiles, Sources};
 use crate::optimize::ladder::{Attempt, Climbed, Ladder};
+use crate::optimize::relinked::relinked;
 use crate::optimize::user::{NONROOT, is_root, obstacle};
-use crate::optimize::without_cgo::without_cgo;
 use crate::refactor::{Candidate, EmitError, Rung};
 use crate::report::{Facts, ImageFacts, Maker, Report};
 use crate::rootfs::{RootDir, RootError};
@@ -227,10 +227,10 @@ impl Run<'_> {
             Some(made) => ((&made.built, &made.view.root), made.parse.clone()),
             None => (from, stage.parse),
         };
-        let without = noted(without_cgo(self, from, &parsed)?, &mut notes);
+        let without_c = noted(relinked(self, from, &parsed)?, &mut notes);
         let mut ladder = rungs(from.0, from.1, parsed);
         let mut reached = None;
-        if let Some(without) = &without {
+        if let Some(without) = &without_c {
             let higher = rungs(&without.built, &without.view.root, without.parse.clone());
             match without.climb(&higher, from.1)? {
                 Ok((climbed, note)) => {

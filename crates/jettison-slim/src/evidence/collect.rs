@@ -29,7 +29,7 @@ use self::data::{configured_files, literal_files, named_files, system_files};
 pub(crate) use self::layout::owners;
 use self::layout::{dedup, follow_links, whole_directories};
 use self::libraries::{Libraries, libraries};
-pub(crate) use self::literals::absolute_paths;
+pub(crate) use self::literals::{absolute_paths, own_bytes};
 use self::made::own_files;
 pub(crate) use self::made::{Step, is_cache, is_system, steps};
 pub(crate) use self::mentioned::{OwnProgram, holds_sources, mentioned_files};

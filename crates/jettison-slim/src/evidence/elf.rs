@@ -51,6 +51,8 @@ pub struct Elf {
     pub soname: Option<String>,
     /// Every library of which symbol versions are needed, with these versions.
     pub version_needs: Vec<(String, Vec<String>)>,
+    /// Whether it is always loaded at the same place, `ET_EXEC`.
+    pub is_fixed: bool,
     /// Whether the C library of GNU is linked in.
     pub static_glibc: bool,
     /// Whether it may load further libraries (`dlopen`, `dlmopen`).
@@ -98,11 +100,13 @@ impl Elf {
             run_path: split_path(&strings(elf::DT_RUNPATH)),
             soname: strings(elf::DT_SONAME).into_iter().next(),
             version_needs: image.version_needs(),
+            is_fixed: image.is_fixed(),
             static_glibc: is_static && has_glibc(&image),
             uses_dlopen: any(|name| matches!(name, b"dlopen" | b"dlmopen")),
             uses_nss: any(asks_name_service),
             uses_iconv: any(converts_characters),
-            uses_time_zones: functions.is_empty() || any(asks_time_zone),
+            uses_time_zones: any(asks_time_zone)
+                || functions.is_empty() && may_ask_time_zone(&image, is_static),
             starts_programs: any(starts_program),
             lists_directories: lists_directories(&image, &functions),
             knows_functions: !functions.is_empty(),
@@ -112,6 +116,11 @@ impl Elf {
             needed,
         })
     }
+}
+
+/// The names of the functions and variables that the program or library `bytes` takes from others when it is loaded.
+pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
+    Ok(Image::parse(bytes)?.imports())
 }
 
 /// The entries of search paths; an empty one is the working directory, which a search for evidence cannot know.
@@ -176,6 +185,13 @@ fn asks_time_zone(name: &[u8]) -> bool {
         let rest = name.strip_prefix(*known);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"64"))
     })
+}
+
+/// Whether a program of which no function is known may ask for a time zone: what the C library of GNU does for that names their
+/// place, and is linked in with it.
+fn may_ask_time_zone(image: &Image<'_>, is_static: bool) -> bool {
+    let names_tables = || memchr::memmem::find(image.bytes, b"/usr/share/zoneinfo").is_some();
+    !(is_static && has_glibc(image)) || names_tables()
 }
 
 fn starts_program(name: &[u8]) -> bool {

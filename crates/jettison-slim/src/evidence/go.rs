@@ -118,8 +118,8 @@ fn packages_with_c(bytes: &[u8]) -> impl Iterator<Item = &str> {
             .take_while(|byte| is_of_name(byte))
             .count();
         let name = before.get(at - length..).unwrap_or_default();
-        // The compiler's own functions of a type.
-        let name = [&b".eq."[..], b".hash."]
+        // The compiler's own functions of a type: `type:.eq.`, and `type..eq.` before Go 1.20.
+        let name = [&b".eq."[..], b".hash.", b"type..eq.", b"type..hash."]
             .iter()
             .find_map(|start| name.strip_prefix(*start))
             .unwrap_or(name);

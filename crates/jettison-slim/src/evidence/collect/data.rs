@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::literals::absolute_paths;
+use super::literals::own_absolute_paths;
 use super::made::{Step, is_cache, is_system, maker, own_files};
 use super::mentioned::is_shared;
 use super::{NotApplicable, Program, reason};
@@ -88,7 +88,7 @@ pub(super) fn literal_files(
         pairs.any(|(name, value)| is_tool_variable(name) && is_its(Path::new(value)))
     };
     let mut kept = Vec::new();
-    for path in absolute_paths(root, &program.bytes) {
+    for path in own_absolute_paths(root, &program.elf, &program.bytes) {
         if is_home_of_a_tool(&path) {
             continue;
         }

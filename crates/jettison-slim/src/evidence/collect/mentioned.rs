@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Program;
 use super::data::{is_own_directory, is_source, named_files};
 use super::layout::whole_directories;
-use super::literals::absolute_paths;
+use super::literals::own_absolute_paths;
 use super::made::{Step, is_system};
 use crate::evidence::elf::Elf;
 use crate::evidence::packages::Packages;
@@ -52,7 +52,7 @@ pub(crate) fn mentioned_files(
     let copies: Vec<Step> = steps.iter().filter(|step| step.copies).cloned().collect();
     let mut kept = named_files(&copies, root, &program, packages);
     whole_directories(root, &program, packages, &mut kept);
-    for path in absolute_paths(root, &program.bytes) {
+    for path in own_absolute_paths(root, &program.elf, &program.bytes) {
         let is_directory = root.target(&path).is_some_and(|found| found.is_dir());
         let is_own = is_own_directory(&program, packages, &path)
             || is_own_below_system(steps, packages, &path);

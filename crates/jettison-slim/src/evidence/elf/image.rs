@@ -34,6 +34,8 @@ pub(in crate::evidence) struct Image<'data> {
     pub(in crate::evidence) machine: u16,
     pub(in crate::evidence) is_64: bool,
     is_big_endian: bool,
+    /// What kind of file it is, `e_type`.
+    kind: u16,
     pub(in crate::evidence) interpreter: Option<&'data [u8]>,
     pub(in crate::evidence) segments: Vec<Segment>,
     pub(in crate::evidence) sections: Vec<Section<'data>>,
@@ -66,6 +68,7 @@ impl<'data> Image<'data> {
             machine: header.e_machine(endian).0,
             is_64: header.is_type_64(),
             is_big_endian: header.is_big_endian(),
+            kind: header.e_type(endian).0,
             interpreter: None,
             segments: Vec::new(),
             sections: sections(header, endian, bytes),
@@ -95,6 +98,11 @@ impl<'data> Image<'data> {
             }
         }
         Ok(image)
+    }
+
+    /// Whether it is loaded at the addresses that it names.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.kind == elf::ET_EXEC.0
     }
 
     /// Whether something follows in the file that none of its tables tells of, as what programs carry along that unpack

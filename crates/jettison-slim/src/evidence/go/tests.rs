@@ -170,7 +170,7 @@ fn check_c(needed: &[&str], settings: &[(&str, &str)], names: &str, expected: bo
 fn c_is_optional_where_only_hosts_and_users_are_looked_up() {
     const C: (&str, &str) = ("CGO_ENABLED", "1");
     const LIBC: [&str; 2] = ["libc.so.6", "libresolv.so.2"];
-    let names = "\0net._C2func_getaddrinfo\0os/user._Cfunc_getpwnam_r\0K*struct { X0 *net._Ctype_int }\0*user._Ctype_struct_passwd\0type:.eq.net._Ctype_struct_addrinfo\0";
+    let names = "\0net._C2func_getaddrinfo\0os/user._Cfunc_getpwnam_r\0K*struct { X0 *net._Ctype_int }\0*user._Ctype_struct_passwd\0type:.eq.net._Ctype_struct_addrinfo\0type..hash.net._Ctype_struct_addrinfo\0";
     check_c(&LIBC, &[C, ("-buildmode", "exe")], names, true);
     check_c(&LIBC, &[("CGO_ENABLED", "0")], names, false);
     check_c(&LIBC, &[], names, false);

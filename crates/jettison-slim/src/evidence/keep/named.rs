@@ -17,7 +17,7 @@ use super::python::is_python_library;
 use super::settings::without_comments;
 use super::unit::is_source_of_programs;
 use super::{Keeper, LIBRARY_LIMIT, UseKind, left_out_rule};
-use crate::evidence::collect::absolute_paths;
+use crate::evidence::collect::{absolute_paths, own_bytes};
 use crate::evidence::elf::Elf;
 use crate::evidence::java::java_home;
 use crate::evidence::owner::Owner;
@@ -164,6 +164,7 @@ impl Keeper<'_> {
                 return Ok(());
             };
             loads = elf.uses_dlopen;
+            bytes = own_bytes(self.root, &elf, &bytes).into_owned();
         } else if namer == Namer::Program && !bytes.starts_with(b"#!") {
             return Ok(());
         }

@@ -106,7 +106,7 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
             found.push(Found {
                 path,
                 size: elf.strippable_size,
-                is_program: elf.interpreter.is_some() || elf.soname.is_none() && is_static(&bytes),
+                is_program: elf.interpreter.is_some() || elf.soname.is_none() && elf.is_fixed,
             });
         }
     }
@@ -119,17 +119,5 @@ fn is_own(owners: &mut Owners<'_>, path: &Path) -> bool {
         Owner::Instruction(_) => true,
         Owner::Module(_) => path.extension().is_some_and(|name| name == "node"),
         Owner::Package(_) | Owner::Base => false,
-    }
-}
-
-/// Whether the file is of the type of a program that stays where it is linked to: `ET_EXEC`.
-fn is_static(bytes: &[u8]) -> bool {
-    const E_TYPE: usize = 16;
-    const ET_EXEC: u16 = 2;
-    match bytes.get(E_TYPE..E_TYPE + 2) {
-        Some(&[low, high]) => {
-            u16::from_le_bytes([low, high]) == ET_EXEC || u16::from_be_bytes([low, high]) == ET_EXEC
-        }
-        _ => false,
     }
 }
