@@ -61,14 +61,37 @@ fn data_paths(paths: &BTreeSet<PathBuf>) -> impl Iterator<Item = PathBuf> {
         .cloned()
 }
 
-/// The lines that are no comments in any of the usual notations.
+/// The lines that are no comments in any of the usual notations, without those of XML.
 pub(super) fn without_comments(text: &[u8]) -> Vec<u8> {
     const COMMENTS: [&[u8]; 3] = [b"#", b";", b"//"];
+    let text = without_comments_of_xml(text);
     let lines = text.split(|byte| *byte == b'\n').filter(|line| {
         let line = line.trim_ascii_start();
         !COMMENTS.iter().any(|start| line.starts_with(start))
     });
     lines.collect::<Vec<_>>().join(&b'\n')
+}
+
+fn without_comments_of_xml(text: &[u8]) -> Vec<u8> {
+    const START: &[u8] = b"<!--";
+    const END: &[u8] = b"-->";
+    let mut rest = text;
+    let mut kept = Vec::with_capacity(text.len());
+    while let Some((before, comment)) = split_at(rest, START) {
+        let Some((_, after)) = split_at(comment, END) else {
+            break;
+        };
+        kept.extend_from_slice(before);
+        rest = after;
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+/// What is before and after the first `mark`.
+fn split_at<'text>(text: &'text [u8], mark: &[u8]) -> Option<(&'text [u8], &'text [u8])> {
+    let at = memchr::memmem::find(text, mark)?;
+    Some((text.get(..at)?, text.get(at + mark.len()..)?))
 }
 
 #[cfg(test)]
@@ -141,5 +164,7 @@ mod tests {
     fn comments_name_nothing() {
         let text = b"# /a\n  ; /b\n//c\nAlias /icons/ \"/d\" # /e\n";
         assert_eq!(without_comments(text), b"Alias /icons/ \"/d\" # /e\n");
+        let text = b"<a>/b</a><!-- /c\n<d/> --><e/>\n<!-- /f";
+        assert_eq!(without_comments(text), b"<a>/b</a><e/>\n<!-- /f");
     }
 }

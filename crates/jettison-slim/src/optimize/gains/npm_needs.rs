@@ -17,6 +17,9 @@ const MOST: usize = 20_000;
 /// How sources are called; a name in another may lack it.
 const ENDS: [&str; 6] = ["js", "mjs", "cjs", "ts", "json", "node"];
 
+/// What programs read for their own version.
+const LISTS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", "package.json"];
+
 /// The first source of `project` that names one of `modules`, and which one.
 pub(super) fn named_module(
     root: &RootDir,
@@ -28,6 +31,13 @@ pub(super) fn named_module(
     while let Some(path) = pending.pop() {
         if known.len() > MOST {
             break;
+        }
+        // It lists modules, and loads none.
+        if path
+            .file_name()
+            .is_some_and(|name| LISTS.iter().any(|list| name == *list))
+        {
+            continue;
         }
         let Some(bytes) = root.content(&path, LIMIT) else {
             continue;
@@ -88,6 +98,10 @@ fn relatives(root: &RootDir, directory: &Path, literal: &str) -> Vec<PathBuf> {
         None => (literal, literal.ends_with('/')),
     };
     let relative = fixed.trim_start_matches('/');
+    // The page that a server begins with.
+    if relative.is_empty() {
+        return Vec::new();
+    }
     let path = normalise(&directory.join(relative));
     let is_file = |path: &Path| root.target(path).is_some_and(|found| found.is_file());
     if is_open {
@@ -178,6 +192,21 @@ mod tests {
                 ("app/formats/pdf.js", "require('pdfkit')"),
             ],
             Some(("/app/formats/pdf.js", "pdfkit")),
+        );
+    }
+
+    #[test]
+    fn what_lists_modules_loads_none() {
+        let listing = r#"{"main": "server.js", "devDependencies": {"jest": "1", "pdfkit": "1"}}"#;
+        check(
+            &[
+                ("app/package.json", listing),
+                (
+                    "app/server.js",
+                    "const { version } = require('./package.json'); app.get('/', page);",
+                ),
+            ],
+            None,
         );
     }
 
