@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::lower::{Located, LowerError};
 
 /// An error and what caused it, first to last.
@@ -34,6 +36,18 @@ pub enum BuildError {
     /// A command of the Dockerfile failed.
     #[error("line {line}: process {command} did not complete successfully: {outcome}")]
     Command {
+        /// The instruction's first line.
+        line: usize,
+        /// The command, as Go's `%q` prints it.
+        command: String,
+        /// How it ended.
+        outcome: String,
+    },
+    /// A command of the Dockerfile failed, and the disk that it wrote to is full.
+    #[error(
+        "line {line}: process {command} did not complete successfully: {outcome}, and the disk of the store is full"
+    )]
+    FullDisk {
         /// The instruction's first line.
         line: usize,
         /// The command, as Go's `%q` prints it.
@@ -129,6 +143,17 @@ pub enum BuildError {
 impl BuildError {
     /// Another step has failed, and its error is the one that counts.
     pub(crate) const CANCELLED: BuildError = BuildError::Internal("the build has failed already");
+
+    /// Whether the disk is full: the same build passes where there is more room.
+    pub fn is_for_lack_of_room(&self) -> bool {
+        // Messages about places in a Dockerfile have the system's in them, with its number.
+        let is_full = |message: String| {
+            [Errno::NOSPC, Errno::DQUOT]
+                .iter()
+                .any(|number| message.contains(&format!("(os error {})", number.raw_os_error())))
+        };
+        matches!(self, BuildError::FullDisk { .. }) || messages(self).into_iter().any(is_full)
+    }
 
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> BuildError {
         BuildError::Io {

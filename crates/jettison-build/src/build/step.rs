@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jettison_oci::{ChainId, ExportError, unpack_layer_as};
-use jettison_sandbox::{Status, Trace};
+use jettison_sandbox::{IdMapKind, Status, Trace};
 
 use crate::build::ahead::{Ahead, StepKey};
 use crate::build::contexts::Contexts;
@@ -548,11 +548,34 @@ impl StepRun<'_> {
         if exit.ran_out_of_memory {
             outcome.push_str(": the limit of memory was reached");
         }
+        if self.is_disk_full(active) {
+            return Err(BuildError::FullDisk {
+                line,
+                command,
+                outcome,
+            });
+        }
         Err(BuildError::Command {
             line,
             command,
             outcome,
         })
+    }
+
+    /// Whether nothing more can be written where a command has written.
+    fn is_disk_full(&self, active: &Snapshot<Active>) -> bool {
+        // What is left is too little for anything.
+        const LITTLE: u64 = 1 << 20;
+        let Ok(disk) = rustix::fs::statvfs(active.fs()) else {
+            return false;
+        };
+        // The administrator has some more than others.
+        let blocks = match self.engine.entered.ids {
+            IdMapKind::Root => disk.f_bfree,
+            IdMapKind::SubordinateIds { .. } | IdMapKind::SingleId => disk.f_bavail,
+        };
+        let has_few_files = disk.f_files > 0 && disk.f_ffree == 0;
+        blocks.saturating_mul(disk.f_frsize) < LITTLE || has_few_files
     }
 }
 

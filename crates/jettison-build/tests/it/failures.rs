@@ -106,6 +106,17 @@ fn a_full_disk_is_an_error_and_loses_nothing(entered: &Entered) {
         said.iter().any(|line| line.contains("No space left")),
         "{said:?}"
     );
+    assert!(error.is_for_lack_of_room());
+    // What a command says of it, it says in its own words.
+    let text = "FROM base\nRUN x=0123456789abcdef; x=$x$x$x$x; x=$x$x$x$x; x=$x$x$x$x; \
+                while echo $x; do :; done > /much; exit 7\n";
+    let command = scene.build_as(entered, text, &Wishes::default());
+    let error = command.result.unwrap_err();
+    assert!(error.is_for_lack_of_room(), "{error}");
+    let expected = "did not complete successfully: exit code: 7, and the disk of the store is full";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    let elsewhere = scene.build_as(entered, "FROM base\nRUN exit 7\n", &Wishes::default());
+    assert!(!elsewhere.result.unwrap_err().is_for_lack_of_room());
     let after = scene.build_as(entered, small, &Wishes::default());
     assert_eq!(after.steps, ["cached [2/2] COPY a.txt /"]);
     assert_eq!(after.result.unwrap().image.id(), before.image.id());

@@ -193,6 +193,9 @@ impl Prover<'_> {
         request.tracing = Tracing::Lookups;
         let built = match run.engine.build(&request, run.bases, run.observer) {
             Ok(built) => built,
+            Err(error) if error.is_for_lack_of_room() => {
+                return Err(OptimizeError::Candidate(error));
+            }
             Err(error) => return Ok(Err(error.to_string())),
         };
         if built.image.config().config != self.original.image.config().config {

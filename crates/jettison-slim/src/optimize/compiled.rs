@@ -45,6 +45,7 @@ pub(super) fn compiled(
     let request = run.rewritten(&text);
     let made = match run.engine.build(&request, run.bases, run.observer) {
         Ok(made) => made,
+        Err(error) if error.is_for_lack_of_room() => return Err(OptimizeError::Candidate(error)),
         Err(error) => return refused(chain(&error)),
     };
     let view = run.view(&made.image)?;

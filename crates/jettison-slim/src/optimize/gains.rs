@@ -177,7 +177,9 @@ impl Ladder<'_> {
         let evidence = gains.iter().fold(plain.evidence.clone(), with);
         let draft = match self.draft(&evidence) {
             // Its commands are ours: that they fail says nothing of what it is made from.
-            Err(OptimizeError::Candidate(error)) => return Ok(Err(chain(&error))),
+            Err(OptimizeError::Candidate(error)) if !error.is_for_lack_of_room() => {
+                return Ok(Err(chain(&error)));
+            }
             Err(error) => return Err(error),
             Ok(Err(reason)) => return Ok(Err(reason)),
             Ok(Ok(draft)) => draft,
@@ -187,7 +189,9 @@ impl Ladder<'_> {
             return Ok(Err(NOT_SMALLER.to_owned()));
         }
         match self.asked(draft) {
-            Err(OptimizeError::Candidate(error)) => Ok(Err(chain(&error))),
+            Err(OptimizeError::Candidate(error)) if !error.is_for_lack_of_room() => {
+                Ok(Err(chain(&error)))
+            }
             attempt => attempt,
         }
     }

@@ -88,6 +88,7 @@ pub(super) fn relinked(
     let request = run.rewritten(&text);
     let made = match run.engine.build(&request, run.bases, run.observer) {
         Ok(made) => made,
+        Err(error) if error.is_for_lack_of_room() => return Err(OptimizeError::Candidate(error)),
         Err(error) => return Ok(Some(Err(way.left_out(&chain(&error))))),
     };
     // A variable that is set for it is the build's alone.

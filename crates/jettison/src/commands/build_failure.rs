@@ -11,6 +11,9 @@ use crate::source::Source;
 /// fs/overlayfs/super.c), such as a container's own, which is an overlay itself.
 const UNSUITABLE: &str = "not supported as upperdir";
 
+/// What to do where the disk is full.
+const MORE_ROOM: &str = "`jettison prune` removes what builds have kept, `jettison rmi` images; `--root DIR` or JETTISON_ROOT keep the store on another disk";
+
 /// The failure of a build of the Dockerfile `source`.
 pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
     match error {
@@ -28,7 +31,26 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
             };
             Failure::no("").drawn(draw_all(source, &[drawing]))
         }
-        BuildError::Copy(place) => located(source, std::slice::from_ref(place)),
+        BuildError::FullDisk {
+            line,
+            command,
+            outcome,
+        } => {
+            let message = format!(
+                "process {command} did not complete successfully: {outcome}, and the disk of the store is full"
+            );
+            let drawing = Drawing {
+                message: &message,
+                range: instruction_range(source, *line),
+                hints: &[MORE_ROOM.to_owned()],
+                ..Drawing::default()
+            };
+            Failure::host("").drawn(draw_all(source, &[drawing]))
+        }
+        BuildError::Copy(place) if error.is_for_lack_of_room() => {
+            located(Failure::host(""), source, std::slice::from_ref(place)).hint(MORE_ROOM)
+        }
+        BuildError::Copy(place) => located(Failure::user(""), source, std::slice::from_ref(place)),
         BuildError::Lower(lower) => lower_failure(lower, source),
         BuildError::Sandbox { .. } | BuildError::Start(_) | BuildError::Mount(_) => {
             let hint = if messages(error)
@@ -42,6 +64,9 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
             };
             Failure::host(error.to_string()).because(error).hint(hint)
         }
+        other if other.is_for_lack_of_room() => Failure::host(other.to_string())
+            .because(other)
+            .hint(MORE_ROOM),
         other => Failure::user(other.to_string()).because(other),
     }
 }
@@ -64,8 +89,10 @@ fn what_to_do(outcome: &str) -> Vec<String> {
 
 fn lower_failure(error: &LowerError, source: &Source) -> Failure {
     match error {
-        LowerError::Syntax(places) => located(source, places),
-        LowerError::Instruction(place) => located(source, std::slice::from_ref(place)),
+        LowerError::Syntax(places) => located(Failure::user(""), source, places),
+        LowerError::Instruction(place) => {
+            located(Failure::user(""), source, std::slice::from_ref(place))
+        }
         LowerError::Base {
             line,
             name,
@@ -88,7 +115,7 @@ fn lower_failure(error: &LowerError, source: &Source) -> Failure {
 }
 
 /// Failures with places, drawn.
-fn located(source: &Source, places: &[Located]) -> Failure {
+fn located(failure: Failure, source: &Source, places: &[Located]) -> Failure {
     let drawings: Vec<Drawing<'_>> = places
         .iter()
         .map(|place| Drawing {
@@ -101,7 +128,7 @@ fn located(source: &Source, places: &[Located]) -> Failure {
             ..Drawing::default()
         })
         .collect();
-    Failure::user("").drawn(draw_all(source, &drawings))
+    failure.drawn(draw_all(source, &drawings))
 }
 
 /// A failure of the instruction on a line.
