@@ -9,6 +9,7 @@ mod copying;
 mod layers;
 mod lineage;
 mod overwritten;
+mod room;
 mod schedule;
 mod step;
 mod travel;

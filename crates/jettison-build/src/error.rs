@@ -43,9 +43,9 @@ pub enum BuildError {
         /// How it ended.
         outcome: String,
     },
-    /// A command of the Dockerfile failed, and the disk that it wrote to is full.
+    /// A command of the Dockerfile failed, and the disk that it wrote to is nearly full.
     #[error(
-        "line {line}: process {command} did not complete successfully: {outcome}, and the disk of the store is full"
+        "line {line}: process {command} did not complete successfully: {outcome}, and the disk of the store is nearly full"
     )]
     FullDisk {
         /// The instruction's first line.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jettison_oci::{ChainId, ExportError, unpack_layer_as};
-use jettison_sandbox::{IdMapKind, Status, Trace};
+use jettison_sandbox::{Status, Trace};
 
 use crate::build::ahead::{Ahead, StepKey};
 use crate::build::contexts::Contexts;
@@ -13,6 +13,7 @@ use crate::build::copying::Written;
 use crate::build::layers::{LayerJob, LayerQueue};
 use crate::build::lineage::Lineage;
 use crate::build::overwritten::LayerPaths;
+use crate::build::room::Room;
 use crate::build::schedule::Schedule;
 use crate::build::{BuildRequest, CacheUse, Engine};
 use crate::cache::{
@@ -484,7 +485,9 @@ impl StepRun<'_> {
         let line = step.hints.line;
         let command = quoted(&run.argv.join(" "));
         let mut ends_a_line = true;
+        let mut room = Room::default();
         let mut output = |bytes: &[u8]| {
+            room.listen(bytes);
             ends_a_line = bytes.last() == Some(&b'\n');
             self.reporter.event(Event::StepOutput { step: id.0, bytes });
         };
@@ -548,7 +551,7 @@ impl StepRun<'_> {
         if exit.ran_out_of_memory {
             outcome.push_str(": the limit of memory was reached");
         }
-        if self.is_disk_full(active) {
+        if room.is_gone(&active.fs(), self.engine.entered.ids) {
             return Err(BuildError::FullDisk {
                 line,
                 command,
@@ -560,22 +563,6 @@ impl StepRun<'_> {
             command,
             outcome,
         })
-    }
-
-    /// Whether nothing more can be written where a command has written.
-    fn is_disk_full(&self, active: &Snapshot<Active>) -> bool {
-        // What is left is too little for anything.
-        const LITTLE: u64 = 1 << 20;
-        let Ok(disk) = rustix::fs::statvfs(active.fs()) else {
-            return false;
-        };
-        // The administrator has some more than others.
-        let blocks = match self.engine.entered.ids {
-            IdMapKind::Root => disk.f_bfree,
-            IdMapKind::SubordinateIds { .. } | IdMapKind::SingleId => disk.f_bavail,
-        };
-        let has_few_files = disk.f_files > 0 && disk.f_ffree == 0;
-        blocks.saturating_mul(disk.f_frsize) < LITTLE || has_few_files
     }
 }
 

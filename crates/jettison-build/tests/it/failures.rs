@@ -113,7 +113,8 @@ fn a_full_disk_is_an_error_and_loses_nothing(entered: &Entered) {
     let command = scene.build_as(entered, text, &Wishes::default());
     let error = command.result.unwrap_err();
     assert!(error.is_for_lack_of_room(), "{error}");
-    let expected = "did not complete successfully: exit code: 7, and the disk of the store is full";
+    let expected =
+        "did not complete successfully: exit code: 7, and the disk of the store is nearly full";
     assert!(error.to_string().ends_with(expected), "{error}");
     let elsewhere = scene.build_as(entered, "FROM base\nRUN exit 7\n", &Wishes::default());
     assert!(!elsewhere.result.unwrap_err().is_for_lack_of_room());

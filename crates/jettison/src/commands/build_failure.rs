@@ -37,7 +37,7 @@ pub(super) fn build_failure(error: &BuildError, source: &Source) -> Failure {
             outcome,
         } => {
             let message = format!(
-                "process {command} did not complete successfully: {outcome}, and the disk of the store is full"
+                "process {command} did not complete successfully: {outcome}, and the disk of the store is nearly full"
             );
             let drawing = Drawing {
                 message: &message,

@@ -1,0 +1,72 @@
+//! Whether a command failed for lack of room on the disk.
+
+use std::path::Path;
+
+use jettison_sandbox::IdMapKind;
+use rustix::io::Errno;
+
+/// So little is nearly nothing, in bytes: programs remove what they could not write whole.
+const LITTLE: u64 = 32 << 20;
+/// Nor is a disk with more than this part of it free nearly full.
+const SHARE: u64 = 20;
+/// The most that a program removes before it ends, in bytes: where more is free, it was another disk that was full.
+const REMOVED: u64 = 2 << 30;
+
+/// What a command says of the room that it has.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// The end of what it has said, in which the message may begin.
+    last: Vec<u8>,
+    /// Whether it has said that there is none.
+    is_wanting: bool,
+}
+
+impl Room {
+    /// Listens to a part of the output.
+    pub(super) fn listen(&mut self, bytes: &[u8]) {
+        const MESSAGE: &[u8] = b"No space left on device";
+        if self.is_wanting {
+            return;
+        }
+        self.last.extend_from_slice(bytes);
+        self.is_wanting = memchr::memmem::find(&self.last, MESSAGE).is_some();
+        let start = self.last.len().saturating_sub(MESSAGE.len());
+        self.last.drain(..start);
+    }
+
+    /// Whether the disk of `files`, to which the command has written, is nearly full, now that it has failed.
+    pub(super) fn is_gone(&self, files: &Path, ids: IdMapKind) -> bool {
+        let disk = match rustix::fs::statvfs(files) {
+            Ok(disk) => disk,
+            Err(error) => return error == Errno::NOSPC,
+        };
+        // The administrator has some more than others.
+        let blocks = match ids {
+            IdMapKind::Root => disk.f_bfree,
+            IdMapKind::SubordinateIds { .. } | IdMapKind::SingleId => disk.f_bavail,
+        };
+        let [free, all] = [blocks, disk.f_blocks].map(|count| count.saturating_mul(disk.f_frsize));
+        let has_no_files = disk.f_files > 0 && disk.f_ffree == 0;
+        has_no_files || free < LITTLE.min(all / SHARE) || self.is_wanting && free < REMOVED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_is_heard_wherever_the_output_is_divided() {
+        let heard = |parts: &[&str]| {
+            let mut room = Room::default();
+            for part in parts {
+                room.listen(part.as_bytes());
+            }
+            room.is_wanting
+        };
+        assert!(heard(&["write error: No space left on device\n", "more"]));
+        assert!(heard(&["tar: x: No spa", "ce left", " on device"]));
+        assert!(!heard(&["No space", "left on device"]));
+        assert!(!heard(&[]));
+    }
+}
