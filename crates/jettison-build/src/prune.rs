@@ -129,7 +129,9 @@ pub fn prune(
     let inventory = Inventory::open(store)?;
     let mut items = inventory.items()?;
     // What programs keep there is nobody's cache, and takes none of its space.
-    items.retain(|item| item.kind != ItemKind::Volume || request.kinds.contains(&ItemKind::Volume));
+    // Nor is what somebody has built.
+    let is_cache = |kind| ![ItemKind::Volume, ItemKind::Image].contains(&kind);
+    items.retain(|item| is_cache(item.kind) || request.kinds.contains(&item.kind));
     let now = SystemTime::now();
     let mut total: u64 = items.iter().map(|item| item.size).sum();
     let mut pruned = Pruned::default();
@@ -251,17 +253,29 @@ impl<'a> Inventory<'a> {
         Ok(items)
     }
 
-    /// Images without a name. Their blobs count as nothing here: other images may have the same.
+    /// Images without a name. A blob that several of them have counts for the one that would be removed last.
     fn images(&self) -> Result<Vec<StoreItem>, BuildError> {
-        let images = self.store.unnamed_images().map_err(BuildError::Store)?;
-        let item = |(id, stored): (ImageId, SystemTime)| StoreItem {
-            kind: ItemKind::Image,
-            name: id.0.to_string(),
-            title: "image without a name".to_owned(),
-            size: 0,
-            used: stored,
-        };
-        Ok(images.into_iter().map(item).collect())
+        let mut images = self.store.unnamed_images().map_err(BuildError::Store)?;
+        images.sort_by_key(|(id, stored)| (*stored, *id));
+        let mut counted = self.store.named_blobs().map_err(BuildError::Store)?;
+        let blobs = self.store.blobs().map_err(BuildError::Store)?;
+        let sizes: BTreeMap<Digest, u64> = blobs
+            .into_iter()
+            .map(|blob| (blob.digest, blob.size))
+            .collect();
+        let mut items = Vec::new();
+        for (id, used) in images.into_iter().rev() {
+            let blobs = self.store.blobs_of(&id).map_err(BuildError::Store)?;
+            let own = blobs.into_iter().filter(|blob| counted.insert(*blob));
+            items.push(StoreItem {
+                kind: ItemKind::Image,
+                name: id.0.to_string(),
+                title: "image without a name".to_owned(),
+                size: own.filter_map(|blob| sizes.get(&blob)).sum(),
+                used,
+            });
+        }
+        Ok(items)
     }
 
     /// What is directly in a directory, or in those of its directories that hold many such things. Locks stay, for

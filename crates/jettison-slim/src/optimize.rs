@@ -4,6 +4,7 @@ mod advice;
 mod anew;
 mod base;
 mod build_stage;
+mod builds;
 mod compiled;
 mod config;
 mod differences;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use jettison_build::{Bases, BuildError, BuildRequest, Built, CacheUse, Engine, Event, Reporter};
 use jettison_dockerfile::parse;
-use jettison_oci::Image;
+use jettison_oci::{Image, ImageId};
 use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use crate::audit::{Audit, AuditError, audit};
@@ -32,6 +33,7 @@ use crate::optimize::advice::only_for_health;
 use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
+use crate::optimize::builds::Builds;
 use crate::optimize::compiled::compiled;
 use crate::optimize::facts::{Found as FoundFiles, Sources};
 use crate::optimize::ladder::{Attempt, Climbed, Ladder};
@@ -144,42 +146,18 @@ pub fn optimize(
         request,
         observer,
         anew: Anew::new(request.build.cache),
+        builds: Builds::new(engine.store).map_err(OptimizeError::Look)?,
     };
-    observer.phase("Build the original");
-    let built = engine
-        .build(&request.build, bases, observer)
-        .map_err(OptimizeError::Original)?;
-    let oracle = Oracle::new(engine, &built.image, request.probes, request.further);
-    // Programs mostly wait when they are asked; meanwhile their files are counted.
-    let (before, ailment) = thread::scope(|scope| {
-        let audited = scope.spawn(|| audited(engine, &built));
-        let rebuild_time = run
-            .rebuild(&request.build)
-            .map_err(OptimizeError::Original)?;
-        let ailment = oracle.ailment().map_err(OptimizeError::Probe)?;
-        let audit = joined(audited)?;
-        let facts = facts(&built, request.original_name, (rebuild_time, audit));
-        Ok((facts, ailment))
-    })?;
-    let mut result = Optimized {
-        original: built.image.clone(),
-        optimized: None,
-        report: Report {
-            verdict: Verdict::Failed,
-            before,
-            after: None,
-            outcomes: Vec::new(),
-            dockerfile: None,
-            notes: Vec::new(),
-            facts: None,
-            gaps: Vec::new(),
-        },
-        reason: None,
-        ailment,
-        left_out: Vec::new(),
-    };
-    observer.original(&result.report.before);
-    result.reason = run.improve(&built, &oracle, &mut result)?;
+    let result = run.whole();
+    let wanted: Vec<ImageId> = result
+        .iter()
+        .flat_map(|result| [Some(&result.original), result.optimized.as_ref()])
+        .flatten()
+        .map(Image::id)
+        .collect();
+    let forgotten = run.builds.forget(engine.store, &wanted);
+    let result = result?;
+    forgotten.map_err(OptimizeError::Look)?;
     Ok(result)
 }
 
@@ -190,9 +168,57 @@ struct Run<'a> {
     request: &'a OptimizeRequest<'a>,
     observer: &'a dyn Observer,
     anew: Anew,
+    builds: Builds,
 }
 
 impl Run<'_> {
+    /// Builds the original, asks it, and improves it.
+    fn whole(&self) -> Result<Optimized, OptimizeError> {
+        let Run {
+            engine,
+            bases,
+            request,
+            observer,
+            ..
+        } = *self;
+        observer.phase("Build the original");
+        let built = engine
+            .build(&request.build, bases, observer)
+            .map_err(OptimizeError::Original)?;
+        let oracle = Oracle::new(engine, &built.image, request.probes, request.further);
+        // Programs mostly wait when they are asked; meanwhile their files are counted.
+        let (before, ailment) = thread::scope(|scope| {
+            let audited = scope.spawn(|| audited(engine, &built));
+            let rebuild_time = self
+                .rebuild(&request.build)
+                .map_err(OptimizeError::Original)?;
+            let ailment = oracle.ailment().map_err(OptimizeError::Probe)?;
+            let audit = joined(audited)?;
+            let facts = facts(&built, request.original_name, (rebuild_time, audit));
+            Ok((facts, ailment))
+        })?;
+        let mut result = Optimized {
+            original: built.image.clone(),
+            optimized: None,
+            report: Report {
+                verdict: Verdict::Failed,
+                before,
+                after: None,
+                outcomes: Vec::new(),
+                dockerfile: None,
+                notes: Vec::new(),
+                facts: None,
+                gaps: Vec::new(),
+            },
+            reason: None,
+            ailment,
+            left_out: Vec::new(),
+        };
+        observer.original(&result.report.before);
+        result.reason = self.improve(&built, &oracle, &mut result)?;
+        Ok(result)
+    }
+
     /// Everything after the original was built; the answer is why there is no smaller image.
     fn improve(
         &self,
@@ -357,10 +383,7 @@ impl Run<'_> {
     fn base(&self, reference: &str) -> Result<(Base, OverlayMount), OptimizeError> {
         let text = format!("FROM {reference}\n");
         let request = self.rewritten(&text);
-        let built = self
-            .engine
-            .build(&request, self.bases, self.observer)
-            .map_err(OptimizeError::Base)?;
+        let built = self.build(&request).map_err(OptimizeError::Base)?;
         let View { mount, root } = self.view(&built.image)?;
         let base = Base {
             reference: reference.to_owned(),

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = crate::tests![
     a_trial_removes_nothing,
     what_was_made_on_something_that_is_gone_goes_too,
     a_running_build_is_waited_for_and_that_is_said,
+    blobs_of_images_without_names_count_once,
     what_explains_builds_is_bounded_and_goes_with_their_steps,
 ];
 
@@ -69,6 +70,46 @@ fn named_images_outlive_everything(entered: &Entered) {
     let again = scene.build_as(entered, TEXT, &little());
     assert!(again.steps.iter().all(|step| step.starts_with("run")));
     assert!(again.result.is_ok());
+}
+
+fn blobs_of_images_without_names_count_once(entered: &Entered) {
+    let scene = Scene::new();
+    scene.build(entered, TEXT);
+    scene.build(entered, &format!("{TEXT}LABEL a=b\n"));
+    let store = Store::open(&scene.store()).unwrap();
+    let needed = store.needed_blobs().unwrap();
+    let blobs = store.blobs().unwrap().into_iter();
+    let needed = blobs.filter(|blob| needed.contains(&blob.digest));
+    let size: u64 = needed.map(|blob| blob.size).sum();
+    let items = store_items(&store).unwrap().into_iter();
+    let images: Vec<u64> = items
+        .filter(|item| item.kind == ItemKind::Image)
+        .map(|item| item.size)
+        .collect();
+    assert_eq!(images.len(), 2);
+    assert_eq!(images.iter().sum::<u64>(), size);
+    // They are none of the cache, and nothing of it has to go for them.
+    let request = PruneRequest {
+        kinds: BTreeSet::from([ItemKind::Step]),
+        most_space: Some(
+            prune(
+                &store,
+                &PruneRequest {
+                    is_trial: true,
+                    kinds: BTreeSet::new(),
+                    ..everything()
+                },
+                &|| (),
+            )
+            .unwrap()
+            .left,
+        ),
+        ..everything()
+    };
+    assert_eq!(
+        removed(&prune(&store, &request, &|| ()).unwrap()),
+        Vec::<String>::new()
+    );
 }
 
 fn what_was_used_last_is_kept(entered: &Entered) {

@@ -74,10 +74,26 @@ impl Store {
     ///
     /// An image whose manifest cannot be read needs at least that manifest.
     pub fn needed_blobs(&self) -> Result<BTreeSet<Digest>, StoreError> {
-        let mut roots: BTreeSet<Digest> = self.index_digests()?.into_iter().collect();
+        let mut needed = self.named_blobs()?;
         for id in self.image_ids()? {
-            roots.extend(self.manifest_of(&id)?.map(|manifest| manifest.0));
+            needed.extend(self.blobs_of(&id)?);
         }
+        Ok(needed)
+    }
+
+    /// Those of the images that have a name, with what another tool has put into `index.json`.
+    pub fn named_blobs(&self) -> Result<BTreeSet<Digest>, StoreError> {
+        Ok(self.closure(self.index_digests()?.into_iter().collect()))
+    }
+
+    /// Those of one image; none if it is not there.
+    pub fn blobs_of(&self, id: &ImageId) -> Result<BTreeSet<Digest>, StoreError> {
+        let manifest = self.manifest_of(id)?.map(|manifest| manifest.0);
+        Ok(self.closure(manifest.into_iter().collect()))
+    }
+
+    /// Manifests, and all that they name.
+    fn closure(&self, mut roots: BTreeSet<Digest>) -> BTreeSet<Digest> {
         let mut needed = BTreeSet::new();
         while let Some(digest) = roots.pop_first() {
             if !needed.insert(digest) {
@@ -93,7 +109,7 @@ impl Store {
                 roots.extend(index.manifests.iter().map(|entry| entry.digest));
             }
         }
-        Ok(needed)
+        needed
     }
 
     fn manifest_of(&self, id: &ImageId) -> Result<Option<ManifestDigest>, StoreError> {

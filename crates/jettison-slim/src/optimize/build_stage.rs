@@ -191,7 +191,7 @@ impl Prover<'_> {
         let run = self.run;
         let mut request = run.rewritten(&trial.text);
         request.tracing = Tracing::Lookups;
-        let built = match run.engine.build(&request, run.bases, run.observer) {
+        let built = match run.build(&request) {
             Ok(built) => built,
             Err(error) if error.is_for_lack_of_room() => {
                 return Err(OptimizeError::Candidate(error));
@@ -261,7 +261,7 @@ impl Prover<'_> {
         };
         let run = self.run;
         let request = run.rewritten(&text);
-        match run.engine.build(&request, run.bases, run.observer) {
+        match run.build(&request) {
             Ok(built) => self.differences(&built, &[]).map(Some),
             Err(_) => Ok(None),
         }

@@ -43,7 +43,7 @@ pub(super) fn compiled(
     };
     run.observer.phase("Compile the program");
     let request = run.rewritten(&text);
-    let made = match run.engine.build(&request, run.bases, run.observer) {
+    let made = match run.build(&request) {
         Ok(made) => made,
         Err(error) if error.is_for_lack_of_room() => return Err(OptimizeError::Candidate(error)),
         Err(error) => return refused(chain(&error)),

@@ -441,7 +441,7 @@ impl Ladder<'_> {
         run.observer.phase("Build the rewritten Dockerfile");
         let mut request = run.rewritten(&candidate.dockerfile);
         request.lower.uncached_stages = run.anew.stages(&candidate);
-        let built = match run.engine.build(&request, run.bases, run.observer) {
+        let built = match run.build(&request) {
             Ok(built) => built,
             // What is collected takes programs that a build stage may not have.
             Err(error @ BuildError::Command { .. }) => {

@@ -86,7 +86,7 @@ pub(super) fn relinked(
     };
     run.observer.phase(way.phase());
     let request = run.rewritten(&text);
-    let made = match run.engine.build(&request, run.bases, run.observer) {
+    let made = match run.build(&request) {
         Ok(made) => made,
         Err(error) if error.is_for_lack_of_room() => return Err(OptimizeError::Candidate(error)),
         Err(error) => return Ok(Some(Err(way.left_out(&chain(&error))))),

@@ -274,3 +274,13 @@ fn an_original_that_wants_a_database_says_which() {
     );
     assert!(!world.scratch.exists("app/Dockerfile.optimized"));
 }
+
+#[test]
+fn of_all_that_was_built_two_images_are_left() {
+    let Some(world) = World::new() else { return };
+    let outcome = world.optimize(&["--nonroot"]).succeeded();
+    assert!(outcome.stderr.contains("candidate 2"), "{outcome}");
+    let unnamed = ["prune", "--dry-run", "--all", "--type", "image"];
+    let unnamed = world.scratch.jettison(&unnamed).succeeded();
+    assert!(!unnamed.stdout.contains("without a name"), "{unnamed}");
+}
