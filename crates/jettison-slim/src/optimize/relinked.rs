@@ -115,9 +115,15 @@ pub(super) fn relinked(
     })))
 }
 
-/// Whether something that the image starts besides is linked to C, so that nothing is to be gained.
+/// Whether something that the image starts besides is linked to C, so that nothing is to be gained, or libraries are loaded before
+/// those of programs, as only the loader does.
 fn needs_more(built: &Built, root: &RootDir) -> bool {
     let config = &built.image.config().config;
+    let is_preloading = variable(&config.env, "LD_PRELOAD").is_some_and(|value| !value.is_empty())
+        || root.target(Path::new("/etc/ld.so.preload")).is_some();
+    if is_preloading {
+        return true;
+    }
     let Some(argv) = health_command(config.healthcheck.as_ref()) else {
         return false;
     };

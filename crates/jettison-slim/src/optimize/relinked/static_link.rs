@@ -251,10 +251,7 @@ fn edit(
     instruction: &Instruction,
     (main, program, files): (&Path, &Program, &Path),
 ) -> Option<Edit> {
-    // A variable that an instruction sets for it is none of the image's.
-    let InstructionKind::Run(_) = &instruction.kind else {
-        return None;
-    };
+    // The trigger of an `ONBUILD` is an instruction of its own kind.
     if instruction.keyword != Keyword::Run {
         return None;
     }
@@ -317,6 +314,7 @@ fn of_cargo(
 ) -> Option<Edit> {
     let words = command.unwrapped();
     let (verb, options) = words.get(1..)?.split_first()?;
+    let is_plain = command.assignments.is_empty() && words.len() == command.words.len();
     match verb.literal.as_deref()? {
         "build" | "b" => {
             let options = cargo_options(options)?;
@@ -329,7 +327,9 @@ fn of_cargo(
                     let has_main = names
                         .iter()
                         .any(|name| main.file_name() == Some(OsStr::new(name)));
-                    if !has_main || names.len() > PROGRAMS {
+                    // What stands before the first would not be for the others.
+                    let is_alone = is_plain || names.len() == 1;
+                    if !has_main || !is_alone || names.len() > PROGRAMS {
                         return None;
                     }
                     names.into_iter().map(Some).collect()
@@ -362,7 +362,7 @@ fn of_cargo(
                     .as_deref()
                     .is_none_or(|word| word == "--" || word.starts_with("--target"))
             };
-            if !is_here || options.iter().any(is_told) {
+            if !is_plain || !is_here || options.iter().any(is_told) {
                 return None;
             }
             let start = words.first()?.range.start;
@@ -539,6 +539,10 @@ mod tests {
             Some("cargo rustc --release --bin tool -- -C target-feature=+crt-static"),
         );
         check(
+            "A=1 cargo build --release",
+            Some("A=1 cargo rustc --release --bin tool -- -C target-feature=+crt-static"),
+        );
+        check(
             "cargo build --locked -r --bin tool && strip target/release/tool",
             Some(
                 "cargo rustc --locked -r --bin tool -- -C target-feature=+crt-static && strip target/release/tool",
@@ -550,6 +554,7 @@ mod tests {
             "cargo build --release --target x86_64-unknown-linux-gnu",
             "cargo build --release --workspace",
             "RUSTFLAGS=-g cargo build --release",
+            "export RUSTFLAGS=-g; cargo build --release",
             "cargo test",
         ] {
             check(other, None);
@@ -565,6 +570,11 @@ mod tests {
                 "cargo rustc --release -p x \\\n    --locked --bin a -- -C target-feature=+crt-static \\\n \
                  && cargo rustc --release -p x \\\n    --locked --bin b -- -C target-feature=+crt-static",
             ),
+        );
+        check(
+            "A=1 cargo build",
+            &["/app/target/debug/a", "/app/target/debug/b"],
+            None,
         );
         let made: Vec<String> = (0..9)
             .map(|number| format!("/app/target/release/a{number}"))
@@ -584,6 +594,7 @@ mod tests {
             ),
         );
         check("cargo install ripgrep", &made, None);
+        check("exec cargo install --path .", &made, None);
         check("cargo install --path . --target x", &made, None);
     }
 }
