@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{Edit, EditSet, Instruction, InstructionKind, Parse, apply};
 
+use super::static_link::has_other_sources;
 use super::{LIMIT, Original, Proposal, Way, above_comments, commands, makes};
 use crate::evidence::{Elf, has_optional_c};
 use crate::rootfs::{RootDir, RootError};
@@ -20,7 +21,7 @@ const BUILDERS: [&str; 3] = ["go build", "go install", "make"];
 
 /// The Dockerfile without C, if the program that the image starts is one of Go that can do without.
 pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, RootError> {
-    if !is_linked_to_c(original.root, original.main) {
+    if !is_linked_to_c(original.root, original.main) || has_other_sources(original.root) {
         return Ok(None);
     }
     // Those without C know how they were built, and are others, too.

@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{
-    Edit, EditSet, Instruction, InstructionKind, Keyword, Parse, ShellWord, SimpleCommand, apply,
-    is_posix_shell, shell_script,
+    Edit, EditSet, Instruction, InstructionKind, Keyword, Parse, ShellScript, ShellWord,
+    SimpleCommand, apply, is_posix_shell, shell_script,
 };
 
 use object::elf;
@@ -24,6 +24,9 @@ use crate::rootfs::{RootDir, RootError};
 const COMMENT: &str = "# The C library is linked in: none is needed when the program runs.";
 /// What the compiler of Rust is told.
 const RUST_OPTION: &str = "-C target-feature=+crt-static";
+/// And the linker besides: the library of Rust asks whether there is this function, for what threads drop at their end. Nobody else
+/// does, so that it would not be linked in, and the first thread would drop nothing.
+const LINK_OPTION: &str = "-C link-arg=-Wl,-u,__cxa_thread_atexit_impl";
 /// Variables that tell it more.
 const RUST_VARIABLES: [&str; 4] = [
     "CARGO_BUILD_RUSTFLAGS",
@@ -41,24 +44,67 @@ const RUNTIMES: [&str; 7] = [
     "libpthread.so.",
     "libstdc++.so.",
 ];
-/// What loads something when the program runs: libraries, character sets, locales, translations.
-const LOADING: [&[u8]; 15] = [
+/// What loads something when the program runs: libraries, character sets, locales, translations. So do streams of wide characters of C,
+/// which besides are broken where they are linked in (glibc 2.41).
+const LOADING: [&[u8]; 43] = [
     b"_ZNSt6localeC1EPKc",
     b"_ZNSt6localeC1ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+    b"_ZNSt6localeC1ERKS_PKci",
     b"_ZNSt6localeC2EPKc",
     b"_ZNSt6localeC2ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+    b"_ZNSt6localeC2ERKS_PKci",
     b"backtrace",
     b"bindtextdomain",
+    b"dladdr",
+    b"dladdr1",
     b"dlmopen",
     b"dlopen",
     b"dlvsym",
+    b"fgetwc",
+    b"fgetwc_unlocked",
+    b"fgetws",
+    b"fgetws_unlocked",
+    b"fputwc",
+    b"fputwc_unlocked",
+    b"fputws",
+    b"fputws_unlocked",
+    b"fwide",
+    b"fwprintf",
+    b"fwscanf",
     b"gettext",
+    b"getwc",
+    b"getwc_unlocked",
+    b"getwchar",
+    b"getwchar_unlocked",
     b"iconv",
     b"iconv_open",
     b"newlocale",
+    b"open_wmemstream",
+    b"putwc",
+    b"putwc_unlocked",
+    b"putwchar",
+    b"putwchar_unlocked",
     b"setlocale",
     b"textdomain",
+    b"ungetwc",
+    b"vfwprintf",
+    b"vwprintf",
+    b"wprintf",
 ];
+/// The same in parts of names: the library of C++ makes these of the name of a locale.
+const LOADING_PARTS: [&str; 2] = ["_S_create_c_locale", "_byname"];
+/// The same in variables, which a program has a copy of, and in an argument of `fopen`.
+const LOADING_WORDS: [&str; 5] = [
+    ",ccs=",
+    "_ZSt4wcin",
+    "_ZSt5wcerr",
+    "_ZSt5wclog",
+    "_ZSt5wcout",
+];
+/// Variables with which something else is loaded before the C library's own.
+const LOADERS: [&str; 2] = ["LD_AUDIT", "LD_PRELOAD"];
+/// Sources of the name service that the C library has in itself, or that only look elsewhere for the same.
+const OWN_SOURCES: [&str; 5] = ["compat", "db", "dns", "files", "hesiod"];
 /// Compilers of C and C++, as they are called.
 const COMPILERS: [&str; 6] = ["c++", "cc", "clang", "clang++", "g++", "gcc"];
 /// How options start with which they make no program, or link it in a way of its own.
@@ -114,13 +160,25 @@ pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, Root
         built, root, main, ..
     } = *original;
     let env = &built.image.config().config.env;
-    let is_set = |name: &str| variable(env, name).is_some();
+    let is_set = |name: &&str| variable(env, name).is_some();
     let Some(program) = Program::read(root, main) else {
         return Ok(None);
     };
-    if !has_static_library(root) || RUST_VARIABLES.iter().any(|name| is_set(name)) {
+    if !has_static_library(root)
+        || RUST_VARIABLES.iter().chain(&LOADERS).any(is_set)
+        || root.target(Path::new("/etc/ld.so.preload")).is_some()
+        || program.asks_names && has_other_sources(root)
+    {
         return Ok(None);
     }
+    let is_of_rust = |variable: &str| variable.starts_with("CARGO_TARGET_");
+    let mut names = env.iter().filter_map(|pair| pair.split_once('='));
+    let program = Program {
+        has_settings: names.any(|(name, _)| is_of_rust(name))
+            || names_variables(original.parsed)
+            || has_settings_of_cargo(root)?,
+        ..program
+    };
     let programs = original.programs(|root, path| Program::read(root, path).is_some())?;
     let commands = commands(built);
     let text = linked(original.parsed, &commands, (main, &program));
@@ -131,6 +189,32 @@ pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, Root
         text,
         programs,
     }))
+}
+
+/// Whether an `ARG` is one of the variables that the compiler of Rust gets its options by.
+fn names_variables(parsed: &Parse) -> bool {
+    let mut instructions = parsed.instructions().iter();
+    instructions.any(|instruction| {
+        instruction.keyword == Keyword::Arg
+            && RUST_VARIABLES
+                .iter()
+                .any(|name| instruction.original().contains(name))
+    })
+}
+
+/// Whether cargo has settings, which a variable with options for the compiler would put out of force.
+fn has_settings_of_cargo(root: &RootDir) -> Result<bool, RootError> {
+    const FILES: [&str; 4] = [
+        ".cargo/config",
+        ".cargo/config.toml",
+        "cargo/config",
+        "cargo/config.toml",
+    ];
+    let mut found = false;
+    root.walk(&mut |path, metadata| {
+        found |= metadata.is_file() && FILES.iter().any(|file| path.ends_with(file));
+    })?;
+    Ok(found)
 }
 
 /// What is to be known of `programs`, which were built so.
@@ -153,6 +237,8 @@ struct Program {
     asks_names: bool,
     /// Whether it looks for functions by name, among those that are loaded.
     seeks_functions: bool,
+    /// Whether options for the compiler of Rust may stand in settings of cargo, or in variables.
+    has_settings: bool,
     /// The option that links it statically, as it was: always loaded at the same place, or anywhere.
     option: &'static str,
     /// The name of its machine, as Rust has it.
@@ -169,7 +255,8 @@ impl Program {
             && file.go_buildinfo.is_none()
             && file.needed.iter().all(is_runtime)
             && !names.is_empty()
-            && !names.iter().any(|name| LOADING.contains(name));
+            && !names.iter().any(|name| loads(name))
+            && !LOADING_WORDS.iter().any(|word| holds(&bytes, word));
         let machine = match file.machine {
             machine if machine == elf::EM_X86_64.0 => "x86_64",
             machine if machine == elf::EM_AARCH64.0 => "aarch64",
@@ -178,6 +265,7 @@ impl Program {
         is_linkable.then(|| Program {
             asks_names: file.uses_nss,
             seeks_functions: names.contains(&b"dlsym".as_slice()),
+            has_settings: false,
             option: if file.is_fixed {
                 "-static"
             } else {
@@ -186,6 +274,37 @@ impl Program {
             machine,
         })
     }
+}
+
+/// Whether the function that is called `name` loads something.
+fn loads(name: &[u8]) -> bool {
+    LOADING.contains(&name) || LOADING_PARTS.iter().any(|part| holds(name, part))
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    memchr::memmem::find(bytes, text.as_bytes()).is_some()
+}
+
+/// Whether the settings of the name service name a source of which the image has the module, and which is not the C library's own.
+pub(super) fn has_other_sources(root: &RootDir) -> bool {
+    const SETTINGS_LIMIT: u64 = 1 << 20;
+    let settings = root.content(Path::new("/etc/nsswitch.conf"), SETTINGS_LIMIT);
+    let settings = String::from_utf8_lossy(&settings.unwrap_or_default()).into_owned();
+    let libraries = Path::new("/usr/lib");
+    let places = root.names(libraries);
+    let is_there = |source: &str| {
+        let name = format!("libnss_{source}.so.2");
+        places.iter().any(|place| {
+            let path = libraries.join(place).join(&name);
+            root.target(&path).is_some()
+        })
+    };
+    let lines = settings
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once(':'));
+    lines
+        .flat_map(|(_, sources)| sources.split_whitespace())
+        .any(|source| !OWN_SOURCES.contains(&source) && is_there(source))
 }
 
 /// Whether there is a C library to link in that does without modules for names: that of glibc 2.34 or later has the functions
@@ -267,7 +386,7 @@ fn edit(
     script.commands.iter().rev().find_map(|command| {
         let tool = command.tool()?;
         if tool == "cargo" {
-            return of_cargo(parsed.text(), command, (main, program, files));
+            return of_cargo((parsed.text(), &script), command, (main, program, files));
         }
         let is_compiler = COMPILERS.contains(&tool);
         (is_compiler && !program.seeks_functions)
@@ -308,7 +427,7 @@ fn of_compiler(command: &SimpleCommand, main: &Path, option: &str) -> Option<Edi
 /// A command of cargo that makes `main` and what else is in the same directory of `files`, with the option to link
 /// statically, which is for the programs alone: macros that are compiled for the compiler itself cannot be linked so.
 fn of_cargo(
-    text: &str,
+    (text, script): (&str, &ShellScript),
     command: &SimpleCommand,
     (main, program, files): (&Path, &Program, &Path),
 ) -> Option<Edit> {
@@ -323,7 +442,11 @@ fn of_cargo(
                 Some(name) if main.file_name() == Some(OsStr::new(&name)) => vec![None],
                 Some(_) => return None,
                 None => {
-                    let names = made_by_cargo(files, Path::new(&directory));
+                    let mut names = made_by_cargo(files, Path::new(&directory));
+                    // What it makes is elsewhere in the end: in a cache, or only where it was moved to.
+                    if names.is_empty() {
+                        names = named_programs(script, &directory);
+                    }
                     let has_main = names
                         .iter()
                         .any(|name| main.file_name() == Some(OsStr::new(name)));
@@ -343,7 +466,7 @@ fn of_cargo(
                 .into_iter()
                 .map(|name: Option<String>| {
                     let name = name.map_or_else(String::new, |name| format!(" --bin {name}"));
-                    format!("{before}rustc{after}{name} -- {RUST_OPTION}")
+                    format!("{before}rustc{after}{name} -- {RUST_OPTION} {LINK_OPTION}")
                 })
                 .collect();
             Some(Edit {
@@ -362,7 +485,11 @@ fn of_cargo(
                     .as_deref()
                     .is_none_or(|word| word == "--" || word.starts_with("--target"))
             };
-            if !is_plain || !is_here || options.iter().any(is_told) {
+            if !is_plain
+                || !is_here
+                || program.has_settings
+                || options.iter().any(is_told)
+            {
                 return None;
             }
             let start = words.first()?.range.start;
@@ -372,7 +499,7 @@ fn of_cargo(
             Some(Edit {
                 range: start..end,
                 replacement: format!(
-                    "RUSTFLAGS=\"{RUST_OPTION}\" {command} --target {}-unknown-linux-gnu",
+                    "RUSTFLAGS=\"{RUST_OPTION} {LINK_OPTION}\" {command} --target {}-unknown-linux-gnu",
                     program.machine
                 ),
             })
@@ -449,6 +576,30 @@ fn made_by_cargo(files: &Path, directory: &Path) -> Vec<String> {
     names
 }
 
+/// The names of the programs in `directory` that other commands of `script` name, none if one names them by a pattern.
+fn named_programs(script: &ShellScript, directory: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let words = script.commands.iter().flat_map(|command| &command.words);
+    for word in words {
+        let text = script.source.get(word.source_range.clone());
+        let Some((_, rest)) = text.and_then(|text| text.split_once(directory)) else {
+            continue;
+        };
+        let name = rest.strip_prefix('/').filter(|_| word.literal.is_some());
+        let is_name = |name: &&str| {
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            !name.is_empty() && name.bytes().all(is_part)
+        };
+        match name.filter(is_name) {
+            Some(name) => names.push(name.to_owned()),
+            None => return Vec::new(),
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use jettison_dockerfile::parse;
@@ -458,6 +609,7 @@ mod tests {
     const PLAIN: Program = Program {
         asks_names: false,
         seeks_functions: false,
+        has_settings: false,
         option: "-static-pie",
         machine: "x86_64",
     };
@@ -536,16 +688,20 @@ mod tests {
         let check = |command: &str, expected| check(command, &made, expected);
         check(
             "cargo build --release",
-            Some("cargo rustc --release --bin tool -- -C target-feature=+crt-static"),
+            Some(
+                "cargo rustc --release --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl",
+            ),
         );
         check(
             "A=1 cargo build --release",
-            Some("A=1 cargo rustc --release --bin tool -- -C target-feature=+crt-static"),
+            Some(
+                "A=1 cargo rustc --release --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl",
+            ),
         );
         check(
             "cargo build --locked -r --bin tool && strip target/release/tool",
             Some(
-                "cargo rustc --locked -r --bin tool -- -C target-feature=+crt-static && strip target/release/tool",
+                "cargo rustc --locked -r --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl && strip target/release/tool",
             ),
         );
         for other in [
@@ -562,13 +718,83 @@ mod tests {
     }
 
     #[test]
+    fn programs_that_are_only_moved_elsewhere_are_known_by_that() {
+        let made = ["/usr/local/bin/tool"];
+        let check = |command: &str, expected| check(command, &made, expected);
+        check(
+            "--mount=type=cache,target=/app/target cargo build --release && cp target/release/tool /usr/local/bin/",
+            Some(
+                "--mount=type=cache,target=/app/target cargo rustc --release --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl && cp target/release/tool /usr/local/bin/",
+            ),
+        );
+        for other in [
+            "cargo build --release && cp target/release/* /usr/local/bin/",
+            "cargo build --release && cp target/release/t /usr/local/bin/tool",
+            "cargo build --release && find target/release -name t",
+        ] {
+            check(other, None);
+        }
+    }
+
+    #[test]
+    fn settings_of_cargo_stay_in_force() {
+        let told = Program {
+            has_settings: true,
+            ..PLAIN
+        };
+        let made = ["/usr/local/cargo/bin/tool"];
+        check_of(&told, "cargo install --path .", &made, None);
+        let parsed = parse("FROM rust\nARG RUSTFLAGS=-g\n");
+        assert!(names_variables(&parsed));
+        assert!(!names_variables(&parse("FROM rust\nARG FLAGS=-g\n")));
+    }
+
+    #[test]
+    fn what_loads_something_is_told_by_name() {
+        for name in [
+            "dlopen",
+            "wprintf",
+            "_ZNSt6localeC1ERKS_PKci",
+            "_ZNSt15numpunct_bynameIcEC1EPKcm",
+            "_ZNSt6locale5facet18_S_create_c_localeERP15__locale_structPKcS2_",
+        ] {
+            assert!(loads(name.as_bytes()), "{name}");
+        }
+        for name in ["printf", "_ZNSt6localeC1Ev", "swprintf", "mbsrtowcs"] {
+            assert!(!loads(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn sources_of_the_name_service_that_are_modules_of_others_are_told_apart() {
+        let check = |settings: &str, expected: bool| {
+            let dir = tempfile::tempdir().unwrap();
+            for (path, text) in [
+                ("etc/nsswitch.conf", settings),
+                ("usr/lib/x/libnss_extrausers.so.2", ""),
+                ("usr/lib/x/libnss_db.so.2", ""),
+            ] {
+                let path = dir.path().join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            let root = RootDir::open(dir.path()).unwrap();
+            assert_eq!(has_other_sources(&root), expected, "{settings}");
+        };
+        check("passwd: files extrausers\n", true);
+        check("services: db files\nhosts: files mdns4 # x\n", false);
+        check("# passwd: extrausers\n", false);
+        check("", false);
+    }
+
+    #[test]
     fn every_program_of_a_command_of_cargo_is_linked_statically() {
         check(
             "cargo build --release -p x \\\n    --locked",
             &["/app/target/release/b", "/app/target/release/a"],
             Some(
-                "cargo rustc --release -p x \\\n    --locked --bin a -- -C target-feature=+crt-static \\\n \
-                 && cargo rustc --release -p x \\\n    --locked --bin b -- -C target-feature=+crt-static",
+                "cargo rustc --release -p x \\\n    --locked --bin a -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl \\\n \
+                 && cargo rustc --release -p x \\\n    --locked --bin b -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl",
             ),
         );
         check(
@@ -590,7 +816,7 @@ mod tests {
             "cargo install --path .",
             &made,
             Some(
-                "RUSTFLAGS=\"-C target-feature=+crt-static\" cargo install --path . --target x86_64-unknown-linux-gnu",
+                "RUSTFLAGS=\"-C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl\" cargo install --path . --target x86_64-unknown-linux-gnu",
             ),
         );
         check("cargo install ripgrep", &made, None);
