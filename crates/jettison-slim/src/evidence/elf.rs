@@ -105,8 +105,12 @@ impl Elf {
             uses_dlopen: any(|name| matches!(name, b"dlopen" | b"dlmopen")),
             uses_nss: any(asks_name_service),
             uses_iconv: any(converts_characters),
-            uses_time_zones: any(asks_time_zone)
-                || functions.is_empty() && may_ask_time_zone(&image, is_static),
+            uses_time_zones: match (is_static && has_glibc(&image), functions.is_empty()) {
+                (true, true) => names_time_zones(&image),
+                (true, false) => any(asks_local_time),
+                (false, true) => true,
+                (false, false) => any(asks_time_zone),
+            },
             starts_programs: any(starts_program),
             lists_directories: lists_directories(&image, &functions),
             knows_functions: !functions.is_empty(),
@@ -187,11 +191,24 @@ fn asks_time_zone(name: &[u8]) -> bool {
     })
 }
 
-/// Whether a program of which no function is known may ask for a time zone: what the C library of GNU does for that names their
-/// place, and is linked in with it.
-fn may_ask_time_zone(image: &Image<'_>, is_static: bool) -> bool {
-    let names_tables = || memchr::memmem::find(image.bytes, b"/usr/share/zoneinfo").is_some();
-    !(is_static && has_glibc(image)) || names_tables()
+/// The same of a program that the C library is linked into: what writes times in the library of C++ calls `strftime` and thereby has
+/// `tzset` linked in, but the times come from these.
+fn asks_local_time(name: &[u8]) -> bool {
+    const NAMES: &[&[u8]] = &[
+        b"ctime",
+        b"ctime_r",
+        b"localtime",
+        b"localtime_r",
+        b"mktime",
+        b"timelocal",
+    ];
+    NAMES.contains(&name)
+}
+
+/// Whether a program that the C library of GNU is linked into, and of which no function is known, may ask for a time zone: what
+/// does that names their place.
+fn names_time_zones(image: &Image<'_>) -> bool {
+    memchr::memmem::find(image.bytes, b"/usr/share/zoneinfo").is_some()
 }
 
 fn starts_program(name: &[u8]) -> bool {

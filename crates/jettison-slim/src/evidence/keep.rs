@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use jettison_build::DEFAULT_PATH;
 
 use crate::evidence::closure::elf_closure;
+use crate::evidence::collect::own_bytes;
 use crate::evidence::elf::Elf;
 use crate::evidence::go::is_go_time_zones;
 use crate::evidence::java::is_build_cache;
@@ -483,7 +484,8 @@ impl<'a> Keeper<'a> {
         let Ok(elf) = Elf::parse(&bytes) else {
             return Ok(());
         };
-        self.habits.note(path, &elf, &bytes);
+        self.habits
+            .note(path, &elf, &own_bytes(self.root, &elf, &bytes));
         drop(bytes);
         let Ok(closure) = elf_closure(self.root, path, &self.library_path) else {
             return Ok(());

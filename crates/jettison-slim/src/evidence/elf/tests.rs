@@ -142,6 +142,12 @@ fn functions_are_told_apart_by_name() {
 }
 
 #[test]
+fn local_times_come_from_fewer_functions_where_the_c_library_is_linked_in() {
+    assert!(asks_time_zone(b"strftime") && !asks_local_time(b"strftime"));
+    assert!(asks_local_time(b"localtime_r") && asks_local_time(b"mktime"));
+}
+
+#[test]
 fn other_bytes_are_refused() {
     assert_eq!(Elf::parse(b""), Err(ElfError::NotElf));
     assert_eq!(Elf::parse(b"#!/bin/sh"), Err(ElfError::NotElf));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::evidence::elf::Elf;
+use crate::evidence::elf::{Elf, imports};
 
 /// What all that is kept does.
 #[derive(Debug, Default)]
@@ -18,6 +18,10 @@ pub(super) struct Habits {
     pub(super) tls_clients: BTreeSet<PathBuf>,
     /// Whether anybody tells times of places, by the C library or by reading the tables of zones.
     pub(super) tells_times: bool,
+    /// Programs of no package that take a locale by its name, which may be one of an argument.
+    pub(super) names_locales: BTreeSet<PathBuf>,
+    /// Programs that the C library of GNU is linked into.
+    pub(super) linked_c: BTreeSet<PathBuf>,
 }
 
 /// Libraries that tell times of places if they are asked to: who asks them has one of [`TIME_ZONES`], or has got the time of a
@@ -29,11 +33,19 @@ const TIME_ZONES: [&str; 4] = ["zoneinfo", "locate_zone", "current_zone", "get_t
 const PROVIDERS: [&str; 2] = ["OSSL_PROVIDER_load", "OSSL_PROVIDER_try_load"];
 
 impl Habits {
-    /// Notes what the program or library at `path` does, which is `elf` and has these bytes.
+    /// Notes what the program or library at `path` does, which is `elf` and has these bytes of its own.
     pub(super) fn note(&mut self, path: &Path, elf: &Elf, bytes: &[u8]) {
         let contains = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
         if converts(path, elf) {
             self.converters.insert(path.to_path_buf());
+        }
+        if elf.interpreter.is_some()
+            && imports(bytes).is_ok_and(|names| names.iter().any(|name| names_locale(name)))
+        {
+            self.names_locales.insert(path.to_path_buf());
+        }
+        if elf.static_glibc {
+            self.linked_c.insert(path.to_path_buf());
         }
         self.translates |= !path.ends_with("libc.so.6") && contains("bindtextdomain");
         let is_library = TELL_IF_ASKED.iter().any(|name| {
@@ -54,6 +66,21 @@ impl Habits {
             self.tls_clients.insert(path.to_path_buf());
         }
     }
+}
+
+/// Whether the function makes something of the name of a locale, in C or C++.
+fn names_locale(function: &[u8]) -> bool {
+    const FUNCTIONS: [&[u8]; 6] = [
+        b"_ZNSt6localeC1EPKc",
+        b"_ZNSt6localeC1ERKS_PKci",
+        b"_ZNSt6localeC2EPKc",
+        b"_ZNSt6localeC2ERKS_PKci",
+        b"newlocale",
+        b"setlocale",
+    ];
+    const PARTS: [&[u8]; 2] = [b"_S_create_c_locale", b"_byname"];
+    let holds = |part: &[u8]| memchr::memmem::find(function, part).is_some();
+    FUNCTIONS.contains(&function) || PARTS.into_iter().any(holds)
 }
 
 /// Whether the program or library at `path`, which is `elf`, converts between character sets that others name.
@@ -81,6 +108,16 @@ fn converts_by_locale(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_that_take_the_name_of_a_locale_are_known() {
+        for name in ["setlocale", "_ZNSt15numpunct_bynameIcEC1EPKcm"] {
+            assert!(names_locale(name.as_bytes()), "{name}");
+        }
+        for name in ["localeconv", "_ZNSt6localeC1Ev"] {
+            assert!(!names_locale(name.as_bytes()), "{name}");
+        }
+    }
 
     #[test]
     fn some_convert_by_the_locale_alone() {

@@ -16,11 +16,17 @@ const CATALOGS: [&str; 2] = ["/usr/share/locale", "/usr/local/share/locale"];
 const ARCHIVE_LIMIT: u64 = 1 << 30;
 
 impl Keeper<'_> {
-    /// Keeps all locales if a run has looked for one: the next may be told another, by `LANG` or `LC_ALL`.
+    /// Keeps all locales if a run has looked for one, or a program of one's own may look for one: the next run may be told
+    /// another, by `LANG`, `LC_ALL` or an argument.
     pub(super) fn add_locales(&mut self) -> Result<(), RootError> {
         let place = Path::new(LOCALES);
         let is_asked = self.kept.directories.contains_key(place)
-            || self.kept.used.iter().any(|path| path.starts_with(place));
+            || self.kept.used.iter().any(|path| path.starts_with(place))
+            || self
+                .habits
+                .names_locales
+                .iter()
+                .any(|path| !self.owners.is_packaged(path));
         if !is_asked || self.root.target(place).is_none() {
             return Ok(());
         }

@@ -149,9 +149,16 @@ impl Keeper<'_> {
         }
     }
 
-    /// Keeps the home of the user that the program runs as.
+    /// Keeps the home of the user that the program runs as, and the tables that say who that is, if it is called by a name.
     pub(crate) fn add_home(&mut self, user: &str) -> Result<(), RootError> {
         const PASSWD_LIMIT: u64 = 10 << 20;
+        let is_name = |word: &str| !word.is_empty() && word.parse::<u32>().is_err();
+        if user.split(':').any(is_name) {
+            for path in ["/etc/passwd", "/etc/group"] {
+                let reason = "whoever starts the program looks its user up there";
+                self.add(Path::new(path), UseKind::Looked, reason)?;
+            }
+        }
         let name = user.split(':').next().unwrap_or_default();
         let passwd = self
             .root

@@ -117,17 +117,17 @@ impl Keeper<'_> {
 
     /// Keeps the time zones if anybody tells times of places: a run in another zone opens other files than this one did.
     fn add_time_zones(&mut self) {
-        let has_libc = self.keeps_package("libc6") || self.keeps_package("musl");
+        let has_c = self.keeps_c_library() || !self.habits.linked_c.is_empty();
         let is_there = self.owners.files_of("tzdata").next().is_some();
-        if has_libc && is_there && self.habits.tells_times {
+        if has_c && is_there && self.habits.tells_times {
             self.add_package("tzdata", "programs may be asked for times of any zone");
         }
     }
 
     /// Keeps what may be asked of everybody who uses the C library, if anybody does.
     fn add_for_libc(&mut self) -> Result<(), RootError> {
-        if !self.keeps_package("libc6") && !self.keeps_package("musl") {
-            return Ok(());
+        if !self.keeps_c_library() {
+            return self.add_for_linked_c();
         }
         for path in WITH_LIBC {
             self.add(Path::new(path), UseKind::Looked, "the C library reads it")?;
@@ -140,6 +140,36 @@ impl Keeper<'_> {
         self.add_catalogs()?;
         self.add_character_table()?;
         self.kept.with_gconv = self.converts_characters();
+        Ok(())
+    }
+
+    /// Keeps what the C library reads that is linked into a program, as far as it is: with what nobody calls, the names of its
+    /// tables are left out, too.
+    fn add_for_linked_c(&mut self) -> Result<(), RootError> {
+        let programs = self.habits.linked_c.clone();
+        for program in &programs {
+            let Some(bytes) = self.root.content(program, super::LIBRARY_LIMIT) else {
+                continue;
+            };
+            let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+            let tells_times = self.habits.tells_times;
+            let is_read = |path: &&str| match *path {
+                // Nothing is loaded.
+                "/etc/ld.so.cache" => false,
+                "/etc/localtime" => tells_times,
+                // Whoever starts the program looks up its user's home there.
+                "/etc/passwd" | "/etc/group" => holds(path) || holds("HOME"),
+                path => holds(path),
+            };
+            let reason = format!("the C library in {} reads it", program.display());
+            for path in WITH_LIBC.into_iter().filter(is_read) {
+                self.add(Path::new(path), UseKind::Looked, &reason)?;
+            }
+        }
+        if !programs.is_empty() {
+            self.add_places()?;
+            self.add_made_locales();
+        }
         Ok(())
     }
 
@@ -164,6 +194,10 @@ impl Keeper<'_> {
         if is_there && self.kept.packages.keys().any(asks) {
             self.add_package("ncurses-base", "a run may be at any terminal");
         }
+    }
+
+    fn keeps_c_library(&self) -> bool {
+        self.keeps_package("libc6") || self.keeps_package("musl")
     }
 
     fn keeps_package(&self, name: &str) -> bool {

@@ -155,6 +155,34 @@ fn what_the_c_library_reads_comes_with_it() {
 }
 
 #[test]
+fn what_a_c_library_reads_that_is_linked_in_comes_with_the_program() {
+    let source = "const char *words[] = {\"GLIBC_TUNABLES\", \"/etc/services\", \"/etc/ld.so.cache\"}; void _start(void) {}";
+    let made = tempfile::tempdir().unwrap();
+    fs::write(made.path().join("a.c"), source).unwrap();
+    let status = Command::new("cc")
+        .args(["-static", "-nostdlib", "-o", "a", "a.c"])
+        .current_dir(made.path())
+        .status();
+    assert!(status.unwrap().success());
+    let mut world = World {
+        dir: tempfile::tempdir().unwrap(),
+        used: Vec::new(),
+    };
+    for path in [
+        "/etc/services",
+        "/etc/protocols",
+        "/etc/ld.so.cache",
+        "/etc/passwd",
+    ] {
+        world = world.file(path, "");
+    }
+    world
+        .file("/app/tool", fs::read(made.path().join("a")).unwrap())
+        .used("/app/tool")
+        .check_paths(&["/app/tool", "/etc/services"]);
+}
+
+#[test]
 fn time_zones_come_with_those_who_tell_times_of_places() {
     let world = || World::new().package("tzdata", &["/usr/share/zoneinfo/UTC"]);
     let keeps = |world: World| {
