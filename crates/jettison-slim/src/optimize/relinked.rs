@@ -134,8 +134,10 @@ fn needs_more(built: &Built, root: &RootDir) -> bool {
     let Some(program) = program.and_then(|path| Some(root.resolve(&path).ok()?.real_path)) else {
         return false;
     };
-    // A program of one's own is built anew as well.
-    let is_own = started(built, root).is_some_and(|main| main == program);
+    // A program of one's own may be built anew as well.
+    let steps = steps(built);
+    let is_own = Owners::read(root, &steps)
+        .is_ok_and(|mut owners| matches!(owners.of(&program), Owner::Instruction(_)));
     !is_own && !has_no_loader(root, &program)
 }
 
