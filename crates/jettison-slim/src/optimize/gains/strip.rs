@@ -102,7 +102,7 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         let Ok(elf) = Elf::parse(&bytes) else {
             continue;
         };
-        if elf.strippable_size > 0 {
+        if elf.strippable_size > 0 && !names_functions(&bytes) {
             found.push(Found {
                 path,
                 size: elf.strippable_size,
@@ -113,11 +113,27 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
     Ok(found)
 }
 
+/// Whether the program or library is one of Rust, which reads its own file to name functions once it fails, if a variable says so.
+fn names_functions(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"RUST_BACKTRACE").is_some()
+}
+
 /// Whether the file was made here: what others have made and list is theirs, checksums and all.
 fn is_own(owners: &mut Owners<'_>, path: &Path) -> bool {
     match owners.of(path) {
         Owner::Instruction(_) => true,
         Owner::Module(_) => path.extension().is_some_and(|name| name == "node"),
         Owner::Package(_) | Owner::Base => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_that_name_their_functions_when_they_fail_keep_the_names() {
+        assert!(names_functions(b"\x7fELF...RUST_BACKTRACE=full"));
+        assert!(!names_functions(b"\x7fELF..."));
     }
 }
