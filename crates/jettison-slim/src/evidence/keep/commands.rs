@@ -1,5 +1,6 @@
 //! The programs that texts say they start: scripts of shells by their words, other sources by what they have in quotes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How sure it is that a text starts a program that it names.
@@ -58,11 +59,12 @@ const STARTERS: [&str; 44] = [
     "system(",
     "system ",
 ];
-/// What has a shell start them.
-const SHELL_STARTERS: [&str; 14] = [
+/// What has a shell start them, or the editor that `$EDITOR` names.
+const SHELL_STARTERS: [&str; 16] = [
     "%x",
     "`",
     "child_process",
+    "click.edit(",
     "execSync",
     "io.popen",
     "os.execute",
@@ -74,9 +76,17 @@ const SHELL_STARTERS: [&str; 14] = [
     "shell=True",
     "shell_exec",
     "system(",
+    "typer.edit(",
 ];
 /// How many lines a call goes on, at most, before it names the program.
 const LINES: usize = 4;
+/// How long a line that somebody has written is, at most, in bytes: a longer one is a whole program, made small by a tool.
+const LONG_LINE: usize = 1000;
+/// How far from what starts it a program's name stands in such a line, at most, in bytes.
+const NEAR: usize = 200;
+/// What JavaScript starts programs with: a source that speaks of none of these looks for a pattern by `.exec(`.
+const JAVASCRIPT_STARTERS: [&str; 6] =
+    ["Bun.", "Deno.", "child_process", "execa", "shelljs", "spawn"];
 /// What builds and installs programs: what a source says of these is about its own making.
 const BUILDERS: [&str; 29] = [
     "apt",
@@ -170,6 +180,7 @@ fn is_comment(line: &str) -> bool {
 pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Sureness> {
     let mut found = BTreeMap::new();
     let backticks = backticks(end);
+    let text = without_patterns(text, end);
     // Where threads and tasks are what is spawned.
     let spawns_tasks = ["go", "java", "kt", "rs"].contains(&end);
     let is_starter = |line: &str| {
@@ -177,7 +188,7 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
         starters.any(|word| line.contains(word) && !(spawns_tasks && *word == "spawn"))
             || (backticks == Backticks::Command && line.contains('`'))
     };
-    if !is_starter(text) {
+    if !is_starter(&text) {
         return found;
     }
     let mut n_since = LINES;
@@ -193,13 +204,19 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
         } else {
             line
         };
-        n_since = if is_starter(line) {
+        let is_long = line.len() > LONG_LINE;
+        n_since = if is_starter(if is_long { end_of(line) } else { line }) {
             0
         } else {
             n_since.saturating_add(1)
         };
         for (before, literal) in literals(line) {
-            let is_there = n_since < LINES || begins_array(before, literal, line);
+            let is_near = if is_long {
+                is_starter(end_of(before))
+            } else {
+                n_since < LINES
+            };
+            let is_there = is_near || begins_array(before, literal, line);
             let sureness = if is_there {
                 Sureness::There
             } else {
@@ -213,6 +230,24 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     }
     found.retain(|name: &String, _| !BUILDERS.contains(&name.as_str()));
     found
+}
+
+/// The text without what looks for a pattern by `.exec(`.
+fn without_patterns<'text>(text: &'text str, end: &str) -> Cow<'text, str> {
+    let is_javascript = ["cjs", "js", "jsx", "mjs", "ts", "tsx"].contains(&end);
+    if !is_javascript || JAVASCRIPT_STARTERS.iter().any(|word| text.contains(word)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(".exec(", "("))
+}
+
+/// The last bytes of a line, as many as stand between a call and the program's name.
+fn end_of(line: &str) -> &str {
+    let mut start = line.len().saturating_sub(NEAR);
+    while !line.is_char_boundary(start) {
+        start += 1;
+    }
+    line.get(start..).unwrap_or_default()
 }
 
 /// The first words of the values in a text of settings, which may be programs: `converter: pdftotext -layout`.
@@ -407,6 +442,24 @@ mod tests {
     }
 
     #[test]
+    fn in_a_program_made_small_a_name_stands_near_what_starts_it() {
+        let filler = "var a=1;".repeat(200);
+        let far = format!("spawn(x);{filler}f(\"top\");{filler}execFile(\"zip\",y)");
+        check_in("js", &far, &["zip"], &["top"]);
+    }
+
+    #[test]
+    fn what_looks_for_a_pattern_starts_no_program() {
+        check_in("js", "if (/^a/.exec(x)) f('hostname')", &[], &[]);
+        check_in(
+            "js",
+            "const c = require('child_process'); c.exec('hostname')",
+            &["child_process", "hostname"],
+            &[],
+        );
+    }
+
+    #[test]
     fn commands_of_scripts_are_found_in_every_branch() {
         let script = "#!/bin/sh\nset -e # sort\nif [ \"$1\" = x ]; then\n  exec tar -c \"$(date)\" | gzip\nfi\n\
             case $1 in name) jq -r .x;; esac\nLC_ALL=C sort | xargs -0 rm\ntrap 'kill 1' TERM\n\
@@ -458,6 +511,8 @@ mod tests {
     fn some_calls_go_through_a_shell() {
         assert!(starts_shell("os.system(x)"));
         assert!(starts_shell("subprocess.run(x, shell=True)"));
+        assert!(starts_shell("text = typer.edit(text)"));
+        assert!(starts_shell("click.edit(filename=name)"));
         assert!(!starts_shell("subprocess.run([x])"));
     }
 }
