@@ -47,18 +47,17 @@ const STARTERS: [&[u8]; 5] = [
 pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainStart> {
     let words = plain_words(root, config, config.cmd.clone()?)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let name = script_name(&words)?;
     let directory = normalise(Path::new(&config.working_dir));
+    if let Some(start) = plain_npx(root, config, &directory, &words) {
+        return Some(start);
+    }
+    let name = script_name(&words)?;
     // npm would look further up, and go there.
     let text = root.content(&directory.join("package.json"), LIMIT)?;
     let package: Value = serde_json::from_slice(&text).ok()?;
     let scripts = package.get("scripts")?;
     let has = |hook: &str| scripts.get(format!("{hook}{name}")).is_some();
-    // Settings may choose another shell, or options for Node.js.
-    let has_settings = [&directory, Path::new("/root")]
-        .iter()
-        .any(|place| root.target(&place.join(".npmrc")).is_some());
-    if has("pre") || has("post") || has_settings {
+    if has("pre") || has("post") || has_settings(root, &directory) {
         return None;
     }
     let script = scripts.get(name)?.as_str()?;
@@ -79,6 +78,61 @@ pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainSta
         tool: (*words.first()?).to_owned(),
         script: script.to_owned(),
     })
+}
+
+/// The command that `npx` starts from the project's own modules; nothing is fetched for it.
+fn plain_npx(
+    root: &RootDir,
+    config: &RunConfig,
+    directory: &Path,
+    words: &[&str],
+) -> Option<PlainStart> {
+    let (program, arguments) = match words {
+        ["npx", program, arguments @ ..] | ["npm", "exec", "--", program, arguments @ ..] => {
+            (program, arguments)
+        }
+        _ => return None,
+    };
+    let is_plain = |word: &&str| exec_argv(word).is_some_and(|words| words == [*word]);
+    let own = directory.join("node_modules/.bin").join(program);
+    let is_own = is_plain(&program) && !program.contains(['/', '@']) && !program.starts_with('-');
+    // npx looks further up for a project, and settings may choose another shell.
+    let is_project = root.target(&directory.join("package.json")).is_some();
+    if !is_own
+        || !is_project
+        || has_settings(root, directory)
+        || root.target(&own).is_none()
+        || !arguments.iter().all(is_plain)
+    {
+        return None;
+    }
+    let mut plain = config.clone();
+    let argv = [own.to_str()?].into_iter().chain(arguments.iter().copied());
+    plain.cmd = Some(argv.map(str::to_owned).collect());
+    Some(PlainStart {
+        config: plain,
+        fact: Fact {
+            text: format!(
+                "`{}` starts a program of the project's own modules, which is started itself: then it gets signals itself, and the variables npm_* are not set, which it does not speak of",
+                words.join(" ")
+            ),
+            origin: Origin::File(directory.join("package.json")),
+        },
+        directory: directory.to_path_buf(),
+        tool: (*words.first()?).to_owned(),
+        script: std::iter::once(program)
+            .chain(arguments)
+            .copied()
+            .collect::<Vec<&str>>()
+            .join(" "),
+    })
+}
+
+/// Whether npm has settings: these may choose another shell, or options for Node.js.
+fn has_settings(root: &RootDir, directory: &Path) -> bool {
+    [directory, Path::new("/root")]
+        .iter()
+        .any(|place| root.target(&place.join(".npmrc")).is_some())
 }
 
 /// The script that these words run.
@@ -197,7 +251,7 @@ pub(super) fn wants_npm(
     let names: Vec<&str> = names
         .map(String::as_str)
         .filter(|name| *name != SHELL)
-        .chain(["npm", "pnpm", "yarn"])
+        .chain(["npm", "npx", "pnpm", "yarn"])
         .collect();
     Ok(script_that_mentions(root, &start.config, &names).map(WantsNpm::Script))
 }
@@ -252,6 +306,17 @@ mod tests {
         check(PLAIN, &["yarn", "run", "start"], Some(&node));
         let own = ["/app/node_modules/.bin/serve", "-l", "80"];
         check(PLAIN, &["npm", "run", "web"], Some(&own));
+    }
+
+    #[test]
+    fn a_program_of_the_project_s_modules_is_started_without_npx() {
+        let own = ["/app/node_modules/.bin/serve", "-l", "3000"];
+        check(PLAIN, &["npx", "serve", "-l", "3000"], Some(&own));
+        check(PLAIN, &["npm", "exec", "--", "serve"], Some(&own[..1]));
+        check(PLAIN, &["npx", "elsewhere"], None);
+        check(PLAIN, &["npx", "serve@14"], None);
+        check(PLAIN, &["npx", "--yes", "serve"], None);
+        check(PLAIN, &["npx", "serve", "$PORT"], None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) struct PlainStart {
     pub(crate) fact: Fact,
     /// The directory of the program's sources.
     pub(crate) directory: PathBuf,
-    /// The tool: `npm`, `pnpm`, `yarn`, `uv`, `poetry`, `pipenv`, `go` or `cargo`.
+    /// The tool: `npm`, `npx`, `pnpm`, `yarn`, `uv`, `poetry`, `pipenv`, `go` or `cargo`.
     pub(crate) tool: String,
     /// What it starts, as it is written.
     pub(crate) script: String,
@@ -33,7 +33,7 @@ pub(crate) struct PlainStart {
 impl PlainStart {
     /// Whether it is a script of `package.json`, which its runner announces.
     pub(crate) fn is_script_of_node(&self) -> bool {
-        ["npm", "pnpm", "yarn"].contains(&self.tool.as_str())
+        ["npm", "npx", "pnpm", "yarn"].contains(&self.tool.as_str())
     }
 
     /// The program's own sources: the files of its directory of which `is_code` says that, but for the directories of others.

@@ -43,8 +43,8 @@ pub(super) struct Known<'k> {
 }
 
 /// What starts the program of a project, and may be left out.
-const RUNNERS: [&str; 8] = [
-    "cargo", "go", "npm", "pipenv", "pnpm", "poetry", "uv", "yarn",
+const RUNNERS: [&str; 9] = [
+    "cargo", "go", "npm", "npx", "pipenv", "pnpm", "poetry", "uv", "yarn",
 ];
 
 /// The probes of our own for an original, the most telling first.

@@ -213,7 +213,7 @@ impl Runner {
 
     /// Whether it says what it does, and does not hand on signals: all that start scripts of Node.js.
     fn announces(&self) -> bool {
-        ["npm", "pnpm", "yarn"].contains(&self.tool.as_str())
+        ["npm", "npx", "pnpm", "yarn"].contains(&self.tool.as_str())
     }
 
     /// `text` without what the runner itself says.
@@ -228,7 +228,7 @@ impl Runner {
         let text = self.announced(&text).unwrap_or(&text);
         let is_own = |line: &&str| {
             let starts: &[&str] = match self.tool.as_str() {
-                "npm" => &[
+                "npm" | "npx" => &[
                     "npm error",
                     "npm ERR!",
                     "npm warn",

@@ -85,10 +85,16 @@ const LONG_LINE: usize = 1000;
 /// How far from what starts it a program's name stands in such a line, at most, in bytes.
 const NEAR: usize = 200;
 /// What JavaScript starts programs with: a source that speaks of none of these looks for a pattern by `.exec(`.
-const JAVASCRIPT_STARTERS: [&str; 6] =
-    ["Bun.", "Deno.", "child_process", "execa", "shelljs", "spawn"];
+const JAVASCRIPT_STARTERS: [&str; 6] = [
+    "Bun.",
+    "Deno.",
+    "child_process",
+    "execa",
+    "shelljs",
+    "spawn",
+];
 /// What builds and installs programs: what a source says of these is about its own making.
-const BUILDERS: [&str; 29] = [
+const BUILDERS: [&str; 34] = [
     "apt",
     "apt-get",
     "c++",
@@ -111,20 +117,35 @@ const BUILDERS: [&str; 29] = [
     "mvn",
     "npm",
     "npx",
+    "pdm",
     "pip",
     "pip3",
+    "pipenv",
     "pnpm",
+    "poetry",
     "rustc",
     "tsc",
+    "uv",
+    "uvx",
     "xgettext",
     "yarn",
 ];
 
-/// Whether the text starts a shell.
-pub(super) fn starts_shell(text: &str) -> bool {
-    SHELL_STARTERS
-        .iter()
-        .any(|word| *word != "`" && text.contains(word))
+/// Whether the text starts a shell; `end` is the extension of its name.
+pub(super) fn starts_shell(text: &str, end: &str) -> bool {
+    let mut starters = SHELL_STARTERS.iter();
+    starters.any(|word| *word != "`" && is_meant(word, end) && text.contains(word))
+}
+
+/// Whether what starts programs in some languages does so in one whose sources have the extension `end`: `%x` is a number there, and
+/// `exec` takes a text for a part of the program, or what is spawned is a task.
+fn is_meant(starter: &str, end: &str) -> bool {
+    match end {
+        "py" => !["%x", ".exec(", "exec(", "qx", "system "].contains(&starter),
+        "cjs" | "js" | "jsx" | "mjs" | "ts" | "tsx" => !["%x", "qx", "system "].contains(&starter),
+        "go" | "java" | "kt" | "rs" => starter != "spawn",
+        _ => true,
+    }
 }
 
 /// Whether a script of a shell starts what it is given, as entrypoints do (`exec "$@"`): then whoever runs the image may have it
@@ -181,11 +202,12 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     let mut found = BTreeMap::new();
     let backticks = backticks(end);
     let text = without_patterns(text, end);
-    // Where threads and tasks are what is spawned.
-    let spawns_tasks = ["go", "java", "kt", "rs"].contains(&end);
+    let starters: Vec<&str> = STARTERS
+        .into_iter()
+        .filter(|starter| is_meant(starter, end))
+        .collect();
     let is_starter = |line: &str| {
-        let mut starters = STARTERS.iter();
-        starters.any(|word| line.contains(word) && !(spawns_tasks && *word == "spawn"))
+        starters.iter().any(|word| line.contains(word))
             || (backticks == Backticks::Command && line.contains('`'))
     };
     if !is_starter(&text) {
@@ -449,6 +471,14 @@ mod tests {
     }
 
     #[test]
+    fn what_starts_programs_in_one_language_means_something_else_in_another() {
+        check_in("py", "print('%x' % n, 'date')", &[], &[]);
+        check_in("rb", "print(%x(uptime), 'date')", &["date"], &[]);
+        check_in("py", "exec(compile('date'))", &[], &[]);
+        check_in("js", "// The file system is asked.\nf('date')", &[], &[]);
+    }
+
+    #[test]
     fn what_looks_for_a_pattern_starts_no_program() {
         check_in("js", "if (/^a/.exec(x)) f('hostname')", &[], &[]);
         check_in(
@@ -509,10 +539,12 @@ mod tests {
 
     #[test]
     fn some_calls_go_through_a_shell() {
-        assert!(starts_shell("os.system(x)"));
-        assert!(starts_shell("subprocess.run(x, shell=True)"));
-        assert!(starts_shell("text = typer.edit(text)"));
-        assert!(starts_shell("click.edit(filename=name)"));
-        assert!(!starts_shell("subprocess.run([x])"));
+        assert!(starts_shell("os.system(x)", "py"));
+        assert!(starts_shell("subprocess.run(x, shell=True)", "py"));
+        assert!(starts_shell("text = typer.edit(text)", "py"));
+        assert!(starts_shell("click.edit(filename=name)", "py"));
+        assert!(!starts_shell("subprocess.run([x])", "py"));
+        assert!(!starts_shell("print('%x' % 7)", "py"));
+        assert!(starts_shell("x = %x(date)", "rb"));
     }
 }

@@ -215,7 +215,7 @@ impl Keeper<'_> {
             };
             self.add_program(&name, sureness, &reason)?;
         }
-        if kind == Text::Source && starts_shell(&text) {
+        if kind == Text::Source && starts_shell(&text, &end) {
             self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
         }
         Ok(())

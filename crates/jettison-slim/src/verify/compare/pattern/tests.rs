@@ -83,6 +83,29 @@ fn how_long_something_took_is_free_where_times_are() {
 }
 
 #[test]
+fn what_is_called_a_duration_is_one() {
+    check(
+        &[
+            "{\"time\":17957,\"status\":422,\"responseTime\":2.948371,\"n\":3}\n",
+            "{\"time\":17961,\"status\":422,\"responseTime\":2.113442,\"n\":3}\n",
+        ],
+        &["{\"time\":17983,\"status\":422,\"responseTime\":13.66,\"n\":3}\n"],
+        &[
+            "{\"time\":17983,\"status\":200,\"responseTime\":2.66,\"n\":3}\n",
+            "{\"time\":17983,\"status\":422,\"responseTime\":2.66,\"n\":4}\n",
+        ],
+    );
+    check(
+        &[
+            "at=1 request_time=3 items=2 durationMs=1\n",
+            "at=2 request_time=3 items=2 durationMs=1\n",
+        ],
+        &["at=3 request_time=12 items=2 durationMs=4\n"],
+        &["at=3 request_time=3 items=5 durationMs=1\n"],
+    );
+}
+
+#[test]
 fn what_took_no_time_may_take_some_in_a_slower_run() {
     let pattern = |text| Pattern::of(text, &[text]).of_slower_run();
     let log = b"up\ncheck: 0ms, 3 left\ndone in 1 ms\nwaits for 500 ms\n";
