@@ -87,15 +87,13 @@ fn plain_npx(
     directory: &Path,
     words: &[&str],
 ) -> Option<PlainStart> {
-    let (program, arguments) = match words {
-        ["npx", program, arguments @ ..] | ["npm", "exec", "--", program, arguments @ ..] => {
-            (program, arguments)
-        }
-        _ => return None,
+    let (["npx", program, arguments @ ..] | ["npm", "exec", "--", program, arguments @ ..]) = words
+    else {
+        return None;
     };
     let is_plain = |word: &&str| exec_argv(word).is_some_and(|words| words == [*word]);
     let own = directory.join("node_modules/.bin").join(program);
-    let is_own = is_plain(&program) && !program.contains(['/', '@']) && !program.starts_with('-');
+    let is_own = is_plain(program) && !program.contains(['/', '@']) && !program.starts_with('-');
     // npx looks further up for a project, and settings may choose another shell.
     let is_project = root.target(&directory.join("package.json")).is_some();
     if !is_own
