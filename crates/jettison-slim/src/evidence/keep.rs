@@ -1,5 +1,6 @@
 //! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
 
+mod awt;
 mod beside;
 mod commands;
 mod data;
@@ -119,6 +120,8 @@ pub(crate) struct Keeper<'a> {
     read_names: BTreeSet<PathBuf>,
     /// Programs of which is kept what they start.
     with_started: BTreeSet<PathBuf>,
+    /// Jars that were looked into for what draws texts.
+    drawing: BTreeSet<PathBuf>,
     /// Packages whose data is kept.
     with_data: BTreeSet<String>,
     /// What packages depend on, if it is known already.
@@ -154,6 +157,7 @@ impl<'a> Keeper<'a> {
             read_texts: BTreeSet::new(),
             read_names: BTreeSet::new(),
             with_started: BTreeSet::new(),
+            drawing: BTreeSet::new(),
             with_data: BTreeSet::new(),
             dependencies: None,
             complete: BTreeSet::new(),

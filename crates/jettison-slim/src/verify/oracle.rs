@@ -24,7 +24,7 @@ use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
 use crate::verify::oracle::schedule::{
-    Task, Whose, has_more_time, is_asked_again, tasks, was_too_slow,
+    Task, Whose, has_more_time, is_asked_again, is_in_another_order, tasks, was_too_slow,
 };
 use crate::verify::own::{Known, OwnProbes, own_probes};
 use crate::verify::pool;
@@ -35,6 +35,8 @@ use crate::verify::verdict::ProbeOutcome;
 
 /// The most runs of the original for one probe.
 const MOST_RUNS: usize = 3;
+/// The most of them if all that differs may be an order: of two orders, as many runs have the same once in 64 times.
+const MOST_RUNS_FOR_AN_ORDER: usize = 7;
 
 /// What images are asked beyond what the user gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -544,7 +546,11 @@ impl<'o> Oracle<'o> {
         loop {
             if let Some(mut outcome) = compared(probe, &runs, &observed, candidate) {
                 let is_settled = outcome.passed() || outcome.ailment().is_some();
-                if is_settled || runs.len() >= MOST_RUNS {
+                let most = match runs.first() {
+                    Some(first) if is_in_another_order(first, &observed) => MOST_RUNS_FOR_AN_ORDER,
+                    _ => MOST_RUNS,
+                };
+                if is_settled || runs.len() >= most {
                     if !is_settled && is_asked_again(&trail) {
                         outcome = self.asked_again(outcome, &runs, candidate)?;
                     }

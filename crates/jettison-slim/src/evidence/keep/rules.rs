@@ -102,6 +102,7 @@ impl Keeper<'_> {
             self.add_installed()?;
             self.add_started()?;
             self.add_named()?;
+            self.add_fonts_of_java()?;
             self.add_beside()?;
             self.add_data_of_settings()?;
             self.add_optional()?;
@@ -200,7 +201,7 @@ impl Keeper<'_> {
         self.keeps_package("libc6") || self.keeps_package("musl")
     }
 
-    fn keeps_package(&self, name: &str) -> bool {
+    pub(super) fn keeps_package(&self, name: &str) -> bool {
         self.kept.packages.contains_key(name)
     }
 

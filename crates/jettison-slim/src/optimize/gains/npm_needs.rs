@@ -16,6 +16,8 @@ const LIMIT: u64 = 4 << 20;
 const MOST: usize = 20_000;
 /// How sources are called; a name in another may lack it.
 const ENDS: [&str; 6] = ["js", "mjs", "cjs", "ts", "json", "node"];
+/// Descriptions, which list every module: who reads them asks for a name or a version.
+const DESCRIPTIONS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", "package.json"];
 
 /// What programs read for their own version.
 const LISTS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", "package.json"];
@@ -53,10 +55,11 @@ pub(super) fn named_module(
             }
             let directory = path.parent().unwrap_or(project);
             let others = relatives(root, directory, literal);
+            let is_source = |path: &PathBuf| !DESCRIPTIONS.iter().any(|name| path.ends_with(name));
             pending.extend(
                 others
                     .into_iter()
-                    .filter(|other| known.insert(other.clone())),
+                    .filter(|other| is_source(other) && known.insert(other.clone())),
             );
         }
     }
@@ -163,7 +166,10 @@ mod tests {
         assert_eq!(found, expected);
     }
 
-    const PACKAGE: (&str, &str) = ("app/package.json", r#"{"main": "server.js"}"#);
+    const PACKAGE: (&str, &str) = (
+        "app/package.json",
+        r#"{"main": "server.js", "devDependencies": {"jest": "*"}}"#,
+    );
 
     #[test]
     fn a_module_is_found_through_the_sources_that_lead_to_it() {
@@ -218,6 +224,21 @@ mod tests {
                 ("app/server.js", "require('express')"),
                 ("app/src/page.js", "import 'pdfkit'"),
                 ("app/jest.config.js", "require('jest')"),
+            ],
+            None,
+        );
+    }
+
+    #[test]
+    fn who_reads_the_description_needs_none_of_the_modules_that_it_lists() {
+        check(
+            &[
+                PACKAGE,
+                (
+                    "app/server.js",
+                    "const { version } = require('./package.json');",
+                ),
+                ("app/package-lock.json", r#"{"packages": {"jest": {}}}"#),
             ],
             None,
         );

@@ -1,9 +1,14 @@
 //! The runs that comparing needs, and how much time they get.
 
 use super::Asked;
+use crate::verify::compare::words;
+use crate::verify::http::Answer;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, Ready};
 use crate::verify::trail::Trail;
+
+/// Of longer texts, in bytes, the order of words is not asked for.
+const LARGEST_ORDER: usize = 1 << 20;
 
 /// One run that a comparison needs.
 #[derive(Clone, Copy)]
@@ -67,6 +72,33 @@ pub(super) fn is_asked_again(trail: &Trail) -> bool {
     }
 }
 
+/// Whether the candidate says something with the words of the original in another order: a program that prints a hash table has
+/// one of a few orders in each run, so that a few runs may have the same by chance.
+pub(super) fn is_in_another_order(original: &Observation, candidate: &Observation) -> bool {
+    let sorted = |text| {
+        let mut words = words(text);
+        words.sort_unstable();
+        words
+    };
+    let (ours, theirs) = (said(original), said(candidate));
+    let mut pairs = ours.into_iter().zip(theirs);
+    pairs.any(|(ours, theirs)| {
+        let may_be = ours != theirs && ours.len() == theirs.len() && ours.len() <= LARGEST_ORDER;
+        may_be && sorted(ours) == sorted(theirs)
+    })
+}
+
+/// What a run said on the standard output and in each answer.
+fn said(run: &Observation) -> Vec<&[u8]> {
+    let answers = run.served.iter().flat_map(|served| &served.answers);
+    let answers = answers.map(|(_, answer)| match answer {
+        Answer::Response(response) => response.body.as_slice(),
+        Answer::Bytes(bytes) => bytes,
+        Answer::Nothing(_) => b"",
+    });
+    [run.stdout.as_slice()].into_iter().chain(answers).collect()
+}
+
 /// The runs that comparing needs, in the order in which they begin: first what may take its whole time to end.
 pub(super) fn tasks(all: &[Asked]) -> Vec<Task> {
     let mut tasks = Vec::new();
@@ -124,6 +156,27 @@ mod tests {
         // It has ended before.
         check(2, None, false);
         check(31, Some(80), false);
+    }
+
+    #[test]
+    fn the_same_words_in_another_order_are_known() {
+        let saying = |text: &str| {
+            let mut run = Observation::ended(ExitKind::Code(0));
+            run.stdout = text.as_bytes().to_vec();
+            run
+        };
+        let original = saying(r#"{"a":1,"b":2}"#);
+        for (text, expected) in [
+            (r#"{"b":2,"a":1}"#, true),
+            (r#"{"a":1,"b":2}"#, false),
+            (r#"{"b":2,"a":3}"#, false),
+        ] {
+            assert_eq!(
+                is_in_another_order(&original, &saying(text)),
+                expected,
+                "{text}"
+            );
+        }
     }
 
     #[test]
