@@ -19,9 +19,6 @@ const ENDS: [&str; 6] = ["js", "mjs", "cjs", "ts", "json", "node"];
 /// Descriptions, which list every module: who reads them asks for a name or a version.
 const DESCRIPTIONS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", "package.json"];
 
-/// What programs read for their own version.
-const LISTS: [&str; 3] = ["npm-shrinkwrap.json", "package-lock.json", "package.json"];
-
 /// The first source of `project` that names one of `modules`, and which one.
 pub(super) fn named_module(
     root: &RootDir,
@@ -33,13 +30,6 @@ pub(super) fn named_module(
     while let Some(path) = pending.pop() {
         if known.len() > MOST {
             break;
-        }
-        // It lists modules, and loads none.
-        if path
-            .file_name()
-            .is_some_and(|name| LISTS.iter().any(|list| name == *list))
-        {
-            continue;
         }
         let Some(bytes) = root.content(&path, LIMIT) else {
             continue;
@@ -202,21 +192,6 @@ mod tests {
     }
 
     #[test]
-    fn what_lists_modules_loads_none() {
-        let listing = r#"{"main": "server.js", "devDependencies": {"jest": "1", "pdfkit": "1"}}"#;
-        check(
-            &[
-                ("app/package.json", listing),
-                (
-                    "app/server.js",
-                    "const { version } = require('./package.json'); app.get('/', page);",
-                ),
-            ],
-            None,
-        );
-    }
-
-    #[test]
     fn what_no_source_leads_to_is_not_needed() {
         check(
             &[
@@ -236,7 +211,7 @@ mod tests {
                 PACKAGE,
                 (
                     "app/server.js",
-                    "const { version } = require('./package.json');",
+                    "const { version } = require('./package.json'); app.get('/', page);",
                 ),
                 ("app/package-lock.json", r#"{"packages": {"jest": {}}}"#),
             ],

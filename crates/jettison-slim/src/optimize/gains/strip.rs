@@ -19,12 +19,17 @@ const LIMIT: u64 = 1 << 30;
 /// What a file has to win, in bytes: less is lost in the file system's blocks.
 const LEAST: u64 = 4096;
 
+/// The variables with which programs of Rust name their functions when they fail.
+const BACKTRACES: [&str; 2] = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+
 /// A file that can be stripped.
 struct Found {
     path: PathBuf,
     /// What it wins, in bytes.
     size: u64,
     is_program: bool,
+    /// Whether it has names for its backtraces.
+    names_functions: bool,
 }
 
 /// The gain, if the build image has `strip`, and there is something to strip.
@@ -53,6 +58,11 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         .iter()
         .map(|found| found.path.display().to_string())
         .collect();
+    let backtraces = if found.iter().any(|found| found.names_functions) {
+        ", but for names in backtraces if RUST_BACKTRACE asks for one"
+    } else {
+        ""
+    };
     let claims = found.into_iter().map(|found| Claim {
         path: found.path,
         equality: Equality::Loaded,
@@ -60,7 +70,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
     Ok(Some(Gain {
         name: "strip",
         reason: format!(
-            "{} of symbols and debugging sections are left out of {}; what is loaded stays the same",
+            "{} of symbols and debugging sections are left out of {}; what is loaded stays the same{backtraces}",
             size_text(size),
             names.join(", "),
         ),
@@ -88,6 +98,9 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         .flat_map(Trace::found)
         .filter_map(|(path, uses)| uses.contains(Use::Read).then_some(path))
         .collect();
+    let shows_backtraces = BACKTRACES
+        .iter()
+        .any(|name| variable(&situation.config.env, name).is_some_and(|value| value != "0"));
     let mut owners = Owners::read(situation.root, situation.steps)?;
     let mut found = Vec::new();
     for path in files {
@@ -102,18 +115,21 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         let Ok(elf) = Elf::parse(&bytes) else {
             continue;
         };
-        if elf.strippable_size > 0 && !names_functions(&bytes) {
+        let names_functions = names_functions(&bytes);
+        if elf.strippable_size > 0 && !(shows_backtraces && names_functions) {
             found.push(Found {
                 path,
                 size: elf.strippable_size,
                 is_program: elf.interpreter.is_some() || elf.soname.is_none() && elf.is_fixed,
+                names_functions,
             });
         }
     }
     Ok(found)
 }
 
-/// Whether the program or library is one of Rust, which reads its own file to name functions once it fails, if a variable says so.
+/// Whether the program or library is one of Rust, which reads its own file to name functions once it fails, if a variable says
+/// so.
 fn names_functions(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, b"RUST_BACKTRACE").is_some()
 }

@@ -4,29 +4,23 @@
 //! library nor its loader then. Not one whose C library loads something later: modules for character sets and locales, or
 //! libraries by name. Users and hosts are looked up without modules since glibc 2.34, in files and by DNS.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+mod cargo;
+
 use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{
-    Edit, EditSet, Instruction, InstructionKind, Keyword, Parse, ShellScript, ShellWord,
-    SimpleCommand, apply, is_posix_shell, shell_script,
+    Edit, EditSet, Instruction, InstructionKind, Keyword, Parse, SimpleCommand, apply,
+    is_posix_shell, shell_script,
 };
-
 use object::elf;
 
+use self::cargo::of_cargo;
 use super::{LIMIT, Original, Proposal, Way, above_comments, commands, makes};
 use crate::evidence::{Elf, imports, variable};
 use crate::rootfs::{RootDir, RootError};
 
 /// What stands above the command that is another one.
 const COMMENT: &str = "# The C library is linked in: none is needed when the program runs.";
-/// What the compiler of Rust is told.
-const RUST_OPTION: &str = "-C target-feature=+crt-static";
-/// And the linker besides: the library of Rust asks whether there is this function, for what threads drop at their end. Nobody else
-/// does, so that it would not be linked in, and the first thread would drop nothing.
-const LINK_OPTION: &str = "-C link-arg=-Wl,-u,__cxa_thread_atexit_impl";
 /// Variables that tell it more.
 const RUST_VARIABLES: [&str; 4] = [
     "CARGO_BUILD_RUSTFLAGS",
@@ -123,36 +117,6 @@ const OTHER_LINKS: [&str; 13] = [
     "-static",
     "@",
 ];
-/// Options of `cargo build` that `cargo rustc` has as well, with a value.
-const CARGO_OPTIONS_WITH_VALUE: [&str; 8] = [
-    "--bin",
-    "--features",
-    "--jobs",
-    "--manifest-path",
-    "--package",
-    "-F",
-    "-j",
-    "-p",
-];
-/// The same without a value.
-const CARGO_OPTIONS: [&str; 12] = [
-    "--all-features",
-    "--frozen",
-    "--locked",
-    "--no-default-features",
-    "--offline",
-    "--quiet",
-    "--release",
-    "--verbose",
-    "-q",
-    "-r",
-    "-v",
-    "-vv",
-];
-/// How many programs of one command are built one by one.
-const PROGRAMS: usize = 4;
-/// How deep in what a step wrote the programs of cargo are.
-const DEPTH: usize = 8;
 
 /// The Dockerfile with the C library linked into the program that the image starts, if that can be.
 pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, RootError> {
@@ -235,12 +199,11 @@ pub(super) fn note(programs: &str, asks_names: bool) -> String {
 struct Program {
     /// Whether it asks for users, hosts and their like.
     asks_names: bool,
-    /// Whether it looks for functions by name, among those that are loaded.
-    seeks_functions: bool,
     /// Whether options for the compiler of Rust may stand in settings of cargo, or in variables.
     has_settings: bool,
-    /// The option that links it statically, as it was: always loaded at the same place, or anywhere.
-    option: &'static str,
+    /// The option with which a compiler of C links it statically: always loaded at the same place, or anywhere, as it was. None if
+    /// it looks for functions by name, among those that are loaded.
+    option: Option<&'static str>,
     /// The name of its machine, as Rust has it.
     machine: &'static str,
 }
@@ -264,13 +227,12 @@ impl Program {
         };
         is_linkable.then(|| Program {
             asks_names: file.uses_nss,
-            seeks_functions: names.contains(&b"dlsym".as_slice()),
             has_settings: false,
-            option: if file.is_fixed {
+            option: (!names.contains(&b"dlsym".as_slice())).then_some(if file.is_fixed {
                 "-static"
             } else {
                 "-static-pie"
-            },
+            }),
             machine,
         })
     }
@@ -388,9 +350,8 @@ fn edit(
         if tool == "cargo" {
             return of_cargo((parsed.text(), &script), command, (main, program, files));
         }
-        let is_compiler = COMPILERS.contains(&tool);
-        (is_compiler && !program.seeks_functions)
-            .then(|| of_compiler(command, main, program.option))?
+        let option = program.option.filter(|_| COMPILERS.contains(&tool))?;
+        of_compiler(command, main, option)
     })
 }
 
@@ -424,403 +385,5 @@ fn of_compiler(command: &SimpleCommand, main: &Path, option: &str) -> Option<Edi
     })
 }
 
-/// A command of cargo that makes `main` and what else is in the same directory of `files`, with the option to link
-/// statically, which is for the programs alone: macros that are compiled for the compiler itself cannot be linked so.
-fn of_cargo(
-    (text, script): (&str, &ShellScript),
-    command: &SimpleCommand,
-    (main, program, files): (&Path, &Program, &Path),
-) -> Option<Edit> {
-    let words = command.unwrapped();
-    let (verb, options) = words.get(1..)?.split_first()?;
-    let is_plain = command.assignments.is_empty() && words.len() == command.words.len();
-    match verb.literal.as_deref()? {
-        "build" | "b" => {
-            let options = cargo_options(options)?;
-            let directory = format!("target/{}", options.profile);
-            let programs = match options.program {
-                Some(name) if main.file_name() == Some(OsStr::new(&name)) => vec![None],
-                Some(_) => return None,
-                None => {
-                    let mut names = made_by_cargo(files, Path::new(&directory));
-                    // What it makes is elsewhere in the end: in a cache, or only where it was moved to.
-                    if names.is_empty() {
-                        names = named_programs(script, &directory);
-                    }
-                    let has_main = names
-                        .iter()
-                        .any(|name| main.file_name() == Some(OsStr::new(name)));
-                    // What stands before the first would not be for the others.
-                    let is_alone = is_plain || names.len() == 1;
-                    if !has_main || !is_alone || names.len() > PROGRAMS {
-                        return None;
-                    }
-                    names.into_iter().map(Some).collect()
-                }
-            };
-            let start = words.first()?.range.start;
-            let end = words.last()?.range.end;
-            let before = text.get(start..verb.range.start)?;
-            let after = text.get(verb.range.end..end)?;
-            let commands: Vec<String> = programs
-                .into_iter()
-                .map(|name: Option<String>| {
-                    let name = name.map_or_else(String::new, |name| format!(" --bin {name}"));
-                    format!("{before}rustc{after}{name} -- {RUST_OPTION} {LINK_OPTION}")
-                })
-                .collect();
-            Some(Edit {
-                range: start..end,
-                replacement: commands.join(" \\\n && "),
-            })
-        }
-        "install" => {
-            let is_here = options.iter().any(|word| {
-                word.literal
-                    .as_deref()
-                    .is_some_and(|word| word == "--path" || word.starts_with("--path="))
-            });
-            let is_told = |word: &ShellWord| {
-                word.literal
-                    .as_deref()
-                    .is_none_or(|word| word == "--" || word.starts_with("--target"))
-            };
-            if !is_plain
-                || !is_here
-                || program.has_settings
-                || options.iter().any(is_told)
-            {
-                return None;
-            }
-            let start = words.first()?.range.start;
-            let end = words.last()?.range.end;
-            let command = text.get(start..end)?;
-            // For another target than the compiler's own, even if it is the same, macros are compiled without the option.
-            Some(Edit {
-                range: start..end,
-                replacement: format!(
-                    "RUSTFLAGS=\"{RUST_OPTION} {LINK_OPTION}\" {command} --target {}-unknown-linux-gnu",
-                    program.machine
-                ),
-            })
-        }
-        _ => None,
-    }
-}
-
-/// What options of `cargo build` say.
-struct CargoOptions {
-    /// The directory of the profile.
-    profile: &'static str,
-    /// The program that alone is built.
-    program: Option<String>,
-}
-
-/// Nothing if there is one that `cargo rustc` has not, or that has it build in another place.
-fn cargo_options(words: &[ShellWord]) -> Option<CargoOptions> {
-    let mut found = CargoOptions {
-        profile: "debug",
-        program: None,
-    };
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let word = word.literal.as_deref()?;
-        let (name, attached) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (word, None),
-        };
-        if CARGO_OPTIONS_WITH_VALUE.contains(&name) {
-            let value = match attached {
-                Some(value) => value,
-                None => words.next()?.literal.clone()?,
-            };
-            if name == "--bin" && found.program.replace(value).is_some() {
-                return None;
-            }
-        } else if !CARGO_OPTIONS.contains(&word) {
-            return None;
-        } else if ["--release", "-r"].contains(&word) {
-            found.profile = "release";
-        }
-    }
-    Some(found)
-}
-
-/// The names of the programs in a directory that is called `directory`, of what a step wrote.
-fn made_by_cargo(files: &Path, directory: &Path) -> Vec<String> {
-    const EXECUTABLE: u32 = 0o111;
-    let mut names = Vec::new();
-    let mut places = vec![(files.to_path_buf(), 0)];
-    while let Some((place, depth)) = places.pop() {
-        let Ok(entries) = fs::read_dir(&place) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            let path = entry.path();
-            let is_program = metadata.is_file()
-                && metadata.permissions().mode() & EXECUTABLE != 0
-                && place.ends_with(directory)
-                && path.extension().is_none();
-            if is_program {
-                names.extend(entry.file_name().into_string());
-            } else if metadata.is_dir() && depth < DEPTH && !place.ends_with(directory) {
-                places.push((path, depth + 1));
-            }
-        }
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// The names of the programs in `directory` that other commands of `script` name, none if one names them by a pattern.
-fn named_programs(script: &ShellScript, directory: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let words = script.commands.iter().flat_map(|command| &command.words);
-    for word in words {
-        let text = script.source.get(word.source_range.clone());
-        let Some((_, rest)) = text.and_then(|text| text.split_once(directory)) else {
-            continue;
-        };
-        let name = rest.strip_prefix('/').filter(|_| word.literal.is_some());
-        let is_name = |name: &&str| {
-            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            !name.is_empty() && name.bytes().all(is_part)
-        };
-        match name.filter(is_name) {
-            Some(name) => names.push(name.to_owned()),
-            None => return Vec::new(),
-        }
-    }
-    names.sort();
-    names.dedup();
-    names
-}
-
 #[cfg(test)]
-mod tests {
-    use jettison_dockerfile::parse;
-
-    use super::*;
-
-    const PLAIN: Program = Program {
-        asks_names: false,
-        seeks_functions: false,
-        has_settings: false,
-        option: "-static-pie",
-        machine: "x86_64",
-    };
-
-    /// `made` is what the last command of the Dockerfile has made, the first of it the program; `expected` is its command then.
-    #[track_caller]
-    fn check(command: &str, made: &[&str], expected: Option<&str>) {
-        check_of(&PLAIN, command, made, expected);
-    }
-
-    #[track_caller]
-    fn check_of(program: &Program, command: &str, made: &[&str], expected: Option<&str>) {
-        let files = tempfile::tempdir().unwrap();
-        for path in made {
-            let path = files.path().join(path.trim_start_matches('/'));
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, "").unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let text = |comment: &str, command: &str| {
-            format!("FROM gcc\nRUN apt-get install x\n{comment}RUN {command}\nCMD a\n")
-        };
-        let parsed = parse(&text("", command));
-        let commands = [
-            (1, files.path().join("nothing")),
-            (2, files.path().to_path_buf()),
-        ];
-        let found = linked(&parsed, &commands, (Path::new(made[0]), program));
-        let expected = expected.map(|command| text(&format!("{COMMENT}\n"), command));
-        assert_eq!(found, expected, "{command}");
-    }
-
-    #[test]
-    fn compilers_get_the_option_to_link_statically() {
-        let made = ["/usr/bin/tool"];
-        let check = |command: &str, expected| check(command, &made, expected);
-        check(
-            "gcc -O2 -o /usr/bin/tool tool.c -lm",
-            Some("gcc -static-pie -O2 -o /usr/bin/tool tool.c -lm"),
-        );
-        check(
-            "cd /src && g++ a.cpp -otool && mv tool /usr/bin",
-            Some("cd /src && g++ -static-pie a.cpp -otool && mv tool /usr/bin"),
-        );
-        for other in [
-            "gcc -o other tool.c",
-            "gcc -c -o tool tool.c",
-            "gcc -rdynamic -o tool tool.c",
-            "gcc -Wl,-rpath,/x -o tool tool.c",
-            "gcc $(pkg-config --libs x) -o tool tool.c",
-            "gcc -static -o tool tool.c",
-            "make tool",
-        ] {
-            check(other, None);
-        }
-        let fixed = Program {
-            option: "-static",
-            ..PLAIN
-        };
-        let linked = Some("cc -static -no-pie -o tool a.c");
-        check_of(&fixed, "cc -no-pie -o tool a.c", &made, linked);
-        let seeking = Program {
-            seeks_functions: true,
-            ..PLAIN
-        };
-        check_of(&seeking, "cc -o tool a.c", &made, None);
-    }
-
-    #[test]
-    fn cargo_links_the_programs_and_not_the_macros_statically() {
-        let made = [
-            "/app/target/release/tool",
-            "/app/target/release/libtool.so",
-            "/app/target/release/deps/tool-1",
-        ];
-        let check = |command: &str, expected| check(command, &made, expected);
-        check(
-            "cargo build --release",
-            Some(
-                "cargo rustc --release --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl",
-            ),
-        );
-        check(
-            "A=1 cargo build --release",
-            Some(
-                "A=1 cargo rustc --release --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl",
-            ),
-        );
-        check(
-            "cargo build --locked -r --bin tool && strip target/release/tool",
-            Some(
-                "cargo rustc --locked -r --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl && strip target/release/tool",
-            ),
-        );
-        for other in [
-            "cargo build",
-            "cargo build --release --bin other",
-            "cargo build --release --target x86_64-unknown-linux-gnu",
-            "cargo build --release --workspace",
-            "RUSTFLAGS=-g cargo build --release",
-            "export RUSTFLAGS=-g; cargo build --release",
-            "cargo test",
-        ] {
-            check(other, None);
-        }
-    }
-
-    #[test]
-    fn programs_that_are_only_moved_elsewhere_are_known_by_that() {
-        let made = ["/usr/local/bin/tool"];
-        let check = |command: &str, expected| check(command, &made, expected);
-        check(
-            "--mount=type=cache,target=/app/target cargo build --release && cp target/release/tool /usr/local/bin/",
-            Some(
-                "--mount=type=cache,target=/app/target cargo rustc --release --bin tool -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl && cp target/release/tool /usr/local/bin/",
-            ),
-        );
-        for other in [
-            "cargo build --release && cp target/release/* /usr/local/bin/",
-            "cargo build --release && cp target/release/t /usr/local/bin/tool",
-            "cargo build --release && find target/release -name t",
-        ] {
-            check(other, None);
-        }
-    }
-
-    #[test]
-    fn settings_of_cargo_stay_in_force() {
-        let told = Program {
-            has_settings: true,
-            ..PLAIN
-        };
-        let made = ["/usr/local/cargo/bin/tool"];
-        check_of(&told, "cargo install --path .", &made, None);
-        let parsed = parse("FROM rust\nARG RUSTFLAGS=-g\n");
-        assert!(names_variables(&parsed));
-        assert!(!names_variables(&parse("FROM rust\nARG FLAGS=-g\n")));
-    }
-
-    #[test]
-    fn what_loads_something_is_told_by_name() {
-        for name in [
-            "dlopen",
-            "wprintf",
-            "_ZNSt6localeC1ERKS_PKci",
-            "_ZNSt15numpunct_bynameIcEC1EPKcm",
-            "_ZNSt6locale5facet18_S_create_c_localeERP15__locale_structPKcS2_",
-        ] {
-            assert!(loads(name.as_bytes()), "{name}");
-        }
-        for name in ["printf", "_ZNSt6localeC1Ev", "swprintf", "mbsrtowcs"] {
-            assert!(!loads(name.as_bytes()), "{name}");
-        }
-    }
-
-    #[test]
-    fn sources_of_the_name_service_that_are_modules_of_others_are_told_apart() {
-        let check = |settings: &str, expected: bool| {
-            let dir = tempfile::tempdir().unwrap();
-            for (path, text) in [
-                ("etc/nsswitch.conf", settings),
-                ("usr/lib/x/libnss_extrausers.so.2", ""),
-                ("usr/lib/x/libnss_db.so.2", ""),
-            ] {
-                let path = dir.path().join(path);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, text).unwrap();
-            }
-            let root = RootDir::open(dir.path()).unwrap();
-            assert_eq!(has_other_sources(&root), expected, "{settings}");
-        };
-        check("passwd: files extrausers\n", true);
-        check("services: db files\nhosts: files mdns4 # x\n", false);
-        check("# passwd: extrausers\n", false);
-        check("", false);
-    }
-
-    #[test]
-    fn every_program_of_a_command_of_cargo_is_linked_statically() {
-        check(
-            "cargo build --release -p x \\\n    --locked",
-            &["/app/target/release/b", "/app/target/release/a"],
-            Some(
-                "cargo rustc --release -p x \\\n    --locked --bin a -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl \\\n \
-                 && cargo rustc --release -p x \\\n    --locked --bin b -- -C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl",
-            ),
-        );
-        check(
-            "A=1 cargo build",
-            &["/app/target/debug/a", "/app/target/debug/b"],
-            None,
-        );
-        let made: Vec<String> = (0..9)
-            .map(|number| format!("/app/target/release/a{number}"))
-            .collect();
-        let made: Vec<&str> = made.iter().map(String::as_str).collect();
-        check("cargo build --release", &made, None);
-    }
-
-    #[test]
-    fn cargo_installs_programs_as_if_for_another_machine() {
-        let made = ["/usr/local/cargo/bin/tool"];
-        check(
-            "cargo install --path .",
-            &made,
-            Some(
-                "RUSTFLAGS=\"-C target-feature=+crt-static -C link-arg=-Wl,-u,__cxa_thread_atexit_impl\" cargo install --path . --target x86_64-unknown-linux-gnu",
-            ),
-        );
-        check("cargo install ripgrep", &made, None);
-        check("exec cargo install --path .", &made, None);
-        check("cargo install --path . --target x", &made, None);
-    }
-}
+mod tests;
