@@ -247,7 +247,7 @@ impl Run<'_> {
         let from = from
             .as_ref()
             .map_or((built, &view.root), |(built, view)| (built, &view.root));
-        let mut notes = Vec::new();
+        let mut notes = stage.left_out;
         let compiled = noted(compiled(self, from, &stage.parse)?, &mut notes);
         let (from, parsed) = match &compiled {
             Some(made) => ((&made.built, &made.view.root), made.parse.clone()),

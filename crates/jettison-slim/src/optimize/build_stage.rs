@@ -29,8 +29,10 @@ pub(super) struct BuildStage {
     pub(super) parse: Parse,
     /// Its build; nothing if it is the original's.
     pub(super) built: Option<Built>,
-    /// What was made better, and what was not and why.
+    /// What was made better.
     pub(super) notes: Vec<String>,
+    /// What was not, and why.
+    pub(super) left_out: Vec<String>,
 }
 
 /// A change to try.
@@ -51,6 +53,7 @@ pub(super) fn build_stage(
         parse: parse(run.request.build.dockerfile),
         built: None,
         notes: Vec::new(),
+        left_out: Vec::new(),
     };
     let trials = trials(run, original, &stage.parse)?;
     if trials.is_empty() {
@@ -73,7 +76,7 @@ pub(super) fn build_stage(
                 break;
             }
             Err(problem) => stage
-                .notes
+                .left_out
                 .push(format!("left out: {}: {problem}", trial.reason)),
         }
     }

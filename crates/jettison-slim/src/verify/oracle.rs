@@ -7,6 +7,7 @@
 //! Every run is in a sandbox of its own, on files of its own, so that several go on at once. The first run of the original is
 //! watched, as the candidate's are: what it looks up is learnt from the same run that is compared.
 
+mod compared;
 mod schedule;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,12 +18,12 @@ use jettison_oci::Image;
 use jettison_sandbox::{IdMapKind, OverlayMount, Trace, Tracing, mount_overlay};
 
 use crate::rootfs::RootDir;
-use crate::verify::aborted;
 use crate::verify::ailment::{Ailment, ailment_of, is_well};
 use crate::verify::fallback::default_probes;
 use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::Observation;
 use crate::verify::observe::{OTHER_USER, ProbeError, observe};
+use crate::verify::oracle::compared::compared;
 use crate::verify::oracle::schedule::{
     Task, Whose, has_more_time, is_asked_again, is_in_another_order, tasks, was_too_slow,
 };
@@ -583,22 +584,4 @@ impl<'o> Oracle<'o> {
         }
         Ok(outcome)
     }
-}
-
-/// What a run of the candidate says beside those of the original, if there are any.
-fn compared(
-    probe: &Probe,
-    runs: &[Observation],
-    observed: &Observation,
-    candidate: &Candidate<'_>,
-) -> Option<ProbeOutcome> {
-    let (first, again) = runs.split_first()?;
-    let mut outcome =
-        ProbeOutcome::of_repeated(probe.clone(), (first.clone(), again), observed.clone());
-    if !outcome.passed() && outcome.ailment().is_none() {
-        let runner = candidate.runner.as_ref();
-        let by_runner = runner.and_then(|runner| runner.exception(probe, runs, observed));
-        outcome.except(by_runner.or_else(|| aborted::exception(probe, runs, observed)));
-    }
-    Some(outcome)
 }

@@ -167,7 +167,9 @@ impl Keeper<'_> {
                 self.add(Path::new(path), UseKind::Looked, &reason)?;
             }
         }
-        if !programs.is_empty() {
+        // Places are those of a system, which a program alone is none.
+        let is_system = self.owners.files_of("libc6").next().is_some();
+        if !programs.is_empty() && is_system {
             self.add_places()?;
             self.add_made_locales();
         }

@@ -3,9 +3,13 @@
 //! A line that all runs have is compared. In lines that are different in each run, such as those with a time, the words
 //! that all of them have are compared. What was there in each run has to be there in the candidate as well.
 
+mod durations;
+
 use std::collections::BTreeSet;
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
+
+use self::durations::numbers_of_durations;
 
 /// Of larger texts, in bytes, only whole lines are compared, and not their order; bounds the time that it takes.
 const LIMIT: usize = 1 << 20;
@@ -338,59 +342,6 @@ fn free_durations(items: &mut [Item<'_>]) {
     }
     for index in durations {
         items[index] = Item::Duration;
-    }
-}
-
-/// Where the numbers are, decimal ones maybe, that settings and JSON call durations: `"responseTime":2.948`, `duration=12`.
-fn numbers_of_durations(items: &[Item<'_>]) -> Vec<usize> {
-    let is_part = |item: &Item<'_>| match item {
-        Item::Number => true,
-        Item::Same(word) => is_number(word),
-        Item::Words(_) | Item::Duration | Item::Moment(_) | Item::One | Item::Many => false,
-    };
-    let mut found = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let (before, rest) = items.split_at(index);
-        if !is_part(item) || !ends_with_duration(before) {
-            continue;
-        }
-        found.push(index);
-        if let [_, Item::Same(b"."), fraction, ..] = rest
-            && is_part(fraction)
-        {
-            found.push(index + 2);
-        }
-    }
-    found
-}
-
-/// Whether `items` end with a key that names a duration, and what stands between it and its value.
-fn ends_with_duration(items: &[Item<'_>]) -> bool {
-    const WORDS: [&[u8]; 7] = [
-        b"duration",
-        b"elapsed",
-        b"latency",
-        b"ms",
-        b"responsetime",
-        b"runtime",
-        b"took",
-    ];
-    let before = match items {
-        [before @ .., Item::Same(b" ")] | before => before,
-    };
-    let [before @ .., Item::Same(b":" | b"=")] = before else {
-        return false;
-    };
-    let before = match before {
-        [before @ .., Item::Same(b"\"")] | before => before,
-    };
-    match before {
-        [.., Item::Same(b"_"), Item::Same(b"time")] => true,
-        [.., Item::Same(word)] => {
-            let word = word.strip_suffix(b"Ms").unwrap_or(word);
-            WORDS.contains(&word.to_ascii_lowercase().as_slice())
-        }
-        _ => false,
     }
 }
 
