@@ -25,6 +25,9 @@ use crate::rootfs::{RootDir, RootError, normalise};
 /// The largest program that is looked at, in bytes.
 const LIMIT: u64 = 1 << 30;
 
+/// Variables with which something else is loaded before the C library's own.
+const LOADERS: [&str; 2] = ["LD_AUDIT", "LD_PRELOAD"];
+
 /// A way to build programs so that they need nothing of the C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -63,7 +66,7 @@ pub(super) fn relinked(
     let Some(main) = started(built, root) else {
         return Ok(None);
     };
-    if needs_more(built, root) {
+    if needs_more(built, root).map_err(OptimizeError::Root)? {
         return Ok(None);
     }
     let original = Original {
@@ -117,28 +120,30 @@ pub(super) fn relinked(
 
 /// Whether something that the image starts besides is linked to C, so that nothing is to be gained, or libraries are loaded before
 /// those of programs, as only the loader does.
-fn needs_more(built: &Built, root: &RootDir) -> bool {
+fn needs_more(built: &Built, root: &RootDir) -> Result<bool, RootError> {
     let config = &built.image.config().config;
-    let is_preloading = variable(&config.env, "LD_PRELOAD").is_some_and(|value| !value.is_empty())
+    let is_preloading = LOADERS
+        .iter()
+        .any(|name| variable(&config.env, name).is_some_and(|value| !value.is_empty()))
         || root.target(Path::new("/etc/ld.so.preload")).is_some();
     if is_preloading {
-        return true;
+        return Ok(true);
     }
     let Some(argv) = health_command(config.healthcheck.as_ref()) else {
-        return false;
+        return Ok(false);
     };
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
     let program = argv
         .first()
         .and_then(|name| find_program(root, name, Path::new("/"), path_env).ok());
     let Some(program) = program.and_then(|path| Some(root.resolve(&path).ok()?.real_path)) else {
-        return false;
+        return Ok(false);
     };
     // A program of one's own may be built anew as well.
     let steps = steps(built);
-    let is_own = Owners::read(root, &steps)
-        .is_ok_and(|mut owners| matches!(owners.of(&program), Owner::Instruction(_)));
-    !is_own && !has_no_loader(root, &program)
+    let owner = Owners::read(root, &steps)?.of(&program);
+    let is_own = matches!(owner, Owner::Instruction(_));
+    Ok(!is_own && !has_no_loader(root, &program))
 }
 
 /// What is built once more.

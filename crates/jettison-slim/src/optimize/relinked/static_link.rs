@@ -95,8 +95,6 @@ const LOADING_WORDS: [&str; 5] = [
     "_ZSt5wclog",
     "_ZSt5wcout",
 ];
-/// Variables with which something else is loaded before the C library's own.
-const LOADERS: [&str; 2] = ["LD_AUDIT", "LD_PRELOAD"];
 /// Sources of the name service that the C library has in itself, or that only look elsewhere for the same.
 const OWN_SOURCES: [&str; 5] = ["compat", "db", "dns", "files", "hesiod"];
 /// Compilers of C and C++, as they are called.
@@ -129,8 +127,7 @@ pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, Root
         return Ok(None);
     };
     if !has_static_library(root)
-        || RUST_VARIABLES.iter().chain(&LOADERS).any(is_set)
-        || root.target(Path::new("/etc/ld.so.preload")).is_some()
+        || RUST_VARIABLES.iter().any(is_set)
         || program.asks_names && has_other_sources(root)
     {
         return Ok(None);
