@@ -1,7 +1,7 @@
 //! What two builds of nearly the same Dockerfile made differently.
 //!
 //! Only what their own steps wrote is looked at: steps that both share wrote the same. Times do not count, neither those of
-//! files nor those that Python's byte code and the entries of Java's archives name.
+//! files nor those that Python's byte code and the entries of Java's archives name; nor do counters of how often tools ran.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 
 use crate::java::zip::{content as zip_content, entries as zip_entries};
 use crate::rootfs::{RootDir, RootError};
+
+/// Where Go's tools count how often each of them ran (<https://go.dev/doc/telemetry>): what a cache spares them is not counted, and the files' names
+/// hold the day.
+const COUNTERS: &str = "/go/telemetry/";
 
 /// The files of a build, and the directories that hold what its steps wrote.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub(super) fn differences(
     }
     let mut found = Differences::new();
     for path in paths {
-        if hidden.iter().any(|hidden| path.starts_with(hidden)) {
+        if hidden.iter().any(|hidden| path.starts_with(hidden)) || counts(&path) {
             continue;
         }
         add_difference([first.root, second.root], &path, hidden, &mut found)?;
@@ -77,6 +81,11 @@ pub(super) fn unexplained(differences: &Differences, again: &Differences) -> Vec
         })
         .map(|(path, _)| path.clone())
         .collect()
+}
+
+/// Whether a tool counts there how often it ran.
+fn counts(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.contains(COUNTERS))
 }
 
 /// Everything that a step wrote, directories included.
@@ -137,7 +146,7 @@ fn add_names(
     let mut add = |names: &[std::ffi::OsString], others: &[std::ffi::OsString], difference| {
         for name in names.iter().filter(|name| !others.contains(name)) {
             let path = directory.join(name);
-            if !is_hidden(&path) {
+            if !is_hidden(&path) && !counts(&path) {
                 found.insert(path, difference);
             }
         }
@@ -302,6 +311,27 @@ mod tests {
                 /a/gone Absent
                 /a/new Added
                 /a/y Other
+            "]],
+        );
+    }
+
+    #[test]
+    fn what_the_tools_of_go_count_does_not_count() {
+        check(
+            [
+                &[
+                    ("root/.config/go/telemetry/local/asm@go1.24-1.count", b"1"),
+                    ("root/.config/go/telemetry/local/go@go1.24-1.count", b"1"),
+                    ("root/.config/go/env", b"1"),
+                ],
+                &[
+                    ("root/.config/go/telemetry/local/go@go1.24-1.count", b"2"),
+                    ("root/.config/go/env", b"2"),
+                ],
+            ],
+            &[],
+            expect![[r"
+                /root/.config/go/env Other
             "]],
         );
     }
