@@ -441,7 +441,7 @@ fn is_early(
 
 /// Whether the programs of steps, or what starts them, may read the variable `name`.
 fn is_read_by_tools(name: &str) -> bool {
-    const READ: [&str; 15] = [
+    const READ: [&str; 17] = [
         "PATH",
         "HOME",
         "LANG",
@@ -450,7 +450,9 @@ fn is_read_by_tools(name: &str) -> bool {
         "TZ",
         "TMPDIR",
         "XDG_",
-        "JAVA",
+        "JAVA_HOME",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
         "JDK_",
         "NODE_OPTIONS",
         "NPM_",
@@ -518,6 +520,7 @@ mod tests {
             ("PATH", true),
             ("npm_config_registry", true),
             ("JAVA_TOOL_OPTIONS", true),
+            ("JAVA_OPTS", false),
             ("LC_ALL", true),
         ] {
             assert_eq!(is_read_by_tools(name), is_read, "{name}");
