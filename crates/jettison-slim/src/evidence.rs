@@ -24,10 +24,10 @@ use jettison_oci::RunConfig;
 use crate::rootfs::{RootDir, RootError};
 
 pub use closure::{ClosureError, ClosureFile, ElfClosure, Why, elf_closure};
-pub(crate) use elf::imports;
 pub use elf::{Elf, ElfError};
+pub(crate) use elf::{imports, weak_imports};
 pub use go::GoBuildInfo;
-pub(crate) use go::has_optional_c;
+pub(crate) use go::{EXPORTED, has_optional_c, is_plainly_linked_to_c, needed_c};
 pub use program::{ProgramError, ProgramKind, find_program, program_kind};
 pub use script::{ScriptInterpreter, script_interpreter};
 

@@ -127,6 +127,11 @@ pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
     Ok(Image::parse(bytes)?.imports())
 }
 
+/// The names of those among them that it can do without.
+pub(crate) fn weak_imports(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
+    Ok(Image::parse(bytes)?.weak_imports())
+}
+
 /// The entries of search paths; an empty one is the working directory, which a search for evidence cannot know.
 fn split_path(paths: &[String]) -> Vec<String> {
     let entries = paths.iter().flat_map(|path| path.split(':'));

@@ -1,5 +1,6 @@
 //! What the Go linker writes into a program about its build.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::elf::{Elf, Image};
@@ -23,6 +24,20 @@ pub struct GoBuildInfo {
     pub path: String,
     /// The build settings, such as `CGO_ENABLED` and `-ldflags`, in the order of the file.
     pub settings: Vec<(String, String)>,
+}
+
+impl GoBuildInfo {
+    /// The value of a build setting.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        let mut settings = self.settings.iter();
+        settings.find_map(|(key, value)| (key == name).then_some(value.as_str()))
+    }
+
+    /// The build tags that were asked for.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &str> {
+        let tags = self.setting("-tags").unwrap_or_default();
+        tags.split([',', ' ']).filter(|tag| !tag.is_empty())
+    }
 }
 
 /// Where Go's own table of time zones is, below the directory of Go (`time.loadLocation`, `zoneinfo_goroot.go`).
@@ -67,38 +82,52 @@ pub(super) fn is_go_time_zones(path: &Path) -> bool {
 
 /// The packages of Go's own library that call functions of C when there is a C compiler, and do without when there is none.
 const OPTIONAL_C: [&str; 4] = ["net", "os/user", "user", "runtime/cgo"];
+/// How the names start of functions that C calls.
+pub(crate) const EXPORTED: &str = "_cgoexp_";
 /// The library of C, under the names that those packages ask for.
 const C_LIBRARIES: [&str; 3] = ["libc.so.6", "libpthread.so.0", "libresolv.so.2"];
 
 /// Whether the program `bytes` was linked to the C library only for what Go's own library does as well: it looks up hosts
 /// and users. `CGO_ENABLED=0` then builds the same program without a loader.
 pub(crate) fn has_optional_c(elf: &Elf, bytes: &[u8]) -> bool {
-    let Some(info) = &elf.go_buildinfo else {
-        return false;
-    };
-    let setting = |name: &str| {
-        let mut settings = info.settings.iter();
-        settings.find_map(|(key, value)| (key == name).then_some(value.as_str()))
-    };
-    let is_program = matches!(setting("-buildmode"), None | Some("exe" | "pie"));
-    let is_plain = ["-race", "-msan", "-asan", "-linkshared"]
-        .iter()
-        .all(|name| setting(name).is_none_or(|value| value == "false"));
-    // Whoever asks for the resolver of the C library, or for another linker, has a reason.
-    let tags = setting("-tags").unwrap_or_default().split([',', ' ']);
-    let is_asked_for = tags.into_iter().any(|tag| tag == "netcgo")
-        || setting("-ldflags").is_some_and(|flags| flags.contains("-linkmode"))
-        || setting("GOEXPERIMENT").is_some_and(|names| names.contains("boringcrypto"));
-    elf.interpreter.is_some()
-        && setting("CGO_ENABLED") == Some("1")
-        && is_program
-        && is_plain
-        && !is_asked_for
+    is_plainly_linked_to_c(elf)
         && elf
             .needed
             .iter()
             .all(|name| C_LIBRARIES.contains(&name.as_str()))
-        && packages_with_c(bytes).all(|package| OPTIONAL_C.contains(&package))
+        && needed_c(bytes).is_empty()
+}
+
+/// Whether Go has linked the program to C in its usual way: for no checks when it runs, by no other linker, and nobody asked for
+/// the resolver of the C library.
+pub(crate) fn is_plainly_linked_to_c(elf: &Elf) -> bool {
+    let Some(info) = &elf.go_buildinfo else {
+        return false;
+    };
+    let is_program = matches!(info.setting("-buildmode"), None | Some("exe" | "pie"));
+    let is_plain = ["-race", "-msan", "-asan", "-linkshared"]
+        .iter()
+        .all(|name| info.setting(name).is_none_or(|value| value == "false"));
+    // Whoever asks for the resolver of the C library, or for another linker, has a reason.
+    let is_asked_for = info.tags().any(|tag| tag == "netcgo")
+        || info
+            .setting("-ldflags")
+            .is_some_and(|flags| flags.contains("-linkmode"))
+        || info
+            .setting("GOEXPERIMENT")
+            .is_some_and(|names| names.contains("boringcrypto"));
+    elf.interpreter.is_some()
+        && info.setting("CGO_ENABLED") == Some("1")
+        && is_program
+        && is_plain
+        && !is_asked_for
+}
+
+/// What of the program `bytes` needs C, and cannot do without: the names of packages, and [`EXPORTED`] if C calls it.
+pub(crate) fn needed_c(bytes: &[u8]) -> BTreeSet<&str> {
+    packages_with_c(bytes)
+        .filter(|package| !OPTIONAL_C.contains(package))
+        .collect()
 }
 
 /// The packages in whose names cgo has put something into the program `bytes`: functions and types that stand for those of C.
@@ -126,7 +155,7 @@ fn packages_with_c(bytes: &[u8]) -> impl Iterator<Item = &str> {
         std::str::from_utf8(name).unwrap_or_default()
     });
     // A function that C calls can be of any package.
-    let exported = memchr::memmem::find(bytes, b"_cgoexp_").map(|_| "_cgoexp_");
+    let exported = memchr::memmem::find(bytes, EXPORTED.as_bytes()).map(|_| EXPORTED);
     packages.chain(exported)
 }
 

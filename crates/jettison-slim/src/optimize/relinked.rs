@@ -1,8 +1,9 @@
 //! Programs built once more so that nothing of the C library has to be kept for them.
 //!
-//! Programs of Go do without it ([`go`]); into others it can be linked ([`static_link`]). Such a program is another file, so that only its answers can be
+//! Programs of Go do without it ([`go`]) or have it linked in with all else of C ([`cgo`]); into others it can be linked ([`static_link`]). Such a program is another file, so that only its answers can be
 //! compared; where they could differ is said.
 
+mod cgo;
 mod go;
 mod static_link;
 
@@ -35,6 +36,12 @@ enum Way {
     Go,
     /// The C library linked into programs of compilers that link; whether these ask the name service.
     Static { asks_names: bool },
+    /// All libraries of C linked into programs of Go; whether these ask the name service, and whether SQLite is in them without
+    /// what loads extensions.
+    Cgo {
+        asks_names: bool,
+        is_without_extensions: bool,
+    },
 }
 
 /// A Dockerfile to try.
@@ -75,18 +82,14 @@ pub(super) fn relinked(
         parsed,
         main: &main,
     };
-    let proposal = match go::proposal(&original).map_err(OptimizeError::Root)? {
-        Some(proposal) => Some(proposal),
-        None => static_link::proposal(&original).map_err(OptimizeError::Root)?,
+    let Some(proposal) = original.proposal().map_err(OptimizeError::Root)? else {
+        return Ok(None);
     };
-    let Some(Proposal {
+    let Proposal {
         way,
         text,
         programs,
-    }) = proposal
-    else {
-        return Ok(None);
-    };
+    } = proposal;
     run.observer.phase(way.phase());
     let request = run.rewritten(&text);
     let made = match run.build(&request) {
@@ -107,6 +110,9 @@ pub(super) fn relinked(
         .collect();
     if !programs.contains(&main) {
         let reason = format!("{} is linked to C nevertheless", main.display());
+        return Ok(Some(Err(way.left_out(&reason))));
+    }
+    if let Some(reason) = way.difference((root, &view.root), &programs) {
         return Ok(Some(Err(way.left_out(&reason))));
     }
     Ok(Some(Ok(Relinked {
@@ -157,6 +163,16 @@ struct Original<'a> {
 }
 
 impl Original<'_> {
+    /// The first way to build it anew that there is.
+    fn proposal(&self) -> Result<Option<Proposal>, RootError> {
+        for proposal in [go::proposal, cgo::proposal, static_link::proposal] {
+            if let Some(found) = proposal(self)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// Every program that instructions have made and that `is_one` of those that are looked for.
     fn programs(
         &self,
@@ -182,14 +198,14 @@ impl Way {
     fn phase(self) -> &'static str {
         match self {
             Way::Go => "Build without C",
-            Way::Static { .. } => "Link the C library into the program",
+            Way::Static { .. } | Way::Cgo { .. } => "Link the C library into the program",
         }
     }
 
     fn left_out(self, reason: &str) -> String {
         let what = match self {
             Way::Go => "building without C",
-            Way::Static { .. } => "linking the C library into the program",
+            Way::Static { .. } | Way::Cgo { .. } => "linking the C library into the program",
         };
         format!("{what} was tried and is left out: {reason}")
     }
@@ -199,6 +215,24 @@ impl Way {
         match self {
             Way::Go => go::note(programs),
             Way::Static { asks_names } => static_link::note(programs, asks_names),
+            Way::Cgo {
+                asks_names,
+                is_without_extensions,
+            } => cgo::note(programs, asks_names, is_without_extensions),
+        }
+    }
+
+    /// Why one of `programs` is not built as it was to be; nothing if all are.
+    fn difference(
+        self,
+        (before, after): (&RootDir, &RootDir),
+        programs: &BTreeSet<PathBuf>,
+    ) -> Option<String> {
+        match self {
+            Way::Go | Way::Static { .. } => None,
+            Way::Cgo { .. } => programs
+                .iter()
+                .find_map(|path| cgo::difference(before, after, path)),
         }
     }
 }

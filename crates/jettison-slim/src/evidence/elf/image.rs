@@ -163,16 +163,33 @@ impl<'data> Image<'data> {
 
     /// The names of the symbols that other files must define.
     pub(super) fn imports(&self) -> Vec<&'data [u8]> {
-        let Some(table) = self
+        self.symbol_names(self.dynamic_symbols(), self.strings(), |section| {
+            section == 0
+        })
+    }
+
+    /// The names of those among them that need not be defined.
+    pub(super) fn weak_imports(&self) -> Vec<&'data [u8]> {
+        const BINDING: u32 = 4;
+        let info_at = if self.is_64 { 4 } else { 12 };
+        let size = self.symbol_size();
+        let is_weak = |symbol: &&[u8]| {
+            let info = symbol.get(info_at);
+            info.is_some_and(|info| info >> BINDING == elf::STB_WEAK.0)
+        };
+        let weak = self.dynamic_symbols().chunks_exact(size).filter(is_weak);
+        weak.flat_map(|symbol| self.symbol_names(symbol, self.strings(), |section| section == 0))
+            .collect()
+    }
+
+    fn dynamic_symbols(&self) -> &'data [u8] {
+        let table = self
             .value(elf::DT_SYMTAB)
             .and_then(|address| self.at_address(address))
-        else {
-            return Vec::new();
-        };
-        let table = table
+            .unwrap_or_default();
+        table
             .get(..self.symbol_count().saturating_mul(self.symbol_size()))
-            .unwrap_or(table);
-        self.symbol_names(table, self.strings(), |section| section == 0)
+            .unwrap_or(table)
     }
 
     /// The names of all symbols that are defined here, as far as the file was not stripped.

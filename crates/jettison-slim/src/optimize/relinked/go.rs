@@ -35,10 +35,12 @@ pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, Root
         .map(|(at, files)| (at, makes(&files, programs.iter().map(PathBuf::as_path))))
         .collect();
     Ok(
-        with_setting(original.parsed, &commands).map(|text| Proposal {
-            way: Way::Go,
-            text,
-            programs,
+        with_setting(original.parsed, &commands, &format!("{COMMENT}\n{SETTING}")).map(|text| {
+            Proposal {
+                way: Way::Go,
+                text,
+                programs,
+            }
         }),
     )
 }
@@ -65,9 +67,13 @@ fn is_without_c(root: &RootDir, path: &Path) -> bool {
     })
 }
 
-/// The Dockerfile with the variable set before the first command that makes a program, `commands` being the positions of the `RUN` instructions, and whether each
-/// makes one.
-fn with_setting(parsed: &Parse, commands: &[(usize, bool)]) -> Option<String> {
+/// The Dockerfile with the lines of `setting` before the first command that makes a program, `commands` being the positions of the `RUN` instructions, and
+/// whether each makes one.
+pub(super) fn with_setting(
+    parsed: &Parse,
+    commands: &[(usize, bool)],
+    setting: &str,
+) -> Option<String> {
     let maker = commands.iter().find(|(_, makes)| *makes)?.0;
     let builds = |instruction: &Instruction| {
         let text = instruction.original();
@@ -94,7 +100,7 @@ fn with_setting(parsed: &Parse, commands: &[(usize, bool)]) -> Option<String> {
     edits
         .insert(Edit {
             range: start..start,
-            replacement: format!("{COMMENT}{newline}{SETTING}{newline}"),
+            replacement: format!("{}{newline}", setting.replace('\n', newline)),
         })
         .ok()?;
     apply(text, &edits).ok()
@@ -117,8 +123,9 @@ mod tests {
             .filter(|(_, instruction)| matches!(instruction.kind, InstructionKind::Run(_)))
             .map(|(at, _)| (at, at == maker))
             .collect();
-        let found = with_setting(&parsed, &commands).unwrap_or_default();
-        let expected = expected.replace("SETTING", &format!("{COMMENT}\n{SETTING}"));
+        let setting = format!("{COMMENT}\n{SETTING}");
+        let found = with_setting(&parsed, &commands, &setting).unwrap_or_default();
+        let expected = expected.replace("SETTING", &setting);
         assert_eq!(found, expected);
     }
 

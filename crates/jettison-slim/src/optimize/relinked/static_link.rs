@@ -20,7 +20,8 @@ use crate::evidence::{Elf, imports, variable};
 use crate::rootfs::{RootDir, RootError};
 
 /// What stands above the command that is another one.
-const COMMENT: &str = "# The C library is linked in: none is needed when the program runs.";
+pub(super) const COMMENT: &str =
+    "# The C library is linked in: none is needed when the program runs.";
 /// Variables that tell it more.
 const RUST_VARIABLES: [&str; 4] = [
     "CARGO_BUILD_RUSTFLAGS",
@@ -210,13 +211,12 @@ impl Program {
         let bytes = root.content(path, LIMIT)?;
         let file = Elf::parse(&bytes).ok()?;
         let names = imports(&bytes).ok()?;
-        let is_runtime = |name: &String| RUNTIMES.iter().any(|known| name.starts_with(known));
         let is_linkable = file.interpreter.is_some()
             && file.go_buildinfo.is_none()
-            && file.needed.iter().all(is_runtime)
+            && file.needed.iter().all(|name| is_runtime(name))
             && !names.is_empty()
             && !names.iter().any(|name| loads(name))
-            && !LOADING_WORDS.iter().any(|word| holds(&bytes, word));
+            && !has_loading_words(&bytes);
         let machine = match file.machine {
             machine if machine == elf::EM_X86_64.0 => "x86_64",
             machine if machine == elf::EM_AARCH64.0 => "aarch64",
@@ -235,12 +235,22 @@ impl Program {
     }
 }
 
+/// Whether the library that is called `name` belongs to every compiler.
+pub(super) fn is_runtime(name: &str) -> bool {
+    RUNTIMES.iter().any(|known| name.starts_with(known))
+}
+
 /// Whether the function that is called `name` loads something.
-fn loads(name: &[u8]) -> bool {
+pub(super) fn loads(name: &[u8]) -> bool {
     LOADING.contains(&name) || LOADING_PARTS.iter().any(|part| holds(name, part))
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+/// Whether variables or arguments in `bytes` do.
+pub(super) fn has_loading_words(bytes: &[u8]) -> bool {
+    LOADING_WORDS.iter().any(|word| holds(bytes, word))
+}
+
+pub(super) fn holds(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }
 
@@ -268,7 +278,7 @@ pub(super) fn has_other_sources(root: &RootDir) -> bool {
 
 /// Whether there is a C library to link in that does without modules for names: that of glibc 2.34 or later has the functions
 /// of `libpthread.a` in itself, which is an empty archive since then.
-fn has_static_library(root: &RootDir) -> bool {
+pub(super) fn has_static_library(root: &RootDir) -> bool {
     const EMPTY: u64 = b"!<arch>\n".len() as u64;
     let libraries = Path::new("/usr/lib");
     root.names(libraries).into_iter().any(|name| {
@@ -313,7 +323,7 @@ fn linked(
 }
 
 /// Whether a shell of POSIX gets all commands.
-fn has_plain_shell(parsed: &Parse) -> bool {
+pub(super) fn has_plain_shell(parsed: &Parse) -> bool {
     parsed
         .instructions()
         .iter()
