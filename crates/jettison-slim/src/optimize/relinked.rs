@@ -36,12 +36,8 @@ enum Way {
     Go,
     /// The C library linked into programs of compilers that link; whether these ask the name service.
     Static { asks_names: bool },
-    /// All libraries of C linked into programs of Go; whether these ask the name service, and whether SQLite is in them without
-    /// what loads extensions.
-    Cgo {
-        asks_names: bool,
-        is_without_extensions: bool,
-    },
+    /// All libraries of C linked into programs of Go.
+    Cgo(cgo::Differences),
 }
 
 /// A Dockerfile to try.
@@ -198,14 +194,14 @@ impl Way {
     fn phase(self) -> &'static str {
         match self {
             Way::Go => "Build without C",
-            Way::Static { .. } | Way::Cgo { .. } => "Link the C library into the program",
+            Way::Static { .. } | Way::Cgo(_) => "Link the C library into the program",
         }
     }
 
     fn left_out(self, reason: &str) -> String {
         let what = match self {
             Way::Go => "building without C",
-            Way::Static { .. } | Way::Cgo { .. } => "linking the C library into the program",
+            Way::Static { .. } | Way::Cgo(_) => "linking the C library into the program",
         };
         format!("{what} was tried and is left out: {reason}")
     }
@@ -215,10 +211,7 @@ impl Way {
         match self {
             Way::Go => go::note(programs),
             Way::Static { asks_names } => static_link::note(programs, asks_names),
-            Way::Cgo {
-                asks_names,
-                is_without_extensions,
-            } => cgo::note(programs, asks_names, is_without_extensions),
+            Way::Cgo(differences) => cgo::note(programs, differences),
         }
     }
 
@@ -230,7 +223,7 @@ impl Way {
     ) -> Option<String> {
         match self {
             Way::Go | Way::Static { .. } => None,
-            Way::Cgo { .. } => programs
+            Way::Cgo(_) => programs
                 .iter()
                 .find_map(|path| cgo::difference(before, after, path)),
         }

@@ -1,7 +1,7 @@
 //! Programs of Go that need C, with its libraries linked in.
 //!
 //! What Go's own library asks C for, it does itself then (`netgo`, `osusergo`). For the rest the same holds as for programs of C:
-//! nothing may be loaded when the program runs. SQLite loads extensions if it is told to; it is built without that, unless the
+//! nothing may be loaded when the program runs. `SQLite` loads extensions if it is told to; it is built without that, unless the
 //! sources tell it to.
 
 mod command;
@@ -26,13 +26,13 @@ use crate::evidence::{
 };
 use crate::rootfs::{RootDir, RootError};
 
-/// The package that has SQLite in it, or its library.
+/// The package that has `SQLite` in it, or its library.
 const SQLITE: &str = "github.com/mattn/go-sqlite3";
 /// The same in names of types.
 const SQLITE_NAME: &str = "sqlite3";
 const SQLITE_LIBRARY: &str = "libsqlite3.so.";
 const WITHOUT_EXTENSIONS: &str = "sqlite_omit_load_extension";
-/// What SQLite imports to load extensions.
+/// What `SQLite` imports to load extensions.
 const EXTENSIONS: [&[u8]; 2] = [b"dlopen", b"dlsym"];
 /// Where Go's own sources are, with the tests of these.
 const GO: &str = "/usr/local/go";
@@ -85,17 +85,30 @@ pub(super) fn proposal(original: &Original<'_>) -> Result<Option<Proposal>, Root
         with_setting(parsed, &commands, &setting(&program.options))
     });
     Ok(text.map(|text| Proposal {
-        way: Way::Cgo {
+        way: Way::Cgo(Differences {
             asks_names: program.asks_names,
             is_without_extensions: program.is_without_extensions(),
-        },
+        }),
         text,
         programs,
     }))
 }
 
+/// What a program may do otherwise then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Differences {
+    /// It asks the name service.
+    asks_names: bool,
+    /// `SQLite` is in it without what loads extensions.
+    is_without_extensions: bool,
+}
+
 /// What is to be known of `programs`, which were built so.
-pub(super) fn note(programs: &str, asks_names: bool, is_without_extensions: bool) -> String {
+pub(super) fn note(programs: &str, differences: Differences) -> String {
+    let Differences {
+        asks_names,
+        is_without_extensions,
+    } = differences;
     let names = if asks_names {
         ". Hosts are then looked up in /etc/hosts and by DNS alone, without other sources of /etc/nsswitch.conf and options of /etc/resolv.conf that Go \
          does not know, and users in /etc/passwd and /etc/group alone, without LDAP and its like"
@@ -198,7 +211,7 @@ impl Program {
             let is_refused =
                 |name: &&[u8]| !is_allowed(name) && (loads(name) || *name == b"dlsym".as_slice());
             let weak = weak_imports(bytes).ok()?;
-            let is_loading = names.iter().any(|name| is_refused(name));
+            let is_loading = names.iter().any(is_refused);
             if is_loading || weak.iter().any(|name| !USUAL_WEAK.contains(name)) {
                 return None;
             }
@@ -216,7 +229,7 @@ impl Program {
             asks_names,
             options: Options {
                 tags,
-                libraries: libraries.to_name(),
+                libraries: libraries.into_names(),
             },
         })
     }
@@ -238,7 +251,7 @@ fn has_options(parsed: &Parse) -> bool {
     let mut instructions = parsed.instructions().iter();
     instructions.any(|instruction| {
         let text = instruction.original();
-        text.contains(FLAGS) && names_options(&text)
+        text.contains(FLAGS) && names_options(text)
     })
 }
 
@@ -256,7 +269,7 @@ fn has_settings_of_go(root: &RootDir) -> Result<bool, RootError> {
     Ok(found)
 }
 
-/// Whether sources of Go have SQLite load extensions, those of SQLite's own package apart.
+/// Whether sources of Go have `SQLite` load extensions, those of `SQLite`'s own package apart.
 fn loads_extensions(root: &RootDir) -> Result<bool, RootError> {
     const SOURCE_LIMIT: u64 = 1 << 24;
     let mut sources = Vec::new();

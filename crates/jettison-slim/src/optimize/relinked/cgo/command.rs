@@ -47,12 +47,12 @@ pub(super) fn edit(text: &str, command: &SimpleCommand, options: &Options) -> Op
     let mut edits = Vec::new();
     let mut added = String::new();
     if !options.tags.is_empty() {
-        match value_of(text, words, "tags")? {
+        match value_of(text, words, "tags").ok()? {
             Some(value) => edits.push(with_tags(&value, options)?),
             None => added = format!(" -tags={}", options.tags.join(",")),
         }
     }
-    match value_of(text, words, "ldflags")? {
+    match value_of(text, words, "ldflags").ok()? {
         Some(value) => edits.push(with_flags(&value, options)?),
         None => added = format!("{added} -ldflags=\"{}\"", options.for_linker("'")),
     }
@@ -90,18 +90,26 @@ impl Value<'_> {
     }
 }
 
-/// The value of the option `name`, if there is one; nothing at all if there are several, or an option cannot be told from something else.
-fn value_of<'a>(text: &'a str, words: &[ShellWord], name: &str) -> Option<Option<Value<'a>>> {
+/// It cannot be told what options a command has.
+#[derive(Debug)]
+struct Unclear;
+
+/// The value of the option `name`, if there is one; unclear if there are several, or an option cannot be told from something else.
+fn value_of<'a>(
+    text: &'a str,
+    words: &[ShellWord],
+    name: &str,
+) -> Result<Option<Value<'a>>, Unclear> {
     let mut found = None;
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let source = text.get(word.range.clone())?;
+        let source = text.get(word.range.clone()).ok_or(Unclear)?;
         let outer = source.chars().next().filter(|c| ['"', '\''].contains(c));
         let bare = source.trim_start_matches(['"', '\'']);
         let Some(option) = bare.strip_prefix('-') else {
             // Options may be in what is expanded without quotes.
             if bare.starts_with('$') && outer.is_none() {
-                return None;
+                return Err(Unclear);
             }
             continue;
         };
@@ -119,10 +127,10 @@ fn value_of<'a>(text: &'a str, words: &[ShellWord], name: &str) -> Option<Option
                 literal,
             }
         } else if rest.is_empty() && outer.is_none() {
-            let word = words.next()?;
+            let word = words.next().ok_or(Unclear)?;
             Value {
                 start: word.range.start,
-                source: text.get(word.range.clone())?,
+                source: text.get(word.range.clone()).ok_or(Unclear)?,
                 outer: None,
                 literal: word.literal.clone(),
             }
@@ -130,10 +138,10 @@ fn value_of<'a>(text: &'a str, words: &[ShellWord], name: &str) -> Option<Option
             continue;
         };
         if found.replace(value).is_some() {
-            return None;
+            return Err(Unclear);
         }
     }
-    Some(found)
+    Ok(found)
 }
 
 fn with_tags(value: &Value<'_>, options: &Options) -> Option<Edit> {

@@ -89,7 +89,7 @@ impl Libraries {
     }
 
     /// What the linker is to be told besides, as options.
-    pub(super) fn to_name(self) -> Vec<String> {
+    pub(super) fn into_names(self) -> Vec<String> {
         self.to_name
     }
 }

@@ -159,6 +159,9 @@ fn a_program_that_is_built_with_other_options_than_ours_is_another_one() {
     );
 }
 
+/// What has extensions loaded.
+const DRIVER: &str = "import \"github.com/mattn/go-sqlite3\"\nsqlite3.SQLiteDriver{Extensions: x}";
+
 #[test]
 fn sources_that_have_sqlite_load_extensions_are_seen() {
     let check = |path: &str, text: &str, expected: bool| {
@@ -169,8 +172,6 @@ fn sources_that_have_sqlite_load_extensions_are_seen() {
         let root = RootDir::open(dir.path()).unwrap();
         assert_eq!(loads_extensions(&root).unwrap(), expected, "{path}: {text}");
     };
-    const DRIVER: &str =
-        "import \"github.com/mattn/go-sqlite3\"\nsqlite3.SQLiteDriver{Extensions: x}";
     check("app/main.go", DRIVER, true);
     check("app/a.go", "db.Exec(\"SELECT load_extension(?)\", x)", true);
     check("app/a.go", "cert.Extensions", false);
