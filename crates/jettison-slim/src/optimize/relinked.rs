@@ -218,14 +218,14 @@ impl Way {
     /// Why one of `programs` is not built as it was to be; nothing if all are.
     fn difference(
         self,
-        (before, after): (&RootDir, &RootDir),
+        roots: (&RootDir, &RootDir),
         programs: &BTreeSet<PathBuf>,
     ) -> Option<String> {
         match self {
             Way::Go | Way::Static { .. } => None,
-            Way::Cgo(_) => programs
+            Way::Cgo(differences) => programs
                 .iter()
-                .find_map(|path| cgo::difference(before, after, path)),
+                .find_map(|path| cgo::difference(roots, path, differences)),
         }
     }
 }

@@ -127,11 +127,15 @@ pub(super) fn note(programs: &str, differences: Differences) -> String {
 }
 
 /// Why `after` is not what was to be built where `before` was; nothing if it is. Options can stand where nobody has looked for them, and one of two counts.
-pub(super) fn difference(before: &RootDir, after: &RootDir, path: &Path) -> Option<String> {
+pub(super) fn difference(
+    (before, after): (&RootDir, &RootDir),
+    path: &Path,
+    differences: Differences,
+) -> Option<String> {
     let [Some(before), Some(after)] = [before, after].map(|root| build_info(root, path)) else {
         return Some(format!("{} does not tell how it was built", path.display()));
     };
-    let name = different_setting(&before, &after)?;
+    let name = different_setting(&before, &after, differences)?;
     Some(format!(
         "{} is built with another value of {name}",
         path.display()
@@ -139,8 +143,20 @@ pub(super) fn difference(before: &RootDir, after: &RootDir, path: &Path) -> Opti
 }
 
 /// The name of a setting that both have not in common, although they should.
-fn different_setting(before: &GoBuildInfo, after: &GoBuildInfo) -> Option<String> {
-    const OURS: [&str; 4] = ["netgo", "osusergo", WITHOUT_EXTENSIONS, ""];
+fn different_setting(
+    before: &GoBuildInfo,
+    after: &GoBuildInfo,
+    differences: Differences,
+) -> Option<String> {
+    const OURS: [&str; 3] = ["netgo", "osusergo", WITHOUT_EXTENSIONS];
+    let is_there = |tag: &str| after.tags().any(|known| known == tag);
+    let has_names = !differences.asks_names || is_there("netgo") && is_there("osusergo");
+    let has_ours =
+        has_names && (!differences.is_without_extensions || is_there(WITHOUT_EXTENSIONS));
+    // Without C, there is nothing that these would change.
+    if !has_ours && after.setting("CGO_ENABLED") != Some("0") {
+        return Some("-tags".to_owned());
+    }
     let tags = |info: &GoBuildInfo| -> Vec<String> {
         let tags = info.tags().filter(|tag| !OURS.contains(tag));
         tags.map(str::to_owned).collect()

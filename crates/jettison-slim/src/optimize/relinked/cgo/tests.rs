@@ -118,7 +118,11 @@ fn a_program_that_is_built_with_other_options_than_ours_is_another_one() {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         });
-        let found = different_setting(&before, &after);
+        let differences = Differences {
+            asks_names: true,
+            is_without_extensions: false,
+        };
+        let found = different_setting(&before, &after, differences);
         assert_eq!(found.as_deref(), expected, "{after:?}");
     };
     let before = [
@@ -135,11 +139,13 @@ fn a_program_that_is_built_with_other_options_than_ours_is_another_one() {
         ],
         None,
     );
-    check(&before, &before, None);
+    check(&before, &before, Some("-tags"));
+    let without_c = [("CGO_ENABLED", "0")];
+    check(&without_c, &without_c, None);
     let check = |after: &[(&str, &str)], name: &str| check(&before, after, Some(name));
     check(
         &[
-            ("-tags", "netgo"),
+            ("-tags", "netgo,osusergo"),
             ("-ldflags", "-s -w"),
             ("GOARCH", "amd64"),
         ],
@@ -147,14 +153,18 @@ fn a_program_that_is_built_with_other_options_than_ours_is_another_one() {
     );
     check(
         &[
-            ("-tags", "fts5"),
+            ("-tags", "fts5,netgo,osusergo"),
             ("-ldflags", "-extldflags=-static"),
             ("GOARCH", "amd64"),
         ],
         "-ldflags",
     );
     check(
-        &[("-tags", "fts5"), ("-ldflags", "-s -w"), ("GOARCH", "386")],
+        &[
+            ("-tags", "fts5,netgo,osusergo"),
+            ("-ldflags", "-s -w"),
+            ("GOARCH", "386"),
+        ],
         "GOARCH",
     );
 }
