@@ -6,6 +6,7 @@ mod commands;
 mod data;
 mod dependencies;
 mod habits;
+mod handed;
 mod helpers;
 mod imports;
 mod installed;
@@ -116,6 +117,8 @@ pub(crate) struct Keeper<'a> {
     read_settings: BTreeSet<PathBuf>,
     /// Where texts were read for the programs that they start.
     read_texts: BTreeSet<PathBuf>,
+    /// Sources that a `COPY` brought: hashes of what is in them.
+    copied_sources: BTreeSet<u64>,
     /// Where texts and programs were read for what they name of packages.
     read_names: BTreeSet<PathBuf>,
     /// Programs of which is kept what they start.
@@ -155,6 +158,7 @@ impl<'a> Keeper<'a> {
             read_modules: BTreeSet::new(),
             read_settings: BTreeSet::new(),
             read_texts: BTreeSet::new(),
+            copied_sources: BTreeSet::new(),
             read_names: BTreeSet::new(),
             with_started: BTreeSet::new(),
             drawing: BTreeSet::new(),

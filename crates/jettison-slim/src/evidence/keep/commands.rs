@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::handed::Handed;
+
 /// How sure it is that a text starts a program that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Sureness {
@@ -206,6 +208,11 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
         .into_iter()
         .filter(|starter| is_meant(starter, end))
         .collect();
+    // Databases have an `exec` too, and what it is handed is no program.
+    let is_call = |line: &str| {
+        let mut calls = starters.iter().filter(|word| !word.ends_with("exec("));
+        calls.any(|word| line.contains(word)) || has_call(line, "exec(", end)
+    };
     let is_starter = |line: &str| {
         starters.iter().any(|word| line.contains(word))
             || (backticks == Backticks::Command && line.contains('`'))
@@ -213,12 +220,18 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     if !is_starter(&text) {
         return found;
     }
+    let calls = text
+        .lines()
+        .filter(|line| !is_comment(line) && line.len() <= LONG_LINE);
+    let mut handed = Handed::read(calls, is_call);
     let mut n_since = LINES;
     for line in text.lines() {
         if is_comment(line) {
             n_since = n_since.saturating_add(1);
             continue;
         }
+        let is_long = line.len() > LONG_LINE;
+        let is_handed = !is_long && handed.has_value_in(line);
         let without;
         let line = if backticks == Backticks::Nothing {
             without = line.replace('`', " ");
@@ -226,7 +239,6 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
         } else {
             line
         };
-        let is_long = line.len() > LONG_LINE;
         n_since = if is_starter(if is_long { end_of(line) } else { line }) {
             0
         } else {
@@ -239,12 +251,12 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
                 n_since < LINES
             };
             let is_there = is_near || begins_array(before, literal, line);
-            let sureness = if is_there {
-                Sureness::There
-            } else {
-                Sureness::Somewhere
-            };
             for name in command_names(literal) {
+                let sureness = if is_there || is_handed && !OF_SHELLS.contains(&name) {
+                    Sureness::There
+                } else {
+                    Sureness::Somewhere
+                };
                 let known = found.entry(name.to_owned()).or_insert(sureness);
                 *known = (*known).max(sureness);
             }
@@ -252,6 +264,18 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     }
     found.retain(|name: &String, _| !BUILDERS.contains(&name.as_str()));
     found
+}
+
+/// Whether a line calls `name`, a function of a language in which that starts programs, and none of which it is only the end.
+fn has_call(line: &str, name: &str, end: &str) -> bool {
+    let is_own = [
+        "cjs", "js", "jsx", "mjs", "php", "pl", "pm", "rb", "ru", "ts", "tsx",
+    ];
+    let is_whole = |(at, _)| {
+        let before = line.get(..at).unwrap_or_default();
+        !before.ends_with(|c: char| c.is_alphanumeric() || "_.>:".contains(c))
+    };
+    is_own.contains(&end) && line.match_indices(name).any(is_whole)
 }
 
 /// The text without what looks for a pattern by `.exec(`.
@@ -447,6 +471,26 @@ mod tests {
         check("subprocess.run(['make'])", &[], &[]);
         check("subprocess.run(['msgfmt'])", &[], &[]);
         check("my $x = `wc -l $f`;", &["wc"], &[]);
+    }
+
+    #[test]
+    fn a_program_that_is_named_before_is_started_by_its_variable() {
+        let text = "auto cmd = \"gzip -nf \" + out;\nint x = 1;\nint y;\nif (std::system(cmd.c_str()) != 0) {\n";
+        check_in("cpp", text, &["gzip"], &[]);
+        let text = "let editor = std::env::var(\"EDITOR\").unwrap_or_else(|_| \"cat\".to_owned());\n\
+            let kind = \"date\";\nlet status = Command::new(editor).arg(path).status();\n";
+        check_in("rs", text, &["EDITOR", "cat"], &["date"]);
+        let text = "editor := os.Getenv(\"EDITOR\")\nif editor == \"\" {\n\teditor = \"vi\"\n}\ncmd := exec.Command(editor, path)\n";
+        check_in("go", text, &["EDITOR", "vi"], &[]);
+        let text =
+            "CMD = [\n  'gzip',\n  '-c',\n]\nNAME = 'date'\n\n\n\n\nsubprocess.run(CMD + [path])\n";
+        check_in("py", text, &["gzip"], &["date"]);
+        let text = "debug = 'false'\n\n\n\n\nsubprocess.run(['x1', debug])\n";
+        check_in("py", text, &["x1"], &["false"]);
+        let text = "auto sql = \"id\";\n\n\n\n\nsqlite3_exec(db, sql.c_str());\n";
+        check_in("cpp", text, &[], &["id"]);
+        let text = "$cmd = 'zip -q ' . $x;\n\n\n\n\nexec($cmd);\n\n\n\n\n$sql = 'id';\n\n\n\n\n$db->exec($sql);\n";
+        check_in("php", text, &["zip"], &["id"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! installed them.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use super::beside::is_for_building;
@@ -24,6 +25,19 @@ use crate::rootfs::{RootDir, RootError};
 const SOURCE_LIMIT: u64 = 4 << 20;
 /// The most sources that are read.
 const MOST_SOURCES: usize = 20_000;
+
+/// How sources end that are run as they are.
+const SOURCES: [&str; 12] = [
+    "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
+];
+/// Directories of modules that somebody has installed.
+const MODULES: [&str; 5] = [
+    "dist-packages",
+    "gems",
+    "node_modules",
+    "site-packages",
+    "vendor",
+];
 
 /// A text that may name programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +80,7 @@ impl Keeper<'_> {
             }
             if is_first {
                 texts.extend(self.compiled_texts()?);
+                self.copied_sources = self.copied_sources()?;
             }
             for (path, text) in texts {
                 self.add_named_programs(&path, text)?;
@@ -98,9 +113,6 @@ impl Keeper<'_> {
     /// What the file at `path` is, if it may name programs. A script counts only if a run has used it, or one of its like beside
     /// it, as where each command of a tool is a script: others lie about.
     fn kind(&self, path: &Path) -> Option<Text> {
-        const SOURCES: [&str; 12] = [
-            "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
-        ];
         // What tools keep for the next time is of modules, and no run comes to it.
         if path.iter().any(|part| part == ".cache") {
             return None;
@@ -112,17 +124,7 @@ impl Keeper<'_> {
             return None;
         }
         if is_source {
-            let is_module = path.iter().any(|part| {
-                [
-                    "dist-packages",
-                    "gems",
-                    "node_modules",
-                    "site-packages",
-                    "vendor",
-                ]
-                .iter()
-                .any(|name| part == *name)
-            });
+            let is_module = is_of_modules(path);
             let is_library = path.ancestors().any(super::is_python_library);
             return match (is_module, is_library) {
                 (true, _) => Some(Text::Module),
@@ -186,11 +188,37 @@ impl Keeper<'_> {
         Ok(texts)
     }
 
+    /// The sources that a `COPY` brought and that are run as they are, as hashes: a module that was made of one is the program's own.
+    fn copied_sources(&self) -> Result<BTreeSet<u64>, RootError> {
+        let mut found = BTreeSet::new();
+        for files in self.owners.copied() {
+            let root = match RootDir::open(files) {
+                Ok(root) => root,
+                Err(error) if error.is_absent() => continue,
+                Err(error) => return Err(error),
+            };
+            root.walk(&mut |path, metadata| {
+                let end = path.extension().unwrap_or_default().to_string_lossy();
+                let is_ours = metadata.is_file()
+                    && SOURCES.contains(&&*end)
+                    && !is_of_modules(path)
+                    && !path.ancestors().any(is_for_developers);
+                if is_ours && found.len() < MOST_SOURCES {
+                    let bytes = root.content(path, SOURCE_LIMIT);
+                    found.extend(bytes.map(|bytes| hash(&bytes)));
+                }
+            })?;
+        }
+        Ok(found)
+    }
+
     fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         // What a later instruction has taken away, and what is too large to be a source, says nothing.
         let Some(bytes) = self.root.content(path, SOURCE_LIMIT) else {
             return Ok(());
         };
+        let is_ours = kind == Text::Module && self.copied_sources.contains(&hash(&bytes));
+        let kind = if is_ours { Text::Source } else { kind };
         let text = String::from_utf8_lossy(&bytes);
         let reason = format!("{} may start it", path.display());
         if kind == Text::Script {
@@ -282,6 +310,19 @@ impl Keeper<'_> {
     }
 }
 
+/// Whether the file at `path` is of a module that somebody has installed.
+fn is_of_modules(path: &Path) -> bool {
+    path.iter()
+        .any(|part| MODULES.iter().any(|name| part == *name))
+}
+
+/// A number that stands for `bytes`.
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Whether a file or directory with this name is for those who write, build and test a program.
 fn is_for_developers(path: &Path) -> bool {
     const NAMES: [&str; 27] = [
@@ -333,8 +374,10 @@ fn is_for_developers(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::evidence::collect::Step;
     use crate::evidence::owner::Owners;
 
     #[track_caller]
@@ -369,6 +412,41 @@ mod tests {
         check("/usr/lib/python3.13", &[]);
         let module = "/usr/lib/python3.13/site-packages/m";
         check(module, &["/usr/lib/python3.13/site-packages/m/a.py"]);
+    }
+
+    #[test]
+    fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
+        const TEXT: &str = "import subprocess, typer\nsubprocess.run(['bc'])\ntyper.edit('')\n";
+        let dir = tempfile::tempdir().unwrap();
+        let made = tempfile::tempdir().unwrap();
+        let module = "usr/lib/python3.13/site-packages/notes/cli.py";
+        for (root, path) in [
+            (made.path(), "app/src/notes/cli.py"),
+            (dir.path(), module),
+            (dir.path(), "bin/sh"),
+            (dir.path(), "usr/bin/bc"),
+        ] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, TEXT).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let kept_with = |copies| {
+            let steps = [Step {
+                files: made.path().to_path_buf(),
+                line: 4,
+                copies,
+            }];
+            let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+            keeper.copied_sources = keeper.copied_sources().unwrap();
+            let path = Path::new("/").join(module);
+            keeper.add_named_programs(&path, Text::Module).unwrap();
+            let programs = ["/bin/sh", "/usr/bin/bc"];
+            programs.map(|path| keeper.kept.paths.contains_key(Path::new(path)))
+        };
+        assert_eq!(kept_with(true), [true, true]);
+        assert_eq!(kept_with(false), [false, false]);
     }
 
     #[test]
