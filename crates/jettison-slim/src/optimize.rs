@@ -5,6 +5,7 @@ mod anew;
 mod base;
 mod build_stage;
 mod builds;
+mod climbed;
 mod compiled;
 mod config;
 mod differences;
@@ -18,6 +19,7 @@ mod relinked;
 mod sources;
 mod user;
 
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -34,9 +36,10 @@ use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
 use crate::optimize::builds::Builds;
+use crate::optimize::climbed::Climbed;
 use crate::optimize::compiled::compiled;
 use crate::optimize::facts::{Found as FoundFiles, Sources};
-use crate::optimize::ladder::{Attempt, Climbed, Ladder};
+use crate::optimize::ladder::{Attempt, Ladder};
 use crate::optimize::relinked::relinked;
 use crate::optimize::user::{NONROOT, is_root, obstacle};
 use crate::refactor::{Candidate, EmitError, Rung};
@@ -242,6 +245,7 @@ impl Run<'_> {
             oracle,
             parsed,
             base: base.as_ref().map(|(base, _)| base),
+            others: BTreeSet::new(),
         };
         let from = better.clone().zip(better_view.as_ref());
         let from = from
@@ -258,6 +262,7 @@ impl Run<'_> {
         let mut reached = None;
         if let Some(without) = &without_c {
             let higher = rungs(&without.built, &without.view.root, without.parse.clone());
+            let higher = without.with_others(higher);
             match without.climb(&higher, from.1)? {
                 Ok((climbed, note)) => {
                     notes.push(note);
@@ -274,13 +279,7 @@ impl Run<'_> {
         // What is mounted over may have been of use to the program after all, and so may what compiles it.
         if (better.is_some() || compiled.is_some()) && !climbed.has_passed() {
             self.anew.distrust();
-            let what = if compiled.is_some() {
-                "a program that is compiled once"
-            } else {
-                "a build stage that later builds take less time for"
-            };
-            let reason = climbed.reason();
-            notes.push(format!("{what} was tried and is left out: {reason}"));
+            notes.push(climbed.left_out(compiled.is_some()));
             better = None;
             ladder = rungs(built, &view.root, parse(self.request.build.dockerfile));
             climbed = ladder.climb()?;

@@ -46,6 +46,8 @@ pub(super) struct Situation<'a> {
     pub(super) candidate: &'a RootDir,
     /// What the runs of the original looked up; nothing if nobody had to watch it.
     pub(super) trace: Option<&'a Trace>,
+    /// Programs that are knowingly others than the original's anyway.
+    pub(super) others: &'a BTreeSet<PathBuf>,
 }
 
 /// Looks for one kind of gain.
@@ -142,6 +144,7 @@ impl Ladder<'_> {
             runtime: &passed.evidence.runtime,
             candidate: &view.root,
             trace,
+            others: &self.others,
         };
         let mut gains = Vec::new();
         for find in KINDS {

@@ -3,6 +3,7 @@
 //! The first one holds what a compiled program itself says it needs. The next holds the packages and other units of which the
 //! runs of the original used a file. What a candidate turns out to miss is added, and it is built again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{BuildError, Built};
@@ -16,6 +17,7 @@ use crate::evidence::{
     plain_start, steps, used_in_all, wants_tool,
 };
 use crate::optimize::base::Base;
+use crate::optimize::climbed::Climbed;
 use crate::optimize::config::{config_difference, health_command};
 use crate::optimize::division::{Divided, division};
 use crate::optimize::user::as_nonroot;
@@ -37,38 +39,8 @@ pub(super) struct Ladder<'a> {
     pub(super) parsed: Parse,
     /// What the final stage starts from, if that is not nothing.
     pub(super) base: Option<&'a Base>,
-}
-
-/// Where climbing ended.
-pub(super) struct Climbed {
-    /// The candidate that passed, else the last one that was built.
-    pub(super) attempt: Option<Attempt>,
-    /// Why each rung below was not enough.
-    pub(super) refused: Vec<String>,
-    /// What of the original could not be watched.
-    pub(super) gaps: Vec<String>,
-}
-
-impl Climbed {
-    /// Whether nothing is to be gained by climbing from another build.
-    pub(super) fn has_passed(&self) -> bool {
-        self.attempt.as_ref().is_some_and(Attempt::is_final)
-    }
-
-    /// Why nothing has passed.
-    pub(super) fn reason(&self) -> String {
-        let last = self
-            .attempt
-            .iter()
-            .filter_map(|attempt| attempt.problem.as_ref());
-        let reasons: Vec<&str> = self
-            .refused
-            .iter()
-            .chain(last)
-            .map(String::as_str)
-            .collect();
-        reasons.join("; ")
-    }
+    /// Programs of `built` that are knowingly others than the original's.
+    pub(super) others: BTreeSet<PathBuf>,
 }
 
 /// A candidate that was built and asked.
@@ -517,7 +489,7 @@ fn some_of(names: &[String]) -> String {
 
 impl Attempt {
     /// Whether nothing is to be gained by trying anything else: it passed, or the original shows nothing.
-    fn is_final(&self) -> bool {
+    pub(super) fn is_final(&self) -> bool {
         self.problem.is_none() || self.ailment.is_some()
     }
 

@@ -15,8 +15,9 @@ use jettison_build::{Built, DEFAULT_PATH, Definition};
 use jettison_dockerfile::{Parse, parse};
 use jettison_oci::Image;
 
+use super::climbed::Climbed;
 use super::gains::{chain, different};
-use super::ladder::{Attempt, Climbed, Ladder};
+use super::ladder::{Attempt, Ladder};
 use super::{OptimizeError, Run, View};
 use crate::evidence::{Elf, KeptWhat, Owner, Owners, exec_commands, find_program, steps, variable};
 use crate::optimize::config::health_command;
@@ -231,6 +232,14 @@ impl Way {
 }
 
 impl Relinked {
+    /// `ladder`, which stands on this build, told which programs are knowingly others.
+    pub(super) fn with_others<'l>(&self, ladder: Ladder<'l>) -> Ladder<'l> {
+        Ladder {
+            others: self.programs.clone(),
+            ..ladder
+        }
+    }
+
     /// Climbs `ladder`, which stands on this build and not on that of `root`, with what to tell of that; or says why it is no use.
     pub(super) fn climb(
         &self,

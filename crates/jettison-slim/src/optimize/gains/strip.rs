@@ -98,9 +98,6 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         .flat_map(Trace::found)
         .filter_map(|(path, uses)| uses.contains(Use::Read).then_some(path))
         .collect();
-    let shows_backtraces = BACKTRACES
-        .iter()
-        .any(|name| variable(&situation.config.env, name).is_some_and(|value| value != "0"));
     let mut owners = Owners::read(situation.root, situation.steps)?;
     let mut found = Vec::new();
     for path in files {
@@ -116,7 +113,9 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
             continue;
         };
         let names_functions = names_functions(&bytes);
-        if elf.strippable_size > 0 && !(shows_backtraces && names_functions) {
+        let env = &situation.config.env;
+        let is_free = !names_functions || may_lose_names(&path, situation.others, env);
+        if elf.strippable_size > 0 && is_free {
             found.push(Found {
                 path,
                 size: elf.strippable_size,
@@ -126,6 +125,13 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
         }
     }
     Ok(found)
+}
+
+/// Whether nobody misses the names of functions in `path`: whoever sets the variable when the program runs sees them, unless it is knowingly another one, of
+/// which the answers alone are compared.
+fn may_lose_names(path: &Path, others: &BTreeSet<PathBuf>, env: &[String]) -> bool {
+    let is_set = |name: &&str| variable(env, name).is_some_and(|value| value != "0");
+    others.contains(path) && !BACKTRACES.iter().any(is_set)
 }
 
 /// Whether the program or library is one of Rust, which reads its own file to name functions once it fails, if a variable says
@@ -151,5 +157,21 @@ mod tests {
     fn programs_that_name_their_functions_when_they_fail_keep_the_names() {
         assert!(names_functions(b"\x7fELF...RUST_BACKTRACE=full"));
         assert!(!names_functions(b"\x7fELF..."));
+    }
+
+    #[test]
+    fn names_for_backtraces_go_only_where_the_program_is_another_one_anyway_and_the_image_wants_none()
+     {
+        let others = BTreeSet::from([PathBuf::from("/x")]);
+        for (path, env, expected) in [
+            ("/x", "PATH=/bin", true),
+            ("/x", "RUST_BACKTRACE=0", true),
+            ("/x", "RUST_BACKTRACE=1", false),
+            ("/x", "RUST_LIB_BACKTRACE=1", false),
+            ("/y", "PATH=/bin", false),
+        ] {
+            let found = may_lose_names(Path::new(path), &others, &[env.to_owned()]);
+            assert_eq!(found, expected, "{path} {env}");
+        }
     }
 }
