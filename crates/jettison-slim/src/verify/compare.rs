@@ -24,6 +24,9 @@ use crate::verify::serve::WITHIN;
 pub(crate) use crate::verify::compare::pattern::words;
 pub(crate) use crate::verify::compare::show::visible;
 
+/// What differs if a program took longer to end than it did in the original.
+const TIME_TO_THE_END: &str = "the time from the signal to the end";
+
 /// One way in which a candidate did not do what the original did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
@@ -69,6 +72,11 @@ pub enum Difference {
 }
 
 impl Difference {
+    /// Whether only a time differs, as it does on a busy machine, too.
+    pub(crate) fn is_of_time(&self) -> bool {
+        matches!(self, Difference::Value { part, .. } if part == TIME_TO_THE_END)
+    }
+
     /// The difference for people: one line, and for output a diff or a hex window below it.
     ///
     /// Control characters are escaped, so that no output of a probed program reaches a terminal as a command.
@@ -512,7 +520,7 @@ impl<'o> Weighing<'o> {
         if is_slow || is_fast {
             let shown = |time: Duration| format!("{:.1} s", time.as_secs_f64());
             result.differences.push(Difference::Value {
-                part: "the time from the signal to the end".to_owned(),
+                part: TIME_TO_THE_END.to_owned(),
                 original: Some(shown(*slowest)),
                 candidate: Some(shown(theirs)),
             });

@@ -552,7 +552,7 @@ impl<'o> Oracle<'o> {
                     _ => MOST_RUNS,
                 };
                 if is_settled || runs.len() >= most {
-                    if !is_settled && is_asked_again(&trail) {
+                    if !is_settled && is_asked_again(&trail, &outcome.differences) {
                         outcome = self.asked_again(outcome, &runs, candidate)?;
                     }
                     outcome.trail = trail;

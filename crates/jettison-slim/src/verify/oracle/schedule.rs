@@ -1,7 +1,7 @@
 //! The runs that comparing needs, and how much time they get.
 
 use super::Asked;
-use crate::verify::compare::words;
+use crate::verify::compare::{Difference, words};
 use crate::verify::http::Answer;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, Ready};
@@ -64,8 +64,11 @@ fn did_not_listen(run: &Observation) -> bool {
 }
 
 /// Whether a candidate that answered differently is asked again: all that it looked up was found as the original has it, so that
-/// what is different is no difference of the images.
-pub(super) fn is_asked_again(trail: &Trail) -> bool {
+/// what is different is no difference of the images, or it has only taken longer.
+pub(super) fn is_asked_again(trail: &Trail, differences: &[Difference]) -> bool {
+    if !differences.is_empty() && differences.iter().all(Difference::is_of_time) {
+        return true;
+    }
     match trail {
         Trail::Same | Trail::LoadedAlike(_) => true,
         Trail::NotTraced | Trail::But { .. } | Trail::Misses(_) | Trail::Incomplete(_) => false,
@@ -196,8 +199,21 @@ mod tests {
             ),
             (Trail::Misses(Vec::new()), false),
         ] {
-            assert_eq!(is_asked_again(&trail), expected, "{trail:?}");
+            assert_eq!(is_asked_again(&trail, &[]), expected, "{trail:?}");
         }
+    }
+
+    #[test]
+    fn who_only_took_longer_to_end_is_asked_again() {
+        let value = |part: &str| Difference::Value {
+            part: part.to_owned(),
+            original: Some("0.1 s".to_owned()),
+            candidate: Some("3.3 s".to_owned()),
+        };
+        let time = value("the time from the signal to the end");
+        let trail = Trail::Misses(Vec::new());
+        assert!(is_asked_again(&trail, std::slice::from_ref(&time)));
+        assert!(!is_asked_again(&trail, &[time, value("the status")]));
     }
 
     #[test]
