@@ -39,14 +39,17 @@ impl Room {
         let Ok(disk) = rustix::fs::statvfs(files) else {
             return false;
         };
-        // The administrator has some more than others.
-        let blocks = match ids {
-            IdMapKind::Root => disk.f_bfree,
-            IdMapKind::SubordinateIds { .. } | IdMapKind::SingleId => disk.f_bavail,
+        let bytes = |count: u64| count.saturating_mul(disk.f_frsize);
+        // The administrator has some more than others, but not on every disk: so a command that was refused room counts without it.
+        let others_free = bytes(disk.f_bavail);
+        let free = match ids {
+            IdMapKind::Root => bytes(disk.f_bfree),
+            IdMapKind::SubordinateIds { .. } | IdMapKind::SingleId => others_free,
         };
-        let [free, all] = [blocks, disk.f_blocks].map(|count| count.saturating_mul(disk.f_frsize));
         let has_no_files = disk.f_files > 0 && disk.f_ffree == 0;
-        has_no_files || free < LITTLE.min(all / SHARE) || self.is_wanting && free < REMOVED
+        has_no_files
+            || free < LITTLE.min(bytes(disk.f_blocks) / SHARE)
+            || self.is_wanting && others_free < REMOVED
     }
 }
 
