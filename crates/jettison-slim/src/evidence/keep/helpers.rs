@@ -167,9 +167,8 @@ impl Keeper<'_> {
             && !names.iter().any(|name| is_of_a_project(Path::new(name)))
     }
 
-    /// The sources that a `COPY` brought and that are compiled.
-    pub(super) fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
-        let mut texts = Vec::new();
+    /// Shows `see` every file that a `COPY` brought, where nobody builds or tests a program.
+    fn see_copied(&self, see: &mut dyn FnMut(&RootDir, &Path)) -> Result<(), RootError> {
         for files in self.owners.copied() {
             let root = match RootDir::open(files) {
                 Ok(root) => root,
@@ -177,38 +176,36 @@ impl Keeper<'_> {
                 Err(error) => return Err(error),
             };
             root.walk(&mut |path, metadata| {
-                let is_ours = metadata.is_file()
-                    && is_source_of_programs(path)
-                    && !path.ancestors().any(is_for_developers);
-                if is_ours && texts.len() < MOST_SOURCES {
-                    texts.push((path.to_path_buf(), Text::Source));
+                if metadata.is_file() && !path.ancestors().any(is_for_developers) {
+                    see(&root, path);
                 }
             })?;
         }
+        Ok(())
+    }
+
+    /// The sources that a `COPY` brought and that are compiled.
+    pub(super) fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
+        let mut texts = Vec::new();
+        self.see_copied(&mut |_, path| {
+            if is_source_of_programs(path) && texts.len() < MOST_SOURCES {
+                texts.push((path.to_path_buf(), Text::Source));
+            }
+        })?;
         Ok(texts)
     }
 
     /// The sources that a `COPY` brought and that are run as they are, as hashes: a module that was made of one is the program's own.
     fn copied_sources(&self) -> Result<BTreeSet<u64>, RootError> {
         let mut found = BTreeSet::new();
-        for files in self.owners.copied() {
-            let root = match RootDir::open(files) {
-                Ok(root) => root,
-                Err(error) if error.is_absent() => continue,
-                Err(error) => return Err(error),
-            };
-            root.walk(&mut |path, metadata| {
-                let end = path.extension().unwrap_or_default().to_string_lossy();
-                let is_ours = metadata.is_file()
-                    && SOURCES.contains(&&*end)
-                    && !is_of_modules(path)
-                    && !path.ancestors().any(is_for_developers);
-                if is_ours && found.len() < MOST_SOURCES {
-                    let bytes = root.content(path, SOURCE_LIMIT);
-                    found.extend(bytes.map(|bytes| hash(&bytes)));
-                }
-            })?;
-        }
+        self.see_copied(&mut |root, path| {
+            let end = path.extension().unwrap_or_default().to_string_lossy();
+            let is_ours = SOURCES.contains(&&*end) && !is_of_modules(path);
+            if is_ours && found.len() < MOST_SOURCES {
+                let bytes = root.content(path, SOURCE_LIMIT);
+                found.extend(bytes.map(|bytes| hash(&bytes)));
+            }
+        })?;
         Ok(found)
     }
 

@@ -280,7 +280,7 @@ fn has_settings_of_go(root: &RootDir) -> Result<bool, RootError> {
             && (path.ends_with("go/env") || path.ends_with("go/go.env"))
             && root
                 .content(path, SETTINGS_LIMIT)
-                .is_some_and(|bytes| holds(&bytes, FLAGS));
+                .is_none_or(|bytes| holds(&bytes, FLAGS));
     })?;
     Ok(found)
 }
@@ -300,7 +300,10 @@ fn loads_extensions(root: &RootDir) -> Result<bool, RootError> {
         }
     })?;
     Ok(sources.iter().any(|path: &PathBuf| {
-        let bytes = root.content(path, SOURCE_LIMIT).unwrap_or_default();
+        // What cannot be read may say anything.
+        let Some(bytes) = root.content(path, SOURCE_LIMIT) else {
+            return true;
+        };
         let is_told = ["Extensions", "LoadExtension"]
             .iter()
             .any(|word| holds(&bytes, word));
