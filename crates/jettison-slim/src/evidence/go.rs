@@ -80,6 +80,28 @@ pub(super) fn is_go_time_zones(path: &Path) -> bool {
     path.ends_with(ZONES)
 }
 
+/// Whether `path` is of the sources and tools of a Go, where its makers and Debian put it.
+fn is_of_go_home(path: &Path) -> bool {
+    let mut parts = path.iter().skip(1).filter_map(|part| part.to_str());
+    let place = [parts.next(), parts.next()];
+    let is_home = |name: &str| name == "go" || name.starts_with("go-");
+    match place {
+        [Some("usr"), Some("local")] => parts.next() == Some("go"),
+        [Some("usr"), Some("lib" | "share")] => parts.next().is_some_and(is_home),
+        _ => false,
+    }
+}
+
+/// Whether the program `bytes` of Go names `path` without ever reading it: the files that it was compiled from, for the traces of a
+/// panic, and the home of its compiler, which only `go/build` looks into (its zones are found by [`go_time_zones`]).
+pub(super) fn names_in_vain(elf: &Elf, bytes: &[u8], path: &Path) -> bool {
+    let holds = |text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+    is_of_go_home(path)
+        && elf.go_buildinfo.is_some()
+        && !holds("go/build.(")
+        && !holds("go/build.init")
+}
+
 /// The packages of Go's own library that call functions of C when there is a C compiler, and do without when there is none.
 const OPTIONAL_C: [&str; 4] = ["net", "os/user", "user", "runtime/cgo"];
 /// How the names start of functions that C calls.

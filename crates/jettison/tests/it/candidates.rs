@@ -222,6 +222,8 @@ fn a_health_check_of_curl_asks_with_bash_where_no_interpreter_is() {
     assert!(written.contains(check), "{written}\n{outcome}");
     let (_, rest) = written.split_once("AS rootfs").unwrap();
     assert!(!rest.contains("curl"), "{written}");
+    // The compiler's home and sources, which every program of Go names.
+    assert!(!rest.contains("golang"), "{written}");
     assert!(
         outcome
             .stdout

@@ -131,6 +131,32 @@ fn a_header_of_pointers_is_followed() {
     }
 }
 
+#[test]
+fn the_compilers_home_is_named_in_vain_unless_the_program_looks_for_packages() {
+    let program = old_program(8, false);
+    let elf = Elf::parse(&program).unwrap();
+    let with = |name: &[u8]| [&program, name].concat();
+    let cases = [
+        ("/usr/lib/go-1.19/src", b"".as_slice(), true),
+        ("/usr/share/go-1.19/src/runtime/runtime-gdb.py", b"", true),
+        ("/usr/local/go", b"", true),
+        ("/usr/lib/gocode/data", b"", false),
+        ("/usr/share/games/go", b"", false),
+        ("/usr/local/lib/go", b"", false),
+        ("/usr/lib/go-1.19", b"go/build.(*Context).Import", false),
+        ("/usr/lib/go-1.19", b"example.org/go/build.go", true),
+    ];
+    for (path, text, expected) in cases {
+        let is_in_vain = names_in_vain(&elf, &with(text), Path::new(path));
+        assert_eq!(is_in_vain, expected, "{path}");
+    }
+    let elf = Elf {
+        go_buildinfo: None,
+        ..elf
+    };
+    assert!(!names_in_vain(&elf, &program, Path::new("/usr/local/go")));
+}
+
 proptest! {
     #[test]
     fn no_damage_panics(damage in proptest::collection::vec((0_usize..0x200, any::<u8>()), 1..8), wide: bool, big: bool) {

@@ -19,6 +19,7 @@ use super::unit::is_source_of_programs;
 use super::{Keeper, LIBRARY_LIMIT, UseKind, left_out_rule};
 use crate::evidence::collect::{absolute_paths, own_bytes};
 use crate::evidence::elf::Elf;
+use crate::evidence::go::names_in_vain;
 use crate::evidence::java::java_home;
 use crate::evidence::owner::Owner;
 use crate::rootfs::RootError;
@@ -157,19 +158,26 @@ impl Keeper<'_> {
             bytes = without_comments(&bytes);
         }
         let reason = format!("{} names it", path.display());
-        let mut loads = true;
+        let mut elf = None;
         if bytes.starts_with(b"\x7fELF") {
             // What cannot be read as a program names nothing.
-            let Ok(elf) = Elf::parse(&bytes) else {
+            let Ok(parsed) = Elf::parse(&bytes) else {
                 return Ok(());
             };
-            loads = elf.uses_dlopen;
-            bytes = own_bytes(self.root, &elf, &bytes).into_owned();
+            bytes = own_bytes(self.root, &parsed, &bytes).into_owned();
+            elf = Some(parsed);
         } else if namer == Namer::Program && !bytes.starts_with(b"#!") {
             return Ok(());
         }
         if namer != Namer::Module {
             for named in absolute_paths(self.root, &bytes) {
+                if let Some(elf) = &elf {
+                    // `/lib/go` is in `/usr/lib/go`.
+                    let real = self.root.resolve(&named)?.real_path;
+                    if names_in_vain(elf, &bytes, &real) {
+                        continue;
+                    }
+                }
                 self.add_named_path(&named, &reason)?;
                 // Programs are searched for more than that.
                 if namer != Namer::Program {
@@ -177,7 +185,7 @@ impl Keeper<'_> {
                 }
             }
         }
-        if loads {
+        if elf.is_none_or(|elf| elf.uses_dlopen) {
             self.add_named_libraries(&bytes, namer, &reason)?;
         }
         if namer == Namer::Settings {
