@@ -2,6 +2,7 @@
 
 mod advice;
 mod anew;
+mod aside;
 mod base;
 mod build_stage;
 mod builds;

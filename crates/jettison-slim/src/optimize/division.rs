@@ -15,6 +15,7 @@ use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use super::{OptimizeError, Run};
 use crate::evidence::Owners;
+use crate::optimize::aside::set_aside;
 use crate::optimize::moments::{Moments, State};
 use crate::optimize::sources::sources;
 use crate::refactor::{Division, RootfsStage, RuntimeStage, ShellStep, target_stage};
@@ -62,10 +63,20 @@ pub(super) fn division(
         return Ok(None);
     }
     let parts = parts(divided.built);
+    let collected = collected(run, divided, (stage, &parts))?;
+    set_aside(run, divided, (stage, &parts), collected)
+}
+
+/// Where what is collected can be divided.
+fn collected(
+    run: &Run<'_>,
+    divided: Divided<'_>,
+    (stage, parts): (&Stage, &[Part]),
+) -> Result<Option<Division>, OptimizeError> {
     let owners = Owners::read(divided.root, &[]).map_err(OptimizeError::Root)?;
     let mut last = None;
     let mut sorted_out = Vec::new();
-    for at in places(&parts, stage) {
+    for at in places(parts, stage) {
         let Some(early) = before(run, divided.built, &parts[..at])? else {
             continue;
         };
@@ -98,8 +109,8 @@ pub(super) fn division(
             return Ok(Some(Division {
                 at: instruction,
                 early: early.map(|early| with_steps(divided, early, place, &moments)),
-                late: None,
                 sources: Some(sources),
+                ..Division::default()
             }));
         }
         let Some((early, late)) = sort(divided.runtime, &owners, &moments) else {
@@ -118,7 +129,7 @@ pub(super) fn division(
                 &moments,
             )),
             late,
-            sources: None,
+            ..Division::default()
         };
         if size <= LATE_LIMIT {
             sorted_out.push(division);
@@ -183,13 +194,13 @@ pub(super) fn parts(built: &Built) -> Vec<Part> {
         .collect()
 }
 
-fn is_in(stage: &Stage, part: &Part) -> bool {
+pub(super) fn is_in(stage: &Stage, part: &Part) -> bool {
     stage.instructions.contains(&part.instruction)
 }
 
 /// The places before steps of `stage` that change with the sources, as numbers of steps before them. Directories that
 /// `WORKDIR` makes are made again.
-fn places(parts: &[Part], stage: &Stage) -> Vec<usize> {
+pub(super) fn places(parts: &[Part], stage: &Stage) -> Vec<usize> {
     let mut places = Vec::new();
     // What a stage starts from may be other stages' steps.
     let start = parts.iter().position(|part| is_in(stage, part));
@@ -420,7 +431,7 @@ fn with_steps(
 
 /// Whether it does not matter if `step` runs before the instruction `at`: what it reads and makes anew is then as it is in the
 /// end, its programs are found there, and no variable is set later that they read.
-fn is_early(
+pub(super) fn is_early(
     divided: Divided<'_>,
     step: &ShellStep,
     (target, at): (&Stage, usize),
@@ -465,7 +476,7 @@ fn is_read_by_tools(name: &str) -> bool {
 }
 
 /// Whether the first part, which ends before the instruction `at`, ends as another user than root.
-fn needs_root(divided: Divided<'_>, at: usize) -> bool {
+pub(super) fn needs_root(divided: Divided<'_>, at: usize) -> bool {
     let instructions = &divided.parse.instructions()[..at];
     let said = instructions
         .iter()

@@ -11,10 +11,10 @@ pub(crate) use crate::refactor::build_stage::manifests::manifests_first;
 
 use jettison_dockerfile::{Stage, StageGraph};
 
-use crate::refactor::{RootfsStage, RuntimeStage, ShellStep};
+use crate::refactor::{KeptPath, RootfsStage, RuntimeStage, ShellStep};
 
 /// Where a build stage is divided: what comes before does not change with the sources, and neither does what is collected there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Division {
     /// The position of the first instruction of the second part among all instructions.
     pub(crate) at: usize,
@@ -24,6 +24,39 @@ pub(crate) struct Division {
     pub(crate) late: Option<RootfsStage>,
     /// Whether the second part only copies sources, so that the final stage can do that itself.
     pub(crate) sources: Option<Sources>,
+    /// What is made anew from the first part in a stage of its own, and taken from there.
+    pub(crate) aside: Option<Aside>,
+}
+
+/// A stage on the first part of a build stage, in which something is made anew that the second part needs as it was: modules that
+/// only development needs are taken away there, but build the program here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aside {
+    /// The position of the first instruction of the second part among all instructions.
+    pub(crate) at: usize,
+    /// What makes it anew.
+    pub(crate) steps: Vec<ShellStep>,
+    /// What is taken from there: files, and directories with all that is below.
+    pub(crate) taken: Vec<KeptPath>,
+    /// Whether the first part ends as another user than root.
+    pub(crate) needs_root: bool,
+}
+
+impl Aside {
+    /// Whether `path` is taken from there.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        self.taken.iter().any(|taken| path.starts_with(&taken.path))
+    }
+
+    /// What is taken from there and stands in the way where `runtime` takes all that is around it.
+    pub(crate) fn replaced(&self, runtime: &RuntimeStage) -> Vec<&Path> {
+        let is_around = |path: &Path| {
+            let mut kept = runtime.kept.iter();
+            kept.any(|kept| path != kept.path && path.starts_with(&kept.path))
+        };
+        let paths = self.taken.iter().map(|taken| taken.path.as_path());
+        paths.filter(|path| is_around(path)).collect()
+    }
 }
 
 impl Division {
@@ -32,10 +65,11 @@ impl Division {
         self.sources.is_some()
     }
 
-    /// Whether `step` runs where the first part's files are collected.
+    /// Whether `step` runs on the first part: where its files are collected, or aside.
     pub(crate) fn is_early(&self, step: &ShellStep) -> bool {
-        let early = self.early.as_ref();
-        early.is_some_and(|early| early.before.contains(step))
+        let is_collecting = |early: &RootfsStage| early.before.contains(step);
+        let is_aside = |aside: &Aside| aside.steps.contains(step);
+        self.early.as_ref().is_some_and(is_collecting) || self.aside.as_ref().is_some_and(is_aside)
     }
 
     /// Whether nothing is taken from the first part that `runtime` makes anew at the end of the second.
@@ -49,6 +83,7 @@ impl Division {
         let is_made_early = |made: &Path| {
             let mut before = self.early.iter().flat_map(|early| &early.before);
             before.any(|step| step.trees.iter().any(|tree| tree == made))
+                || self.aside.as_ref().is_some_and(|aside| aside.holds(made))
         };
         let mut taken = early.flat_map(|stage| stage.singles.iter().chain(&stage.trees));
         let is_remade = |path: &PathBuf| {

@@ -1,5 +1,7 @@
 //! Writing a multi-stage Dockerfile: the original's lines, byte for byte, then the final stage.
 
+use std::path::PathBuf;
+
 use jettison_build::DEFAULT_PATH;
 use jettison_dockerfile::{
     CommandForm, Edit, EditSet, Instruction, InstructionKind, Keyword, OverlappingEdits, Parse,
@@ -10,8 +12,8 @@ use crate::refactor::emit::copy::copies;
 use crate::refactor::emit::health::{health_arguments, says_the_same};
 use crate::refactor::emit::parts::{Parts, divide};
 use crate::refactor::emit::rootfs::rootfs_stage;
-use crate::refactor::emit::shell::build_steps;
-use crate::refactor::{Candidate, Division, RuntimeStage, Writing, target_stage};
+use crate::refactor::emit::shell::{aside_stage, build_steps};
+use crate::refactor::{Aside, Candidate, Division, KeptPath, RuntimeStage, Writing, target_stage};
 
 mod copy;
 mod health;
@@ -33,7 +35,7 @@ pub enum EmitError {
     Apply(String),
     /// A path cannot be written into a Dockerfile.
     #[error("cannot write path {0:?} into a Dockerfile")]
-    Path(std::path::PathBuf),
+    Path(PathBuf),
     /// A value cannot be written into a Dockerfile.
     #[error("cannot write value {0:?} into a Dockerfile")]
     Value(String),
@@ -121,7 +123,12 @@ pub(crate) fn write_stages(
     if !text.is_empty() {
         text.push_str(style.newline);
     }
-    let mut lines = build_steps(runtime, division, &style);
+    let mut lines = build_steps(runtime, (division, &parts.aside), &style);
+    let aside = division.and_then(|division| division.aside.as_ref());
+    if let Some(aside) = aside {
+        let from = (parts.aside_from.as_str(), parts.aside.as_str());
+        lines.extend(aside_stage(aside, from, &style));
+    }
     let collected = Parts::collected(runtime, division);
     if let Some(rootfs) = collected {
         let from = (parts.rootfs_from.as_str(), parts.rootfs.as_str());
@@ -137,10 +144,13 @@ pub(crate) fn write_stages(
         .into_iter()
         .chain(late.map(|_| parts.late.as_str()));
     let stages: Vec<&str> = stages.collect();
-    let own_stages = stages.iter().copied().chain([parts.runtime.as_str()]);
+    let aside_name = aside.map(|_| parts.aside.as_str());
+    let own_stages = stages.iter().copied().chain(aside_name);
+    let own_stages = own_stages.chain([parts.runtime.as_str()]);
     let own_stages = own_stages.map(str::to_owned).collect();
     let copied = Copied {
         stages,
+        aside: aside.map_or(Ok(Vec::new()), |aside| of_aside(runtime, aside))?,
         paths: paths(runtime, division)?,
         sources: &parts.copied,
     };
@@ -206,7 +216,9 @@ fn moved<'p>(parse: &Parse, instructions: &'p [Instruction]) -> Vec<(&'p Instruc
 struct Copied<'a> {
     /// The stages that collected something.
     stages: Vec<&'a str>,
-    /// The arguments of each `COPY` from the build stage, after `--from`.
+    /// The arguments of each `COPY` from the stage in which something was made anew, after `--from`.
+    aside: Vec<String>,
+    /// The same of the build stage.
     paths: Vec<String>,
     /// The author's own lines.
     sources: &'a [String],
@@ -214,13 +226,31 @@ struct Copied<'a> {
 
 /// The arguments of each `COPY` from the build stage.
 fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<String>, EmitError> {
-    let Some(sources) = division.and_then(|division| division.sources.as_ref()) else {
+    let sources = division.and_then(|division| division.sources.as_ref());
+    let aside = division.and_then(|division| division.aside.as_ref());
+    if sources.is_none() && aside.is_none() {
         return copies(runtime);
+    }
+    let is_elsewhere = |path: &PathBuf| {
+        sources.is_some_and(|sources| sources.absent.contains(path))
+            || aside.is_some_and(|aside| aside.holds(path))
     };
     let mut there = runtime.clone();
-    there
-        .kept
-        .retain(|kept| !sources.absent.contains(&kept.path));
+    there.kept.retain(|kept| !is_elsewhere(&kept.path));
+    copies(&there)
+}
+
+/// The same for what is taken from a stage in which something was made anew.
+fn of_aside(runtime: &RuntimeStage, aside: &Aside) -> Result<Vec<String>, EmitError> {
+    let mut there = runtime.clone();
+    there.kept.retain(|kept| aside.holds(&kept.path));
+    let replaced = aside.replaced(runtime);
+    let whole = aside.taken.iter();
+    let is_missing = |taken: &&KeptPath| {
+        let mut kept = runtime.kept.iter();
+        replaced.contains(&taken.path.as_path()) && !kept.any(|kept| kept.path == taken.path)
+    };
+    there.kept.extend(whole.filter(is_missing).cloned());
     copies(&there)
 }
 
@@ -251,6 +281,10 @@ fn final_stage(
     let copy = style.word("COPY");
     for from in &copied.stages {
         lines.push(format!("{copy} --from={from} {} /", rootfs::DIRECTORY));
+    }
+    // What seldom changes comes first.
+    for arguments in &copied.aside {
+        lines.push(format!("{copy} --from={} {arguments}", parts.aside));
     }
     for arguments in &copied.paths {
         lines.push(format!("{copy} --from={} {arguments}", parts.build));

@@ -30,7 +30,7 @@ pub(crate) struct Gain {
 }
 
 /// Commands of a shell that succeed only together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShellStep {
     /// What they are for, in one short sentence: the comment above them.
     pub comment: String,
@@ -39,6 +39,8 @@ pub struct ShellStep {
     /// The files and trees that are all that they read and make anew, but for the system's programs: it does not matter what else
     /// was made by then. Some need not be there. Nothing if they do more.
     pub trees: Vec<PathBuf>,
+    /// Those among them that they make anew; nothing if that cannot be told.
+    pub makes: Vec<PathBuf>,
 }
 
 /// That something is knowingly another than the original's.

@@ -259,5 +259,6 @@ fn step(
             format!("mv {LINKED}/lib/modules lib/modules"),
         ],
         trees: vec![tree],
+        ..ShellStep::default()
     }
 }

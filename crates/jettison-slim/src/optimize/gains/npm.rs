@@ -82,6 +82,11 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
             comment: "Modules that only development needs.".to_owned(),
             commands: vec![format!("cd {shown}"), tool.prune.to_owned()],
             trees: read_by(tool, situation, &project),
+            makes: ["node_modules"]
+                .iter()
+                .chain(tool.locks.iter().filter(|lock| **lock != "package.json"))
+                .map(|name| project.join(name))
+                .collect(),
         });
         reasons.push(format!(
             "{} takes the {count} devDependencies of {shown}/package.json and what only they need out of node_modules",
@@ -102,6 +107,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
             comment: "Nothing is installed once more.".to_owned(),
             commands: vec![format!("rm -rf {}", caches.join(" "))],
             trees: caches.iter().map(PathBuf::from).collect(),
+            ..ShellStep::default()
         });
         reasons.push(format!("caches are left out: {}", caches.join(", ")));
         gain.claims

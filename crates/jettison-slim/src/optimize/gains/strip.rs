@@ -77,7 +77,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         build: vec![ShellStep {
             comment: "Symbols and debugging sections are for debuggers only.".to_owned(),
             commands,
-            trees: Vec::new(),
+            ..ShellStep::default()
         }],
         claims: claims.collect(),
         ..Gain::default()

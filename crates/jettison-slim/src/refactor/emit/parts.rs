@@ -17,6 +17,10 @@ pub(super) struct Parts {
     pub(super) rootfs: String,
     /// The name of the stage that collects what the second part changed.
     pub(super) late: String,
+    /// The name of the stage in which something is made anew that the second part needs as it was.
+    pub(super) aside: String,
+    /// The `FROM` of that stage, without its name.
+    pub(super) aside_from: String,
     /// The name of the final stage.
     pub(super) runtime: String,
     /// The `FROM` of the stage that collects packages, without its name.
@@ -65,6 +69,8 @@ pub(super) fn divide(
     let mut parts = Parts {
         rootfs: free(&mut taken, &["rootfs", "packages"]),
         late: free(&mut taken, &["changed", "changes"]),
+        aside: free(&mut taken, &["prod-deps", "production"]),
+        aside_from: format!("{keyword} {build}"),
         rootfs_from: format!("{keyword} {build}"),
         edits: Vec::new(),
         copied: Vec::new(),
@@ -77,7 +83,10 @@ pub(super) fn divide(
         parts.edits.extend(named);
         return parts;
     };
-    let at = division.at.saturating_sub(stage.instructions.start);
+    let collects_at = division.at.saturating_sub(stage.instructions.start);
+    let aside = division.aside.as_ref();
+    let at = aside.map_or(division.at, |aside| aside.at);
+    let at = at.saturating_sub(stage.instructions.start);
     let second = own.get(at..).unwrap_or_default();
     if let Some(sources) = &division.sources {
         parts.take_sources(text, second);
@@ -92,11 +101,17 @@ pub(super) fn divide(
         return parts;
     }
     let mut from_name = parts.build.clone();
-    if at == 0 {
+    if collects_at == 0 {
         parts.rootfs_from = String::from(base_of(text, from));
-    } else if let Some(first) = second.first() {
+    }
+    if at > 0
+        && let Some(first) = second.first()
+    {
         from_name = free(&mut taken, &["deps", "dependencies"]);
-        parts.rootfs_from = format!("{keyword} {from_name}");
+        parts.aside_from = format!("{keyword} {from_name}");
+        if collects_at > 0 {
+            parts.rootfs_from.clone_from(&parts.aside_from);
+        }
         let start = with_comments(text, &first.range).start;
         let before = text[..start].trim_end_matches([' ', '\t', '\r']);
         let newline = style.newline;

@@ -35,7 +35,7 @@ pub(super) fn rootfs_stage(
     let collecting = ShellStep {
         comment: comment(rootfs).to_owned(),
         commands: steps(rootfs)?,
-        trees: Vec::new(),
+        ..ShellStep::default()
     };
     let all = rootfs.before.iter().chain([&collecting]);
     let all = all.chain(&rootfs.further);

@@ -357,7 +357,7 @@ fn gain() -> Gain {
     let step = |comment: &str, commands: &[&str]| ShellStep {
         comment: comment.to_owned(),
         commands: commands.iter().map(ToString::to_string).collect(),
-        trees: Vec::new(),
+        ..ShellStep::default()
     };
     Gain {
         name: "smaller",
@@ -461,8 +461,7 @@ fn a_stage_is_not_divided_before_what_is_made_anew() {
         let division = crate::refactor::Division {
             at: 1,
             early: Some(early),
-            late: None,
-            sources: None,
+            ..crate::refactor::Division::default()
         };
         let mut runtime = runtime();
         if !remade.is_empty() {
@@ -470,7 +469,7 @@ fn a_stage_is_not_divided_before_what_is_made_anew() {
             runtime.build_steps = vec![ShellStep {
                 comment: "Made anew.".to_owned(),
                 commands: vec!["true".to_owned()],
-                trees: Vec::new(),
+                ..ShellStep::default()
             }];
         }
         assert_eq!(
@@ -492,6 +491,7 @@ fn what_is_made_anew_of_one_tree_is_made_before_the_sources_come() {
         comment: "Linked anew.".to_owned(),
         commands: vec!["cd /opt/jdk".to_owned(), "jlink".to_owned()],
         trees: vec!["/opt/jdk".into()],
+        ..ShellStep::default()
     };
     let early = RootfsStage {
         trees: vec!["/opt/jdk".into()],
@@ -508,8 +508,7 @@ fn what_is_made_anew_of_one_tree_is_made_before_the_sources_come() {
     let division = crate::refactor::Division {
         at: 1,
         early: Some(early),
-        late: None,
-        sources: None,
+        ..crate::refactor::Division::default()
     };
     assert!(division.suits(&runtime));
     let writing = crate::refactor::Writing {

@@ -5,7 +5,7 @@ use jettison_dockerfile::parse;
 
 use crate::refactor::emit::write_stages;
 use crate::refactor::{
-    Division, KeptPath, RootfsStage, Rung, RuntimeStage, ShellStep, Sources, Writing,
+    Aside, Division, KeptPath, RootfsStage, Rung, RuntimeStage, ShellStep, Sources, Writing,
 };
 
 fn rootfs() -> RootfsStage {
@@ -45,8 +45,7 @@ fn division(at: usize) -> Division {
     Division {
         at,
         early: Some(rootfs()),
-        late: None,
-        sources: None,
+        ..Division::default()
     }
 }
 
@@ -203,6 +202,7 @@ fn what_is_made_anew_of_what_sources_do_not_change_is_made_before_they_are_copie
         comment: "Modules that only development needs.".to_owned(),
         commands: vec!["npm prune".to_owned()],
         trees: vec!["/app/node_modules".into()],
+        ..ShellStep::default()
     }];
     runtime.remade = vec!["/app/node_modules".into()];
     let division = Division {
@@ -223,6 +223,125 @@ fn what_is_made_anew_of_what_sources_do_not_change_is_made_before_they_are_copie
     let places = ["npm ci", "npm prune", "AS rootfs", "AS runtime", "COPY . ."];
     let places = places.map(|part| text.find(part).unwrap_or_else(|| panic!("{part}: {text}")));
     assert!(places.is_sorted(), "{text}");
+}
+
+/// How a project of TypeScript is written whose modules for development are taken away on what is there before its sources.
+#[track_caller]
+fn check_aside(collected: usize, user: &str, expected: Expect) {
+    let prune = ShellStep {
+        comment: "Modules that only development needs.".to_owned(),
+        commands: vec!["cd /app".to_owned(), "npm prune --omit=dev".to_owned()],
+        trees: vec!["/app/node_modules".into()],
+        makes: vec!["/app/node_modules".into(), "/app/package-lock.json".into()],
+    };
+    let kept = |path: &str, is_directory| KeptPath {
+        path: path.into(),
+        reason: String::new(),
+        is_directory,
+    };
+    let taken = vec![
+        kept("/app/node_modules", true),
+        kept("/app/package-lock.json", false),
+    ];
+    let mut runtime = runtime();
+    runtime.remade = prune.makes.clone();
+    runtime.build_steps = vec![prune.clone()];
+    runtime.user = user.to_owned();
+    let division = Division {
+        aside: Some(Aside {
+            at: 4,
+            steps: vec![prune],
+            taken,
+            needs_root: !user.is_empty(),
+        }),
+        ..division(collected)
+    };
+    assert!(division.suits(&runtime));
+    let writing = Writing {
+        division: Some(&division),
+        ..Writing::default()
+    };
+    let text = "FROM node:20\nWORKDIR /app\nCOPY package*.json ./\nRUN npm ci\nCOPY . .\nRUN npm run build\n";
+    let written = write_stages(&parse(text), &runtime, writing, Vec::new()).unwrap();
+    let (start, rest) = written.dockerfile.split_once("AS rootfs\n").unwrap();
+    let (_, end) = rest.split_once("\n\n").unwrap();
+    expected.assert_eq(&format!("{start}AS rootfs\n…\n\n{end}"));
+    assert!(written.own_stages.contains(&"prod-deps".to_owned()));
+}
+
+#[test]
+fn what_the_build_needs_is_taken_away_in_a_stage_of_its_own() {
+    check_aside(
+        4,
+        "",
+        expect![[r#"
+            FROM node:20 AS deps
+            WORKDIR /app
+            COPY package*.json ./
+            RUN npm ci
+
+            # A change of the sources leaves what is above in the cache.
+            FROM deps AS build
+            COPY . .
+            RUN npm run build
+
+            # What the program needs of this comes from prod-deps.
+            RUN rm -rf /app/node_modules /app/package-lock.json
+
+            FROM deps AS prod-deps
+            # Modules that only development needs.
+            RUN cd /app \
+             && npm prune --omit=dev
+
+            FROM deps AS rootfs
+            …
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=prod-deps /app/node_modules /app/node_modules
+            COPY --from=prod-deps /app/package-lock.json /app/package-lock.json
+            COPY --from=build /app /app
+            CMD ["/app/x"]
+        "#]],
+    );
+    check_aside(
+        1,
+        "1000",
+        expect![[r#"
+            FROM node:20 AS deps
+            WORKDIR /app
+            COPY package*.json ./
+            RUN npm ci
+
+            # A change of the sources leaves what is above in the cache.
+            FROM deps AS build
+            COPY . .
+            RUN npm run build
+
+            USER root
+            # What the program needs of this comes from prod-deps.
+            RUN rm -rf /app/node_modules /app/package-lock.json
+
+            FROM deps AS prod-deps
+            USER root
+            # Modules that only development needs.
+            RUN cd /app \
+             && npm prune --omit=dev
+
+            FROM node:20 AS rootfs
+            …
+
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=prod-deps /app/node_modules /app/node_modules
+            COPY --from=prod-deps /app/package-lock.json /app/package-lock.json
+            COPY --from=build /app /app
+            USER 1000
+            CMD ["/app/x"]
+        "#]],
+    );
 }
 
 #[test]
