@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use regex::Regex;
 
 pub(crate) use crate::refactor::build_stage::{
-    Aside, Caches, Command, Division, Sources, Writing, manifests_first, target_stage,
+    Aside, Caches, Command, Division, Sources, Writing, dependencies_first, manifests_first,
+    target_stage,
 };
 pub use crate::refactor::command::exec_argv;
 pub(crate) use crate::refactor::emit::write_stages;

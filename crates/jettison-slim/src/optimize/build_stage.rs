@@ -13,12 +13,13 @@ use jettison_dockerfile::{
 
 use jettison_oci::Image;
 use jettison_sandbox::Tracing;
+use serde_json::Value;
 
 use super::{OptimizeError, Run, View};
 use crate::optimize::differences::{Differences, Files, differences, unexplained};
 use crate::optimize::division::{before, parts};
 use crate::optimize::read_set::{missed, unread};
-use crate::refactor::{Caches, Command, manifests_first};
+use crate::refactor::{Caches, Command, dependencies_first, manifests_first};
 
 /// How many paths are named where a change is left out.
 const SHOWN: usize = 3;
@@ -55,7 +56,7 @@ pub(super) fn build_stage(
         notes: Vec::new(),
         left_out: Vec::new(),
     };
-    let trials = trials(run, original, &stage.parse)?;
+    let trials = trials(run, (original, view), &stage.parse)?;
     if trials.is_empty() {
         return Ok(stage);
     }
@@ -104,13 +105,21 @@ pub(super) fn ignorable(
 }
 
 /// What can be tried, the best first.
-fn trials(run: &Run<'_>, original: &Built, parsed: &Parse) -> Result<Vec<Trial>, OptimizeError> {
+fn trials(
+    run: &Run<'_>,
+    (original, view): (&Built, &View),
+    parsed: &Parse,
+) -> Result<Vec<Trial>, OptimizeError> {
     if stages(parsed).stages.len() != 1 || parsed.escape() != '\\' {
         return Ok(Vec::new());
     }
     let caches = caches(original, parsed);
-    let manifests = manifests_first(parsed, &run.request.build.lower.build_args)
-        .and_then(|edits| apply(parsed.text(), &edits).ok());
+    let edits = manifests_first(parsed, &run.request.build.lower.build_args);
+    let applied = |edits: &EditSet| apply(parsed.text(), edits).ok();
+    let manifests = edits.as_ref().and_then(applied);
+    let starts_scripts = starts_scripts(view, original);
+    let dependencies = edits.as_ref().filter(|_| starts_scripts);
+    let dependencies = dependencies.and_then(dependencies_first);
     let mut trials = Vec::new();
     let mut made = caches.named_above(&original.image.config().config.env);
     if !made.is_empty()
@@ -141,8 +150,35 @@ fn trials(run: &Run<'_>, original: &Built, parsed: &Parse) -> Result<Vec<Trial>,
             reason: first.to_owned(),
         });
     }
+    if let Some(text) = dependencies.as_ref().and_then(applied) {
+        let reason = "what the project depends on is installed before its sources come, so that a change of these does not install it again";
+        trials.extend(mounts(&text, &format!("{reason}; ")));
+    }
     trials.extend(mounts(parsed.text(), ""));
     Ok(trials)
+}
+
+/// Whether installing the project of Node.js in the working directory starts scripts of its own (npm, `scripts`: "Life Cycle
+/// Operation Order"), which may need its sources.
+fn starts_scripts(view: &View, original: &Built) -> bool {
+    const LIMIT: u64 = 4 << 20;
+    const SCRIPTS: [&str; 5] = [
+        "preinstall",
+        "install",
+        "postinstall",
+        "prepublish",
+        "prepare",
+    ];
+    let place = original.image.config().config.working_dir.as_str();
+    let place = Path::new("/").join(place);
+    let described = view.root.content(&place.join("package.json"), LIMIT);
+    let described = described.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let scripts = described
+        .as_ref()
+        .and_then(|package| package.get("scripts"));
+    let has_one = |scripts: &Value| SCRIPTS.iter().any(|name| scripts.get(name).is_some());
+    // Without one of that name, npm builds a native module by itself.
+    scripts.is_some_and(has_one) || view.root.target(&place.join("binding.gyp")).is_some()
 }
 
 /// What the original's commands keep for the next time.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(crate) use crate::refactor::build_stage::caches::{Caches, Command};
-pub(crate) use crate::refactor::build_stage::manifests::manifests_first;
+pub(crate) use crate::refactor::build_stage::manifests::{dependencies_first, manifests_first};
 
 use jettison_dockerfile::{Stage, StageGraph};
 
