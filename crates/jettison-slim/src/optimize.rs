@@ -14,6 +14,7 @@ mod division;
 mod facts;
 mod gains;
 mod ladder;
+mod late;
 mod moments;
 mod read_set;
 mod relinked;

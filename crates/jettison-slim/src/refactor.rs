@@ -16,8 +16,8 @@ pub(crate) use crate::refactor::build_stage::{
     target_stage,
 };
 pub use crate::refactor::command::exec_argv;
-pub(crate) use crate::refactor::emit::write_stages;
 pub use crate::refactor::emit::{EmitError, multi_stage};
+pub(crate) use crate::refactor::emit::{can_copy, write_stages};
 pub use crate::refactor::gain::ShellStep;
 pub(crate) use crate::refactor::gain::{Claim, Equality, Gain};
 pub(crate) use crate::refactor::rung::rung_of;

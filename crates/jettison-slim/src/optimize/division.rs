@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jettison_build::{BuildError, Built, CopyFrom, Definition, Input, RunMountKind, StepId};
-use jettison_dockerfile::{InstructionKind, Keyword, Parse, Stage, stages};
+use jettison_dockerfile::{CopySource, InstructionKind, Keyword, Parse, Stage, stages};
 use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use super::{OptimizeError, Run};
 use crate::evidence::Owners;
 use crate::optimize::aside::set_aside;
+use crate::optimize::late::copied_late;
 use crate::optimize::moments::{Moments, State};
 use crate::optimize::sources::sources;
 use crate::refactor::{Division, RootfsStage, RuntimeStage, ShellStep, target_stage};
@@ -94,9 +95,15 @@ fn collected(
         } else {
             parts[at].instruction
         };
-        // This wins over all places before, since nothing at all is made of these sources.
+        // This wins over all places before, since nothing at all is made of these sources; unless all of them have come before.
         let place = (stage, instruction);
-        if let Some(sources) = sources(divided, &parts[at..], place, (&owners, &moments)) {
+        let changes_anyway = !sorted_out.is_empty()
+            && parts[..at]
+                .iter()
+                .any(|part| copies_all(divided.parse, part));
+        if !changes_anyway
+            && let Some(sources) = sources(divided, &parts[at..], place, (&owners, &moments))
+        {
             // What has to be made anew after the sources came cannot be there.
             let steps = &divided.runtime.build_steps;
             let mut steps = steps.iter();
@@ -117,6 +124,9 @@ fn collected(
             continue;
         };
         let size = late.as_ref().map_or(0, |late| size_of(divided.root, late));
+        let copied = late
+            .as_ref()
+            .and_then(|late| copied_late(divided.root, late));
         let division = Division {
             at: instruction,
             early: Some(with_steps(
@@ -128,7 +138,8 @@ fn collected(
                 place,
                 &moments,
             )),
-            late,
+            late: late.filter(|_| copied.is_none()),
+            copied: copied.unwrap_or_default(),
             ..Division::default()
         };
         if size <= LATE_LIMIT {
@@ -137,7 +148,24 @@ fn collected(
             last = Some(division);
         }
     }
-    Ok(sorted_out.into_iter().next().or(last))
+    // Nothing that a change of the sources has collected once more is best.
+    let best = sorted_out
+        .iter()
+        .position(|division| division.late.is_none());
+    let best = sorted_out.into_iter().nth(best.unwrap_or_default());
+    Ok(best.or(last))
+}
+
+/// Whether a part copies the whole build context.
+fn copies_all(parse: &Parse, part: &Part) -> bool {
+    let instruction = parse.instructions().get(part.instruction);
+    instruction.is_some_and(|instruction| match &instruction.kind {
+        InstructionKind::Copy(copy) | InstructionKind::Add(copy) => {
+            let is_all = |source: &CopySource| matches!(source, CopySource::Path(path) if [".", "./", "/"].contains(&path.as_str()));
+            copy.from.is_none() && copy.sources.iter().any(is_all)
+        }
+        _ => false,
+    })
 }
 
 /// Whether a stage on the first part would go on as the author wrote it.

@@ -22,6 +22,8 @@ pub(crate) struct Division {
     pub(crate) early: Option<RootfsStage>,
     /// What is collected from the second part: it was made or changed there.
     pub(crate) late: Option<RootfsStage>,
+    /// What is copied from the second part instead: some plain files and directories that were made or changed there.
+    pub(crate) copied: Vec<KeptPath>,
     /// Whether the second part only copies sources, so that the final stage can do that itself.
     pub(crate) sources: Option<Sources>,
     /// What is made anew from the first part in a stage of its own, and taken from there.

@@ -8,6 +8,7 @@ use jettison_dockerfile::{
     TextRange, apply, exec_form, stages,
 };
 
+pub(crate) use crate::refactor::emit::copy::can_copy;
 use crate::refactor::emit::copy::copies;
 use crate::refactor::emit::health::{health_arguments, says_the_same};
 use crate::refactor::emit::parts::{Parts, divide};
@@ -228,15 +229,14 @@ struct Copied<'a> {
 fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<String>, EmitError> {
     let sources = division.and_then(|division| division.sources.as_ref());
     let aside = division.and_then(|division| division.aside.as_ref());
-    if sources.is_none() && aside.is_none() {
-        return copies(runtime);
-    }
     let is_elsewhere = |path: &PathBuf| {
         sources.is_some_and(|sources| sources.absent.contains(path))
             || aside.is_some_and(|aside| aside.holds(path))
     };
     let mut there = runtime.clone();
     there.kept.retain(|kept| !is_elsewhere(&kept.path));
+    let copied = division.map(|division| division.copied.iter());
+    there.kept.extend(copied.into_iter().flatten().cloned());
     copies(&there)
 }
 

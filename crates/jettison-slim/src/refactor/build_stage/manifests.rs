@@ -96,24 +96,27 @@ mod tests {
             );
             expected.assert_eq(&shown);
         };
-        check("npm install", expect![[r#"
+        check(
+            "npm install",
+            expect![[r"
             FROM node:20
             WORKDIR /app
             COPY package*.json ./
             RUN npm install --ignore-scripts
             COPY . .
             RUN npm install
-        "#]]);
+        "]],
+        );
         check(
             "npm i -g npm@10 && npm i --no-audit && npm run build",
-            expect![[r#"
+            expect![[r"
                 FROM node:20
                 WORKDIR /app
                 COPY package*.json ./
                 RUN npm i -g npm@10 && npm i --no-audit --ignore-scripts
                 COPY . .
                 RUN npm i -g npm@10 && npm i --no-audit && npm run build
-            "#]],
+            "]],
         );
         check("npm ci", expect!["nothing"]);
         check("npm install --ignore-scripts", expect!["nothing"]);

@@ -61,6 +61,11 @@ impl Group {
     }
 }
 
+/// Whether `COPY` takes `path` as it is.
+pub(crate) fn can_copy(path: &Path) -> bool {
+    text(path).is_ok()
+}
+
 /// A path that `COPY` takes as it is: no pattern, no variable, no quote.
 fn text(path: &Path) -> Result<String, EmitError> {
     path.to_str()
