@@ -127,6 +127,15 @@ pub(crate) fn imports(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
     Ok(Image::parse(bytes)?.imports())
 }
 
+/// The parts of the program or library `bytes` that are in memory when it runs: not what debuggers read.
+pub(crate) fn loaded(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
+    let image = Image::parse(bytes)?;
+    let segments = image.segments.iter();
+    Ok(segments
+        .filter_map(|segment| image.segment_bytes(segment))
+        .collect())
+}
+
 /// The names of those among them that it can do without.
 pub(crate) fn weak_imports(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
     Ok(Image::parse(bytes)?.weak_imports())

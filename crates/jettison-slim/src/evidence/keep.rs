@@ -3,6 +3,7 @@
 mod awt;
 mod beside;
 mod commands;
+mod compiled_starts;
 mod data;
 mod dependencies;
 mod habits;

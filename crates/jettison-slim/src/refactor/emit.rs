@@ -271,12 +271,21 @@ fn final_stage(
     let env = environment(runtime, style)?;
     lines.extend(own_text_or(parse, moved, Keyword::Env, env));
     let has_other_directory = base.is_some_and(|base| !is_root_directory(&base.working_dir));
+    let mut directory = None;
     if !is_root_directory(&runtime.working_dir) || has_other_directory {
         let path = match runtime.working_dir.as_str() {
             "" => "/".to_owned(),
             path => quoted(path)?,
         };
-        lines.push(format!("{} {path}", style.word("WORKDIR")));
+        directory = Some(format!("{} {path}", style.word("WORKDIR")));
+    }
+    // What it makes is root's, and `COPY` leaves the owner of a directory that is there.
+    let has_owner = runtime
+        .owners
+        .keys()
+        .any(|path| std::path::Path::new(&runtime.working_dir).starts_with(path));
+    if !has_owner {
+        lines.extend(directory.take());
     }
     let copy = style.word("COPY");
     for from in &copied.stages {
@@ -289,6 +298,7 @@ fn final_stage(
     for arguments in &copied.paths {
         lines.push(format!("{copy} --from={} {arguments}", parts.build));
     }
+    lines.extend(directory);
     lines.extend(copied.sources.iter().cloned());
     let mut labels = Vec::new();
     for (key, value) in &runtime.labels {

@@ -195,6 +195,17 @@ impl Keeper<'_> {
         Ok(texts)
     }
 
+    /// The content of the source at `path`, also of one that an instruction took away once the program was built.
+    pub(super) fn source(&self, path: &Path, limit: u64) -> Option<Vec<u8>> {
+        let copied = || {
+            let mut layers: Vec<&Path> = self.owners.copied().collect();
+            layers.reverse();
+            let mut layers = layers.into_iter();
+            layers.find_map(|files| RootDir::open(files).ok()?.content(path, limit))
+        };
+        self.root.content(path, limit).or_else(copied)
+    }
+
     /// The sources that a `COPY` brought and that are run as they are, as hashes: a module that was made of one is the program's own.
     fn copied_sources(&self) -> Result<BTreeSet<u64>, RootError> {
         let mut found = BTreeSet::new();
@@ -210,10 +221,16 @@ impl Keeper<'_> {
     }
 
     fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
-        // What a later instruction has taken away, and what is too large to be a source, says nothing.
-        let Some(bytes) = self.root.content(path, SOURCE_LIMIT) else {
+        // What is too large to be a source says nothing.
+        let Some(mut bytes) = self.source(path, SOURCE_LIMIT) else {
             return Ok(());
         };
+        // An archive that unpacks itself is a script with other things behind it.
+        if kind == Text::Script
+            && let Some(end) = memchr::memchr(0, &bytes)
+        {
+            bytes.truncate(end);
+        }
         let is_ours = kind == Text::Module && self.copied_sources.contains(&hash(&bytes));
         let kind = if is_ours { Text::Source } else { kind };
         let text = String::from_utf8_lossy(&bytes);

@@ -39,6 +39,7 @@ impl Keeper<'_> {
             let Ok(elf) = Elf::parse(&bytes) else {
                 continue;
             };
+            self.add_started_by(&path, &elf, &bytes)?;
             let program = OwnProgram {
                 path,
                 working_dir: self.working_dir.clone(),

@@ -176,15 +176,20 @@ impl Keeper<'_> {
         Ok(bare)
     }
 
-    /// Directories above what is kept, where they are not as they are made for it: of root, for all to read.
+    /// Directories above what is kept, where they are not as they are made for it: of root, for all to read. With an owner of its
+    /// own, `COPY` gives that owner all directories that it makes on the way, too (fsutil: `copier.createParentDirs`, copy/copy.go).
     fn directories_above(&self) -> Result<BTreeSet<PathBuf>, RootError> {
         let mut above = BTreeSet::new();
         for path in self.kept.paths.keys() {
+            let found = self.root.symlink_metadata(path)?;
+            let is_roots = (found.uid(), found.gid()) == (0, 0);
             for directory in path.ancestors().skip(1) {
                 if directory == Path::new("/") || is_supplied(directory) {
                     continue;
                 }
-                if !is_usual(&self.root.symlink_metadata(directory)?) {
+                if !is_usual(&self.root.symlink_metadata(directory)?)
+                    || !is_roots && !self.is_made_by_packages(directory)
+                {
                     above.insert(directory.to_path_buf());
                 }
             }

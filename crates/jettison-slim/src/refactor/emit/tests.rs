@@ -451,6 +451,32 @@ fn gains_are_steps_of_the_build_stage_and_of_the_one_that_collects() {
 }
 
 #[test]
+fn a_working_directory_that_is_somebodys_is_copied_before_it_is_entered() {
+    let check = |owned: &str, is_late: bool| {
+        let mut runtime = runtime();
+        runtime.working_dir = "/srv/data".to_owned();
+        runtime.kept.push(KeptPath {
+            path: owned.into(),
+            reason: String::new(),
+            is_directory: true,
+        });
+        runtime.owners = [(PathBuf::from(owned), (1000, 0))].into();
+        let parsed = parse("FROM debian:12\nCMD ./app\n");
+        let text = multi_stage(&parsed, &runtime, Vec::new())
+            .unwrap()
+            .dockerfile;
+        let (_, end) = text.split_once(" AS runtime\n").unwrap();
+        let at = |part: &str| end.find(part).unwrap_or_else(|| panic!("{part}: {end}"));
+        let place = at(&format!("COPY --from=build --chown=1000:0 {owned}"));
+        assert_eq!(at("WORKDIR /srv/data") > place, is_late, "{end}");
+    };
+    check("/srv/data", true);
+    check("/srv", true);
+    check("/srv/data/db", false);
+    check("/srv/other", false);
+}
+
+#[test]
 fn a_stage_is_not_divided_before_what_is_made_anew() {
     let check = |packages: &[&str], trees: &[&str], remade: &[&str], suits: bool| {
         let early = RootfsStage {
