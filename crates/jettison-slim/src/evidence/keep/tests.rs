@@ -350,6 +350,31 @@ fn directories_of_others_stay_above_what_is_kept() {
 }
 
 #[test]
+fn directories_above_what_is_somebodys_stay_roots() {
+    if !rustix::process::geteuid().is_root() {
+        #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
+        {
+            eprintln!("skipped: only root gives files away");
+        }
+        return;
+    }
+    for (user, is_named) in [(0, false), (1000, true)] {
+        let dir = image();
+        std::os::unix::fs::chown(dir.path().join("srv/db"), Some(user), None).unwrap();
+        let root = RootDir::open(dir.path()).unwrap();
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        let place = PathBuf::from("/srv/db");
+        keeper.add(&place, UseKind::Written, "used").unwrap();
+        let above = keeper.parts().unwrap().rootfs.unwrap_or_default().singles;
+        assert_eq!(
+            above.contains(&PathBuf::from("/srv")),
+            is_named,
+            "{above:?}"
+        );
+    }
+}
+
+#[test]
 fn directories_with_rights_that_copy_does_not_give_are_collected() {
     for (mode, is_collected) in [
         (0o755, false),

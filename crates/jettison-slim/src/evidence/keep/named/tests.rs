@@ -68,6 +68,12 @@ impl World {
         self
     }
 
+    /// A file that was copied, and that a later instruction has taken away.
+    fn gone(self, path: &str, text: &str) -> World {
+        write(self.copied.path(), path, text);
+        self
+    }
+
     fn copied(self, path: &str, text: &str) -> World {
         write(self.root.path(), path, text);
         write(self.copied.path(), path, text);
@@ -122,6 +128,32 @@ fn data_of_packages_that_a_source_names_is_kept() {
              # /usr/include/x.h /usr/bin/other\n",
         )
         .check(&["/app/main.py"], &["fonts-a", "fonts-b", "hunspell-de"]);
+}
+
+#[test]
+fn sources_that_were_taken_away_once_the_program_was_built_still_name_what_it_starts() {
+    World::new()
+        .package("bc", &["/usr/bin/bc"])
+        .package("units", &["/usr/bin/units"])
+        .package("fonts-a", &["/usr/share/fonts/a/A.ttf"])
+        .copied("/app/start.sh", "exec /app/calc\n")
+        .gone(
+            "/src/calc.c",
+            "int main() { popen(\"bc -l\", \"r\"); font(\"/usr/share/fonts/a/A.ttf\"); }\n",
+        )
+        .check(&["/app/start.sh"], &["bc", "fonts-a"]);
+}
+
+#[test]
+fn a_script_ends_where_the_archive_behind_it_begins() {
+    World::new()
+        .package("bc", &["/usr/bin/bc"])
+        .package("units", &["/usr/bin/units"])
+        .copied(
+            "/app/run.sh",
+            "#!/bin/sh\nbc -l\nexit\n\0PK\u{3}/x\0\nunits\n",
+        )
+        .check(&["/app/run.sh"], &["bc"]);
 }
 
 #[test]
