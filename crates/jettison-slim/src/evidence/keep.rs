@@ -18,10 +18,12 @@ mod mentions;
 mod named;
 mod places;
 mod python;
+mod quotes;
 mod rules;
 mod settings;
 mod stage;
 mod started;
+mod starters;
 mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};

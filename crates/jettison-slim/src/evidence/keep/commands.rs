@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::handed::Handed;
+use super::quotes::with_plain_quotes;
+use super::starters::{Backticks, Starters, backticks};
 
 /// How sure it is that a text starts a program that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,72 +16,6 @@ pub(super) enum Sureness {
     There,
 }
 
-/// What starts programs, in the languages that are known.
-const STARTERS: [&str; 44] = [
-    "\"-|\"",
-    "'-|'",
-    "%x",
-    ".exec(",
-    "Command::new",
-    "IO.popen",
-    "Kernel.exec",
-    "LookPath",
-    "Open3",
-    "Process.Start",
-    "Process.run",
-    "ProcessBuilder",
-    "StartProcess",
-    "asyncio.subprocess",
-    "backticks",
-    "child_process",
-    "create_subprocess",
-    "exec(",
-    "exec.Command",
-    "execFile",
-    "execSync",
-    "execa",
-    "execl",
-    "execv",
-    "getRuntime",
-    "io.popen",
-    "os.exec",
-    "os.execute",
-    "os.popen",
-    "os.spawn",
-    "os.system",
-    "passthru",
-    "pexpect",
-    "popen",
-    "posix_spawn",
-    "proc_open",
-    "process::Command",
-    "qx",
-    "shell_exec",
-    "shutil.which",
-    "spawn",
-    "subprocess",
-    "system(",
-    "system ",
-];
-/// What has a shell start them, or the editor that `$EDITOR` names.
-const SHELL_STARTERS: [&str; 16] = [
-    "%x",
-    "`",
-    "child_process",
-    "click.edit(",
-    "execSync",
-    "io.popen",
-    "os.execute",
-    "os.popen",
-    "os.system",
-    "passthru",
-    "popen",
-    "qx",
-    "shell=True",
-    "shell_exec",
-    "system(",
-    "typer.edit(",
-];
 /// How many lines a call goes on, at most, before it names the program.
 const LINES: usize = 4;
 /// How long a line that somebody has written is, at most, in bytes: a longer one is a whole program, made small by a tool.
@@ -133,23 +69,6 @@ const BUILDERS: [&str; 34] = [
     "yarn",
 ];
 
-/// Whether the text starts a shell; `end` is the extension of its name.
-pub(super) fn starts_shell(text: &str, end: &str) -> bool {
-    let mut starters = SHELL_STARTERS.iter();
-    starters.any(|word| *word != "`" && is_meant(word, end) && text.contains(word))
-}
-
-/// Whether what starts programs in some languages does so in one whose sources have the extension `end`: `%x` is a number there, and
-/// `exec` takes a text for a part of the program, or what is spawned is a task.
-fn is_meant(starter: &str, end: &str) -> bool {
-    match end {
-        "py" => !["%x", ".exec(", "exec(", "qx", "system "].contains(&starter),
-        "cjs" | "js" | "jsx" | "mjs" | "ts" | "tsx" => !["%x", "qx", "system "].contains(&starter),
-        "go" | "java" | "kt" | "rs" => starter != "spawn",
-        _ => true,
-    }
-}
-
 /// Whether a script of a shell starts what it is given, as entrypoints do (`exec "$@"`): then whoever runs the image may have it
 /// start a shell.
 pub(super) fn starts_what_it_is_given(text: &str) -> bool {
@@ -171,26 +90,6 @@ pub(super) fn starts_what_it_is_given(text: &str) -> bool {
     })
 }
 
-/// What stands between backticks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Backticks {
-    /// A command, which a shell starts.
-    Command,
-    /// A text in quotes.
-    Text,
-    /// Nothing: they are in comments alone.
-    Nothing,
-}
-
-/// What backticks mean in a source whose name has the extension `end`; scripts seldom have one.
-fn backticks(end: &str) -> Backticks {
-    match end {
-        "" | "cgi" | "php" | "pl" | "pm" | "psgi" | "rb" | "ru" | "sh" => Backticks::Command,
-        "cjs" | "go" | "js" | "jsx" | "mjs" | "scala" | "ts" => Backticks::Text,
-        _ => Backticks::Nothing,
-    }
-}
-
 /// Whether a line is nothing but a comment, in any of the languages that are known.
 fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
@@ -203,20 +102,17 @@ fn is_comment(line: &str) -> bool {
 pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Sureness> {
     let mut found = BTreeMap::new();
     let backticks = backticks(end);
-    let text = without_patterns(text, end);
-    let starters: Vec<&str> = STARTERS
-        .into_iter()
-        .filter(|starter| is_meant(starter, end))
-        .collect();
+    let text = with_plain_quotes(without_patterns(text, end), end);
+    let starters = Starters::of(end);
     // Databases have an `exec` too, and what it is handed is no program.
-    let is_call = |line: &str| {
-        let mut calls = starters.iter().filter(|word| !word.ends_with("exec("));
-        calls.any(|word| line.contains(word)) || has_call(line, "exec(", end)
-    };
+    let is_call = |line: &str| starters.have_call_in(line) || has_call(line, "exec(", end);
     let is_starter = |line: &str| {
-        starters.iter().any(|word| line.contains(word))
-            || (backticks == Backticks::Command && line.contains('`'))
+        starters.are_in(line) || (backticks == Backticks::Command && line.contains('`'))
     };
+    if is_of_tcl(end) {
+        let names = bare_commands(&text).into_iter();
+        found.extend(names.map(|name| (name, Sureness::There)));
+    }
     if !is_starter(&text) {
         return found;
     }
@@ -263,6 +159,40 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
         }
     }
     found.retain(|name: &String, _| !BUILDERS.contains(&name.as_str()));
+    found
+}
+
+/// Whether sources whose names have the extension `end` are in Tcl, in which a word needs no quotes.
+fn is_of_tcl(end: &str) -> bool {
+    ["exp", "itcl", "tcl", "tk"].contains(&end)
+}
+
+/// The programs that a source in Tcl names without quotes: `exec gnuplot -e $x | sort`, `open "|gnuplot"`.
+fn bare_commands(text: &str) -> BTreeSet<String> {
+    const ENDS: [char; 6] = ['"', '\'', '{', '}', '[', ']'];
+    const STARTERS: [&str; 4] = ["auto_execok", "exec", "open", "spawn"];
+    let mut found = BTreeSet::new();
+    let text = text.replace("\\\n", " ");
+    for line in text.lines().filter(|line| !is_comment(line)) {
+        let mut words = line
+            .split(|c: char| c.is_whitespace() || c == ';' || ENDS.contains(&c))
+            .filter(|word| !word.is_empty());
+        while let Some(word) = words.find(|word| STARTERS.contains(word)) {
+            let is_option = |word: &&str| word.starts_with('-') || *word == "list";
+            let next = words.clone().find(|word| !is_option(word));
+            let names = next.filter(|next| word != "open" || next.starts_with('|'));
+            // What a pipe leads to is started by the same words.
+            let rest: Vec<&str> = match names {
+                Some(_) => words.clone().skip_while(is_option).collect(),
+                None => continue,
+            };
+            let rest = rest.join(" ");
+            for part in rest.split('|') {
+                let name = part.trim_start_matches('&').split_whitespace().next();
+                found.extend(name.filter(|name| is_name(name)).map(str::to_owned));
+            }
+        }
+    }
     found
 }
 
@@ -421,174 +351,4 @@ fn is_name(word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, there: &[&str], somewhere: &[&str]) {
-        check_in("", text, there, somewhere);
-    }
-
-    #[track_caller]
-    fn check_in(end: &str, text: &str, there: &[&str], somewhere: &[&str]) {
-        let found = quoted_commands(text, end);
-        let of = |sureness| -> Vec<&str> {
-            let named = found.iter().filter(|(_, known)| **known == sureness);
-            named.map(|(name, _)| name.as_str()).collect()
-        };
-        assert_eq!(of(Sureness::There), there, "{text}");
-        assert_eq!(of(Sureness::Somewhere), somewhere, "{text}");
-    }
-
-    #[test]
-    fn programs_stand_beside_what_starts_them() {
-        check(
-            "import subprocess\n\n\n\n\nx = 'date'\nsubprocess.run(['gzip', '-c'])\n",
-            &["gzip"],
-            &["date"],
-        );
-        check(
-            "f = popen(\"gzip -dc x | sort\", \"r\");",
-            &["gzip", "sort"],
-            &[],
-        );
-        check(
-            "cmd := exec.CommandContext(ctx,\n  \"git\", \"log\")",
-            &["git", "log"],
-            &[],
-        );
-        check(
-            "Command::new(\"/usr/bin/convert\")",
-            &["/usr/bin/convert"],
-            &[],
-        );
-        check(
-            "import subprocess\n#\n#\n#\n#\nCMD = ['tar', '-c']\n",
-            &["tar"],
-            &[],
-        );
-        check("x = {'date': 'sort'}", &[], &[]);
-        check("subprocess.run(['make'])", &[], &[]);
-        check("subprocess.run(['msgfmt'])", &[], &[]);
-        check("my $x = `wc -l $f`;", &["wc"], &[]);
-    }
-
-    #[test]
-    fn a_program_that_is_named_before_is_started_by_its_variable() {
-        let text = "auto cmd = \"gzip -nf \" + out;\nint x = 1;\nint y;\nif (std::system(cmd.c_str()) != 0) {\n";
-        check_in("cpp", text, &["gzip"], &[]);
-        let text = "let editor = std::env::var(\"EDITOR\").unwrap_or_else(|_| \"cat\".to_owned());\n\
-            let kind = \"date\";\nlet status = Command::new(editor).arg(path).status();\n";
-        check_in("rs", text, &["EDITOR", "cat"], &["date"]);
-        let text = "editor := os.Getenv(\"EDITOR\")\nif editor == \"\" {\n\teditor = \"vi\"\n}\ncmd := exec.Command(editor, path)\n";
-        check_in("go", text, &["EDITOR", "vi"], &[]);
-        let text =
-            "CMD = [\n  'gzip',\n  '-c',\n]\nNAME = 'date'\n\n\n\n\nsubprocess.run(CMD + [path])\n";
-        check_in("py", text, &["gzip"], &["date"]);
-        let text = "debug = 'false'\n\n\n\n\nsubprocess.run(['x1', debug])\n";
-        check_in("py", text, &["x1"], &["false"]);
-        let text = "auto sql = \"id\";\n\n\n\n\nsqlite3_exec(db, sql.c_str());\n";
-        check_in("cpp", text, &[], &["id"]);
-        let text = "$cmd = 'zip -q ' . $x;\n\n\n\n\nexec($cmd);\n\n\n\n\n$sql = 'id';\n\n\n\n\n$db->exec($sql);\n";
-        check_in("php", text, &["zip"], &["id"]);
-    }
-
-    #[test]
-    fn backticks_are_what_the_language_takes_them_for() {
-        let text = "x = `file`, \"sort\"";
-        check_in("rb", text, &["file", "sort"], &[]);
-        check_in("go", text, &[], &[]);
-        check_in("rs", text, &[], &[]);
-        let text = "child_process.exec(`zip ${x}`)\n// Reads \"date\".\n";
-        check_in("js", text, &["zip"], &[]);
-        let text = "/// Reads `file`.\nCommand::new(\"git\") // as `sort`\n# \"date\"";
-        check_in("rs", text, &["git"], &[]);
-        check_in("rs", "tokio::spawn(serve(\"file\"))", &[], &[]);
-        check_in("js", "spawn('file')", &["file"], &[]);
-    }
-
-    #[test]
-    fn in_a_program_made_small_a_name_stands_near_what_starts_it() {
-        let filler = "var a=1;".repeat(200);
-        let far = format!("spawn(x);{filler}f(\"top\");{filler}execFile(\"zip\",y)");
-        check_in("js", &far, &["zip"], &["top"]);
-    }
-
-    #[test]
-    fn what_starts_programs_in_one_language_means_something_else_in_another() {
-        check_in("py", "print('%x' % n, 'date')", &[], &[]);
-        check_in("rb", "print(%x(uptime), 'date')", &["date"], &[]);
-        check_in("py", "exec(compile('date'))", &[], &[]);
-        check_in("js", "// The file system is asked.\nf('date')", &[], &[]);
-    }
-
-    #[test]
-    fn what_looks_for_a_pattern_starts_no_program() {
-        check_in("js", "if (/^a/.exec(x)) f('hostname')", &[], &[]);
-        check_in(
-            "js",
-            "const c = require('child_process'); c.exec('hostname')",
-            &["child_process", "hostname"],
-            &[],
-        );
-    }
-
-    #[test]
-    fn commands_of_scripts_are_found_in_every_branch() {
-        let script = "#!/bin/sh\nset -e # sort\nif [ \"$1\" = x ]; then\n  exec tar -c \"$(date)\" | gzip\nfi\n\
-            case $1 in name) jq -r .x;; esac\nLC_ALL=C sort | xargs -0 rm\ntrap 'kill 1' TERM\n\
-            \"${EDITOR:-vi}\" x\n";
-        let found = script_commands(script);
-        for name in ["tar", "date", "gzip", "jq", "sort", "rm", "vi"] {
-            assert!(found.contains(&name), "{name} in {found:?}");
-        }
-        for name in ["LC_ALL=C", "[", "kill", "exec"] {
-            assert!(!found.contains(&name), "{name} in {found:?}");
-        }
-    }
-
-    #[test]
-    fn settings_name_programs_as_their_values() {
-        let text = "{\"a\": \"jq -c\", \"n\": 4}\nconverter: pdftotext -layout\nCALC=bc\n- zip -q\n# of x\nbuild: make all\n";
-        let found: Vec<String> = settings_commands(text).into_iter().collect();
-        assert_eq!(found, ["bc", "jq", "pdftotext", "zip"]);
-    }
-
-    #[test]
-    fn entrypoints_start_what_they_are_given() {
-        for line in [
-            "exec \"$@\"",
-            "  exec gosu app \"$@\"",
-            "[ -z \"$X\" ] && exec \"$@\"; exit 1",
-            "if true; then exec $@; fi",
-        ] {
-            assert!(
-                starts_what_it_is_given(&format!("#!/bin/bash\n{line}\n")),
-                "{line}"
-            );
-        }
-        for line in [
-            "# exec \"$@\"",
-            "exec java -jar app.jar \"$@\"",
-            "run \"$@\"",
-            "exec app",
-            "",
-        ] {
-            assert!(
-                !starts_what_it_is_given(&format!("#!/bin/bash\n{line}\n")),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn some_calls_go_through_a_shell() {
-        assert!(starts_shell("os.system(x)", "py"));
-        assert!(starts_shell("subprocess.run(x, shell=True)", "py"));
-        assert!(starts_shell("text = typer.edit(text)", "py"));
-        assert!(starts_shell("click.edit(filename=name)", "py"));
-        assert!(!starts_shell("subprocess.run([x])", "py"));
-        assert!(!starts_shell("print('%x' % 7)", "py"));
-        assert!(starts_shell("x = %x(date)", "rb"));
-    }
-}
+mod tests;

@@ -78,6 +78,13 @@ fn assigned(line: &str) -> Option<&str> {
     if let Some(rest) = line.strip_prefix("#define ") {
         return identifiers(rest).next();
     }
+    // `MOVE "gzip -c" TO CMD.`
+    if let Some(rest) = line
+        .strip_prefix("MOVE ")
+        .or_else(|| line.strip_prefix("move "))
+    {
+        return identifiers(rest).next_back();
+    }
     let filled = FILLERS
         .iter()
         .find_map(|filler| Some(line.split_once(filler)?.1));
@@ -123,6 +130,7 @@ mod tests {
         check("self.cmd = 'gzip'", Some("cmd"));
         check("my $cmd = 'gzip';", Some("cmd"));
         check("#define GZIP \"gzip\"", Some("GZIP"));
+        check("    MOVE \"gzip -c\" TO CMD.", Some("CMD"));
         check("snprintf(cmd, sizeof cmd, \"gzip %s\", p);", Some("cmd"));
         check("asprintf(&cmd, \"gzip\");", Some("cmd"));
         check("if cmd == \"gzip\" {", None);

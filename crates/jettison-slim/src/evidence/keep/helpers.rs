@@ -9,12 +9,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use super::beside::is_for_building;
-use super::commands::{
-    Sureness, quoted_commands, script_commands, starts_shell, starts_what_it_is_given,
-};
+use super::commands::{Sureness, quoted_commands, script_commands, starts_what_it_is_given};
 use super::data::is_of_a_project;
 use super::python::holds_modules;
-use super::unit::{is_shared, is_source_of_programs};
+use super::starters::starts_shell;
+use super::unit::{is_shared, may_be_compiled};
 use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
@@ -188,7 +187,7 @@ impl Keeper<'_> {
     pub(super) fn compiled_texts(&self) -> Result<Vec<(PathBuf, Text)>, RootError> {
         let mut texts = Vec::new();
         self.see_copied(&mut |_, path| {
-            if is_source_of_programs(path) && texts.len() < MOST_SOURCES {
+            if may_be_compiled(path) && texts.len() < MOST_SOURCES {
                 texts.push((path.to_path_buf(), Text::Source));
             }
         })?;

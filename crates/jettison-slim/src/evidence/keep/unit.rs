@@ -239,14 +239,24 @@ fn first_below(directory: &Path, path: &Path) -> PathBuf {
         .map_or_else(|| path.to_path_buf(), |first| directory.join(first))
 }
 
-/// Whether `path` is what a program is compiled from.
+/// Whether `path` is what a program is compiled from, and nothing that any program reads.
 pub(super) fn is_source_of_programs(path: &Path) -> bool {
-    const EXTENSIONS: [&str; 16] = [
-        "S", "c", "cc", "cpp", "cs", "cxx", "go", "h", "hh", "hpp", "hs", "java", "kt", "rs", "s",
-        "scala",
+    const EXTENSIONS: [&str; 37] = [
+        "S", "adb", "ads", "c", "cbl", "cc", "cob", "cpp", "cpy", "cr", "cs", "cxx", "erl", "f03",
+        "f08", "f90", "f95", "go", "h", "hh", "hpp", "hrl", "hs", "java", "kt", "lhs", "ml", "mli",
+        "nim", "pas", "rs", "s", "scala", "swift", "vala", "vb", "zig",
     ];
     path.extension()
         .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+}
+
+/// Whether `path` may be what a program is compiled from: in some languages it may as well be a script, a shader or a table.
+pub(super) fn may_be_compiled(path: &Path) -> bool {
+    const EXTENSIONS: [&str; 12] = [
+        "cl", "cu", "d", "ex", "exs", "f", "for", "fs", "lisp", "m", "mm", "scm",
+    ];
+    let is_known = |extension| EXTENSIONS.iter().any(|known| extension == *known);
+    is_source_of_programs(path) || path.extension().is_some_and(is_known)
 }
 
 /// Whether `directory` is nobody's in particular.
@@ -426,6 +436,27 @@ mod tests {
         }
         let note = "/var/lib/tomcat10/webapps/note.bin";
         check(&files, false, note, note);
+    }
+
+    #[test]
+    fn sources_of_programs_are_known_unless_they_may_be_read_by_one() {
+        for (name, is_source, is_compiled) in [
+            ("main.nim", true, true),
+            ("main.ml", true, true),
+            ("main.f90", true, true),
+            ("main.cob", true, true),
+            ("main.swift", true, true),
+            ("main.d", false, true),
+            ("filter.fs", false, true),
+            ("main.lisp", false, true),
+            ("main.m", false, true),
+            ("main.py", false, false),
+            ("main", false, false),
+        ] {
+            let path = Path::new(name);
+            assert_eq!(is_source_of_programs(path), is_source, "{name}");
+            assert_eq!(may_be_compiled(path), is_compiled, "{name}");
+        }
     }
 
     #[test]
