@@ -27,7 +27,8 @@ const FOR_INSTALLING: [&str; 9] = [
 ];
 
 /// Interpreters, and how the packages of their modules are called: before and after the name.
-const LANGUAGES: [(&str, (&str, &str)); 7] = [
+const LANGUAGES: [(&str, (&str, &str)); 8] = [
+    ("erlang-base", ("erlang-", "")),
     ("lua", ("lua-", "")),
     ("nodejs", ("node-", "")),
     ("perl-base", ("lib", "-perl")),
@@ -179,7 +180,11 @@ fn is_version_of(package: &str, name: &str) -> bool {
 
 /// Whether a package is called as those of the modules of a language are.
 fn is_module_package(package: &str, (before, after): (&str, &str)) -> bool {
-    const OF_BUILDS: [&str; 9] = [
+    const OF_BUILDS: [&str; 13] = [
+        "erlang-examples",
+        "erlang-manpages",
+        "erlang-mode",
+        "erlang-src",
         "php-pear",
         "python3-all",
         "python3-distutils",
@@ -469,6 +474,24 @@ mod tests {
         let found = all.closure("git");
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, ["git", "libc6", "perl", "perl-base", "postfix"]);
+    }
+
+    #[test]
+    fn packages_of_modules_are_told_by_their_names() {
+        for (interpreter, package, is_module) in [
+            ("erlang-base", "erlang-mnesia", true),
+            ("erlang-base", "erlang-src", false),
+            ("erlang-base", "elixir", false),
+            ("perl-base", "libjson-perl", true),
+            ("python3", "python3-yaml", true),
+            ("python3", "python3-venv", false),
+        ] {
+            let (_, names) = LANGUAGES
+                .iter()
+                .find(|(name, _)| *name == interpreter)
+                .unwrap();
+            assert_eq!(is_module_package(package, *names), is_module, "{package}");
+        }
     }
 
     #[test]
