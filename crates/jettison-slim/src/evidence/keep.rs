@@ -19,6 +19,7 @@ mod named;
 mod places;
 mod python;
 mod quotes;
+mod recipes;
 mod rules;
 mod settings;
 mod stage;

@@ -4,14 +4,17 @@
 //! start, they depend on; a module that somebody installed names programs that it can do without, unless the Dockerfile has
 //! installed them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::beside::is_for_building;
 use super::commands::{Sureness, quoted_commands, script_commands, starts_what_it_is_given};
 use super::data::is_of_a_project;
 use super::python::holds_modules;
+use super::recipes::{is_makefile, recipes};
 use super::starters::starts_shell;
 use super::unit::{is_shared, may_be_compiled};
 use super::{Keeper, UseKind};
@@ -26,8 +29,8 @@ const SOURCE_LIMIT: u64 = 4 << 20;
 const MOST_SOURCES: usize = 20_000;
 
 /// How sources end that are run as they are.
-const SOURCES: [&str; 12] = [
-    "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
+const SOURCES: [&str; 13] = [
+    "awk", "cjs", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "tcl", "ts", "jsx",
 ];
 /// Directories of modules that somebody has installed.
 const MODULES: [&str; 5] = [
@@ -41,6 +44,8 @@ const MODULES: [&str; 5] = [
 /// A text that may name programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Text {
+    /// A file that has `make` start the commands of its recipes.
+    Recipes,
     /// A shell's script.
     Script,
     /// A source of the program's own.
@@ -131,6 +136,9 @@ impl Keeper<'_> {
                 (false, false) => (!is_for_developers(path)).then_some(Text::Source),
             };
         }
+        if is_makefile(path) {
+            return is_used.then_some(Text::Recipes);
+        }
         let bytes = self.root.content(path, SOURCE_LIMIT)?;
         let Some(interpreter) = script_interpreter(&bytes) else {
             return (end == "sh" || end == "bash").then_some(Text::Script);
@@ -146,24 +154,39 @@ impl Keeper<'_> {
         Some(if is_shell { Text::Script } else { Text::Source })
     }
 
-    /// Whether the file at `path` is of the kind of a shell's script beside it that a run has used, and nobody builds or tests a
-    /// program there.
+    /// Whether the file at `path` is of the kind of a script beside it that a run has used, a shell's or one that is started
+    /// itself, and nobody builds or tests a program there.
     fn is_beside_a_used_script(&self, path: &Path) -> bool {
         let end = path.extension().unwrap_or_default();
-        let is_script = ["bash", "ksh", "sh", "zsh"]
+        let is_of_shell = ["bash", "ksh", "sh", "zsh"]
             .iter()
             .any(|known| end == *known);
         let Some(directory) = path.parent().filter(|directory| {
-            is_script && !is_shared(directory) && !path.ancestors().any(is_for_developers)
+            let is_everybodys = is_shared(directory) && !directory.ends_with("cgi-bin");
+            !is_everybodys && !path.ancestors().any(is_for_developers)
         }) else {
             return false;
         };
+        let is_started = self.is_started_script(path);
+        if !is_of_shell && !is_started {
+            return false;
+        }
         let names = self.root.names(directory);
         let is_used = |other: &Path| {
-            other != path && other.extension() == Some(end) && self.kept.used.contains(other)
+            let is_like = || is_of_shell && other.extension() == Some(end);
+            other != path
+                && self.kept.used.contains(other)
+                && (is_like() || is_started && self.is_started_script(other))
         };
         names.iter().any(|name| is_used(&directory.join(name)))
             && !names.iter().any(|name| is_of_a_project(Path::new(name)))
+    }
+
+    /// Whether the file at `path` is a script that is started as a program.
+    fn is_started_script(&self, path: &Path) -> bool {
+        let found = self.root.entry(path);
+        let is_program = found.is_some_and(|found| found.is_file() && found.mode() & 0o111 != 0);
+        is_program && self.root.start(path, 2).is_some_and(|head| head == b"#!")
     }
 
     /// Shows `see` every file that a `COPY` brought, where nobody builds or tests a program.
@@ -234,25 +257,20 @@ impl Keeper<'_> {
         let kind = if is_ours { Text::Source } else { kind };
         let text = String::from_utf8_lossy(&bytes);
         let reason = format!("{} may start it", path.display());
-        if kind == Text::Script {
-            let is_used = self.kept.used.contains(path);
-            let names: BTreeSet<&str> = script_commands(&text).into_iter().collect();
-            for name in names {
-                if is_used || !self.is_builder(name)? {
-                    self.add_program(name, Sureness::There, &reason)?;
-                }
-            }
-            if starts_what_it_is_given(&text) {
-                let reason = format!("{} starts what it is given", path.display());
-                self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
-            }
-            return self.add_named_scripts(path, &text);
+        if kind != Text::Module && self.is_beside_a_used_script(path) {
+            self.add_interpreter(&bytes, &format!("{} is started by it", path.display()))?;
         }
-        let end = path.extension().unwrap_or_default().to_string_lossy();
+        match kind {
+            Text::Recipes => return self.add_commands(path, &recipes(&text), false),
+            Text::Script => return self.add_commands(path, &text, self.kept.used.contains(path)),
+            Text::Module | Text::Source => {}
+        }
+        let end = language(path, &bytes);
         for (name, sureness) in quoted_commands(&text, &end) {
-            let sureness = match kind {
-                Text::Module => Sureness::Somewhere,
-                Text::Script | Text::Source => sureness,
+            let sureness = if kind == Text::Module {
+                Sureness::Somewhere
+            } else {
+                sureness
             };
             self.add_program(&name, sureness, &reason)?;
         }
@@ -260,6 +278,40 @@ impl Keeper<'_> {
             self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
         }
         Ok(())
+    }
+
+    /// Keeps what the commands of a shell in `text` start, which are those of the file at `path`; what builds programs only if a
+    /// run has used that (`is_used`).
+    pub(super) fn add_commands(
+        &mut self,
+        path: &Path,
+        text: &str,
+        is_used: bool,
+    ) -> Result<(), RootError> {
+        let reason = format!("{} may start it", path.display());
+        let names: BTreeSet<&str> = script_commands(text).into_iter().collect();
+        for name in names {
+            if is_used || !self.is_builder(name)? {
+                self.add_program(name, Sureness::There, &reason)?;
+            }
+        }
+        if starts_what_it_is_given(text) {
+            let reason = format!("{} starts what it is given", path.display());
+            self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
+        }
+        self.add_named_scripts(path, text)
+    }
+
+    /// Keeps the program that the first line of a script names, which the kernel starts for it.
+    fn add_interpreter(&mut self, script: &[u8], reason: &str) -> Result<(), RootError> {
+        let Some((interpreter, program)) = interpreters(script) else {
+            return Ok(());
+        };
+        self.add_program(&interpreter.to_string_lossy(), Sureness::There, reason)?;
+        match program {
+            Some(program) => self.add_program(&program, Sureness::There, reason),
+            None => Ok(()),
+        }
     }
 
     /// Whether the program that is started by `name` comes with a package for those who build programs.
@@ -309,18 +361,55 @@ impl Keeper<'_> {
             self.add_askers(&package)?;
         }
         let bytes = self.root.read(&real, super::LIBRARY_LIMIT)?;
-        if let Some(interpreter) = script_interpreter(&bytes) {
-            self.add(&interpreter.path, UseKind::Looked, reason)?;
-            let program = interpreter.argument.unwrap_or_default();
-            let program = program
-                .split_whitespace()
-                .find(|word| !word.starts_with('-'));
-            if let (Some(program), true) = (program, interpreter.path.ends_with("env")) {
-                self.add_program(program, Sureness::There, reason)?;
+        if let Some((interpreter, program)) = interpreters(&bytes) {
+            self.add(&interpreter, UseKind::Looked, reason)?;
+            if let Some(program) = program {
+                self.add_program(&program, Sureness::There, reason)?;
             }
         }
         Ok(())
     }
+}
+
+/// The program that the first line of a script names, and the one that `env` starts then.
+fn interpreters(script: &[u8]) -> Option<(PathBuf, Option<String>)> {
+    let interpreter = script_interpreter(script)?;
+    let argument = interpreter.argument.unwrap_or_default();
+    let mut words = argument.split_whitespace();
+    let program = words.find(|word| !word.starts_with('-'));
+    let program = program.filter(|_| interpreter.path.ends_with("env"));
+    Some((interpreter.path, program.map(str::to_owned)))
+}
+
+/// The extension of the name of the source at `path`; where it says nothing, that of the language of its interpreter.
+fn language<'p>(path: &'p Path, bytes: &[u8]) -> Cow<'p, str> {
+    const INTERPRETERS: [(&str, &str); 15] = [
+        ("awk", "awk"),
+        ("escript", "erl"),
+        ("expect", "exp"),
+        ("gawk", "awk"),
+        ("guile", "scm"),
+        ("mawk", "awk"),
+        ("node", "js"),
+        ("nodejs", "js"),
+        ("perl", "pl"),
+        ("php", "php"),
+        ("python", "py"),
+        ("ruby", "rb"),
+        ("sbcl", "lisp"),
+        ("tclsh", "tcl"),
+        ("wish", "tcl"),
+    ];
+    let end = path.extension().unwrap_or_default().to_string_lossy();
+    let is_known = SOURCES.contains(&&*end) || may_be_compiled(path);
+    let Some((interpreter, program)) = interpreters(bytes).filter(|_| !is_known) else {
+        return end;
+    };
+    let program = program.map_or(interpreter, PathBuf::from);
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let known = INTERPRETERS.iter().find(|(program, _)| *program == name);
+    known.map_or(end, |(_, end)| Cow::Borrowed(*end))
 }
 
 /// Whether the file at `path` is of a module that somebody has installed.
@@ -385,112 +474,4 @@ fn is_for_developers(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::evidence::collect::Step;
-    use crate::evidence::owner::Owners;
-
-    #[track_caller]
-    fn check(kept: &str, expected: &[&str]) {
-        let dir = tempfile::tempdir().unwrap();
-        for path in [
-            "app/main.py",
-            "app/.cache/a.py",
-            "app/tests/a.py",
-            "usr/lib/python3.13/os.py",
-            "usr/lib/python3.13/site-packages/m/a.py",
-        ] {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
-        let root = RootDir::open(dir.path()).unwrap();
-        let keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
-        let mut texts = Vec::new();
-        keeper.list_texts(Path::new(kept), true, &mut texts);
-        let found: Vec<String> = texts
-            .iter()
-            .map(|(path, _)| path.display().to_string())
-            .collect();
-        assert_eq!(found, expected, "{kept}");
-    }
-
-    #[test]
-    fn only_sources_that_are_kept_name_programs() {
-        check("/app", &["/app/main.py"]);
-        // Modules in it are kept by themselves.
-        check("/usr/lib/python3.13", &[]);
-        let module = "/usr/lib/python3.13/site-packages/m";
-        check(module, &["/usr/lib/python3.13/site-packages/m/a.py"]);
-    }
-
-    #[test]
-    fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
-        const TEXT: &str = "import subprocess, typer\nsubprocess.run(['bc'])\ntyper.edit('')\n";
-        let dir = tempfile::tempdir().unwrap();
-        let made = tempfile::tempdir().unwrap();
-        let module = "usr/lib/python3.13/site-packages/notes/cli.py";
-        for (root, path) in [
-            (made.path(), "app/src/notes/cli.py"),
-            (dir.path(), module),
-            (dir.path(), "bin/sh"),
-            (dir.path(), "usr/bin/bc"),
-        ] {
-            let path = root.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, TEXT).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let root = RootDir::open(dir.path()).unwrap();
-        let kept_with = |copies| {
-            let steps = [Step {
-                files: made.path().to_path_buf(),
-                line: 4,
-                copies,
-            }];
-            let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
-            keeper.copied_sources = keeper.copied_sources().unwrap();
-            let path = Path::new("/").join(module);
-            keeper.add_named_programs(&path, Text::Module).unwrap();
-            let programs = ["/bin/sh", "/usr/bin/bc"];
-            programs.map(|path| keeper.kept.paths.contains_key(Path::new(path)))
-        };
-        assert_eq!(kept_with(true), [true, true]);
-        assert_eq!(kept_with(false), [false, false]);
-    }
-
-    #[test]
-    fn scripts_beside_one_that_was_used_name_programs_where_nobody_builds() {
-        let dir = tempfile::tempdir().unwrap();
-        for path in [
-            "opt/tool/commands/help.sh",
-            "opt/tool/commands/fetch.sh",
-            "opt/tool/commands/words.txt",
-            "opt/tool/other/fetch.sh",
-            "app/start.sh",
-            "app/deploy.sh",
-            "app/Makefile",
-        ] {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
-        let root = RootDir::open(dir.path()).unwrap();
-        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
-        for used in ["/opt/tool/commands/help.sh", "/app/start.sh"] {
-            keeper.kept.used.insert(PathBuf::from(used));
-        }
-        let check = |path: &str, expected| {
-            assert_eq!(keeper.kind(Path::new(path)), expected, "{path}");
-        };
-        check("/opt/tool/commands/help.sh", Some(Text::Script));
-        check("/opt/tool/commands/fetch.sh", Some(Text::Script));
-        check("/opt/tool/commands/words.txt", None);
-        check("/opt/tool/other/fetch.sh", None);
-        check("/app/start.sh", Some(Text::Script));
-        check("/app/deploy.sh", None);
-    }
-}
+mod tests;

@@ -1,0 +1,179 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::evidence::collect::Step;
+use crate::evidence::owner::Owners;
+
+#[track_caller]
+fn check(kept: &str, expected: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [
+        "app/main.py",
+        "app/.cache/a.py",
+        "app/tests/a.py",
+        "usr/lib/python3.13/os.py",
+        "usr/lib/python3.13/site-packages/m/a.py",
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    let mut texts = Vec::new();
+    keeper.list_texts(Path::new(kept), true, &mut texts);
+    let found: Vec<String> = texts
+        .iter()
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert_eq!(found, expected, "{kept}");
+}
+
+#[test]
+fn only_sources_that_are_kept_name_programs() {
+    check("/app", &["/app/main.py"]);
+    // Modules in it are kept by themselves.
+    check("/usr/lib/python3.13", &[]);
+    let module = "/usr/lib/python3.13/site-packages/m";
+    check(module, &["/usr/lib/python3.13/site-packages/m/a.py"]);
+}
+
+#[test]
+fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
+    const TEXT: &str = "import subprocess, typer\nsubprocess.run(['bc'])\ntyper.edit('')\n";
+    let dir = tempfile::tempdir().unwrap();
+    let made = tempfile::tempdir().unwrap();
+    let module = "usr/lib/python3.13/site-packages/notes/cli.py";
+    for (root, path) in [
+        (made.path(), "app/src/notes/cli.py"),
+        (dir.path(), module),
+        (dir.path(), "bin/sh"),
+        (dir.path(), "usr/bin/bc"),
+    ] {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, TEXT).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let kept_with = |copies| {
+        let steps = [Step {
+            files: made.path().to_path_buf(),
+            line: 4,
+            copies,
+        }];
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        keeper.copied_sources = keeper.copied_sources().unwrap();
+        let path = Path::new("/").join(module);
+        keeper.add_named_programs(&path, Text::Module).unwrap();
+        let programs = ["/bin/sh", "/usr/bin/bc"];
+        programs.map(|path| keeper.kept.paths.contains_key(Path::new(path)))
+    };
+    assert_eq!(kept_with(true), [true, true]);
+    assert_eq!(kept_with(false), [false, false]);
+}
+
+#[test]
+fn scripts_beside_one_that_was_used_name_programs_where_nobody_builds() {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [
+        "opt/tool/commands/help.sh",
+        "opt/tool/commands/fetch.sh",
+        "opt/tool/commands/words.txt",
+        "opt/tool/other/fetch.sh",
+        "app/start.sh",
+        "app/deploy.sh",
+        "app/Makefile",
+        "srv/run/Makefile",
+        "srv/run/rules.mk",
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    for used in [
+        "/opt/tool/commands/help.sh",
+        "/app/start.sh",
+        "/srv/run/Makefile",
+        "/srv/run/rules.mk",
+    ] {
+        keeper.kept.used.insert(PathBuf::from(used));
+    }
+    let check = |path: &str, expected| {
+        assert_eq!(keeper.kind(Path::new(path)), expected, "{path}");
+    };
+    check("/opt/tool/commands/help.sh", Some(Text::Script));
+    check("/opt/tool/commands/fetch.sh", Some(Text::Script));
+    check("/opt/tool/commands/words.txt", None);
+    check("/opt/tool/other/fetch.sh", None);
+    check("/app/start.sh", Some(Text::Script));
+    check("/app/deploy.sh", None);
+    check("/app/Makefile", None);
+    check("/srv/run/Makefile", Some(Text::Recipes));
+    check("/srv/run/rules.mk", Some(Text::Recipes));
+}
+
+#[test]
+fn what_is_started_beside_a_script_that_was_used_is_read_and_keeps_its_interpreter() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "#!/usr/bin/perl\nmy $x = qx(bc);\n";
+    for (path, text, mode) in [
+        ("srv/cgi-bin/index", "#!/bin/sh\n", 0o755),
+        ("srv/cgi-bin/report", text, 0o755),
+        ("srv/cgi-bin/report.pl", text, 0o755),
+        ("srv/cgi-bin/plain", text, 0o644),
+        ("srv/cgi-bin/data", "x", 0o755),
+        ("opt/report", text, 0o755),
+        ("opt/index", "#!/bin/sh\n", 0o755),
+        ("usr/bin/perl", "", 0o755),
+        ("usr/bin/bc", "", 0o755),
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    for (path, kind, programs) in [
+        ("/srv/cgi-bin/report", Some(Text::Source), [true, true]),
+        ("/srv/cgi-bin/report.pl", Some(Text::Source), [true, true]),
+        ("/srv/cgi-bin/plain", None, [false, false]),
+        ("/srv/cgi-bin/data", None, [false, false]),
+        ("/opt/report", None, [false, false]),
+    ] {
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        for used in ["/srv/cgi-bin/index", "/opt/index"] {
+            keeper.kept.used.insert(PathBuf::from(used));
+        }
+        let path = Path::new(path);
+        assert_eq!(keeper.kind(path), kind, "{}", path.display());
+        if let Some(kind) = kind {
+            keeper.add_named_programs(path, kind).unwrap();
+        }
+        let found = ["/usr/bin/perl", "/usr/bin/bc"]
+            .map(|program| keeper.kept.paths.contains_key(Path::new(program)));
+        assert_eq!(found, programs, "{}", path.display());
+    }
+}
+
+#[test]
+fn where_a_name_has_no_ending_the_interpreter_says_the_language() {
+    for (path, text, expected) in [
+        ("/a/run", "#!/usr/bin/perl -w\n", "pl"),
+        ("/a/run", "#!/usr/bin/env python3.11\n", "py"),
+        ("/a/run", "#!/usr/bin/env -S awk -f\n", "awk"),
+        ("/a/run.cgi", "#!/usr/bin/python3\n", "py"),
+        ("/a/run.rb", "#!/usr/bin/perl\n", "rb"),
+        ("/a/run", "#!/opt/own\n", ""),
+        ("/a/run.x", "", "x"),
+    ] {
+        assert_eq!(
+            language(Path::new(path), text.as_bytes()),
+            expected,
+            "{text}"
+        );
+    }
+}
