@@ -4,6 +4,7 @@ mod awt;
 mod beside;
 mod commands;
 mod compiled_starts;
+mod cron;
 mod data;
 mod dependencies;
 mod habits;

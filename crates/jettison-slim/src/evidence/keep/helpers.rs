@@ -89,6 +89,7 @@ impl Keeper<'_> {
             for (path, text) in texts {
                 self.add_named_programs(&path, text)?;
             }
+            self.add_jobs_of_cron()?;
         }
     }
 
