@@ -173,10 +173,16 @@ fn bare_commands(text: &str) -> BTreeSet<String> {
     const STARTERS: [&str; 4] = ["auto_execok", "exec", "open", "spawn"];
     let mut found = BTreeSet::new();
     let text = text.replace("\\\n", " ");
+    // `set cmd gnuplot`, and then `exec {*}$cmd`
+    let mut values = BTreeMap::new();
     for line in text.lines().filter(|line| !is_comment(line)) {
         let mut words = line
             .split(|c: char| c.is_whitespace() || c == ';' || ENDS.contains(&c))
             .filter(|word| !word.is_empty());
+        let mut first = words.clone().filter(|word| *word != "list");
+        if let (Some("set"), Some(name), Some(value)) = (first.next(), first.next(), first.next()) {
+            values.insert(name, value.trim_start_matches('|'));
+        }
         while let Some(word) = words.find(|word| STARTERS.contains(word)) {
             let is_option = |word: &&str| word.starts_with('-') || *word == "list";
             let next = words.clone().find(|word| !is_option(word));
@@ -188,7 +194,10 @@ fn bare_commands(text: &str) -> BTreeSet<String> {
             };
             let rest = rest.join(" ");
             for part in rest.split('|') {
-                let name = part.trim_start_matches('&').split_whitespace().next();
+                let mut names = part.trim_start_matches('&').split_whitespace();
+                let name = names.find(|name| *name != "*");
+                let value = |name: &str| values.get(name.strip_prefix('$')?).copied();
+                let name = name.map(|name| value(name).unwrap_or(name));
                 found.extend(name.filter(|name| is_name(name)).map(str::to_owned));
             }
         }

@@ -223,6 +223,8 @@ fn every_language_has_its_own_words_for_starting_programs() {
         ),
         ("tcl", "set p [open \"|jq -c .\" w]\n"),
         ("tcl", "set p [open [list |jq -c $f] r]\n"),
+        ("tcl", "set cmd [list jq -c]\n\n\n\n\nexec {*}$cmd $f\n"),
+        ("tcl", "set cmd jq\nexec $cmd $f\n"),
         ("pl", "my $x = qx(jq . $f);\n"),
         ("pl", "my $x = qx{\n  jq . $f\n};\n"),
         ("pl", "open(P, \"jq . |\");\n"),
