@@ -131,11 +131,30 @@ impl Keeper<'_> {
                 is_own: &|path| self.owners.maker(path).is_some(),
             };
             let is_directory = self.root.target(&real).is_some_and(|found| found.is_dir());
-            if is_directory && !is_system(&real) && holds_data(place, &real) {
+            let is_data = || !is_system(&real) && holds_data(place, &real);
+            if is_directory && (is_data() || self.holds_plugins(&real)?) {
                 self.keep_path(real, &reason);
             }
         }
         Ok(())
+    }
+
+    /// Whether `directory` holds libraries and nothing else, all of which instructions have made: who is told of it loads one or
+    /// another of them.
+    fn holds_plugins(&self, directory: &Path) -> Result<bool, RootError> {
+        let names = self.root.names(directory);
+        let is_library = |name: &std::ffi::OsString| {
+            Path::new(name).extension().is_some_and(|end| end == "so")
+                && self
+                    .root
+                    .target(&directory.join(name))
+                    .is_some_and(|found| found.is_file())
+        };
+        Ok(
+            !names.is_empty()
+                && names.iter().all(is_library)
+                && self.is_worth_keeping(directory)?,
+        )
     }
 
     /// Keeps the locales that instructions have made: whoever makes one means to choose it, be it by an argument.
@@ -236,6 +255,36 @@ fn is_of_installed_modules(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::collect::Step;
+    use crate::evidence::owner::Owners;
+    use crate::rootfs::RootDir;
+
+    #[test]
+    fn plugins_in_a_directory_that_a_variable_names_stay_together() {
+        let [dir, made] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        for path in ["plugins/a.so", "plugins/b.so", "mixed/a.so", "mixed/a.o"] {
+            for root in [dir.path(), made.path()] {
+                let path = root.join("usr/local/lib/app").join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "").unwrap();
+            }
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let steps = [Step {
+            files: made.path().to_path_buf(),
+            line: 1,
+            copies: false,
+        }];
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        let places = ["plugins", "mixed", "none"].map(|name| format!("/usr/local/lib/app/{name}"));
+        let env: Vec<String> = places
+            .iter()
+            .map(|place| format!("PLUGINS={place}"))
+            .collect();
+        keeper.add_named_by_variables(&env).unwrap();
+        let kept = places.map(|place| keeper.kept.paths.contains_key(Path::new(&place)));
+        assert_eq!(kept, [true, false, false]);
+    }
 
     #[test]
     fn directories_that_people_make_are_told_from_those_of_tools() {
