@@ -11,6 +11,14 @@ const SHARE: u64 = 20;
 /// The most that a program removes before it ends, in bytes: where more is free, it was another disk that was full.
 const REMOVED: u64 = 2 << 30;
 
+/// What programs say of a disk on which there is no room: the C library's texts for `ENOSPC` and `EDQUOT`, and GNU tar's where the
+/// rest of a block does not fit.
+const MESSAGES: [&[u8]; 3] = [
+    b"No space left on device",
+    b"Disk quota exceeded",
+    b": Wrote only ",
+];
+
 /// What a command says of the room that it has.
 #[derive(Debug, Default)]
 pub(super) struct Room {
@@ -23,13 +31,15 @@ pub(super) struct Room {
 impl Room {
     /// Listens to a part of the output.
     pub(super) fn listen(&mut self, bytes: &[u8]) {
-        const MESSAGE: &[u8] = b"No space left on device";
         if self.is_wanting {
             return;
         }
         self.last.extend_from_slice(bytes);
-        self.is_wanting = memchr::memmem::find(&self.last, MESSAGE).is_some();
-        let start = self.last.len().saturating_sub(MESSAGE.len());
+        let mut messages = MESSAGES.iter();
+        self.is_wanting =
+            messages.any(|message| memchr::memmem::find(&self.last, message).is_some());
+        let longest = MESSAGES.iter().map(|message| message.len()).max();
+        let start = self.last.len().saturating_sub(longest.unwrap_or_default());
         self.last.drain(..start);
     }
 
@@ -68,6 +78,11 @@ mod tests {
         };
         assert!(heard(&["write error: No space left on device\n", "more"]));
         assert!(heard(&["tar: x: No spa", "ce left", " on device"]));
+        assert!(heard(&[
+            "tar: /rootfs.tar: Wrote only",
+            " 4096 of 10240 bytes\n"
+        ]));
+        assert!(heard(&["cp: x: Disk quota exceeded\n"]));
         assert!(!heard(&["No space", "left on device"]));
         assert!(!heard(&[]));
     }
