@@ -3,12 +3,18 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use expect_test::Expect;
 use tempfile::TempDir;
 
 use crate::outcome::Outcome;
+
+/// No run of the program takes longer, however busy the machine is.
+const LIMIT: Duration = Duration::from_mins(25);
 
 /// Where the programs are that the tests and the program start.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -117,11 +123,18 @@ impl Scratch {
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
+    /// If it cannot be started, and if it, or something that it has left behind with its output, does not end.
     #[track_caller]
     pub fn outcome(&self, command: &mut Command) -> Outcome {
-        let output = command.output().unwrap_or_else(|error| {
-            panic!("cannot start {}: {error}", command.get_program().display())
+        let program = command.get_program().display().to_string();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {program}: {error}"));
+        let output = ended(child, LIMIT).unwrap_or_else(|| {
+            // What still runs goes to the output of the tests, if this machine has the program that shows it.
+            drop(Command::new("ps").args(["-ef", "--forest"]).status());
+            panic!("no end after {} s: {command:?}", LIMIT.as_secs())
         });
         let places = vec![
             (self.root.clone(), "[ROOT]"),
@@ -140,5 +153,41 @@ impl Scratch {
     #[track_caller]
     pub fn check(&self, arguments: &[&str], expected: Expect) {
         expected.assert_eq(&self.jettison(arguments).to_string());
+    }
+}
+
+/// What `child` gives; nothing, and it is killed, if it has not ended after `limit`.
+fn ended(child: Child, limit: Duration) -> Option<Output> {
+    let id = child.id().to_string();
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        // Nobody listens any more if it was too late.
+        drop(send.send(child.wait_with_output()));
+    });
+    if let Ok(output) = receive.recv_timeout(limit) {
+        return Some(output.expect("a child can be waited for"));
+    }
+    // It is this process's own child, so that the number is still its.
+    drop(Command::new("kill").args(["-9", &id]).status());
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_is_given_up() {
+        let start = |script: &str| {
+            let mut command = Command::new("sh");
+            let command = command.args(["-c", script]).stdin(Stdio::null());
+            let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let output = ended(start("echo out; echo err >&2; exit 3"), LIMIT).unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!(output.stdout, b"out\n");
+        assert_eq!(output.stderr, b"err\n");
+        assert!(ended(start("exec sleep 60"), Duration::from_millis(10)).is_none());
     }
 }
