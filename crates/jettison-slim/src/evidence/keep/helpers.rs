@@ -219,14 +219,19 @@ impl Keeper<'_> {
     }
 
     /// The content of the source at `path`, also of one that an instruction took away once the program was built.
-    pub(super) fn source(&self, path: &Path, limit: u64) -> Option<Vec<u8>> {
-        let copied = || {
-            let mut layers: Vec<&Path> = self.owners.copied().collect();
-            layers.reverse();
-            let mut layers = layers.into_iter();
-            layers.find_map(|files| RootDir::open(files).ok()?.content(path, limit))
-        };
-        self.root.content(path, limit).or_else(copied)
+    pub(super) fn source(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, RootError> {
+        let mut found = self.root.content(path, limit);
+        if found.is_none() {
+            // What was copied last counts.
+            for files in self.owners.copied() {
+                match RootDir::open(files) {
+                    Ok(root) => found = root.content(path, limit).or(found),
+                    Err(error) if error.is_absent() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The sources that a `COPY` brought and that are run as they are, as hashes: a module that was made of one is the program's own.
@@ -245,7 +250,7 @@ impl Keeper<'_> {
 
     fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         // What is too large to be a source says nothing.
-        let Some(mut bytes) = self.source(path, SOURCE_LIMIT) else {
+        let Some(mut bytes) = self.source(path, SOURCE_LIMIT)? else {
             return Ok(());
         };
         // An archive that unpacks itself is a script with other things behind it.

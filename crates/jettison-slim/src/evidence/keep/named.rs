@@ -150,7 +150,7 @@ impl Keeper<'_> {
         let mut bytes = match self.root.read(path, LIBRARY_LIMIT) {
             Ok(bytes) => bytes,
             // A source that was compiled may be gone since.
-            Err(error) if error.is_absent() => match self.source(path, LIBRARY_LIMIT) {
+            Err(error) if error.is_absent() => match self.source(path, LIBRARY_LIMIT)? {
                 Some(bytes) => bytes,
                 None => return Ok(()),
             },
