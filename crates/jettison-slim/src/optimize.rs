@@ -18,6 +18,7 @@ mod late;
 mod moments;
 mod read_set;
 mod relinked;
+mod settled;
 mod sources;
 mod user;
 

@@ -32,14 +32,7 @@ pub(super) fn set_aside(
         let Some(early) = before(run, divided.built, &parts[..at])? else {
             continue;
         };
-        let moments = Moments {
-            early: &early.root,
-            late: divided.root,
-            steps: parts[at..]
-                .iter()
-                .map(|part| part.files.as_path())
-                .collect(),
-        };
+        let moments = Moments::between(&early.root, divided.root, &parts[at..]);
         let place = (stage, instruction);
         if !steps
             .iter()

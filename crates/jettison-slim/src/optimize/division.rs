@@ -18,6 +18,7 @@ use crate::evidence::Owners;
 use crate::optimize::aside::set_aside;
 use crate::optimize::late::copied_late;
 use crate::optimize::moments::{Moments, State};
+use crate::optimize::settled::settled;
 use crate::optimize::sources::sources;
 use crate::refactor::{Division, RootfsStage, RuntimeStage, ShellStep, target_stage};
 use crate::rootfs::RootDir;
@@ -65,7 +66,8 @@ pub(super) fn division(
     }
     let parts = parts(divided.built);
     let collected = collected(run, divided, (stage, &parts))?;
-    set_aside(run, divided, (stage, &parts), collected)
+    let division = set_aside(run, divided, (stage, &parts), collected)?;
+    settled(run, divided, (stage, &parts), division)
 }
 
 /// Where what is collected can be divided.
@@ -81,14 +83,7 @@ fn collected(
         let Some(early) = before(run, divided.built, &parts[..at])? else {
             continue;
         };
-        let moments = Moments {
-            early: &early.root,
-            late: divided.root,
-            steps: parts[at..]
-                .iter()
-                .map(|part| part.files.as_path())
-                .collect(),
-        };
+        let moments = Moments::between(&early.root, divided.root, &parts[at..]);
         let is_start = !parts[..at].iter().any(|part| is_in(stage, part));
         let instruction = if is_start {
             stage.instructions.start

@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::optimize::division::Part;
 use crate::rootfs::{RootDir, RootError};
 
 /// The largest file whose content is compared.
@@ -33,6 +34,18 @@ pub(super) enum State {
     Removed,
     /// It was not there and is not there.
     Absent,
+}
+
+impl<'a> Moments<'a> {
+    /// The files before `steps` and after them.
+    pub(super) fn between(early: &'a RootDir, late: &'a RootDir, steps: &'a [Part]) -> Moments<'a> {
+        let steps = steps.iter().map(|step| step.files.as_path());
+        Moments {
+            early,
+            late,
+            steps: steps.collect(),
+        }
+    }
 }
 
 impl Moments<'_> {

@@ -28,6 +28,8 @@ pub(crate) struct Division {
     pub(crate) sources: Option<Sources>,
     /// What is made anew from the first part in a stage of its own, and taken from there.
     pub(crate) aside: Option<Aside>,
+    /// What is copied and is there before the sources come as it is in the end: files, and directories with all that is below.
+    pub(crate) settled: Vec<PathBuf>,
 }
 
 /// A stage on the first part of a build stage, in which something is made anew that the second part needs as it was: modules that
@@ -62,6 +64,24 @@ impl Aside {
 }
 
 impl Division {
+    /// Whether `path` is copied from the first part: `runtime` does not make it anew, and nothing else lies in it or around it.
+    pub(crate) fn is_settled(&self, path: &Path, runtime: &RuntimeStage) -> bool {
+        let overlaps = |other: &Path| other.starts_with(path) || path.starts_with(other);
+        let kept = runtime.kept.iter().map(|kept| kept.path.as_path());
+        let others = kept.filter(|kept| *kept != path);
+        let aside = self.aside.iter().flat_map(|aside| &aside.taken);
+        let copied = self
+            .copied
+            .iter()
+            .chain(aside)
+            .map(|kept| kept.path.as_path());
+        let remade = runtime.remade.iter().map(PathBuf::as_path);
+        // What is collected from the second part has to be there first: directories with their owners and modes.
+        self.late.is_none()
+            && self.settled.iter().any(|settled| settled == path)
+            && !others.chain(copied).chain(remade).any(overlaps)
+    }
+
     /// Whether the final stage copies sources itself.
     pub(crate) fn copies_sources(&self) -> bool {
         self.sources.is_some()

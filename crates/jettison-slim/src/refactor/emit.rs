@@ -140,18 +140,17 @@ pub(crate) fn write_stages(
         let from = format!("{} {}", style.word("FROM"), parts.build);
         lines.extend(rootfs_stage(late, (&from, &parts.late), &style)?);
     }
-    let stages = collected
-        .map(|_| parts.rootfs.as_str())
-        .into_iter()
-        .chain(late.map(|_| parts.late.as_str()));
-    let stages: Vec<&str> = stages.collect();
+    let first = collected.map(|_| parts.rootfs.as_str());
+    let second = late.map(|_| parts.late.as_str());
+    let stages: Vec<&str> = first.into_iter().chain(second).collect();
     let aside_name = aside.map(|_| parts.aside.as_str());
     let own_stages = stages.iter().copied().chain(aside_name);
-    let own_stages = own_stages.chain([parts.runtime.as_str()]);
+    let own_stages = own_stages.chain([&*parts.runtime]);
     let own_stages = own_stages.map(str::to_owned).collect();
     let copied = Copied {
         stages,
         aside: aside.map_or(Ok(Vec::new()), |aside| of_aside(runtime, aside))?,
+        settled: settled(runtime, division)?,
         paths: paths(runtime, division)?,
         sources: &parts.copied,
     };
@@ -219,10 +218,34 @@ struct Copied<'a> {
     stages: Vec<&'a str>,
     /// The arguments of each `COPY` from the stage in which something was made anew, after `--from`.
     aside: Vec<String>,
+    /// The same of the first part of the build stage.
+    settled: Vec<String>,
     /// The same of the build stage.
     paths: Vec<String>,
     /// The author's own lines.
     sources: &'a [String],
+}
+
+impl Copied<'_> {
+    /// The `COPY` instructions of all that stages made. What seldom changes comes first.
+    fn lines(&self, (parts, style): (&Parts, &Style)) -> Vec<String> {
+        let copy = style.word("COPY");
+        let collected = |from: &&str| format!("{copy} --from={from} {} /", rootfs::DIRECTORY);
+        let mut lines: Vec<String> = self.stages.iter().map(collected).collect();
+        let taken = [
+            (&parts.aside, &self.aside),
+            (&parts.first, &self.settled),
+            (&parts.build, &self.paths),
+        ];
+        for (stage, arguments) in taken {
+            lines.extend(
+                arguments
+                    .iter()
+                    .map(|what| format!("{copy} --from={stage} {what}")),
+            );
+        }
+        lines
+    }
 }
 
 /// The arguments of each `COPY` from the build stage.
@@ -232,11 +255,21 @@ fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<Stri
     let is_elsewhere = |path: &PathBuf| {
         sources.is_some_and(|sources| sources.absent.contains(path))
             || aside.is_some_and(|aside| aside.holds(path))
+            || division.is_some_and(|division| division.is_settled(path, runtime))
     };
     let mut there = runtime.clone();
     there.kept.retain(|kept| !is_elsewhere(&kept.path));
     let copied = division.map(|division| division.copied.iter());
     there.kept.extend(copied.into_iter().flatten().cloned());
+    copies(&there)
+}
+
+/// The same for what the sources do not change.
+fn settled(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<String>, EmitError> {
+    let mut there = runtime.clone();
+    there
+        .kept
+        .retain(|kept| division.is_some_and(|division| division.is_settled(&kept.path, runtime)));
     copies(&there)
 }
 
@@ -287,17 +320,7 @@ fn final_stage(
     if !has_owner {
         lines.extend(directory.take());
     }
-    let copy = style.word("COPY");
-    for from in &copied.stages {
-        lines.push(format!("{copy} --from={from} {} /", rootfs::DIRECTORY));
-    }
-    // What seldom changes comes first.
-    for arguments in &copied.aside {
-        lines.push(format!("{copy} --from={} {arguments}", parts.aside));
-    }
-    for arguments in &copied.paths {
-        lines.push(format!("{copy} --from={} {arguments}", parts.build));
-    }
+    lines.extend(copied.lines((parts, style)));
     lines.extend(directory);
     lines.extend(copied.sources.iter().cloned());
     let mut labels = Vec::new();

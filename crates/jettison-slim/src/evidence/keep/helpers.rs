@@ -474,9 +474,29 @@ fn is_for_developers(path: &Path) -> bool {
         ".test.ts",
     ];
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    NAMES.contains(&&*name)
+    NAMES.contains(&&*name) && !is_part_of_program(path, &name)
         || ENDS.iter().any(|end| name.ends_with(end))
         || name.starts_with("test_")
+}
+
+/// Whether the directory at `path` is a part of a program in spite of its name: a package of Java (`org.example`), or one among
+/// a program's own.
+fn is_part_of_program(path: &Path, name: &str) -> bool {
+    const PARTS: [&str; 9] = [
+        "ci", "docs", "example", "examples", "hack", "script", "scripts", "spec", "tools",
+    ];
+    const OWN: [&str; 5] = ["cmd", "internal", "lib", "pkg", "src"];
+    let above = path.parent().unwrap_or(path);
+    if above.ancestors().any(|above| above.ends_with("src/main")) {
+        return true;
+    }
+    // Where sources of all kinds are kept.
+    let everybodys = ["/usr/local/src", "/usr/src", "/usr/local", "/usr"];
+    let mut stripped = everybodys.iter().map(|place| above.strip_prefix(place));
+    let inside = stripped.find_map(Result::ok);
+    let inside = inside.or_else(|| above.strip_prefix("/").ok());
+    let mut project = inside.unwrap_or(above).iter().skip(1);
+    PARTS.contains(&name) && project.any(|part| OWN.iter().any(|own| part == *own))
 }
 
 #[cfg(test)]

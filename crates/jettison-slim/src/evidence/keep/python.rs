@@ -17,6 +17,24 @@ pub(super) fn is_python_library(directory: &Path) -> bool {
 }
 
 impl Keeper<'_> {
+    /// Keeps all of Python's library where Debian's smallest part of it is kept: a script that no run has started is not seen to
+    /// import the rest, as the one that was is.
+    pub(super) fn add_whole_library(&mut self) -> Result<(), RootError> {
+        let kept = self.kept.packages.keys();
+        let versions = kept.filter_map(|package| {
+            let version = package.strip_prefix("libpython")?;
+            version.strip_suffix("-minimal").map(str::to_owned)
+        });
+        for version in versions.collect::<Vec<_>>() {
+            let library = format!("libpython{version}-stdlib");
+            if self.owners.files_of(&library).next().is_some() {
+                let reason = format!("it is the rest of the library of Python {version}");
+                self.add_unseen_package(&library, &reason)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the distributions that the one at `module` says it requires, if they are installed beside it: it may import them
     /// only when it is asked for something that no run has asked it for.
     pub(super) fn keep_requirements(&mut self, module: &Path) -> Result<(), RootError> {

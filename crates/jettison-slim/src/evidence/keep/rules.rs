@@ -95,6 +95,7 @@ impl Keeper<'_> {
             self.add_for_go()?;
             self.add_certificates()?;
             self.add_providers();
+            self.add_font_cache();
             self.add_time_zones();
             self.add_libraries_of_modules()?;
             self.add_mentioned()?;
@@ -107,6 +108,7 @@ impl Keeper<'_> {
             self.add_data_of_settings()?;
             self.add_optional()?;
             self.add_asked_modules()?;
+            self.add_whole_library()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
             self.close()?;
@@ -243,6 +245,16 @@ impl Keeper<'_> {
             .any(|name| name.starts_with("libssl3"));
         if has_openssl && self.owners.files_of(MODULES).next().is_some() {
             self.add_package(MODULES, &reason);
+        }
+    }
+
+    /// Keeps what fontconfig has noted of the fonts when they were installed: else the first run that draws something reads them
+    /// all, and notes it in its user's home.
+    fn add_font_cache(&mut self) {
+        let cache = Path::new("/var/cache/fontconfig");
+        let is_there = self.root.entry(cache).is_some_and(|found| found.is_dir());
+        if is_there && self.keeps_package("libfontconfig1") {
+            self.keep_path(cache.to_path_buf(), "fontconfig reads it");
         }
     }
 

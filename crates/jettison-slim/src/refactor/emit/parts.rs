@@ -13,6 +13,8 @@ use crate::refactor::{Division, RootfsStage, RuntimeStage, Writing};
 pub(super) struct Parts {
     /// The name of the stage that everything is built in.
     pub(super) build: String,
+    /// The name of the stage that has the first part: that one, if it is not divided.
+    pub(super) first: String,
     /// The name of the stage that collects packages.
     pub(super) rootfs: String,
     /// The name of the stage that collects what the second part changed.
@@ -74,6 +76,7 @@ pub(super) fn divide(
         rootfs_from: format!("{keyword} {build}"),
         edits: Vec::new(),
         copied: Vec::new(),
+        first: build.clone(),
         build,
         runtime,
     };
@@ -108,6 +111,7 @@ pub(super) fn divide(
         && let Some(first) = second.first()
     {
         from_name = free(&mut taken, &["deps", "dependencies"]);
+        parts.first.clone_from(&from_name);
         parts.aside_from = format!("{keyword} {from_name}");
         if collects_at > 0 {
             parts.rootfs_from.clone_from(&parts.aside_from);

@@ -177,3 +177,23 @@ fn where_a_name_has_no_ending_the_interpreter_says_the_language() {
         );
     }
 }
+
+#[test]
+fn packages_of_a_program_may_be_called_as_what_developers_have() {
+    for (path, expected) in [
+        ("/app/scripts", true),
+        ("/usr/src/app/scripts", true),
+        ("/src/tools", true),
+        ("/src/app/tools", true),
+        ("/build/internal/tools", false),
+        ("/usr/src/app/src/scripts", false),
+        ("/app/src/tests", true),
+        ("/build/src/main/java/org/example", false),
+        ("/build/src/main/java/org/test", false),
+        ("/build/src/test", true),
+        ("/app/src/lib/math_test.go", true),
+        ("/app/src/build.rs", true),
+    ] {
+        assert_eq!(is_for_developers(Path::new(path)), expected, "{path}");
+    }
+}

@@ -541,3 +541,25 @@ fn who_has_openssl_load_modules_has_those_of_old() {
         .library("/usr/lib/libcrypto.so.3", "OSSL_PROVIDER_load");
     assert!(!kept(library));
 }
+
+#[test]
+fn what_is_noted_of_fonts_comes_with_those_who_read_it() {
+    let world = World::new().file("/var/cache/fontconfig/a.cache-8", "x");
+    world.check_paths(&["/etc/passwd"]);
+    let library = "/usr/lib/libfontconfig.so.1";
+    let world = world.package("libfontconfig1", &[library]).used(library);
+    world.check_paths(&["/etc/passwd", "/var/cache/fontconfig"]);
+}
+
+#[test]
+fn the_rest_of_pythons_library_comes_with_its_smallest_part() {
+    let least = "/usr/lib/python3.13/os.py";
+    World::new()
+        .package("libpython3.13-minimal", &[least])
+        .package("libpython3.13-stdlib", &["/usr/lib/python3.13/json.py"])
+        .used(least)
+        .check(expect![[r"
+            libpython3.13-stdlib: it is the rest of the library of Python 3.13
+            /etc/passwd: the C library reads it
+        "]]);
+}

@@ -438,3 +438,54 @@ fn names_that_mean_something_else_are_not_taken() {
         "#]],
     );
 }
+
+#[test]
+fn what_the_sources_do_not_change_is_copied_first_and_from_the_first_part() {
+    let kept = |path: &str, is_directory| KeptPath {
+        path: path.into(),
+        reason: String::new(),
+        is_directory,
+    };
+    let mut runtime = runtime();
+    runtime.kept = vec![
+        kept("/app/dist", true),
+        kept("/app/package.json", false),
+        kept("/usr/local/lib/node_modules/serve", true),
+        kept("/usr/local/lib/node_modules/npm", true),
+        kept("/opt", true),
+        kept("/opt/tool", true),
+    ];
+    runtime.remade = vec!["/usr/local/lib/node_modules/npm/docs".into()];
+    let settled = runtime.kept.iter().skip(1).map(|kept| kept.path.clone());
+    let mut division = Division {
+        settled: settled.collect(),
+        ..division(4)
+    };
+    let text = "FROM node:20\nWORKDIR /app\nCOPY package*.json ./\nRUN npm install -g serve\nCOPY . .\nRUN npm run build\n";
+    let write = |division: &Division| {
+        let writing = Writing {
+            division: Some(division),
+            ..Writing::default()
+        };
+        let written = write_stages(&parse(text), &runtime, writing, Vec::new()).unwrap();
+        let (_, end) = written
+            .dockerfile
+            .split_once("WORKDIR /app\nCOPY --from=")
+            .unwrap();
+        format!("COPY --from={end}")
+    };
+    expect![[r#"
+        COPY --from=rootfs /rootfs /
+        COPY --from=deps /app/package.json /app/package.json
+        COPY --from=deps /usr/local/lib/node_modules/serve /usr/local/lib/node_modules/serve
+        COPY --from=build /app/dist /app/dist
+        COPY --from=build /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/npm
+        COPY --from=build /opt /opt
+        COPY --from=build /opt/tool /opt/tool
+        CMD ["/app/x"]
+    "#]]
+    .assert_eq(&write(&division));
+    division.late = Some(rootfs());
+    let end = write(&division);
+    assert!(!end.contains("--from=deps"), "{end}");
+}
