@@ -372,7 +372,7 @@ impl Keeper<'_> {
     }
 
     /// The packages that apt has installed only because others need them; nothing if it has not said.
-    fn unasked(&self) -> Result<Option<BTreeSet<String>>, RootError> {
+    pub(super) fn unasked(&self) -> Result<Option<BTreeSet<String>>, RootError> {
         let states = match self.root.read(Path::new(EXTENDED_STATES), STATUS_LIMIT) {
             Ok(states) => states,
             Err(error) if error.is_absent() => return Ok(None),

@@ -272,6 +272,10 @@ impl Keeper<'_> {
             Text::Module | Text::Source => {}
         }
         let end = language(path, &bytes);
+        // Without `ldconfig` it finds nothing (`ctypes.util`).
+        if end == "py" && text.contains("find_library(") {
+            self.add_program("/sbin/ldconfig", Sureness::There, &reason)?;
+        }
         for (name, sureness) in quoted_commands(&text, &end) {
             let sureness = if kind == Text::Module {
                 Sureness::Somewhere

@@ -17,8 +17,8 @@ pub(super) fn is_python_library(directory: &Path) -> bool {
 }
 
 impl Keeper<'_> {
-    /// Keeps all of Python's library where Debian's smallest part of it is kept: a script that no run has started is not seen to
-    /// import the rest, as the one that was is.
+    /// Keeps all of Python's library where Debian's smallest part of it is kept, with its byte code: a script that no run has
+    /// started is not seen to import the rest, as the one that was is.
     pub(super) fn add_whole_library(&mut self) -> Result<(), RootError> {
         let kept = self.kept.packages.keys();
         let versions = kept.filter_map(|package| {
@@ -26,10 +26,21 @@ impl Keeper<'_> {
             version.strip_suffix("-minimal").map(str::to_owned)
         });
         for version in versions.collect::<Vec<_>>() {
+            let reason = format!("it is the rest of Python {version}");
             let library = format!("libpython{version}-stdlib");
-            if self.owners.files_of(&library).next().is_some() {
-                let reason = format!("it is the rest of the library of Python {version}");
-                self.add_unseen_package(&library, &reason)?;
+            let mut packages = vec![library];
+            if self.keeps_package(&format!("python{version}-minimal")) {
+                packages.push(format!("python{version}"));
+            }
+            for package in packages {
+                if self.owners.files_of(&package).next().is_some() {
+                    self.add_unseen_package(&package, &reason)?;
+                }
+            }
+            let cache = PathBuf::from(format!("/usr/lib/python{version}/__pycache__"));
+            if self.kept.byte_code.is_none() && self.root.entry(&cache).is_some() {
+                let tag = format!("cpython-{}", version.replace('.', ""));
+                self.kept.byte_code = Some(tag);
             }
         }
         Ok(())

@@ -197,3 +197,33 @@ fn packages_of_a_program_may_be_called_as_what_developers_have() {
         assert_eq!(is_for_developers(Path::new(path)), expected, "{path}");
     }
 }
+
+#[test]
+fn who_looks_for_libraries_by_their_names_in_python_starts_ldconfig() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = "from ctypes.util import find_library\nLIBRARY = find_library('enchant-2')\n";
+    for (path, text) in [
+        ("app/spell.py", source),
+        ("app/notes.txt", source),
+        ("app/other.py", "import ctypes\n"),
+        ("sbin/ldconfig", ""),
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    for (path, expected) in [
+        ("/app/spell.py", true),
+        ("/app/notes.txt", false),
+        ("/app/other.py", false),
+    ] {
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        keeper
+            .add_named_programs(Path::new(path), Text::Module)
+            .unwrap();
+        let is_kept = keeper.kept.paths.contains_key(Path::new("/sbin/ldconfig"));
+        assert_eq!(is_kept, expected, "{path}");
+    }
+}

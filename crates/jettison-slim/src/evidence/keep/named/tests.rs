@@ -266,6 +266,20 @@ fn modules_that_were_asked_for_stay_with_their_language() {
 }
 
 #[test]
+fn fonts_that_were_asked_for_stay() {
+    World::new()
+        .base("tool", &["/usr/bin/tool"])
+        .base("fonts-base", &["/usr/share/fonts/base/a.ttf"])
+        .package("fonts-asked", &["/usr/share/fonts/asked/a.ttf"])
+        .package("fonts-along", &["/usr/share/fonts/along/a.ttf"])
+        .copied(
+            "/var/lib/apt/extended_states",
+            "Package: fonts-along\nAuto-Installed: 1\n\n",
+        )
+        .check(&["/usr/bin/tool"], &["fonts-asked", "tool"]);
+}
+
+#[test]
 fn names_of_libraries_end_with_their_versions() {
     let found: Vec<String> =
         library_names(b"x\0libz.so.1\0dlopen(\"mod_spatialite.so\") .so libA-b+.so.1.2.x")

@@ -552,14 +552,27 @@ fn what_is_noted_of_fonts_comes_with_those_who_read_it() {
 }
 
 #[test]
-fn the_rest_of_pythons_library_comes_with_its_smallest_part() {
+fn the_rest_of_pythons_library_comes_with_its_smallest_part_and_its_byte_code() {
     let least = "/usr/lib/python3.13/os.py";
-    World::new()
+    let world = World::new()
         .package("libpython3.13-minimal", &[least])
         .package("libpython3.13-stdlib", &["/usr/lib/python3.13/json.py"])
-        .used(least)
+        .package("python3.13", &["/usr/bin/pdb3"])
+        .file("/usr/lib/python3.13/__pycache__/os.cpython-313.pyc", "x")
+        .used(least);
+    let root = RootDir::open(world.dir.path()).unwrap();
+    let tag = world.keeper(&root).kept().byte_code.clone();
+    assert_eq!(tag.as_deref(), Some("cpython-313"));
+    world.check(expect![[r"
+        libpython3.13-stdlib: it is the rest of Python 3.13
+        /etc/passwd: the C library reads it
+    "]]);
+    world
+        .package("python3.13-minimal", &["/usr/bin/python3.13"])
+        .used("/usr/bin/python3.13")
         .check(expect![[r"
-            libpython3.13-stdlib: it is the rest of the library of Python 3.13
+            libpython3.13-stdlib: it is the rest of Python 3.13
+            python3.13: it is the rest of Python 3.13
             /etc/passwd: the C library reads it
         "]]);
 }
