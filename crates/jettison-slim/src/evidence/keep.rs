@@ -1,5 +1,6 @@
 //! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
 
+mod asked;
 mod awt;
 mod beside;
 mod commands;
@@ -27,6 +28,7 @@ mod stage;
 mod started;
 mod starters;
 mod unit;
+mod wrappers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
@@ -43,6 +45,7 @@ use crate::evidence::java::is_build_cache;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
+use self::asked::InstalledProgram;
 use self::data::{Place, with_its_like};
 use self::dependencies::Dependencies;
 pub(crate) use self::dependencies::needed_by_idle_alone;
@@ -124,6 +127,10 @@ pub(crate) struct Keeper<'a> {
     read_texts: BTreeSet<PathBuf>,
     /// Sources that a `COPY` brought: hashes of what is in them.
     copied_sources: BTreeSet<u64>,
+    /// Functions of the program's own that start what they are given.
+    wrappers: BTreeSet<String>,
+    /// The programs that the Dockerfile has installed with packages, by name, if they are known already.
+    installed_programs: Option<BTreeMap<String, InstalledProgram>>,
     /// Where texts and programs were read for what they name of packages.
     read_names: BTreeSet<PathBuf>,
     /// Programs of which is kept what they start.
@@ -164,6 +171,8 @@ impl<'a> Keeper<'a> {
             read_settings: BTreeSet::new(),
             read_texts: BTreeSet::new(),
             copied_sources: BTreeSet::new(),
+            wrappers: BTreeSet::new(),
+            installed_programs: None,
             read_names: BTreeSet::new(),
             with_started: BTreeSet::new(),
             drawing: BTreeSet::new(),
@@ -307,7 +316,7 @@ impl<'a> Keeper<'a> {
                 }
             }
             Owner::Instruction(_) | Owner::Base => {
-                let step = self.owners.maker(path);
+                let step = self.owners.origin(path);
                 let unit = unit_of(self.root, path, step);
                 let units = match step {
                     Some(_) => self.with_its_like(path, unit),

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +74,7 @@ impl<'a> Owners<'a> {
         if let Some(module) = node_package(path).or_else(|| self.distribution(path)) {
             return Owner::Module(module);
         }
-        match self.maker(path) {
+        match self.origin(path) {
             Some(step) => Owner::Instruction(step.line),
             None => Owner::Base,
         }
@@ -91,6 +92,21 @@ impl<'a> Owners<'a> {
             fs::symlink_metadata(step.files.join(relative))
                 .is_ok_and(|found| found.is_file() || found.is_symlink() || found.is_dir())
         })
+    }
+
+    /// The step that brought what the entry at `path` holds; nothing if the base image did. A command that only gives what was
+    /// copied another owner, mode or time (`chown -R`) does not make it.
+    pub(crate) fn origin(&self, path: &Path) -> Option<&'a Step> {
+        let last = self.maker(path)?;
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let is_last = |step: &&Step| std::ptr::eq(*step, last);
+        let mut before = self.steps.iter().rev().skip_while(|step| !is_last(step));
+        let copied = before
+            .find(|step| step.copies && fs::symlink_metadata(step.files.join(relative)).is_ok());
+        match copied {
+            Some(copied) if holds_the_same(&copied.files, &last.files, relative) => Some(copied),
+            Some(_) | None => Some(last),
+        }
     }
 
     /// The steps that made the image.
@@ -265,6 +281,44 @@ fn node_package(path: &Path) -> Option<PathBuf> {
     };
     let package = parts.get(..at + length)?;
     Some(package.iter().collect())
+}
+
+/// Whether the entry at `relative` is the same below both directories, but for its owner, mode and time.
+fn holds_the_same(first: &Path, second: &Path, relative: &Path) -> bool {
+    let [first, second] = [first, second].map(|files| files.join(relative));
+    let metadata = [&first, &second].map(fs::symlink_metadata);
+    let [Ok(one), Ok(other)] = metadata else {
+        return false;
+    };
+    if one.is_dir() || one.is_symlink() {
+        let links = [&first, &second].map(|path| fs::read_link(path).ok());
+        return one.file_type() == other.file_type() && links[0] == links[1];
+    }
+    if !one.is_file() || !other.is_file() || one.len() != other.len() {
+        return false;
+    }
+    // What cannot be read is of the same length at least.
+    first == second || files_are_equal(&first, &second).unwrap_or(true)
+}
+
+/// Whether two files have the same content.
+fn files_are_equal(first: &Path, second: &Path) -> io::Result<bool> {
+    let [mut first, mut second] = [
+        BufReader::new(File::open(first)?),
+        BufReader::new(File::open(second)?),
+    ];
+    loop {
+        let (one, other) = (first.fill_buf()?, second.fill_buf()?);
+        let n_bytes = one.len().min(other.len());
+        if n_bytes == 0 {
+            return Ok(one.is_empty() && other.is_empty());
+        }
+        if one[..n_bytes] != other[..n_bytes] {
+            return Ok(false);
+        }
+        first.consume(n_bytes);
+        second.consume(n_bytes);
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::handed::Handed;
 use super::quotes::with_plain_quotes;
 use super::starters::{Backticks, Starters, backticks};
+use super::wrappers::called;
 
 /// How sure it is that a text starts a program that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,15 +92,20 @@ pub(super) fn starts_what_it_is_given(text: &str) -> bool {
 }
 
 /// Whether a line is nothing but a comment, in any of the languages that are known.
-fn is_comment(line: &str) -> bool {
+pub(super) fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
     ["//", "/*", "* ", "# ", "-- "]
         .iter()
         .any(|start| line.starts_with(start))
 }
 
-/// The names in quotes that a source may start as programs, none if it starts none; `end` is the extension of its name.
-pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Sureness> {
+/// The names in quotes that a source may start as programs, none if it starts none; `end` is the extension of its name, and
+/// `functions` of the program's own start what they are given.
+pub(super) fn quoted_commands(
+    text: &str,
+    end: &str,
+    functions: &BTreeSet<String>,
+) -> BTreeMap<String, Sureness> {
     let mut found = BTreeMap::new();
     let backticks = backticks(end);
     let text = with_plain_quotes(without_patterns(text, end), end);
@@ -109,11 +115,12 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     let is_starter = |line: &str| {
         starters.are_in(line) || (backticks == Backticks::Command && line.contains('`'))
     };
+    let is_own_call = |line: &str| called(line, functions).is_some();
     if is_of_tcl(end) {
         let names = bare_commands(&text).into_iter();
         found.extend(names.map(|name| (name, Sureness::There)));
     }
-    if !is_starter(&text) {
+    if !is_starter(&text) && !text.lines().any(is_own_call) {
         return found;
     }
     let calls = text
@@ -135,7 +142,9 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
         } else {
             line
         };
-        n_since = if is_starter(if is_long { end_of(line) } else { line }) {
+        n_since = if is_starter(if is_long { end_of(line) } else { line })
+            || !is_long && is_own_call(line)
+        {
             0
         } else {
             n_since.saturating_add(1)
@@ -160,6 +169,16 @@ pub(super) fn quoted_commands(text: &str, end: &str) -> BTreeMap<String, Surenes
     }
     found.retain(|name: &String, _| !BUILDERS.contains(&name.as_str()));
     found
+}
+
+/// All that a source has in quotes and that may be a program's name.
+pub(super) fn quoted_names(text: &str) -> BTreeSet<&str> {
+    let lines = text
+        .lines()
+        .filter(|line| !is_comment(line) && line.len() <= LONG_LINE);
+    let literals = lines.flat_map(literals);
+    let names = literals.flat_map(|(_, literal)| command_names(literal));
+    names.filter(|name| !BUILDERS.contains(name)).collect()
 }
 
 /// Whether sources whose names have the extension `end` are in Tcl, in which a word needs no quotes.

@@ -17,6 +17,7 @@ use super::python::holds_modules;
 use super::recipes::{is_makefile, recipes};
 use super::starters::starts_shell;
 use super::unit::{is_shared, may_be_compiled};
+use super::wrappers::wrappers;
 use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
@@ -86,6 +87,9 @@ impl Keeper<'_> {
                 texts.extend(self.compiled_texts()?);
                 self.copied_sources = self.copied_sources()?;
             }
+            for (path, text) in &texts {
+                self.add_wrappers(path, *text)?;
+            }
             for (path, text) in texts {
                 self.add_named_programs(&path, text)?;
             }
@@ -125,7 +129,7 @@ impl Keeper<'_> {
         let is_used = self.kept.used.contains(path);
         let end = path.extension().unwrap_or_default().to_string_lossy();
         let is_source = SOURCES.contains(&&*end);
-        if !is_source && !is_used && !self.is_beside_a_used_script(path) {
+        if !is_source && !is_used && !self.is_beside_a_used_script(path) && !self.is_command(path) {
             return None;
         }
         if is_source {
@@ -181,6 +185,11 @@ impl Keeper<'_> {
         };
         names.iter().any(|name| is_used(&directory.join(name)))
             && !names.iter().any(|name| is_of_a_project(Path::new(name)))
+    }
+
+    /// Whether the file at `path` is a script that a program starts by its name, as each command of it is one (`libexec`).
+    fn is_command(&self, path: &Path) -> bool {
+        path.iter().any(|part| part == "libexec") && self.is_started_script(path)
     }
 
     /// Whether the file at `path` is a script that is started as a program.
@@ -248,6 +257,20 @@ impl Keeper<'_> {
         Ok(found)
     }
 
+    /// Notes the functions in the source at `path` that start what they are given.
+    fn add_wrappers(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
+        let bytes = match kind {
+            Text::Source => self.source(path, SOURCE_LIMIT)?,
+            Text::Recipes | Text::Script | Text::Module => None,
+        };
+        if let Some(bytes) = bytes {
+            let text = String::from_utf8_lossy(&bytes);
+            let found = wrappers(&text, &language(path, &bytes), &self.wrappers);
+            self.wrappers.extend(found);
+        }
+        Ok(())
+    }
+
     fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         // What is too large to be a source says nothing.
         let Some(mut bytes) = self.source(path, SOURCE_LIMIT)? else {
@@ -263,7 +286,7 @@ impl Keeper<'_> {
         let kind = if is_ours { Text::Source } else { kind };
         let text = String::from_utf8_lossy(&bytes);
         let reason = format!("{} may start it", path.display());
-        if kind != Text::Module && self.is_beside_a_used_script(path) {
+        if kind != Text::Module && (self.is_beside_a_used_script(path) || self.is_command(path)) {
             self.add_interpreter(&bytes, &format!("{} is started by it", path.display()))?;
         }
         match kind {
@@ -276,7 +299,12 @@ impl Keeper<'_> {
         if end == "py" && text.contains("find_library(") {
             self.add_program("/sbin/ldconfig", Sureness::There, &reason)?;
         }
-        for (name, sureness) in quoted_commands(&text, &end) {
+        let none = BTreeSet::new();
+        let functions = match kind {
+            Text::Source => &self.wrappers,
+            Text::Recipes | Text::Script | Text::Module => &none,
+        };
+        for (name, sureness) in quoted_commands(&text, &end, functions) {
             let sureness = if kind == Text::Module {
                 Sureness::Somewhere
             } else {
@@ -284,8 +312,11 @@ impl Keeper<'_> {
             };
             self.add_program(&name, sureness, &reason)?;
         }
-        if kind == Text::Source && starts_shell(&text, &end) {
-            self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
+        if kind == Text::Source {
+            self.add_installed_named(path, &text)?;
+            if starts_shell(&text, &end) {
+                self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
+            }
         }
         Ok(())
     }

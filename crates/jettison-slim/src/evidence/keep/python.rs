@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Keeper;
+use super::{Keeper, UseKind};
 use crate::rootfs::{RootDir, RootError};
 
 /// The largest description of a distribution that is read.
@@ -37,6 +37,9 @@ impl Keeper<'_> {
                     self.add_unseen_package(&package, &reason)?;
                 }
             }
+            // Each start looks there for what somebody has installed.
+            let installed = PathBuf::from(format!("/usr/local/lib/python{version}/dist-packages"));
+            self.add(&installed, UseKind::Looked, &reason)?;
             let cache = PathBuf::from(format!("/usr/lib/python{version}/__pycache__"));
             if self.kept.byte_code.is_none() && self.root.entry(&cache).is_some() {
                 let tag = format!("cpython-{}", version.replace('.', ""));

@@ -1,5 +1,6 @@
 //! What comes along with what is kept, although no run has asked for it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -96,6 +97,7 @@ impl Keeper<'_> {
             self.add_certificates()?;
             self.add_providers();
             self.add_font_cache();
+            self.add_dictionaries()?;
             self.add_time_zones();
             self.add_libraries_of_modules()?;
             self.add_mentioned()?;
@@ -256,6 +258,27 @@ impl Keeper<'_> {
         if is_there && self.keeps_package("libfontconfig1") {
             self.keep_path(cache.to_path_buf(), "fontconfig reads it");
         }
+    }
+
+    /// Keeps the dictionaries that the Dockerfile has installed, also unasked, with whoever checks how words are written: which
+    /// language it is, the text says.
+    fn add_dictionaries(&mut self) -> Result<(), RootError> {
+        const READERS: [(&str, &str); 2] = [
+            ("libaspell", "/usr/lib/aspell"),
+            ("libhunspell", "/usr/share/hunspell"),
+        ];
+        let mut found = BTreeMap::new();
+        for (reader, place) in READERS {
+            let is_reader = |package: &String| package.starts_with(reader);
+            if !self.kept.packages.keys().any(is_reader) {
+                continue;
+            }
+            let files = self.owners.all_files();
+            let lying = files.filter(|(_, path)| path.parent() == Some(Path::new(place)));
+            let reason = format!("a text may be in any language, and {reader} reads it");
+            found.extend(lying.map(|(package, _)| (package.to_owned(), reason.clone())));
+        }
+        self.add_installed_here(found)
     }
 
     /// Keeps what Go's own library reads, in programs without the C library too: its time zones, or else the system's, users,

@@ -29,7 +29,7 @@ const STARTED: [(&str, &[&str]); 13] = [
     ("xargs", &["echo"]),
 ];
 /// Where programs lie that are started by their names.
-const PLACES: [&str; 4] = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"];
+pub(super) const PLACES: [&str; 4] = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"];
 
 impl Keeper<'_> {
     /// Keeps what programs of packages that are used, or named, start themselves.

@@ -329,6 +329,17 @@ impl Starters {
         self.words.iter().any(|word| text.contains(word)) || self.opens_pipe(line)
     }
 
+    /// What stands in `line` behind the first of them that is in it.
+    pub(super) fn end_of_one<'line>(&self, line: &'line str) -> Option<&'line str> {
+        let text = self.folded(line);
+        let ends = self.words.iter().filter_map(|word| {
+            let at = text.find(word)?;
+            // The bracket of a call belongs to what is handed over.
+            Some(at + word.trim_end_matches('(').len())
+        });
+        line.get(ends.min()?..)
+    }
+
     /// Whether one of them that is nothing but a call of a program is in `line`.
     pub(super) fn have_call_in(&self, line: &str) -> bool {
         let text = self.folded(line);

@@ -164,3 +164,37 @@ fn programs_of_distributions_are_told_by_their_records() {
     assert!(!is_listed("/opt/venv/bin/own"));
     assert!(!is_listed("/uv"));
 }
+
+#[test]
+fn who_changes_only_modes_and_owners_makes_nothing() {
+    let copied = tree(&[
+        ("app/main.lua", "x"),
+        ("app/page", "x"),
+        ("app/link", "-> x"),
+    ]);
+    let changed = tree(&[
+        ("app/main.lua", "x"),
+        ("app/page", "y"),
+        ("app/link", "-> x"),
+    ]);
+    let made = tree(&[("app/new", "x")]);
+    let run = |files: &Path, line| Step {
+        copies: false,
+        ..step(files, line)
+    };
+    let steps = [
+        step(copied.path(), 2),
+        run(changed.path(), 3),
+        run(made.path(), 4),
+    ];
+    for (path, expected) in [
+        ("/app", "the instruction in line 2"),
+        ("/app/main.lua", "the instruction in line 2"),
+        ("/app/link", "the instruction in line 2"),
+        ("/app/page", "the instruction in line 3"),
+        ("/app/new", "the instruction in line 4"),
+        ("/app/none", "the base image"),
+    ] {
+        check(changed.path(), &steps, path, expected);
+    }
+}

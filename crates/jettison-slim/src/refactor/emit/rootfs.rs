@@ -110,8 +110,9 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
     steps.push(
         "tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar".to_owned(),
     );
+    // Directories get their times in the end: the list has others between those and what lies in them (`fonts-x` < `fonts/x`).
     steps.push(format!(
-        "tar -C {DIRECTORY} --xattrs --xattrs-include='*' -xpf /rootfs.tar"
+        "tar -C {DIRECTORY} --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar"
     ));
     Ok(steps)
 }

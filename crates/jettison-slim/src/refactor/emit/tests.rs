@@ -314,7 +314,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
                   find /l/python3.1/site-packages/x; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
             FROM scratch AS runtime
             WORKDIR /app
@@ -436,7 +436,7 @@ fn gains_are_steps_of_the_build_stage_and_of_the_one_that_collects() {
                   find /tree \( -path '/tree/inside/*' \) -prune -o -print; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
             # Linked anew.
             RUN jlink --output /rootfs/jdk
 

@@ -8,7 +8,7 @@ fn check(text: &str, there: &[&str], somewhere: &[&str]) {
 
 #[track_caller]
 fn check_in(end: &str, text: &str, there: &[&str], somewhere: &[&str]) {
-    let found = quoted_commands(text, end);
+    let found = quoted_commands(text, end, &BTreeSet::new());
     let of = |sureness| -> Vec<&str> {
         let named = found.iter().filter(|(_, known)| **known == sureness);
         named.map(|(name, _)| name.as_str()).collect()
@@ -236,7 +236,7 @@ fn every_language_has_its_own_words_for_starting_programs() {
         ("rb", "x = %x{jq . #{f}}\n"),
         ("rb", "open('|jq .') { |p| p.read }\n"),
     ] {
-        let found = quoted_commands(text, end);
+        let found = quoted_commands(text, end, &BTreeSet::new());
         assert_eq!(found.get("jq"), Some(&Sureness::There), "{end}: {text}");
     }
 }
@@ -268,6 +268,10 @@ fn words_of_one_language_start_nothing_in_others() {
         ("pl", "open(F, '<', 'jq');\n"),
         ("ml", "Printf.printf \"%x\" 7; f \"jq\"\n"),
     ] {
-        assert_eq!(quoted_commands(text, end), BTreeMap::new(), "{end}: {text}");
+        assert_eq!(
+            quoted_commands(text, end, &BTreeSet::new()),
+            BTreeMap::new(),
+            "{end}: {text}"
+        );
     }
 }

@@ -127,6 +127,8 @@ fn what_is_started_beside_a_script_that_was_used_is_read_and_keeps_its_interpret
         ("srv/cgi-bin/plain", text, 0o644),
         ("srv/cgi-bin/data", "x", 0o755),
         ("opt/report", text, 0o755),
+        ("usr/local/libexec/tool/tool-report", text, 0o755),
+        ("usr/local/libexec/tool/report.txt", text, 0o644),
         ("opt/index", "#!/bin/sh\n", 0o755),
         ("usr/bin/perl", "", 0o755),
         ("usr/bin/bc", "", 0o755),
@@ -143,6 +145,12 @@ fn what_is_started_beside_a_script_that_was_used_is_read_and_keeps_its_interpret
         ("/srv/cgi-bin/plain", None, [false, false]),
         ("/srv/cgi-bin/data", None, [false, false]),
         ("/opt/report", None, [false, false]),
+        (
+            "/usr/local/libexec/tool/tool-report",
+            Some(Text::Source),
+            [true, true],
+        ),
+        ("/usr/local/libexec/tool/report.txt", None, [false, false]),
     ] {
         let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
         for used in ["/srv/cgi-bin/index", "/opt/index"] {

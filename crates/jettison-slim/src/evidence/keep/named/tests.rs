@@ -280,6 +280,39 @@ fn fonts_that_were_asked_for_stay() {
 }
 
 #[test]
+fn dictionaries_stay_with_who_reads_them() {
+    World::new()
+        .base(
+            "libaspell15",
+            &["/usr/lib/x86_64-linux-gnu/libaspell.so.15"],
+        )
+        .package("aspell-en", &["/usr/lib/aspell/en.multi"])
+        .package("hunspell-de", &["/usr/share/hunspell/de.dic"])
+        .base("aspell-fr", &["/usr/lib/aspell/fr.multi"])
+        .check(
+            &["/usr/lib/x86_64-linux-gnu/libaspell.so.15"],
+            &["aspell-en", "libaspell15"],
+        );
+}
+
+#[test]
+fn programs_that_were_installed_are_named_far_from_what_starts_them() {
+    let source = "import sh\n# pigz\nTABLE = {'sound': 'sox', 'page': 'file', 'old': 'along'}\n\
+        def sync(d):\n    sh.rsync('-a', d)\n    check = 3\n    print('https://git.example')\n";
+    let world = World::new()
+        .package("sox", &["/usr/bin/sox"])
+        .package("rsync", &["/usr/bin/rsync"])
+        .package("git", &["/usr/bin/git"])
+        .package("pigz", &["/usr/bin/pigz"])
+        .package("file", &["/usr/bin/file"])
+        .package("check", &["/usr/bin/check"])
+        .base("coreutils", &["/usr/bin/sort"])
+        .copied("/app/main.py", source)
+        .copied("/var/lib/apt/extended_states", "");
+    world.check(&["/app/main.py"], &["file", "rsync", "sox"]);
+}
+
+#[test]
 fn names_of_libraries_end_with_their_versions() {
     let found: Vec<String> =
         library_names(b"x\0libz.so.1\0dlopen(\"mod_spatialite.so\") .so libA-b+.so.1.2.x")

@@ -78,39 +78,39 @@ fn what_does_not_change_with_the_sources_is_collected_before_them() {
         text,
         writing,
         expect![[r#"
-        FROM debian:12 AS deps
-        RUN apt-get update \
-         && apt-get install -y gcc
+            FROM debian:12 AS deps
+            RUN apt-get update \
+             && apt-get install -y gcc
 
-        # A change of the sources leaves what is above in the cache.
-        FROM deps AS web
-        # the program
-        COPY . /app
-        RUN make -C /app
+            # A change of the sources leaves what is above in the cache.
+            FROM deps AS web
+            # the program
+            COPY . /app
+            RUN make -C /app
 
-        FROM deps AS rootfs
-        # What the program needs of the system, with its links, owners and modes.
-        RUN mkdir -p /rootfs \
-         && { printf '%s\n' /etc/passwd; } \
-            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
-         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+            FROM deps AS rootfs
+            # What the program needs of the system, with its links, owners and modes.
+            RUN mkdir -p /rootfs \
+             && { printf '%s\n' /etc/passwd; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
-        FROM web AS changed
-        # What the program needs of the system, with its links, owners and modes.
-        RUN mkdir -p /rootfs \
-         && { printf '%s\n' /etc/ld.so.cache; } \
-            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
-         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+            FROM web AS changed
+            # What the program needs of the system, with its links, owners and modes.
+            RUN mkdir -p /rootfs \
+             && { printf '%s\n' /etc/ld.so.cache; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
-        FROM scratch AS runtime
-        WORKDIR /app
-        COPY --from=rootfs /rootfs /
-        COPY --from=changed /rootfs /
-        COPY --from=web /app /app
-        CMD ["/app/x"]
-    "#]],
+            FROM scratch AS runtime
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=changed /rootfs /
+            COPY --from=web /app /app
+            CMD ["/app/x"]
+        "#]],
     );
 }
 
@@ -142,7 +142,7 @@ fn what_the_base_brings_is_collected_from_it() {
              && { printf '%s\n' /etc/passwd; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
             FROM scratch AS runtime
             WORKDIR /app
@@ -182,7 +182,7 @@ fn sources_of_which_nothing_is_made_are_copied_by_the_final_stage() {
              && { printf '%s\n' /etc/passwd; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
             FROM scratch AS runtime
             WORKDIR /app
@@ -385,25 +385,25 @@ fn the_last_of_several_stages_keeps_its_name() {
         text,
         writing,
         expect![[r#"
-        FROM golang:1 AS build
-        RUN go build -o /app/x
-        FROM debian:12 AS builder
-        COPY --from=build /app /app
+            FROM golang:1 AS build
+            RUN go build -o /app/x
+            FROM debian:12 AS builder
+            COPY --from=build /app /app
 
-        FROM builder AS rootfs
-        # What the program needs of the system, with its links, owners and modes.
-        RUN mkdir -p /rootfs \
-         && { printf '%s\n' /etc/passwd; } \
-            | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
-         && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-         && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+            FROM builder AS rootfs
+            # What the program needs of the system, with its links, owners and modes.
+            RUN mkdir -p /rootfs \
+             && { printf '%s\n' /etc/passwd; } \
+                | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
+             && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
-        FROM scratch AS web
-        WORKDIR /app
-        COPY --from=rootfs /rootfs /
-        COPY --from=builder /app /app
-        CMD ["/app/x"]
-    "#]],
+            FROM scratch AS web
+            WORKDIR /app
+            COPY --from=rootfs /rootfs /
+            COPY --from=builder /app /app
+            CMD ["/app/x"]
+        "#]],
     );
 }
 
@@ -428,7 +428,7 @@ fn names_that_mean_something_else_are_not_taken() {
              && { printf '%s\n' /etc/passwd; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
-             && tar -C /rootfs --xattrs --xattrs-include='*' -xpf /rootfs.tar
+             && tar -C /rootfs --xattrs --xattrs-include='*' --delay-directory-restore -xpf /rootfs.tar
 
             FROM scratch AS final
             WORKDIR /app
