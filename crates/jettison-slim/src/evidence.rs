@@ -8,6 +8,7 @@ mod entrypoint;
 mod go;
 mod health;
 mod installed;
+mod installs;
 mod java;
 mod keep;
 mod npm;

@@ -107,6 +107,7 @@ mod tests {
                 files: files.path().to_path_buf(),
                 line: 1,
                 copies: false,
+                ..Step::default()
             })
             .collect();
         let root = RootDir::open(all.path()).unwrap();

@@ -109,6 +109,13 @@ impl<'a> Owners<'a> {
         }
     }
 
+    /// Whether an instruction asks for `package` by its name, be it in the base image already.
+    pub(crate) fn is_asked_for(&self, package: &str) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.asks_for.contains(package))
+    }
+
     /// The steps that made the image.
     pub(crate) fn steps(&self) -> &'a [Step] {
         self.steps

@@ -1,16 +1,17 @@
 //! Who made a file: an instruction of the Dockerfile, a package, or the base image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jettison_build::{Built, Definition, StepId};
 
+use crate::evidence::installs::packages_asked_for;
 use crate::evidence::packages::Packages;
 use crate::rootfs::RootDir;
 
 /// What one instruction did to the file system.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Step {
     /// The directory that holds what it wrote.
     pub(crate) files: PathBuf,
@@ -18,6 +19,8 @@ pub(crate) struct Step {
     pub(crate) line: usize,
     /// Whether it is a `COPY` or an `ADD`.
     pub(crate) copies: bool,
+    /// The packages of Debian that it asks for by name.
+    pub(crate) asks_for: BTreeSet<String>,
 }
 
 /// The steps that the image is made of, first to last.
@@ -31,9 +34,19 @@ pub(crate) fn steps(built: &Built) -> Vec<Step> {
                 files: built.steps[index].files.clone(),
                 line: step.hints.line,
                 copies: matches!(step.definition, Definition::Copy(_)),
+                asks_for: asked_for(&step.definition),
             }
         })
         .collect()
+}
+
+fn asked_for(definition: &Definition) -> BTreeSet<String> {
+    let Definition::Run(run) = definition else {
+        return BTreeSet::new();
+    };
+    let script = run.script.iter().map(|script| script.text.clone());
+    let texts = [run.argv.join(" ")].into_iter().chain(script);
+    texts.flat_map(|text| packages_asked_for(&text)).collect()
 }
 
 /// The line of the instruction that wrote the file `path` last; `None` if the base image did.
@@ -166,6 +179,7 @@ mod tests {
             files: root.path().to_path_buf(),
             line: 3,
             copies: false,
+            ..Step::default()
         };
         let shown = |step: &Step| -> Vec<String> {
             own_files(std::slice::from_ref(step), &open, &packages)
@@ -193,6 +207,7 @@ mod tests {
                 files: dir.path().to_path_buf(),
                 line,
                 copies: false,
+                ..Step::default()
             })
             .collect();
         assert_eq!(maker(&steps, Path::new("/app")), Some(0));

@@ -84,6 +84,7 @@ impl World {
             files: self.dir.path().to_path_buf(),
             line: 4,
             copies: false,
+            ..Step::default()
         };
         let shown = match collect_from(&self.config, &[step], &root) {
             Ok(evidence) => evidence
@@ -186,6 +187,7 @@ fn what_a_program_that_lists_directories_does_not_get_is_said() {
         files: world.dir.path().to_path_buf(),
         line: 4,
         copies: false,
+        ..Step::default()
     };
     let evidence = collect_from(&world.config, &[step], &root).unwrap();
     let notes: Vec<String> = evidence.facts.iter().map(ToString::to_string).collect();

@@ -140,9 +140,8 @@ impl Keeper<'_> {
             if is_for_building(package) || !self.is_installed_here(package) {
                 continue;
             }
-            let is_asked_for = unasked
-                .as_ref()
-                .is_some_and(|unasked| !unasked.contains(package));
+            let is_asked_for = self.owners.is_asked_for(package)
+                || unasked.as_ref().is_some_and(|all| !all.contains(package));
             let found = names.into_iter().map(|name| {
                 let program = InstalledProgram { is_asked_for };
                 (name.to_owned(), program)

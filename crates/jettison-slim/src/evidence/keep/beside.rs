@@ -75,7 +75,10 @@ impl Keeper<'_> {
             name.starts_with("libfontconfig.so")
         });
         let unasked = self.unasked()?;
-        let is_asked = |package: &str| unasked.as_ref().is_some_and(|all| !all.contains(package));
+        let is_asked = |package: &str| {
+            self.owners.is_asked_for(package)
+                || unasked.as_ref().is_some_and(|all| !all.contains(package))
+        };
         let mut found: BTreeMap<String, String> = BTreeMap::new();
         for (package, path) in self.owners.all_files() {
             let is_beside = path.parent().is_some_and(|place| places.contains(place));
@@ -110,14 +113,15 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    /// Whether an instruction of the Dockerfile has installed `package`, and not the base image.
+    /// Whether an instruction of the Dockerfile has installed `package`, and not the base image, or asks for it nevertheless.
     pub(super) fn is_installed_here(&self, package: &str) -> bool {
         let list = |name: &str| PathBuf::from(format!("/var/lib/dpkg/info/{name}.list"));
         let mut files = self
             .owners
             .files_of(package)
             .filter(|path| self.root.entry(path).is_some_and(|found| !found.is_dir()));
-        self.owners.maker(&list(package)).is_some()
+        self.owners.is_asked_for(package)
+            || self.owners.maker(&list(package)).is_some()
             || files
                 .next()
                 .is_some_and(|path| self.owners.maker(path).is_some())

@@ -155,7 +155,8 @@ pub(super) fn quoted_commands(
             } else {
                 n_since < LINES
             };
-            let is_there = is_near || begins_array(before, literal, line);
+            let is_there =
+                is_near || begins_array(before, literal, line) || !is_long && is_pipeline(literal);
             for name in command_names(literal) {
                 let sureness = if is_there || is_handed && !OF_SHELLS.contains(&name) {
                     Sureness::There
@@ -269,6 +270,13 @@ pub(super) fn settings_commands(text: &str) -> BTreeSet<String> {
     }
     found.retain(|name| !BUILDERS.contains(&name.as_str()));
     found
+}
+
+/// Whether a text is several commands of a shell, one after the other or one for the other.
+pub(super) fn is_pipeline(text: &str) -> bool {
+    [" | ", " && ", "; ", " 2>"]
+        .iter()
+        .any(|operator| text.contains(operator))
 }
 
 /// Whether a literal is the first of a list, and the next one is an option.

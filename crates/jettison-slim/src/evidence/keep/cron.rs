@@ -176,6 +176,7 @@ mod tests {
             files: made.path().to_path_buf(),
             line: 2,
             copies: false,
+            ..Step::default()
         }];
         for (used, expected) in [("/usr/sbin/cron", true), ("/bin/sh", false)] {
             let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");

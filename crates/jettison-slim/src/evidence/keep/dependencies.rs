@@ -562,6 +562,7 @@ mod tests {
             files: made.path().to_path_buf(),
             line: 2,
             copies: false,
+            ..Step::default()
         };
         let steps = [step];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");

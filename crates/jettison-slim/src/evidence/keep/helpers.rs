@@ -376,11 +376,13 @@ impl Keeper<'_> {
         };
         let real = self.root.resolve(&path)?.real_path;
         // What the base image has is often named by chance.
-        let is_installed = self.owners.maker(&real).is_some();
+        let owner = self.owners.of(&real);
+        let is_asked_for =
+            matches!(&owner, Owner::Package(package) if self.owners.is_asked_for(package));
+        let is_installed = is_asked_for || self.owners.maker(&real).is_some();
         if sureness == Sureness::Somewhere && !is_installed {
             return Ok(());
         }
-        let owner = self.owners.of(&real);
         // `as` and `ld` are words before they are programs.
         let is_builder = matches!(&owner, Owner::Package(package) if is_for_building(package));
         if sureness == Sureness::Somewhere && is_builder {

@@ -274,6 +274,7 @@ mod tests {
             files: made.path().to_path_buf(),
             line: 1,
             copies: false,
+            ..Step::default()
         }];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
         let places = ["plugins", "mixed", "none"].map(|name| format!("/usr/local/lib/app/{name}"));

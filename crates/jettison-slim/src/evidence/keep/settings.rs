@@ -135,6 +135,7 @@ mod tests {
             files: made.path().to_path_buf(),
             line: 2,
             copies: false,
+            ..Step::default()
         }];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
         keeper

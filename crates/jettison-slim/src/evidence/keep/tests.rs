@@ -60,6 +60,7 @@ fn check(uses: &[(&str, UseKind)], expected: Expect) {
         files: made.path().to_path_buf(),
         line: 4,
         copies: true,
+        ..Step::default()
     }];
     let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
     for (path, kind) in uses {
@@ -436,6 +437,7 @@ fn programs_that_were_installed_together_are_kept_together() {
         files: made.path().to_path_buf(),
         line: 4,
         copies: false,
+        ..Step::default()
     }];
     let kept = |used: &[&str]| {
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");

@@ -305,6 +305,7 @@ mod tests {
             files: dir.path().to_path_buf(),
             line: 1,
             copies: true,
+            ..Step::default()
         };
         (dir, step)
     }

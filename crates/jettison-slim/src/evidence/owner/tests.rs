@@ -19,6 +19,7 @@ fn step(files: &Path, line: usize) -> Step {
         files: files.to_path_buf(),
         line,
         copies: true,
+        ..Step::default()
     }
 }
 

@@ -62,6 +62,7 @@ fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
             files: made.path().to_path_buf(),
             line: 4,
             copies,
+            ..Step::default()
         }];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
         keeper.copied_sources = keeper.copied_sources().unwrap();

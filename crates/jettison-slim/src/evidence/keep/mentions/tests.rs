@@ -56,6 +56,7 @@ impl World {
             files: files.path().to_path_buf(),
             line: 1,
             copies,
+            ..Step::default()
         };
         let steps = [step(&self.copied, true), step(&self.made, false)];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");

@@ -88,6 +88,7 @@ impl World {
             files: files.path().to_path_buf(),
             line: 1,
             copies,
+            ..Step::default()
         };
         let steps = [step(&self.installed, false), step(&self.copied, true)];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
