@@ -1,6 +1,7 @@
 //! How much around a file that no package lists belongs to it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::is_part;
@@ -129,10 +130,22 @@ fn copied_unit(path: &Path, step: &Step) -> PathBuf {
     if is_of_program && !(is_sent && holds_sources(&step.files, 0)) {
         return destination;
     }
+    // A tool that is a script finds its commands, modules and data from its own place.
+    if is_script(&step.files, path) && !holds_sources(&step.files, 0) {
+        return destination;
+    }
     if is_system(&destination) {
         return path.to_path_buf();
     }
     first_below(&destination, path)
+}
+
+/// Whether the file at `path` below `files` says which interpreter runs it.
+fn is_script(files: &Path, path: &Path) -> bool {
+    let mut head = [0; 2];
+    let file = File::open(files.join(path.strip_prefix("/").unwrap_or(path)));
+    let is_read = file.and_then(|mut file| file.read_exact(&mut head)).is_ok();
+    is_read && head == *b"#!"
 }
 
 /// A command made `path`. Modules of an interpreted program and pages belong with their directory; what compilers link stands alone.
@@ -299,7 +312,8 @@ mod tests {
         for file in files {
             let path = dir.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
+            let is_program = file.contains("/bin/");
+            fs::write(path, if is_program { "#!/bin/sh\n" } else { "" }).unwrap();
         }
         let step = Step {
             files: dir.path().to_path_buf(),
@@ -351,6 +365,17 @@ mod tests {
             "/usr/local/bin/run.py",
             "/usr/local/bin/run.py",
         );
+    }
+
+    #[test]
+    fn what_was_copied_with_a_script_belongs_to_it_unless_something_is_compiled() {
+        let tool = ["srv/kit/bin/kit", "srv/kit/share/table"];
+        check(&tool, true, "/srv/kit/bin/kit", "/srv/kit");
+        check(&tool, true, "/srv/kit/share/table", "/srv/kit/share");
+        let compiled = ["srv/kit/bin/kit", "srv/kit/main.go"];
+        check(&compiled, true, "/srv/kit/bin/kit", "/srv/kit/bin");
+        let alone = ["usr/local/bin/start"];
+        check(&alone, true, "/usr/local/bin/start", "/usr/local/bin/start");
     }
 
     #[test]
