@@ -12,6 +12,8 @@ use crate::rootfs::{RootDir, RootError};
 const SOURCE_LIMIT: u64 = 4 << 20;
 /// The most sources that are read.
 const MOST_SOURCES: usize = 50_000;
+/// What makes a prompt as Python's own one of it (`sys`).
+const PROMPT: &str = "__interactivehook__";
 /// What installs others: what is installed names these where it is built or installed itself, which it is.
 const INSTALLERS: [&str; 6] = [
     "_distutils_hack",
@@ -107,6 +109,11 @@ impl Keeper<'_> {
                 let names = names_in(self.root, &path);
                 if !path.parent().is_some_and(holds_modules) {
                     self.imported.extend(names.iter().cloned());
+                }
+                // What `flask shell` calls of it edits lines, and fails without these since Python 3.13.
+                if names.contains(PROMPT) {
+                    self.imported
+                        .extend(["curses", "readline"].map(str::to_owned));
                 }
                 for directory in &directories {
                     self.keep_named(directory, &names, &path)?;
@@ -222,6 +229,9 @@ fn names_in(root: &RootDir, path: &Path) -> BTreeSet<String> {
         n_read += 1;
         if let Some(bytes) = root.content(&path, SOURCE_LIMIT) {
             names.extend(imported(&bytes));
+            if memchr::memmem::find(&bytes, PROMPT.as_bytes()).is_some() {
+                names.insert(PROMPT.to_owned());
+            }
             if !is_installed {
                 names.extend(quoted(&bytes));
             }

@@ -422,8 +422,8 @@ fn what_the_slices_of_base_images_leave_out_is_left_out_here() {
 
 #[test]
 fn libraries_of_kept_trees_bring_what_they_need() {
-    let site = "/usr/lib/python3.12/site-packages";
     let world = || {
+        let site = "/usr/lib/python3.12/site-packages";
         World::new()
             .package("libpq5", &["/usr/lib/libpq.so.5"])
             .file("/usr/lib/python3.12/os.py", "")
@@ -453,17 +453,21 @@ fn libraries_of_kept_trees_bring_what_they_need() {
     }
     // Nobody uses Python at a terminal here.
     let path = "/usr/lib/python3.12/lib-dynload/readline.cpython-312.so";
-    let world = world()
+    let idle = world()
         .needing(path, "libpq.so.5")
         .used("/usr/lib/python3.12/os.py");
-    assert_eq!(
-        world.kept_by_rule(),
-        "/etc/passwd: the C library reads it\n"
-    );
-    let world = world
-        .file("/app/main.py", "import readline\n")
-        .used("/app/main.py");
-    assert_eq!(world.kept_by_rule(), expected(path));
+    assert_eq!(idle.kept_by_rule(), "/etc/passwd: the C library reads it\n");
+    let own = ("/app/main.py", "import readline\n");
+    let installed = "/usr/lib/python3.12/site-packages/pg/__init__.py";
+    let prompt = (installed, "hook = sys.__interactivehook__\n");
+    for (source, text) in [own, prompt] {
+        let world = world()
+            .needing(path, "libpq.so.5")
+            .used("/usr/lib/python3.12/os.py")
+            .file(source, text)
+            .used(source);
+        assert_eq!(world.kept_by_rule(), expected(path), "{source}");
+    }
 }
 
 #[test]
