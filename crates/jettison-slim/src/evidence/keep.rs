@@ -45,7 +45,7 @@ use crate::evidence::java::is_build_cache;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
-use self::asked::InstalledProgram;
+use self::asked::ProgramOrigin;
 use self::data::{Place, with_its_like};
 use self::dependencies::Dependencies;
 pub(crate) use self::dependencies::needed_by_idle_alone;
@@ -129,8 +129,8 @@ pub(crate) struct Keeper<'a> {
     copied_sources: BTreeSet<u64>,
     /// Functions of the program's own that start what they are given.
     wrappers: BTreeSet<String>,
-    /// The programs that the Dockerfile has installed with packages, by name, if they are known already.
-    installed_programs: Option<BTreeMap<String, InstalledProgram>>,
+    /// The programs of packages, by name, if they are known already.
+    programs: Option<BTreeMap<String, ProgramOrigin>>,
     /// Where texts and programs were read for what they name of packages.
     read_names: BTreeSet<PathBuf>,
     /// Programs of which is kept what they start.
@@ -172,7 +172,7 @@ impl<'a> Keeper<'a> {
             read_texts: BTreeSet::new(),
             copied_sources: BTreeSet::new(),
             wrappers: BTreeSet::new(),
-            installed_programs: None,
+            programs: None,
             read_names: BTreeSet::new(),
             with_started: BTreeSet::new(),
             drawing: BTreeSet::new(),

@@ -1,5 +1,5 @@
-//! Programs that the Dockerfile has installed and that a source of the program's own names far from where it starts any: in a
-//! table, as an argument, as an attribute (`sh.rsync(...)`).
+//! Programs that a source of the program's own names far from where it starts any: in a table, as an argument, as an attribute
+//! (`sh.rsync(...)`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,32 +10,50 @@ use super::commands::{Sureness, is_comment, quoted_names};
 use super::started::PLACES;
 use crate::rootfs::RootError;
 
-/// Programs whose names are words of every source: they are looked for in quotes alone.
-const EVERYDAY: [&str; 72] = [
+/// Programs whose names are words of every source: they are looked for in quotes alone, and only if the Dockerfile has installed
+/// them. Interpreters are named as languages are, and some encode what others do.
+const EVERYDAY: [&str; 104] = [
+    "as",
+    "at",
+    "awk",
+    "base32",
+    "base64",
+    "bash",
     "batch",
+    "bc",
     "cal",
     "calendar",
     "check",
     "clear",
+    "col",
     "column",
     "compare",
     "composite",
     "convert",
     "cut",
+    "dash",
     "date",
+    "dc",
     "diff",
     "dir",
     "display",
     "dot",
+    "echo",
     "edit",
     "env",
     "expand",
+    "expr",
+    "factor",
+    "false",
     "file",
     "find",
+    "fmt",
     "fold",
     "free",
+    "groups",
     "head",
     "host",
+    "id",
     "identify",
     "import",
     "info",
@@ -43,8 +61,10 @@ const EVERYDAY: [&str; 72] = [
     "join",
     "kill",
     "last",
+    "ld",
     "less",
     "link",
+    "locale",
     "locate",
     "login",
     "look",
@@ -54,76 +74,102 @@ const EVERYDAY: [&str; 72] = [
     "more",
     "mount",
     "nice",
+    "nl",
+    "nm",
     "node",
+    "open",
     "paste",
     "patch",
+    "perl",
     "play",
+    "pr",
     "print",
+    "printf",
+    "python",
+    "python3",
     "rec",
     "rename",
     "reset",
     "rev",
+    "ruby",
     "run",
     "sample",
     "screen",
     "script",
     "select",
     "server",
+    "sh",
     "sort",
     "split",
     "stat",
     "stream",
     "strings",
+    "sum",
+    "sync",
     "tail",
+    "tee",
     "test",
     "time",
     "top",
     "touch",
     "tree",
+    "true",
     "view",
     "watch",
-    "who",
     "zip",
 ];
 /// The shortest name that is looked for without quotes, in bytes.
 const SHORTEST: usize = 3;
 
-/// A program that an instruction of the Dockerfile has installed.
-#[derive(Clone, Debug)]
-pub(super) struct InstalledProgram {
-    /// Whether the Dockerfile asks for its package by name.
-    is_asked_for: bool,
+/// A program of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProgramOrigin {
+    /// The base image has it.
+    Base,
+    /// An instruction of the Dockerfile has installed it.
+    Installed,
+    /// The Dockerfile asks for its package by name.
+    AskedFor,
 }
 
 impl Keeper<'_> {
     /// Keeps what the source at `path` names of the programs that the Dockerfile has installed: in quotes, or as a word if their
-    /// package was asked for by its name.
-    pub(super) fn add_installed_named(&mut self, path: &Path, text: &str) -> Result<(), RootError> {
-        let mut programs = match self.installed_programs.take() {
+    /// package was asked for by its name. Of those that the base image has, it keeps what stands in quotes if any source starts
+    /// programs whose names are in its variables.
+    pub(super) fn add_named_anywhere(&mut self, path: &Path, text: &str) -> Result<(), RootError> {
+        let mut programs = match self.programs.take() {
             Some(programs) => programs,
-            None => self.programs_installed()?,
+            None => self.programs_of_packages()?,
         };
-        let mut named: Vec<&str> = quoted_names(text)
-            .into_iter()
-            .filter(|name| programs.contains_key(*name))
-            .collect();
+        let starts_any = !self.wrappers.is_empty();
+        let is_everyday = |name: &str| EVERYDAY.contains(&name);
+        let mut named = BTreeMap::new();
+        for name in quoted_names(text) {
+            let sureness = match programs.get(name) {
+                Some(ProgramOrigin::Base) if starts_any && !is_everyday(name) => Sureness::There,
+                Some(ProgramOrigin::Installed | ProgramOrigin::AskedFor) => Sureness::Somewhere,
+                Some(ProgramOrigin::Base) | None => continue,
+            };
+            named.insert(name, sureness);
+        }
         let lines = text.lines().filter(|line| !is_comment(line));
         let is_meant = |name: &&str| {
-            let is_long = name.len() >= SHORTEST && !EVERYDAY.contains(name);
-            is_long && programs.get(*name).is_some_and(|found| found.is_asked_for)
+            let is_asked_for = programs.get(*name) == Some(&ProgramOrigin::AskedFor);
+            is_asked_for && name.len() >= SHORTEST && !is_everyday(name)
         };
-        named.extend(lines.flat_map(words_of_code).filter(is_meant));
+        let words = lines.flat_map(words_of_code).filter(is_meant);
+        named.extend(words.map(|name| (name, Sureness::Somewhere)));
         let reason = format!("{} names it", path.display());
-        for name in named {
+        for (name, sureness) in named {
             programs.remove(name);
-            self.add_program(name, Sureness::Somewhere, &reason)?;
+            self.add_program(name, sureness, &reason)?;
         }
-        self.installed_programs = Some(programs);
+        self.programs = Some(programs);
         Ok(())
     }
 
-    /// The programs of packages that the Dockerfile has installed, and that are not for building.
-    fn programs_installed(&self) -> Result<BTreeMap<String, InstalledProgram>, RootError> {
+    /// The programs of packages that are not for building, by name.
+    fn programs_of_packages(&self) -> Result<BTreeMap<String, ProgramOrigin>, RootError> {
         let unasked = self.unasked()?;
         let mut packages: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (package, path) in self.owners.all_files() {
@@ -137,16 +183,17 @@ impl Keeper<'_> {
         }
         let mut programs = BTreeMap::new();
         for (package, names) in packages {
-            if is_for_building(package) || !self.is_installed_here(package) {
+            let is_known_to_apt = || unasked.as_ref().is_some_and(|all| !all.contains(package));
+            let origin = if is_for_building(package) {
                 continue;
-            }
-            let is_asked_for = self.owners.is_asked_for(package)
-                || unasked.as_ref().is_some_and(|all| !all.contains(package));
-            let found = names.into_iter().map(|name| {
-                let program = InstalledProgram { is_asked_for };
-                (name.to_owned(), program)
-            });
-            programs.extend(found);
+            } else if !self.is_installed_here(package) {
+                ProgramOrigin::Base
+            } else if self.owners.is_asked_for(package) || is_known_to_apt() {
+                ProgramOrigin::AskedFor
+            } else {
+                ProgramOrigin::Installed
+            };
+            programs.extend(names.into_iter().map(|name| (name.to_owned(), origin)));
         }
         Ok(programs)
     }

@@ -313,7 +313,7 @@ impl Keeper<'_> {
             self.add_program(&name, sureness, &reason)?;
         }
         if kind == Text::Source {
-            self.add_installed_named(path, &text)?;
+            self.add_named_anywhere(path, &text)?;
             if starts_shell(&text, &end) {
                 self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
             }

@@ -314,6 +314,21 @@ fn programs_that_were_installed_are_named_far_from_what_starts_them() {
 }
 
 #[test]
+fn tables_name_programs_of_the_base_image_where_something_starts_what_it_is_given() {
+    let table = "HELPERS = {'verify': 'gpg', 'order': 'sort', 'as': 'wget2'}\n";
+    let starts = "import subprocess\n\ndef run(command):\n    subprocess.run(command)\n";
+    for (source, expected) in [(starts, &["gnupg"][..]), ("", &[])] {
+        World::new()
+            .base("gnupg", &["/usr/bin/gpg"])
+            .base("wget", &["/usr/bin/wget"])
+            .base("coreutils", &["/usr/bin/sort"])
+            .copied("/app/tools.py", table)
+            .copied("/app/main.py", source)
+            .check(&["/app/main.py"], expected);
+    }
+}
+
+#[test]
 fn names_of_libraries_end_with_their_versions() {
     let found: Vec<String> =
         library_names(b"x\0libz.so.1\0dlopen(\"mod_spatialite.so\") .so libA-b+.so.1.2.x")
