@@ -18,6 +18,7 @@ mod libraries;
 mod locale;
 mod mentions;
 mod named;
+mod passive;
 mod places;
 mod python;
 mod quotes;

@@ -116,6 +116,12 @@ impl<'a> Owners<'a> {
             .any(|step| step.asks_for.contains(package))
     }
 
+    /// The packages that instructions ask for by name.
+    pub(crate) fn asked_for(&self) -> impl Iterator<Item = &'a str> {
+        let names = self.steps.iter().flat_map(|step| &step.asks_for);
+        names.map(String::as_str)
+    }
+
     /// The steps that made the image.
     pub(crate) fn steps(&self) -> &'a [Step] {
         self.steps

@@ -110,6 +110,7 @@ impl Keeper<'_> {
             self.add_data_of_settings()?;
             self.add_optional()?;
             self.add_asked_modules()?;
+            self.add_passive()?;
             self.add_whole_library()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
