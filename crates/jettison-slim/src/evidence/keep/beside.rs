@@ -56,8 +56,7 @@ const FONTS: &str = "/usr/share/fonts";
 impl Keeper<'_> {
     /// Keeps the packages that the Dockerfile has installed and that have files beside one that a run has used, in a directory
     /// that is not everybody's: which of them is used, the input says. And all fonts, if anybody looks for fonts: which one
-    /// has a letter, the text says. Those that the Dockerfile has asked for are used by somebody, who may look for them by
-    /// himself (Pillow).
+    /// has a letter, the text says. Who has the Dockerfile ask for some may look for all of them by himself (Pillow).
     pub(super) fn add_beside(&mut self) -> Result<(), RootError> {
         let mut places: BTreeSet<PathBuf> = BTreeSet::new();
         for path in &self.kept.used {
@@ -79,19 +78,23 @@ impl Keeper<'_> {
             self.owners.is_asked_for(package)
                 || unasked.as_ref().is_some_and(|all| !all.contains(package))
         };
+        let is_font = |path: &Path| path.starts_with(FONTS) && path.extension().is_some();
+        let is_meant = |(package, path): (&str, &Path)| {
+            is_font(path) && is_asked(package) && self.is_installed_here(package)
+        };
+        let wants_fonts = self.owners.all_files().any(is_meant);
         let mut found: BTreeMap<String, String> = BTreeMap::new();
         for (package, path) in self.owners.all_files() {
             let is_beside = path.parent().is_some_and(|place| places.contains(place));
-            let is_font = path.starts_with(FONTS)
-                && path.extension().is_some()
-                && (shows_text || is_asked(package));
-            if (is_beside || is_font) && !found.contains_key(package) && !is_for_building(package) {
+            let is_wanted = is_font(path) && (shows_text || wants_fonts);
+            if (is_beside || is_wanted) && !found.contains_key(package) && !is_for_building(package)
+            {
                 let reason = if is_beside {
                     format!("its {} lies beside what is used", path.display())
                 } else if shows_text {
                     "a text may need any font".to_owned()
                 } else {
-                    "somebody has asked for these fonts to be installed".to_owned()
+                    "somebody has asked for fonts to be installed".to_owned()
                 };
                 found.insert(package.to_owned(), reason);
             }

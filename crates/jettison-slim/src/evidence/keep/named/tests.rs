@@ -277,7 +277,7 @@ fn fonts_that_were_asked_for_stay() {
             "/var/lib/apt/extended_states",
             "Package: fonts-along\nAuto-Installed: 1\n\n",
         )
-        .check(&["/usr/bin/tool"], &["fonts-asked", "tool"]);
+        .check(&["/usr/bin/tool"], &["fonts-along", "fonts-asked", "tool"]);
 }
 
 #[test]
