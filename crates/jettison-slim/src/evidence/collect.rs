@@ -28,6 +28,7 @@ use self::command::{commands, numeric_user};
 use self::data::{configured_files, literal_files, named_files, system_files};
 pub(crate) use self::layout::owners;
 use self::layout::{dedup, follow_links, whole_directories};
+pub(crate) use self::libraries::name_services;
 use self::libraries::{Libraries, libraries};
 pub(crate) use self::literals::{absolute_paths, own_bytes};
 use self::made::own_files;

@@ -1,5 +1,6 @@
 //! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
 
+mod accounts;
 mod asked;
 mod awt;
 mod beside;

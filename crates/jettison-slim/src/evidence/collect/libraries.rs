@@ -232,7 +232,7 @@ fn library_asks(root: &RootDir, path: &Path) -> bool {
 }
 
 /// The services that `/etc/nsswitch.conf` names, or glibc's defaults.
-fn name_services(root: &RootDir) -> Vec<String> {
+pub(crate) fn name_services(root: &RootDir) -> Vec<String> {
     let text = match root.read(Path::new("/etc/nsswitch.conf"), 1 << 20) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => "hosts: files dns".to_string(),

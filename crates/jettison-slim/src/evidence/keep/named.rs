@@ -314,7 +314,7 @@ impl Keeper<'_> {
     }
 
     /// Directories in which the loader looks for libraries by their names.
-    fn library_places(&self) -> Result<Vec<PathBuf>, RootError> {
+    pub(super) fn library_places(&self) -> Result<Vec<PathBuf>, RootError> {
         let libraries = Path::new("/usr/lib");
         let mut places = vec![PathBuf::from("/usr/local/lib"), libraries.to_path_buf()];
         match self.root.list(libraries) {

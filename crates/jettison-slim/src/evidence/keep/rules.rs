@@ -24,7 +24,7 @@ const TLS: [&str; 9] = [
 ];
 /// What everybody who runs in a container may be asked: who one is, where hosts and services are, which system it is. What of
 /// it the C library reads is in glibc's `nss/nss_files`, `resolv/res_hconf.c`, `sysdeps/posix/getaddrinfo.c` (`gai.conf`) and
-/// `misc/getusershell.c`; the passwords in `/etc/shadow` are nobody's business but [`OF_ACCOUNTS`].
+/// `misc/getusershell.c`; the passwords in `/etc/shadow` are nobody's business but theirs who ask for some (`accounts.rs`).
 const WITH_LIBC: [&str; 20] = [
     "/etc/aliases",
     "/etc/debian_version",
@@ -46,24 +46,6 @@ const WITH_LIBC: [&str; 20] = [
     "/etc/services",
     "/etc/shells",
     "/etc/timezone",
-];
-
-/// Packages with programs that change users and groups, or ask for passwords (`pam_unix`).
-const OF_ACCOUNTS: [&str; 3] = ["adduser", "libpam-modules", "passwd"];
-/// What these read and write besides: `usermod` and its like change all of them together, keep a copy of each that they change
-/// (`/etc/passwd-`), and leave one out that is not there.
-const WITH_ACCOUNTS: [&str; 11] = [
-    "/etc/.pwd.lock",
-    "/etc/group-",
-    "/etc/gshadow",
-    "/etc/gshadow-",
-    "/etc/passwd-",
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/subgid",
-    "/etc/subgid-",
-    "/etc/subuid",
-    "/etc/subuid-",
 ];
 
 /// What Go's own library reads (`net`, `os/user`, `mime`), if the linker has put it into a program.
@@ -92,7 +74,9 @@ impl Keeper<'_> {
         loop {
             let before = (self.kept.packages.len(), self.kept.paths.len());
             self.add_for_libc()?;
+            self.add_pam()?;
             self.add_accounts()?;
+            self.add_name_services()?;
             self.add_for_go()?;
             self.add_certificates()?;
             self.add_providers();
@@ -181,19 +165,6 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    /// Keeps the tables of passwords and ranges with whoever changes users: an entry that makes the program's user one of the
-    /// host's (`PUID`) does so only where a run says so.
-    fn add_accounts(&mut self) -> Result<(), RootError> {
-        let Some(package) = OF_ACCOUNTS.iter().find(|name| self.keeps_package(name)) else {
-            return Ok(());
-        };
-        let reason = format!("package {package} changes users, or asks for passwords");
-        for path in WITH_ACCOUNTS {
-            self.add(Path::new(path), UseKind::Looked, &reason)?;
-        }
-        Ok(())
-    }
-
     /// Keeps what is known of terminals if anything looks for it: which terminal it is, the one who starts a run says (`TERM`).
     fn add_terminals(&mut self) {
         let asks =
@@ -204,7 +175,7 @@ impl Keeper<'_> {
         }
     }
 
-    fn keeps_c_library(&self) -> bool {
+    pub(super) fn keeps_c_library(&self) -> bool {
         self.keeps_package("libc6") || self.keeps_package("musl")
     }
 
@@ -386,4 +357,4 @@ pub(crate) fn merged_links() -> impl Iterator<Item = PathBuf> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
