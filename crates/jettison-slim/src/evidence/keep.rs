@@ -31,6 +31,7 @@ mod started;
 mod starters;
 mod unit;
 mod wrappers;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
@@ -60,6 +61,7 @@ use self::python::{holds_modules, is_python_library, start_hook, terminal_module
 pub(crate) use self::rules::{GCONV_FILES, left_out_rule, merged_links};
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
+use self::written::WrittenSettings;
 
 /// The largest library that is looked at.
 const LIBRARY_LIMIT: u64 = 1 << 30;
@@ -149,6 +151,8 @@ pub(crate) struct Keeper<'a> {
     searched: BTreeSet<PathBuf>,
     /// Files that were kept alone before they were used, so that what belongs to them was kept then.
     with_unit: BTreeSet<PathBuf>,
+    /// Settings that instructions wrote.
+    written: WrittenSettings,
 }
 
 impl<'a> Keeper<'a> {
@@ -183,6 +187,7 @@ impl<'a> Keeper<'a> {
             complete: BTreeSet::new(),
             searched: BTreeSet::new(),
             with_unit: BTreeSet::new(),
+            written: WrittenSettings::default(),
         }
     }
 

@@ -121,6 +121,9 @@ impl Keeper<'_> {
                 continue;
             }
             self.add(path, UseKind::Looked, &reason)?;
+            if name == "HOME" {
+                self.note_home(path);
+            }
             let Ok(resolved) = self.root.resolve(path) else {
                 continue;
             };
@@ -192,8 +195,10 @@ impl Keeper<'_> {
                 .filter(|_| is_user && !name.is_empty())
                 .copied()
         });
+        self.note_home(Path::new("/root"));
         match home {
             Some(home) if home.starts_with('/') => {
+                self.note_home(Path::new(home));
                 self.add(Path::new(home), UseKind::Looked, "it is the user's home")
             }
             Some(_) | None => Ok(()),

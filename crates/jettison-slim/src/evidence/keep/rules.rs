@@ -92,6 +92,7 @@ impl Keeper<'_> {
             self.add_fonts_of_java()?;
             self.add_beside()?;
             self.add_data_of_settings()?;
+            self.add_written_settings()?;
             self.add_optional()?;
             self.add_asked_modules()?;
             self.add_passive()?;
