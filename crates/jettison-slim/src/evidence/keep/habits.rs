@@ -22,6 +22,8 @@ pub(super) struct Habits {
     pub(super) names_locales: BTreeSet<PathBuf>,
     /// Programs that the C library of GNU is linked into.
     pub(super) linked_c: BTreeSet<PathBuf>,
+    /// Which source of the program's own has environments of Python made (`venv`).
+    pub(super) makes_environments: Option<PathBuf>,
 }
 
 /// Libraries that tell times of places if they are asked to: who asks them has one of [`TIME_ZONES`], or has got the time of a

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::beside::is_for_building;
 use super::commands::{Sureness, quoted_commands, script_commands, starts_what_it_is_given};
 use super::data::is_of_a_project;
-use super::python::holds_modules;
+use super::python::{holds_modules, makes_environments};
 use super::recipes::{is_makefile, recipes};
 use super::starters::starts_shell;
 use super::unit::{is_shared, may_be_compiled};
@@ -285,6 +285,9 @@ impl Keeper<'_> {
         let is_ours = kind == Text::Module && self.copied_sources.contains(&hash(&bytes));
         let kind = if is_ours { Text::Source } else { kind };
         let text = String::from_utf8_lossy(&bytes);
+        if kind != Text::Module && makes_environments(&text) {
+            self.habits.makes_environments = Some(path.to_path_buf());
+        }
         let reason = format!("{} may start it", path.display());
         if kind != Text::Module && (self.is_beside_a_used_script(path) || self.is_command(path)) {
             self.add_interpreter(&bytes, &format!("{} is started by it", path.display()))?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::commands::is_comment;
 use super::{Keeper, UseKind};
 use crate::rootfs::{RootDir, RootError};
 
@@ -49,6 +50,31 @@ impl Keeper<'_> {
         Ok(())
     }
 
+    /// Keeps what installs pip into an environment, of each Python that is kept, if a source of the program's own makes some.
+    pub(super) fn add_environments(&mut self) -> Result<(), RootError> {
+        let Some(source) = self.habits.makes_environments.clone() else {
+            return Ok(());
+        };
+        let reason = format!("{} makes environments", source.display());
+        let of_debian = Path::new("/usr/lib");
+        let names = self.root.names(of_debian).into_iter();
+        let libraries = names.map(|name| of_debian.join(name)).filter(|library| {
+            let package = self.owners.packages().owner(&library.join("os.py"));
+            is_python_library(library) && package.is_some_and(|package| self.keeps_package(package))
+        });
+        let kept = self.kept.paths.keys();
+        let kept = kept.filter(|path| is_python_library(path)).cloned();
+        for library in libraries.chain(kept).collect::<Vec<_>>() {
+            let installer = library.join("ensurepip/__init__.py");
+            let package = self.owners.packages().owner(&installer).map(str::to_owned);
+            self.add(&installer, UseKind::Looked, &reason)?;
+            if let Some(package) = package {
+                self.add_unseen_package(&package, &reason)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the distributions that the one at `module` says it requires, if they are installed beside it: it may import them
     /// only when it is asked for something that no run has asked it for.
     pub(super) fn keep_requirements(&mut self, module: &Path) -> Result<(), RootError> {
@@ -82,6 +108,32 @@ impl Keeper<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a source has environments of Python made, which pip is installed into: `import venv`, `[sys.executable, "-m", "venv", x]`,
+/// `python3 -m venv x`.
+pub(super) fn makes_environments(text: &str) -> bool {
+    const MODULES: [&str; 2] = ["ensurepip", "venv"];
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '/';
+    let names_one = |text: &str| {
+        let rest = MODULES.iter().find_map(|name| text.strip_prefix(name));
+        rest.is_some_and(|rest| !rest.starts_with(is_of_word))
+    };
+    let mut lines = text.lines().filter(|line| !is_comment(line));
+    lines.any(|line| {
+        let line = line.trim_start();
+        let mut words = line.split_whitespace();
+        let is_import = matches!(words.next(), Some("from" | "import"))
+            && (words.next().is_some_and(names_one)
+                || line.starts_with("import ") && words.any(names_one));
+        let mut options = line.match_indices("-m").map(|(at, option)| {
+            let before = line.get(..at).unwrap_or_default();
+            let rest = line.get(at + option.len()..).unwrap_or_default();
+            let module = rest.trim_start_matches([' ', '"', '\'', ',']);
+            !before.ends_with(is_of_word) && module.len() < rest.len() && names_one(module)
+        });
+        is_import || options.any(|is_started| is_started)
+    })
 }
 
 /// The normalised names of what a description requires in any case: not what it does only with an extra.
@@ -239,6 +291,27 @@ mod tests {
             requirements(metadata),
             ["werkzeug", "markup-safe-x", "importlib-metadata"]
         );
+    }
+
+    #[test]
+    fn who_makes_environments_says_so_where_it_imports_or_starts_what_does() {
+        for (text, expected) in [
+            ("import venv\n", true),
+            ("import os, venv\n", true),
+            ("    from venv import EnvBuilder\n", true),
+            ("import ensurepip as e\n", true),
+            ("run([sys.executable, \"-m\", \"venv\", path])\n", true),
+            ("os.system('python3 -m venv ' + path)\n", true),
+            ("python3 -m venv --clear \"$1\"\n", true),
+            ("# python3 -m venv x\n", false),
+            ("IGNORED = ['.git', 'venv']\n", false),
+            ("from shop import venv\n", false),
+            ("import venvs\n", false),
+            ("python3 -m venv_tool\n", false),
+            ("git commit -m venvs\n", false),
+        ] {
+            assert_eq!(makes_environments(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -97,6 +97,7 @@ impl Keeper<'_> {
             self.add_asked_modules()?;
             self.add_passive()?;
             self.add_whole_library()?;
+            self.add_environments()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
             self.close()?;
@@ -288,7 +289,7 @@ impl Keeper<'_> {
 
 /// What is left out of packages, as parts of an extended regular expression over paths without the first slash, and why. A
 /// test holds it against the slices of the base images.
-pub(super) const LEFT_OUT: [(&str, &str); 14] = [
+pub(super) const LEFT_OUT: [(&str, &str); 15] = [
     ("(dev|proc|sys)(/|$)", "what the kernel gives"),
     (
         "usr/share/(apport|base-files|binfmts|bug|doc-base|info|lintian|man|menu|reportbug)(/|$)",
@@ -316,8 +317,12 @@ pub(super) const LEFT_OUT: [(&str, &str); 14] = [
     ("usr/lib/([^/]+/)?[^/]+\\.la$", LIBRARIES),
     (".*\\.a$", LIBRARIES),
     (
-        "usr/lib/python3[^/]*/(ensurepip|idlelib|pydoc_data|test|turtledemo|lib2to3/tests|tkinter/test)/",
-        "Python's own tests, its manual, its editor and its installer of pip",
+        "usr/lib/python3[^/]*/(idlelib|pydoc_data|test|turtledemo|lib2to3/tests|tkinter/test)/",
+        "Python's own tests, its manual and its editor",
+    ),
+    (
+        "usr/lib/python3[^/]*/ensurepip/",
+        "Python's installer of pip, which makes environments",
     ),
     // The tables that say which modules there are stay: each conversion begins with a look into them.
     (GCONV_FILES, GCONV),

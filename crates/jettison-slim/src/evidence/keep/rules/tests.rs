@@ -564,3 +564,31 @@ fn the_rest_of_pythons_library_comes_with_its_smallest_part_and_its_byte_code() 
             /etc/passwd: the C library reads it
         "]]);
 }
+
+#[test]
+fn who_makes_environments_of_python_has_what_installs_pip_into_them() {
+    let library = "/usr/lib/python3.13/os.py";
+    let world = World::new()
+        .package("libpython3.13-minimal", &[library])
+        .package(
+            "python3.13-venv",
+            &["/usr/lib/python3.13/ensurepip/__init__.py"],
+        )
+        .file("/usr/local/lib/python3.12/os.py", "x")
+        .file("/usr/local/lib/python3.12/ensurepip/__init__.py", "x")
+        .file("/app/main.py", "import venv\n")
+        .file("/app/other.py", "import json\n")
+        .used(library)
+        .used("/usr/local/lib/python3.12/os.py");
+    let (installer, root) = ("ensurepip", RootDir::open(world.dir.path()).unwrap());
+    let pruned = |keeper: &Keeper<'_>| {
+        let stage = keeper.parts().unwrap().rootfs.unwrap();
+        let left_out = stage.left_out.iter().any(|part| part.contains(installer));
+        let pruned = stage.pruned.iter().any(|path| path.ends_with(installer));
+        (left_out, pruned, keeper.keeps_package("python3.13-venv"))
+    };
+    let world = world.used("/app/other.py");
+    assert_eq!(pruned(&world.keeper(&root)), (false, true, false));
+    let world = world.used("/app/main.py");
+    assert_eq!(pruned(&world.keeper(&root)), (false, false, true));
+}
