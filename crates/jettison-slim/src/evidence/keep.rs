@@ -4,6 +4,7 @@ mod accounts;
 mod asked;
 mod awt;
 mod beside;
+mod builders;
 mod commands;
 mod compiled_starts;
 mod cron;

@@ -33,7 +33,7 @@ const JAVASCRIPT_STARTERS: [&str; 6] = [
     "spawn",
 ];
 /// What builds and installs programs: what a source says of these is about its own making.
-const BUILDERS: [&str; 34] = [
+pub(super) const BUILDERS: [&str; 34] = [
     "apt",
     "apt-get",
     "c++",

@@ -317,6 +317,7 @@ impl Keeper<'_> {
         }
         if kind == Text::Source {
             self.add_named_anywhere(path, &text)?;
+            self.add_started_builders(path, &text, &end)?;
             if starts_shell(&text, &end) {
                 self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
             }
@@ -472,7 +473,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// Whether a file or directory with this name is for those who write, build and test a program.
-fn is_for_developers(path: &Path) -> bool {
+pub(super) fn is_for_developers(path: &Path) -> bool {
     const NAMES: [&str; 27] = [
         ".git",
         "__tests__",

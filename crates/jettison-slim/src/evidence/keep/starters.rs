@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::builders::is_in_quotes;
+
 /// What starts programs, in the languages that are known.
 const STARTERS: [&str; 44] = [
     "\"-|\"",
@@ -338,6 +340,31 @@ impl Starters {
             Some(at + word.trim_end_matches('(').len())
         });
         line.get(ends.min()?..)
+    }
+
+    /// What stands in `line` behind each of them that starts a program, and does not only look for one, if it is not in quotes.
+    pub(super) fn ends_in<'line>(&self, line: &'line str) -> Vec<&'line str> {
+        const LOOKS: [&str; 8] = [
+            "LookPath",
+            "System.find_executable",
+            "auto_execok",
+            "findExe",
+            "findExecutable",
+            "find_executable",
+            "locate_exec_on_path",
+            "shutil.which",
+        ];
+        let text = self.folded(line);
+        let words = self.words.iter().filter(|word| !LOOKS.contains(word));
+        let ends = words.flat_map(|word| {
+            let places = text.match_indices(word);
+            places.filter_map(|(at, word)| {
+                let is_quoted = is_in_quotes(line, line.get(at..)?);
+                let end = at + word.trim_end_matches('(').len();
+                line.get(end..).filter(|_| !is_quoted)
+            })
+        });
+        ends.collect()
     }
 
     /// Whether one of them that is nothing but a call of a program is in `line`.
