@@ -30,7 +30,9 @@ impl Keeper<'_> {
         let followed: Vec<PathBuf> = self.followed.difference(&self.searched).cloned().collect();
         for path in followed {
             self.searched.insert(path.clone());
-            if !matches!(self.owners.of(&path), Owner::Instruction(_)) {
+            // What a link leads to is looked at by itself: an alternative is a package's program.
+            let is_file = self.root.entry(&path).is_some_and(|found| found.is_file());
+            if !is_file || !matches!(self.owners.of(&path), Owner::Instruction(_)) {
                 continue;
             }
             let Some(bytes) = self.root.content(&path, LIBRARY_LIMIT) else {

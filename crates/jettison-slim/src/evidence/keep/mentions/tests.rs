@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use expect_test::{Expect, expect};
@@ -45,6 +45,15 @@ impl World {
     fn made(self, path: &str, bytes: &[u8]) -> World {
         write(self.root.path(), path, bytes);
         write(self.made.path(), path, bytes);
+        self
+    }
+
+    fn link(self, path: &str, target: &str) -> World {
+        for root in [&self.root, &self.made] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink(target, path).unwrap();
+        }
         self
     }
 
@@ -102,6 +111,26 @@ fn a_compiled_program_keeps_what_was_copied_and_what_it_names() {
             /app/static (/usr/local/bin/server contains `static` (line 1))
             /app/templates (/usr/local/bin/server contains `templates` (line 1))
             /usr/local/bin/server (used)
+        "]],
+        );
+}
+
+#[test]
+fn a_link_to_a_program_of_a_package_does_not_make_it_a_program_of_ones_own() {
+    let plotter = program(b"templates/*.tmpl", true);
+    let list = b"/usr/bin/plot-qt\n";
+    let world = World::new();
+    write(world.root.path(), "var/lib/dpkg/info/plot.list", list);
+    write(world.root.path(), "usr/bin/plot-qt", &plotter);
+    world
+        .link("etc/alternatives/plot", "/usr/bin/plot-qt")
+        .link("usr/bin/plot", "/etc/alternatives/plot")
+        .copied("opt/weather/templates/index.tmpl", b"x")
+        .check(
+            &["/usr/bin/plot"],
+            expect![[r"
+            /etc/alternatives/plot (used)
+            /usr/bin/plot (used)
         "]],
         );
 }
