@@ -197,6 +197,8 @@ impl Keeper<'_> {
         self.add_package("ca-certificates", reason);
         for path in [
             "/etc/ssl/certs/ca-certificates.crt",
+            // A link, by which Python's default context finds them all in one file.
+            "/usr/lib/ssl/cert.pem",
             "/usr/lib/ssl/certs",
             "/usr/lib/ssl/openssl.cnf",
             "/usr/lib/ssl/private",

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use expect_test::{Expect, expect};
@@ -217,11 +218,16 @@ fn certificates_come_with_libraries_of_tls() {
     world().check(expect![[r"
         /etc/passwd: the C library reads it
     "]]);
-    world().used("/usr/lib/libssl.so.3").check(expect![[r"
-            ca-certificates: TLS trusts these certificates
-            /etc/passwd: the C library reads it
-            /etc/ssl/certs: TLS trusts these certificates
-        "]]);
+    let world = world().used("/usr/lib/libssl.so.3");
+    let link = world.dir.path().join("usr/lib/ssl/cert.pem");
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    symlink("/etc/ssl/certs/ca-certificates.crt", link).unwrap();
+    world.check(expect![[r"
+        ca-certificates: TLS trusts these certificates
+        /etc/passwd: the C library reads it
+        /etc/ssl/certs: TLS trusts these certificates
+        /usr/lib/ssl/cert.pem: TLS trusts these certificates
+    "]]);
 }
 
 #[test]
