@@ -42,6 +42,7 @@ pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{
     GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule, needed_by_idle_alone,
 };
+pub(crate) use crate::evidence::npm::{in_home, is_log_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::packages::Packages;
 pub(crate) use crate::evidence::plain_start::PlainStart;

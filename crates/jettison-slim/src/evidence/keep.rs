@@ -46,6 +46,7 @@ use crate::evidence::collect::own_bytes;
 use crate::evidence::elf::Elf;
 use crate::evidence::go::is_go_time_zones;
 use crate::evidence::java::is_build_cache;
+use crate::evidence::npm::is_log_of_npm;
 use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
@@ -212,6 +213,11 @@ impl<'a> Keeper<'a> {
         let path = normalise(path);
         if is_supplied(&path) || path == Path::new("/") {
             return Ok(());
+        }
+        if is_log_of_npm(&path) {
+            // npm makes them anew in its own directory, of which nothing else is meant.
+            let above = path.ancestors().find(|above| above.ends_with(".npm"));
+            return above.map_or(Ok(()), |above| self.add(above, UseKind::Looked, reason));
         }
         let resolved = match self.root.resolve(&path) {
             Ok(resolved) => resolved,

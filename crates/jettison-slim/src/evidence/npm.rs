@@ -43,6 +43,21 @@ const STARTERS: [&[u8]; 5] = [
     b"zx/globals",
 ];
 
+/// What stands at `path` below a user's home directory.
+pub(crate) fn in_home(path: &Path) -> Option<&Path> {
+    path.strip_prefix("/root").ok().or_else(|| {
+        let mut below = path.strip_prefix("/home").ok()?.components();
+        below.next().map(|_| below.as_path())
+    })
+}
+
+/// Whether npm keeps at `path` what it has said in former runs, or when it last asked for a newer version of itself: their names
+/// have the time in them, and nobody reads them to do anything.
+pub(crate) fn is_log_of_npm(path: &Path) -> bool {
+    const LOGS: [&str; 2] = [".npm/_logs", ".npm/_update-notifier-last-checked"];
+    in_home(path).is_some_and(|path| LOGS.iter().any(|log| path.starts_with(log)))
+}
+
 /// The command that `CMD` has npm start; `None` if it is not npm's, or needs npm or its shell.
 pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainStart> {
     let words = plain_words(root, config, config.cmd.clone()?)?;
@@ -386,6 +401,25 @@ mod tests {
         let found = wants_npm(&root, &start, &used).unwrap();
         let found = found.map(|wants| wants.to_string());
         assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn logs_of_npm_are_those_in_a_home_directory() {
+        for (path, expected) in [
+            ("/root/.npm/_logs", true),
+            (
+                "/root/.npm/_logs/2026-11-27T15_00_00_000Z-debug-0.log",
+                true,
+            ),
+            ("/home/node/.npm/_logs/x.log", true),
+            ("/home/node/.npm/_update-notifier-last-checked", true),
+            ("/root/.npm", false),
+            ("/root/.npm/_cacache/index-v5", false),
+            ("/app/.npm/_logs/x.log", false),
+            ("/home/.npm/_logs/x.log", false),
+        ] {
+            assert_eq!(is_log_of_npm(Path::new(path)), expected, "{path}");
+        }
     }
 
     #[test]

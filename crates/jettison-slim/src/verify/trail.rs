@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use jettison_sandbox::Trace;
 
-use crate::evidence::Packages;
+use crate::evidence::{Packages, is_log_of_npm};
 use crate::rootfs::{RootDir, RootError};
 use crate::verify::miss::{Aspect, EntryDifference, Miss, are_same_at, find_misses};
 
@@ -162,13 +162,13 @@ impl<'r> Trails<'r> {
 
     /// What `trace`, of a run of the candidate, says.
     pub(super) fn judge(&self, trace: &Trace) -> Trail {
-        let report = match find_misses(trace, self.original, self.candidate) {
+        let mut report = match find_misses(trace, self.original, self.candidate) {
             Ok(report) => report,
             Err(error) => return Trail::Incomplete(vec![error.to_string()]),
         };
         let mut found = BTreeSet::new();
         for miss in &report.misses {
-            if miss.asked == Path::new(LIBRARY_CACHE) {
+            if miss.asked == Path::new(LIBRARY_CACHE) || is_log(miss) {
                 continue;
             }
             match self.is_only_built_later(miss) {
@@ -189,6 +189,9 @@ impl<'r> Trails<'r> {
             let reasons: BTreeSet<&str> = report.gaps.iter().map(|gap| gap.reason.text()).collect();
             return Trail::Incomplete(reasons.into_iter().map(str::to_owned).collect());
         }
+        report
+            .directories
+            .retain(|listing| !is_log_of_npm(&listing.path));
         if report.directories.is_empty() && files.is_empty() {
             return if report.loaded.is_empty() {
                 Trail::Same
@@ -261,6 +264,11 @@ impl<'r> Trails<'r> {
     }
 }
 
+/// Whether a log was looked up that npm keeps for people: which of them there are is another thing in each build.
+fn is_log(miss: &Miss) -> bool {
+    is_log_of_npm(&miss.asked) || is_log_of_npm(&miss.path)
+}
+
 /// Whether `path` is an archive of a Java runtime's own classes, made to start faster: without it the classes come from
 /// `lib/modules` (JEP 310, JEP 341).
 fn is_class_archive(path: &Path) -> bool {
@@ -286,6 +294,8 @@ fn kind_of(difference: &EntryDifference) -> (MissKind, Vec<Aspect>) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use jettison_sandbox::{End, Lookup, Use, Uses};
 
     use super::*;
 
@@ -335,6 +345,42 @@ mod tests {
             miss.to_string(),
             "/usr/share/zone was looked up, and the original's is different in size, content (package tzdata)"
         );
+    }
+
+    #[test]
+    fn logs_of_npm_are_no_misses() {
+        let [original, candidate] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        for (root, file) in [(&original, "_logs/1.log"), (&candidate, "_logs/2.log")] {
+            for directory in ["root/.npm/_logs", "app"] {
+                fs::create_dir_all(root.path().join(directory)).unwrap();
+            }
+            fs::write(root.path().join("root/.npm").join(file), "").unwrap();
+        }
+        fs::write(original.path().join("app/1.log"), "").unwrap();
+        let roots = [&original, &candidate].map(|made| RootDir::open(made.path()).unwrap());
+        let trails = Trails::new(&roots[0], &roots[1]);
+        let judge = |lookups: &[(&str, bool, Use)]| {
+            let lookups = lookups.iter().map(|(path, is_found, what)| Lookup {
+                asked: path.into(),
+                links: Vec::new(),
+                end: if *is_found {
+                    End::Found(path.into())
+                } else {
+                    End::Missing(path.into())
+                },
+                uses: Uses::of(*what),
+                program: None,
+            });
+            trails.judge(&Trace::of(lookups.collect(), Vec::new()))
+        };
+        let found = judge(&[
+            ("/root/.npm/_logs", true, Use::List),
+            ("/root/.npm/_logs/1.log", false, Use::Write),
+            ("/root/.npm/_logs/2.log", true, Use::Read),
+        ]);
+        assert_eq!(found, Trail::Same);
+        let found = judge(&[("/app/1.log", false, Use::Read)]);
+        assert!(matches!(found, Trail::Misses(_)), "{found:?}");
     }
 
     #[track_caller]

@@ -173,6 +173,34 @@ fn what_is_written_is_kept_whole_and_what_the_kernel_gives_is_not() {
 }
 
 #[test]
+fn logs_of_npm_keep_the_directory_and_nothing_in_it() {
+    let dir = image();
+    for file in [
+        "_logs/1-debug-0.log",
+        "_update-notifier-last-checked",
+        "_cacache/x",
+    ] {
+        let path = dir.path().join("root/.npm").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    for (file, kind) in [
+        ("_logs", UseKind::Listed),
+        ("_logs/1-debug-0.log", UseKind::Written),
+        ("_update-notifier-last-checked", UseKind::Written),
+    ] {
+        let path = Path::new("/root/.npm").join(file);
+        keeper.add(&path, kind, "used").unwrap();
+    }
+    let kept = keeper.kept();
+    let directories: Vec<_> = kept.directories.keys().collect();
+    assert_eq!(directories, [Path::new("/root/.npm")]);
+    assert!(kept.paths.is_empty(), "{:?}", kept.paths);
+}
+
+#[test]
 fn a_directory_whose_names_are_read_keeps_those_of_nobody_else() {
     check(
         &[("/usr/bin", UseKind::Listed), ("/srv", UseKind::Listed)],

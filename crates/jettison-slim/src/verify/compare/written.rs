@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use crate::evidence::{in_home, is_log_of_npm};
 use crate::verify::ignore::{Ignore, Subject};
 use crate::verify::observation::{Observation, WrittenFile};
 
@@ -57,17 +58,8 @@ pub(super) fn compare(
 
 /// Whether programs keep there what they can find out again. When they write it depends on what was there.
 fn is_cache(path: &Path) -> bool {
-    const OF_USERS: [&str; 5] = [
-        ".cache",
-        ".config/go/telemetry",
-        ".java/fonts",
-        ".npm/_logs",
-        ".npm/_update-notifier-last-checked",
-    ];
-    let of_user = path.strip_prefix("/root").ok().or_else(|| {
-        let mut below = path.strip_prefix("/home").ok()?.components();
-        below.next().map(|_| below.as_path())
-    });
+    const OF_USERS: [&str; 3] = [".cache", ".config/go/telemetry", ".java/fonts"];
+    let of_user = in_home(path);
     let temporary = path.strip_prefix("/tmp").ok();
     let temporary = temporary.and_then(|path| path.iter().next()?.to_str());
     let is_of_cargo = path.file_name().is_some_and(|name| {
@@ -75,6 +67,7 @@ fn is_cache(path: &Path) -> bool {
         name == ".global-cache" || name.starts_with(".package-cache")
     });
     is_of_cargo
+        || is_log_of_npm(path)
         || path.iter().any(|part| part == "__pycache__")
         || path.starts_with("/var/cache/fontconfig")
         || of_user.is_some_and(|path| OF_USERS.iter().any(|cache| path.starts_with(cache)))
