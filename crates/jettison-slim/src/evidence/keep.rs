@@ -25,6 +25,7 @@ mod places;
 mod python;
 mod quotes;
 mod recipes;
+mod requires;
 mod rules;
 mod settings;
 mod stage;
@@ -113,10 +114,12 @@ pub(crate) struct Keeper<'a> {
     followed: BTreeSet<PathBuf>,
     /// What they do by tables and modules of the system.
     habits: Habits,
-    /// Modules of Python whose requirements are known.
+    /// Modules of Python and packages of npm whose requirements are known.
     required: BTreeSet<PathBuf>,
     /// Where sources in Python were read for the modules that they name.
     read_sources: BTreeSet<PathBuf>,
+    /// Where sources for Node.js were read for the packages that they name.
+    read_requires: BTreeSet<PathBuf>,
     /// Packages whose libraries are not looked into yet.
     pending: Vec<String>,
     /// Directories of which the libraries are not looked into yet.
@@ -171,6 +174,7 @@ impl<'a> Keeper<'a> {
             habits: Habits::default(),
             required: BTreeSet::new(),
             read_sources: BTreeSet::new(),
+            read_requires: BTreeSet::new(),
             pending: Vec::new(),
             pending_trees: Vec::new(),
             imported: BTreeSet::new(),

@@ -65,6 +65,7 @@ impl Keeper<'_> {
     pub(crate) fn add_by_rule(&mut self) -> Result<(), RootError> {
         // What sources import says which libraries are followed.
         self.add_imports()?;
+        self.add_requires()?;
         self.close()?;
         self.add_mentioned()?;
         self.close()?;
@@ -100,6 +101,7 @@ impl Keeper<'_> {
             self.add_environments()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
+            self.add_requires()?;
             self.close()?;
             if before == (self.kept.packages.len(), self.kept.paths.len()) {
                 return self.root.all_was_read();

@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 use super::python::{holds_modules, is_python_library, left_out_of_library, tests_of_module};
+use super::requires::is_npm_package;
 use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
 use super::{Keeper, is_part, is_supplied};
 use crate::evidence::collect::is_system;
 use crate::evidence::java::{for_developers, java_home};
 use crate::refactor::{KeptPath, RootfsStage};
 use crate::rootfs::RootError;
+
+/// How many packages of npm have a `COPY` of their own at most: each is a layer, of which an image has no more than 127.
+const MOST_COPIED_PACKAGES: usize = 24;
 
 /// What the final stage is made of.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +36,8 @@ impl Keeper<'_> {
             byte_code: self.kept.byte_code.clone(),
             ..RootfsStage::default()
         };
+        let packages = self.kept.paths.keys().filter(|path| is_npm_package(path));
+        let are_many = packages.count() > MOST_COPIED_PACKAGES;
         let mut copied = Vec::new();
         for (path, reason) in &self.kept.paths {
             let metadata = self.root.symlink_metadata(path)?;
@@ -40,6 +46,7 @@ impl Keeper<'_> {
                 stage.trees.push(path.clone());
             } else if metadata.is_dir()
                 && (is_system(path)
+                    || are_many && is_npm_package(path)
                     || !is_made_by_copy(&metadata)
                     || !self.is_uniform(path, metadata.uid()))
             {
@@ -90,7 +97,8 @@ impl Keeper<'_> {
     /// Where most of the modules in a directory are kept, names the others instead: a list of all modules is nothing that people
     /// read, and would have to be changed with each requirement.
     fn name_the_fewer(&self, stage: &mut RootfsStage) -> Result<(), RootError> {
-        let modules = stage.trees.iter().filter(|path| is_module(path));
+        let is_one = |path: &&PathBuf| is_module(path) || is_npm_package(path);
+        let modules = stage.trees.iter().filter(is_one);
         let directories: BTreeSet<PathBuf> = modules
             .filter_map(|path| path.parent())
             .map(Path::to_path_buf)

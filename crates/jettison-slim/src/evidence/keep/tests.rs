@@ -366,6 +366,38 @@ fn of_modules_the_fewer_are_named() {
 }
 
 #[test]
+fn many_packages_of_npm_are_collected_and_the_fewer_are_named() {
+    let modules = Path::new("/app/node_modules");
+    let check = |n_used: usize, n_copied: usize, trees: &[&str]| {
+        let dir = image();
+        let names = (0..40).map(|n| modules.join(format!("m{n}")));
+        let names: Vec<PathBuf> = names.collect();
+        for name in &names {
+            let path = dir.path().join(name.strip_prefix("/").unwrap());
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join("index.js"), "x").unwrap();
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        for name in names.iter().take(n_used) {
+            let path = name.join("index.js");
+            keeper.add(&path, UseKind::Looked, "used").unwrap();
+        }
+        let parts = keeper.parts().unwrap();
+        assert_eq!(parts.copied.len(), n_copied);
+        let stage = parts.rootfs.unwrap_or_default();
+        let found: Vec<_> = stage.trees.iter().map(PathBuf::as_path).collect();
+        assert_eq!(found, trees.iter().map(Path::new).collect::<Vec<_>>());
+        assert_eq!(
+            stage.pruned.len(),
+            if trees.is_empty() { 0 } else { 40 - n_used }
+        );
+    };
+    check(10, 10, &[]);
+    check(38, 0, &["/app/node_modules"]);
+}
+
+#[test]
 fn directories_of_others_stay_above_what_is_kept() {
     let dir = image();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o750);

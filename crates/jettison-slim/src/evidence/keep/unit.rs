@@ -173,7 +173,7 @@ fn is_page(path: &Path) -> bool {
 }
 
 /// Whether `path` is a script that lies where pages do, so that browsers run it.
-fn is_script_of_pages(path: &Path) -> bool {
+pub(super) fn is_script_of_pages(path: &Path) -> bool {
     const PLACES: [&str; 5] = ["assets", "public", "static", "www", "wwwroot"];
     let is_script = path
         .extension()
