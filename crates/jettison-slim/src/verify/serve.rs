@@ -1,5 +1,6 @@
 //! Talking to a server in a sandbox: waiting until it listens, what is said, and its end.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::thread;
@@ -146,14 +147,28 @@ pub(super) fn wait_until_ready(
         if let Ready::Listening(within) | Ready::Anywhere(within) = server.ready
             && start.elapsed() >= within
         {
-            let seconds = within.as_secs_f64();
-            return Err(match server.port {
-                Some(port) => format!("it did not listen on port {port}{WITHIN}{seconds} s"),
-                None => format!("it did not listen{WITHIN}{seconds} s"),
-            });
+            return Err(not_listening(server.port, within, &listening));
         }
         thread::sleep(INTERVAL);
     }
+}
+
+/// That a server did not listen in time, and where it did. What stands behind [`WITHIN`] is not compared.
+fn not_listening(port: Option<u16>, within: Duration, listening: &[SocketAddr]) -> String {
+    let wanted = port.map_or_else(String::new, |port| format!(" on port {port}"));
+    let text = format!(
+        "it did not listen{wanted}{WITHIN}{} s",
+        within.as_secs_f64()
+    );
+    let ports: BTreeSet<u16> = listening.iter().map(SocketAddr::port).collect();
+    let mut ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let Some(last) = ports.pop() else {
+        return text;
+    };
+    if ports.is_empty() {
+        return format!("{text}; it listens on {last}");
+    }
+    format!("{text}; it listens on {} and {last}", ports.join(", "))
 }
 
 /// The first of the addresses with this port, or of all.
@@ -373,4 +388,35 @@ fn end(
         seen.ended_after = Some(start.elapsed());
     }
     Ok((exit, was_killed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(port: Option<u16>, listening: &[&str], expected: &str) {
+        let listening: Vec<SocketAddr> = listening
+            .iter()
+            .map(|address| address.parse().unwrap())
+            .collect();
+        let text = not_listening(port, Duration::from_mins(2), &listening);
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn who_listens_elsewhere_is_said_to() {
+        check(None, &[], "it did not listen within 120 s");
+        check(Some(80), &[], "it did not listen on port 80 within 120 s");
+        check(
+            Some(80),
+            &["127.0.0.1:5000"],
+            "it did not listen on port 80 within 120 s; it listens on 5000",
+        );
+        check(
+            Some(80),
+            &["0.0.0.0:6379", "[::]:6379", "[::]:5000", "127.0.0.1:9"],
+            "it did not listen on port 80 within 120 s; it listens on 9, 5000 and 6379",
+        );
+    }
 }
