@@ -63,6 +63,6 @@ pub use crate::verify::{
     Ignore, IgnoreParseError, IgnoreRule, ListingDifference, Miss, MissKind, MissReport,
     MissVerdict, Need, Observation, Oracle, OwnedMiss, Probe, ProbeError, ProbeFile, ProbeInput,
     ProbeObserver, ProbeOrigin, ProbeOutcome, Ready, Served, Server, Setting, Talk, TcpStep, Trail,
-    Verdict, WrittenFile, all_misses, compare, compare_with, default_probes, find_misses, observe,
-    overall_ailment, suggestion, verdict,
+    Unmet, Verdict, WrittenFile, all_misses, compare, compare_with, default_probes, find_misses,
+    observe, overall_ailment, suggestion, verdict,
 };

@@ -3,6 +3,7 @@
 mod aborted;
 mod ailment;
 mod compare;
+mod expectations;
 mod fallback;
 mod health;
 mod http;
@@ -20,7 +21,7 @@ mod trail;
 mod verdict;
 
 pub(crate) use crate::verify::ailment::sought;
-pub use crate::verify::ailment::{Ailment, AilmentKind, Need};
+pub use crate::verify::ailment::{Ailment, AilmentKind, Need, Unmet};
 pub(crate) use crate::verify::compare::visible;
 pub use crate::verify::compare::{Comparison, Difference, compare, compare_with};
 pub use crate::verify::fallback::{default_probes, suggestion};

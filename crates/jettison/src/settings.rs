@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) debian: DebianSettings,
     /// How images are compared.
     pub(crate) probes: Vec<Probe>,
+    /// The files that say so, by the names of the probes.
+    pub(crate) probe_files: BTreeMap<String, PathBuf>,
     /// Which rules check Dockerfiles.
     pub(crate) check: CheckSettings,
     /// How images are built.
@@ -247,6 +249,8 @@ impl Settings {
             let probe = probe
                 .read(index, directory)
                 .map_err(|problem| Failure::user(format!("{}: {problem}", path.display())))?;
+            self.probe_files
+                .insert(probe.name.clone(), path.to_path_buf());
             self.probes.push(probe);
         }
         Ok(())

@@ -9,6 +9,7 @@ use jettison_sandbox::Trace;
 
 use crate::verify::ailment::sought::{Sought, SoughtKind, sought_by};
 use crate::verify::compare::visible;
+use crate::verify::expectations::unmet;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, ProbeOrigin};
 
@@ -27,6 +28,38 @@ pub enum Ailment {
     NeverEnds,
     /// It does something else each time.
     Flaky,
+    /// It does not do what a probe expects.
+    Unmet(Unmet),
+}
+
+/// What a probe expects and an original does not do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unmet {
+    /// The probe's name.
+    pub probe: String,
+    /// What was expected, and what there was instead; never empty.
+    pub expectations: Vec<String>,
+    /// What the original needs besides, as far as it is known: that may be why.
+    pub need: Option<String>,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unmet {
+            probe,
+            expectations,
+            need,
+        } = self;
+        write!(
+            formatter,
+            "the original does not do what probe `{probe}` expects: {}",
+            expectations.join("; ")
+        )?;
+        match need {
+            Some(need) => write!(formatter, "; {need}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What an original has looked for in vain.
@@ -67,7 +100,9 @@ impl Ailment {
     pub fn kind(&self) -> AilmentKind {
         match self {
             Ailment::Flaky => AilmentKind::Unprovable,
-            Ailment::Fails(_) | Ailment::NotServing(_) | Ailment::NeverEnds => AilmentKind::Mistake,
+            Ailment::Fails(_) | Ailment::NotServing(_) | Ailment::NeverEnds | Ailment::Unmet(_) => {
+                AilmentKind::Mistake
+            }
             Ailment::NeedsNetwork(_) | Ailment::NeedsService(_) => AilmentKind::Sandbox,
         }
     }
@@ -89,6 +124,9 @@ impl Ailment {
             }
             Ailment::NeverEnds => {
                 "give a probe with `http`, `tcp` or `signal`, or a longer `time-limit`"
+            }
+            Ailment::Unmet(_) => {
+                "mend the probe, or the program: it is compared only with an original that does what is expected"
             }
             Ailment::Flaky => "name what is different each time with `ignore`",
         }
@@ -112,6 +150,7 @@ impl fmt::Display for Ailment {
             Ailment::NeverEnds => formatter
                 .write_str("the original ran into the time limit, so that nothing was compared"),
             Ailment::Flaky => formatter.write_str("the original does something else each time"),
+            Ailment::Unmet(unmet) => unmet.fmt(formatter),
         }
     }
 }
@@ -151,6 +190,9 @@ const SERVICE: [&str; 7] = [
 
 /// Whether `observation`, a run of the original, did what was to be expected of it.
 pub(super) fn is_well(probe: &Probe, observation: &Observation) -> bool {
+    if is_refuted(probe, observation) {
+        return false;
+    }
     let is_expected = match (probe.expect_exit, observation.exit) {
         (Some(expected), ExitKind::Code(code)) => expected == code,
         (Some(_), _) => false,
@@ -164,21 +206,41 @@ pub(super) fn is_well(probe: &Probe, observation: &Observation) -> bool {
     is_expected && (is_guess || !matches!(probe.action, Action::Serve(_)))
 }
 
-/// Why `observation`, a run of the original, shows nothing; `None` if it is well.
+/// Whether `observation`, a run of the original, is not what `probe` expects, so that no candidate can be.
+pub(super) fn is_refuted(probe: &Probe, observation: &Observation) -> bool {
+    !unmet(probe, observation).is_empty()
+}
+
+/// Why `observation`, a run of the original, shows nothing, or not what is expected; `None` if it is well.
 pub(super) fn ailment_of(probe: &Probe, observation: &Observation) -> Option<Ailment> {
     if is_well(probe, observation) {
         return None;
     }
-    if let Some(ailment) = needs(observation) {
-        return Some(ailment);
+    let needs = needs(observation);
+    let unmet = || {
+        let unmet = Unmet {
+            probe: probe.name.clone(),
+            expectations: unmet(probe, observation),
+            need: needs.as_ref().map(ToString::to_string),
+        };
+        (!unmet.expectations.is_empty()).then_some(Ailment::Unmet(unmet))
+    };
+    // What a server looks for on a network need not be why it answers so.
+    if observation.served.is_some() && observation.trouble().is_none() {
+        return unmet();
+    }
+    if needs.is_some() {
+        return needs;
     }
     let is_guess = probe.origin != ProbeOrigin::Given;
     match (observation.exit, observation.trouble()) {
         (ExitKind::TimedOut, _) => Some(Ailment::NeverEnds),
         (_, Some(why)) if !is_guess => Some(Ailment::NotServing(with_last_words(why, observation))),
-        (exit @ (ExitKind::Code(126 | 127) | ExitKind::Signal(_)), _) => Some(Ailment::Fails(exit)),
+        (exit @ (ExitKind::Code(126 | 127) | ExitKind::Signal(_)), _) => {
+            unmet().or(Some(Ailment::Fails(exit)))
+        }
         // It may be meant: programs without arguments say how they are used.
-        (ExitKind::Code(_) | ExitKind::Killed, _) => None,
+        (ExitKind::Code(_) | ExitKind::Killed, _) => unmet(),
     }
 }
 
@@ -256,7 +318,12 @@ fn has_word(line: &str, text: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use jettison_sandbox::Signal;
+
     use super::*;
+    use crate::verify::http::Answer;
+    use crate::verify::observation::Served;
+    use crate::verify::probe::{Ending, HttpRequest, Ready, Server, Talk};
 
     #[track_caller]
     fn check(stderr: &str, exit: ExitKind, expected: Option<&str>) {
@@ -323,5 +390,74 @@ mod tests {
             ..Observation::ended(ExitKind::Code(6))
         };
         assert_eq!(ailment_of(&probe, &run), None);
+    }
+
+    #[track_caller]
+    fn check_unmet(probe: &Probe, run: &Observation, expected: &str) {
+        let ailment = ailment_of(probe, run).unwrap();
+        assert_eq!(ailment.to_string(), expected);
+        assert!(is_refuted(probe, run) == matches!(ailment, Ailment::Unmet(_)));
+    }
+
+    #[test]
+    fn an_original_that_does_not_do_what_is_expected_is_told_with_what_it_does() {
+        let mut probe = Probe::run("adds", ProbeOrigin::Given, Duration::from_secs(1));
+        probe.expect_exit = Some(0);
+        probe.expect_stdout = Some("5\n".to_owned());
+        let run = Observation {
+            stdout: b"6\n".to_vec(),
+            ..Observation::ended(ExitKind::Code(127))
+        };
+        check_unmet(
+            &probe,
+            &run,
+            "the original does not do what probe `adds` expects: expected exit code 0, not exit code 127; stdout is not \"5\\n\", but \"6\\n\"",
+        );
+        assert_eq!(
+            ailment_of(&probe, &run).unwrap().kind(),
+            AilmentKind::Mistake
+        );
+        // Nobody has asked it for that.
+        probe.origin = ProbeOrigin::Own;
+        let fails = ailment_of(&probe, &run);
+        assert_eq!(fails, Some(Ailment::Fails(ExitKind::Code(127))));
+    }
+
+    #[test]
+    fn a_server_that_answers_otherwise_is_told_with_what_it_needs() {
+        let request = HttpRequest {
+            expect_status: Some(200),
+            ..HttpRequest::new("GET", "/")
+        };
+        let mut probe = Probe::run("page", ProbeOrigin::Given, Duration::from_secs(1));
+        probe.action = Action::Serve(Server {
+            port: None,
+            ready: Ready::After(Duration::ZERO),
+            talk: Talk::Http(vec![request]),
+            ending: Ending::by(Signal::TERM),
+        });
+        let answer = Answer::Nothing("it was late".to_owned());
+        let mut run = Observation {
+            stderr: b"connect ECONNREFUSED 127.0.0.1:5432\n".to_vec(),
+            served: Some(Served {
+                answers: vec![("GET /".to_owned(), answer)],
+                ..Served::default()
+            }),
+            ..Observation::ended(ExitKind::Killed)
+        };
+        check_unmet(
+            &probe,
+            &run,
+            "the original does not do what probe `page` expects: GET /: expected status 200, not nothing that has a status; \
+             the original needs a service that is not there: it says `connect ECONNREFUSED 127.0.0.1:5432`",
+        );
+        // One that cannot be talked to is another matter.
+        run.stderr.clear();
+        run.served = Some(Served {
+            trouble: Some("it did not listen".to_owned()),
+            ..Served::default()
+        });
+        let trouble = "the original cannot be talked to: it did not listen";
+        assert_eq!(ailment_of(&probe, &run).unwrap().to_string(), trouble);
     }
 }

@@ -18,7 +18,7 @@ use jettison_oci::Image;
 use jettison_sandbox::{IdMapKind, OverlayMount, Trace, Tracing, mount_overlay};
 
 use crate::rootfs::RootDir;
-use crate::verify::ailment::{Ailment, ailment_of, is_well};
+use crate::verify::ailment::{Ailment, ailment_of, is_refuted, is_well};
 use crate::verify::fallback::default_probes;
 use crate::verify::health::{Check, difference, findings};
 use crate::verify::observation::Observation;
@@ -253,18 +253,23 @@ impl<'o> Oracle<'o> {
         self.own.get().map_or(&[], |(_, left_out)| left_out)
     }
 
-    /// Why the original shows nothing, whatever it is asked; `None` if it shows something. It runs once for that.
+    /// Why the original shows nothing, whatever it is asked, or does not do what a probe expects; `None` if it shows something. It
+    /// runs once for that.
     pub(crate) fn ailment(&self) -> Result<Option<Ailment>, AskError> {
         self.begin(&self.given)?;
-        let mut found = None;
+        let (mut found, mut shows_something) = (None, false);
         for asked in &self.given {
             let runs = asked.runs();
-            match runs.first().and_then(|run| ailment_of(&asked.probe, run)) {
+            let Some(run) = runs.first() else {
+                return Ok(None);
+            };
+            match ailment_of(&asked.probe, run) {
+                Some(ailment) if is_refuted(&asked.probe, run) => return Ok(Some(ailment)),
                 Some(ailment) => found = found.or(Some(ailment)),
-                None => return Ok(None),
+                None => shows_something = true,
             }
         }
-        Ok(found)
+        Ok(found.filter(|_| !shows_something))
     }
 
     /// What `image` looks up when it is asked everything: the original, perhaps started in another way.
@@ -398,7 +403,7 @@ impl<'o> Oracle<'o> {
     }
 
     /// The first run of the original, watched: if it shows nothing, whom it tries to reach tells why. What cannot be watched
-    /// whole may have failed because of that, and runs once more without.
+    /// whole may have failed because of that, and what is not as expected may be late; both run once more without.
     fn first_run(&self, probe: &Probe) -> Result<Observation, AskError> {
         let mut observed = self.run(probe, self.original, Tracing::Lookups)?;
         if was_too_slow(probe, &observed) {
@@ -406,9 +411,10 @@ impl<'o> Oracle<'o> {
             observed = self.run(&probe.with_more_time(), self.original, Tracing::Lookups)?;
         }
         let has_gaps = |trace: &Trace| !trace.is_complete();
+        let has_gaps = || observed.trace.as_ref().is_some_and(has_gaps);
         let is_doubtful = probe.origin != ProbeOrigin::Own
-            && observed.trace.as_ref().is_some_and(has_gaps)
-            && !is_well(probe, &observed);
+            && !is_well(probe, &observed)
+            && (has_gaps() || is_refuted(probe, &observed));
         if !is_doubtful {
             return Ok(observed);
         }

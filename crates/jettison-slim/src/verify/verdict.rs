@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::verify::ailment::{Ailment, ailment_of};
+use crate::verify::ailment::{Ailment, ailment_of, is_refuted};
 use crate::verify::compare::{Comparison, Difference, compare_with};
+use crate::verify::expectations::unmet;
 use crate::verify::http::Answer;
 use crate::verify::observation::{ExitKind, Observation};
 use crate::verify::probe::{Action, Probe, ProbeOrigin, Talk};
@@ -61,7 +62,10 @@ impl ProbeOutcome {
         }
         let unmet = [("original", &original), ("candidate", &candidate)]
             .into_iter()
-            .flat_map(|(image, observation)| unmet(&probe, image, observation))
+            .flat_map(|(image, observation)| {
+                let unmet = unmet(&probe, observation).into_iter();
+                unmet.map(move |what| format!("{image}: {what}"))
+            })
             .collect();
         ProbeOutcome {
             probe,
@@ -249,13 +253,18 @@ pub fn all_misses(outcomes: &[ProbeOutcome]) -> Vec<&OwnedMiss> {
     misses.into_iter().collect()
 }
 
-/// Why the original showed nothing at all, whatever it was asked; `None` if it showed something.
+/// Why the original showed nothing at all, whatever it was asked, or does not do what a probe expects; `None` if it showed
+/// something.
 pub fn overall_ailment(outcomes: &[ProbeOutcome]) -> Option<Ailment> {
     let asked = || {
         outcomes
             .iter()
             .filter(|outcome| outcome.probe.origin != ProbeOrigin::Own)
     };
+    let mut refuted = asked().filter(|outcome| is_refuted(&outcome.probe, &outcome.original));
+    if let Some(ailment) = refuted.find_map(ProbeOutcome::ailment) {
+        return Some(ailment);
+    }
     if asked().any(|outcome| outcome.ailment().is_none()) {
         return None;
     }
@@ -291,82 +300,6 @@ fn is_answer(difference: &Difference) -> bool {
         Difference::Exit { .. } | Difference::Written { .. } => false,
         Difference::BothTimedOut | Difference::NotRepeatable { .. } => true,
     }
-}
-
-fn unmet(probe: &Probe, image: &str, observation: &Observation) -> Vec<String> {
-    let mut unmet = Vec::new();
-    // What is expected of one of ours only says how far to read.
-    if probe.origin == ProbeOrigin::Own {
-        return unmet;
-    }
-    if let Some(code) = probe.expect_exit
-        && observation.exit != ExitKind::Code(code)
-    {
-        unmet.push(format!(
-            "{image}: expected exit code {code}, not {}",
-            observation.exit
-        ));
-    }
-    if let Some(text) = &probe.expect_stdout
-        && !is_stdout(text, &observation.stdout)
-    {
-        unmet.push(format!("{image}: stdout is not {text:?}"));
-    }
-    if let Action::Serve(server) = &probe.action
-        && let Some(served) = &observation.served
-    {
-        unmet_answers(&server.talk, image, &served.answers, &mut unmet);
-    }
-    unmet
-}
-
-fn unmet_answers(talk: &Talk, image: &str, answers: &[(String, Answer)], unmet: &mut Vec<String>) {
-    match talk {
-        Talk::Nothing => {}
-        Talk::Http(requests) => {
-            for (request, (title, answer)) in requests.iter().zip(answers) {
-                let (status, body) = match answer {
-                    Answer::Response(response) => (Some(response.status), response.body.as_slice()),
-                    Answer::Bytes(bytes) => (None, bytes.as_slice()),
-                    Answer::Nothing(_) => (None, &[][..]),
-                };
-                if let Some(expected) = request.expect_status
-                    && status != Some(expected)
-                {
-                    let found = status.map_or_else(
-                        || "nothing that has a status".to_owned(),
-                        |status| status.to_string(),
-                    );
-                    unmet.push(format!(
-                        "{image}: {title}: expected status {expected}, not {found}"
-                    ));
-                }
-                if let Some(expected) = &request.expect_body
-                    && memchr::memmem::find(body, expected.as_bytes()).is_none()
-                {
-                    unmet.push(format!("{image}: {title}: {expected:?} is not in the body"));
-                }
-            }
-        }
-        Talk::Tcp(steps) => {
-            for (step, (title, answer)) in steps.iter().zip(answers) {
-                let Some(expected) = &step.expect else {
-                    continue;
-                };
-                let is_met = matches!(answer, Answer::Bytes(bytes) if memchr::memmem::find(bytes, expected).is_some());
-                if !is_met {
-                    let expected = String::from_utf8_lossy(expected);
-                    unmet.push(format!("{image}: {title}: {expected:?} was not answered"));
-                }
-            }
-        }
-    }
-}
-
-fn is_stdout(expected: &str, stdout: &[u8]) -> bool {
-    let expected = expected.as_bytes();
-    stdout == expected
-        || (!expected.ends_with(b"\n") && stdout.strip_suffix(b"\n") == Some(expected))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `jettison optimize`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -100,6 +101,7 @@ pub(crate) fn run(
     })?;
     let outcome = Outcome {
         args,
+        probe_files: &inputs.settings.probe_files,
         dockerfile: &dockerfile,
         before: &inputs.source.text,
         target,
@@ -160,6 +162,8 @@ impl Target {
 /// What came of it, and what was wanted.
 struct Outcome<'a> {
     args: &'a OptimizeArgs,
+    /// The files that have the probes.
+    probe_files: &'a BTreeMap<String, PathBuf>,
     dockerfile: &'a Path,
     /// The original's text.
     before: &'a str,
@@ -205,8 +209,8 @@ impl Outcome<'_> {
     fn refused(&self) -> Failure {
         let result = self.result;
         if let Some(ailment) = &result.ailment {
-            return probes::ailing(ailment)
-                .in_file(self.dockerfile)
+            let probes = (&self.args.probes, self.probe_files);
+            return probes::ailing(ailment, probes, Some(self.dockerfile))
                 .hint("nothing was written");
         }
         let reason = result.reason.clone().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! What `optimize` and `verify` share: which probes there are, and how outcomes are shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jettison_sandbox::Signal;
 use jettison_slim::{
@@ -97,8 +97,10 @@ pub(super) fn show(outcome: &ProbeOutcome, output: &mut Output) {
                 output.line(&format!("  {line}"));
             }
         }
-        if let Some(ailment) = outcome.ailment() {
-            output.line(&printable(&format!("  {ailment}")));
+        match outcome.ailment() {
+            // What is not met follows.
+            Some(Ailment::Unmet(_)) | None => {}
+            Some(ailment) => output.line(&printable(&format!("  {ailment}"))),
         }
         for unmet in &outcome.unmet {
             output.line(&printable(&format!("  {unmet}")));
@@ -218,15 +220,37 @@ pub(super) fn conclude(
     }
 }
 
-/// An original that shows nothing of itself.
-pub(super) fn ailing(ailment: &Ailment) -> Failure {
+/// An original that shows nothing of itself, or not what a probe expects; `files` are those that have the probes, and `subject` is
+/// what the original comes from.
+pub(super) fn ailing(
+    ailment: &Ailment,
+    (args, files): (&ProbeArgs, &BTreeMap<String, PathBuf>),
+    subject: Option<&Path>,
+) -> Failure {
     let text = ailment.to_string();
-    match ailment.kind() {
+    let failure = match ailment.kind() {
         AilmentKind::Unprovable => Failure::no(text),
         AilmentKind::Mistake => Failure::user(text),
         AilmentKind::Sandbox => Failure::host(text),
-    }
-    .hint(ailment.hint())
+    };
+    let file = match ailment {
+        Ailment::Unmet(unmet) => {
+            let is_of_files = args.probes.is_empty() && args.requests.is_empty();
+            let file = files.get(&unmet.probe).filter(|_| is_of_files);
+            file.map(PathBuf::as_path)
+        }
+        Ailment::NeedsNetwork(_)
+        | Ailment::NeedsService(_)
+        | Ailment::Fails(_)
+        | Ailment::NotServing(_)
+        | Ailment::NeverEnds
+        | Ailment::Flaky => subject,
+    };
+    let failure = match file {
+        Some(file) => failure.in_file(file),
+        None => failure,
+    };
+    failure.hint(ailment.hint())
 }
 
 /// A probe that could not be run.

@@ -61,6 +61,7 @@ pub(crate) fn run(
     let engine = Engine::open(&store, &entered, &host).map_err(cannot_use)?;
     let subject = Subject {
         args,
+        settings: &settings,
         images: (&images.0, &images.1),
         teller: Teller {
             shows: !args.quiet && args.format == VerifyFormat::Text,
@@ -93,13 +94,19 @@ fn forget(store: &Store, known: &[ImageId], read: &[ImageId]) {
 /// What is compared.
 struct Subject<'s> {
     args: &'s VerifyArgs,
+    settings: &'s Settings,
     images: (&'s Image, &'s Image),
     teller: Teller,
 }
 
 impl Subject<'_> {
     fn compare(&self, oracle: &Oracle<'_>, output: &mut Output) -> Result<ExitCode, Failure> {
-        let Subject { args, images, .. } = self;
+        let Subject {
+            args,
+            settings,
+            images,
+            teller: _,
+        } = self;
         let outcomes = oracle
             .ask(images.1, &self.teller)
             .map_err(|error| probes::cannot_ask(&error))?;
@@ -132,7 +139,10 @@ impl Subject<'_> {
             VerifyFormat::Json | VerifyFormat::Text => {}
         }
         match (ailment, verdict) {
-            (Some(ailment), _) => Err(probes::ailing(&ailment)),
+            (Some(ailment), _) => {
+                let files = &settings.probe_files;
+                Err(probes::ailing(&ailment, (&args.probes, files), None))
+            }
             (None, Verdict::Missed | Verdict::Failed) => Ok(ExitCode::FAILURE),
             (None, Verdict::Proven | Verdict::ProvenBut | Verdict::Weak) => Ok(ExitCode::SUCCESS),
         }

@@ -63,6 +63,29 @@ impl World {
 }
 
 #[test]
+fn an_original_that_is_not_what_the_probe_expects_is_not_rewritten() {
+    let Some(world) = World::new() else { return };
+    let probe = PROBE.replace("data\\n", "date\\n");
+    world.scratch.write("app/jettison.toml", probe);
+    let outcome = world.optimize(&[]);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    let error = "error: app/jettison.toml: the original does not do what probe `shows` expects: \
+                 stdout is not \"date\\n\", but \"data\\n\"\n";
+    assert!(outcome.stderr.contains(error), "{outcome}");
+    assert!(
+        !outcome.to_string().contains("Run both and compare"),
+        "{outcome}"
+    );
+    assert!(
+        !world
+            .scratch
+            .dir()
+            .join("app/Dockerfile.optimized")
+            .exists()
+    );
+}
+
+#[test]
 fn a_diff_is_all_that_is_printed_and_nothing_is_written() {
     let Some(world) = World::new() else { return };
     let outcome = world.optimize(&["--diff"]).succeeded();

@@ -417,6 +417,28 @@ fn programs_read_files_and_standard_input() {
 }
 
 #[test]
+fn an_original_that_is_not_what_the_probe_expects_is_the_users_mistake() {
+    let Some(world) = World::new() else { return };
+    world.script("a", "echo 6\n");
+    world.scratch.write(
+        "jettison.toml",
+        "[[probe]]\nname = \"says\"\n\n[[probe]]\nname = \"adds\"\nexpect-stdout = \"5\\n\"\n",
+    );
+    expect![[r#"
+        exit: 2
+        --- stdout ---
+        same      says
+        unknown   adds
+          original: stdout is not "5\n", but "6\n"
+          candidate: stdout is not "5\n", but "6\n"
+        --- stderr ---
+        error: jettison.toml: the original does not do what probe `adds` expects: stdout is not "5\n", but "6\n"
+        hint: mend the probe, or the program: it is compared only with an original that does what is expected
+    "#]]
+    .assert_eq(&world.verify(&["a", "a"]).to_string());
+}
+
+#[test]
 fn a_conversation_over_tcp_is_compared() {
     let Some(world) = World::new() else { return };
     let server = |greeting: &str| {
