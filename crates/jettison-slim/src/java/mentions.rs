@@ -228,6 +228,12 @@ impl<'j> Mentions<'j> {
                 self.need(module, Need::Option(word.to_owned()));
             }
         }
+        // Whoever runs the image may watch it through these (`java $JAVA_OPTS -jar …`).
+        if word.contains("$JAVA") || word.contains("${JAVA") || word.contains("$JVM") {
+            for (_, module) in OPTIONS {
+                self.need(module, Need::Option(word.to_owned()));
+            }
+        }
         // A program that is given as its source is compiled when it starts (JEP 330).
         if word.rsplit_once('.').is_some_and(|(_, end)| end == "java") {
             self.need("jdk.compiler", Need::Option(word.to_owned()));
@@ -373,5 +379,8 @@ mod tests {
         let found: Vec<&str> = mentions.needs.keys().map(String::as_str).collect();
         let expected = ["java.instrument", "java.sql", "jdk.compiler"];
         assert_eq!(found, expected);
+        let mut mentions = Mentions::new(&jdk, 21);
+        mentions.add_option("exec java $JAVA_OPTS -jar app.jar");
+        assert!(mentions.needs.contains_key("java.instrument"));
     }
 }

@@ -260,10 +260,13 @@ impl Keeper<'_> {
     /// Notes the functions in the source at `path` that start what they are given.
     fn add_wrappers(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         let bytes = match kind {
-            Text::Source => self.source(path, SOURCE_LIMIT)?,
-            Text::Recipes | Text::Script | Text::Module => None,
+            Text::Module if self.copied_sources.is_empty() => None,
+            Text::Source | Text::Module => self.source(path, SOURCE_LIMIT)?,
+            Text::Recipes | Text::Script => None,
         };
-        if let Some(bytes) = bytes {
+        let is_ours =
+            |bytes: &Vec<u8>| kind == Text::Source || self.copied_sources.contains(&hash(bytes));
+        if let Some(bytes) = bytes.filter(is_ours) {
             let text = String::from_utf8_lossy(&bytes);
             let found = wrappers(&text, &language(path, &bytes), &self.wrappers);
             self.wrappers.extend(found);

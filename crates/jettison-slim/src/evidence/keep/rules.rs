@@ -83,6 +83,7 @@ impl Keeper<'_> {
             self.add_providers();
             self.add_font_cache();
             self.add_dictionaries()?;
+            self.add_settings_of_php();
             self.add_time_zones();
             self.add_libraries_of_modules()?;
             self.add_mentioned()?;
@@ -257,6 +258,23 @@ impl Keeper<'_> {
             found.extend(lying.map(|(package, _)| (package.to_owned(), reason.clone())));
         }
         self.add_installed_here(found)
+    }
+
+    /// Keeps the settings of all ways in which PHP is started where one of them is kept: each has a list of extensions of its own,
+    /// which a command (`php bin/console`) reads and a server does not.
+    fn add_settings_of_php(&mut self) {
+        let settings = Path::new("/etc/php");
+        let is_php = |package: &String| {
+            let version = package.strip_prefix("php");
+            version.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let is_there = self
+            .root
+            .entry(settings)
+            .is_some_and(|found| found.is_dir());
+        if is_there && self.kept.packages.keys().any(is_php) {
+            self.keep_path(settings.to_path_buf(), "PHP reads its settings");
+        }
     }
 
     /// Keeps what Go's own library reads, in programs without the C library too: its time zones, or else the system's, users,

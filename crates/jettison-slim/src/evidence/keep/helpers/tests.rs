@@ -41,7 +41,7 @@ fn only_sources_that_are_kept_name_programs() {
 
 #[test]
 fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
-    const TEXT: &str = "import subprocess, typer\nsubprocess.run(['bc'])\ntyper.edit('')\n";
+    const TEXT: &str = "import subprocess, typer\nsubprocess.run(['bc'])\ntyper.edit('')\ndef run(x):\n    subprocess.run(x)\n";
     let dir = tempfile::tempdir().unwrap();
     let made = tempfile::tempdir().unwrap();
     let module = "usr/lib/python3.13/site-packages/notes/cli.py";
@@ -72,6 +72,17 @@ fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
         programs.map(|path| keeper.kept.paths.contains_key(Path::new(path)))
     };
     assert_eq!(kept_with(true), [true, true]);
+    let steps = [Step {
+        files: made.path().to_path_buf(),
+        line: 4,
+        copies: true,
+        ..Step::default()
+    }];
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+    keeper.copied_sources = keeper.copied_sources().unwrap();
+    let path = Path::new("/").join(module);
+    keeper.add_wrappers(&path, Text::Module).unwrap();
+    assert_eq!(keeper.wrappers, BTreeSet::from(["run".to_owned()]));
     assert_eq!(kept_with(false), [false, false]);
 }
 

@@ -10,6 +10,8 @@ use super::*;
 use crate::evidence::owner::Owners;
 use crate::rootfs::RootDir;
 
+mod noted;
+
 /// An image with the C library's package and more.
 pub(crate) struct World {
     dir: tempfile::TempDir,
@@ -534,67 +536,4 @@ fn who_has_openssl_load_modules_has_those_of_old() {
         .used("/usr/lib/libssl.so.3")
         .library("/usr/lib/libcrypto.so.3", "OSSL_PROVIDER_load");
     assert!(!kept(library));
-}
-
-#[test]
-fn what_is_noted_of_fonts_comes_with_those_who_read_it() {
-    let world = World::new().file("/var/cache/fontconfig/a.cache-8", "x");
-    world.check_paths(&["/etc/passwd"]);
-    let library = "/usr/lib/libfontconfig.so.1";
-    let world = world.package("libfontconfig1", &[library]).used(library);
-    world.check_paths(&["/etc/passwd", "/var/cache/fontconfig"]);
-}
-
-#[test]
-fn the_rest_of_pythons_library_comes_with_its_smallest_part_and_its_byte_code() {
-    let least = "/usr/lib/python3.13/os.py";
-    let world = World::new()
-        .package("libpython3.13-minimal", &[least])
-        .package("libpython3.13-stdlib", &["/usr/lib/python3.13/json.py"])
-        .package("python3.13", &["/usr/bin/pdb3"])
-        .file("/usr/lib/python3.13/__pycache__/os.cpython-313.pyc", "x")
-        .used(least);
-    let root = RootDir::open(world.dir.path()).unwrap();
-    let tag = world.keeper(&root).kept().byte_code.clone();
-    assert_eq!(tag.as_deref(), Some("cpython-313"));
-    world.check(expect![[r"
-        libpython3.13-stdlib: it is the rest of Python 3.13
-        /etc/passwd: the C library reads it
-    "]]);
-    world
-        .package("python3.13-minimal", &["/usr/bin/python3.13"])
-        .used("/usr/bin/python3.13")
-        .check(expect![[r"
-            libpython3.13-stdlib: it is the rest of Python 3.13
-            python3.13: it is the rest of Python 3.13
-            /etc/passwd: the C library reads it
-        "]]);
-}
-
-#[test]
-fn who_makes_environments_of_python_has_what_installs_pip_into_them() {
-    let library = "/usr/lib/python3.13/os.py";
-    let world = World::new()
-        .package("libpython3.13-minimal", &[library])
-        .package(
-            "python3.13-venv",
-            &["/usr/lib/python3.13/ensurepip/__init__.py"],
-        )
-        .file("/usr/local/lib/python3.12/os.py", "x")
-        .file("/usr/local/lib/python3.12/ensurepip/__init__.py", "x")
-        .file("/app/main.py", "import venv\n")
-        .file("/app/other.py", "import json\n")
-        .used(library)
-        .used("/usr/local/lib/python3.12/os.py");
-    let (installer, root) = ("ensurepip", RootDir::open(world.dir.path()).unwrap());
-    let pruned = |keeper: &Keeper<'_>| {
-        let stage = keeper.parts().unwrap().rootfs.unwrap();
-        let left_out = stage.left_out.iter().any(|part| part.contains(installer));
-        let pruned = stage.pruned.iter().any(|path| path.ends_with(installer));
-        (left_out, pruned, keeper.keeps_package("python3.13-venv"))
-    };
-    let world = world.used("/app/other.py");
-    assert_eq!(pruned(&world.keeper(&root)), (false, true, false));
-    let world = world.used("/app/main.py");
-    assert_eq!(pruned(&world.keeper(&root)), (false, false, true));
 }
