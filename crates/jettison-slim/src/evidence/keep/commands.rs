@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::handed::Handed;
 use super::quotes::with_plain_quotes;
 use super::starters::{Backticks, Starters, backticks};
-use super::wrappers::called;
+use super::wrappers::{called, named_in};
 
 /// How sure it is that a text starts a program that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +115,8 @@ pub(super) fn quoted_commands(
     let is_starter = |line: &str| {
         starters.are_in(line) || (backticks == Backticks::Command && line.contains('`'))
     };
-    let is_own_call = |line: &str| called(line, functions).is_some();
+    let own = named_in(&text, functions);
+    let is_own_call = |line: &str| called(line, &own).is_some();
     if is_of_tcl(end) {
         let names = bare_commands(&text).into_iter();
         found.extend(names.map(|name| (name, Sureness::There)));

@@ -42,6 +42,7 @@ const MEANINGLESS: [&str; 20] = [
 pub(super) fn wrappers(text: &str, end: &str, known: &BTreeSet<String>) -> BTreeSet<String> {
     let starters = Starters::of(end);
     let lines: Vec<&str> = text.lines().collect();
+    let known = &named_in(text, known);
     let mut found = imported(text, end);
     for _ in 0..ROUNDS {
         let mut new = BTreeSet::new();
@@ -67,6 +68,13 @@ pub(super) fn wrappers(text: &str, end: &str, known: &BTreeSet<String>) -> BTree
         found.extend(new);
     }
     found
+}
+
+/// Those of `functions` whose names are in `text` at all.
+pub(super) fn named_in(text: &str, functions: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_there =
+        |name: &&String| memchr::memmem::find(text.as_bytes(), name.as_bytes()).is_some();
+    functions.iter().filter(is_there).cloned().collect()
 }
 
 /// What stands in `line` behind the name of one of `functions` where that is called.
