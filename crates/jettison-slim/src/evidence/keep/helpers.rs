@@ -302,7 +302,7 @@ impl Keeper<'_> {
         }
         let end = language(path, &bytes);
         // Without `ldconfig` it finds nothing (`ctypes.util`).
-        if end == "py" && text.contains("find_library(") {
+        if end == "py" && text.contains("ctypes") && text.contains("find_library(") {
             self.add_program("/sbin/ldconfig", Sureness::There, &reason)?;
         }
         let none = BTreeSet::new();

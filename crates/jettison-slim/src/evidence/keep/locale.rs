@@ -1,7 +1,7 @@
 //! Languages and character sets: what a program that honours the locale may be told to use.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regex::bytes::Regex;
 
@@ -92,7 +92,11 @@ impl Keeper<'_> {
     /// that others name, or by a locale that is not of UTF-8. What is of UTF-8 and of ASCII the C library does by itself
     /// (glibc's `iconv/gconv_builtin.h`).
     pub(super) fn converts_characters(&self) -> bool {
-        !self.habits.converters.is_empty() || has_other_character_sets(self.root)
+        // It comes with `ldconfig`, and converts only if somebody starts it.
+        let is_idle =
+            |path: &PathBuf| path.ends_with("bin/iconv") && !self.kept.used.contains(path);
+        let mut converters = self.habits.converters.iter();
+        converters.any(|path| !is_idle(path)) || has_other_character_sets(self.root)
     }
 }
 

@@ -34,8 +34,9 @@ impl Keeper<'_> {
                 packages.push(format!("python{version}"));
             }
             for package in packages {
+                // What its modules need is found by these: not all that the package depends on is needed (`terminal_module`).
                 if self.owners.files_of(&package).next().is_some() {
-                    self.add_unseen_package(&package, &reason)?;
+                    self.add_package(&package, &reason);
                 }
             }
             // Each start looks there for what somebody has installed.

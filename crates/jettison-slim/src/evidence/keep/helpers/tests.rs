@@ -226,6 +226,10 @@ fn who_looks_for_libraries_by_their_names_in_python_starts_ldconfig() {
         ("app/spell.py", source),
         ("app/notes.txt", source),
         ("app/other.py", "import ctypes\n"),
+        (
+            "app/tags.py",
+            "def load(parser):\n    find_library(parser, 'i18n')\n",
+        ),
         ("sbin/ldconfig", ""),
     ] {
         let path = dir.path().join(path);
@@ -238,6 +242,7 @@ fn who_looks_for_libraries_by_their_names_in_python_starts_ldconfig() {
         ("/app/spell.py", true),
         ("/app/notes.txt", false),
         ("/app/other.py", false),
+        ("/app/tags.py", false),
     ] {
         let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
         keeper

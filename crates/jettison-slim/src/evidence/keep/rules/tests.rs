@@ -280,6 +280,19 @@ fn character_sets_are_kept_for_who_converts_them() {
         .library("/app/libx.so", "u8_strconv_to_encoding")
         .check(with());
     world().library("/app/libx.so", "puts").check(without());
+    // This one comes along with `ldconfig`, and converts if somebody starts it.
+    let tool = world().library("/usr/bin/iconv", "iconv_open");
+    let is_with = |world: &World| !world.kept_by_rule().contains("without");
+    assert!(is_with(&tool));
+    let idle = World {
+        used: vec!["/usr/lib/libc.so.6", "/usr/sbin/ldconfig"],
+        ..tool
+    };
+    let files = ["/usr/bin/iconv", "/usr/sbin/ldconfig"].join("\n");
+    let list = "/var/lib/dpkg/info/libc-bin.list";
+    assert!(!is_with(
+        &idle.file("/usr/sbin/ldconfig", "").file(list, files)
+    ));
     // These convert by the locale alone, and all locales are of UTF-8.
     world()
         .library("/app/libidn2.so.0", "iconv_open")
