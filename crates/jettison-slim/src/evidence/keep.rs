@@ -10,6 +10,7 @@ mod compiled_starts;
 mod cron;
 mod data;
 mod dependencies;
+mod editors;
 mod habits;
 mod handed;
 mod helpers;
@@ -55,6 +56,7 @@ use self::asked::ProgramOrigin;
 use self::data::{Place, with_its_like};
 use self::dependencies::Dependencies;
 pub(crate) use self::dependencies::needed_by_idle_alone;
+use self::editors::Editors;
 use self::habits::Habits;
 pub(crate) use self::habits::converts;
 use self::imports::is_installer;
@@ -114,6 +116,7 @@ pub(crate) struct Keeper<'a> {
     followed: BTreeSet<PathBuf>,
     /// What they do by tables and modules of the system.
     habits: Habits,
+    editors: Editors,
     /// Modules of Python and packages of npm whose requirements are known.
     required: BTreeSet<PathBuf>,
     /// Where sources in Python were read for the modules that they name.
@@ -172,6 +175,7 @@ impl<'a> Keeper<'a> {
             kept: Kept::default(),
             followed: BTreeSet::new(),
             habits: Habits::default(),
+            editors: Editors::default(),
             required: BTreeSet::new(),
             read_sources: BTreeSet::new(),
             read_requires: BTreeSet::new(),

@@ -93,6 +93,7 @@ impl Keeper<'_> {
             for (path, text) in texts {
                 self.add_named_programs(&path, text)?;
             }
+            self.add_editors()?;
             self.add_jobs_of_cron()?;
         }
     }
@@ -316,9 +317,12 @@ impl Keeper<'_> {
             } else {
                 sureness
             };
-            self.add_program(&name, sureness, &reason)?;
+            if kind != Text::Module || !self.editors.put_by(&name, &reason) {
+                self.add_program(&name, sureness, &reason)?;
+            }
         }
         if kind == Text::Source {
+            self.editors.note(&text);
             self.add_named_anywhere(path, &text)?;
             self.add_started_builders(path, &text, &end)?;
             if starts_shell(&text, &end) {

@@ -182,8 +182,8 @@ impl Keeper<'_> {
                     }
                 }
                 self.add_named_path(&named, &reason)?;
-                // Programs are searched for more than that.
-                if namer != Namer::Program {
+                // Compiled programs are searched for more than that.
+                if elf.is_none() {
                     self.add_named_of_instructions(&named, &reason)?;
                 }
             }

@@ -294,6 +294,13 @@ pub(super) struct Starters {
     opens_pipes: bool,
 }
 
+/// Where in a line something stands that starts programs.
+struct Place {
+    word: &'static str,
+    start: usize,
+    end: usize,
+}
+
 impl Starters {
     /// Those of the sources whose names have the extension `end`.
     pub(super) fn of(end: &str) -> Starters {
@@ -333,12 +340,7 @@ impl Starters {
 
     /// What stands in `line` behind the first of them that is in it.
     pub(super) fn end_of_one<'line>(&self, line: &'line str) -> Option<&'line str> {
-        let text = self.folded(line);
-        let ends = self.words.iter().filter_map(|word| {
-            let at = text.find(word)?;
-            // The bracket of a call belongs to what is handed over.
-            Some(at + word.trim_end_matches('(').len())
-        });
+        let ends = self.places(line).into_iter().map(|place| place.end);
         line.get(ends.min()?..)
     }
 
@@ -354,17 +356,28 @@ impl Starters {
             "locate_exec_on_path",
             "shutil.which",
         ];
-        let text = self.folded(line);
-        let words = self.words.iter().filter(|word| !LOOKS.contains(word));
-        let ends = words.flat_map(|word| {
-            let places = text.match_indices(word);
-            places.filter_map(|(at, word)| {
-                let is_quoted = is_in_quotes(line, line.get(at..)?);
-                let end = at + word.trim_end_matches('(').len();
-                line.get(end..).filter(|_| !is_quoted)
-            })
+        let places = self.places(line).into_iter();
+        let starts = places.filter(|place| !LOOKS.contains(&place.word));
+        let ends = starts.filter_map(|Place { start, end, .. }| {
+            let is_quoted = is_in_quotes(line, line.get(start..)?);
+            line.get(end..).filter(|_| !is_quoted)
         });
         ends.collect()
+    }
+
+    /// Every place in `line` where one of them stands.
+    fn places(&self, line: &str) -> Vec<Place> {
+        let text = self.folded(line);
+        let mut places = Vec::new();
+        for word in &self.words {
+            places.extend(text.match_indices(word).map(|(start, _)| Place {
+                word,
+                start,
+                // The bracket of a call belongs to what is handed over.
+                end: start + word.trim_end_matches('(').len(),
+            }));
+        }
+        places
     }
 
     /// Whether one of them that is nothing but a call of a program is in `line`.

@@ -83,6 +83,12 @@ impl World {
     /// The packages that are kept if `used` is used.
     #[track_caller]
     fn check(&self, used: &[&str], expected: &[&str]) {
+        let (packages, _) = self.kept(used);
+        assert_eq!(packages, expected);
+    }
+
+    /// The packages and paths that are kept if `used` is used.
+    fn kept(&self, used: &[&str]) -> (Vec<String>, Vec<String>) {
         let root = RootDir::open(self.root.path()).unwrap();
         let step = |files: &TempDir, copies| Step {
             files: files.path().to_path_buf(),
@@ -99,8 +105,9 @@ impl World {
                 .unwrap();
         }
         keeper.add_by_rule().unwrap();
-        let packages: Vec<&str> = keeper.kept().packages.keys().map(String::as_str).collect();
-        assert_eq!(packages, expected);
+        let kept = keeper.kept();
+        let paths = kept.paths.keys().map(|path| path.display().to_string());
+        (kept.packages.keys().cloned().collect(), paths.collect())
     }
 }
 
@@ -129,6 +136,45 @@ fn data_of_packages_that_a_source_names_is_kept() {
              # /usr/include/x.h /usr/bin/other\n",
         )
         .check(&["/app/main.py"], &["fonts-a", "fonts-b", "hunspell-de"]);
+}
+
+#[test]
+fn directories_that_scripts_without_an_extension_name_are_kept() {
+    let (_, paths) = World::new()
+        .copied(
+            "/usr/local/bin/kit",
+            "#!/bin/sh\nfor f in /etc/kit.d/*.conf; do cat \"$f\"; done\n",
+        )
+        .copied("/etc/kit.d/10-colour.conf", "colour=blue\n")
+        .copied("/etc/other.d/10-size.conf", "size=1\n")
+        .kept(&["/usr/local/bin/kit"]);
+    assert!(paths.contains(&"/etc/kit.d".to_owned()), "{paths:?}");
+    assert!(
+        !paths.iter().any(|path| path.contains("other.d")),
+        "{paths:?}"
+    );
+}
+
+#[test]
+fn editors_that_a_module_tries_stay_where_a_source_has_texts_edited() {
+    const MODULE: &str = "import subprocess\nfrom shutil import which\nfor editor in \"vim\", \"nano\":\n\
+                          \x20   if which(editor):\n        subprocess.Popen([editor])\nsubprocess.run([\"less\"])\n";
+    let module = "/usr/local/lib/python3.13/site-packages/click/_termui_impl.py";
+    for (source, expected) in [
+        ("import click\nclick.echo('x')\n", &["less"][..]),
+        ("import click\ntext = click.edit('')\n", &["less", "vim"]),
+        (
+            "from os import environ\ne = environ['EDITOR']\n",
+            &["less", "vim"],
+        ),
+    ] {
+        World::new()
+            .package("less", &["/usr/bin/less"])
+            .package("vim", &["/usr/bin/vim"])
+            .copied(module, MODULE)
+            .copied("/app/notes.py", source)
+            .check(&["/app/notes.py", module], expected);
+    }
 }
 
 #[test]
