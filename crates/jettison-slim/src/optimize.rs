@@ -477,15 +477,25 @@ impl Run<'_> {
         build
     }
 
-    /// How long a build takes when nothing has changed.
+    /// How long a build takes when nothing has changed. One that takes long has waited for the disk, which writes what was built
+    /// just before: it is made again.
     fn rebuild(&self, build: &BuildRequest<'_>) -> Result<Duration, BuildError> {
-        let start = Instant::now();
+        const LONG: Duration = Duration::from_secs(1);
+        const TIMES: usize = 3;
         let build = BuildRequest {
             cache: CacheUse::Use,
             ..build.clone()
         };
-        self.engine.build(&build, self.bases, &Quiet)?;
-        Ok(start.elapsed())
+        let mut shortest = Duration::MAX;
+        for _ in 0..TIMES {
+            let start = Instant::now();
+            self.engine.build(&build, self.bases, &Quiet)?;
+            shortest = shortest.min(start.elapsed());
+            if shortest < LONG {
+                break;
+            }
+        }
+        Ok(shortest)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What of an image is kept, given what is used: the whole unit of everything that is used, and what that needs.
 
 mod accounts;
+mod alternatives;
 mod asked;
 mod awt;
 mod beside;
@@ -117,6 +118,8 @@ pub(crate) struct Keeper<'a> {
     /// What they do by tables and modules of the system.
     habits: Habits,
     editors: Editors,
+    /// How many packages there were when the names of their programs were looked for.
+    n_packages_with_names: usize,
     /// Modules of Python and packages of npm whose requirements are known.
     required: BTreeSet<PathBuf>,
     /// Where sources in Python were read for the modules that they name.
@@ -176,6 +179,7 @@ impl<'a> Keeper<'a> {
             followed: BTreeSet::new(),
             habits: Habits::default(),
             editors: Editors::default(),
+            n_packages_with_names: 0,
             required: BTreeSet::new(),
             read_sources: BTreeSet::new(),
             read_requires: BTreeSet::new(),
@@ -399,38 +403,6 @@ impl<'a> Keeper<'a> {
             .or_insert_with(|| reason.to_owned());
     }
 
-    /// A directory whose names were read keeps those that no package lists: its own files are there because somebody put them
-    /// there. Which packages have files there is the packages' business. What lies in it that is large and came with the base
-    /// image is kept only if it is used.
-    fn add_names(&mut self, directory: &Path) -> Result<(), RootError> {
-        const SMALL: u64 = 256 << 10;
-        const FEW: usize = 200;
-        let names = self.root.list(directory)?;
-        let are_few = names.len() <= FEW;
-        for name in names {
-            let path = directory.join(name);
-            if self.owners.is_packaged(&path) || is_supplied(&path) {
-                continue;
-            }
-            let reason = format!("the names in {} are read", directory.display());
-            let metadata = self.root.symlink_metadata(&path)?;
-            let keeps = match self.owners.of(&path) {
-                Owner::Instruction(_) => true,
-                Owner::Base => are_few && metadata.len() <= SMALL,
-                Owner::Package(_) | Owner::Module(_) => false,
-            };
-            if metadata.is_dir() {
-                self.kept.directories.entry(path).or_insert(reason);
-            } else if keeps && is_certificate(&path) {
-                // Whoever reads their names reads them all, and nobody wants to read a list of them.
-                self.keep_path(directory.to_path_buf(), &reason);
-            } else if keeps {
-                self.keep_path(path, &reason);
-            }
-        }
-        Ok(())
-    }
-
     /// What is written at run time and belongs to no package is state: it stays as it is, empty directories included.
     fn add_state(&mut self, directory: &Path) {
         const SHARED: [&str; 9] = [
@@ -575,11 +547,6 @@ pub(super) fn is_part(path: &Path, kept: &Path) -> bool {
                 .next()
                 .is_some_and(|first| holds_modules(Path::new(first)))
     })
-}
-
-/// Whether `path` is a certificate of the system's, or a link to one.
-fn is_certificate(path: &Path) -> bool {
-    path.parent() == Some(Path::new("/etc/ssl/certs"))
 }
 
 /// Whether `path` is a module of the C library for character sets.

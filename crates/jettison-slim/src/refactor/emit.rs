@@ -9,7 +9,7 @@ use jettison_dockerfile::{
 };
 
 pub(crate) use crate::refactor::emit::copy::can_copy;
-use crate::refactor::emit::copy::copies;
+use crate::refactor::emit::copy::{CopyStep, copies};
 use crate::refactor::emit::health::{health_arguments, says_the_same};
 use crate::refactor::emit::parts::{Parts, divide};
 use crate::refactor::emit::rootfs::rootfs_stage;
@@ -216,12 +216,12 @@ fn moved<'p>(parse: &Parse, instructions: &'p [Instruction]) -> Vec<(&'p Instruc
 struct Copied<'a> {
     /// The stages that collected something.
     stages: Vec<&'a str>,
-    /// The arguments of each `COPY` from the stage in which something was made anew, after `--from`.
-    aside: Vec<String>,
+    /// Each `COPY` from the stage in which something was made anew.
+    aside: Vec<CopyStep>,
     /// The same of the first part of the build stage.
-    settled: Vec<String>,
+    settled: Vec<CopyStep>,
     /// The same of the build stage.
-    paths: Vec<String>,
+    paths: Vec<CopyStep>,
     /// The author's own lines.
     sources: &'a [String],
 }
@@ -237,19 +237,15 @@ impl Copied<'_> {
             (&parts.first, &self.settled),
             (&parts.build, &self.paths),
         ];
-        for (stage, arguments) in taken {
-            lines.extend(
-                arguments
-                    .iter()
-                    .map(|what| format!("{copy} --from={stage} {what}")),
-            );
+        for (stage, steps) in taken {
+            lines.extend(steps.iter().flat_map(|step| step.lines(stage, style)));
         }
         lines
     }
 }
 
-/// The arguments of each `COPY` from the build stage.
-fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<String>, EmitError> {
+/// Each `COPY` from the build stage.
+fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<CopyStep>, EmitError> {
     let sources = division.and_then(|division| division.sources.as_ref());
     let aside = division.and_then(|division| division.aside.as_ref());
     let is_elsewhere = |path: &PathBuf| {
@@ -265,7 +261,10 @@ fn paths(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<Stri
 }
 
 /// The same for what the sources do not change.
-fn settled(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<String>, EmitError> {
+fn settled(
+    runtime: &RuntimeStage,
+    division: Option<&Division>,
+) -> Result<Vec<CopyStep>, EmitError> {
     let mut there = runtime.clone();
     there
         .kept
@@ -274,7 +273,7 @@ fn settled(runtime: &RuntimeStage, division: Option<&Division>) -> Result<Vec<St
 }
 
 /// The same for what is taken from a stage in which something was made anew.
-fn of_aside(runtime: &RuntimeStage, aside: &Aside) -> Result<Vec<String>, EmitError> {
+fn of_aside(runtime: &RuntimeStage, aside: &Aside) -> Result<Vec<CopyStep>, EmitError> {
     let mut there = runtime.clone();
     there.kept.retain(|kept| aside.holds(&kept.path));
     let replaced = aside.replaced(runtime);

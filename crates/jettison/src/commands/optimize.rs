@@ -193,7 +193,8 @@ impl Outcome<'_> {
                     Failure::user("cannot note why the image's files are there").because(&error)
                 })?;
         }
-        watcher.again(self.before);
+        let chosen = result.report.dockerfile.as_deref().unwrap_or_default();
+        watcher.again(self.before, chosen);
         self.conclude(optimized)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -386,14 +387,16 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Shows the whole change once more, if what was shown before were changes of changes.
-    fn again(&self, original: &str) {
+    /// Shows the whole change to `chosen`, which need not be the last candidate, if what was shown before were changes of changes.
+    fn again(&self, original: &str, chosen: &str) {
         let candidates = self
             .candidates
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let (Some(last), 2..) = (candidates.last(), candidates.len()) {
-            self.whole(original, last);
+        let is_shown = candidates.len() == 1 && candidates.first().is_some_and(|one| one == chosen);
+        drop(candidates);
+        if !is_shown {
+            self.whole(original, chosen);
         }
     }
 

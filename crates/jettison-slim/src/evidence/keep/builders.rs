@@ -45,7 +45,7 @@ impl Keeper<'_> {
     }
 
     /// Whether an instruction asks for a package that brings the program `name`, or a link to it: `gcc` of Debian is one.
-    fn is_program_asked_for(&mut self, name: &str) -> Result<bool, RootError> {
+    pub(super) fn is_program_asked_for(&mut self, name: &str) -> Result<bool, RootError> {
         let Ok(path) = find_program(self.root, name, &self.working_dir, &self.path_env) else {
             return Ok(false);
         };

@@ -3,6 +3,8 @@
 //! A Dockerfile installs an editor for whoever looks around in the container. Only where the program's own sources have texts
 //! edited is it a part of the program.
 
+use std::path::{Path, PathBuf};
+
 use super::commands::Sureness;
 use super::{Keeper, RootError};
 
@@ -28,18 +30,20 @@ const EDITORS: [&str; 15] = [
 /// Who may have texts edited, and with what.
 #[derive(Debug, Default)]
 pub(super) struct Editors {
-    /// Whether a source of the program's own has texts edited.
-    are_asked_for: bool,
+    /// A source of the program's own that has texts edited.
+    asked_by: Option<PathBuf>,
     /// Editors that modules name, each with the reason to keep it then.
     named: Vec<(String, String)>,
 }
 
 impl Editors {
-    /// Notes whether `text`, a source of the program's own, has texts edited.
-    pub(super) fn note(&mut self, text: &str) {
+    /// Notes whether `text`, the source of the program's own at `path`, has texts edited.
+    pub(super) fn note(&mut self, path: &Path, text: &str) {
         const CALLS: [&str; 3] = ["click.edit", "import edit", "typer.edit"];
-        self.are_asked_for |= CALLS.iter().any(|call| text.contains(call))
-            || text.to_ascii_lowercase().contains("editor");
+        let is_call = || CALLS.iter().any(|call| text.contains(call));
+        if self.asked_by.is_none() && (is_call() || text.to_ascii_lowercase().contains("editor")) {
+            self.asked_by = Some(path.to_path_buf());
+        }
     }
 
     /// Whether the program `name` is an editor, which is put by then.
@@ -53,11 +57,19 @@ impl Editors {
 }
 
 impl Keeper<'_> {
-    /// Keeps the editors that modules name, if the program's own sources have texts edited.
+    /// Keeps the editors that modules name, and those that the Dockerfile asks for, if the program's own sources have texts edited:
+    /// which one does it, `$EDITOR` says.
     pub(super) fn add_editors(&mut self) -> Result<(), RootError> {
-        if self.editors.are_asked_for {
-            for (name, reason) in std::mem::take(&mut self.editors.named) {
-                self.add_program(&name, Sureness::Somewhere, &reason)?;
+        let Some(source) = self.editors.asked_by.clone() else {
+            return Ok(());
+        };
+        for (name, reason) in std::mem::take(&mut self.editors.named) {
+            self.add_program(&name, Sureness::Somewhere, &reason)?;
+        }
+        let reason = format!("{} has texts edited", source.display());
+        for name in EDITORS {
+            if self.is_program_asked_for(name)? {
+                self.add_program(name, Sureness::There, &reason)?;
             }
         }
         Ok(())

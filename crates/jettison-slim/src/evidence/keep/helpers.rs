@@ -322,7 +322,7 @@ impl Keeper<'_> {
             }
         }
         if kind == Text::Source {
-            self.editors.note(&text);
+            self.editors.note(path, &text);
             self.add_named_anywhere(path, &text)?;
             self.add_started_builders(path, &text, &end)?;
             if starts_shell(&text, &end) {
@@ -406,10 +406,12 @@ impl Keeper<'_> {
         {
             return Ok(());
         }
-        if self.kept.used.contains(&real) {
+        let is_used = self.kept.used.contains(&real);
+        // It may be known by another name.
+        self.add(&path, UseKind::Looked, reason)?;
+        if is_used {
             return Ok(());
         }
-        self.add(&path, UseKind::Looked, reason)?;
         if let Owner::Package(package) = owner {
             self.add_unseen_package(&package, reason)?;
             self.add_askers(&package)?;

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::commands::{Sureness, command_names};
 use super::data::{Place, holds_data};
+use super::python::describes_module;
 use super::{Keeper, UseKind, is_supplied};
 use crate::evidence::collect::{is_cache, is_system};
+use crate::evidence::owner::Owner;
 use crate::rootfs::RootError;
 
 /// Directories that every system has: for logs, for state, for volumes.
@@ -80,6 +82,41 @@ const OF_BUILDS: [&str; 16] = [
 ];
 
 impl Keeper<'_> {
+    /// A directory whose names were read keeps those that no package lists: its own files are there because somebody put them
+    /// there. Which packages have files there is the packages' business. What lies in it that is large and came with the base
+    /// image is kept only if it is used.
+    pub(super) fn add_names(&mut self, directory: &Path) -> Result<(), RootError> {
+        const SMALL: u64 = 256 << 10;
+        const FEW: usize = 200;
+        let names = self.root.list(directory)?;
+        let are_few = names.len() <= FEW;
+        for name in names {
+            let path = directory.join(name);
+            if self.owners.is_packaged(&path) || is_supplied(&path) {
+                continue;
+            }
+            let reason = format!("the names in {} are read", directory.display());
+            let metadata = self.root.symlink_metadata(&path)?;
+            let keeps = match self.owners.of(&path) {
+                Owner::Instruction(_) => true,
+                Owner::Base => are_few && metadata.len() <= SMALL,
+                Owner::Package(_) | Owner::Module(_) => false,
+            };
+            if metadata.is_dir() && describes_module(&path) {
+                // Who asks what is installed is told of it.
+                self.keep_path(path, &reason);
+            } else if metadata.is_dir() {
+                self.kept.directories.entry(path).or_insert(reason);
+            } else if keeps && is_certificate(&path) {
+                // Whoever reads their names reads them all, and nobody wants to read a list of them.
+                self.keep_path(directory.to_path_buf(), &reason);
+            } else if keeps {
+                self.keep_path(path, &reason);
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the directories that a program may be told to write to: those that every system has, and empty ones that
     /// instructions have made.
     pub(super) fn add_places(&mut self) -> Result<(), RootError> {
@@ -255,6 +292,11 @@ fn is_of_installed_modules(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
         NAMES.iter().any(|known| name == *known) || name.to_string_lossy().starts_with("python")
     })
+}
+
+/// Whether `path` is a certificate of the system's, or a link to one.
+fn is_certificate(path: &Path) -> bool {
+    path.parent() == Some(Path::new("/etc/ssl/certs"))
 }
 
 #[cfg(test)]

@@ -111,6 +111,12 @@ impl Keeper<'_> {
     }
 }
 
+/// Whether the directory at `path` says of a module of Python that it is installed, as pip has it.
+pub(super) fn describes_module(path: &Path) -> bool {
+    let end = path.extension().unwrap_or_default();
+    end == "dist-info" || end == "egg-info"
+}
+
 /// Whether a source has environments of Python made, which pip is installed into: `import venv`, `[sys.executable, "-m", "venv", x]`,
 /// `python3 -m venv x`.
 pub(super) fn makes_environments(text: &str) -> bool {

@@ -100,6 +100,7 @@ impl Keeper<'_> {
             self.add_passive()?;
             self.add_whole_library()?;
             self.add_environments()?;
+            self.add_alternatives()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
             self.add_requires()?;

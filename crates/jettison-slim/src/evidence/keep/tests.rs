@@ -144,6 +144,31 @@ fn a_module_whose_name_was_read_first_keeps_what_was_copied_with_it() {
 }
 
 #[test]
+fn what_describes_a_module_is_read_with_the_names_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Path::new("/usr/local/lib/python3.13/site-packages");
+    for (file, text) in [
+        ("pip/__init__.py", ""),
+        ("pip-25.1.dist-info/METADATA", "Name: pip\n"),
+        (
+            "pip-25.1.dist-info/RECORD",
+            "pip/__init__.py,,\npip-25.1.dist-info/METADATA,,\n",
+        ),
+    ] {
+        let path = dir.path().join(place.strip_prefix("/").unwrap()).join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    keeper.add(place, UseKind::Listed, "used").unwrap();
+    keeper.close().unwrap();
+    let paths: Vec<&PathBuf> = keeper.kept().paths.keys().collect();
+    assert_eq!(paths, [&place.join("pip-25.1.dist-info")]);
+    assert!(keeper.kept().directories.contains_key(&place.join("pip")));
+}
+
+#[test]
 fn an_interpreted_program_keeps_what_was_copied_with_it() {
     check(
         &[

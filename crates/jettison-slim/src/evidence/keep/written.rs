@@ -3,7 +3,7 @@
 //! No run need come to them, but the program that reads them holds their names. In a home, where only settings are hidden, it may
 //! be a text as well, whose language is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -168,7 +168,7 @@ const INTERPRETERS: [&str; 15] = [
     "php", "python", "ruby", "tclsh",
 ];
 /// What installations write below `/etc`, or what is kept with those who change users: by its beginning.
-const OF_INSTALLATIONS: [&str; 33] = [
+const OF_INSTALLATIONS: [&str; 32] = [
     ".pwd.lock",
     "X11/",
     "alternatives/",
@@ -178,7 +178,6 @@ const OF_INSTALLATIONS: [&str; 33] = [
     "debconf",
     "default/",
     "dpkg/",
-    "fonts/",
     "group",
     "gshadow",
     "init.d/",
@@ -256,6 +255,7 @@ impl Keeper<'_> {
             unread = others;
             self.keep_settings(read, "a program may read it, in its user's home")?;
         }
+        let mut unread = self.keep_settings_of_packages(unread)?;
         let programs: Vec<PathBuf> = self
             .followed
             .difference(&self.written.searched)
@@ -282,6 +282,38 @@ impl Keeper<'_> {
         }
         self.written.unread = Some(unread);
         Ok(())
+    }
+
+    /// Keeps those of `settings` that lie in a directory below `/etc` which a package that is kept has listed: what is put there,
+    /// its programs read. The others are given back.
+    fn keep_settings_of_packages(
+        &mut self,
+        settings: Vec<Setting>,
+    ) -> Result<Vec<Setting>, RootError> {
+        let is_deep =
+            |setting: &Setting| setting.place == Place::System && setting.name.contains('/');
+        if !settings.iter().any(is_deep) {
+            return Ok(settings);
+        }
+        let mut places: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for (package, path) in self.owners.all_files() {
+            if path.starts_with("/etc") && self.kept.packages.contains_key(package) {
+                places.insert(path.to_path_buf(), package.to_owned());
+            }
+        }
+        let mut others = Vec::new();
+        for setting in settings {
+            let above = setting.path.ancestors().skip(1);
+            let mut above = above.take_while(|place| *place != Path::new("/etc"));
+            match above.find_map(|place| Some((place, places.get(place)?))) {
+                Some((place, package)) if is_deep(&setting) => {
+                    let reason = format!("{package} has its settings in {}", place.display());
+                    self.keep_settings(vec![setting], &reason)?;
+                }
+                Some(_) | None => others.push(setting),
+            }
+        }
+        Ok(others)
     }
 
     fn keep_settings(&mut self, settings: Vec<Setting>, reason: &str) -> Result<(), RootError> {

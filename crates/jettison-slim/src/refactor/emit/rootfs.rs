@@ -153,7 +153,7 @@ fn packaged(rootfs: &RootfsStage) -> String {
 }
 
 /// Words in lines of a width that people read.
-fn wrapped(words: &[String]) -> String {
+pub(super) fn wrapped(words: &[String]) -> String {
     const WIDTH: usize = 100;
     let mut text = String::new();
     let mut width = 20;

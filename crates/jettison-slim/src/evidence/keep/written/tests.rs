@@ -127,3 +127,26 @@ fn what_an_instruction_wrote_into_etc_stays_with_the_program_that_names_it() {
     world.check("/usr/bin/other", &[]);
     world.check("/usr/bin/users", &[]);
 }
+
+#[test]
+fn what_an_instruction_wrote_beside_a_packages_settings_stays_with_the_package() {
+    let world = World::new()
+        .base("/usr/bin/ssh", program(b"\0/etc/ssh/ssh_config\0", false))
+        .base("/usr/bin/other", program(b"\0", false))
+        .base(
+            "/etc/ssh/ssh_config",
+            "Include /etc/ssh/ssh_config.d/*.conf\n",
+        )
+        .base(
+            "/var/lib/dpkg/info/openssh-client.list",
+            "/.\n/etc\n/etc/ssh\n/etc/ssh/ssh_config\n/etc/ssh/ssh_config.d\n/usr/bin/ssh\n",
+        )
+        .made(
+            "/etc/ssh/ssh_config.d/10-ci.conf",
+            "Host build-*\n  User ci\n",
+        )
+        .made("/etc/tool/tool.conf", "x\n")
+        .made("/etc/motd", "hello\n");
+    world.check("/usr/bin/ssh", &["/etc/ssh/ssh_config.d"]);
+    world.check("/usr/bin/other", &[]);
+}
