@@ -40,7 +40,7 @@ pub(crate) fn for_developers(home: &Path) -> impl Iterator<Item = PathBuf> {
 
 /// Whether `directory` is where a tool for building keeps what it has downloaded: a program's state is elsewhere.
 pub(crate) fn is_build_cache(directory: &Path) -> bool {
-    const NAMES: [&str; 4] = [".gradle", ".ivy2", ".m2", ".sbt"];
+    const NAMES: [&str; 5] = [".gradle", ".ivy2", ".m2", ".npm", ".sbt"];
     directory
         .iter()
         .any(|part| NAMES.iter().any(|name| part == *name))

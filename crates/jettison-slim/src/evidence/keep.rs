@@ -20,6 +20,7 @@ mod installed;
 mod jars;
 mod libraries;
 mod locale;
+mod mail;
 mod mentions;
 mod named;
 mod passive;
@@ -118,6 +119,8 @@ pub(crate) struct Keeper<'a> {
     /// What they do by tables and modules of the system.
     habits: Habits,
     editors: Editors,
+    /// Packages that others mean which somebody has asked for.
+    meant: BTreeSet<String>,
     /// How many packages there were when the names of their programs were looked for.
     n_packages_with_names: usize,
     /// Modules of Python and packages of npm whose requirements are known.
@@ -179,6 +182,7 @@ impl<'a> Keeper<'a> {
             followed: BTreeSet::new(),
             habits: Habits::default(),
             editors: Editors::default(),
+            meant: BTreeSet::new(),
             n_packages_with_names: 0,
             required: BTreeSet::new(),
             read_sources: BTreeSet::new(),

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use jettison_build::DEFAULT_PATH;
 use jettison_oci::RunConfig;
+use memchr::memmem;
 use serde_json::Value;
 
 use crate::evidence::collect::{Fact, Origin, variable};
 use crate::evidence::entrypoint::script_that_mentions;
-use crate::evidence::plain_start::{PlainStart, first_that_says, plain_words};
+use crate::evidence::plain_start::{PlainStart, first_that, first_that_says, plain_words};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
@@ -24,13 +25,31 @@ use crate::rootfs::{RootDir, RootError, normalise};
 /// The largest description of a package that is read, in bytes.
 const LIMIT: u64 = 4 << 20;
 /// Variables that npm sets.
-const VARIABLES: [&[u8]; 6] = [
+const VARIABLES: [&[u8]; 5] = [
     b"npm_package_",
-    b"npm_config_",
     b"npm_lifecycle_",
     b"npm_execpath",
     b"npm_command",
     b"INIT_CWD",
+];
+/// How the variables begin that npm makes of its settings.
+const SETTING: &[u8] = b"npm_config_";
+/// The settings of which modules with parts in C ask for what they are built for: npm sets none of them by itself.
+const OF_BUILDS: [&str; 14] = [
+    "arch",
+    "build_from_source",
+    "debug",
+    "devdir",
+    "disturl",
+    "libc",
+    "nodedir",
+    "platform",
+    "python",
+    "runtime",
+    "target",
+    "target_arch",
+    "target_libc",
+    "target_platform",
 ];
 /// The shell with which npm runs scripts.
 const SHELL: &str = "/bin/sh";
@@ -253,7 +272,7 @@ pub(super) fn wants_npm(
     let own = start.sources(root, &is_code, &is_of_others)?;
     let modules = used.iter().map(|used| &used.path);
     let speaking = own.iter().chain(modules.filter(|path| is_code(path)));
-    if let Some(path) = first_that_says(root, speaking, &VARIABLES)? {
+    if let Some(path) = first_that(root, speaking, names_variable)? {
         return Ok(Some(WantsNpm::Variables(path.to_path_buf())));
     }
     if let Some(path) = first_that_says(root, &own, &STARTERS)? {
@@ -267,6 +286,21 @@ pub(super) fn wants_npm(
         .chain(["npm", "npx", "pnpm", "yarn"])
         .collect();
     Ok(script_that_mentions(root, &start.config, &names).map(WantsNpm::Script))
+}
+
+/// Whether `text` has the name of a variable in it that npm sets.
+fn names_variable(text: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let is_set = |at: usize| {
+        let rest = text.get(at + SETTING.len()..).unwrap_or_default();
+        let end = rest.iter().position(|byte| !is_of_name(byte));
+        let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        !OF_BUILDS.iter().any(|known| name == known.as_bytes())
+    };
+    VARIABLES
+        .iter()
+        .any(|word| memmem::find(text, word).is_some())
+        || memmem::find_iter(text, SETTING).any(is_set)
 }
 
 fn is_code(path: &Path) -> bool {
@@ -428,6 +462,12 @@ mod tests {
         check_wants(&[("app/a.js", "listen()"), (module, "child_process")], None);
         check_wants(
             &[(module, "process.env.npm_package_version")],
+            Some("/app/node_modules/m/m.js would not find the variables that npm sets"),
+        );
+        let built = "process.env.npm_config_arch || os.arch(); process.env.npm_config_platform";
+        check_wants(&[("app/a.js", built), (module, built)], None);
+        check_wants(
+            &[(module, "process.env['npm_config_' + name]")],
             Some("/app/node_modules/m/m.js would not find the variables that npm sets"),
         );
         check_wants(

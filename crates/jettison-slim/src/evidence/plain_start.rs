@@ -81,12 +81,22 @@ pub(super) fn plain_words(
     passes_on(root, config, argv.first()?).then_some(argv)
 }
 
-/// The first of `paths` that has one of `words` in it. Files may be gone since, and directories may have names of files, as that of
-/// the module `ipaddr.js`.
+/// The first of `paths` that has one of `words` in it.
 pub(super) fn first_that_says<'p>(
     root: &RootDir,
     paths: impl IntoIterator<Item = &'p PathBuf>,
     words: &[&[u8]],
+) -> Result<Option<&'p Path>, RootError> {
+    let says = |text: &[u8]| words.iter().any(|word| memmem::find(text, word).is_some());
+    first_that(root, paths, says)
+}
+
+/// The first of `paths` of whose text `is_one` says so. Files may be gone since, and directories may have names of files, as that of
+/// the module `ipaddr.js`.
+pub(super) fn first_that<'p>(
+    root: &RootDir,
+    paths: impl IntoIterator<Item = &'p PathBuf>,
+    is_one: impl Fn(&[u8]) -> bool,
 ) -> Result<Option<&'p Path>, RootError> {
     for path in paths {
         match root.metadata(path) {
@@ -96,9 +106,7 @@ pub(super) fn first_that_says<'p>(
             Err(error) => return Err(error),
         }
         match root.read(path, LARGEST) {
-            Ok(text) if words.iter().any(|word| memmem::find(&text, word).is_some()) => {
-                return Ok(Some(path));
-            }
+            Ok(text) if is_one(&text) => return Ok(Some(path)),
             Ok(_) => {}
             Err(error) if error.is_absent() => {}
             Err(error) => return Err(error),

@@ -188,7 +188,7 @@ impl Keeper<'_> {
                 continue;
             } else if !self.is_installed_here(package) {
                 ProgramOrigin::Base
-            } else if self.owners.is_asked_for(package) || is_known_to_apt() {
+            } else if self.is_asked_for(package) || is_known_to_apt() {
                 ProgramOrigin::AskedFor
             } else {
                 ProgramOrigin::Installed

@@ -75,8 +75,7 @@ impl Keeper<'_> {
         });
         let unasked = self.unasked()?;
         let is_asked = |package: &str| {
-            self.owners.is_asked_for(package)
-                || unasked.as_ref().is_some_and(|all| !all.contains(package))
+            self.is_asked_for(package) || unasked.as_ref().is_some_and(|all| !all.contains(package))
         };
         let is_font = |path: &Path| path.starts_with(FONTS) && path.extension().is_some();
         let is_meant = |(package, path): (&str, &Path)| {
@@ -123,7 +122,7 @@ impl Keeper<'_> {
             .owners
             .files_of(package)
             .filter(|path| self.root.entry(path).is_some_and(|found| !found.is_dir()));
-        self.owners.is_asked_for(package)
+        self.is_asked_for(package)
             || self.owners.maker(&list(package)).is_some()
             || files
                 .next()

@@ -53,7 +53,7 @@ impl Keeper<'_> {
         let mut places = resolved.chain;
         places.push(resolved.real_path);
         Ok(places.iter().any(|place| {
-            matches!(self.owners.of(place), Owner::Package(package) if self.owners.is_asked_for(&package))
+            matches!(self.owners.of(place), Owner::Package(package) if self.is_asked_for(&package))
         }))
     }
 }

@@ -121,6 +121,16 @@ impl Dependencies {
         names.filter(|name| !FOR_INSTALLING.contains(name))
     }
 
+    /// The installed packages that `package` names without a choice, or can use.
+    fn meant(&self, package: &str) -> impl Iterator<Item = &str> {
+        let groups = self.of.get(package).into_iter().flatten();
+        let names = groups.filter_map(|group| match group.as_slice() {
+            [name] => self.installed(name),
+            _ => None,
+        });
+        names.chain(self.optional(package))
+    }
+
     /// The installed packages that `package` can use beyond what it depends on.
     pub(super) fn optional(&self, package: &str) -> impl Iterator<Item = &str> {
         let names = self.optional.get(package).into_iter().flatten();
@@ -384,7 +394,44 @@ impl Keeper<'_> {
             .filter(|text| text.contains("Auto-Installed: 1"));
         let names = paragraphs
             .filter_map(|text| text.trim_start().strip_prefix("Package: ")?.lines().next());
-        Ok(Some(names.map(str::to_owned).collect()))
+        let is_unasked = |name: &&str| !self.meant.contains(*name);
+        Ok(Some(names.filter(is_unasked).map(str::to_owned).collect()))
+    }
+
+    /// Whether an instruction asks for `package` by its name, be it in the base image already, or for a package that has nothing but
+    /// dependencies and means this one by them, as `fonts-dejavu` means `fonts-dejavu-core`.
+    pub(super) fn is_asked_for(&self, package: &str) -> bool {
+        self.owners.is_asked_for(package) || self.meant.contains(package)
+    }
+
+    /// Notes which packages are meant by those that somebody has asked for and that have nothing themselves.
+    pub(super) fn note_meant(&mut self) -> Result<(), RootError> {
+        let mut pending: Vec<String> = self.owners.asked_for().map(str::to_owned).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(package) = pending.pop() {
+            let is_installed = self.dependencies()?.of.contains_key(&package);
+            if !is_installed || !seen.insert(package.clone()) || !self.has_nothing(&package) {
+                continue;
+            }
+            let meant: Vec<String> = self
+                .dependencies()?
+                .meant(&package)
+                .map(str::to_owned)
+                .collect();
+            self.meant.extend(meant.iter().cloned());
+            pending.extend(meant);
+        }
+        Ok(())
+    }
+
+    /// Whether `package` has no files but papers.
+    fn has_nothing(&self, package: &str) -> bool {
+        let paper = Path::new("/usr/share/doc");
+        let is_file = |path: &&Path| {
+            let found = self.root.symlink_metadata(path);
+            found.is_ok_and(|found| !found.is_dir()) && !path.starts_with(paper)
+        };
+        self.owners.files_of(package).find(is_file).is_none()
     }
 
     /// Whether `package` came along with tools that build programs or install modules, as npm, and with nothing else that somebody
@@ -411,13 +458,7 @@ impl Keeper<'_> {
         });
         let askers = askers.filter(|name| dependencies.closure(name).contains(package));
         for asker in askers.cloned().collect::<Vec<_>>() {
-            let paper = Path::new("/usr/share/doc");
-            let is_file = |path: &&Path| {
-                let found = self.root.symlink_metadata(path);
-                found.is_ok_and(|found| !found.is_dir()) && !path.starts_with(paper)
-            };
-            let is_empty = self.owners.files_of(&asker).find(is_file).is_none();
-            if is_empty && self.is_installed_here(&asker) {
+            if self.has_nothing(&asker) && self.is_installed_here(&asker) {
                 let reason = format!("{package} was installed with it");
                 self.add_unseen_package(&asker, &reason)?;
             }
@@ -452,122 +493,4 @@ impl Keeper<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::Step;
-    use crate::evidence::owner::Owners;
-
-    #[test]
-    fn dependencies_are_followed_through_alternatives_and_what_is_provided() {
-        let status = "Package: git\nStatus: install ok installed\nDepends: libc6 (>= 2.1), perl:any | x, debconf, mta\n\n\
-            Package: perl\nStatus: install ok installed\nDepends: perl-base\n\n\
-            Package: perl-base\nStatus: install ok installed\n\n\
-            Package: gone\nStatus: deinstall ok config-files\n\n\
-            Package: postfix\nStatus: install ok installed\nProvides: mta, x (= 1)\nSuggests: perl | debconf, gone\nDepends: gone | git\n\n\
-            Package: debconf\nStatus: install ok installed\n\n\
-            Package: libc6\nStatus: install ok installed\n";
-        let all = Dependencies::parse(status);
-        assert_eq!(
-            all.optional("postfix").collect::<Vec<_>>(),
-            ["perl", "debconf"]
-        );
-        let found = all.closure("git");
-        let found: Vec<&str> = found.iter().map(String::as_str).collect();
-        assert_eq!(found, ["git", "libc6", "perl", "perl-base", "postfix"]);
-    }
-
-    #[test]
-    fn packages_of_modules_are_told_by_their_names() {
-        for (interpreter, package, is_module) in [
-            ("erlang-base", "erlang-mnesia", true),
-            ("erlang-base", "erlang-src", false),
-            ("erlang-base", "elixir", false),
-            ("perl-base", "libjson-perl", true),
-            ("python3", "python3-yaml", true),
-            ("python3", "python3-venv", false),
-        ] {
-            let (_, names) = LANGUAGES
-                .iter()
-                .find(|(name, _)| *name == interpreter)
-                .unwrap();
-            assert_eq!(is_module_package(package, *names), is_module, "{package}");
-        }
-    }
-
-    #[test]
-    fn what_came_with_tools_alone_is_told_from_what_others_can_use() {
-        let dir = tempfile::tempdir().unwrap();
-        let status = "Package: git\nStatus: install ok installed\nDepends: less\nRecommends: ssh\n\n\
-            Package: less\nStatus: install ok installed\nSuggests: npm\n\n\
-            Package: ssh\nStatus: install ok installed\n\n\
-            Package: npm\nStatus: install ok installed\nDepends: node-opener\n\n\
-            Package: node-opener\nStatus: install ok installed\nDepends: xdg-utils, less\n\n\
-            Package: xdg-utils\nStatus: install ok installed\n";
-        let unasked = ["less", "ssh", "node-opener", "xdg-utils"]
-            .map(|name| format!("Package: {name}\nAuto-Installed: 1\n\n"));
-        for (path, text) in [(STATUS, status), (EXTENDED_STATES, &unasked.concat())] {
-            let path = dir.path().join(path.trim_start_matches('/'));
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let root = RootDir::open(dir.path()).unwrap();
-        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
-        for (package, expected) in [
-            ("xdg-utils", true),
-            ("node-opener", true),
-            ("less", false),
-            ("ssh", false),
-            ("npm", false),
-        ] {
-            assert_eq!(
-                keeper.came_with_tools(package).unwrap(),
-                expected,
-                "{package}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_package_of_dependencies_alone_is_meant_with_all_of_them() {
-        let [dir, made] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        let status = "Package: client\nStatus: install ok installed\nDepends: client-15\n\n\
-            Package: client-15\nStatus: install ok installed\nDepends: client-common\n\n\
-            Package: client-common\nStatus: install ok installed\n\n\
-            Package: tool\nStatus: install ok installed\nDepends: client-common\n";
-        let asked =
-            "Package: client-15\nAuto-Installed: 1\n\nPackage: client-common\nAuto-Installed: 1\n";
-        for (path, text) in [
-            ("var/lib/dpkg/status", status),
-            ("var/lib/apt/extended_states", asked),
-            ("var/lib/dpkg/info/client.list", "/usr/share/doc/client\n"),
-            (
-                "var/lib/dpkg/info/client-15.list",
-                "/usr/lib/client/15/query\n",
-            ),
-            ("var/lib/dpkg/info/client-common.list", "/usr/bin/query\n"),
-            ("var/lib/dpkg/info/tool.list", "/usr/bin/tool\n"),
-            ("usr/share/doc/client", ""),
-            ("usr/lib/client/15/query", ""),
-            ("usr/bin/query", ""),
-            ("usr/bin/tool", ""),
-        ] {
-            for root in [&dir, &made] {
-                let path = root.path().join(path);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text).unwrap();
-            }
-        }
-        let root = RootDir::open(dir.path()).unwrap();
-        let step = Step {
-            files: made.path().to_path_buf(),
-            line: 2,
-            copies: false,
-            ..Step::default()
-        };
-        let steps = [step];
-        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
-        keeper.add_askers("client-common").unwrap();
-        let found: Vec<&String> = keeper.kept().packages.keys().collect();
-        assert_eq!(found, ["client", "client-15", "client-common"]);
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::beside::is_for_building;
 use super::commands::{Sureness, quoted_commands, script_commands, starts_what_it_is_given};
 use super::data::is_of_a_project;
+use super::mail::{SENDMAIL, sends_mail};
 use super::python::{holds_modules, makes_environments};
 use super::recipes::{is_makefile, recipes};
 use super::starters::starts_shell;
@@ -306,17 +307,16 @@ impl Keeper<'_> {
         if end == "py" && text.contains("ctypes") && text.contains("find_library(") {
             self.add_program("/sbin/ldconfig", Sureness::There, &reason)?;
         }
+        if sends_mail(&text, &end) {
+            self.add_program(SENDMAIL, sureness_in(kind, Sureness::There), &reason)?;
+        }
         let none = BTreeSet::new();
         let functions = match kind {
             Text::Source => &self.wrappers,
             Text::Recipes | Text::Script | Text::Module => &none,
         };
         for (name, sureness) in quoted_commands(&text, &end, functions) {
-            let sureness = if kind == Text::Module {
-                Sureness::Somewhere
-            } else {
-                sureness
-            };
+            let sureness = sureness_in(kind, sureness);
             if kind != Text::Module || !self.editors.put_by(&name, &reason) {
                 self.add_program(&name, sureness, &reason)?;
             }
@@ -388,8 +388,7 @@ impl Keeper<'_> {
         let real = self.root.resolve(&path)?.real_path;
         // What the base image has is often named by chance.
         let owner = self.owners.of(&real);
-        let is_asked_for =
-            matches!(&owner, Owner::Package(package) if self.owners.is_asked_for(package));
+        let is_asked_for = matches!(&owner, Owner::Package(package) if self.is_asked_for(package));
         let is_installed = is_asked_for || self.owners.maker(&real).is_some();
         if sureness == Sureness::Somewhere && !is_installed {
             return Ok(());
@@ -424,6 +423,14 @@ impl Keeper<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// How sure it is that a text of this kind starts what it names: a module can do without.
+fn sureness_in(kind: Text, sureness: Sureness) -> Sureness {
+    match kind {
+        Text::Module => Sureness::Somewhere,
+        Text::Recipes | Text::Script | Text::Source => sureness,
     }
 }
 

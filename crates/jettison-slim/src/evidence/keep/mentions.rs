@@ -63,7 +63,7 @@ impl Keeper<'_> {
         let mut pending: Vec<PathBuf> = self.kept.used.iter().cloned().collect();
         while let Some(path) = pending.pop() {
             let is_made = self.is_made(&path);
-            let may_name = is_made || path.starts_with("/etc");
+            let may_name = (is_made || path.starts_with("/etc")) && !is_record(&path);
             if !may_name || !self.searched.insert(path.clone()) {
                 continue;
             }
@@ -216,6 +216,22 @@ impl Keeper<'_> {
         }
         true
     }
+}
+
+/// Whether the file at `path` tells what was done, or who there is: what it names, nobody reads because of that.
+fn is_record(path: &Path) -> bool {
+    const PLACES: [&str; 9] = [
+        "/etc/group",
+        "/etc/group-",
+        "/etc/gshadow",
+        "/etc/passwd",
+        "/etc/passwd-",
+        "/etc/shadow",
+        "/var/lib/apt",
+        "/var/lib/dpkg",
+        "/var/log",
+    ];
+    PLACES.iter().any(|place| path.starts_with(place))
 }
 
 #[cfg(test)]

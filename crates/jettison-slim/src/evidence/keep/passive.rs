@@ -60,7 +60,8 @@ impl Keeper<'_> {
     /// Keeps the libraries, plugins and data that the Dockerfile asks for by the names of their packages.
     pub(super) fn add_passive(&mut self) -> Result<(), RootError> {
         let mut found = BTreeMap::new();
-        for package in self.owners.asked_for() {
+        let meant = self.meant.iter().map(String::as_str);
+        for package in self.owners.asked_for().chain(meant) {
             let is_ruled = RULED.contains(&package) || is_for_building(package);
             if !is_ruled && self.is_passive(package) {
                 let reason = "somebody has asked for this library or data to be installed";

@@ -63,6 +63,7 @@ const WITH_GO: [&str; 8] = [
 impl Keeper<'_> {
     /// Adds what belongs to what is kept by rule: tables with the C library, certificates with TLS, time zones, locales.
     pub(crate) fn add_by_rule(&mut self) -> Result<(), RootError> {
+        self.note_meant()?;
         // What sources import says which libraries are followed.
         self.add_imports()?;
         self.add_requires()?;

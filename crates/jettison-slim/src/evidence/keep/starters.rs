@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::builders::is_in_quotes;
 
 /// What starts programs, in the languages that are known.
-const STARTERS: [&str; 44] = [
+const STARTERS: [&str; 46] = [
     "\"-|\"",
     "'-|'",
     "%x",
@@ -22,6 +22,7 @@ const STARTERS: [&str; 44] = [
     "asyncio.subprocess",
     "backticks",
     "child_process",
+    "click.edit(",
     "create_subprocess",
     "exec(",
     "exec.Command",
@@ -50,6 +51,7 @@ const STARTERS: [&str; 44] = [
     "subprocess",
     "system(",
     "system ",
+    "typer.edit(",
 ];
 /// What has a shell start them, or the editor that `$EDITOR` names.
 const SHELL_STARTERS: [&str; 16] = [
