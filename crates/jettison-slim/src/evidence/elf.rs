@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use object::elf;
 
 pub(super) use self::image::Image;
+use self::image::Section;
 use super::go::{GoBuildInfo, go_buildinfo};
 
 /// Why bytes are not an ELF file.
@@ -134,6 +135,34 @@ pub(crate) fn loaded(bytes: &[u8]) -> Result<Vec<&[u8]>, ElfError> {
     Ok(segments
         .filter_map(|segment| image.segment_bytes(segment))
         .collect())
+}
+
+/// `bytes`, a program or library, without what debuggers read: where it was compiled, and of what. Everything stays in its place.
+pub(crate) fn without_debugging(mut bytes: Vec<u8>) -> Vec<u8> {
+    let ranges: Vec<_> = match Image::parse(&bytes) {
+        Ok(image) => {
+            let sections = image
+                .sections
+                .iter()
+                .filter(|section| is_for_debuggers(section.name));
+            let range = |section: &Section<'_>| {
+                let start = usize::try_from(section.offset).ok()?;
+                Some(start..start.checked_add(section.data.len())?)
+            };
+            sections.filter_map(range).collect()
+        }
+        Err(_) => Vec::new(),
+    };
+    for range in ranges {
+        if let Some(place) = bytes.get_mut(range) {
+            place.fill(0);
+        }
+    }
+    bytes
+}
+
+fn is_for_debuggers(section: &[u8]) -> bool {
+    section.starts_with(b".debug_") || section.starts_with(b".zdebug_")
 }
 
 /// The names of those among them that it can do without.
@@ -287,9 +316,7 @@ fn strippable_size(image: &Image<'_>) -> u64 {
         return 0;
     }
     let strippable = image.sections.iter().filter(|section| {
-        matches!(section.name, b".symtab" | b".strtab")
-            || section.name.starts_with(b".debug_")
-            || section.name.starts_with(b".zdebug_")
+        matches!(section.name, b".symtab" | b".strtab") || is_for_debuggers(section.name)
     });
     let size: u64 = strippable
         .map(|section| section.data.len() as u64)

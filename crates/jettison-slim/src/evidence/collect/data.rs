@@ -416,7 +416,7 @@ pub(super) fn is_source(path: &Path) -> bool {
 }
 
 /// Whether `path` belongs to a project and not to its program: its papers, its build, its history.
-fn is_left_out(path: &Path) -> bool {
+pub(super) fn is_left_out(path: &Path) -> bool {
     const DIRECTORIES: [&str; 9] = [
         ".git",
         ".github",

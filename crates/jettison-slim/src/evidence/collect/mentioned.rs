@@ -3,13 +3,14 @@
 //!
 //! A run opens one page of many, one table of many; which ones the next run opens, the program's own strings say.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Program;
-use super::data::{is_own_directory, is_source, named_files};
+use super::data::{is_left_out, is_own_directory, is_source, named_files};
 use super::layout::whole_directories;
 use super::literals::own_absolute_paths;
-use super::made::{Step, is_system};
+use super::made::{Step, is_cache, is_system};
 use crate::evidence::elf::Elf;
 use crate::evidence::packages::Packages;
 use crate::refactor::KeptPath;
@@ -29,7 +30,7 @@ pub(crate) struct OwnProgram {
 /// What of the image `program` may read, by the names that it holds.
 ///
 /// Of what `COPY` brought any part of a path counts, and all if the program lists directories; of what commands made, among
-/// which objects and caches of compilers are, only directories that the program names from the root on.
+/// which objects and caches of compilers are, only what the program names from the root on, as what `make install` has installed.
 pub(crate) fn mentioned_files(
     root: &RootDir,
     program: OwnProgram,
@@ -52,25 +53,58 @@ pub(crate) fn mentioned_files(
     let copies: Vec<Step> = steps.iter().filter(|step| step.copies).cloned().collect();
     let mut kept = named_files(&copies, root, &program, packages);
     whole_directories(root, &program, packages, &mut kept);
-    for path in own_absolute_paths(root, &program.elf, &program.bytes) {
-        let is_directory = root.target(&path).is_some_and(|found| found.is_dir());
-        let is_own = is_own_directory(&program, packages, &path)
-            || is_own_below_system(steps, packages, &path);
+    let is_place = |path: &Path| {
+        let is_own = is_own_directory(&program, packages, path)
+            || is_own_below_system(steps, packages, path);
         // Compilers write where they found the sources into programs.
-        let is_workplace = program.working_dir.starts_with(&path)
-            || is_home_of_a_compiler(root, &path)
-            || holds_sources(root, &path, SOURCES_DEPTH);
-        if is_directory && is_own && !is_workplace {
+        let is_workplace = program.working_dir.starts_with(path)
+            || is_home_of_a_compiler(root, path)
+            || holds_sources(root, path, SOURCES_DEPTH);
+        is_own && !is_workplace
+    };
+    for path in own_absolute_paths(root, &program.elf, &program.bytes) {
+        let Some(found) = root.target(&path) else {
+            continue;
+        };
+        let reason = format!("{} contains `{}`", program.path.display(), path.display());
+        let is_directory = found.is_dir();
+        let is_meant = if is_directory {
+            is_place(&path)
+        } else {
+            is_made_data(steps, packages, &program, &path)
+        };
+        if is_meant {
             kept.push(KeptPath {
-                reason: format!("{} contains `{}`", program.path.display(), path.display()),
                 path,
-                is_directory: true,
+                reason,
+                is_directory,
             });
         }
     }
     kept
 }
 
+/// Whether a command made the file at `path`, which is neither what compilers leave behind nor a part of the system.
+fn is_made_data(steps: &[Step], packages: &Packages, program: &Program, path: &Path) -> bool {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    let is_made = steps
+        .iter()
+        .any(|step| !step.copies && step.files.join(relative).is_file());
+    is_made
+        && !is_source(path)
+        && !is_cache(path)
+        && !is_left_out(path)
+        && *path != program.path
+        && *path != program.real_path
+        && !OF_BUILDS
+            .iter()
+            .any(|end| path.extension() == Some(OsStr::new(end)))
+        && !is_system(path)
+        && packages.owner_either_side(path).is_none()
+}
+
+/// How the names of files end that compilers leave behind.
+const OF_BUILDS: [&str; 6] = ["a", "d", "gcda", "gcno", "lo", "o"];
 /// How deep sources are looked for below a directory.
 const SOURCES_DEPTH: usize = 3;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::made::{Step, maker};
 use super::{Fact, NotApplicable, Origin, reason};
-use crate::evidence::elf::Elf;
+use crate::evidence::elf::{Elf, without_debugging};
 use crate::evidence::installed::installed_beside;
 use crate::evidence::packages::Packages;
 use crate::evidence::program::{ProgramKind, program_kind};
@@ -107,7 +107,7 @@ pub(super) fn compiled(
         path,
         real_path,
         working_dir,
-        bytes,
+        bytes: without_debugging(bytes),
         elf,
     };
     refuse_attributes(root, &program)?;

@@ -25,6 +25,8 @@ pub(in crate::evidence) struct Segment {
 pub(in crate::evidence) struct Section<'data> {
     pub(in crate::evidence) name: &'data [u8],
     pub(in crate::evidence) data: &'data [u8],
+    /// Where it is in the file.
+    pub(in crate::evidence) offset: u64,
 }
 
 /// An ELF file of either class and either byte order.
@@ -331,6 +333,7 @@ fn sections<'data, Header: FileHeader>(
         Some(Section {
             name,
             data: section.data(endian, bytes).ok()?,
+            offset: section.sh_offset(endian).into(),
         })
     };
     table.iter().filter_map(read).collect()

@@ -248,3 +248,25 @@ proptest! {
         drop(Elf::parse(&bytes));
     }
 }
+
+#[test]
+fn what_debuggers_read_is_taken_out_and_nothing_is_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, program) = (dir.path().join("places.c"), dir.path().join("places"));
+    let text = "#include <stdio.h>\nint main(void) { puts(\"words/en.txt\"); return 0; }\n";
+    std::fs::write(&source, text).unwrap();
+    let status = std::process::Command::new("gcc")
+        .args(["-g", "-o"])
+        .args([&program, &source])
+        .status();
+    assert!(status.unwrap().success());
+    let whole = std::fs::read(&program).unwrap();
+    let without = without_debugging(whole.clone());
+    assert_eq!(without.len(), whole.len());
+    let holds = |bytes: &[u8], text: &str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+    let place = dir.path().to_str().unwrap();
+    assert!(holds(&whole, place) && !holds(&without, place));
+    assert!(holds(&without, "words/en.txt"));
+    assert_eq!(Elf::parse(&without).unwrap(), Elf::parse(&whole).unwrap());
+    assert_eq!(without_debugging(b"text".to_vec()), b"text");
+}

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::beside::is_common;
 use super::settings::without_comments;
 use super::unit::is_shared;
-use super::{Keeper, LIBRARY_LIMIT, is_supplied};
+use super::{Keeper, LIBRARY_LIMIT, UseKind, is_supplied};
 use crate::evidence::collect::{
     OwnProgram, absolute_paths, holds_sources, is_system, mentioned_files,
 };
-use crate::evidence::elf::Elf;
+use crate::evidence::elf::{Elf, without_debugging};
 use crate::evidence::owner::Owner;
 use crate::rootfs::RootError;
 
@@ -45,12 +45,21 @@ impl Keeper<'_> {
             let program = OwnProgram {
                 path,
                 working_dir: self.working_dir.clone(),
-                bytes,
+                bytes: without_debugging(bytes),
                 elf,
             };
             let (steps, packages) = (self.owners.steps(), self.owners.packages());
             for kept in mentioned_files(self.root, program, steps, packages) {
-                self.keep_path(kept.path, &kept.reason);
+                let is_copied = || {
+                    self.owners
+                        .origin(&kept.path)
+                        .is_some_and(|step| step.copies)
+                };
+                if kept.is_directory || is_copied() {
+                    self.keep_path(kept.path, &kept.reason);
+                } else {
+                    self.add(&kept.path, UseKind::Looked, &kept.reason)?;
+                }
             }
         }
         Ok(())
@@ -88,7 +97,7 @@ impl Keeper<'_> {
                     && !self.kept.used.contains(&named)
                     && self.is_worth_keeping(&named)?
                 {
-                    self.add(&named, super::UseKind::Looked, &reason)?;
+                    self.add(&named, UseKind::Looked, &reason)?;
                     pending.push(named);
                 }
             }

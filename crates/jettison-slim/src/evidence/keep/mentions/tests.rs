@@ -94,6 +94,29 @@ fn write(root: &Path, path: &str, bytes: &[u8]) {
 }
 
 #[test]
+fn what_was_installed_for_a_compiled_program_stays_where_it_names_it() {
+    let tool = program(
+        b"\0/usr/local/share/crawl/schema.sql\0/app/src/crawl.c\0/app/made.sql\0/usr/local/bin/helper\0",
+        false,
+    );
+    World::new()
+        .copied("app/src/crawl.c", b"x")
+        .made("app/made.sql", b"x")
+        .made("usr/local/bin/crawl", &tool)
+        .made("usr/local/bin/helper", b"#!/bin/sh\n")
+        .made("usr/local/bin/other", b"#!/bin/sh\n")
+        .made("usr/local/share/crawl/schema.sql", b"x")
+        .made("usr/local/share/crawl/style.xsl", b"x")
+        .made("usr/local/share/other/x", b"x")
+        .check(&["/usr/local/bin/crawl"], expect![[r"
+            /app/made.sql (/usr/local/bin/crawl contains `/app/made.sql`)
+            /usr/local/bin/crawl (used)
+            /usr/local/bin/helper (/usr/local/bin/crawl contains `/usr/local/bin/helper`)
+            /usr/local/share/crawl (/usr/local/bin/crawl contains `/usr/local/share/crawl/schema.sql`)
+        "]]);
+}
+
+#[test]
 fn a_compiled_program_keeps_what_was_copied_and_what_it_names() {
     let server = program(b"templates/*.tmpl ./static", true);
     World::new()
