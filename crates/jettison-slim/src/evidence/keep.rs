@@ -30,6 +30,7 @@ mod quotes;
 mod recipes;
 mod requires;
 mod rules;
+mod services;
 mod settings;
 mod stage;
 mod started;
@@ -119,6 +120,8 @@ pub(crate) struct Keeper<'a> {
     /// What they do by tables and modules of the system.
     habits: Habits,
     editors: Editors,
+    /// Scripts of services that were read.
+    with_services: BTreeSet<PathBuf>,
     /// Packages that others mean which somebody has asked for.
     meant: BTreeSet<String>,
     /// How many packages there were when the names of their programs were looked for.
@@ -182,6 +185,7 @@ impl<'a> Keeper<'a> {
             followed: BTreeSet::new(),
             habits: Habits::default(),
             editors: Editors::default(),
+            with_services: BTreeSet::new(),
             meant: BTreeSet::new(),
             n_packages_with_names: 0,
             required: BTreeSet::new(),

@@ -351,6 +351,7 @@ impl Keeper<'_> {
             let reason = format!("{} starts what it is given", path.display());
             self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
         }
+        self.add_services(text)?;
         self.add_named_scripts(path, text)
     }
 
@@ -417,6 +418,7 @@ impl Keeper<'_> {
         }
         let bytes = self.root.read(&real, super::LIBRARY_LIMIT)?;
         if let Some((interpreter, program)) = interpreters(&bytes) {
+            self.add_sourced(&path, &String::from_utf8_lossy(&bytes))?;
             self.add(&interpreter, UseKind::Looked, reason)?;
             if let Some(program) = program {
                 self.add_program(&program, Sureness::There, reason)?;

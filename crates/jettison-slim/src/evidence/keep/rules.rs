@@ -102,6 +102,7 @@ impl Keeper<'_> {
             self.add_whole_library()?;
             self.add_environments()?;
             self.add_alternatives()?;
+            self.add_profiles()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
             self.add_requires()?;
@@ -119,6 +120,16 @@ impl Keeper<'_> {
         if has_c && is_there && self.habits.tells_times {
             self.add_package("tzdata", "programs may be asked for times of any zone");
         }
+    }
+
+    /// Keeps what Bash reads if it is told to begin a session (`bash -l`), where it is kept.
+    fn add_profiles(&mut self) -> Result<(), RootError> {
+        if !self.keeps_package("bash") {
+            return Ok(());
+        }
+        let reason = "a session of Bash begins with it";
+        self.add(Path::new("/etc/profile"), UseKind::Looked, reason)?;
+        self.add(Path::new("/etc/profile.d"), UseKind::Listed, reason)
     }
 
     /// Keeps what may be asked of everybody who uses the C library, if anybody does.
