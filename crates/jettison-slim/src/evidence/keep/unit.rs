@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::is_part;
 use super::python::is_python_library;
-use crate::evidence::collect::{Step, is_system};
+use crate::evidence::collect::{Step, holds_sources as sources_are_in, is_system};
 use crate::evidence::java::{class_directory, java_home};
 use crate::rootfs::RootDir;
 
@@ -56,7 +56,7 @@ pub(super) fn unit_of(root: &RootDir, path: &Path, step: Option<&Step>) -> PathB
         return directory;
     }
     match step {
-        Some(step) if step.copies => copied_unit(path, step),
+        Some(step) if step.copies => copied_unit(root, path, step),
         Some(_) => made_unit(root, path),
         None => path.to_path_buf(),
     }
@@ -113,7 +113,7 @@ fn is_project(root: &RootDir, directory: &Path) -> bool {
 
 /// A `COPY` brought `path`. A module of an interpreted program belongs with all that was copied with it; a file of data with
 /// the directory directly below the destination that it lies in.
-fn copied_unit(path: &Path, step: &Step) -> PathBuf {
+fn copied_unit(root: &RootDir, path: &Path, step: &Step) -> PathBuf {
     let Some(destination) = common_directory(&step.files) else {
         return path.to_path_buf();
     };
@@ -126,18 +126,40 @@ fn copied_unit(path: &Path, step: &Step) -> PathBuf {
     }
     // A page of a site belongs with all others, those of a compiled program with their directory.
     let is_sent = is_page(path) || is_script_of_pages(path);
+    let is_compiled = || holds_sources(&step.files, 0) || is_compiled_in(root, &destination);
     let is_of_program = is_interpreted(path) || is_sent;
-    if is_of_program && !(is_sent && holds_sources(&step.files, 0)) {
+    if is_of_program && !(is_sent && is_compiled()) {
         return destination;
     }
     // A tool that is a script finds its commands, modules and data from its own place.
-    if is_script(&step.files, path) && !holds_sources(&step.files, 0) {
+    if is_script(&step.files, path) && !is_compiled() {
         return destination;
     }
     if is_system(&destination) {
         return path.to_path_buf();
     }
     first_below(&destination, path)
+}
+
+/// Whether a program is compiled in `directory`, whatever instruction has brought its sources there.
+fn is_compiled_in(root: &RootDir, directory: &Path) -> bool {
+    const NAMES: [&str; 8] = [
+        "CMakeLists.txt",
+        "Cargo.toml",
+        "build.gradle",
+        "build.gradle.kts",
+        "configure.ac",
+        "go.mod",
+        "meson.build",
+        "pom.xml",
+    ];
+    const DEPTH: usize = 1;
+    let has_one = || {
+        NAMES
+            .iter()
+            .any(|name| root.target(&directory.join(name)).is_some())
+    };
+    has_one() || sources_are_in(root, directory, DEPTH)
 }
 
 /// Whether the file at `path` below `files` says which interpreter runs it.
@@ -376,6 +398,16 @@ mod tests {
         check(&compiled, true, "/srv/kit/bin/kit", "/srv/kit/bin");
         let alone = ["usr/local/bin/start"];
         check(&alone, true, "/usr/local/bin/start", "/usr/local/bin/start");
+    }
+
+    #[test]
+    fn data_that_was_copied_to_where_a_program_is_compiled_stands_alone() {
+        let (root, _) = copied(&["work/Cargo.toml", "work/src/main.rs", "work/rates.json"]);
+        let (_dir, mut step) = copied(&["work/rates.json"]);
+        step.copies = true;
+        let root = RootDir::open(root.path()).unwrap();
+        let found = unit_of(&root, Path::new("/work/rates.json"), Some(&step));
+        assert_eq!(found, Path::new("/work/rates.json"));
     }
 
     #[test]

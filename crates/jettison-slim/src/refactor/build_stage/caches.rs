@@ -45,7 +45,7 @@ const FAMILIES: [(Family, &[&str]); 11] = [
     (Family::Npm, &["npm", "npx"]),
     (Family::Yarn, &["yarn", "yarnpkg"]),
     (Family::Pnpm, &["pnpm", "pnpx"]),
-    (Family::Pip, &["pip", "pip3", "python", "python3"]),
+    (Family::Pip, &["pip", "pip3"]),
     (Family::Poetry, &["poetry"]),
     (Family::Uv, &["uv"]),
     (Family::Go, &["go"]),
@@ -104,8 +104,7 @@ impl Caches {
         self.of_families.retain(|family, _| {
             let names = FAMILIES.iter().filter(|(of, _)| of == family);
             let mut names = names.flat_map(|(_, names)| names.iter());
-            // Python is started by programs of its own, without pip.
-            !names.any(|name| words.contains(name) && !name.starts_with("python"))
+            !names.any(|name| words.contains(name))
         });
         self
     }
