@@ -124,8 +124,10 @@ pub(crate) struct Keeper<'a> {
     with_services: BTreeSet<PathBuf>,
     /// Packages that others mean which somebody has asked for.
     meant: BTreeSet<String>,
-    /// How many packages there were when the names of their programs were looked for.
-    n_packages_with_names: usize,
+    /// How much was kept when other names of its programs were looked for.
+    kept_with_names: (usize, usize, usize),
+    /// Modules of Python whose scripts are kept.
+    with_scripts: BTreeSet<PathBuf>,
     /// Modules of Python and packages of npm whose requirements are known.
     required: BTreeSet<PathBuf>,
     /// Where sources in Python were read for the modules that they name.
@@ -187,7 +189,8 @@ impl<'a> Keeper<'a> {
             editors: Editors::default(),
             with_services: BTreeSet::new(),
             meant: BTreeSet::new(),
-            n_packages_with_names: 0,
+            kept_with_names: (0, 0, 0),
+            with_scripts: BTreeSet::new(),
             required: BTreeSet::new(),
             read_sources: BTreeSet::new(),
             read_requires: BTreeSet::new(),

@@ -216,6 +216,20 @@ impl<'a> Owners<'a> {
         scripts.contains(path)
     }
 
+    /// The programs that the distribution described in `module`, a `.dist-info` directory, lists.
+    pub(crate) fn scripts_of(&self, module: &Path) -> Result<Vec<PathBuf>, RootError> {
+        let Some(directory) = module.parent() else {
+            return Ok(Vec::new());
+        };
+        let record = match self.root.read(&module.join("RECORD"), LIST_LIMIT) {
+            Ok(record) => record,
+            Err(error) if error.is_absent() => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let is_program = |path: &PathBuf| path.parent().is_some_and(|place| place.ends_with("bin"));
+        Ok(recorded(&record, directory).filter(is_program).collect())
+    }
+
     /// The `.dist-info` directory of the distribution that the entry at `path` belongs to.
     fn distribution(&mut self, path: &Path) -> Option<PathBuf> {
         let directory = path

@@ -101,6 +101,38 @@ impl Keeper<'_> {
         self.add_installed_here(found)
     }
 
+    /// Keeps the packages that the Dockerfile has installed and that have plugins in a directory where a package that is kept has
+    /// some: formats of pictures, of sound, of databases. Those that came along with it, it may load as well as its own.
+    pub(super) fn add_plugins(&mut self) -> Result<(), RootError> {
+        let is_plugin = |path: &Path| {
+            let is_library = path.extension().is_some_and(|end| end == "so");
+            is_library && path.starts_with("/usr/lib")
+        };
+        let mut places: BTreeMap<&Path, &str> = BTreeMap::new();
+        for (package, path) in self.owners.all_files() {
+            let place = path.parent().filter(|place| !is_common(place));
+            if let Some(place) = place
+                && is_plugin(path)
+                && self.kept.packages.contains_key(package)
+            {
+                places.entry(place).or_insert(package);
+            }
+        }
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        for (package, path) in self.owners.all_files() {
+            let by = path.parent().and_then(|place| places.get(place));
+            if let Some(by) = by
+                && is_plugin(path)
+                && !found.contains_key(package)
+                && !is_for_building(package)
+            {
+                let reason = format!("its {} lies beside plugins of {by}", path.display());
+                found.insert(package.to_owned(), reason);
+            }
+        }
+        self.add_installed_here(found)
+    }
+
     /// Keeps those of these packages that an instruction of the Dockerfile has installed, each for its reason.
     pub(super) fn add_installed_here(
         &mut self,

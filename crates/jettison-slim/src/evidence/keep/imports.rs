@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::Keeper;
 use super::python::{holds_modules, is_python_library};
+use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
 use crate::rootfs::{RootDir, RootError};
 
@@ -173,6 +173,27 @@ impl Keeper<'_> {
                 is_description && !is_kept && !is_installer(&module) && !is_for_developers(&module);
             if is_ours && is_requested() && self.owners.maker(&module).is_some() {
                 self.keep_module(&module, "somebody has asked for it to be installed")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the programs of the modules that somebody has asked for and that are kept: `flask`, `celery`, `alembic`.
+    pub(super) fn add_scripts_of_modules(&mut self) -> Result<(), RootError> {
+        let is_new = |path: &&PathBuf| {
+            let is_description = path.extension().is_some_and(|end| end == "dist-info");
+            is_description && !self.with_scripts.contains(*path)
+        };
+        let modules: Vec<PathBuf> = self.kept.paths.keys().filter(is_new).cloned().collect();
+        for module in modules {
+            self.with_scripts.insert(module.clone());
+            let is_requested = self.root.target(&module.join("REQUESTED")).is_some();
+            if !is_requested || is_installer(&module) || self.owners.maker(&module).is_none() {
+                continue;
+            }
+            for script in self.owners.scripts_of(&module)? {
+                let reason = "a module that somebody has asked for is started by it";
+                self.add(&script, UseKind::Looked, reason)?;
             }
         }
         Ok(())

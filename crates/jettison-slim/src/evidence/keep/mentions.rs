@@ -11,6 +11,7 @@ use crate::evidence::collect::{
     OwnProgram, absolute_paths, holds_sources, is_system, mentioned_files,
 };
 use crate::evidence::elf::{Elf, without_debugging};
+use crate::evidence::installed::is_for_programs;
 use crate::evidence::owner::Owner;
 use crate::rootfs::RootError;
 
@@ -171,6 +172,7 @@ impl Keeper<'_> {
         // `pyvenv.cfg` names its own.
         let is_deep = path.components().count() > 2;
         Ok(is_deep
+            && !is_for_programs(path)
             && !self.is_environment(path)
             && self.is_made_whole(path)
             && !holds_sources(self.root, path, SOURCES_DEPTH)

@@ -94,6 +94,7 @@ impl Keeper<'_> {
             self.add_named()?;
             self.add_fonts_of_java()?;
             self.add_beside()?;
+            self.add_plugins()?;
             self.add_data_of_settings()?;
             self.add_written_settings()?;
             self.add_optional()?;
@@ -101,6 +102,7 @@ impl Keeper<'_> {
             self.add_passive()?;
             self.add_whole_library()?;
             self.add_environments()?;
+            self.add_scripts_of_modules()?;
             self.add_alternatives()?;
             self.add_profiles()?;
             self.add_data_of_packages()?;

@@ -80,6 +80,13 @@ impl World {
         self
     }
 
+    /// A file that a `RUN` has made.
+    fn made(self, path: &str, text: &str) -> World {
+        write(self.root.path(), path, text);
+        write(self.installed.path(), path, text);
+        self
+    }
+
     /// The packages that are kept if `used` is used.
     #[track_caller]
     fn check(&self, used: &[&str], expected: &[&str]) {
@@ -175,6 +182,59 @@ fn editors_that_a_module_tries_stay_where_a_source_has_texts_edited() {
             .copied("/app/notes.py", source)
             .check(&["/app/notes.py", module], expected);
     }
+}
+
+#[test]
+fn plugins_beside_those_of_a_package_stay_with_it_if_they_were_installed() {
+    World::new()
+        .package(
+            "magick",
+            &[
+                "/usr/bin/magick",
+                "/usr/lib/x86_64-linux-gnu/magick/coders/png.so",
+            ],
+        )
+        .package(
+            "magick-extra",
+            &["/usr/lib/x86_64-linux-gnu/magick/coders/svg.so"],
+        )
+        .package(
+            "magick-doc",
+            &["/usr/lib/x86_64-linux-gnu/magick/coders/list.xml"],
+        )
+        .package("other", &["/usr/lib/x86_64-linux-gnu/libother.so"])
+        .base(
+            "magick-base",
+            &["/usr/lib/x86_64-linux-gnu/magick/coders/wmf.so"],
+        )
+        .check(&["/usr/bin/magick"], &["magick", "magick-extra"]);
+}
+
+#[test]
+fn programs_of_modules_that_were_asked_for_stay_with_them() {
+    let place = "/usr/local/lib/python3.13/site-packages";
+    let module = |name: &str| format!("{place}/{name}-1.dist-info");
+    let world = |world: World, name: &str, requested: &str| {
+        let record =
+            format!("{name}/__init__.py,,\n{name}-1.dist-info/RECORD,,\n../../../bin/{name},,\n");
+        world
+            .made(&format!("{place}/{name}/__init__.py"), "")
+            .made(&format!("{}/RECORD", module(name)), &record)
+            .made(&format!("{}/{requested}", module(name)), "")
+            .made(
+                &format!("/usr/local/bin/{name}"),
+                "#!/usr/local/bin/python3.13\n",
+            )
+    };
+    let world = world(
+        world(World::new(), "flask", "REQUESTED"),
+        "werkzeug",
+        "INSTALLER",
+    );
+    let used = ["flask", "werkzeug"].map(|name| format!("{place}/{name}/__init__.py"));
+    let (_, paths) = world.kept(&used.each_ref().map(String::as_str));
+    let is_kept = |name: &str| paths.contains(&format!("/usr/local/bin/{name}"));
+    assert!(is_kept("flask") && !is_kept("werkzeug"), "{paths:?}");
 }
 
 #[test]
