@@ -3,8 +3,10 @@
 //! npm looks up the script in `package.json`, announces it, and runs it with a shell, as a child that it passes signals on to as
 //! well as it can. If the script is one plain command, the program can be started itself: with the same words, in the same
 //! directory. What it does not have then are the variables that npm sets (`npm_package_name` and others), and the directory
-//! `node_modules/.bin` in `PATH`; a program that speaks of the former, or has files of its own that start other programs, keeps
+//! `node_modules/.bin` in `PATH`; a program that speaks of the former, or has files of its own that may start programs of these, keeps
 //! npm. So does an `ENTRYPOINT` that is a script and speaks of npm: it may ask what it is to start.
+
+mod starts;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,11 +18,12 @@ use serde_json::Value;
 
 use crate::evidence::collect::{Fact, Origin, variable};
 use crate::evidence::entrypoint::script_that_mentions;
-use crate::evidence::plain_start::{PlainStart, first_that, first_that_says, plain_words};
+use crate::evidence::plain_start::{PlainStart, first_that, plain_words};
 use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
 use crate::rootfs::{RootDir, RootError, normalise};
+use starts::starts_own_modules;
 
 /// The largest description of a package that is read, in bytes.
 const LIMIT: u64 = 4 << 20;
@@ -53,15 +56,6 @@ const OF_BUILDS: [&str; 14] = [
 ];
 /// The shell with which npm runs scripts.
 const SHELL: &str = "/bin/sh";
-/// Modules by which programs start others.
-const STARTERS: [&[u8]; 5] = [
-    b"child_process",
-    b"cross-spawn",
-    b"execa",
-    b"shelljs",
-    b"zx/globals",
-];
-
 /// What stands at `path` below a user's home directory.
 pub(crate) fn in_home(path: &Path) -> Option<&Path> {
     path.strip_prefix("/root").ok().or_else(|| {
@@ -275,7 +269,8 @@ pub(super) fn wants_npm(
     if let Some(path) = first_that(root, speaking, names_variable)? {
         return Ok(Some(WantsNpm::Variables(path.to_path_buf())));
     }
-    if let Some(path) = first_that_says(root, &own, &STARTERS)? {
+    let starts = |text: &[u8]| starts_own_modules(root, &start.directory, text);
+    if let Some(path) = first_that(root, &own, starts)? {
         return Ok(Some(WantsNpm::Programs(path.to_path_buf())));
     }
     // A shell that sets variables is in the first line of many a script.
