@@ -289,6 +289,10 @@ impl Keeper<'_> {
         }
         let is_ours = kind == Text::Module && self.copied_sources.contains(&hash(&bytes));
         let kind = if is_ours { Text::Source } else { kind };
+        // What tells a module's version asks git for it in a checkout of the module alone.
+        if kind == Text::Module && tells_version(path) {
+            return Ok(());
+        }
         let text = String::from_utf8_lossy(&bytes);
         if kind != Text::Module && makes_environments(&text) {
             self.habits.makes_environments = Some(path.to_path_buf());
@@ -481,6 +485,12 @@ fn language<'p>(path: &'p Path, bytes: &[u8]) -> Cow<'p, str> {
 fn is_of_modules(path: &Path) -> bool {
     path.iter()
         .any(|part| MODULES.iter().any(|name| part == *name))
+}
+
+/// Whether the source at `path` tells the version of what it belongs to.
+fn tells_version(path: &Path) -> bool {
+    const NAMES: [&str; 3] = ["_version.py", "version.py", "versioneer.py"];
+    NAMES.iter().any(|name| path.ends_with(name))
 }
 
 /// A number that stands for `bytes`.

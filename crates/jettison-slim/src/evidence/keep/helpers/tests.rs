@@ -45,7 +45,9 @@ fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
     let dir = tempfile::tempdir().unwrap();
     let made = tempfile::tempdir().unwrap();
     let module = "usr/lib/python3.13/site-packages/notes/cli.py";
+    let version = "usr/lib/python3.13/site-packages/notes/version.py";
     for (root, path) in [
+        (dir.path(), version),
         (made.path(), "app/src/notes/cli.py"),
         (dir.path(), module),
         (dir.path(), "bin/sh"),
@@ -57,7 +59,7 @@ fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let root = RootDir::open(dir.path()).unwrap();
-    let kept_with = |copies| {
+    let kept_with = |copies, module: &str| {
         let steps = [Step {
             files: made.path().to_path_buf(),
             line: 4,
@@ -71,7 +73,9 @@ fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
         let programs = ["/bin/sh", "/usr/bin/bc"];
         programs.map(|path| keeper.kept.paths.contains_key(Path::new(path)))
     };
-    assert_eq!(kept_with(true), [true, true]);
+    assert_eq!(kept_with(true, module), [true, true]);
+    assert_eq!(kept_with(true, version), [true, true]);
+    assert_eq!(kept_with(false, version), [false, false]);
     let steps = [Step {
         files: made.path().to_path_buf(),
         line: 4,
@@ -83,7 +87,7 @@ fn a_module_that_was_made_of_a_copied_source_is_a_source_of_ones_own() {
     let path = Path::new("/").join(module);
     keeper.add_wrappers(&path, Text::Module).unwrap();
     assert_eq!(keeper.wrappers, BTreeSet::from(["run".to_owned()]));
-    assert_eq!(kept_with(false), [false, false]);
+    assert_eq!(kept_with(false, module), [false, false]);
 }
 
 #[test]

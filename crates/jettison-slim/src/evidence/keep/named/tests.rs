@@ -185,6 +185,22 @@ fn editors_that_a_module_tries_stay_where_a_source_has_texts_edited() {
 }
 
 #[test]
+fn what_tells_the_version_of_a_module_keeps_no_git() {
+    let module =
+        |name: &str| format!("/usr/local/lib/python3.13/site-packages/django/utils/{name}");
+    for (name, expected) in [("version.py", &[][..]), ("archive.py", &["git"])] {
+        World::new()
+            .package("git", &["/usr/bin/git"])
+            .made(
+                &module(name),
+                "import subprocess\nsubprocess.run(['git', 'log'])\n",
+            )
+            .copied("/app/main.py", "import django\n")
+            .check(&["/app/main.py", &module(name)], expected);
+    }
+}
+
+#[test]
 fn plugins_beside_those_of_a_package_stay_with_it_if_they_were_installed() {
     World::new()
         .package(
