@@ -65,7 +65,9 @@ pub(crate) use self::habits::converts;
 use self::imports::is_installer;
 use self::jars::class_path;
 pub(crate) use self::locale::has_other_character_sets;
-use self::python::{holds_modules, is_python_library, start_hook, terminal_module};
+use self::python::{
+    describes_module, holds_modules, is_python_library, start_hook, terminal_module,
+};
 pub(crate) use self::rules::{GCONV_FILES, left_out_rule, merged_links};
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
@@ -126,7 +128,9 @@ pub(crate) struct Keeper<'a> {
     meant: BTreeSet<String>,
     /// How much was kept when other names of its programs were looked for.
     kept_with_names: (usize, usize, usize),
-    /// Modules of Python whose scripts are kept.
+    /// Modules that are kept with all their parts.
+    modules: BTreeSet<PathBuf>,
+    /// Those of Python whose scripts are kept.
     with_scripts: BTreeSet<PathBuf>,
     /// Modules of Python and packages of npm whose requirements are known.
     required: BTreeSet<PathBuf>,
@@ -190,6 +194,7 @@ impl<'a> Keeper<'a> {
             with_services: BTreeSet::new(),
             meant: BTreeSet::new(),
             kept_with_names: (0, 0, 0),
+            modules: BTreeSet::new(),
             with_scripts: BTreeSet::new(),
             required: BTreeSet::new(),
             read_sources: BTreeSet::new(),
@@ -314,7 +319,8 @@ impl<'a> Keeper<'a> {
         self.kept.used.insert(path.to_path_buf());
         // What is kept alone, since its name was read or somebody speaks of it, brings what belongs to it once it is used.
         let is_alone = self.kept.paths.contains_key(path);
-        if self.covers(path) && !(is_alone && self.with_unit.insert(path.to_path_buf())) {
+        let is_known = !(is_alone && self.with_unit.insert(path.to_path_buf()));
+        if self.covers(path) && is_known && !self.is_of_a_description(path) {
             return Ok(());
         }
         if let Some((source, tag)) = byte_code_source(path)
@@ -377,8 +383,15 @@ impl<'a> Keeper<'a> {
         with_its_like(place, path, unit)
     }
 
+    /// Whether the file at `path` describes a module of which nothing else is kept so far.
+    fn is_of_a_description(&self, path: &Path) -> bool {
+        path.parent()
+            .is_some_and(|place| describes_module(place) && !self.modules.contains(place))
+    }
+
     /// Keeps all parts of a module, and the modules that it says it requires.
     fn keep_module(&mut self, module: &Path, reason: &str) -> Result<(), RootError> {
+        self.modules.insert(module.to_path_buf());
         for part in self.owners.parts_of(module) {
             self.keep_path(part, reason);
         }

@@ -168,7 +168,7 @@ impl Keeper<'_> {
             let is_description = module.extension().is_some_and(|end| end == "dist-info");
             // pip and uv leave this file behind for what they were told to install, and for nothing that it brought along.
             let is_requested = || self.root.target(&module.join("REQUESTED")).is_some();
-            let is_kept = self.kept.paths.contains_key(&module);
+            let is_kept = self.modules.contains(&module);
             let is_ours =
                 is_description && !is_kept && !is_installer(&module) && !is_for_developers(&module);
             if is_ours && is_requested() && self.owners.maker(&module).is_some() {
@@ -180,11 +180,8 @@ impl Keeper<'_> {
 
     /// Keeps the programs of the modules that somebody has asked for and that are kept: `flask`, `celery`, `alembic`.
     pub(super) fn add_scripts_of_modules(&mut self) -> Result<(), RootError> {
-        let is_new = |path: &&PathBuf| {
-            let is_description = path.extension().is_some_and(|end| end == "dist-info");
-            is_description && !self.with_scripts.contains(*path)
-        };
-        let modules: Vec<PathBuf> = self.kept.paths.keys().filter(is_new).cloned().collect();
+        let modules = self.modules.difference(&self.with_scripts);
+        let modules: Vec<PathBuf> = modules.cloned().collect();
         for module in modules {
             self.with_scripts.insert(module.clone());
             let is_requested = self.root.target(&module.join("REQUESTED")).is_some();
@@ -209,7 +206,7 @@ impl Keeper<'_> {
             let Some(module) = self.owners.distribution_of(directory, name) else {
                 continue;
             };
-            if !self.kept.paths.contains_key(&module) {
+            if !self.modules.contains(&module) {
                 self.keep_module(&module, &format!("{} names it", by.display()))?;
             }
         }

@@ -10,12 +10,15 @@ pub(super) const SENDMAIL: &str = "/usr/sbin/sendmail";
 /// Whether the source `text`, whose name has the extension `end`, has PHP send mail.
 pub(super) fn sends_mail(text: &str, end: &str) -> bool {
     static CALL: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?:^|[^\w>:$\\]|\\)(?:mb_send_)?mail\s*\(").ok());
-    let is_definition = |line: &str| line.contains("function ");
+        LazyLock::new(|| Regex::new(r"(?m)(?:^|[^\w>:$\\]|\\)(?:mb_send_)?mail\s*\(").ok());
+    let is_definition = |before: &str| before.trim_end_matches(['&', ' ']).ends_with("function");
     end == "php"
-        && CALL.as_ref().is_some_and(|call| {
-            let mut lines = text.lines();
-            lines.any(|line| call.is_match(line) && !is_definition(line))
+        && CALL.iter().any(|call| {
+            let mut calls = call.find_iter(text);
+            calls.any(|found| {
+                let name = found.as_str().find("mail").unwrap_or_default();
+                !text.get(..found.start() + name).is_some_and(is_definition)
+            })
         })
 }
 
@@ -30,6 +33,7 @@ mod tests {
             "echo @mail($to, $subject, $text) ? 'sent' : 'failed';",
             "if (\\mail ($to, '', '')) {}",
             "mb_send_mail($to, $subject, $text);",
+            "['GET', '/mail', function () { echo @mail('a@example.com', 'Hi', 'x'); }],",
         ] {
             assert!(sends_mail(text, "php"), "{text}");
             assert!(!sends_mail(text, "py"), "{text}");

@@ -107,9 +107,13 @@ impl World {
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
         keeper.start_programs_from("/usr/bin", Path::new("/app"));
         for path in used {
-            keeper
-                .add(Path::new(path), UseKind::Looked, "used")
-                .unwrap();
+            // Whoever imports a module lists the directory.
+            let kind = if path.ends_with("-packages") {
+                UseKind::Listed
+            } else {
+                UseKind::Looked
+            };
+            keeper.add(Path::new(path), kind, "used").unwrap();
         }
         keeper.add_by_rule().unwrap();
         let kept = keeper.kept();
@@ -251,6 +255,11 @@ fn programs_of_modules_that_were_asked_for_stay_with_them() {
     let (_, paths) = world.kept(&used.each_ref().map(String::as_str));
     let is_kept = |name: &str| paths.contains(&format!("/usr/local/bin/{name}"));
     assert!(is_kept("flask") && !is_kept("werkzeug"), "{paths:?}");
+    // What was asked for is kept whole, though the names beside it are read first; of the other stays what describes it.
+    let (_, paths) = world.kept(&[place]);
+    assert!(paths.contains(&format!("{place}/flask")), "{paths:?}");
+    assert!(paths.contains(&module("werkzeug")), "{paths:?}");
+    assert!(!paths.contains(&format!("{place}/werkzeug")), "{paths:?}");
 }
 
 #[test]
