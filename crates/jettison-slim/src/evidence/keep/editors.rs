@@ -39,9 +39,20 @@ pub(super) struct Editors {
 impl Editors {
     /// Notes whether `text`, the source of the program's own at `path`, has texts edited.
     pub(super) fn note(&mut self, path: &Path, text: &str) {
-        const CALLS: [&str; 3] = ["click.edit", "import edit", "typer.edit"];
-        let is_call = || CALLS.iter().any(|call| text.contains(call));
-        if self.asked_by.is_none() && (is_call() || text.to_ascii_lowercase().contains("editor")) {
+        const CALLS: [&str; 4] = ["EDITOR", "click.edit", "import edit", "typer.edit"];
+        // What has to be there where an editor is spoken of: pages have editors of their own.
+        const STARTERS: [&str; 7] = [
+            "Command::new",
+            "child_process",
+            "exec.Command",
+            "os.system",
+            "popen",
+            "subprocess",
+            "system(",
+        ];
+        let has_one = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let is_spoken_of = || text.contains("editor") && has_one(&STARTERS);
+        if self.asked_by.is_none() && (has_one(&CALLS) || is_spoken_of()) {
             self.asked_by = Some(path.to_path_buf());
         }
     }
