@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use jettison_dockerfile::{InstructionKind, Parse, mount_fields};
 use jettison_oci::RunConfig;
 use jettison_sandbox::Trace;
 
@@ -48,6 +49,8 @@ pub(super) struct Situation<'a> {
     pub(super) trace: Option<&'a Trace>,
     /// Programs that are knowingly others than the original's anyway.
     pub(super) others: &'a BTreeSet<PathBuf>,
+    /// The directories of the caches that the Dockerfile mounts.
+    pub(super) caches: &'a [String],
 }
 
 /// Looks for one kind of gain.
@@ -137,6 +140,7 @@ impl Ladder<'_> {
     fn gains(&self, passed: &Attempt, trace: Option<&Trace>) -> Result<Vec<Gain>, OptimizeError> {
         let steps = steps(self.built);
         let view = self.run.view(&passed.built.image)?;
+        let caches = caches(&self.parsed);
         let situation = Situation {
             root: self.root,
             steps: &steps,
@@ -145,6 +149,7 @@ impl Ladder<'_> {
             candidate: &view.root,
             trace,
             others: &self.others,
+            caches: &caches,
         };
         let mut gains = Vec::new();
         for find in KINDS {
@@ -198,6 +203,24 @@ impl Ladder<'_> {
             attempt => attempt,
         }
     }
+}
+
+/// The directories of the caches that commands of `parse` have mounted by nothing but `type=cache,target=…`.
+fn caches(parse: &Parse) -> Vec<String> {
+    let runs = parse.instructions().iter().filter_map(|instruction| {
+        let InstructionKind::Run(run) = &instruction.kind else {
+            return None;
+        };
+        Some(run)
+    });
+    let target = |mount: &str| {
+        let fields = mount_fields(mount).ok()?;
+        let value = |key: &str| fields.iter().find(|field| field.key == key)?.value.clone();
+        let is_plain = fields.len() == 2 && value("type").as_deref() == Some("cache");
+        value("target").filter(|target| is_plain && is_word(Path::new(target)))
+    };
+    let mounts = runs.flat_map(|run| run.mounts.iter());
+    mounts.filter_map(|mount| target(mount)).collect()
 }
 
 /// `evidence` with what `gain` changes.

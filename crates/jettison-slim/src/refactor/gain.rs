@@ -41,6 +41,8 @@ pub struct ShellStep {
     pub trees: Vec<PathBuf>,
     /// Those among them that they make anew; nothing if that cannot be told.
     pub makes: Vec<PathBuf>,
+    /// The caches that are mounted for them, as for the commands of the Dockerfile.
+    pub caches: Vec<String>,
 }
 
 /// That something is knowingly another than the original's.

@@ -42,7 +42,11 @@ pub(super) fn system_files(root: &RootDir, program: &Program) -> Vec<KeptPath> {
         ("/etc/protocols", &["/etc/protocols"]),
         (
             "/etc/mime.types",
-            &["/etc/mime.types", "/usr/share/mime/globals2"],
+            &[
+                "/etc/mime.types",
+                "/usr/local/share/mime/globs2",
+                "/usr/share/mime/globs2",
+            ],
         ),
         ("TMPDIR", &["/tmp"]),
     ];

@@ -49,15 +49,18 @@ const WITH_LIBC: [&str; 20] = [
 ];
 
 /// What Go's own library reads (`net`, `os/user`, `mime`), if the linker has put it into a program.
-const WITH_GO: [&str; 8] = [
+const WITH_GO: [&str; 11] = [
+    "/etc/apache/mime.types",
+    "/etc/apache2/mime.types",
     "/etc/group",
+    "/etc/httpd/conf/mime.types",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
     "/etc/passwd",
     "/etc/protocols",
     "/etc/services",
-    "/usr/local/share/mime/globals2",
-    "/usr/share/mime/globals2",
+    "/usr/local/share/mime/globs2",
+    "/usr/share/mime/globs2",
 ];
 
 impl Keeper<'_> {

@@ -87,6 +87,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
                 .chain(tool.locks.iter().filter(|lock| **lock != "package.json"))
                 .map(|name| project.join(name))
                 .collect(),
+            caches: caches_of(tool, situation),
         });
         reasons.push(format!(
             "{} takes the {count} devDependencies of {shown}/package.json and what only they need out of node_modules",
@@ -148,6 +149,15 @@ fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
     let path_env = variable(&situation.config.env, "PATH").unwrap_or(DEFAULT_PATH);
     let is_there = find_program(situation.root, tool.name, Path::new("/"), path_env).is_ok();
     (is_there && !is_later).then_some(tool)
+}
+
+/// The caches that are mounted where the tool installs: yarn takes from there what it installs once more.
+fn caches_of(tool: &Tool, situation: &Situation<'_>) -> Vec<String> {
+    let is_its = |target: &&String| tool.name == "yarn" && target.contains(tool.name);
+    let mut caches: Vec<String> = situation.caches.iter().filter(is_its).cloned().collect();
+    caches.sort();
+    caches.dedup();
+    caches
 }
 
 /// What is all that the pruning reads and makes anew; nothing if the project's modules are not only its own.

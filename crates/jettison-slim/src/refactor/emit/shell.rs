@@ -57,16 +57,18 @@ fn as_root(is_needed: bool, style: &Style) -> Option<String> {
 /// The comment of `step`, and its commands as one instruction.
 pub(super) fn shell_step(step: &ShellStep, style: &Style) -> Vec<String> {
     let comment = format!("# {}", step.comment);
-    let commands = run(&step.commands, style);
+    let mount = |target: &String| format!("--mount=type=cache,target={target} ");
+    let mounts: String = step.caches.iter().map(mount).collect();
+    let commands = run((&mounts, &step.commands), style);
     [comment].into_iter().chain(commands).collect()
 }
 
-/// `commands`, which a shell runs one after the other, as one instruction.
-pub(super) fn run(commands: &[String], style: &Style) -> Vec<String> {
+/// `commands`, which a shell runs one after the other, as one instruction with these options.
+fn run((options, commands): (&str, &[String]), style: &Style) -> Vec<String> {
     let last = commands.len().saturating_sub(1);
     let line = |(index, command): (usize, &String)| {
         let start = if index == 0 {
-            format!("{} ", style.word("RUN"))
+            format!("{} {options}", style.word("RUN"))
         } else {
             " && ".to_owned()
         };

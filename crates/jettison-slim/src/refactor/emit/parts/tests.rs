@@ -233,6 +233,7 @@ fn check_aside(collected: usize, user: &str, expected: Expect) {
         commands: vec!["cd /app".to_owned(), "npm prune --omit=dev".to_owned()],
         trees: vec!["/app/node_modules".into()],
         makes: vec!["/app/node_modules".into(), "/app/package-lock.json".into()],
+        caches: vec!["/root/.npm".to_owned()],
     };
     let kept = |path: &str, is_directory| KeptPath {
         path: path.into(),
@@ -290,7 +291,7 @@ fn what_the_build_needs_is_taken_away_in_a_stage_of_its_own() {
 
             FROM deps AS prod-deps
             # Modules that only development needs.
-            RUN cd /app \
+            RUN --mount=type=cache,target=/root/.npm cd /app \
              && npm prune --omit=dev
 
             FROM deps AS rootfs
@@ -326,7 +327,7 @@ fn what_the_build_needs_is_taken_away_in_a_stage_of_its_own() {
             FROM deps AS prod-deps
             USER root
             # Modules that only development needs.
-            RUN cd /app \
+            RUN --mount=type=cache,target=/root/.npm cd /app \
              && npm prune --omit=dev
 
             FROM node:20 AS rootfs
