@@ -410,7 +410,11 @@ impl Keeper<'_> {
         let mut seen = BTreeSet::new();
         while let Some(package) = pending.pop() {
             let is_installed = self.dependencies()?.of.contains_key(&package);
-            if !is_installed || !seen.insert(package.clone()) || !self.has_nothing(&package) {
+            if !is_installed
+                || is_for_building(&package)
+                || !seen.insert(package.clone())
+                || !self.has_nothing(&package)
+            {
                 continue;
             }
             let meant: Vec<String> = self

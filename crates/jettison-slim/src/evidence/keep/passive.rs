@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::beside::is_for_building;
 use super::started::PLACES;
-use super::{Keeper, left_out_rule};
+use super::{Keeper, is_python_library, left_out_rule};
 use crate::rootfs::RootError;
 
 /// Where files are that tools for building read, or what a language looks for by itself: each language has a rule of its own.
@@ -86,6 +86,7 @@ impl Keeper<'_> {
                     .any(|known| place.ends_with(known));
             let end = path.extension().unwrap_or_default();
             let is_of_others = OF_OTHERS.iter().any(|known| path.starts_with(known))
+                || path.ancestors().any(is_python_library)
                 || path
                     .iter()
                     .any(|part| part == "perl5" || part == "perl" || part == "dist-packages")
@@ -152,6 +153,8 @@ mod tests {
             false,
         );
         check("libxml-perl", &["/usr/share/perl5/XML.pm"], false);
+        let distutils = "/usr/lib/python3.11/distutils/core.py";
+        check("python3-distutils", &[distutils], false);
         check("tzdata", &["/usr/share/zoneinfo/UTC"], false);
     }
 }

@@ -124,6 +124,8 @@ fn what_a_package_of_dependencies_alone_means_counts_as_asked_for() {
         Package: fonts-extra\nStatus: install ok installed\n\n\
         Package: a\nStatus: install ok installed\n\n\
         Package: tool\nStatus: install ok installed\nDepends: library\n\n\
+        Package: python3-venv\nStatus: install ok installed\nDepends: venv\n\n\
+        Package: venv\nStatus: install ok installed\n\n\
         Package: library\nStatus: install ok installed\n";
     let auto = ["fonts-core", "fonts-extra", "a", "library"];
     let auto: Vec<String> = auto
@@ -145,14 +147,22 @@ fn what_a_package_of_dependencies_alone_means_counts_as_asked_for() {
     let root = RootDir::open(dir.path()).unwrap();
     let steps = [Step {
         files: dir.path().join("nothing"),
-        asks_for: ["fonts", "tool"].map(str::to_owned).into(),
+        asks_for: ["fonts", "python3-venv", "tool"].map(str::to_owned).into(),
         ..Step::default()
     }];
     let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
     keeper.note_meant().unwrap();
-    let packages = ["fonts", "fonts-core", "fonts-extra", "a", "tool", "library"];
+    let packages = [
+        "fonts",
+        "fonts-core",
+        "fonts-extra",
+        "a",
+        "tool",
+        "library",
+        "venv",
+    ];
     let asked = packages.map(|package| keeper.is_asked_for(package));
-    assert_eq!(asked, [true, true, true, false, true, false]);
+    assert_eq!(asked, [true, true, true, false, true, false, false]);
     let unasked = keeper.unasked().unwrap().unwrap();
     assert_eq!(Vec::from_iter(unasked), ["a", "library"]);
 }
