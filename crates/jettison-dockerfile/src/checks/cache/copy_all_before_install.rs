@@ -169,10 +169,15 @@ fn inserted(
     command: &str,
 ) -> EditSet {
     let start = start_with_comments(input, copied.instruction);
-    EditSet::replace(
-        start..start,
-        lines(input, copied.instruction, files, command),
-    )
+    let mut inserted = lines(input, copied.instruction, files, command);
+    // The author may have copied just these already, and has installed nothing then.
+    let above = input.parse.text()[..start].trim_end().lines().next_back();
+    if let Some((first, rest)) = inserted.split_once('\n')
+        && above.is_some_and(|above| above.trim() == first.trim_end())
+    {
+        inserted = rest.to_owned();
+    }
+    EditSet::replace(start..start, inserted)
 }
 
 /// Where the comments above an instruction start, so that they stay with it.

@@ -82,6 +82,18 @@ mod tests {
             "]],
         );
         check("FROM node:20\nCOPY . .\nRUN make\n", expect!["nothing"]);
+        // The author has copied them, and installed nothing.
+        check(
+            "FROM golang:1\nWORKDIR /app\nCOPY go.mod go.sum* ./\nCOPY . .\nRUN go build .\n",
+            expect![[r"
+                FROM golang:1
+                WORKDIR /app
+                COPY go.mod go.sum* ./
+                RUN go mod download
+                COPY . .
+                RUN go build .
+            "]],
+        );
     }
 
     #[test]
