@@ -169,15 +169,14 @@ fn inserted(
     command: &str,
 ) -> EditSet {
     let start = start_with_comments(input, copied.instruction);
-    let mut inserted = lines(input, copied.instruction, files, command);
+    let both = lines(input, copied.instruction, files, command);
     // The author may have copied just these already, and has installed nothing then.
     let above = input.parse.text()[..start].trim_end().lines().next_back();
-    if let Some((first, rest)) = inserted.split_once('\n')
-        && above.is_some_and(|above| above.trim() == first.trim_end())
-    {
-        inserted = rest.to_owned();
-    }
-    EditSet::replace(start..start, inserted)
+    let inserted = match both.split_once('\n') {
+        Some((copy, run)) if above.is_some_and(|above| above.trim() == copy.trim_end()) => run,
+        Some(_) | None => &both,
+    };
+    EditSet::replace(start..start, inserted.to_owned())
 }
 
 /// Where the comments above an instruction start, so that they stay with it.
