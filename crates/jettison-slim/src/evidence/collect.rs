@@ -34,7 +34,7 @@ pub(crate) use self::literals::{absolute_paths, own_bytes};
 use self::made::own_files;
 pub(crate) use self::made::{Step, is_cache, is_system, steps};
 pub(crate) use self::mentioned::{OwnProgram, holds_sources, mentioned_files};
-use self::program::{Program, compiled, refuse_writable};
+use self::program::{Place, Program, compiled, refuse_writable};
 use self::rootfs::behind_links;
 
 /// What was observed about an image, and where from.
@@ -252,16 +252,20 @@ fn left_out(own: &BTreeMap<PathBuf, usize>, kept: &[KeptPath]) -> Option<Fact> {
 }
 
 /// The file that the image starts, and where it is started.
-fn place(
+fn place<'e>(
     root: &RootDir,
-    config: &RunConfig,
+    config: &'e RunConfig,
     name: &str,
-) -> Result<(PathBuf, PathBuf), NotApplicable> {
+) -> Result<Place<'e>, NotApplicable> {
     let working_dir = normalise(Path::new(&config.working_dir));
     let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
     let path = find_program(root, name, &working_dir, path_env)
         .map_err(|error| reason(format!("the command cannot be started: {error}")))?;
-    Ok((path, working_dir))
+    Ok(Place {
+        path,
+        working_dir,
+        path_env,
+    })
 }
 
 /// What leaving out symbol tables and debug sections would save.

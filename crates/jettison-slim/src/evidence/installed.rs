@@ -17,14 +17,25 @@ pub(crate) fn is_for_programs(directory: &Path) -> bool {
     ["bin", "sbin"].iter().any(|name| directory.ends_with(name))
 }
 
-/// The entries beside `path`, where programs are installed, that can be started and that the instruction made which made `path`
-/// last; in the order of their names. Nothing if the base image made `path`.
+/// Whether programs are started by their names in `directory`: it is called so, or one of the directories of `PATH`, `path_env`.
+fn holds_programs(directory: &Path, path_env: &str) -> bool {
+    is_for_programs(directory)
+        || path_env
+            .split(':')
+            .any(|place| directory == Path::new(place))
+}
+
+/// The entries beside `path`, where programs are started by their names, that can be started and that the instruction made which
+/// made `path` last; in the order of their names. Nothing if the base image made `path`.
 pub(crate) fn installed_beside(
     root: &RootDir,
     steps: &[Step],
-    path: &Path,
+    (path, path_env): (&Path, &str),
 ) -> Result<Vec<PathBuf>, RootError> {
-    let Some(directory) = path.parent().filter(|parent| is_for_programs(parent)) else {
+    let directory = path
+        .parent()
+        .filter(|parent| holds_programs(parent, path_env));
+    let Some(directory) = directory else {
         return Ok(Vec::new());
     };
     let Some(step) = maker(steps, path)? else {
@@ -111,7 +122,8 @@ mod tests {
             })
             .collect();
         let root = RootDir::open(all.path()).unwrap();
-        let found = installed_beside(&root, &steps, Path::new(path)).unwrap();
+        let found =
+            installed_beside(&root, &steps, (Path::new(path), "/opt/build:/usr/bin")).unwrap();
         let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
         assert_eq!(found, expected, "{path}");
     }
@@ -148,5 +160,8 @@ mod tests {
         check(&[first, second], "/app/bin/a", &[]);
         check(&[first, second], "/app/bin/b", &["/app/bin/c"]);
         check(&[&[("app/a", ELF), ("app/b", ELF)]], "/app/a", &[]);
+        // It is in `PATH`.
+        let built: &[(&str, &str)] = &[("opt/build/a", ELF), ("opt/build/b", ELF)];
+        check(&[built], "/opt/build/a", &["/opt/build/b"]);
     }
 }

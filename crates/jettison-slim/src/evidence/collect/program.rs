@@ -45,10 +45,23 @@ impl Program {
     }
 }
 
-/// Reads the program at `path`, if it is compiled and the Dockerfile itself made it.
+/// The file that the image starts.
+pub(super) struct Place<'e> {
+    pub(super) path: PathBuf,
+    /// Where it is started.
+    pub(super) working_dir: PathBuf,
+    /// Where programs are looked for.
+    pub(super) path_env: &'e str,
+}
+
+/// Reads the program at a place, if it is compiled and the Dockerfile itself made it.
 pub(super) fn compiled(
     root: &RootDir,
-    (path, working_dir): (PathBuf, PathBuf),
+    Place {
+        path,
+        working_dir,
+        path_env,
+    }: Place<'_>,
     steps: &[Step],
     packages: &Packages,
     facts: &mut Vec<Fact>,
@@ -69,7 +82,7 @@ pub(super) fn compiled(
             "{shown} belongs to a Debian package; programs of packages are not moved yet"
         )));
     }
-    if let Some(other) = installed_beside(root, steps, &real_path)
+    if let Some(other) = installed_beside(root, steps, (&real_path, path_env))
         .map_err(unread)?
         .first()
     {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Keeper, UseKind};
-use crate::evidence::installed::{installed_beside, is_for_programs};
+use crate::evidence::installed::installed_beside;
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
 use crate::evidence::script::script_interpreter;
@@ -22,7 +22,6 @@ impl Keeper<'_> {
             .kept
             .used
             .iter()
-            .filter(|path| path.parent().is_some_and(is_for_programs))
             .filter(|path| !self.owners.is_packaged(path))
             .cloned()
             .collect();
@@ -34,7 +33,8 @@ impl Keeper<'_> {
             if self.owners.is_script_of_a_module(&place) {
                 continue;
             }
-            for program in installed_beside(self.root, self.owners.steps(), &place)? {
+            let beside = (place.as_path(), self.path_env.as_str());
+            for program in installed_beside(self.root, self.owners.steps(), beside)? {
                 if seen.insert(program.clone()) && self.goes_along(&program)? {
                     let reason = format!("it was installed together with {}", place.display());
                     self.add(&program, UseKind::Looked, &reason)?;
