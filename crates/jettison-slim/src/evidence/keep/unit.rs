@@ -402,12 +402,12 @@ mod tests {
 
     #[test]
     fn data_that_was_copied_to_where_a_program_is_compiled_stands_alone() {
-        let (root, _) = copied(&["work/Cargo.toml", "work/src/main.rs", "work/rates.json"]);
-        let (_dir, mut step) = copied(&["work/rates.json"]);
+        let (root, _) = copied(&["build/Cargo.toml", "build/src/main.rs", "build/rates.json"]);
+        let (_dir, mut step) = copied(&["build/rates.json"]);
         step.copies = true;
         let root = RootDir::open(root.path()).unwrap();
-        let found = unit_of(&root, Path::new("/work/rates.json"), Some(&step));
-        assert_eq!(found, Path::new("/work/rates.json"));
+        let found = unit_of(&root, Path::new("/build/rates.json"), Some(&step));
+        assert_eq!(found, Path::new("/build/rates.json"));
     }
 
     #[test]

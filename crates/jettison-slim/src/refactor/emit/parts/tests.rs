@@ -409,6 +409,40 @@ fn the_last_of_several_stages_keeps_its_name() {
 }
 
 #[test]
+fn many_files_of_one_directory_say_why_they_are_there() {
+    let mut runtime = runtime();
+    runtime.rootfs = None;
+    let names = [
+        "alembic",
+        "celery",
+        "dotenv",
+        "email_validator",
+        "fastapi",
+        "markdown-it",
+    ];
+    let scripts = names.iter().map(|name| KeptPath {
+        path: format!("/usr/local/bin/{name}").into(),
+        reason: "the names in /usr/local/bin are read".to_owned(),
+        is_directory: false,
+    });
+    runtime.kept.extend(scripts);
+    let parsed = parse("FROM python:3.13\nRUN pip install fastapi\nCMD [\"/app/x\"]\n");
+    let written = write_stages(&parsed, &runtime, Writing::default(), Vec::new()).unwrap();
+    let (_, end) = written.dockerfile.split_once("FROM scratch").unwrap();
+    expect![[r#"
+         AS runtime
+        WORKDIR /app
+        COPY --from=build /app /app
+        # The names in /usr/local/bin are read.
+        COPY --from=build /usr/local/bin/alembic /usr/local/bin/celery /usr/local/bin/dotenv \
+                /usr/local/bin/email_validator /usr/local/bin/fastapi /usr/local/bin/markdown-it \
+                /usr/local/bin/
+        CMD ["/app/x"]
+    "#]]
+    .assert_eq(end);
+}
+
+#[test]
 fn names_that_mean_something_else_are_not_taken() {
     let taken = ["runtime", "Build"].map(str::to_owned);
     let writing = Writing {
