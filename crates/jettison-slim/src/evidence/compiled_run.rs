@@ -104,6 +104,7 @@ pub(crate) fn compiled_run(root: &RootDir, config: &RunConfig) -> Option<Compile
     );
     Some(CompiledRun {
         start: PlainStart {
+            by_shell: false,
             config: plain,
             fact: Fact {
                 text,

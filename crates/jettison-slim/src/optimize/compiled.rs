@@ -152,6 +152,7 @@ mod tests {
         };
         let found = CompiledRun {
             start: PlainStart {
+                by_shell: false,
                 config,
                 fact: Fact {
                     text: String::new(),

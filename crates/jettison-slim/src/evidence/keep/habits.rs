@@ -93,10 +93,13 @@ pub(crate) fn converts(path: &Path, elf: &Elf) -> bool {
 /// Whether all that the program or library at `path` converts is from and to the character set of the locale. Libraries that
 /// do more if they are asked to, such as `libunistring`, are asked by functions of their own, which count as `iconv`.
 fn converts_by_locale(path: &Path) -> bool {
-    const LIBRARIES: [&str; 6] = [
+    // Java's are for the options of agents (EncodingSupport_md.c of the JDK).
+    const LIBRARIES: [&str; 8] = [
         "ld-linux",
         "libc.so",
         "libidn2.so",
+        "libinstrument.so",
+        "libjdwp.so",
         "libpsl.so",
         "libstdc++.so",
         "libunistring.so",
@@ -124,6 +127,7 @@ mod tests {
     #[test]
     fn some_convert_by_the_locale_alone() {
         for path in [
+            "/usr/lib/jvm/java-21-openjdk-amd64/lib/libinstrument.so",
             "/usr/lib/x86_64-linux-gnu/libidn2.so.0.3.8",
             "/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30",
             "/usr/bin/bash",
