@@ -23,6 +23,9 @@ const FUNCTIONS: [&str; 6] = [
     "spawnSync",
 ];
 
+/// What starts programs of the project's own modules itself, and would be gone.
+const TOOLS: [&str; 5] = ["corepack", "npm", "npx", "pnpm", "yarn"];
+
 /// Whether the source `text` may start a program of the modules of the project in `directory`: it does not say which it starts, or it
 /// names one of them.
 pub(super) fn starts_own_modules(root: &RootDir, directory: &Path, text: &[u8]) -> bool {
@@ -43,7 +46,7 @@ pub(super) fn starts_own_modules(root: &RootDir, directory: &Path, text: &[u8]) 
     words.any(|word| {
         let name = word.trim_matches(|c: char| !c.is_alphanumeric());
         let is_name = !name.is_empty() && !name.contains('/');
-        is_name && root.target(&places.join(name)).is_some()
+        is_name && (TOOLS.contains(&name) || root.target(&places.join(name)).is_some())
     })
 }
 
@@ -94,9 +97,9 @@ fn started(text: &str) -> Option<Vec<&str>> {
         };
         let call = CALL.as_ref()?.captures(rest)?;
         let literal = rest.get(call.get(0)?.end()..)?;
-        let literal = literal.split(call.get(1)?.as_str()).next()?;
+        let (literal, behind) = literal.split_once(call.get(1)?.as_str())?;
         // What it starts is put together from something else.
-        if literal.contains("${") {
+        if literal.contains("${") || behind.trim_start().starts_with('+') {
             return None;
         }
         literals.push(literal);
@@ -194,6 +197,10 @@ mod tests {
                 "const { exec } = require('child_process');\nexec(`${tool} x`);\n",
                 None,
             ),
+            (
+                "const { exec } = require('child_process');\nexec('cd x && ' + tool);\n",
+                None,
+            ),
             ("require('child_process').exec('ls');\n", None),
             ("const cp = require('child_process');\nrun(cp);\n", None),
             (
@@ -218,6 +225,9 @@ mod tests {
         ));
         assert!(!check(
             "const { exec } = require('child_process');\nexec('convert a b');\n"
+        ));
+        assert!(check(
+            "const { spawn } = require('child_process');\nspawn('npx', ['tsc']);\n"
         ));
         assert!(check("const execa = require('execa');\n"));
         assert!(!check("listen();\n"));
