@@ -30,6 +30,7 @@ mod quotes;
 mod recipes;
 mod requires;
 mod rules;
+mod seen;
 mod services;
 mod settings;
 mod stage;
@@ -69,6 +70,7 @@ use self::python::{
     describes_module, holds_modules, is_python_library, start_hook, terminal_module,
 };
 pub(crate) use self::rules::{GCONV_FILES, left_out_rule, merged_links};
+use self::seen::{Look, Seen};
 pub(crate) use self::stage::Parts;
 use self::unit::{byte_code_source, is_interpreted, unit_of};
 use self::written::WrittenSettings;
@@ -117,63 +119,36 @@ pub(crate) struct Keeper<'a> {
     /// Where the program starts.
     working_dir: PathBuf,
     kept: Kept,
+    seen: Seen,
     /// Libraries and programs whose needs are known.
     followed: BTreeSet<PathBuf>,
     /// What they do by tables and modules of the system.
     habits: Habits,
     editors: Editors,
-    /// Scripts of services that were read.
-    with_services: BTreeSet<PathBuf>,
     /// Packages that others mean which somebody has asked for.
     meant: BTreeSet<String>,
     /// How much was kept when other names of its programs were looked for.
     kept_with_names: (usize, usize, usize),
     /// Modules that are kept with all their parts.
     modules: BTreeSet<PathBuf>,
-    /// Those of Python whose scripts are kept.
-    with_scripts: BTreeSet<PathBuf>,
-    /// Modules of Python and packages of npm whose requirements are known.
-    required: BTreeSet<PathBuf>,
-    /// Where sources in Python were read for the modules that they name.
-    read_sources: BTreeSet<PathBuf>,
-    /// Where sources for Node.js were read for the packages that they name.
-    read_requires: BTreeSet<PathBuf>,
     /// Packages whose libraries are not looked into yet.
     pending: Vec<String>,
     /// Directories of which the libraries are not looked into yet.
     pending_trees: Vec<PathBuf>,
     /// Modules of Python that the program's own sources import.
     imported: BTreeSet<String>,
-    /// Directories of modules of Python of which it is known what somebody has asked for.
-    read_requests: BTreeSet<PathBuf>,
-    /// Where sources in Perl and Ruby were read for the modules that they name.
-    read_modules: BTreeSet<PathBuf>,
-    /// Settings that were read for the data that they name.
-    read_settings: BTreeSet<PathBuf>,
-    /// Where texts were read for the programs that they start.
-    read_texts: BTreeSet<PathBuf>,
     /// Sources that a `COPY` brought: hashes of what is in them.
     copied_sources: BTreeSet<u64>,
     /// Functions of the program's own that start what they are given.
     wrappers: BTreeSet<String>,
     /// The programs of packages, by name, if they are known already.
     programs: Option<BTreeMap<String, ProgramOrigin>>,
-    /// Where texts and programs were read for what they name of packages.
-    read_names: BTreeSet<PathBuf>,
-    /// Programs of which is kept what they start.
-    with_started: BTreeSet<PathBuf>,
-    /// Jars that were looked into for what draws texts.
-    drawing: BTreeSet<PathBuf>,
     /// Packages whose data is kept.
     with_data: BTreeSet<String>,
     /// What packages depend on, if it is known already.
     dependencies: Option<Dependencies>,
     /// Packages that are kept with all that they depend on.
     complete: BTreeSet<String>,
-    /// Programs and texts that were searched for names of files.
-    searched: BTreeSet<PathBuf>,
-    /// Files that were kept alone before they were used, so that what belongs to them was kept then.
-    with_unit: BTreeSet<PathBuf>,
     /// Settings that instructions wrote.
     written: WrittenSettings,
 }
@@ -188,35 +163,22 @@ impl<'a> Keeper<'a> {
             path_env: DEFAULT_PATH.to_owned(),
             working_dir: PathBuf::from("/"),
             kept: Kept::default(),
+            seen: Seen::default(),
             followed: BTreeSet::new(),
             habits: Habits::default(),
             editors: Editors::default(),
-            with_services: BTreeSet::new(),
             meant: BTreeSet::new(),
             kept_with_names: (0, 0, 0),
             modules: BTreeSet::new(),
-            with_scripts: BTreeSet::new(),
-            required: BTreeSet::new(),
-            read_sources: BTreeSet::new(),
-            read_requires: BTreeSet::new(),
             pending: Vec::new(),
             pending_trees: Vec::new(),
             imported: BTreeSet::new(),
-            read_requests: BTreeSet::new(),
-            read_modules: BTreeSet::new(),
-            read_settings: BTreeSet::new(),
-            read_texts: BTreeSet::new(),
             copied_sources: BTreeSet::new(),
             wrappers: BTreeSet::new(),
             programs: None,
-            read_names: BTreeSet::new(),
-            with_started: BTreeSet::new(),
-            drawing: BTreeSet::new(),
             with_data: BTreeSet::new(),
             dependencies: None,
             complete: BTreeSet::new(),
-            searched: BTreeSet::new(),
-            with_unit: BTreeSet::new(),
             written: WrittenSettings::default(),
         }
     }
@@ -319,7 +281,7 @@ impl<'a> Keeper<'a> {
         self.kept.used.insert(path.to_path_buf());
         // What is kept alone, since its name was read or somebody speaks of it, brings what belongs to it once it is used.
         let is_alone = self.kept.paths.contains_key(path);
-        let is_known = !(is_alone && self.with_unit.insert(path.to_path_buf()));
+        let is_known = !(is_alone && self.seen.note(Look::Unit, path));
         if self.covers(path) && is_known && !self.is_of_a_description(path) {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 
 use super::Keeper;
+use super::seen::Look;
 use crate::java::jars::{JarError, JarPart, walk};
 use crate::rootfs::RootError;
 
@@ -39,17 +40,11 @@ impl Keeper<'_> {
         let Some(package) = package else {
             return Ok(());
         };
-        let jars: Vec<PathBuf> = self
-            .kept
-            .used
-            .iter()
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|end| end == "jar" || end == "war")
-            })
-            .filter(|path| !self.drawing.contains(*path))
-            .cloned()
-            .collect();
+        let jars = self.kept.used.iter().filter(|path| {
+            path.extension()
+                .is_some_and(|end| end == "jar" || end == "war")
+        });
+        let jars = self.seen.new_ones(Look::Drawing, jars);
         for jar in jars {
             let draws = !self.keeps_package(&package)
                 && self
@@ -60,7 +55,7 @@ impl Keeper<'_> {
                 let reason = format!("{} draws texts", jar.display());
                 self.add_unseen_package(&package, &reason)?;
             }
-            self.drawing.insert(jar);
+            self.seen.note(Look::Drawing, &jar);
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use super::data::is_of_a_project;
 use super::mail::{SENDMAIL, sends_mail};
 use super::python::{holds_modules, makes_environments};
 use super::recipes::{is_makefile, recipes};
+use super::seen::Look;
 use super::starters::starts_shell;
 use super::unit::{is_shared, may_be_compiled};
 use super::wrappers::wrappers;
@@ -66,15 +67,9 @@ impl Keeper<'_> {
     /// Keeps the programs that texts which are kept, and what the program was compiled from, say they start.
     pub(super) fn add_helpers(&mut self) -> Result<(), RootError> {
         loop {
-            let unread: Vec<PathBuf> = self
-                .kept
-                .paths
-                .keys()
-                .chain(&self.kept.used)
-                .filter(|path| !self.read_texts.contains(*path))
-                .cloned()
-                .collect();
-            let is_first = self.read_texts.is_empty();
+            let kept = self.kept.paths.keys().chain(&self.kept.used);
+            let unread = self.seen.new_ones(Look::Texts, kept);
+            let is_first = self.seen.is_none(Look::Texts);
             if unread.is_empty() {
                 return Ok(());
             }
@@ -82,7 +77,7 @@ impl Keeper<'_> {
             for path in &unread {
                 let is_whole = self.kept.paths.contains_key(path);
                 self.list_texts(path, is_whole, &mut texts);
-                self.read_texts.insert(path.clone());
+                self.seen.note(Look::Texts, path);
             }
             if is_first {
                 texts.extend(self.compiled_texts()?);

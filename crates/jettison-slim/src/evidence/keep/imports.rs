@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::python::{holds_modules, is_python_library};
+use super::seen::Look;
 use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
 use crate::rootfs::{RootDir, RootError};
@@ -95,13 +96,9 @@ impl Keeper<'_> {
             for directory in &directories {
                 self.keep_requested(directory)?;
             }
-            let unread: Vec<PathBuf> = self
-                .kept
-                .paths
-                .keys()
-                .filter(|path| !is_python_library(path) && !self.read_sources.contains(*path))
-                .cloned()
-                .collect();
+            let kept = self.kept.paths.keys();
+            let kept = kept.filter(|path| !is_python_library(path));
+            let unread = self.seen.new_ones(Look::Imports, kept);
             if unread.is_empty() {
                 return Ok(());
             }
@@ -119,7 +116,7 @@ impl Keeper<'_> {
                     self.keep_named(directory, &names, &path)?;
                 }
                 self.keep_packaged(&names, &path)?;
-                self.read_sources.insert(path);
+                self.seen.note(Look::Imports, &path);
             }
         }
     }
@@ -160,7 +157,7 @@ impl Keeper<'_> {
     /// address of a database, a setting, or an entry point. What only builds, tests or checks programs is asked for by its
     /// name.
     fn keep_requested(&mut self, directory: &Path) -> Result<(), RootError> {
-        if !self.read_requests.insert(directory.to_path_buf()) {
+        if !self.seen.note(Look::Requests, directory) {
             return Ok(());
         }
         for name in self.root.names(directory) {
@@ -180,10 +177,9 @@ impl Keeper<'_> {
 
     /// Keeps the programs of the modules that somebody has asked for and that are kept: `flask`, `celery`, `alembic`.
     pub(super) fn add_scripts_of_modules(&mut self) -> Result<(), RootError> {
-        let modules = self.modules.difference(&self.with_scripts);
-        let modules: Vec<PathBuf> = modules.cloned().collect();
+        let modules = self.seen.new_ones(Look::Scripts, &self.modules);
         for module in modules {
-            self.with_scripts.insert(module.clone());
+            self.seen.note(Look::Scripts, &module);
             let is_requested = self.root.target(&module.join("REQUESTED")).is_some();
             if !is_requested || is_installer(&module) || self.owners.maker(&module).is_none() {
                 continue;

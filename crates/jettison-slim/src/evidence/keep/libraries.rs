@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::seen::Look;
 use super::{Keeper, UseKind};
 use crate::evidence::collect::is_system;
 use crate::rootfs::RootError;
@@ -97,7 +98,7 @@ impl Keeper<'_> {
             .collect();
         let mut names = BTreeSet::new();
         for path in own {
-            if self.owners.is_packaged(&path) || !self.read_modules.insert(path.clone()) {
+            if self.owners.is_packaged(&path) || !self.seen.note(Look::Libraries, &path) {
                 continue;
             }
             let mut pending = vec![path];

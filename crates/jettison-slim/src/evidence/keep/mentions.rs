@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 
 use super::beside::is_common;
+use super::seen::Look;
 use super::settings::without_comments;
 use super::unit::is_shared;
 use super::{Keeper, LIBRARY_LIMIT, UseKind, is_supplied};
@@ -28,9 +29,9 @@ impl Keeper<'_> {
     /// Keeps what the programs, libraries and texts that the Dockerfile made mention, of what it brought or made.
     pub(super) fn add_mentioned(&mut self) -> Result<(), RootError> {
         self.add_named_in_texts()?;
-        let followed: Vec<PathBuf> = self.followed.difference(&self.searched).cloned().collect();
+        let followed = self.seen.new_ones(Look::Mentions, &self.followed);
         for path in followed {
-            self.searched.insert(path.clone());
+            self.seen.note(Look::Mentions, &path);
             // What a link leads to is looked at by itself: an alternative is a package's program.
             let is_file = self.root.entry(&path).is_some_and(|found| found.is_file());
             if !is_file || !matches!(self.owners.of(&path), Owner::Instruction(_)) {
@@ -74,12 +75,12 @@ impl Keeper<'_> {
         while let Some(path) = pending.pop() {
             let is_made = self.is_made(&path);
             let may_name = (is_made || path.starts_with("/etc")) && !is_record(&path);
-            if !may_name || !self.searched.insert(path.clone()) {
+            if !may_name || !self.seen.note(Look::Mentions, &path) {
                 continue;
             }
             let Some(text) = self.text(&path) else {
                 // Programs are searched for more than that.
-                self.searched.remove(&path);
+                self.seen.forget(Look::Mentions, &path);
                 continue;
             };
             let reason = format!("{} names it", path.display());

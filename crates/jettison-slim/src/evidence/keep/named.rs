@@ -14,6 +14,7 @@ use regex::bytes::Regex;
 use super::beside::{is_common, is_for_building};
 use super::commands::{Sureness, settings_commands};
 use super::python::is_python_library;
+use super::seen::Look;
 use super::settings::without_comments;
 use super::unit::is_source_of_programs;
 use super::{Keeper, LIBRARY_LIMIT, UseKind, left_out_rule};
@@ -45,16 +46,10 @@ enum Namer {
 impl Keeper<'_> {
     /// Keeps what of packages is named by what is kept and belongs to none.
     pub(super) fn add_named(&mut self) -> Result<(), RootError> {
-        let roots: Vec<PathBuf> = self
-            .kept
-            .paths
-            .keys()
-            .chain(&self.kept.used)
-            .filter(|path| !self.read_names.contains(*path))
-            .cloned()
-            .collect();
+        let kept = self.kept.paths.keys().chain(&self.kept.used);
+        let roots = self.seen.new_ones(Look::PackageNames, kept);
         let mut files = Vec::new();
-        if self.read_names.is_empty() {
+        if self.seen.is_none(Look::PackageNames) {
             let compiled = self.compiled_texts()?.into_iter();
             files.extend(compiled.map(|(path, _)| (path, Namer::Source)));
         }
@@ -62,11 +57,11 @@ impl Keeper<'_> {
             let is_whole = self.kept.paths.contains_key(&root);
             // It is read with the directory that it is a part of.
             if !is_whole && self.covers(&root) {
-                self.read_names.insert(root);
+                self.seen.note(Look::PackageNames, &root);
                 continue;
             }
             self.list_namers(&root, is_whole, &mut files)?;
-            self.read_names.insert(root);
+            self.seen.note(Look::PackageNames, &root);
         }
         for (path, namer) in files {
             self.add_named_by(&path, namer)?;

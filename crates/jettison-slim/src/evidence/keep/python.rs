@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::commands::is_comment;
+use super::seen::Look;
 use super::{Keeper, UseKind};
 use crate::rootfs::{RootDir, RootError};
 
@@ -83,7 +84,7 @@ impl Keeper<'_> {
             return Ok(());
         };
         let is_distribution = module.extension().is_some_and(|end| end == "dist-info");
-        if !is_distribution || !self.required.insert(module.to_path_buf()) {
+        if !is_distribution || !self.seen.note(Look::Requirements, module) {
             return Ok(());
         }
         let bytes = match self.root.read(&module.join("METADATA"), METADATA_LIMIT) {

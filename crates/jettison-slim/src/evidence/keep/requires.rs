@@ -9,6 +9,7 @@ use regex::bytes::Regex;
 use serde_json::Value;
 
 use super::helpers::is_for_developers;
+use super::seen::Look;
 use super::unit::is_script_of_pages;
 use super::{Keeper, is_python_library};
 use crate::evidence::owner::Owner;
@@ -78,10 +79,7 @@ impl Keeper<'_> {
     pub(super) fn add_requires(&mut self) -> Result<(), RootError> {
         loop {
             let kept = self.kept.paths.keys();
-            let unread: Vec<PathBuf> = kept
-                .filter(|path| !self.read_requires.contains(*path))
-                .cloned()
-                .collect();
+            let unread = self.seen.new_ones(Look::NodeRequires, kept);
             if unread.is_empty() {
                 return Ok(());
             }
@@ -89,7 +87,7 @@ impl Keeper<'_> {
                 for source in self.sources_of_node(&path) {
                     self.keep_required(&source)?;
                 }
-                self.read_requires.insert(path);
+                self.seen.note(Look::NodeRequires, &path);
             }
         }
     }
@@ -163,7 +161,7 @@ impl Keeper<'_> {
             for link in &resolved.chain {
                 self.add_entry(link, &reason)?;
             }
-            if !self.required.insert(package.clone()) {
+            if !self.seen.note(Look::Requirements, &package) {
                 continue;
             }
             match self.owners.of(&package) {

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::seen::Look;
 use super::{Keeper, UseKind};
 use crate::rootfs::RootError;
 
@@ -20,7 +21,7 @@ impl Keeper<'_> {
     pub(super) fn add_services(&mut self, text: &str) -> Result<(), RootError> {
         for name in services(text) {
             let path = Path::new(SCRIPTS).join(name);
-            if !self.with_services.insert(path.clone()) {
+            if !self.seen.note(Look::Services, &path) {
                 continue;
             }
             let Some(bytes) = self.root.content(&path, LIMIT) else {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::Keeper;
 use super::beside::{is_common, is_for_building};
+use super::seen::Look;
 use crate::evidence::collect::absolute_paths;
 use crate::rootfs::RootError;
 
@@ -17,13 +18,9 @@ const DATA: &str = "/usr/share";
 impl Keeper<'_> {
     /// Keeps the packages that the Dockerfile has installed and whose data are named by settings that runs have read.
     pub(super) fn add_data_of_settings(&mut self) -> Result<(), RootError> {
-        let unread: Vec<PathBuf> = self
-            .kept
-            .used
-            .iter()
-            .filter(|path| path.starts_with("/etc") && !self.read_settings.contains(*path))
-            .cloned()
-            .collect();
+        let used = self.kept.used.iter();
+        let settings = used.filter(|path| path.starts_with("/etc"));
+        let unread = self.seen.new_ones(Look::Settings, settings);
         let mut named: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
         for path in unread {
             if let Some(text) = self.text(&path) {
@@ -31,7 +28,7 @@ impl Keeper<'_> {
                     named.entry(data).or_insert_with(|| path.clone());
                 }
             }
-            self.read_settings.insert(path);
+            self.seen.note(Look::Settings, &path);
         }
         if named.is_empty() {
             return Ok(());

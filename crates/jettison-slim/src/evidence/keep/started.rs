@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Keeper;
-use super::UseKind;
 use super::commands::{Sureness, script_commands};
+use super::seen::Look;
+use super::{Keeper, UseKind};
 use crate::evidence::script::script_interpreter;
 use crate::rootfs::{RootError, normalise};
 
@@ -34,19 +34,13 @@ pub(super) const PLACES: [&str; 4] = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"];
 impl Keeper<'_> {
     /// Keeps what programs of packages that are used, or named, start themselves.
     pub(super) fn add_started(&mut self) -> Result<(), RootError> {
-        let programs: Vec<PathBuf> = self
-            .kept
-            .used
-            .iter()
-            .filter(|path| {
-                path.parent()
-                    .is_some_and(|place| PLACES.iter().any(|known| place == Path::new(known)))
-            })
-            .filter(|path| !self.with_started.contains(*path))
-            .cloned()
-            .collect();
+        let programs = self.kept.used.iter().filter(|path| {
+            path.parent()
+                .is_some_and(|place| PLACES.iter().any(|known| place == Path::new(known)))
+        });
+        let programs = self.seen.new_ones(Look::Started, programs);
         for path in programs {
-            self.with_started.insert(path.clone());
+            self.seen.note(Look::Started, &path);
             let name = path
                 .file_name()
                 .unwrap_or_default()
