@@ -41,6 +41,7 @@ pub(crate) use crate::evidence::health::{OtherHealth, other_health};
 pub(crate) use crate::evidence::java::{java_release, linked_files};
 pub(crate) use crate::evidence::keep::{
     GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule, needed_by_idle_alone,
+    tells_times,
 };
 pub(crate) use crate::evidence::npm::{in_home, is_log_of_npm};
 pub(crate) use crate::evidence::owner::{Owner, Owners};

@@ -249,6 +249,7 @@ impl Run<'_> {
             parsed,
             base: base.as_ref().map(|(base, _)| base),
             others: BTreeSet::new(),
+            without_times: BTreeSet::new(),
         };
         let from = better.clone().zip(better_view.as_ref());
         let from = from
@@ -265,7 +266,7 @@ impl Run<'_> {
         let mut reached = None;
         if let Some(without) = &without_c {
             let higher = rungs(&without.built, &without.view.root, without.parse.clone());
-            let higher = without.with_others(higher);
+            let higher = without.with_others(higher, from.1);
             match without.climb(&higher, from.1)? {
                 Ok((climbed, note)) => {
                     notes.push(note);

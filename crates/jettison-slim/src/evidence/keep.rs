@@ -62,7 +62,7 @@ use self::dependencies::Dependencies;
 pub(crate) use self::dependencies::needed_by_idle_alone;
 use self::editors::Editors;
 use self::habits::Habits;
-pub(crate) use self::habits::converts;
+pub(crate) use self::habits::{converts, tells_times};
 use self::imports::is_installer;
 use self::jars::class_path;
 pub(crate) use self::locale::has_other_character_sets;
@@ -186,6 +186,11 @@ impl<'a> Keeper<'a> {
     /// Keeps what the packages have in other languages.
     pub(crate) fn keep_translations(&mut self) {
         self.kept.with_translations = true;
+    }
+
+    /// Notes that `programs` tell no times of places, although what is linked into them could.
+    pub(crate) fn know_without_times(&mut self, programs: &BTreeSet<PathBuf>) {
+        self.habits.without_times.clone_from(programs);
     }
 
     /// What is kept so far.

@@ -1,5 +1,6 @@
 //! What is known of an image from running it: which files its program uses, and whose they are.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jettison_build::DEFAULT_PATH;
@@ -38,16 +39,19 @@ pub(crate) struct Traced<'a> {
 }
 
 impl<'a> Traced<'a> {
-    /// Starts from the image's configuration alone; `steps` made the image, `root` is its merged file system.
+    /// Starts from the image's configuration alone; `steps` made the image, `root` is its merged file system. Of the programs
+    /// `without_times` it is known that they tell no times of places.
     pub(crate) fn new(
         config: &'a RunConfig,
         steps: &'a [Step],
         root: &'a RootDir,
+        without_times: &BTreeSet<PathBuf>,
     ) -> Result<Traced<'a>, NotApplicable> {
         let mut facts = Vec::new();
         let (entrypoint, cmd) = exec_commands(config, root, &mut facts);
         let library_path = variable(&config.env, "LD_LIBRARY_PATH").unwrap_or("");
         let mut keeper = Keeper::new(root, Owners::read(root, steps).map_err(read)?, library_path);
+        keeper.know_without_times(without_times);
         let path_env = variable(&config.env, "PATH").unwrap_or(DEFAULT_PATH);
         keeper.start_programs_from(path_env, &normalise(Path::new(&config.working_dir)));
         add_configured(&mut keeper, root, config, entrypoint.iter().chain(&cmd)).map_err(read)?;

@@ -41,6 +41,8 @@ pub(super) struct Ladder<'a> {
     pub(super) base: Option<&'a Base>,
     /// Programs of `built` that are knowingly others than the original's.
     pub(super) others: BTreeSet<PathBuf>,
+    /// Those of which it is known that they tell no times of places, although what is linked into them could.
+    pub(super) without_times: BTreeSet<PathBuf>,
 }
 
 /// A candidate that was built and asked.
@@ -140,7 +142,7 @@ impl Ladder<'_> {
         climbed: &mut Climbed,
     ) -> Result<(), OptimizeError> {
         let steps = steps(self.built);
-        let traced = match Traced::new(config, &steps, self.root) {
+        let traced = match Traced::new(config, &steps, self.root, &self.without_times) {
             Ok(traced) => traced,
             Err(error) => {
                 climbed.refused.push(error.to_string());
@@ -176,7 +178,7 @@ impl Ladder<'_> {
         climbed: &mut Climbed,
     ) -> Result<(), OptimizeError> {
         let steps = steps(self.built);
-        let mut traced = match Traced::new(config, &steps, self.root) {
+        let mut traced = match Traced::new(config, &steps, self.root, &self.without_times) {
             Ok(traced) => traced,
             Err(error) => {
                 climbed.refused.push(error.to_string());

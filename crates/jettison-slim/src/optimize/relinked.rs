@@ -19,7 +19,9 @@ use super::climbed::Climbed;
 use super::gains::{chain, different};
 use super::ladder::{Attempt, Ladder};
 use super::{OptimizeError, Run, View};
-use crate::evidence::{Elf, KeptWhat, Owner, Owners, exec_commands, find_program, steps, variable};
+use crate::evidence::{
+    Elf, KeptWhat, Owner, Owners, exec_commands, find_program, steps, tells_times, variable,
+};
 use crate::optimize::config::health_command;
 use crate::optimize::division::parts;
 use crate::rootfs::{RootDir, RootError, normalise};
@@ -232,10 +234,16 @@ impl Way {
 }
 
 impl Relinked {
-    /// `ladder`, which stands on this build, told which programs are knowingly others.
-    pub(super) fn with_others<'l>(&self, ladder: Ladder<'l>) -> Ladder<'l> {
+    /// `ladder`, which stands on this build, told which programs are knowingly others than those of `root`, and what these say of
+    /// themselves.
+    pub(super) fn with_others<'l>(&self, ladder: Ladder<'l>, root: &RootDir) -> Ladder<'l> {
+        let programs = self.programs.iter();
         Ladder {
             others: self.programs.clone(),
+            without_times: programs
+                .filter(|path| matches!(self.way, Way::Static { .. }) && asks_no_times(root, path))
+                .cloned()
+                .collect(),
             ..ladder
         }
     }
@@ -320,6 +328,15 @@ fn started(built: &Built, root: &RootDir) -> Option<PathBuf> {
     Some(root.resolve(&path).ok()?.real_path)
 }
 
+/// Whether the program at `path`, which takes its functions from the C library when it is loaded, takes none that tells times of
+/// places. Once the library of C++ is linked in, these are there for its `strftime`, and nothing says who else calls them.
+fn asks_no_times(root: &RootDir, path: &Path) -> bool {
+    root.content(path, LIMIT).is_some_and(|bytes| {
+        Elf::parse(&bytes)
+            .is_ok_and(|elf| !elf.needed.is_empty() && !tells_times(path, &elf, &bytes))
+    })
+}
+
 fn has_no_loader(root: &RootDir, path: &Path) -> bool {
     let bytes = root.content(path, LIMIT);
     bytes.is_some_and(|bytes| {
@@ -356,4 +373,39 @@ fn above_comments(text: &str, at: usize) -> usize {
         start = above;
     }
     start
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_a_program_asks_of_the_c_library_is_known_before_that_is_linked_in() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, call, linked) in [
+            ("plain", "", None),
+            ("clock", "localtime(0);", None),
+            ("linked", "", Some("-static")),
+        ] {
+            let source = format!(
+                "char *localtime(); int main(int n) {{ if (n > 5) {{ {call} }} return 0; }}"
+            );
+            fs::write(dir.path().join("main.c"), source).unwrap();
+            let mut command = Command::new("cc");
+            command.args(["-w", "-o", name, "main.c"]).args(linked);
+            assert!(command.current_dir(dir.path()).status().unwrap().success());
+        }
+        let root = RootDir::open(dir.path()).unwrap();
+        for (path, expected) in [
+            ("/plain", true),
+            ("/clock", false),
+            ("/linked", false),
+            ("/none", false),
+        ] {
+            assert_eq!(asks_no_times(&root, Path::new(path)), expected, "{path}");
+        }
+    }
 }

@@ -22,6 +22,8 @@ pub(super) struct Habits {
     pub(super) names_locales: BTreeSet<PathBuf>,
     /// Programs that the C library of GNU is linked into.
     pub(super) linked_c: BTreeSet<PathBuf>,
+    /// Programs of which it is known that they tell no times of places, whatever is linked into them.
+    pub(super) without_times: BTreeSet<PathBuf>,
     /// Which source of the program's own has environments of Python made (`venv`).
     pub(super) makes_environments: Option<PathBuf>,
 }
@@ -50,12 +52,7 @@ impl Habits {
             self.linked_c.insert(path.to_path_buf());
         }
         self.translates |= !path.ends_with("libc.so.6") && contains("bindtextdomain");
-        let is_library = TELL_IF_ASKED.iter().any(|name| {
-            let file = path.file_name().unwrap_or_default().to_string_lossy();
-            file.starts_with(name)
-        });
-        self.tells_times |=
-            !is_library && (elf.uses_time_zones || TIME_ZONES.iter().any(|text| contains(text)));
+        self.tells_times |= !self.without_times.contains(path) && tells_times(path, elf, bytes);
         let is_openssl = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"libcrypto.so"));
@@ -68,6 +65,14 @@ impl Habits {
             self.tls_clients.insert(path.to_path_buf());
         }
     }
+}
+
+/// Whether the program or library at `path`, which is `elf` and has these bytes of its own, tells times of places by itself.
+pub(crate) fn tells_times(path: &Path, elf: &Elf, bytes: &[u8]) -> bool {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let contains = |text: &&str| memchr::memmem::find(bytes, text.as_bytes()).is_some();
+    !TELL_IF_ASKED.iter().any(|name| file.starts_with(name))
+        && (elf.uses_time_zones || TIME_ZONES.iter().any(contains))
 }
 
 /// Whether the function makes something of the name of a locale, in C or C++.
@@ -121,6 +126,27 @@ mod tests {
         }
         for name in ["localeconv", "_ZNSt6localeC1Ev"] {
             assert!(!names_locale(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_is_known_to_tell_no_times_tells_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = "char *localtime(); int main(int n) { return n > 5 ? *localtime(0) : 0; }";
+        std::fs::write(dir.path().join("a.c"), source).unwrap();
+        let mut command = std::process::Command::new("cc");
+        command.args(["-w", "-static", "-o", "a", "a.c"]);
+        assert!(command.current_dir(dir.path()).status().unwrap().success());
+        let bytes = std::fs::read(dir.path().join("a")).unwrap();
+        let elf = Elf::parse(&bytes).unwrap();
+        let path = Path::new("/usr/bin/a");
+        for (known, expected) in [(None, true), (Some(path), false)] {
+            let mut habits = Habits {
+                without_times: known.map(Path::to_path_buf).into_iter().collect(),
+                ..Habits::default()
+            };
+            habits.note(path, &elf, &bytes);
+            assert_eq!(habits.tells_times, expected);
         }
     }
 

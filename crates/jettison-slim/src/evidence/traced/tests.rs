@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -122,7 +123,7 @@ fn check(env: &[&str], used: &[&str], expected: Expect) {
     let dir = image();
     let root = RootDir::open(dir.path()).unwrap();
     let config = config(env);
-    let mut traced = Traced::new(&config, &[], &root).unwrap();
+    let mut traced = Traced::new(&config, &[], &root, &BTreeSet::new()).unwrap();
     let used: Vec<Used> = used
         .iter()
         .map(|path| Used {
@@ -206,7 +207,7 @@ fn a_list_of_packages_that_cannot_be_read_is_an_error() {
     fs::create_dir(dir.path().join("var/lib/dpkg/info/x.list")).unwrap();
     let root = RootDir::open(dir.path()).unwrap();
     let config = config(&[]);
-    let error = Traced::new(&config, &[], &root).unwrap_err();
+    let error = Traced::new(&config, &[], &root, &BTreeSet::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot read the image's files: cannot read /var/lib/dpkg/info/x.list: it is not a regular file"
