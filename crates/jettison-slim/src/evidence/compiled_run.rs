@@ -104,7 +104,6 @@ pub(crate) fn compiled_run(root: &RootDir, config: &RunConfig) -> Option<Compile
     );
     Some(CompiledRun {
         start: PlainStart {
-            by_shell: false,
             config: plain,
             fact: Fact {
                 text,

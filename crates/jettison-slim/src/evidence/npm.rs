@@ -97,7 +97,6 @@ pub(crate) fn plain_start(root: &RootDir, config: &RunConfig) -> Option<PlainSta
     let mut plain = config.clone();
     plain.cmd = Some(argv);
     Some(PlainStart {
-        by_shell: is_by_shell(config),
         config: plain,
         fact: Fact {
             text,
@@ -137,7 +136,6 @@ fn plain_npx(
     let argv = [own.to_str()?].into_iter().chain(arguments.iter().copied());
     plain.cmd = Some(argv.map(str::to_owned).collect());
     Some(PlainStart {
-        by_shell: is_by_shell(config),
         config: plain,
         fact: Fact {
             text: format!(
@@ -281,10 +279,7 @@ pub(super) fn wants_npm(
     if let Some(path) = first_that(root, &own, starts)? {
         return Ok(Some(WantsNpm::Programs(path.to_path_buf())));
     }
-    // Without the shell npm would be told to end, and say so: it gives way then.
-    if !start.by_shell
-        && let Some(name) = script_of_operators(root, start)
-    {
+    if let Some(name) = script_of_operators(root, start) {
         return Ok(Some(WantsNpm::Asked(name)));
     }
     // A shell that sets variables is in the first line of many a script.
@@ -295,12 +290,6 @@ pub(super) fn wants_npm(
         .chain(["npm", "npx", "pnpm", "yarn"])
         .collect();
     Ok(script_that_mentions(root, &start.config, &names).map(WantsNpm::Script))
-}
-
-/// Whether a shell starts the command of `config`.
-fn is_by_shell(config: &RunConfig) -> bool {
-    let first = config.cmd.iter().flatten().next();
-    first.is_some_and(|word| word == SHELL)
 }
 
 /// The first script of the project's `package.json` that starts a file of its own with Node.js and is not for those who write the
@@ -472,7 +461,6 @@ mod tests {
         let root = RootDir::open(dir.path()).unwrap();
         let entrypoint = ["tini", "--", "./start.sh"].map(str::to_owned).to_vec();
         let start = PlainStart {
-            by_shell: false,
             config: RunConfig {
                 entrypoint: Some(entrypoint),
                 cmd: Some(vec!["node".to_owned(), "a.js".to_owned()]),

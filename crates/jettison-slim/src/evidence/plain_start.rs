@@ -18,8 +18,6 @@ const LARGEST: u64 = 64 << 20;
 /// A command without the tool that starts it.
 #[derive(Clone, Debug)]
 pub(crate) struct PlainStart {
-    /// Whether a shell has started the tool, which then does not get signals: kept without that shell, it would.
-    pub(crate) by_shell: bool,
     /// The configuration with that command.
     pub(crate) config: RunConfig,
     /// Why it means the same.

@@ -81,7 +81,6 @@ pub(super) fn plain_run(root: &RootDir, config: &RunConfig) -> Option<PlainStart
         plain.cmd = Some(argv);
     }
     Some(PlainStart {
-        by_shell: false,
         config: plain,
         fact: Fact {
             text,

@@ -152,7 +152,6 @@ mod tests {
         };
         let found = CompiledRun {
             start: PlainStart {
-                by_shell: false,
                 config,
                 fact: Fact {
                     text: String::new(),

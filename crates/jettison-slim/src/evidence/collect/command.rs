@@ -53,6 +53,9 @@ pub(super) fn commands(
     }
 }
 
+/// What runs scripts of `package.json` and says so when it is told to end. A shell that starts it does not pass that on.
+const SCRIPT_RUNNERS: [&str; 4] = ["npm", "npx", "pnpm", "yarn"];
+
 /// ENTRYPOINT and CMD, without a shell around CMD where it does nothing.
 pub(crate) fn exec_commands(
     config: &RunConfig,
@@ -64,8 +67,9 @@ pub(crate) fn exec_commands(
     let plain = shell_text(&cmd)
         .and_then(|text| Some((text.to_owned(), exec_argv(text)?)))
         .filter(|(_, argv)| {
-            argv.first()
-                .is_some_and(|name| passes_on(root, config, name))
+            argv.first().is_some_and(|name| {
+                !SCRIPT_RUNNERS.contains(&name.as_str()) && passes_on(root, config, name)
+            })
         });
     let Some((text, argv)) = plain else {
         return (entrypoint, cmd);
@@ -138,6 +142,22 @@ mod tests {
         let error =
             commands(&config(&["/bin/sh", "-c", "./app $PORT"]), &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "the command needs a shell: ./app $PORT");
+    }
+
+    #[test]
+    fn a_shell_around_npm_stays_with_npm() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = RootDir::open(dir.path()).unwrap();
+        for (text, is_plain) in [("npm start", false), ("npm-start x", true)] {
+            let words = ["/bin/sh", "-c", text];
+            let (_, cmd) = exec_commands(&config(&words), &root, &mut Vec::new());
+            let expected: Vec<&str> = if is_plain {
+                text.split(' ').collect()
+            } else {
+                words.to_vec()
+            };
+            assert_eq!(cmd, expected, "{text}");
+        }
     }
 
     #[test]
