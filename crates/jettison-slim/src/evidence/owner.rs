@@ -237,8 +237,7 @@ impl<'a> Owners<'a> {
             .skip(1)
             .find(|directory| is_python_directory(directory))?
             .to_path_buf();
-        let first = path.strip_prefix(&directory).ok()?.iter().next()?;
-        let part = directory.join(first);
+        let part = part_of(&directory, path)?;
         self.distributions_in(&directory).get(&part).cloned()
     }
 
@@ -251,10 +250,8 @@ impl<'a> Owners<'a> {
                 let mut parts = HashMap::new();
                 for (info, record) in records(root, directory) {
                     // What it lists elsewhere, such as `../../../bin/x`, is used by itself or not at all.
-                    let here = recorded(&record, directory).filter_map(|path| {
-                        let first = path.strip_prefix(directory).ok()?.iter().next()?;
-                        Some(directory.join(first))
-                    });
+                    let here =
+                        recorded(&record, directory).filter_map(|path| part_of(directory, &path));
                     for part in here {
                         parts.entry(part).or_insert_with(|| info.clone());
                     }
@@ -262,6 +259,17 @@ impl<'a> Owners<'a> {
                 }
                 parts
             })
+    }
+}
+
+/// The entry of a directory of modules that `path` below it is, or is in. Byte code of modules that are single files lies in one
+/// directory with that of others.
+fn part_of(directory: &Path, path: &Path) -> Option<PathBuf> {
+    let mut names = path.strip_prefix(directory).ok()?.iter();
+    let part = directory.join(names.next()?);
+    match names.next() {
+        Some(file) if part.ends_with("__pycache__") => Some(part.join(file)),
+        _ => Some(part),
     }
 }
 

@@ -28,6 +28,8 @@ use crate::rootfs::{RootDir, RootError};
 
 /// The largest source that is read, in bytes.
 const SOURCE_LIMIT: u64 = 4 << 20;
+/// The most words that a source which starts programs has in quotes and that could be names of programs: more are a table of words.
+const MOST_NAMES: usize = 500;
 /// The most sources that are read.
 const MOST_SOURCES: usize = 20_000;
 
@@ -314,7 +316,13 @@ impl Keeper<'_> {
             Text::Source => &self.wrappers,
             Text::Recipes | Text::Script | Text::Module => &none,
         };
-        for (name, sureness) in quoted_commands(&text, &end, functions) {
+        let named = quoted_commands(&text, &end, functions);
+        let is_table = kind == Text::Module && named.len() > MOST_NAMES;
+        for (name, sureness) in named {
+            // `curl` is a function of Matlab's, for whoever gives its words colours.
+            if is_table && sureness == Sureness::Somewhere {
+                continue;
+            }
             let sureness = sureness_in(kind, sureness);
             if kind != Text::Module || !self.editors.put_by(&name, &reason) {
                 self.add_program(&name, sureness, &reason)?;

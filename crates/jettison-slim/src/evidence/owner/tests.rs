@@ -111,6 +111,8 @@ fn distributions_of_python_own_what_they_record() {
         (&format!("{site}/flask/app.py"), ""),
         (&format!("{site}/six.py"), ""),
         (&format!("{site}/stray.py"), ""),
+        (&format!("{site}/__pycache__/six.cpython-311.pyc"), ""),
+        (&format!("{site}/__pycache__/stray.cpython-311.pyc"), ""),
         (
             &format!("{site}/flask-3.dist-info/RECORD"),
             "flask/app.py,sha256=x,1\nflask-3.dist-info/RECORD,,\n../../../bin/flask,,\n",
@@ -137,14 +139,31 @@ fn distributions_of_python_own_what_they_record() {
     check(
         dir.path(),
         &[],
-        &format!("/{site}/stray.py"),
-        "the base image",
+        &format!("/{site}/__pycache__/six.cpython-311.pyc"),
+        &format!("module /{site}/six-1.dist-info"),
     );
+    for stray in [
+        "stray.py",
+        "__pycache__/stray.cpython-311.pyc",
+        "__pycache__",
+    ] {
+        check(
+            dir.path(),
+            &[],
+            &format!("/{site}/{stray}"),
+            "the base image",
+        );
+    }
     let root = RootDir::open(dir.path()).unwrap();
     let mut owners = Owners::read(&root, &[]).unwrap();
-    let parts = owners.parts_of(&Path::new("/").join(site).join("flask-3.dist-info"));
-    let names: Vec<_> = parts.iter().filter_map(|part| part.file_name()).collect();
-    assert_eq!(names, ["flask", "flask-3.dist-info"]);
+    let mut check_parts = |module: &str, expected: &[&str]| {
+        let parts = owners.parts_of(&Path::new("/").join(site).join(module));
+        let names: Vec<_> = parts.iter().filter_map(|part| part.file_name()).collect();
+        assert_eq!(names, expected, "{module}");
+    };
+    check_parts("flask-3.dist-info", &["flask", "flask-3.dist-info"]);
+    let six = ["six.cpython-311.pyc", "six-1.dist-info", "six.py"];
+    check_parts("six-1.dist-info", &six);
 }
 
 #[test]

@@ -256,3 +256,45 @@ fn who_looks_for_libraries_by_their_names_in_python_starts_ldconfig() {
         assert_eq!(is_kept, expected, "{path}");
     }
 }
+
+#[test]
+fn a_table_of_words_in_a_module_names_no_programs_but_those_that_it_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = "usr/lib/python3.13/site-packages/lexers";
+    let words = |n: usize| {
+        let words: Vec<String> = (0..n).map(|n| format!("'word{n}',\n")).collect();
+        words.concat()
+    };
+    let near = "import subprocess\nsubprocess.run(['near'])\n";
+    for (path, text) in [
+        (
+            format!("{module}/table.py"),
+            format!("{near}{}'far'\n", words(600)),
+        ),
+        (
+            format!("{module}/list.py"),
+            format!("{near}{}'far'\n", words(60)),
+        ),
+        ("usr/bin/near".to_owned(), String::new()),
+        ("usr/bin/far".to_owned(), String::new()),
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let steps = [Step {
+        files: dir.path().to_path_buf(),
+        line: 2,
+        ..Step::default()
+    }];
+    for (name, expected) in [("table.py", [true, false]), ("list.py", [true, true])] {
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        let path = Path::new("/").join(module).join(name);
+        keeper.add_named_programs(&path, Text::Module).unwrap();
+        let found = ["/usr/bin/near", "/usr/bin/far"]
+            .map(|path| keeper.kept.paths.contains_key(Path::new(path)));
+        assert_eq!(found, expected, "{name}");
+    }
+}
