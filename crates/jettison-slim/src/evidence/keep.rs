@@ -131,6 +131,8 @@ pub(crate) struct Keeper<'a> {
     kept_with_names: (usize, usize, usize),
     /// Modules that are kept with all their parts.
     modules: BTreeSet<PathBuf>,
+    /// Those of Python that somebody has asked for.
+    asked_modules: BTreeSet<PathBuf>,
     /// Packages whose libraries are not looked into yet.
     pending: Vec<String>,
     /// Directories of which the libraries are not looked into yet.
@@ -170,6 +172,7 @@ impl<'a> Keeper<'a> {
             meant: BTreeSet::new(),
             kept_with_names: (0, 0, 0),
             modules: BTreeSet::new(),
+            asked_modules: BTreeSet::new(),
             pending: Vec::new(),
             pending_trees: Vec::new(),
             imported: BTreeSet::new(),

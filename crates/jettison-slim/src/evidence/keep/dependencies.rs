@@ -27,13 +27,14 @@ const FOR_INSTALLING: [&str; 9] = [
 ];
 
 /// Interpreters, and how the packages of their modules are called: before and after the name.
-const LANGUAGES: [(&str, (&str, &str)); 8] = [
+const LANGUAGES: [(&str, (&str, &str)); 9] = [
     ("erlang-base", ("erlang-", "")),
     ("lua", ("lua-", "")),
     ("nodejs", ("node-", "")),
     ("perl-base", ("lib", "-perl")),
     ("php", ("php", "")),
     ("python3", ("python3-", "")),
+    ("r-base-core", ("r-cran-", "")),
     ("ruby", ("ruby-", "")),
     ("tcl", ("tcl-", "")),
 ];

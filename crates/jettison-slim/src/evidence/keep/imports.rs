@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::python::{holds_modules, is_python_library};
+use super::python::{distribution_name, holds_modules, is_python_library};
 use super::seen::Look;
 use super::{Keeper, UseKind};
 use crate::evidence::owner::Owner;
@@ -33,7 +33,7 @@ pub(super) fn is_installer(module: &Path) -> bool {
 }
 
 /// Whether the distribution described in `module` serves those who write programs, and no program.
-fn is_for_developers(module: &Path) -> bool {
+pub(super) fn is_for_developers(module: &Path) -> bool {
     const NAMES: [&str; 39] = [
         "autopep8",
         "bandit",
@@ -160,15 +160,22 @@ impl Keeper<'_> {
         if !self.seen.note(Look::Requests, directory) {
             return Ok(());
         }
-        for name in self.root.names(directory) {
-            let module = directory.join(&name);
-            let is_description = module.extension().is_some_and(|end| end == "dist-info");
-            // pip and uv leave this file behind for what they were told to install, and for nothing that it brought along.
-            let is_requested = || self.root.target(&module.join("REQUESTED")).is_some();
-            let is_kept = self.modules.contains(&module);
-            let is_ours =
-                is_description && !is_kept && !is_installer(&module) && !is_for_developers(&module);
-            if is_ours && is_requested() && self.owners.maker(&module).is_some() {
+        let names = self.root.names(directory).into_iter();
+        let modules: Vec<PathBuf> = names
+            .map(|name| directory.join(name))
+            .filter(|module| module.extension().is_some_and(|end| end == "dist-info"))
+            .collect();
+        let required = self.required_by(&modules)?;
+        for module in modules {
+            // pip and uv leave this file behind for what they were told to install, and for nothing that it brought along. Poetry
+            // leaves none, and what an extra brings has none: nothing requires these in any case.
+            let is_requested = self.root.target(&module.join("REQUESTED")).is_some()
+                || !required.contains(&distribution_name(&module));
+            if !is_requested || is_installer(&module) || self.owners.maker(&module).is_none() {
+                continue;
+            }
+            self.asked_modules.insert(module.clone());
+            if !self.modules.contains(&module) && !is_for_developers(&module) {
                 self.keep_module(&module, "somebody has asked for it to be installed")?;
             }
         }
@@ -180,8 +187,7 @@ impl Keeper<'_> {
         let modules = self.seen.new_ones(Look::Scripts, &self.modules);
         for module in modules {
             self.seen.note(Look::Scripts, &module);
-            let is_requested = self.root.target(&module.join("REQUESTED")).is_some();
-            if !is_requested || is_installer(&module) || self.owners.maker(&module).is_none() {
+            if !self.asked_modules.contains(&module) {
                 continue;
             }
             for script in self.owners.scripts_of(&module)? {

@@ -1,8 +1,10 @@
 //! Libraries of Python, and modules that somebody installed in them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::commands::is_comment;
+use super::imports::{is_for_developers, is_installer};
 use super::seen::Look;
 use super::{Keeper, UseKind};
 use crate::rootfs::{RootDir, RootError};
@@ -87,29 +89,54 @@ impl Keeper<'_> {
         if !is_distribution || !self.seen.note(Look::Requirements, module) {
             return Ok(());
         }
-        let bytes = match self.root.read(&module.join("METADATA"), METADATA_LIMIT) {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_absent() => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let requirements = requirements(&String::from_utf8_lossy(&bytes));
+        let requirements = self.requirements_of(module)?;
         if requirements.is_empty() {
             return Ok(());
         }
         for name in self.root.list(directory)? {
-            let name = name.to_string_lossy();
-            let Some(distribution) = name.strip_suffix(".dist-info") else {
+            let other = directory.join(name);
+            if other.extension().is_none_or(|end| end != "dist-info") {
                 continue;
-            };
-            let distribution = distribution.split('-').next().unwrap_or_default();
-            if requirements.contains(&normalised(distribution)) {
+            }
+            let distribution = distribution_name(&other);
+            let mut required = requirements
+                .iter()
+                .filter(|found| found.name == distribution);
+            let is_tool = is_installer(&other) || is_for_developers(&other);
+            if required.any(|found| !(found.is_extra && is_tool)) {
                 let reason = format!("{} requires it", module.display());
-                let other = directory.join(name.as_ref());
                 self.keep_module(&other, &reason)?;
             }
         }
         Ok(())
     }
+
+    /// The names of distributions that one of `modules`, which are distributions, requires in any case.
+    pub(super) fn required_by(&self, modules: &[PathBuf]) -> Result<BTreeSet<String>, RootError> {
+        let mut names = BTreeSet::new();
+        for module in modules {
+            let own = distribution_name(module);
+            let required = self.requirements_of(module)?.into_iter();
+            let required = required.filter(|found| !found.is_extra && found.name != own);
+            names.extend(required.map(|found| found.name));
+        }
+        Ok(names)
+    }
+
+    /// What the distribution at `module` says it requires.
+    fn requirements_of(&self, module: &Path) -> Result<Vec<Requirement>, RootError> {
+        match self.root.read(&module.join("METADATA"), METADATA_LIMIT) {
+            Ok(bytes) => Ok(requirements(&String::from_utf8_lossy(&bytes))),
+            Err(error) if error.is_absent() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The normalised name of the distribution whose `.dist-info` directory is `module`.
+pub(super) fn distribution_name(module: &Path) -> String {
+    let name = module.file_name().unwrap_or_default().to_string_lossy();
+    normalised(name.split('-').next().unwrap_or_default())
 }
 
 /// Whether the directory at `path` says of a module of Python that it is installed, as pip has it.
@@ -144,24 +171,53 @@ pub(super) fn makes_environments(text: &str) -> bool {
     })
 }
 
-/// The normalised names of what a description requires in any case: not what it does only with an extra.
-fn requirements(metadata: &str) -> Vec<String> {
+/// What a distribution says it requires.
+#[derive(Debug, PartialEq, Eq)]
+struct Requirement {
+    /// Its normalised name.
+    name: String,
+    /// Whether it is required with an extra alone.
+    is_extra: bool,
+}
+
+/// What a description requires, also with an extra (`uvicorn[standard]`): what is installed was asked for by
+/// somebody, and is used where it is there. What only developers ask for is not required.
+fn requirements(metadata: &str) -> Vec<Requirement> {
     metadata
         .lines()
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.strip_prefix("Requires-Dist:"))
-        .filter(|requirement| {
-            let marker = requirement.split_once(';').map_or("", |(_, marker)| marker);
-            !marker.contains("extra")
-        })
+        .filter(|requirement| !extra_of(requirement).is_some_and(is_of_developers))
         .map(|requirement| {
             let name = requirement.trim();
             let end = name
                 .find(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c))
                 .unwrap_or(name.len());
-            normalised(&name[..end])
+            Requirement {
+                name: normalised(&name[..end]),
+                is_extra: extra_of(requirement).is_some(),
+            }
         })
         .collect()
+}
+
+/// The extra with which alone a requirement is one (PEP 508): `x; extra == "tests"`.
+fn extra_of(requirement: &str) -> Option<&str> {
+    let (_, marker) = requirement.split_once(';')?;
+    let (_, rest) = marker.split_once("extra")?;
+    let quoted = rest.trim_start().strip_prefix("==")?.trim_start();
+    let quote = quoted.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    quoted[1..].split(quote).next()
+}
+
+/// Whether an extra has what those need who write, test or publish the module.
+fn is_of_developers(extra: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "build", "check", "ci", "cover", "coverage", "dev", "develop", "doc", "docs", "lint",
+        "test", "testing", "tests", "typing",
+    ];
+    let extra = normalised(extra);
+    extra.split('-').any(|word| NAMES.contains(&word))
 }
 
 /// A name as PEP 503 compares them.
@@ -291,13 +347,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requirements_are_those_without_an_extra() {
+    fn requirements_are_those_of_users() {
         let metadata = "Name: Flask\nRequires-Dist: Werkzeug (>=3.1)\nRequires-Dist: markup_safe.x>=2\n\
                         Requires-Dist: asgiref>=3.2; extra == \"async\"\n\
+                        Requires-Dist: six; python_version < '3.10' and extra=='all-tests2'\n\
+                        Requires-Dist: pytest; extra == 'test-no-images'\nRequires-Dist: ruff; (extra == \"dev\")\n\
                         Requires-Dist: importlib-metadata>=3.6; python_version < \"3.10\"\n\nRequires-Dist: text\n";
+        let found: Vec<String> = requirements(metadata)
+            .iter()
+            .map(|found| format!("{} {}", found.name, found.is_extra))
+            .collect();
         assert_eq!(
-            requirements(metadata),
-            ["werkzeug", "markup-safe-x", "importlib-metadata"]
+            found,
+            [
+                "werkzeug false",
+                "markup-safe-x false",
+                "asgiref true",
+                "six true",
+                "importlib-metadata false"
+            ]
         );
     }
 

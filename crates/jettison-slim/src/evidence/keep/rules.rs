@@ -105,11 +105,11 @@ impl Keeper<'_> {
             self.add_passive()?;
             self.add_whole_library()?;
             self.add_environments()?;
-            self.add_scripts_of_modules()?;
             self.add_alternatives()?;
             self.add_profiles()?;
             self.add_data_of_packages()?;
             self.add_imports()?;
+            self.add_scripts_of_modules()?;
             self.add_requires()?;
             self.close()?;
             if before == (self.kept.packages.len(), self.kept.paths.len()) {

@@ -246,19 +246,28 @@ fn programs_of_modules_that_were_asked_for_stay_with_them() {
                 "#!/usr/local/bin/python3.13\n",
             )
     };
-    let world = world(
-        world(World::new(), "flask", "REQUESTED"),
-        "werkzeug",
-        "INSTALLER",
-    );
+    // Nothing requires `tabulate` in any case: an extra has brought it, or an installer that leaves no such file.
+    let mut all = World::new();
+    for (name, requires) in [
+        ("flask", "tabulate; extra == 'tables'"),
+        ("pytest", "werkzeug"),
+    ] {
+        all = world(all, name, "REQUESTED").made(
+            &format!("{}/METADATA", module(name)),
+            &format!("Requires-Dist: {requires}\n"),
+        );
+    }
+    let world = world(world(all, "werkzeug", "INSTALLER"), "tabulate", "INSTALLER");
     let used = ["flask", "werkzeug"].map(|name| format!("{place}/{name}/__init__.py"));
     let (_, paths) = world.kept(&used.each_ref().map(String::as_str));
     let is_kept = |name: &str| paths.contains(&format!("/usr/local/bin/{name}"));
     assert!(is_kept("flask") && !is_kept("werkzeug"), "{paths:?}");
+    assert!(is_kept("tabulate"), "{paths:?}");
     // What was asked for is kept whole, though the names beside it are read first; of the other stays what describes it.
     let (_, paths) = world.kept(&[place]);
     assert!(paths.contains(&format!("{place}/flask")), "{paths:?}");
     assert!(paths.contains(&module("werkzeug")), "{paths:?}");
+    assert!(paths.contains(&format!("{place}/tabulate")), "{paths:?}");
     assert!(!paths.contains(&format!("{place}/werkzeug")), "{paths:?}");
 }
 

@@ -373,6 +373,8 @@ fn modules_are_kept_that_others_require_or_name() {
         /usr/lib/python3.12/site-packages/click-1.dist-info: /usr/lib/python3.12/site-packages/flask-1.dist-info requires it
         /usr/lib/python3.12/site-packages/gevent: /app/main.py names it
         /usr/lib/python3.12/site-packages/gevent-1.dist-info: /app/main.py names it
+        /usr/lib/python3.12/site-packages/orjson: /usr/lib/python3.12/site-packages/flask-1.dist-info requires it
+        /usr/lib/python3.12/site-packages/orjson-1.dist-info: /usr/lib/python3.12/site-packages/flask-1.dist-info requires it
     "]]);
 }
 
