@@ -222,6 +222,8 @@ struct Setting {
     /// What of its path a program that reads it holds.
     name: String,
     place: Place,
+    /// Where it leads to, if it is a link to a file.
+    target: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,8 +307,13 @@ impl Keeper<'_> {
         for setting in settings {
             let above = setting.path.ancestors().skip(1);
             let mut above = above.take_while(|place| *place != Path::new("/etc"));
+            // A link turns something on, which has to be there: a module of the server's, a rule of fontconfig's.
+            let is_there = setting.target.as_ref().is_none_or(|target| {
+                let owner = self.owners.packages().owner(target);
+                owner.is_none_or(|package| self.kept.packages.contains_key(package))
+            });
             match above.find_map(|place| Some((place, places.get(place)?))) {
-                Some((place, package)) if is_deep(&setting) => {
+                Some((place, package)) if is_deep(&setting) && is_there => {
                     let reason = format!("{package} has its settings in {}", place.display());
                     self.keep_settings(vec![setting], &reason)?;
                 }
@@ -317,7 +324,10 @@ impl Keeper<'_> {
     }
 
     fn keep_settings(&mut self, settings: Vec<Setting>, reason: &str) -> Result<(), RootError> {
-        for Setting { path, name, place } in settings {
+        for Setting {
+            path, name, place, ..
+        } in settings
+        {
             if place == Place::System {
                 self.add(&path, UseKind::Looked, reason)?;
                 continue;
@@ -360,15 +370,20 @@ impl Keeper<'_> {
                 continue;
             };
             let is_listed = || self.owners.packages().owner_either_side(&path).is_some();
-            let is_file = || self.root.entry(&path).is_some_and(|found| found.is_file());
             let is_setting = !OF_INSTALLATIONS.iter().any(|start| name.starts_with(start))
                 && !is_supplied(&path)
-                && is_file()
                 && !is_listed();
-            if is_setting {
-                let name = name.to_owned();
-                let place = Place::System;
-                found.push(Setting { path, name, place });
+            let resolved = self.root.resolve(&path).ok().filter(|_| is_setting);
+            let Some(real) = resolved.map(|resolved| resolved.real_path) else {
+                continue;
+            };
+            if self.root.entry(&real).is_some_and(|found| found.is_file()) {
+                found.push(Setting {
+                    name: name.to_owned(),
+                    place: Place::System,
+                    target: (real != path).then_some(real),
+                    path,
+                });
             }
         }
         Ok(found)
@@ -423,6 +438,7 @@ impl Keeper<'_> {
             path,
             name: name.clone(),
             place,
+            target: None,
         }));
         Ok(())
     }
@@ -491,7 +507,8 @@ impl Keeper<'_> {
 impl Setting {
     /// Whether the program or script with these bytes holds its name; that of one in `/etc` may be in two pieces (`SYSCONFDIR`).
     fn is_named_in(&self, bytes: &[u8]) -> bool {
-        if !bytes.starts_with(b"\x7fELF") && !bytes.starts_with(b"#!") {
+        let is_program = bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"#!");
+        if !is_program || self.target.is_some() {
             return false;
         }
         let holds = |text: &[u8]| memchr::memmem::find(bytes, text).is_some();
@@ -523,7 +540,7 @@ fn is_one_of(name: &OsStr, names: &[&str]) -> bool {
     names.iter().any(|known| name == *known)
 }
 
-/// The files at and below `path` that a step wrote, whose files are in `root`.
+/// The files and links at and below `path` that a step wrote, whose files are in `root`.
 fn list_files(root: &RootDir, path: &Path, found: &mut BTreeSet<PathBuf>) -> Result<(), RootError> {
     let mut pending = vec![path.to_path_buf()];
     while let Some(path) = pending.pop() {
@@ -532,7 +549,7 @@ fn list_files(root: &RootDir, path: &Path, found: &mut BTreeSet<PathBuf>) -> Res
                 let names = root.list(&path)?;
                 pending.extend(names.into_iter().map(|name| path.join(name)));
             }
-            Ok(metadata) if metadata.is_file() => {
+            Ok(metadata) if metadata.is_file() || metadata.is_symlink() => {
                 found.insert(path);
             }
             Ok(_) => {}

@@ -33,6 +33,15 @@ impl World {
         self.base(path, bytes)
     }
 
+    fn made_link(self, path: &str, target: &str) -> World {
+        for dir in [&self.root, &self.made] {
+            let path = dir.path().join(&path[1..]);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, path).unwrap();
+        }
+        self
+    }
+
     /// The settings that are kept if `used` is used by the user `shop`.
     #[track_caller]
     fn check(&self, used: &str, expected: &[&str]) {
@@ -149,4 +158,31 @@ fn what_an_instruction_wrote_beside_a_packages_settings_stays_with_the_package()
         .made("/etc/motd", "hello\n");
     world.check("/usr/bin/ssh", &["/etc/ssh/ssh_config.d"]);
     world.check("/usr/bin/other", &[]);
+}
+
+#[test]
+fn a_link_that_turns_something_on_stays_where_that_is_kept() {
+    let world = World::new()
+        .base("/usr/bin/draw", program(b"\0", false))
+        .base("/usr/share/draw/rules/slight.conf", "x\n")
+        .base("/usr/share/other/rules/own.conf", "x\n")
+        .base(
+            "/var/lib/dpkg/info/draw.list",
+            "/etc/draw\n/etc/draw/conf.d\n/usr/bin/draw\n/usr/share/draw/rules/slight.conf\n",
+        )
+        .base(
+            "/var/lib/dpkg/info/other.list",
+            "/usr/share/other/rules/own.conf\n",
+        )
+        .made_link(
+            "/etc/draw/conf.d/10.conf",
+            "/usr/share/draw/rules/slight.conf",
+        )
+        .made_link(
+            "/etc/draw/conf.d/20.conf",
+            "/usr/share/other/rules/own.conf",
+        )
+        .made_link("/etc/draw/conf.d/30.conf", "/usr/share/gone.conf")
+        .made_link("/etc/draw.conf", "/usr/share/draw/rules/slight.conf");
+    world.check("/usr/bin/draw", &["/etc/draw/conf.d/10.conf"]);
 }
