@@ -3,6 +3,7 @@
 //! `make install`, `go install` and a `COPY` into `bin` bring the programs of one project. A run starts one of them, and the
 //! next run may start another: nothing in the first one speaks of it.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -26,32 +27,56 @@ fn holds_programs(directory: &Path, path_env: &str) -> bool {
 }
 
 /// The entries beside `path`, where programs are started by their names, that can be started and that the instruction made which
-/// made `path` last; in the order of their names. Nothing if the base image made `path`.
+/// made `path` last; in the order of their names. Elsewhere those that it compiled beside `path`, if it compiled that. Nothing if the
+/// base image made `path`.
 pub(crate) fn installed_beside(
     root: &RootDir,
     steps: &[Step],
     (path, path_env): (&Path, &str),
 ) -> Result<Vec<PathBuf>, RootError> {
-    let directory = path
-        .parent()
-        .filter(|parent| holds_programs(parent, path_env));
-    let Some(directory) = directory else {
+    let Some(directory) = path.parent() else {
         return Ok(Vec::new());
     };
     let Some(step) = maker(steps, path)? else {
         return Ok(Vec::new());
     };
+    let is_place = holds_programs(directory, path_env);
+    if !is_place && (step.copies || !is_compiled(root, path)?) {
+        return Ok(Vec::new());
+    }
     let written = RootDir::open(&step.files)?;
     let mut programs = Vec::new();
     for name in written.list(directory)? {
         let other = directory.join(&name);
         let is_for_compilers = name.as_encoded_bytes().ends_with(FOR_COMPILERS);
         let is_its = || Ok(maker(steps, &other)?.is_some_and(|found| found.files == step.files));
-        if other != path && !is_for_compilers && is_program(root, &other)? && is_its()? {
+        let is_one = || {
+            if is_place {
+                is_program(root, &other)
+            } else {
+                Ok(!is_of_a_build(&name) && is_compiled(root, &other)?)
+            }
+        };
+        if other != path && !is_for_compilers && is_one()? && is_its()? {
             programs.push(other);
         }
     }
     Ok(programs)
+}
+
+/// Whether what is called `name` is no program, or a test of one.
+fn is_of_a_build(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_library = name.contains(".so") || name.ends_with(".o") || name.ends_with(".a");
+    is_library
+        || words.any(|word| ["bench", "benchmark", "test", "tests", "unittest"].contains(&word))
+}
+
+/// Whether `path` is a file, and no link, that was compiled and that the kernel starts.
+fn is_compiled(root: &RootDir, path: &Path) -> Result<bool, RootError> {
+    let is_file = if_there(root.symlink_metadata(path))?.is_some_and(|found| found.is_file());
+    Ok(is_file && is_program(root, path)? && root.head(path, 4)? == b"\x7fELF")
 }
 
 /// The instruction that wrote the file or link at `path` last.
@@ -159,9 +184,24 @@ mod tests {
         ];
         check(&[first, second], "/app/bin/a", &[]);
         check(&[first, second], "/app/bin/b", &["/app/bin/c"]);
-        check(&[&[("app/a", ELF), ("app/b", ELF)]], "/app/a", &[]);
         // It is in `PATH`.
         let built: &[(&str, &str)] = &[("opt/build/a", ELF), ("opt/build/b", ELF)];
         check(&[built], "/opt/build/a", &["/opt/build/b"]);
+    }
+
+    #[test]
+    fn what_one_instruction_compiled_in_a_directory_belongs_together() {
+        let built: &[(&str, &str)] = &[
+            ("app/board", ELF),
+            ("app/boardctl", ELF),
+            ("app/board_test", ELF),
+            ("app/libboard.so.1", ELF),
+            ("app/main.o", ELF),
+            ("app/run.sh", "#!/bin/sh\n"),
+            ("app/link", "-> board"),
+        ];
+        check(&[built], "/app/board", &["/app/boardctl"]);
+        check(&[built], "/app/run.sh", &[]);
+        check(&[&built[..1], &built[1..]], "/app/board", &[]);
     }
 }

@@ -5,6 +5,7 @@ mod alternatives;
 mod asked;
 mod awt;
 mod beside;
+mod brought;
 mod builders;
 mod commands;
 mod compiled_starts;

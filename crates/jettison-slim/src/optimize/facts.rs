@@ -278,9 +278,10 @@ impl<'k> Reasons<'k> {
 /// What runs of the candidate did with each path: the strongest use of the first probe that had it.
 fn uses(outcomes: &[ProbeOutcome]) -> HashMap<PathBuf, FileUse> {
     /// Uses, strongest first: what is done with them, and whether their contents matter.
-    const KINDS: [(Use, &str, bool); 9] = [
+    const KINDS: [(Use, &str, bool); 10] = [
         (Use::Execute, "started", true),
         (Use::Interpret, "loaded to start a program", true),
+        (Use::Load, "loaded as a library", true),
         (Use::Read, "read", true),
         (Use::Write, "written", true),
         (Use::Overwrite, "written", false),

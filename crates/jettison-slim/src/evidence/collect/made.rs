@@ -21,6 +21,8 @@ pub(crate) struct Step {
     pub(crate) copies: bool,
     /// The packages of Debian that it asks for by name.
     pub(crate) asks_for: BTreeSet<String>,
+    /// The commands that it runs, as they are written, and before them where.
+    pub(crate) text: String,
 }
 
 /// The steps that the image is made of, first to last.
@@ -34,19 +36,25 @@ pub(crate) fn steps(built: &Built) -> Vec<Step> {
                 files: built.steps[index].files.clone(),
                 line: step.hints.line,
                 copies: matches!(step.definition, Definition::Copy(_)),
-                asks_for: asked_for(&step.definition),
+                asks_for: packages_asked_for(&run_text(&step.definition)),
+                text: run_text(&step.definition),
             }
         })
         .collect()
 }
 
-fn asked_for(definition: &Definition) -> BTreeSet<String> {
+/// The commands of a `RUN`; nothing of other instructions.
+fn run_text(definition: &Definition) -> String {
     let Definition::Run(run) = definition else {
-        return BTreeSet::new();
+        return String::new();
     };
-    let script = run.script.iter().map(|script| script.text.clone());
-    let texts = [run.argv.join(" ")].into_iter().chain(script);
-    texts.flat_map(|text| packages_asked_for(&text)).collect()
+    let script = run.script.iter().map(|script| script.text.as_str());
+    let argv = run.argv.join(" ");
+    let texts: Vec<&str> = [run.working_dir.as_str(), &argv]
+        .into_iter()
+        .chain(script)
+        .collect();
+    texts.join("\n")
 }
 
 /// The line of the instruction that wrote the file `path` last; `None` if the base image did.

@@ -34,7 +34,7 @@ const LANGUAGES: [(&str, (&str, &str)); 9] = [
     ("perl-base", ("lib", "-perl")),
     ("php", ("php", "")),
     ("python3", ("python3-", "")),
-    ("r-base-core", ("r-cran-", "")),
+    ("r-base-core", ("r-", "")),
     ("ruby", ("ruby-", "")),
     ("tcl", ("tcl-", "")),
 ];
@@ -224,20 +224,20 @@ impl Keeper<'_> {
         Ok(self.dependencies.get_or_insert_default())
     }
 
-    /// Keeps the packages that the Dockerfile has asked for by name and that a kept one can use, as `ghostscript` beside
-    /// `imagemagick`: a run may give it something for that. What came along unasked is not meant.
+    /// Keeps the packages that the Dockerfile has asked for by name and that a kept one can use or depends on, as `ghostscript`
+    /// beside `imagemagick` and `imagemagick` beside `ruby-mini-magick`: a run may give it something for that. What came along
+    /// unasked is not meant.
     pub(super) fn add_optional(&mut self) -> Result<(), RootError> {
         let Some(unasked) = self.unasked()? else {
             return Ok(());
         };
         let kept: Vec<String> = self.kept.packages.keys().cloned().collect();
         for package in kept {
-            let optional: Vec<String> = self
-                .dependencies()?
-                .optional(&package)
-                .map(str::to_owned)
-                .collect();
-            for other in optional {
+            let dependencies = self.dependencies()?;
+            let others = dependencies.optional(&package);
+            let others = others.chain(dependencies.direct(&package));
+            let others: Vec<String> = others.map(str::to_owned).collect();
+            for other in others {
                 let is_meant = !self.kept.packages.contains_key(&other)
                     && !unasked.contains(&other)
                     && !is_for_building(&other)

@@ -166,11 +166,16 @@ impl Keeper<'_> {
             .filter(|module| module.extension().is_some_and(|end| end == "dist-info"))
             .collect();
         let required = self.required_by(&modules)?;
+        let own = modules.iter().filter(|module| self.is_own_project(module));
+        let of_project = self.required_by(own)?;
         for module in modules {
             // pip and uv leave this file behind for what they were told to install, and for nothing that it brought along. Poetry
-            // leaves none, and what an extra brings has none: nothing requires these in any case.
+            // leaves none, and what an extra brings has none: nothing requires these in any case. What the program itself requires
+            // its author has asked for.
+            let name = distribution_name(&module);
             let is_requested = self.root.target(&module.join("REQUESTED")).is_some()
-                || !required.contains(&distribution_name(&module));
+                || !required.contains(&name)
+                || of_project.contains(&name);
             if !is_requested || is_installer(&module) || self.owners.maker(&module).is_none() {
                 continue;
             }

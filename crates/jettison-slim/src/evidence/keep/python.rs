@@ -112,7 +112,10 @@ impl Keeper<'_> {
     }
 
     /// The names of distributions that one of `modules`, which are distributions, requires in any case.
-    pub(super) fn required_by(&self, modules: &[PathBuf]) -> Result<BTreeSet<String>, RootError> {
+    pub(super) fn required_by<'m>(
+        &self,
+        modules: impl IntoIterator<Item = &'m PathBuf>,
+    ) -> Result<BTreeSet<String>, RootError> {
         let mut names = BTreeSet::new();
         for module in modules {
             let own = distribution_name(module);
@@ -121,6 +124,17 @@ impl Keeper<'_> {
             names.extend(required.map(|found| found.name));
         }
         Ok(names)
+    }
+
+    /// Whether the distribution at `module` was installed from a directory, as the program itself is (`pip install .`, PEP 610).
+    pub(super) fn is_own_project(&self, module: &Path) -> bool {
+        let url = self
+            .root
+            .content(&module.join("direct_url.json"), METADATA_LIMIT);
+        url.is_some_and(|text| {
+            let has = |part: &str| memchr::memmem::find(&text, part.as_bytes()).is_some();
+            has("\"file://") && has("\"dir_info\"")
+        })
     }
 
     /// What the distribution at `module` says it requires.

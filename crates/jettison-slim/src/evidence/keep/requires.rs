@@ -92,6 +92,29 @@ impl Keeper<'_> {
         }
     }
 
+    /// Keeps the packages without programs that somebody has installed for everybody (`npm install -g`), where one with programs is
+    /// kept: settings name them, as plugins and presets of linters.
+    pub(super) fn add_plugins_of_node(&mut self) -> Result<(), RootError> {
+        let is_global = |place: &&Path| place.ends_with("lib/node_modules");
+        let kept = self.kept.paths.keys();
+        let places = kept.filter_map(|path| path.ancestors().find(is_global));
+        let places: BTreeSet<PathBuf> = places.map(Path::to_path_buf).collect();
+        for place in places {
+            if !self.seen.note(Look::Plugins, &place) {
+                continue;
+            }
+            for package in packages_in(self.root, &place) {
+                let description = package.join("package.json");
+                let is_installed = self.owners.maker(&description).is_some();
+                if is_installed && has_no_programs(self.root, &description) {
+                    let reason = "somebody has asked for it, and others load it";
+                    self.keep_node_package(&package, reason)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The program's own sources for Node.js at and below `path`: not those of packages, and of those that build and test programs
     /// or that browsers get, none that no run has used.
     fn sources_of_node(&self, path: &Path) -> Vec<PathBuf> {
@@ -182,6 +205,34 @@ impl Keeper<'_> {
         }
         Ok(())
     }
+}
+
+/// The packages in a directory of packages; those of a scope lie in a directory of its own.
+fn packages_in(root: &RootDir, place: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for name in root.names(place) {
+        let path = place.join(&name);
+        if name.as_encoded_bytes().starts_with(b"@") {
+            found.extend(root.names(&path).iter().map(|name| path.join(name)));
+        } else {
+            found.push(path);
+        }
+    }
+    found.retain(|path| is_npm_package(path));
+    found
+}
+
+/// Whether the package that is described at `description` is there and brings no programs.
+fn has_no_programs(root: &RootDir, description: &Path) -> bool {
+    let text = root.content(description, SOURCE_LIMIT);
+    let package = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    package.is_some_and(|package| {
+        let names = package
+            .get("bin")
+            .into_iter()
+            .chain(package.pointer("/directories/bin"));
+        package.is_object() && names.count() == 0
+    })
 }
 
 /// Whether `path` is named as a source is that Node.js runs as it is.

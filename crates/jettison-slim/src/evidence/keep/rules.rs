@@ -100,6 +100,7 @@ impl Keeper<'_> {
             self.add_plugins()?;
             self.add_data_of_settings()?;
             self.add_written_settings()?;
+            self.add_brought()?;
             self.add_optional()?;
             self.add_asked_modules()?;
             self.add_passive()?;
@@ -111,6 +112,7 @@ impl Keeper<'_> {
             self.add_imports()?;
             self.add_scripts_of_modules()?;
             self.add_requires()?;
+            self.add_plugins_of_node()?;
             self.close()?;
             if before == (self.kept.packages.len(), self.kept.paths.len()) {
                 return self.root.all_was_read();

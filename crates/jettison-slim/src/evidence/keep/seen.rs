@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 /// What a path was looked at for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
+    /// What each instruction wrote: whether it was brought for whoever runs the image.
+    Brought,
     /// Jars: whether they draw texts.
     Drawing,
     /// Sources in Python: the modules that they name.
@@ -18,6 +20,8 @@ pub(super) enum Look {
     NodeRequires,
     /// Texts and programs: what they name of packages.
     PackageNames,
+    /// Directories of packages of npm: those that others load.
+    Plugins,
     /// Directories of modules of Python: what somebody has asked for.
     Requests,
     /// Modules of Python and packages of npm: what they say they require.

@@ -12,15 +12,17 @@ use crate::rootfs::{RootError, normalise};
 
 /// The largest script of a package that is read, in bytes.
 const SCRIPT_LIMIT: u64 = 256 << 10;
-/// Programs, and what they start without depending on it: what unpacks, the shell that runs a command or a part of themselves.
-const STARTED: [(&str, &[&str]); 13] = [
+/// Programs, and what they start without depending on it: what unpacks, what leads to other machines, the
+/// shell that runs a command or a part of themselves.
+const STARTED: [(&str, &[&str]); 14] = [
     ("at", &["sh"]),
     ("cron", &["sh"]),
-    ("git", &["sh", "basename", "sed", "uname"]),
+    ("git", &["sh", "basename", "sed", "ssh", "uname"]),
     ("logrotate", &["sh", "gzip"]),
     ("make", &["sh"]),
     ("man", &["gzip", "sh"]),
     ("parallel", &["sh"]),
+    ("rsync", &["ssh"]),
     ("runuser", &["sh"]),
     ("script", &["sh"]),
     ("su", &["sh"]),

@@ -157,7 +157,7 @@ fn directories_that_scripts_without_an_extension_name_are_kept() {
             "#!/bin/sh\nfor f in /etc/kit.d/*.conf; do cat \"$f\"; done\n",
         )
         .copied("/etc/kit.d/10-colour.conf", "colour=blue\n")
-        .copied("/etc/other.d/10-size.conf", "size=1\n")
+        .made("/etc/other.d/10-size.conf", "size=1\n")
         .kept(&["/usr/local/bin/kit"]);
     assert!(paths.contains(&"/etc/kit.d".to_owned()), "{paths:?}");
     assert!(
@@ -251,18 +251,28 @@ fn programs_of_modules_that_were_asked_for_stay_with_them() {
     for (name, requires) in [
         ("flask", "tabulate; extra == 'tables'"),
         ("pytest", "werkzeug"),
+        ("shop", "celery"),
+        ("other", "celery"),
     ] {
         all = world(all, name, "REQUESTED").made(
             &format!("{}/METADATA", module(name)),
             &format!("Requires-Dist: {requires}\n"),
         );
     }
-    let world = world(world(all, "werkzeug", "INSTALLER"), "tabulate", "INSTALLER");
+    all = all.made(
+        &format!("{}/direct_url.json", module("shop")),
+        r#"{"dir_info": {}, "url": "file:///app"}"#,
+    );
+    let world = ["werkzeug", "tabulate", "celery"]
+        .into_iter()
+        .fold(all, |all, name| world(all, name, "INSTALLER"));
     let used = ["flask", "werkzeug"].map(|name| format!("{place}/{name}/__init__.py"));
     let (_, paths) = world.kept(&used.each_ref().map(String::as_str));
     let is_kept = |name: &str| paths.contains(&format!("/usr/local/bin/{name}"));
     assert!(is_kept("flask") && !is_kept("werkzeug"), "{paths:?}");
     assert!(is_kept("tabulate"), "{paths:?}");
+    // The program itself requires it.
+    assert!(is_kept("celery"), "{paths:?}");
     // What was asked for is kept whole, though the names beside it are read first; of the other stays what describes it.
     let (_, paths) = world.kept(&[place]);
     assert!(paths.contains(&format!("{place}/flask")), "{paths:?}");
@@ -475,4 +485,22 @@ fn names_of_libraries_end_with_their_versions() {
             .into_iter()
             .collect();
     assert_eq!(found, ["libA-b+.so.1.2", "libz.so.1", "mod_spatialite.so"]);
+}
+
+#[test]
+fn programs_that_were_asked_for_stay_with_the_modules_that_depend_on_them() {
+    World::new()
+        .base("ruby3.1", &["/usr/bin/ruby3.1"])
+        .package("ruby-mini-magick", &["/usr/share/rubygems/mini_magick.rb"])
+        .package("imagemagick", &["/usr/bin/convert"])
+        .package("along", &["/usr/bin/along"])
+        .depends("ruby-mini-magick", "imagemagick, along")
+        .copied(
+            "/var/lib/apt/extended_states",
+            "Package: along\nAuto-Installed: 1\n\n",
+        )
+        .check(
+            &["/usr/share/rubygems/mini_magick.rb"],
+            &["imagemagick", "ruby-mini-magick"],
+        );
 }

@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::evidence::collect::Step;
 use crate::evidence::keep::UseKind;
 use crate::evidence::owner::Owners;
 
@@ -239,4 +240,46 @@ fn what_builds_and_tests_a_program_or_goes_to_browsers_names_nothing() {
             "/app/node_modules/webpack",
         ],
     );
+}
+
+#[test]
+fn plugins_that_were_installed_for_everybody_stay_where_a_program_from_there_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = "usr/local/lib/node_modules";
+    for (package, text) in [
+        ("lint", r#"{"name": "lint", "bin": {"lint": "x.js"}}"#),
+        ("build", r#"{"name": "build", "bin": "x.js"}"#),
+        (
+            "lint-config",
+            r#"{"name": "lint-config", "dependencies": {"rules": "1"}}"#,
+        ),
+        ("lint-config/node_modules/rules", "{}"),
+        ("@lint/plugin", "{}"),
+        ("broken", "{"),
+    ] {
+        let path = dir.path().join(place).join(package);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("package.json"), text).unwrap();
+    }
+    let root = RootDir::open(dir.path()).unwrap();
+    let check = |files: &Path, expected: &[&str]| {
+        let steps = [Step {
+            files: files.to_path_buf(),
+            line: 2,
+            ..Step::default()
+        }];
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        let place = Path::new("/").join(place);
+        keeper.keep_path(place.join("lint"), "used");
+        keeper.add_plugins_of_node().unwrap();
+        let kept = keeper.kept.paths.keys();
+        let kept: Vec<&Path> = kept
+            .filter_map(|path| path.strip_prefix(&place).ok())
+            .collect();
+        let expected: Vec<&Path> = expected.iter().map(Path::new).collect();
+        assert_eq!(kept, expected);
+    };
+    check(dir.path(), &["@lint/plugin", "lint", "lint-config"]);
+    // The base image has them.
+    check(&dir.path().join("none"), &["lint"]);
 }
