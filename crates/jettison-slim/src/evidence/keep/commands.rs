@@ -341,7 +341,7 @@ pub(super) fn script_commands(text: &str) -> Vec<&str> {
             continue;
         }
         // What is in quotes may be a command of `$(...)`, of `sh -c` or of `trap`.
-        for part in line.split(['|', '&', ';', '(', ')', '`', '"', '\'', '{', '}']) {
+        for part in command_parts(line) {
             let mut words = part.split_whitespace().peekable();
             while let Some(word) = words.next() {
                 // `${EDITOR:-vi} file`
@@ -369,6 +369,24 @@ pub(super) fn script_commands(text: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// The pieces of a line of a script in which the first word may be a command. What stands directly behind a command in backticks goes on
+/// with a word: `` FILE=`expr x`ar ``.
+fn command_parts(line: &str) -> impl Iterator<Item = &str> {
+    const ENDS: [char; 10] = ['|', '&', ';', '(', ')', '`', '"', '\'', '{', '}'];
+    let mut n_backticks = 0;
+    let mut start = 0;
+    let mut is_word = false;
+    let ends = line.match_indices(ENDS).chain([(line.len(), "")]);
+    ends.filter_map(move |(at, end)| {
+        let part = line.get(start..at).unwrap_or_default();
+        let goes_on = is_word && !part.starts_with(char::is_whitespace);
+        start = at + end.len();
+        n_backticks += usize::from(end == "`");
+        is_word = end == "`" && n_backticks % 2 == 0;
+        (!goes_on).then_some(part)
+    })
 }
 
 /// What every shell does itself, although there are programs of these names (POSIX, 2.14, and what dash and bash add).

@@ -114,12 +114,14 @@ fn what_looks_for_a_pattern_starts_no_program() {
 fn commands_of_scripts_are_found_in_every_branch() {
     let script = "#!/bin/sh\nset -e # sort\nif [ \"$1\" = x ]; then\n  exec tar -c \"$(date)\" | gzip\nfi\n\
         case $1 in name) jq -r .x;; esac\nLC_ALL=C sort | xargs -0 rm\ntrap 'kill 1' TERM\n\
-        \"${EDITOR:-vi}\" x\n";
+        \"${EDITOR:-vi}\" x\nFILE=`expr x`ar; y=`uname` && `which ls`\n";
     let found = script_commands(script);
-    for name in ["tar", "date", "gzip", "jq", "sort", "rm", "vi"] {
+    for name in [
+        "tar", "date", "gzip", "jq", "sort", "rm", "vi", "expr", "uname", "which",
+    ] {
         assert!(found.contains(&name), "{name} in {found:?}");
     }
-    for name in ["LC_ALL=C", "[", "kill", "exec"] {
+    for name in ["LC_ALL=C", "[", "kill", "exec", "ar"] {
         assert!(!found.contains(&name), "{name} in {found:?}");
     }
 }
