@@ -24,6 +24,7 @@ mod locale;
 mod mail;
 mod mentions;
 mod named;
+mod operators;
 mod passive;
 mod places;
 mod python;

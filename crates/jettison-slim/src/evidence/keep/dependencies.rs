@@ -189,6 +189,17 @@ fn is_version_of(package: &str, name: &str) -> bool {
     version.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }
 
+/// Whether a package is the interpreter of a language, or a version of one: `nodejs`, `php8.2-cli`, `python3-minimal`.
+pub(super) fn is_interpreter(package: &str) -> bool {
+    let name = package
+        .trim_end_matches("-minimal")
+        .trim_end_matches("-full");
+    LANGUAGES
+        .iter()
+        .any(|(interpreter, _)| is_version_of(name, interpreter))
+        || ["perl", "ruby", "r-base", "erlang"].contains(&name)
+}
+
 /// Whether a package is called as those of the modules of a language are.
 fn is_module_package(package: &str, (before, after): (&str, &str)) -> bool {
     const OF_BUILDS: [&str; 13] = [
