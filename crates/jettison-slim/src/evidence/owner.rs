@@ -50,8 +50,8 @@ pub(crate) struct Owners<'a> {
     packages: Packages,
     /// What the directories of Python's modules hold, by directory.
     distributions: BTreeMap<PathBuf, HashMap<PathBuf, PathBuf>>,
-    /// The programs that distributions of Python put into a directory of programs, by that directory.
-    scripts: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// The programs that distributions of Python put into a directory of programs, each with its distribution, by that directory.
+    scripts: BTreeMap<PathBuf, BTreeMap<PathBuf, PathBuf>>,
 }
 
 impl<'a> Owners<'a> {
@@ -190,30 +190,35 @@ impl<'a> Owners<'a> {
 
     /// Whether a distribution of Python lists the program at `path`, as `/usr/local/bin/gunicorn`.
     pub(crate) fn is_script_of_a_module(&mut self, path: &Path) -> bool {
-        let Some((directory, above)) = path.parent().and_then(|it| Some((it, it.parent()?))) else {
-            return false;
-        };
+        self.module_of_script(path).is_some()
+    }
+
+    /// The `.dist-info` directory of the distribution of Python that lists the program at `path`.
+    pub(crate) fn module_of_script(&mut self, path: &Path) -> Option<PathBuf> {
+        let directory = path.parent()?;
+        let above = directory.parent()?;
         let root = self.root;
         let scripts = self
             .scripts
             .entry(directory.to_path_buf())
             .or_insert_with(|| {
-                let mut scripts = BTreeSet::new();
+                let mut scripts = BTreeMap::new();
                 for libraries in ["lib", "local/lib"].map(|name| above.join(name)) {
                     let pythons = root.names(&libraries).into_iter();
                     let pythons = pythons.map(|name| libraries.join(name));
                     for modules in pythons.flat_map(|python| {
                         ["site-packages", "dist-packages"].map(|name| python.join(name))
                     }) {
-                        for (_, record) in records(root, &modules) {
+                        for (module, record) in records(root, &modules) {
                             let listed = recorded(&record, &modules);
-                            scripts.extend(listed.filter(|path| path.starts_with(directory)));
+                            let listed = listed.filter(|path| path.starts_with(directory));
+                            scripts.extend(listed.map(|path| (path, module.clone())));
                         }
                     }
                 }
                 scripts
             });
-        scripts.contains(path)
+        scripts.get(path).cloned()
     }
 
     /// The programs that the distribution described in `module`, a `.dist-info` directory, lists.

@@ -427,9 +427,11 @@ impl Keeper<'_> {
         if let Some((interpreter, program)) = interpreters(&bytes) {
             self.add_sourced(&path, &String::from_utf8_lossy(&bytes))?;
             self.add(&interpreter, UseKind::Looked, reason)?;
+            self.add_whole_python(&interpreter)?;
             if let Some(program) = program {
                 self.add_program(&program, Sureness::There, reason)?;
             }
+            self.add_module_of_script(&real)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::commands::is_comment;
 use super::imports::{is_for_developers, is_installer};
 use super::seen::Look;
 use super::{Keeper, UseKind};
+use crate::evidence::owner::Owner;
 use crate::rootfs::{RootDir, RootError};
 
 /// The largest description of a distribution that is read.
@@ -50,6 +51,39 @@ impl Keeper<'_> {
                 let tag = format!("cpython-{}", version.replace('.', ""));
                 self.kept.byte_code = Some(tag);
             }
+        }
+        Ok(())
+    }
+
+    /// Keeps the module whose script is at `path`, since no run that has started that has shown what it imports.
+    pub(super) fn add_module_of_script(&mut self, path: &Path) -> Result<(), RootError> {
+        match self.owners.module_of_script(path) {
+            Some(module) => self.keep_module(&module, &format!("{} is its", path.display())),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps the library of the interpreter at `path`, if that is Python, of a script that no run has started.
+    pub(super) fn add_whole_python(&mut self, path: &Path) -> Result<(), RootError> {
+        let Ok(resolved) = self.root.resolve(path) else {
+            return Ok(());
+        };
+        let real = resolved.real_path;
+        let reason = format!("{} runs a script", real.display());
+        match self.owners.of(&real) {
+            Owner::Package(package) if package.starts_with("python3") => {
+                return self.add_unseen_package(&package, &reason);
+            }
+            Owner::Package(_) => return Ok(()),
+            Owner::Module(_) | Owner::Instruction(_) | Owner::Base => {}
+        }
+        // `/usr/local/bin/python3.13` and `/usr/local/lib/python3.13`.
+        let library = real.parent().and_then(Path::parent).zip(real.file_name());
+        let library = library.map(|(above, name)| above.join("lib").join(name));
+        if let Some(library) = library.filter(|library| {
+            is_python_library(library) && self.root.target(&library.join("os.py")).is_some()
+        }) {
+            self.keep_path(library, &reason);
         }
         Ok(())
     }

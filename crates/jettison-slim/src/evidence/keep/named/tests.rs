@@ -105,7 +105,7 @@ impl World {
         };
         let steps = [step(&self.installed, false), step(&self.copied, true)];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
-        keeper.start_programs_from("/usr/bin", Path::new("/app"));
+        keeper.start_programs_from("/usr/local/bin:/usr/bin", Path::new("/app"));
         for path in used {
             // Whoever imports a module lists the directory.
             let kind = if path.ends_with("-packages") {
@@ -503,4 +503,24 @@ fn programs_that_were_asked_for_stay_with_the_modules_that_depend_on_them() {
             &["/usr/share/rubygems/mini_magick.rb"],
             &["imagemagick", "ruby-mini-magick"],
         );
+}
+
+#[test]
+fn a_script_of_a_module_that_a_shell_names_keeps_the_module_and_python() {
+    let place = "/usr/local/lib/python3.13";
+    let script = "#!/usr/local/bin/python3.13\n";
+    let (_, paths) = World::new()
+        .made("/usr/local/bin/python3.13", "x")
+        .made(&format!("{place}/os.py"), "")
+        .made(&format!("{place}/site-packages/yq/__init__.py"), "")
+        .made(
+            &format!("{place}/site-packages/yq-3.dist-info/RECORD"),
+            "yq/__init__.py,,\n../../../bin/yq,,\n",
+        )
+        .made("/usr/local/bin/yq", script)
+        .copied("/usr/local/bin/tool", "#!/bin/sh\nyq .name \"$1\"\n")
+        .kept(&["/usr/local/bin/tool"]);
+    for path in [place, &format!("{place}/site-packages/yq")] {
+        assert!(paths.iter().any(|kept| kept == path), "{path} in {paths:?}");
+    }
 }
