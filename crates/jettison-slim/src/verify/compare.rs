@@ -454,13 +454,16 @@ impl<'o> Weighing<'o> {
                 result.says_something |= matches!(key, Key::Answer(_)) && is_steady;
                 candidate == first
             }
-            Key::Header(_, name) => {
-                // It is the time of the answer (RFC 9110, section 6.6.1), even if two come within a second.
-                let is_clock = name == "date" && first.is_some();
-                if !is_steady || is_clock {
+            Key::Header(number, name) => {
+                // It is the time of the answer (RFC 9110, section 6.6.1), even if two come within a second; and a text that is
+                // another one in each run has its length by chance.
+                let is_free = first.is_some()
+                    && (name == "date"
+                        || name == "content-length" && self.has_many_bodies(*number));
+                if !is_steady || is_free {
                     result.volatile.push(self.name(key));
                 }
-                if is_steady && !is_clock {
+                if is_steady && !is_free {
                     candidate == first
                 } else {
                     candidate.is_some() || values.iter().any(Option::is_none)
@@ -483,6 +486,13 @@ impl<'o> Weighing<'o> {
                 candidate: shown(candidate),
             });
         }
+    }
+
+    /// Whether the body of this answer is not the same in each run of the original.
+    fn has_many_bodies(&self, number: usize) -> bool {
+        let mut bodies = self.parts.iter().map(|parts| parts.get(&Key::Body(number)));
+        let first = bodies.next();
+        bodies.any(|body| Some(body) != first)
     }
 
     /// Whether the candidate's text could be that of another run of the original: in logs a little more time may have passed, and

@@ -122,6 +122,7 @@ impl Keeper<'_> {
             let below = PLACES
                 .iter()
                 .find_map(|place| text.split_once(place))
+                .or_else(|| text.split_once("/gems/")?.1.split_once("/lib/"))
                 .map(|(_, rest)| rest);
             // `5.36/` and `3.1.0/` come first in some.
             let rest = below.map(|rest| match rest.split_once('/') {

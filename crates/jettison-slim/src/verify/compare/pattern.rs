@@ -5,7 +5,7 @@
 
 mod durations;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
@@ -136,9 +136,13 @@ impl<'t> Pattern<'t> {
                 ))
             })
             .collect();
+        let known: HashSet<&[u8]> = lines(original).into_iter().collect();
         let shown: Vec<&[u8]> = lines(candidate)
             .into_iter()
             .map(|line| {
+                if known.contains(line) {
+                    return line;
+                }
                 let like = changing.iter().find(|(item, _)| fits(item, line));
                 like.map_or(line, |(_, own)| *own)
             })

@@ -2,6 +2,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
+use crate::verify::http::HttpResponse;
 
 fn ran(exit: ExitKind, stdout: &[u8], stderr: &[u8]) -> Observation {
     Observation {
@@ -377,4 +378,42 @@ fn sets_of_names_in_headers_have_no_order() {
     ] {
         assert_eq!(sorted_set(name, value), expected, "{name}");
     }
+}
+
+#[test]
+fn the_length_of_a_body_that_is_another_one_in_each_run_is_free() {
+    let answered = |body: &str| {
+        let response = HttpResponse {
+            status: 200,
+            headers: vec![("content-length".to_owned(), body.len().to_string())],
+            body: body.as_bytes().to_vec(),
+            cut: None,
+        };
+        server(0, None, Some(Answer::Response(response)))
+    };
+    let check = |originals: [&str; 2], candidate: &str, expected: bool| {
+        let runs = originals.map(answered);
+        let originals: Vec<&Observation> = runs.iter().collect();
+        let found = compare_with(&originals, &answered(candidate), &Ignore::default());
+        assert_eq!(found.differences.is_empty(), expected, "{candidate}");
+    };
+    // They have the same length by chance.
+    check(["id 4711 of b", "id 0815 of b"], "id 99 of b", true);
+    check(["id 4711 of b", "id 4711 of b"], "id 99 of b", false);
+}
+
+#[test]
+fn a_line_that_both_have_is_shown_as_it_is() {
+    let run = |text: &str| ran(ExitKind::Code(0), text.as_bytes(), b"");
+    let runs = [
+        run("<pre>GET</pre>\n<pre>x1</pre>\n"),
+        run("<pre>GET</pre>\n<pre>x2</pre>\n"),
+    ];
+    let originals: Vec<&Observation> = runs.iter().collect();
+    let candidate = run("<pre>GET</pre>\n<pre>x3</pre>\nmore\n");
+    let found = compare_with(&originals, &candidate, &Ignore::default());
+    let shown: Vec<String> = found.differences.iter().map(Difference::describe).collect();
+    let shown = shown.join("\n");
+    assert!(shown.contains(" <pre>GET</pre>\n"), "{shown}");
+    assert!(shown.contains("\n+more"), "{shown}");
 }

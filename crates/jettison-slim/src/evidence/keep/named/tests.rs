@@ -524,3 +524,13 @@ fn a_script_of_a_module_that_a_shell_names_keeps_the_module_and_python() {
         assert!(paths.iter().any(|kept| kept == path), "{path} in {paths:?}");
     }
 }
+
+#[test]
+fn a_gem_of_a_package_is_named_by_what_it_is_loaded_as() {
+    let gem = "/usr/share/rubygems-integration/all/gems/mini_magick-4.11.0/lib/mini_magick.rb";
+    World::new()
+        .base("ruby3.1", &["/usr/bin/ruby3.1"])
+        .package("ruby-mini-magick", &[gem])
+        .copied("/app/app.rb", "require 'mini_magick'\n")
+        .check(&["/app/app.rb"], &["ruby-mini-magick"]);
+}
