@@ -226,6 +226,8 @@ fn assigned(script: &str) -> Option<(&str, &str)> {
 pub(crate) enum WantsNpm {
     /// This file speaks of a variable that npm sets: one of its own, or a module that it has used.
     Variables(PathBuf),
+    /// A run has started npm itself.
+    Itself,
     /// This file of its own starts programs, which it may find by npm's `PATH` alone.
     Programs(PathBuf),
     /// This script, which is started first, speaks of npm.
@@ -242,6 +244,7 @@ impl fmt::Display for WantsNpm {
                 "{} would not find the variables that npm sets",
                 path.display()
             ),
+            WantsNpm::Itself => formatter.write_str("a run could not start npm"),
             WantsNpm::Programs(path) => write!(
                 formatter,
                 "{} starts programs, and would not find those of node_modules/.bin",
@@ -273,7 +276,14 @@ pub(super) fn wants_npm(
     let modules = used.iter().map(|used| &used.path);
     let speaking = own.iter().chain(modules.filter(|path| is_code(path)));
     if let Some(path) = first_that(root, speaking, names_variable)? {
-        return Ok(Some(WantsNpm::Variables(path.to_path_buf())));
+        let is_npm = path
+            .ancestors()
+            .any(|above| above.ends_with("node_modules/npm"));
+        return Ok(Some(if is_npm {
+            WantsNpm::Itself
+        } else {
+            WantsNpm::Variables(path.to_path_buf())
+        }));
     }
     let starts = |text: &[u8]| starts_own_modules(root, &start.directory, text);
     if let Some(path) = first_that(root, &own, starts)? {
@@ -477,7 +487,7 @@ mod tests {
         };
         // The second is a directory, and the third is gone.
         fs::create_dir_all(dir.path().join("app/node_modules/ipaddr.js")).unwrap();
-        let used = ["m/m.js", "ipaddr.js", "gone.js"].map(|name| Used {
+        let used = ["m/m.js", "npm/npm.js", "ipaddr.js", "gone.js"].map(|name| Used {
             path: Path::new("/app/node_modules").join(name),
             kind: crate::evidence::keep::UseKind::Looked,
             by: String::new(),
@@ -550,6 +560,13 @@ mod tests {
         check_wants(
             &[("app/a.js", "require('child_process')")],
             Some("/app/a.js starts programs, and would not find those of node_modules/.bin"),
+        );
+        check_wants(
+            &[(
+                "app/node_modules/npm/npm.js",
+                "process.env.npm_package_version",
+            )],
+            Some("a run could not start npm"),
         );
         let script = |text| [("app/start.sh", text), ("app/a.js", "")];
         check_wants(&script("#!/bin/sh\nexec \"$@\"\n"), None);

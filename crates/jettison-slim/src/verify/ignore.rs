@@ -108,8 +108,8 @@ impl FromStr for IgnoreRule {
         }
         let expression = match subject {
             Subject::Header => format!("(?i)^{}$", regex::escape(rest)),
-            // All of it is meant, and not each of its lines.
-            _ if rest == ".*" => "(?s)^.*$".to_owned(),
+            // All of it is meant, and not each of its lines; what is no text, too.
+            _ if rest == ".*" => "(?s-u)^.*$".to_owned(),
             Subject::Body
             | Subject::Stdout
             | Subject::Stderr
@@ -310,6 +310,8 @@ mod tests {
         // Something is left of this one.
         check("tool: 1:02 [notice] up\n", "tool: <ignored>\n");
         assert_eq!(&*ignore.applied(Subject::Stdout, b"a\nb\n"), b"");
+        // What is no UTF-8.
+        assert_eq!(&*ignore.applied(Subject::Stdout, b"PK\xff\x00\nb"), b"");
         assert_eq!(&*ignore.applied(Subject::Stdout, b""), b"");
     }
 
