@@ -17,11 +17,13 @@ use jettison_build::{Built, DEFAULT_PATH};
 use jettison_oci::RunConfig;
 
 use crate::evidence::elf::Elf;
+use crate::evidence::keep::{BROUGHT, brought, is_startable};
+use crate::evidence::owner::Owners;
 use crate::evidence::packages::Packages;
 use crate::evidence::program::find_program;
 use crate::refactor::{KeptPath, RuntimeStage};
 use crate::report::size_text;
-use crate::rootfs::{RootDir, normalise};
+use crate::rootfs::{RootDir, RootError, normalise};
 
 pub(crate) use self::command::exec_commands;
 use self::command::{commands, numeric_user};
@@ -149,13 +151,10 @@ fn collect_from(
     kept.extend(system_files(root, &program));
     kept.extend(literal_files(root, &program, &packages, &config.env)?);
     kept.extend(configured_files(root, &program, &words, &config.env)?);
+    kept.extend(brought_files(root, steps, &program.working_dir)?);
     follow_links(root, &mut kept)?;
     dedup(&mut kept);
-    for path in &mut kept {
-        path.is_directory = root
-            .target(&path.path)
-            .is_some_and(|metadata| metadata.is_dir());
-    }
+    mark_directories(root, &mut kept);
     refuse_writable_above(root, &user, (&kept, &program))?;
     facts.extend(kept.iter().skip(1).map(|path| Fact {
         text: format!("{} is kept: {}", path.path.display(), path.reason),
@@ -201,6 +200,38 @@ fn collect_from(
         kept: reasons,
         advice,
     })
+}
+
+fn mark_directories(root: &RootDir, kept: &mut [KeptPath]) {
+    for path in kept {
+        let found = root.target(&path.path);
+        path.is_directory = found.is_some_and(|metadata| metadata.is_dir());
+    }
+}
+
+/// What was brought for whoever runs the image. A program among it needs more.
+fn brought_files(
+    root: &RootDir,
+    steps: &[Step],
+    working_dir: &Path,
+) -> Result<Vec<KeptPath>, NotApplicable> {
+    let read = |error: RootError| NotApplicable::Read(error.to_string());
+    let owners = Owners::read(root, steps).map_err(read)?;
+    let mut kept = Vec::new();
+    for path in brought(root, &owners, working_dir).map_err(read)? {
+        if is_startable(root, &path) {
+            return Err(reason(format!(
+                "{} was copied for whoever runs the image to start it",
+                path.display()
+            )));
+        }
+        kept.push(KeptPath {
+            path,
+            reason: BROUGHT.to_owned(),
+            is_directory: false,
+        });
+    }
+    Ok(kept)
 }
 
 /// Refuses directories above what is kept into which the user could write.

@@ -59,6 +59,7 @@ use crate::evidence::owner::{Owner, Owners};
 use crate::rootfs::{RootDir, RootError, normalise};
 
 use self::asked::ProgramOrigin;
+pub(crate) use self::brought::{REASON as BROUGHT, brought, is_startable};
 use self::data::{Place, with_its_like};
 use self::dependencies::Dependencies;
 pub(crate) use self::dependencies::needed_by_idle_alone;

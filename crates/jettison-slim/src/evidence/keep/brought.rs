@@ -13,6 +13,7 @@ use super::helpers::is_for_developers;
 use super::seen::Look;
 use super::unit::{is_shared, may_be_compiled};
 use crate::evidence::collect::Step;
+use crate::evidence::owner::Owners;
 use crate::rootfs::{RootDir, RootError};
 
 /// The most files of one instruction.
@@ -24,60 +25,91 @@ const OF_BUILDS: [&str; 7] = [
     "/build", "/builder", "/source", "/src", "/tmp", "/usr/src", "/var/tmp",
 ];
 
+/// Why it is kept.
+pub(crate) const REASON: &str =
+    "it was brought for whoever runs the image: no instruction reads it";
+
 impl Keeper<'_> {
-    /// Keeps what each `COPY` has brought outside of the program's own directory, if no build reads it.
+    /// Keeps what each `COPY` has brought outside of the program's own directory, if no build reads it; of scripts that can be
+    /// started also what runs them and what they start.
     pub(super) fn add_brought(&mut self) -> Result<(), RootError> {
-        let steps = self.owners.steps();
-        for (index, step) in steps.iter().enumerate() {
-            if !step.copies || !self.seen.note(Look::Brought, &step.files) {
+        for path in brought(self.root, &self.owners, &self.working_dir)? {
+            if !self.seen.note(Look::Brought, &path) {
                 continue;
             }
-            let later = steps.get(index + 1..).unwrap_or_default();
-            for path in self.brought(step, later)? {
-                if !self.covers(&path) {
-                    let reason =
-                        "it was brought for whoever runs the image: no instruction reads it";
-                    self.keep_path(path, reason);
-                }
+            self.keep_path(path.clone(), REASON);
+            if is_startable(self.root, &path)
+                && let Some(bytes) = self.root.content(&path, SIZE_LIMIT)
+            {
+                self.kept.used.insert(path);
+                self.add_interpreter(&bytes, REASON)?;
             }
         }
         Ok(())
     }
+}
 
-    /// The files that `step` has brought for whoever runs the image, before the `later` ones.
-    fn brought(&self, step: &Step, later: &[Step]) -> Result<Vec<PathBuf>, RootError> {
-        let root = match RootDir::open(&step.files) {
-            Ok(root) => root,
-            Err(error) if error.is_absent() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let (mut files, mut size) = (BTreeSet::new(), 0);
-        root.walk(&mut |path, metadata| {
-            if !metadata.is_dir() {
-                size += metadata.size();
-                files.insert(path.to_path_buf());
-            }
-        })?;
-        let is_of_builds = |path: &PathBuf| {
-            let is_own = self.working_dir != Path::new("/") && path.starts_with(&self.working_dir);
-            is_own
-                || path.parent() == Some(Path::new("/"))
-                || OF_BUILDS.iter().any(|place| path.starts_with(place))
-                || may_be_compiled(path)
-                || is_of_a_project(path)
-                || path.ancestors().any(is_for_developers)
-                || later.iter().any(|later| is_named(path, &later.text))
-        };
-        if size > SIZE_LIMIT || files.len() > MOST_FILES || files.iter().any(is_of_builds) {
-            return Ok(Vec::new());
-        }
+/// Whether whoever runs the image can start the file at `path`, a script or a compiled program.
+pub(crate) fn is_startable(root: &RootDir, path: &Path) -> bool {
+    let found = root.entry(path);
+    found.is_some_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+        && root
+            .start(path, 4)
+            .is_some_and(|head| head.starts_with(b"#!") || head == b"\x7fELF")
+}
+
+/// The files that instructions have brought for whoever runs the image, where the program starts in `working_dir`.
+pub(crate) fn brought(
+    root: &RootDir,
+    owners: &Owners<'_>,
+    working_dir: &Path,
+) -> Result<Vec<PathBuf>, RootError> {
+    let steps = owners.steps();
+    let mut found = Vec::new();
+    for (index, step) in steps.iter().enumerate().filter(|(_, step)| step.copies) {
+        let later = steps.get(index + 1..).unwrap_or_default();
         let is_still_there = |path: &PathBuf| {
-            let origin = self.owners.origin(path);
-            origin.is_some_and(|origin| std::ptr::eq(origin, step))
-                && self.root.entry(path).is_some()
+            let origin = owners.origin(path);
+            origin.is_some_and(|origin| std::ptr::eq(origin, step)) && root.entry(path).is_some()
         };
-        Ok(files.into_iter().filter(is_still_there).collect())
+        let files = brought_by(step, later, working_dir)?.into_iter();
+        found.extend(files.filter(is_still_there));
     }
+    Ok(found)
+}
+
+/// The same for `step`, before the `later` ones; some may be gone since.
+fn brought_by(
+    step: &Step,
+    later: &[Step],
+    working_dir: &Path,
+) -> Result<BTreeSet<PathBuf>, RootError> {
+    let root = match RootDir::open(&step.files) {
+        Ok(root) => root,
+        Err(error) if error.is_absent() => return Ok(BTreeSet::new()),
+        Err(error) => return Err(error),
+    };
+    let (mut files, mut size) = (BTreeSet::new(), 0);
+    root.walk(&mut |path, metadata| {
+        if !metadata.is_dir() {
+            size += metadata.size();
+            files.insert(path.to_path_buf());
+        }
+    })?;
+    let is_of_builds = |path: &PathBuf| {
+        let is_own = working_dir != Path::new("/") && path.starts_with(working_dir);
+        is_own
+            || path.parent() == Some(Path::new("/"))
+            || OF_BUILDS.iter().any(|place| path.starts_with(place))
+            || may_be_compiled(path)
+            || is_of_a_project(path)
+            || path.ancestors().any(is_for_developers)
+            || later.iter().any(|later| is_named(path, &later.text))
+    };
+    if size > SIZE_LIMIT || files.len() > MOST_FILES || files.iter().any(is_of_builds) {
+        files.clear();
+    }
+    Ok(files)
 }
 
 /// Whether a command in `text` that may read what it names has the name of `path`, or of a directory above it that is not
@@ -114,7 +146,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::evidence::owner::Owners;
 
     /// Which of `files`, which one instruction copies, are kept beside a program in `/app` if `later` runs then.
     #[track_caller]

@@ -363,7 +363,7 @@ impl Keeper<'_> {
     }
 
     /// Keeps the program that the first line of a script names, which the kernel starts for it.
-    fn add_interpreter(&mut self, script: &[u8], reason: &str) -> Result<(), RootError> {
+    pub(super) fn add_interpreter(&mut self, script: &[u8], reason: &str) -> Result<(), RootError> {
         let Some((interpreter, program)) = interpreters(script) else {
             return Ok(());
         };

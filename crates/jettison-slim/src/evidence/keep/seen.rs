@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What a path was looked at for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
-    /// What each instruction wrote: whether it was brought for whoever runs the image.
+    /// Files that were brought for whoever runs the image.
     Brought,
     /// Jars: whether they draw texts.
     Drawing,
