@@ -40,9 +40,10 @@ pub(crate) fn program(text: &[u8], is_go: bool) -> Vec<u8> {
     bytes
 }
 
-/// An image in which `RUN` made a Go program at `/app/app` and some files.
+/// An image in which `RUN` made a Go program at `/app/app` and some files, and a `COPY` brought others.
 struct World {
     dir: TempDir,
+    copied: TempDir,
     config: RunConfig,
 }
 
@@ -62,7 +63,12 @@ impl World {
             working_dir: "/app".to_string(),
             ..RunConfig::default()
         };
-        World { dir, config }
+        let copied = tempfile::tempdir().unwrap();
+        World {
+            dir,
+            copied,
+            config,
+        }
     }
 
     fn file(self, path: &str, text: &str) -> World {
@@ -70,6 +76,17 @@ impl World {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
+    }
+
+    fn copied(self, path: &str, text: &str, mode: u32) -> World {
+        let place = self.copied.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(&place, text).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+        let world = self.file(path, text);
+        let place = world.dir.path().join(path);
+        fs::set_permissions(place, fs::Permissions::from_mode(mode)).unwrap();
+        world
     }
 
     fn cmd(mut self, words: &[&str]) -> World {
@@ -80,13 +97,14 @@ impl World {
     #[track_caller]
     fn check(&self, expected: Expect) {
         let root = RootDir::open(self.dir.path()).unwrap();
-        let step = Step {
-            files: self.dir.path().to_path_buf(),
+        let step = |files: &TempDir, copies| Step {
+            files: files.path().to_path_buf(),
             line: 4,
-            copies: false,
+            copies,
             ..Step::default()
         };
-        let shown = match collect_from(&self.config, &[step], &root) {
+        let steps = [step(&self.dir, false), step(&self.copied, true)];
+        let shown = match collect_from(&self.config, &steps, &root) {
             Ok(evidence) => evidence
                 .runtime
                 .kept
@@ -338,4 +356,20 @@ fn the_homes_of_tools_are_not_data() {
     let mut world = World::new("github.com/google/go-cmp").file("go/pkg/mod/x", "");
     world.config.env = vec!["GOPATH=/go".to_owned()];
     world.check(expect!["/app/app"]);
+}
+
+#[test]
+fn what_was_brought_for_who_runs_the_image_is_kept_and_its_programs_are_refused() {
+    World::new("hello")
+        .copied("opt/rules/strict.yaml", "a: 1\n", 0o644)
+        .copied("app/notes.txt", "x", 0o644)
+        .check(expect!["/app/app"]);
+    World::new("hello")
+        .copied("opt/rules/strict.yaml", "a: 1\n", 0o644)
+        .check(expect!["/app/app /opt/rules/strict.yaml"]);
+    World::new("hello")
+        .copied("usr/local/bin/backup", "#!/bin/sh\n", 0o755)
+        .check(expect![
+            "/usr/local/bin/backup was copied for whoever runs the image to start it"
+        ]);
 }
