@@ -100,6 +100,8 @@ fn brought_by(
         let is_own = working_dir != Path::new("/") && path.starts_with(working_dir);
         is_own
             || path.parent() == Some(Path::new("/"))
+            // Settings in homes and keys have rules of their own.
+            || path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."))
             || OF_BUILDS.iter().any(|place| path.starts_with(place))
             || may_be_compiled(path)
             || is_of_a_project(path)
@@ -189,8 +191,8 @@ mod tests {
     #[test]
     fn what_is_copied_outside_of_the_programs_directory_is_for_who_runs_it() {
         let filters = [
-            "/root/.local/share/pandoc/templates/letter.tex",
             "/usr/share/pandoc/filters/dot.py",
+            "/usr/share/pandoc/letter.tex",
         ];
         check(
             &filters,
@@ -226,6 +228,7 @@ mod tests {
             "/lib/x.c",
             "/opt/tests/x",
             "/opt/package.json",
+            "/root/.ssh/id_ed25519",
         ] {
             check(&[path], "", &[]);
         }
