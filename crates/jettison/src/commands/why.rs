@@ -54,10 +54,16 @@ pub(crate) fn run(
                 Maker::Optimizer(_) => "the original",
                 Maker::Base => "its packages",
             };
+            // What is known are files.
+            let or_empty = if subject.starts_with('/') {
+                ", or a directory without files"
+            } else {
+                ""
+            };
             output.styled(
                 Look::Heading,
                 &printable(&format!(
-                    "{subject} is neither in the image nor in {made_of}"
+                    "{subject} is neither in the image nor in {made_of}{or_empty}"
                 )),
             );
         }

@@ -195,7 +195,7 @@ fn why_tells_of_what_is_there_and_of_what_is_not() {
         expect![[r#"
         exit: 1
         --- stdout ---
-        /nowhere is neither in the image nor in the original
+        /nowhere is neither in the image nor in the original, or a directory without files
 
         libc6 is neither in the image nor in the original
     "#]],
