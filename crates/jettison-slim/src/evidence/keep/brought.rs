@@ -33,10 +33,11 @@ impl Keeper<'_> {
     /// Keeps what each `COPY` has brought outside of the program's own directory, if no build reads it; of scripts that can be
     /// started also what runs them and what they start.
     pub(super) fn add_brought(&mut self) -> Result<(), RootError> {
+        // It is the same whatever else is kept.
+        if !self.seen.note(Look::Brought, Path::new("/")) {
+            return Ok(());
+        }
         for path in brought(self.root, &self.owners, &self.working_dir)? {
-            if !self.seen.note(Look::Brought, &path) {
-                continue;
-            }
             self.keep_path(path.clone(), REASON);
             if is_startable(self.root, &path)
                 && let Some(bytes) = self.root.content(&path, SIZE_LIMIT)
@@ -131,7 +132,8 @@ fn is_named(path: &Path, text: &str) -> bool {
         .take_while(|above| *above == path || !is_shared(above))
         .filter_map(Path::to_str)
         .collect();
-    let text = text.replace("/bin/sh -c ", "\n");
+    // `/bin/sh -c chmod ...`
+    let text = text.replace(" -c ", "\n");
     text.split(['\n', ';', '&', '|'])
         .filter(reads)
         .any(|command| {

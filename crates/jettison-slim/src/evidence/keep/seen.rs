@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// What a path was looked at for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Look {
-    /// Files that were brought for whoever runs the image.
+    /// All instructions: what they brought for whoever runs the image.
     Brought,
     /// Jars: whether they draw texts.
     Drawing,
