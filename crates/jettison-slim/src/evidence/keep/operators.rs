@@ -2,7 +2,7 @@
 //! runs the image, by a name that no source has as it is (`MiniMagick::Tool::Convert`), on a command line or from settings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Keeper;
 use super::beside::is_for_building;
@@ -97,8 +97,14 @@ const OF_PEOPLE_BY_START: [&str; 10] = [
 ];
 
 impl Keeper<'_> {
-    /// Keeps the programs that the Dockerfile asks for by the names of their packages and that no instruction starts.
+    /// Keeps the programs that the Dockerfile asks for by the names of their packages and that no instruction starts, unless all
+    /// that runs is compiled here: such a program has the names of all that it starts.
     pub(super) fn add_for_operators(&mut self) -> Result<(), RootError> {
+        let is_of_a_package =
+            |path: &PathBuf| is_started_by_name(path) && self.owners.is_packaged(path);
+        if !self.runs_texts() && !self.kept.used.iter().any(is_of_a_package) {
+            return Ok(());
+        }
         let meant = self.meant.iter().map(String::as_str);
         let asked: BTreeSet<&str> = self.owners.asked_for().chain(meant).collect();
         let asked: Vec<String> = asked
@@ -124,10 +130,7 @@ impl Keeper<'_> {
     }
 
     fn has_programs(&self, package: &str) -> bool {
-        self.owners.files_of(package).any(|path| {
-            path.parent()
-                .is_some_and(|place| PLACES.iter().any(|known| place == Path::new(known)))
-        })
+        self.owners.files_of(package).any(is_started_by_name)
     }
 
     /// The packages of which an instruction starts a program by its name.
@@ -149,6 +152,12 @@ impl Keeper<'_> {
     }
 }
 
+/// Whether `path` is where programs of packages are started by their names.
+fn is_started_by_name(path: &Path) -> bool {
+    path.parent()
+        .is_some_and(|place| PLACES.iter().any(|known| place == Path::new(known)))
+}
+
 /// Whether `package` is for people in a container, or for builds.
 fn is_of_people(package: &str) -> bool {
     OF_PEOPLE.contains(&package)
@@ -161,7 +170,6 @@ fn is_of_people(package: &str) -> bool {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::path::PathBuf;
 
     use super::*;
     use crate::evidence::collect::Step;
@@ -200,6 +208,10 @@ mod tests {
             ..Step::default()
         }];
         let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+        keeper.kept.used.insert(PathBuf::from("/app/server"));
+        keeper.add_for_operators().unwrap();
+        assert!(keeper.kept.packages.is_empty());
+        keeper.kept.used.insert(PathBuf::from("/usr/bin/whois"));
         keeper.add_for_operators().unwrap();
         let kept: Vec<&String> = keeper.kept.packages.keys().collect();
         assert_eq!(kept, ["graphviz"]);

@@ -342,7 +342,7 @@ impl Keeper<'_> {
     }
 
     /// Whether something that runs programs which are texts is used.
-    fn runs_texts(&self) -> bool {
+    pub(super) fn runs_texts(&self) -> bool {
         let is_interpreter = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
