@@ -49,7 +49,11 @@ fn run_text(definition: &Definition) -> String {
         return String::new();
     };
     let script = run.script.iter().map(|script| script.text.as_str());
-    let argv = run.argv.join(" ");
+    // What a shell is given is the commands, the first of them a command as well: `/bin/sh -c optipng *.png`.
+    let argv = match run.argv.as_slice() {
+        [.., option, text] if option == "-c" => text.clone(),
+        words => words.join(" "),
+    };
     let texts: Vec<&str> = [run.working_dir.as_str(), &argv]
         .into_iter()
         .chain(script)
