@@ -3,7 +3,7 @@
 //! It takes them from the build stage, so that they are the very files that the program was built and tested with, and
 //! nothing is downloaded again. It needs a shell, GNU tar and dpkg, which every Debian has.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::shell::shell_step;
@@ -78,10 +78,7 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
         };
         steps.push(format!("{records} >{DIRECTORY}/var/lib/dpkg/status"));
     }
-    if !rootfs.singles.is_empty() {
-        let words = words(&rootfs.singles)?;
-        lists.push(format!("printf '%s\\n' {}", wrapped(&words)));
-    }
+    lists.extend(printed(&rootfs.singles)?);
     // What lies in a directory that is left out is looked for by itself.
     let (inner, outer): (Vec<&PathBuf>, Vec<&PathBuf>) = rootfs
         .trees
@@ -94,9 +91,14 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
                 || rootfs.pruned_files.contains(path)
                     && inner.iter().any(|tree| path.starts_with(tree))
         });
-    for (trees, left_out) in [(outer, of_outer), (inner, of_inner)] {
+    let found = outer.iter().chain(&inner).copied();
+    let long = LongName::of(found.chain(&of_outer).chain(&of_inner));
+    if let Some(long) = &long {
+        steps.insert(0, format!("{}={}", long.variable, word(long.directory)?));
+    }
+    for (trees, left_out) in [(&outer, &of_outer), (&inner, &of_inner)] {
         if !trees.is_empty() {
-            lists.push(find(&trees, &left_out)?);
+            lists.push(find(trees, left_out, long.as_ref())?);
         }
     }
     if lists.is_empty() {
@@ -123,24 +125,110 @@ fn left_out_of_trees(rootfs: &RootfsStage) -> Vec<PathBuf> {
     inside.chain(rootfs.pruned_files.iter().cloned()).collect()
 }
 
-/// The command that lists what is in `trees`, but for what `left_out` matches.
-fn find(trees: &[&PathBuf], left_out: &[PathBuf]) -> Result<String, EmitError> {
-    let mut find = format!("find {}", wrapped(&words(trees.iter().copied())?));
-    let patterns: Vec<String> = words(left_out)?
-        .iter()
-        .map(|path| format!("-path {path}"))
-        .collect();
-    match patterns.as_slice() {
-        [] => {}
-        [first, rest @ ..] => {
-            let _infallible = write!(find, " \\( {first}");
-            for pattern in rest {
-                let _infallible = write!(find, " \\\n        -o {pattern}");
-            }
-            find.push_str(" \\) -prune -o -print");
+/// The commands that print `singles`: those of one directory have its name once.
+fn printed(singles: &[PathBuf]) -> Result<Vec<String>, EmitError> {
+    /// Fewer are as well written out.
+    const MANY: usize = 4;
+    let mut of_directories: BTreeMap<&Path, Vec<&PathBuf>> = BTreeMap::new();
+    for path in singles {
+        // The directory is part of a format.
+        let is_usual =
+            |directory: &&Path| is_plain(directory) && !directory.to_string_lossy().contains('%');
+        if let Some(directory) = path.parent().filter(is_usual) {
+            of_directories.entry(directory).or_default().push(path);
         }
     }
-    Ok(find)
+    of_directories.retain(|directory, paths| paths.len() >= MANY && directory.parent().is_some());
+    let is_alone = |path: &&PathBuf| {
+        let directory = path.parent();
+        directory.is_none_or(|directory| !of_directories.contains_key(directory))
+    };
+    let alone = words(singles.iter().filter(is_alone))?;
+    let mut commands = Vec::new();
+    if !alone.is_empty() {
+        commands.push(format!("printf '%s\\n' {}", wrapped(&alone)));
+    }
+    for (directory, paths) in &of_directories {
+        let names = paths.iter().filter_map(|path| path.file_name());
+        let names = names.map(|name| word(Path::new(name)));
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
+        let directory = word(directory)?;
+        commands.push(format!("printf '{directory}/%s\\n' {}", wrapped(&names)));
+    }
+    Ok(commands)
+}
+
+/// A directory that a command names so often that a variable stands for it.
+struct LongName<'p> {
+    variable: &'static str,
+    directory: &'p Path,
+}
+
+impl<'p> LongName<'p> {
+    /// Directories of modules, by their last component, and how people call them.
+    const OF_MODULES: [(&'static str, &'static str); 3] = [
+        ("dist-packages", "site"),
+        ("site-packages", "site"),
+        ("node_modules", "modules"),
+    ];
+    /// Fewer are as well written out.
+    const MANY: usize = 4;
+
+    /// The one in which most of `paths` lie, if they are many.
+    fn of(paths: impl IntoIterator<Item = &'p PathBuf>) -> Option<Self> {
+        let mut found: BTreeMap<&Path, (usize, &'static str)> = BTreeMap::new();
+        for path in paths {
+            let directory = path.ancestors().skip(1).find_map(|above| {
+                let name = above.file_name()?;
+                let mut known = Self::OF_MODULES.into_iter();
+                let (_, variable) = known.find(|(known, _)| name == *known)?;
+                Some((above, variable))
+            });
+            if let Some((directory, variable)) = directory.filter(|(above, _)| is_plain(above)) {
+                found.entry(directory).or_insert((0, variable)).0 += 1;
+            }
+        }
+        let (directory, (count, variable)) =
+            found.into_iter().max_by_key(|(_, (count, _))| *count)?;
+        (count >= Self::MANY).then_some(Self {
+            variable,
+            directory,
+        })
+    }
+
+    /// `path` with the variable, if it lies there and its name needs no other quotes.
+    fn word(&self, path: &Path) -> Option<String> {
+        let rest = path.strip_prefix(self.directory).ok()?;
+        let rest = rest.to_str().filter(|rest| !rest.is_empty())?;
+        let text = format!("${}/{rest}", self.variable);
+        if is_plain(Path::new(rest)) {
+            return Some(text);
+        }
+        let is_pattern = is_plain(Path::new(&rest.replace('*', "")));
+        is_pattern.then(|| format!("\"{text}\""))
+    }
+}
+
+/// The command that lists what is in `trees`, but for what `left_out` matches.
+fn find(
+    trees: &[&PathBuf],
+    left_out: &[PathBuf],
+    long: Option<&LongName<'_>>,
+) -> Result<String, EmitError> {
+    let word = |path: &Path| match long.and_then(|long| long.word(path)) {
+        Some(word) => Ok(word),
+        None => word(path),
+    };
+    let trees = trees.iter().map(|path| word(path));
+    let mut words: Vec<String> = trees.collect::<Result<_, _>>()?;
+    for (index, path) in left_out.iter().enumerate() {
+        let start = if index == 0 { "\\(" } else { "-o" };
+        words.push(format!("{start} -path {}", word(path)?));
+    }
+    if !left_out.is_empty() {
+        words.push("\\) -prune -o -print".to_owned());
+    }
+    Ok(format!("find {}", wrapped(&words)))
 }
 
 /// The command that lists the files of the packages.
@@ -182,12 +270,18 @@ fn word(path: &Path) -> Result<String, EmitError> {
             !text.contains("<<") && !text.chars().any(|c| c.is_control() || "'\\$".contains(c))
         })
         .ok_or_else(|| EmitError::Path(path.to_path_buf()))?;
-    let is_plain = text
-        .chars()
-        .all(|c| c.is_alphanumeric() || "-_./:=@%+,".contains(c));
-    Ok(if is_plain {
+    Ok(if is_plain(path) {
         text.to_owned()
     } else {
         format!("'{text}'")
     })
 }
+
+/// Whether a shell takes `path` as it is, without quotes.
+fn is_plain(path: &Path) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    path.to_str().is_some_and(|text| text.chars().all(plain))
+}
+
+#[cfg(test)]
+mod tests;

@@ -309,8 +309,7 @@ fn packages_are_collected_in_a_stage_of_their_own() {
                   dpkg --listfiles $packages | sed -n 's#/\([^/]*\)\.py$#/__pycache__/\1.cpython-311.pyc#p'; \
                   printf '%s\n' /etc/passwd /lib /tmp; \
                   find /etc/ssl/certs /l/python3.1 \( -path '/l/python3.1/site-packages/*' \
-                    -o -path '/l/python3.1/test/*' \
-                    -o -path /l/python3.1/site-packages/x.pth \) -prune -o -print; \
+                    -o -path '/l/python3.1/test/*' -o -path /l/python3.1/site-packages/x.pth \) -prune -o -print; \
                   find /l/python3.1/site-packages/x; } \
                 | sort -u | while IFS= read -r path; do if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; fi; done >/rootfs.list \
              && tar -C / --xattrs --no-recursion --files-from=/rootfs.list -cf /rootfs.tar \
