@@ -24,6 +24,7 @@ mod locale;
 mod mail;
 mod mentions;
 mod named;
+mod namesakes;
 mod operators;
 mod passive;
 mod places;
@@ -69,6 +70,7 @@ pub(crate) use self::habits::{converts, tells_times};
 use self::imports::is_installer;
 use self::jars::class_path;
 pub(crate) use self::locale::has_other_character_sets;
+use self::namesakes::Requests;
 use self::python::{
     describes_module, holds_modules, is_python_library, start_hook, terminal_module,
 };
@@ -142,6 +144,8 @@ pub(crate) struct Keeper<'a> {
     pending_trees: Vec<PathBuf>,
     /// Modules of Python that the program's own sources import.
     imported: BTreeSet<String>,
+    /// What the program's own texts ask for of modules.
+    requests: Requests,
     /// Sources that a `COPY` brought: hashes of what is in them.
     copied_sources: BTreeSet<u64>,
     /// Functions of the program's own that start what they are given.
@@ -179,6 +183,7 @@ impl<'a> Keeper<'a> {
             pending: Vec::new(),
             pending_trees: Vec::new(),
             imported: BTreeSet::new(),
+            requests: Requests::default(),
             copied_sources: BTreeSet::new(),
             wrappers: BTreeSet::new(),
             programs: None,

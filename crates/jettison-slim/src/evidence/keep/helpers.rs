@@ -199,7 +199,7 @@ impl Keeper<'_> {
     }
 
     /// Shows `see` every file that a `COPY` brought, where nobody builds or tests a program.
-    fn see_copied(&self, see: &mut dyn FnMut(&RootDir, &Path)) -> Result<(), RootError> {
+    pub(super) fn see_copied(&self, see: &mut dyn FnMut(&RootDir, &Path)) -> Result<(), RootError> {
         for files in self.owners.copied() {
             let root = match RootDir::open(files) {
                 Ok(root) => root,
@@ -256,7 +256,7 @@ impl Keeper<'_> {
         Ok(found)
     }
 
-    /// Notes the functions in the source at `path` that start what they are given.
+    /// Notes the functions in the source at `path` that start what they are given, and the modules that it asks for.
     fn add_wrappers(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         let bytes = match kind {
             Text::Module if self.copied_sources.is_empty() => None,
@@ -267,13 +267,15 @@ impl Keeper<'_> {
             |bytes: &Vec<u8>| kind == Text::Source || self.copied_sources.contains(&hash(bytes));
         if let Some(bytes) = bytes.filter(is_ours) {
             let text = String::from_utf8_lossy(&bytes);
-            let found = wrappers(&text, &language(path, &bytes), &self.wrappers);
+            let end = language(path, &bytes);
+            self.requests.note(&text, &end);
+            let found = wrappers(&text, &end, &self.wrappers);
             self.wrappers.extend(found);
         }
         Ok(())
     }
 
-    fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
+    pub(super) fn add_named_programs(&mut self, path: &Path, kind: Text) -> Result<(), RootError> {
         // What is too large to be a source says nothing.
         let Some(mut bytes) = self.source(path, SOURCE_LIMIT)? else {
             return Ok(());
@@ -323,7 +325,12 @@ impl Keeper<'_> {
             if is_table && sureness == Sureness::Somewhere {
                 continue;
             }
-            let sureness = sureness_in(kind, sureness);
+            let is_ours = kind == Text::Module && self.starts_for_own(path, &name)?;
+            let sureness = if is_ours {
+                Sureness::There
+            } else {
+                sureness_in(kind, sureness)
+            };
             if kind != Text::Module || !self.editors.put_by(&name, &reason) {
                 self.add_program(&name, sureness, &reason)?;
             }

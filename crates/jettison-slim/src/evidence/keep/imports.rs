@@ -272,7 +272,7 @@ fn names_in(root: &RootDir, path: &Path) -> BTreeSet<String> {
 }
 
 /// The first parts of the names that `import` and `from` bring, wherever they stand.
-fn imported(source: &[u8]) -> BTreeSet<String> {
+pub(super) fn imported(source: &[u8]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for line in source.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();

@@ -67,7 +67,7 @@ const OWN_MODULES: [&str; 40] = [
 
 /// How a source names a package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Named {
+pub(super) enum Named {
     /// By its name.
     Whole(String),
     /// By the beginning of its name, to which something is added: `@quill/reporters-`.
@@ -273,7 +273,7 @@ pub(super) fn is_npm_package(path: &Path) -> bool {
 }
 
 /// The packages that a source requires or imports, but for those that Node.js has itself.
-fn named_packages(source: &[u8]) -> BTreeSet<Named> {
+pub(super) fn named_packages(source: &[u8]) -> BTreeSet<Named> {
     static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| {
         // In bundles `require` has other names that end in it, and there is no blank where none is needed.
         let called =

@@ -4,12 +4,14 @@
 //! that all of them have are compared. What was there in each run has to be there in the candidate as well.
 
 mod durations;
+mod joined;
 
 use std::collections::{BTreeSet, HashSet};
 
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use self::durations::numbers_of_durations;
+use self::joined::matches_joined;
 
 /// Of larger texts, in bytes, only whole lines are compared, and not their order; bounds the time that it takes.
 const LIMIT: usize = 1 << 20;
@@ -546,7 +548,10 @@ fn matches(items: &[Item<'_>], parts: &[&[u8]]) -> bool {
 fn fits(item: &Item<'_>, part: &[u8]) -> bool {
     match item {
         Item::Same(text) => *text == part,
-        Item::Words(items) => matches(items, &words(part)),
+        Item::Words(items) => {
+            let parts = words(part);
+            matches(items, &parts) || matches_joined(items, &parts)
+        }
         Item::Number => is_number(part),
         Item::Duration => is_duration(part),
         Item::Moment(rest) => part

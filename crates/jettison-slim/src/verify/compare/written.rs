@@ -1,8 +1,9 @@
 //! The files that were written, by the runs of the original and by the candidate.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::evidence::{in_home, is_log_of_npm};
 use crate::verify::ignore::{Ignore, Subject};
@@ -25,7 +26,8 @@ type ByPath<'o> = BTreeMap<&'o Path, &'o WrittenFile>;
 /// Compares a candidate's files with those of several runs of the original.
 ///
 /// A file whose content is different in each run has to be there, with its mode and its owner. In a directory where files
-/// have other names in each run there have to be some.
+/// have other names in each run there have to be some; where directories have, those have to have the files that they have in
+/// each run.
 pub(super) fn compare(
     originals: &[&Observation],
     candidate: &Observation,
@@ -95,7 +97,7 @@ fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {
             .filter_map(|run| run.get(path).copied())
             .collect();
         if found.len() < runs.len() {
-            restless.insert(path.parent().unwrap_or(path));
+            restless.insert(restless_place(runs, path));
             continue;
         }
         let Some((first, others)) = found.split_first() else {
@@ -123,20 +125,25 @@ fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {
         result
             .volatile
             .push(format!("names of files in {}", directory.display()));
-        let has_some = |run: &ByPath<'_>| {
-            run.keys()
-                .any(|path| path.parent() == Some(*directory) && !is_steady_path(runs, path))
+        let new_in = |run: &ByPath<'_>| -> BTreeSet<PathBuf> {
+            let paths = run.keys().copied();
+            let tails = paths.filter_map(|path| tail_of_new(runs, directory, path));
+            tails.map(Path::to_path_buf).collect()
         };
-        if runs.iter().all(has_some) && !has_some(theirs) {
-            let missing = runs.iter().flat_map(|run| run.values()).find(|file| {
-                file.path.parent() == Some(*directory) && !is_steady_path(runs, &file.path)
-            });
-            result.original.extend(missing.map(|file| (*file).clone()));
-        }
+        let mut tails = runs.iter().map(new_in);
+        let first = tails.next().unwrap_or_default();
+        let always = tails.fold(first, |always, tails| &always & &tails);
+        let theirs = new_in(theirs);
+        let missing = always.difference(&theirs).next();
+        let missing = missing.and_then(|missing| {
+            let mut files = runs.iter().flat_map(|run| run.values());
+            files.find(|file| tail_of_new(runs, directory, &file.path) == Some(missing))
+        });
+        result.original.extend(missing.map(|file| (*file).clone()));
     }
     let is_free = |path: &Path| {
-        path.parent()
-            .is_some_and(|parent| restless.contains(parent))
+        let mut places = restless.iter();
+        places.any(|place| tail_of_new(runs, place, path).is_some())
     };
     let further = theirs
         .iter()
@@ -147,9 +154,42 @@ fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {
     result
 }
 
-/// Whether each run of the original wrote this file.
-fn is_steady_path(runs: &[ByPath<'_>], path: &Path) -> bool {
-    runs.iter().all(|run| run.contains_key(path))
+/// The directory in which names are other ones in each run, if that of `path` is: its parent; if that itself has another name in
+/// each run, with a file such as this one, the first one above that each run has.
+fn restless_place<'p>(runs: &[ByPath<'p>], path: &'p Path) -> &'p Path {
+    let parent = path.parent().unwrap_or(path);
+    let in_all = path
+        .ancestors()
+        .skip(1)
+        .find(|above| is_in_all(runs, above));
+    let place = in_all.filter(|place| {
+        let tail = tail_of_new(runs, place, path);
+        tail.is_some()
+            && runs.iter().all(|run| {
+                run.keys()
+                    .any(|other| tail_of_new(runs, place, other) == tail)
+            })
+    });
+    place.unwrap_or(parent)
+}
+
+/// What follows in `path` behind the name of something in `directory` that not every run of the original has; nothing, if that is
+/// the file itself.
+fn tail_of_new<'p>(runs: &[ByPath<'_>], directory: &Path, path: &'p Path) -> Option<&'p Path> {
+    let mut inside = path.strip_prefix(directory).ok()?.components();
+    let name = inside.next()?;
+    let is_new = !is_in_all(runs, &directory.join(name));
+    is_new.then_some(inside.as_path())
+}
+
+/// Whether each run of the original wrote something at or below `path`.
+fn is_in_all(runs: &[ByPath<'_>], path: &Path) -> bool {
+    let is_in = |run: &ByPath<'_>| {
+        let mut from = run.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+        from.next()
+            .is_some_and(|(found, _)| found.starts_with(path))
+    };
+    runs.iter().all(is_in)
 }
 
 #[cfg(test)]
@@ -257,6 +297,60 @@ mod tests {
                 ("/u/c", 0o600, "x"),
             ],
             [&[], &["/u/c"], volatile],
+        );
+    }
+
+    #[test]
+    fn directories_may_have_new_names_in_each_run_and_then_have_the_same_files() {
+        let runs: [Written<'_>; 2] = [
+            &[
+                ("/tmp/x_1/css/a.css", 0o644, "x"),
+                ("/tmp/x_1/index.html", 0o644, "x"),
+                ("/var/log", 0o644, "x"),
+            ],
+            &[
+                ("/tmp/x_2/css/a.css", 0o644, "x"),
+                ("/tmp/x_2/index.html", 0o644, "x"),
+                ("/var/log", 0o644, "x"),
+            ],
+        ];
+        let volatile: &[&str] = &["names of files in /tmp"];
+        let like: Written<'_> = &[
+            ("/tmp/x_3/css/a.css", 0o644, "x"),
+            ("/tmp/x_3/index.html", 0o644, "x"),
+            ("/var/log", 0o644, "x"),
+        ];
+        check(runs, like, [&[], &[], volatile]);
+        check(
+            runs,
+            &[
+                ("/tmp/x_3/index.html", 0o644, "x"),
+                ("/var/log", 0o644, "x"),
+            ],
+            [&["/tmp/x_1/css/a.css"], &[], volatile],
+        );
+        check(
+            runs,
+            &[like[0], like[1], like[2], ("/var/y", 0o644, "x")],
+            [&[], &["/var/y"], volatile],
+        );
+    }
+
+    #[test]
+    fn what_one_run_alone_wrote_frees_its_own_directory() {
+        let runs: [Written<'_>; 2] = [
+            &[("/app/a/b", 0o644, "x"), ("/app/c", 0o644, "x")],
+            &[("/app/c", 0o644, "x")],
+        ];
+        let volatile: &[&str] = &["names of files in /app/a"];
+        check(
+            runs,
+            &[
+                ("/app/a/z", 0o644, "x"),
+                ("/app/c", 0o644, "x"),
+                ("/app/d/b", 0o644, "x"),
+            ],
+            [&[], &["/app/d/b"], volatile],
         );
     }
 }

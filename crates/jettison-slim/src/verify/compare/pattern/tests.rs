@@ -46,6 +46,20 @@ fn words_that_change_are_free_but_the_others_are_not() {
 }
 
 #[test]
+fn a_word_that_changes_may_have_underscores_in_some_runs_alone() {
+    check(
+        &["at /tmp/tmpab12/x of 3\n", "at /tmp/tmpcd34/x of 3\n"],
+        &["at /tmp/tmpk_f_zz/x of 3\n"],
+        &[
+            "at /tmp/tmp_zz/y of 3\n",
+            "at /tmp/tmp_zz/x of 4\n",
+            "at /tmp/tmp-zz/x of 3\n",
+            "at /tmp/_/x of 3\n_",
+        ],
+    );
+}
+
+#[test]
 fn how_long_something_took_is_free_where_times_are() {
     check(
         &["12:01 ready in 1 ms\n", "12:02 ready in 1 ms\n"],
