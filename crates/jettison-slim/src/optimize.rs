@@ -481,7 +481,7 @@ impl Run<'_> {
     /// How long a build takes when nothing has changed. One that takes long has waited for the disk, which writes what was built
     /// just before: it is made again.
     fn rebuild(&self, build: &BuildRequest<'_>) -> Result<Duration, BuildError> {
-        const LONG: Duration = Duration::from_secs(1);
+        const LONG: Duration = Duration::from_millis(100);
         const TIMES: usize = 3;
         let build = BuildRequest {
             cache: CacheUse::Use,

@@ -108,9 +108,15 @@ impl Keeper<'_> {
             let paths = names.iter().map(|name| directory.join(name));
             let (kept, others): (Vec<PathBuf>, Vec<PathBuf>) =
                 paths.partition(|path| self.kept.paths.contains_key(path));
-            // What is kept of a directory by itself could not be told from what is left out of it.
-            let is_mixed =
-                |path: &PathBuf| self.kept.paths.keys().any(|kept| kept.starts_with(path));
+            // A directory that is kept of one by itself could not be told from what is left out of that. Files can, such as byte code.
+            let is_directory = |path: &PathBuf| {
+                let found = self.root.entry(path);
+                found.is_some_and(|found| found.is_dir())
+            };
+            let is_mixed = |path: &PathBuf| {
+                let mut kept = self.kept.paths.keys();
+                kept.any(|kept| kept.starts_with(path) && is_directory(kept))
+            };
             if others.len() >= kept.len() || others.iter().any(is_mixed) {
                 continue;
             }

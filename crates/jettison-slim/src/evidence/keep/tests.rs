@@ -378,15 +378,14 @@ fn of_modules_the_fewer_are_named() {
         tree /l/python3.13/site-packages/a.py
     "]],
     );
-    let deeper = ["a.py", "b.py", "c.py", "data/x/y"];
+    let byte_code = ["a.py", "b.py", "c.py", "__pycache__/a.cpython-313.pyc"];
     check_modules(
-        &deeper,
-        &["data/z"],
-        expect![[r"
-        tree /l/python3.13/site-packages/a.py
-        tree /l/python3.13/site-packages/b.py
-        tree /l/python3.13/site-packages/c.py
-    "]],
+        &byte_code,
+        &["__pycache__/z.cpython-313.pyc"],
+        expect![[r#"
+            tree /l/python3.13/site-packages
+            nothing in /l/python3.13/site-packages/__pycache__
+        "#]],
     );
 }
 
