@@ -39,6 +39,7 @@ mod settings;
 mod stage;
 mod started;
 mod starters;
+mod told;
 mod unit;
 mod wrappers;
 mod written;

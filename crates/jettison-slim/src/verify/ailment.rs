@@ -7,7 +7,7 @@ use std::fmt;
 
 use jettison_sandbox::Trace;
 
-use crate::verify::ailment::sought::{Sought, SoughtKind, sought_by};
+use crate::verify::ailment::sought::{Listeners, Sought, SoughtKind, sought_by};
 use crate::verify::compare::visible;
 use crate::verify::expectations::unmet;
 use crate::verify::observation::{ExitKind, Observation};
@@ -262,13 +262,19 @@ fn with_last_words(why: &str, observation: &Observation) -> String {
 
 /// Whom runs have tried to reach outside of themselves, in words, each once.
 pub(crate) fn sought<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Vec<String> {
-    let found: BTreeSet<Sought> = traces.into_iter().flat_map(sought_by).collect();
+    let traces: Vec<&Trace> = traces.into_iter().collect();
+    let own = Listeners::of(traces.iter().copied());
+    let found: BTreeSet<Sought> = traces
+        .into_iter()
+        .flat_map(|trace| sought_by(trace, &own))
+        .collect();
     found.iter().map(ToString::to_string).collect()
 }
 
 /// What it looks for outside of the sandbox: what it says, and whom it tries to reach.
 fn needs(observation: &Observation) -> Option<Ailment> {
-    let sought = observation.trace.as_ref().map(sought_by);
+    let sought = observation.trace.as_ref();
+    let sought = sought.map(|trace| sought_by(trace, &Listeners::of([trace])));
     let sought: Vec<Sought> = sought.unwrap_or_default();
     let need = |said: Option<String>| Need {
         said,

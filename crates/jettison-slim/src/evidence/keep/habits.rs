@@ -24,6 +24,8 @@ pub(super) struct Habits {
     pub(super) linked_c: BTreeSet<PathBuf>,
     /// Programs of which it is known that they tell no times of places, whatever is linked into them.
     pub(super) without_times: BTreeSet<PathBuf>,
+    /// Which source of the program's own starts a shell.
+    pub(super) starts_shell: Option<PathBuf>,
     /// Which source of the program's own has environments of Python made (`venv`).
     pub(super) makes_environments: Option<PathBuf>,
 }

@@ -93,6 +93,7 @@ impl Keeper<'_> {
             }
             self.add_editors()?;
             self.add_jobs_of_cron()?;
+            self.add_told()?;
         }
     }
 
@@ -340,6 +341,7 @@ impl Keeper<'_> {
             self.add_named_anywhere(path, &text)?;
             self.add_started_builders(path, &text, &end)?;
             if starts_shell(&text, &end) {
+                self.habits.starts_shell = Some(path.to_path_buf());
                 self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
             }
         }
@@ -494,7 +496,7 @@ fn language<'p>(path: &'p Path, bytes: &[u8]) -> Cow<'p, str> {
 }
 
 /// Whether the file at `path` is of a module that somebody has installed.
-fn is_of_modules(path: &Path) -> bool {
+pub(super) fn is_of_modules(path: &Path) -> bool {
     path.iter()
         .any(|part| MODULES.iter().any(|name| part == *name))
 }

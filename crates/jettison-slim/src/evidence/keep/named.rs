@@ -358,7 +358,7 @@ fn is_plain_or_program(path: &Path, is_program: bool) -> bool {
 }
 
 /// Whether the settings at `path` are those of tools that build, check and install: what these name is no program's business.
-fn is_of_tools(path: &Path) -> bool {
+pub(super) fn is_of_tools(path: &Path) -> bool {
     const NAMES: [&str; 16] = [
         "Cargo.toml",
         "Pipfile",

@@ -36,6 +36,8 @@ pub(super) enum Look {
     Started,
     /// Texts: the programs that they start.
     Texts,
+    /// Settings of the program's own: the commands in them.
+    Told,
     /// Files that were kept alone before they were used: what belongs to them.
     Unit,
 }

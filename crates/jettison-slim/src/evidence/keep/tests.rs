@@ -382,10 +382,10 @@ fn of_modules_the_fewer_are_named() {
     check_modules(
         &byte_code,
         &["__pycache__/z.cpython-313.pyc"],
-        expect![[r#"
+        expect![[r"
             tree /l/python3.13/site-packages
             nothing in /l/python3.13/site-packages/__pycache__
-        "#]],
+        "]],
     );
 }
 

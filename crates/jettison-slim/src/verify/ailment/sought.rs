@@ -30,13 +30,12 @@ const SERVICES: [(u16, &str); 15] = [
 const DNS: u16 = 53;
 
 /// Sockets that libraries try by themselves and do without.
-const BY_LIBRARIES: [&str; 6] = [
+const BY_LIBRARIES: [&str; 5] = [
     "/dev/log",
     "/run/dbus",
     "/run/nscd",
     "/run/systemd",
-    "/var/run/dbus",
-    "/var/run/nscd",
+    "/run/uuidd",
 ];
 
 /// Somebody who is not there.
@@ -88,23 +87,42 @@ fn service(port: u16) -> Option<&'static str> {
     known.map(|(_, name)| *name)
 }
 
-/// Whom the run that `trace` tells of has tried to reach outside of itself, each once.
-pub(super) fn sought_by(trace: &Trace) -> Vec<Sought> {
-    let own: BTreeSet<u16> = trace
-        .sockets()
-        .filter(|used| used.action != SocketAction::Connect)
-        .filter_map(|used| match &used.address {
-            SocketAddress::Ip(address) => Some(address.port()),
-            SocketAddress::Unix(_) | SocketAddress::Abstract(_) | SocketAddress::Other(_) => None,
-        })
-        .collect();
+/// Where somebody in the sandbox listens, in one run or in several of the same program.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    ports: BTreeSet<u16>,
+    sockets: BTreeSet<PathBuf>,
+}
+
+impl Listeners {
+    /// Those of the runs that were traced.
+    pub(super) fn of<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Listeners {
+        let mut listeners = Listeners::default();
+        let used = traces.into_iter().flat_map(Trace::sockets);
+        for used in used.filter(|used| used.action != SocketAction::Connect) {
+            match &used.address {
+                SocketAddress::Ip(address) => {
+                    listeners.ports.insert(address.port());
+                }
+                SocketAddress::Unix(path) => {
+                    listeners.sockets.insert(real_run(path));
+                }
+                SocketAddress::Abstract(_) | SocketAddress::Other(_) => {}
+            }
+        }
+        listeners
+    }
+}
+
+/// Whom a run tries to reach, but for `own` listeners.
+pub(super) fn sought_by(trace: &Trace, own: &Listeners) -> Vec<Sought> {
     let found: BTreeSet<Sought> = trace
         .sockets()
         .filter(|used| used.action == SocketAction::Connect)
         .filter_map(|used| {
             let (kind, who) = match &used.address {
-                SocketAddress::Ip(address) => of_address(*address, &own)?,
-                SocketAddress::Unix(path) => of_path(path)?,
+                SocketAddress::Ip(address) => of_address(*address, own)?,
+                SocketAddress::Unix(path) => of_path(path, own)?,
                 SocketAddress::Abstract(_) | SocketAddress::Other(_) => return None,
             };
             let program = used.program.as_deref().map(Path::to_path_buf);
@@ -115,13 +133,15 @@ pub(super) fn sought_by(trace: &Trace) -> Vec<Sought> {
 }
 
 /// A port of its own is one that somebody in the sandbox listens on; port 0 only asks the kernel for a route.
-fn of_address(address: SocketAddr, own: &BTreeSet<u16>) -> Option<(SoughtKind, Who)> {
+fn of_address(address: SocketAddr, own: &Listeners) -> Option<(SoughtKind, Who)> {
     let port = address.port();
     if port == DNS {
         return Some((SoughtKind::Network, Who::NameServer));
     }
-    let is_local = address.ip().is_loopback() || address.ip().is_unspecified();
-    if port == 0 || (is_local && own.contains(&port)) {
+    // `::ffff:127.0.0.1`
+    let host = address.ip().to_canonical();
+    let is_local = host.is_loopback() || host.is_unspecified();
+    if port == 0 || (is_local && own.ports.contains(&port)) {
         return None;
     }
     let kind = if is_local || service(port).is_some() {
@@ -132,9 +152,19 @@ fn of_address(address: SocketAddr, own: &BTreeSet<u16>) -> Option<(SoughtKind, W
     Some((kind, Who::Address(address)))
 }
 
-fn of_path(path: &Path) -> Option<(SoughtKind, Who)> {
-    let is_by_library = BY_LIBRARIES.iter().any(|known| path.starts_with(known));
-    (!is_by_library).then(|| (SoughtKind::Service, Who::Socket(path.to_path_buf())))
+fn of_path(path: &Path, own: &Listeners) -> Option<(SoughtKind, Who)> {
+    let real = real_run(path);
+    let is_by_library = BY_LIBRARIES.iter().any(|known| real.starts_with(known));
+    let is_other = !is_by_library && !own.sockets.contains(&real);
+    is_other.then(|| (SoughtKind::Service, Who::Socket(path.to_path_buf())))
+}
+
+/// `path` with `/run` for `/var/run`, which is a link to it.
+fn real_run(path: &Path) -> PathBuf {
+    match path.strip_prefix("/var/run") {
+        Ok(inside) => Path::new("/run").join(inside),
+        Err(_) => path.to_path_buf(),
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +173,10 @@ mod tests {
 
     #[track_caller]
     fn check(address: &str, own: &[u16], expected: Option<&str>) {
-        let own = own.iter().copied().collect();
+        let own = Listeners {
+            ports: own.iter().copied().collect(),
+            ..Listeners::default()
+        };
         let found = of_address(address.parse().unwrap(), &own).map(|(kind, who)| {
             let sought = Sought {
                 kind,
@@ -179,13 +212,29 @@ mod tests {
     #[test]
     fn a_program_may_talk_to_itself() {
         check("127.0.0.1:8080", &[8080], None);
+        check("[::ffff:127.0.0.1]:8080", &[8080], None);
         check("192.0.2.1:0", &[], None);
     }
 
     #[test]
-    fn sockets_that_libraries_try_are_not_looked_for() {
-        assert_eq!(of_path(Path::new("/var/run/nscd/socket")), None);
-        assert_eq!(of_path(Path::new("/dev/log")), None);
-        assert!(of_path(Path::new("/run/mysqld/mysqld.sock")).is_some());
+    fn sockets_of_its_own_and_those_that_libraries_try_are_not_looked_for() {
+        let own = Listeners {
+            sockets: [PathBuf::from("/run/php/app.sock")].into(),
+            ..Listeners::default()
+        };
+        for (path, is_sought) in [
+            ("/var/run/nscd/socket", false),
+            ("/dev/log", false),
+            ("/run/uuidd/request", false),
+            ("/run/php/app.sock", false),
+            ("/var/run/php/app.sock", false),
+            ("/run/mysqld/mysqld.sock", true),
+        ] {
+            assert_eq!(
+                of_path(Path::new(path), &own).is_some(),
+                is_sought,
+                "{path}"
+            );
+        }
     }
 }
