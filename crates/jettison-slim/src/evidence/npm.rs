@@ -6,6 +6,7 @@
 //! `node_modules/.bin` in `PATH`; a program that speaks of the former, or has files of its own that may start programs of these, keeps
 //! npm. So does an `ENTRYPOINT` that is a script and speaks of npm: it may ask what it is to start.
 
+mod operators;
 mod starts;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
 use crate::rootfs::{RootDir, RootError, normalise};
+pub(in crate::evidence) use operators::script_of_operators;
 use starts::starts_own_modules;
 
 /// The largest description of a package that is read, in bytes.
@@ -289,7 +291,15 @@ pub(super) fn wants_npm(
     if let Some(path) = first_that(root, &own, starts)? {
         return Ok(Some(WantsNpm::Programs(path.to_path_buf())));
     }
-    if let Some(name) = script_of_operators(root, start) {
+    let words: Vec<&str> = start
+        .config
+        .cmd
+        .iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let is_started = |file: &Path| words.iter().any(|word| file.ends_with(word));
+    if let Some(name) = script_of_operators(root, &start.directory, &is_started) {
         return Ok(Some(WantsNpm::Asked(name)));
     }
     // A shell that sets variables is in the first line of many a script.
@@ -300,52 +310,6 @@ pub(super) fn wants_npm(
         .chain(["npm", "npx", "pnpm", "yarn"])
         .collect();
     Ok(script_that_mentions(root, &start.config, &names).map(WantsNpm::Script))
-}
-
-/// The first script of the project's `package.json` that starts a file of its own with Node.js and is not for those who write the
-/// program: `npm run migrate`.
-fn script_of_operators(root: &RootDir, start: &PlainStart) -> Option<String> {
-    const OF_DEVELOPERS: [&str; 24] = [
-        "bench", "build", "bundle", "check", "clean", "compile", "coverage", "debug", "dev",
-        "develop", "docs", "e2e", "format", "generate", "install", "lint", "prepack", "prepare",
-        "preview", "release", "serve", "start", "test", "watch",
-    ];
-    let text = root.content(&start.directory.join("package.json"), LIMIT)?;
-    let package: Value = serde_json::from_slice(&text).ok()?;
-    let scripts = package.get("scripts")?.as_object()?;
-    let is_one = |(name, command): &(&String, &Value)| {
-        let word = name.split([':', '-', '.']).next().unwrap_or(name);
-        let hooked = ["pre", "post"]
-            .iter()
-            .find_map(|hook| word.strip_prefix(hook));
-        let is_of_developers = [Some(word), hooked]
-            .into_iter()
-            .flatten()
-            .any(|word| OF_DEVELOPERS.contains(&word));
-        let command = command
-            .as_str()
-            .and_then(assigned)
-            .map(|(_, command)| command);
-        let words: Vec<&str> = command
-            .into_iter()
-            .flat_map(str::split_whitespace)
-            .collect();
-        let file = match words.as_slice() {
-            ["node", file, ..] if !file.starts_with('-') => start.directory.join(file),
-            _ => return false,
-        };
-        let is_started = start
-            .config
-            .cmd
-            .iter()
-            .flatten()
-            .any(|word| file.ends_with(word));
-        let is_there =
-            || root.target(&file).is_some() || root.target(&file.with_extension("js")).is_some();
-        !is_of_developers && !is_started && is_there()
-    };
-    let found = scripts.iter().find(is_one);
-    found.map(|(name, _)| name.clone())
 }
 
 /// Whether `text` has the name of a variable in it that npm sets.
@@ -495,33 +459,6 @@ mod tests {
         let found = wants_npm(&root, &start, &used).unwrap();
         let found = found.map(|wants| wants.to_string());
         assert_eq!(found.as_deref(), expected);
-    }
-
-    #[test]
-    fn a_script_that_an_operator_may_run_keeps_npm() {
-        let check = |scripts: &str, expected: Option<&str>| {
-            let package = format!("{{\"scripts\":{{\"start\":\"node a.js\",{scripts}}}}}");
-            let files = [
-                ("app/package.json", package.as_str()),
-                ("app/a.js", ""),
-                ("app/scripts/user.js", ""),
-            ];
-            check_wants(&files, expected);
-        };
-        let asked = "the script `user:add` of package.json could not be run";
-        check(r#""user:add":"node scripts/user.js""#, Some(asked));
-        check(
-            r#""user:add":"NODE_ENV=production node scripts/user""#,
-            Some(asked),
-        );
-        check(
-            r#""test":"node scripts/user.js","build:icons":"node scripts/user.js","prebuild":"node scripts/user.js""#,
-            None,
-        );
-        check(
-            r#""serve-all":"node a.js","x":"node gone.js","y":"tsc -p .","z":"node --test""#,
-            None,
-        );
     }
 
     #[test]

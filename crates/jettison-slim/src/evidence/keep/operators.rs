@@ -2,13 +2,16 @@
 //! runs the image, by a name that no source has as it is (`MiniMagick::Tool::Convert`), on a command line or from settings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Keeper;
 use super::beside::is_for_building;
-use super::commands::script_commands;
+use super::commands::{Sureness, script_commands};
 use super::dependencies::is_interpreter;
+use super::seen::Look;
 use super::started::PLACES;
+use super::{Keeper, UseKind};
+use crate::evidence::npm::script_of_operators;
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
 use crate::rootfs::RootError;
@@ -129,8 +132,33 @@ impl Keeper<'_> {
         self.add_installed_here(found)
     }
 
+    /// Keeps npm, with the shell that it has start scripts, if the program is of Node.js and an operator may have npm run a script of
+    /// its `package.json`.
+    pub(super) fn add_npm_for_operators(&mut self) -> Result<(), RootError> {
+        let directory = self.working_dir.clone();
+        let runs_node = |path: &PathBuf| path.ends_with("node") || path.ends_with("nodejs");
+        if !self.kept.used.iter().any(runs_node) || !self.seen.note(Look::ScriptsOfNpm, &directory)
+        {
+            return Ok(());
+        }
+        let is_started = |file: &Path| self.kept.used.contains(file);
+        let Some(name) = script_of_operators(self.root, &directory, &is_started) else {
+            return Ok(());
+        };
+        let reason = format!("somebody may run the script `{name}` of package.json");
+        self.add_program("npm", Sureness::There, &reason)?;
+        self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)
+    }
+
+    /// Whether `package` has programs, in places where they are looked for by name, or in one of its own that links or scripts of
+    /// others lead to (`/usr/lib/postgresql/17/bin/psql`).
     fn has_programs(&self, package: &str) -> bool {
-        self.owners.files_of(package).any(is_started_by_name)
+        let is_program = |path: &Path| {
+            let found = self.root.entry(path);
+            found.is_some_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+        };
+        let mut files = self.owners.files_of(package);
+        files.any(|path| is_started_by_name(path) || is_in_own_bin(path) && is_program(path))
     }
 
     /// The packages of which an instruction starts a program by its name.
@@ -156,6 +184,11 @@ impl Keeper<'_> {
 fn is_started_by_name(path: &Path) -> bool {
     path.parent()
         .is_some_and(|place| PLACES.iter().any(|known| place == Path::new(known)))
+}
+
+/// Whether `path` is in a directory of programs that its package has for itself.
+fn is_in_own_bin(path: &Path) -> bool {
+    path.starts_with("/usr/lib") && path.parent().is_some_and(|place| place.ends_with("bin"))
 }
 
 /// Whether `package` is for people in a container, or for builds.

@@ -105,6 +105,7 @@ impl Keeper<'_> {
             self.add_asked_modules()?;
             self.add_passive()?;
             self.add_for_operators()?;
+            self.add_npm_for_operators()?;
             self.add_whole_library()?;
             self.add_environments()?;
             self.add_alternatives()?;

@@ -26,6 +26,8 @@ pub(super) enum Look {
     Requests,
     /// Modules of Python and packages of npm: what they say they require.
     Requirements,
+    /// Directories of projects: scripts of `package.json` that an operator may run.
+    ScriptsOfNpm,
     /// Modules of Python: their scripts.
     Scripts,
     /// Scripts that start services.
