@@ -85,7 +85,7 @@ impl Keeper<'_> {
             self.add_for_go()?;
             self.add_certificates()?;
             self.add_providers();
-            self.add_font_cache();
+            self.add_font_cache()?;
             self.add_dictionaries()?;
             self.add_settings_of_php();
             self.add_time_zones();
@@ -252,13 +252,25 @@ impl Keeper<'_> {
     }
 
     /// Keeps what fontconfig has noted of the fonts when they were installed: else the first run that draws something reads them
-    /// all, and notes it in its user's home.
-    fn add_font_cache(&mut self) {
-        let cache = Path::new("/var/cache/fontconfig");
-        let is_there = self.root.entry(cache).is_some_and(|found| found.is_dir());
-        if is_there && self.keeps_package("libfontconfig1") {
-            self.keep_path(cache.to_path_buf(), "fontconfig reads it");
+    /// all, and notes it in its user's home. The directories of fonts stay, too, also empty ones: it looks into each of them.
+    fn add_font_cache(&mut self) -> Result<(), RootError> {
+        const REASON: &str = "fontconfig reads it";
+        if !self.keeps_package("libfontconfig1") {
+            return Ok(());
         }
+        let cache = Path::new("/var/cache/fontconfig");
+        if self.root.entry(cache).is_some_and(|found| found.is_dir()) {
+            self.keep_path(cache.to_path_buf(), REASON);
+        }
+        let settings = self.text(Path::new("/etc/fonts/fonts.conf"));
+        let settings = settings.unwrap_or_default();
+        for place in font_directories(&String::from_utf8_lossy(&settings)) {
+            let place = Path::new(place);
+            if self.root.entry(place).is_some_and(|found| found.is_dir()) {
+                self.add(place, UseKind::Looked, REASON)?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps the dictionaries that the Dockerfile has installed, also unasked, with whoever checks how words are written: which
@@ -404,6 +416,14 @@ pub(crate) fn merged_links() -> impl Iterator<Item = PathBuf> {
     ["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"]
         .into_iter()
         .map(PathBuf::from)
+}
+
+/// The directories of fonts that the settings of fontconfig name from the root on.
+fn font_directories(settings: &str) -> impl Iterator<Item = &str> {
+    settings.split("<dir>").skip(1).filter_map(|rest| {
+        let (directory, _) = rest.split_once("</dir>")?;
+        Some(directory.trim()).filter(|directory| directory.starts_with('/'))
+    })
 }
 
 #[cfg(test)]

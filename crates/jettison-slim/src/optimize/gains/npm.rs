@@ -140,10 +140,19 @@ fn projects(root: &RootDir) -> Result<Vec<PathBuf>, RootError> {
     Ok(projects)
 }
 
-/// The tool that has installed the project's modules, if the build stage has it.
+/// The tool that has installed the project's modules, if the build stage has it; none for a member of a workspace of pnpm or yarn,
+/// whose modules are installed from above.
 fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
     let has = |name: &&str| situation.root.target(&project.join(name)).is_some();
     let tool = TOOLS.iter().find(|tool| tool.locks.iter().any(&has))?;
+    let mut above = project.ancestors().skip(1);
+    let is_member = above.any(|above| {
+        let mut marks = ["pnpm-workspace.yaml", "pnpm-lock.yaml", "yarn.lock"].iter();
+        marks.any(|mark| situation.root.target(&above.join(mark)).is_some())
+    });
+    if is_member {
+        return None;
+    }
     // Later versions of yarn are other programs, with other commands.
     let is_later = tool.name == "yarn" && has(&".yarnrc.yml");
     let path_env = variable(&situation.config.env, "PATH").unwrap_or(DEFAULT_PATH);

@@ -29,6 +29,28 @@ fn what_is_noted_of_fonts_and_the_settings_of_php_come_with_those_who_read_them(
 }
 
 #[test]
+fn the_directories_of_fonts_stay_with_fontconfig_also_empty_ones() {
+    const SETTINGS: &str = "<fontconfig>\n\t<dir>/usr/local/share/fonts</dir>\n\t<dir>/usr/share/X11/fonts</dir>\n\t<dir prefix=\"xdg\">fonts</dir>\n";
+    let place = Path::new("/usr/local/share/fonts");
+    let world = World::new()
+        .package("fontconfig-config", &["/etc/fonts/fonts.conf"])
+        .file("/etc/fonts/fonts.conf", SETTINGS);
+    fs::create_dir_all(world.dir.path().join(place.strip_prefix("/").unwrap())).unwrap();
+    let is_kept = |world: &World| {
+        let root = RootDir::open(world.dir.path()).unwrap();
+        let directories = world.keeper(&root).kept().directories.clone();
+        (
+            directories.contains_key(place),
+            directories.contains_key(Path::new("/usr/share/X11/fonts")),
+        )
+    };
+    assert_eq!(is_kept(&world), (false, false));
+    let library = "/usr/lib/libfontconfig.so.1";
+    let world = world.package("libfontconfig1", &[library]).used(library);
+    assert_eq!(is_kept(&world), (true, false));
+}
+
+#[test]
 fn the_rest_of_pythons_library_comes_with_its_smallest_part_and_its_byte_code() {
     let least = "/usr/lib/python3.13/os.py";
     let world = World::new()
