@@ -11,7 +11,7 @@ mod plain;
 mod steps;
 mod terminal;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use crate::printable::one_line;
 use crate::progress::carried::Carried;
 pub(crate) use crate::progress::carried::Direction;
 use crate::progress::json::Json;
-use crate::progress::plain::Plain;
+use crate::progress::plain::{Plain, last_lines};
 pub(crate) use crate::progress::steps::Reasons;
 use crate::progress::steps::Steps;
 use crate::progress::terminal::Live;
@@ -58,6 +58,8 @@ struct State {
 #[derive(Debug)]
 enum View {
     Nothing,
+    /// The output of a step that failed alone.
+    Quiet,
     Plain(Plain),
     Live(Live),
     Json(Json),
@@ -66,7 +68,8 @@ enum View {
 impl Progress {
     pub(crate) fn new(kind: ProgressKind, reasons: Reasons) -> Progress {
         let view = match kind {
-            ProgressKind::Quiet | ProgressKind::None => View::Nothing,
+            ProgressKind::None => View::Nothing,
+            ProgressKind::Quiet => View::Quiet,
             // Without a terminal nothing can change in place.
             ProgressKind::Auto | ProgressKind::Tty if io::stderr().is_terminal() => {
                 View::Live(Live::new())
@@ -101,6 +104,13 @@ impl Progress {
             View::Live(live) => live.fail(steps, Instant::now()),
             View::Plain(plain) => plain.fail(steps, Instant::now()),
             View::Json(json) => json.fail(Instant::now()),
+            View::Quiet => {
+                steps.cancel(Instant::now());
+                for line in steps.failed().flat_map(last_lines) {
+                    // Nobody is left to be told that standard error is closed.
+                    writeln!(anstream::stderr(), "{line}").unwrap_or_default();
+                }
+            }
             View::Nothing => {}
         }
     }
@@ -135,7 +145,7 @@ impl Notes for Progress {
         match &mut state.view {
             View::Live(live) => live.note(text),
             View::Plain(plain) => plain.note(text),
-            View::Nothing | View::Json(_) => {}
+            View::Nothing | View::Quiet | View::Json(_) => {}
         }
     }
 }
@@ -153,7 +163,7 @@ impl TransferObserver for Shared {
         let State { view, carried, .. } = &mut *state;
         let lines = carried.transfer(&transfer, now);
         match view {
-            View::Nothing => {}
+            View::Nothing | View::Quiet => {}
             View::Plain(plain) => lines.iter().for_each(|line| plain.note(line)),
             // What only begins is seen where it changes.
             View::Live(_)
@@ -173,7 +183,7 @@ impl View {
         match self {
             View::Live(live) => live.settle(),
             View::Plain(plain) => plain.show(steps, Instant::now()),
-            View::Nothing | View::Json(_) => {}
+            View::Nothing | View::Quiet | View::Json(_) => {}
         }
     }
 }
@@ -212,7 +222,7 @@ fn tick(shared: &Shared) {
         match view {
             View::Live(live) => live.redraw(steps, carried, Instant::now()),
             View::Plain(plain) => plain.show(steps, Instant::now()),
-            View::Nothing | View::Json(_) => {}
+            View::Nothing | View::Quiet | View::Json(_) => {}
         }
         state = shared
             .ended
@@ -229,6 +239,10 @@ impl Reporter for Progress {
         let State { view, steps, .. } = &mut *state;
         match view {
             View::Nothing => {}
+            View::Quiet => {
+                steps.event(&event, now);
+                steps.forget_pending();
+            }
             View::Json(json) => json.event(&event, now),
             View::Plain(plain) => {
                 steps.event(&event, now);

@@ -29,6 +29,8 @@ const RED: Style = AnsiColor::Red.on_default();
 
 /// How long output of other steps waits for the one that is shown (BuildKit: `antiFlicker`).
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How much of a title is shown where a block goes on, in characters: a `RUN` may be a whole program.
+const TITLE: usize = 120;
 
 /// Prints steps one after the other.
 #[derive(Debug)]
@@ -110,13 +112,8 @@ impl<W: Write> Plain<W> {
         steps.cancel(now);
         self.show(steps, now);
         let is_torn = |view: &&StepView| view.is_torn && view.state == StepState::Failed;
-        for view in steps.0.values().filter(is_torn) {
-            self.line("------");
-            self.line(&format!(" > {}:", view.title));
-            for line in &view.tail {
-                self.line(line);
-            }
-            self.line("------");
+        for line in steps.0.values().filter(is_torn).flat_map(last_lines) {
+            self.line(&line);
         }
     }
 
@@ -125,12 +122,16 @@ impl<W: Write> Plain<W> {
         let shown = number + 1;
         if self.current != Some(number) {
             self.leave();
-            view.is_torn |= view.shown == Shown::Begun;
+            let goes_on = view.shown == Shown::Begun;
+            view.is_torn |= goes_on;
             view.shown = Shown::Begun;
             if self.has_printed {
                 self.line("");
             }
-            let title = &view.title;
+            let title = match view.title.char_indices().nth(TITLE) {
+                Some((end, _)) if goes_on => format!("{}…", &view.title[..end]),
+                _ => view.title.clone(),
+            };
             self.line(&format!("{CYAN}#{shown}{CYAN:#} {title}"));
             self.has_printed = true;
             self.current = Some(number);
@@ -171,6 +172,15 @@ impl<W: Write> Plain<W> {
         // Nobody is left to be told that standard error is closed.
         writeln!(self.stream, "{text}").unwrap_or_default();
     }
+}
+
+/// The last lines of the output of a step, in one piece.
+pub(super) fn last_lines(view: &StepView) -> Vec<String> {
+    const EDGE: &str = "------";
+    let mut lines = vec![EDGE.to_owned(), format!(" > {}:", view.title)];
+    lines.extend(view.tail.iter().cloned());
+    lines.push(EDGE.to_owned());
+    lines
 }
 
 #[cfg(test)]
@@ -252,6 +262,31 @@ mod tests {
                 a 1
                 a 2
                 ------
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_long_title_is_shown_once() {
+        let title = format!("RUN {}", "a && ".repeat(40));
+        check(
+            &[
+                (0, started(0, &title)),
+                (10, wrote(0, b"a\n")),
+                (20, started(1, "RUN b")),
+                (30, finished(1, 10)),
+                (40, finished(0, 40)),
+            ],
+            expect![[r"
+                #1 RUN a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && 
+                #1 0.010 a
+                #1 ...
+
+                #2 RUN b
+                #2 DONE 0.0s
+
+                #1 RUN a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a && a…
+                #1 DONE 0.0s
             "]],
         );
     }

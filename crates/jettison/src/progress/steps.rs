@@ -131,6 +131,20 @@ impl Steps {
             .map(|(number, view)| (*number, view))
     }
 
+    /// Those that failed, in order.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &StepView> {
+        let views = self.0.values();
+        views.filter(|view| view.state == StepState::Failed)
+    }
+
+    /// Forgets the lines that nobody is shown.
+    pub(super) fn forget_pending(&mut self) {
+        for view in self.0.values_mut() {
+            view.pending.clear();
+            view.pending_since = None;
+        }
+    }
+
     /// Ends what still runs, and closes its last line.
     pub(super) fn cancel(&mut self, now: Instant) {
         for view in self.0.values_mut() {

@@ -427,7 +427,16 @@ fn is_small(word: &str) -> bool {
 
 /// Whether the text starts a shell; `end` is the extension of its name.
 pub(super) fn starts_shell(text: &str, end: &str) -> bool {
-    Starters::of(end).have_shell_in(text)
+    let starters = Starters::of(end);
+    starters.have_shell_in(text) || starters.are_in(text) && hands_to_shell(text)
+}
+
+/// Whether the text has the name of a shell and its option for a command in quotes: `Shell: "sh"`, and then `Command(t.Shell, "-c", x)`.
+fn hands_to_shell(text: &str) -> bool {
+    const SHELLS: [&str; 4] = ["/bin/bash", "/bin/sh", "bash", "sh"];
+    let has =
+        |word: &str| text.contains(&format!("\"{word}\"")) || text.contains(&format!("'{word}'"));
+    has("-c") && SHELLS.into_iter().any(has)
 }
 
 /// Whether what starts programs in some languages does so in one whose sources have the extension `end`: `%x` is a number there, and

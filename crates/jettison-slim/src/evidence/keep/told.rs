@@ -78,7 +78,7 @@ impl Keeper<'_> {
     }
 }
 
-/// The values in a text of settings that may be commands: those of several words, and the lines of blocks.
+/// The values in a text of settings that may be commands: those of several words, the lines of blocks, and shells by name.
 fn told(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     // How far the line is indented that a block belongs to.
@@ -106,7 +106,8 @@ fn told(text: &str) -> Vec<&str> {
             continue;
         }
         let value = unquoted(value);
-        if value.contains(' ') && !value.starts_with(['[', '{']) {
+        let is_shell = ["ash", "bash", "dash", "ksh", "sh", "zsh"].contains(&value);
+        if is_shell || value.contains(' ') && !value.starts_with(['[', '{']) {
             found.push(value);
         }
     }
@@ -139,6 +140,7 @@ mod tests {
                 "about: Pack it\ncommands:\n  - mkdir -p /tmp/a\n",
                 &["Pack it", "mkdir -p /tmp/a"][..],
             ),
+            ("shell: bash\nkind: date\n", &["bash"]),
             ("- 'date -d @0 +%A'\n", &["date -d @0 +%A"]),
             (
                 "run: |\n  tar -x\n  gzip x\nname: sort\n",

@@ -169,6 +169,12 @@ fn some_calls_go_through_a_shell() {
     assert!(!starts_shell("subprocess.run([x])", "py"));
     assert!(!starts_shell("print('%x' % 7)", "py"));
     assert!(starts_shell("x = %x(date)", "rb"));
+    let task = "t := Task{Shell: \"sh\"}\ncmd := exec.Command(t.Shell, \"-c\", x)\n";
+    assert!(starts_shell(task, "go"));
+    assert!(!starts_shell(
+        "cmd := exec.Command(t.Tool, \"-c\", x)\n",
+        "go"
+    ));
     assert!(starts_shell(
         "x <- readCreateProcess (shell \"jq\") \"\"",
         "hs"
