@@ -50,7 +50,15 @@ fn unmet_answers(talk: &Talk, answers: &[(String, Answer)], unmet: &mut Vec<Stri
                         || "nothing that has a status".to_owned(),
                         |status| status.to_string(),
                     );
-                    unmet.push(format!("{title}: expected status {expected}, not {found}"));
+                    // What is wrong is often said there.
+                    let said = if body.is_empty() || request.expect_body.is_some() {
+                        String::new()
+                    } else {
+                        format!(", and the body is {}", start(body))
+                    };
+                    unmet.push(format!(
+                        "{title}: expected status {expected}, not {found}{said}"
+                    ));
                 }
                 if let Some(expected) = &request.expect_body
                     && memchr::memmem::find(body, expected.as_bytes()).is_none()

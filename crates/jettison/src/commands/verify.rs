@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use jettison_build::Engine;
 use jettison_oci::{Image, ImageId, Store};
 use jettison_slim::{
-    Oracle, ProbeObserver, ProbeOutcome, Verdict, Verification, VerifiedImage, overall_ailment,
-    suggestion, verdict, verification_json,
+    Ailment, Oracle, ProbeObserver, ProbeOutcome, Verdict, Verification, VerifiedImage,
+    overall_ailment, suggestion, verdict, verification_json,
 };
 
 use crate::cli::{Global, LimitArgs, ProgressKind, VerifyArgs, VerifyFormat};
@@ -155,13 +155,23 @@ fn say(report: &Verification, output: &mut Output) {
         return;
     }
     if report.notes.is_empty() {
-        let differ = report.outcomes.iter().filter(|outcome| !outcome.passed());
-        let text = format!(
-            "different: {} of {} answers are not the same",
-            differ.count(),
-            report.outcomes.len()
-        );
+        let is_flaky = |outcome: &&ProbeOutcome| outcome.ailment() == Some(Ailment::Flaky);
+        let failed = report.outcomes.iter().filter(|outcome| !outcome.passed());
+        let (flaky, different): (Vec<_>, Vec<_>) = failed.partition(is_flaky);
+        let text = failed_text(report.outcomes.len(), different.len(), flaky.len());
         output.styled(Look::Bad, &text);
+    }
+}
+
+/// How many of all answers are not the same, and how many cannot be compared.
+fn failed_text(n_all: usize, n_different: usize, n_flaky: usize) -> String {
+    let different = format!("different: {n_different} of {n_all} answers are not the same");
+    let flaky =
+        format!("{n_flaky} of {n_all} answers cannot be compared: two runs of the original differ");
+    match (n_different, n_flaky) {
+        (0, _) => format!("not proven: {flaky}"),
+        (_, 0) => different,
+        (_, _) => format!("{different}, and {flaky}"),
     }
 }
 
@@ -175,6 +185,28 @@ impl ProbeObserver for Teller {
     fn probe(&self, outcome: &ProbeOutcome) {
         if self.shows {
             probes::show(outcome, &mut self.output.borrow_mut());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed_text;
+
+    #[test]
+    fn what_cannot_be_compared_is_not_called_different() {
+        for ((all, different, flaky), expected) in [
+            ((3, 2, 0), "different: 2 of 3 answers are not the same"),
+            (
+                (20, 0, 1),
+                "not proven: 1 of 20 answers cannot be compared: two runs of the original differ",
+            ),
+            (
+                (3, 1, 2),
+                "different: 1 of 3 answers are not the same, and 2 of 3 answers cannot be compared: two runs of the original differ",
+            ),
+        ] {
+            assert_eq!(failed_text(all, different, flaky), expected);
         }
     }
 }

@@ -379,6 +379,11 @@ fn what_is_expected_of_an_answer_is_held_against_both() {
         ]
     );
     check(&[outcome], Verdict::Failed);
+    let outcome = ProbeOutcome::of(http_probe(Some(201), None), run(), run());
+    assert_eq!(
+        outcome.unmet[..1],
+        ["original: GET /: expected status 201, not 200, and the body is \"hello\\n\""]
+    );
 }
 
 #[test]
