@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::evidence::{in_home, is_log_of_npm};
 use crate::verify::ignore::{Ignore, Subject};
@@ -125,25 +125,22 @@ fn weigh(runs: &[ByPath<'_>], theirs: &ByPath<'_>) -> Files {
         result
             .volatile
             .push(format!("names of files in {}", directory.display()));
-        let new_in = |run: &ByPath<'_>| -> BTreeSet<PathBuf> {
-            let paths = run.keys().copied();
-            let tails = paths.filter_map(|path| tail_of_new(runs, directory, path));
-            tails.map(Path::to_path_buf).collect()
-        };
-        let mut tails = runs.iter().map(new_in);
-        let first = tails.next().unwrap_or_default();
-        let always = tails.fold(first, |always, tails| &always & &tails);
-        let theirs = new_in(theirs);
-        let missing = always.difference(&theirs).next();
-        let missing = missing.and_then(|missing| {
-            let mut files = runs.iter().flat_map(|run| run.values());
-            files.find(|file| tail_of_new(runs, directory, &file.path) == Some(missing))
-        });
-        result.original.extend(missing.map(|file| (*file).clone()));
+        let found: Vec<News<'_>> = runs.iter().map(|run| news(runs, directory, run)).collect();
+        let theirs = news(runs, directory, theirs);
+        result.original.extend(missing(&found, &theirs).cloned());
     }
+    let known: BTreeMap<&Path, BTreeSet<&Path>> = restless
+        .iter()
+        .map(|place| {
+            let found = runs.iter().flat_map(|run| news(runs, place, run));
+            (*place, found.map(|(tail, _)| tail).collect())
+        })
+        .collect();
     let is_free = |path: &Path| {
-        let mut places = restless.iter();
-        places.any(|place| tail_of_new(runs, place, path).is_some())
+        let mut places = known.iter();
+        places.any(|(place, tails)| {
+            tail_of_new(runs, place, path).is_some_and(|tail| tails.contains(tail))
+        })
     };
     let further = theirs
         .iter()
@@ -171,6 +168,50 @@ fn restless_place<'p>(runs: &[ByPath<'p>], path: &'p Path) -> &'p Path {
             })
     });
     place.unwrap_or(parent)
+}
+
+/// Files in a directory of which the names are other ones in each run, by what follows behind those.
+type News<'o> = BTreeMap<&'o Path, Vec<&'o WrittenFile>>;
+
+/// Those of `run` in `directory`.
+fn news<'o>(runs: &[ByPath<'_>], directory: &Path, run: &ByPath<'o>) -> News<'o> {
+    let mut found = News::new();
+    for (path, file) in run {
+        if let Some(tail) = tail_of_new(runs, directory, path) {
+            found.entry(tail).or_default().push(file);
+        }
+    }
+    found
+}
+
+/// A file of the original of which the candidate has no like, although each run of the original has. In a directory with a new
+/// name it has to be the same, if it is the same in each run.
+fn missing<'o>(runs: &[News<'o>], theirs: &News<'_>) -> Option<&'o WrittenFile> {
+    let (first, others) = runs.split_first()?;
+    let is_like = |left: &WrittenFile, right: &WrittenFile| {
+        (left.mode, left.owner, &left.content) == (right.mode, right.owner, &right.content)
+    };
+    let always = first
+        .iter()
+        .filter(|(tail, _)| others.iter().all(|other| other.contains_key(*tail)));
+    always
+        .filter(|(tail, files)| {
+            let Some(their) = theirs.get(*tail) else {
+                return true;
+            };
+            let same_as = |files: &[&WrittenFile], file: &WrittenFile| {
+                files.iter().any(|other| is_like(other, file))
+            };
+            let is_steady = !tail.as_os_str().is_empty()
+                && others.iter().all(|other| {
+                    let other = other.get(*tail).map(Vec::as_slice);
+                    files
+                        .iter()
+                        .all(|file| same_as(other.unwrap_or_default(), file))
+                });
+            is_steady && !files.iter().all(|file| same_as(their, file))
+        })
+        .find_map(|(_, files)| files.first().copied())
 }
 
 /// What follows in `path` behind the name of something in `directory` that not every run of the original has; nothing, if that is
@@ -331,8 +372,19 @@ mod tests {
         );
         check(
             runs,
-            &[like[0], like[1], like[2], ("/var/y", 0o644, "x")],
-            [&[], &["/var/y"], volatile],
+            &[like[0], ("/tmp/x_3/index.html", 0o644, "y"), like[2]],
+            [&["/tmp/x_1/index.html"], &[], volatile],
+        );
+        check(
+            runs,
+            &[
+                like[0],
+                like[1],
+                like[2],
+                ("/tmp/x_3/other", 0o644, "x"),
+                ("/var/y", 0o644, "x"),
+            ],
+            [&[], &["/tmp/x_3/other", "/var/y"], volatile],
         );
     }
 
