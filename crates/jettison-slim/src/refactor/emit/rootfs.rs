@@ -199,7 +199,10 @@ impl<'p> LongName<'p> {
     /// `path` with the variable, if it lies there and its name needs no other quotes.
     fn word(&self, path: &Path) -> Option<String> {
         let rest = path.strip_prefix(self.directory).ok()?;
-        let rest = rest.to_str().filter(|rest| !rest.is_empty())?;
+        let rest = rest.to_str()?;
+        if rest.is_empty() {
+            return Some(format!("${}", self.variable));
+        }
         let text = format!("${}/{rest}", self.variable);
         if is_plain(Path::new(rest)) {
             return Some(text);

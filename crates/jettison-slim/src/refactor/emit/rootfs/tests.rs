@@ -69,4 +69,5 @@ fn a_variable_stands_for_a_directory_of_modules_that_is_named_often() {
     assert!(!found.contains(&site.join("c/tests/t.py")), "{found:?}");
     assert_eq!(found.len(), 9, "{found:?}");
     assert!(LongName::of(&trees[..3]).is_none());
+    assert_eq!(long.word(&site).as_deref(), Some("$site"));
 }
