@@ -15,6 +15,8 @@ use super::imports::imported;
 use super::requires::{Named, named_packages};
 use crate::rootfs::RootError;
 
+/// Programs of the base that a module starts for every program, and whose absence it tells: joblib counts cores (loky: `lscpu`).
+const STARTED: [(&str, &str); 1] = [("joblib", "lscpu")];
 /// The largest playbook that is read, in bytes.
 const PLAYBOOK_LIMIT: u64 = 1 << 20;
 
@@ -52,6 +54,9 @@ impl Keeper<'_> {
             return Ok(false);
         }
         let is_namesake = module_of(path).is_some_and(|module| {
+            if STARTED.contains(&(module.as_str(), program)) {
+                return true;
+            }
             let mut words = module.split(|c: char| !c.is_ascii_alphanumeric());
             words.any(|word| word == program) && self.requests.modules.contains(&module)
         });
@@ -207,6 +212,8 @@ mod tests {
     fn a_program_of_the_base_stays_where_a_module_of_its_name_is_asked_for() {
         const GIT: &str = "const cp = require('child_process');\nconst name = 'git', other = 'curl';\ncp.spawn(name);\n";
         const TAR: &str = "import subprocess\nname = 'tar'\nsubprocess.run([name])\n";
+        const CORES: &str = "import subprocess\nsubprocess.run('lscpu --parse=core'.split())\n";
+        let cores = "usr/lib/python3/dist-packages/joblib/loky/context.py";
         let dir = tempfile::tempdir().unwrap();
         let copied = tempfile::tempdir().unwrap();
         let git = "app/node_modules/simple-git/index.js";
@@ -216,7 +223,9 @@ mod tests {
             (dir.path(), git, GIT),
             (dir.path(), other, GIT),
             (dir.path(), tar, TAR),
+            (dir.path(), cores, CORES),
             (dir.path(), "usr/bin/curl", ""),
+            (dir.path(), "usr/bin/lscpu", ""),
             (dir.path(), "usr/bin/git", ""),
             (dir.path(), "usr/bin/tar", ""),
             (copied.path(), "app/play.yml", "- unarchive: src=a.tar\n"),
@@ -254,5 +263,6 @@ mod tests {
         assert!(kept_with("require('gitter')\n", other, &[]).is_empty());
         assert_eq!(kept_with("", tar, &steps), ["/usr/bin/tar"]);
         assert!(kept_with("", tar, &[]).is_empty());
+        assert_eq!(kept_with("", cores, &[]), ["/usr/bin/lscpu"]);
     }
 }
