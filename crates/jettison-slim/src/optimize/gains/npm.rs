@@ -141,15 +141,18 @@ fn projects(root: &RootDir) -> Result<Vec<PathBuf>, RootError> {
 }
 
 /// The tool that has installed the project's modules, if the build stage has it; none for a member of a workspace of pnpm or yarn,
-/// whose modules are installed from above.
+/// whose modules are installed from above: it has no lock of its own.
 fn tool(situation: &Situation<'_>, project: &Path) -> Option<&'static Tool> {
     let has = |name: &&str| situation.root.target(&project.join(name)).is_some();
     let tool = TOOLS.iter().find(|tool| tool.locks.iter().any(&has))?;
+    let mut locks = tool.locks.iter().filter(|lock| **lock != "package.json");
+    let has_own_lock = locks.any(&has);
     let mut above = project.ancestors().skip(1);
-    let is_member = above.any(|above| {
-        let mut marks = ["pnpm-workspace.yaml", "pnpm-lock.yaml", "yarn.lock"].iter();
-        marks.any(|mark| situation.root.target(&above.join(mark)).is_some())
-    });
+    let is_member = !has_own_lock
+        && above.any(|above| {
+            let mut marks = ["pnpm-workspace.yaml", "pnpm-lock.yaml", "yarn.lock"].iter();
+            marks.any(|mark| situation.root.target(&above.join(mark)).is_some())
+        });
     if is_member {
         return None;
     }
