@@ -34,7 +34,7 @@ use jettison_sandbox::{OverlayMount, Trace, mount_overlay};
 
 use crate::audit::{Audit, AuditError, audit};
 use crate::evidence::steps;
-use crate::optimize::advice::only_for_health;
+use crate::optimize::advice::advice;
 use crate::optimize::anew::Anew;
 use crate::optimize::base::Base;
 use crate::optimize::build_stage::{build_stage, ignorable};
@@ -425,7 +425,8 @@ impl Run<'_> {
                 ));
             }
         }
-        notes.extend(only_for_health(built, attempt));
+        let small = self.view(&attempt.built.image)?;
+        notes.extend(advice((built, attempt), &small.root));
         notes.extend(self.nonroot(oracle, (built, attempt))?);
         Ok(notes)
     }

@@ -7,7 +7,7 @@ use crate::report::{ImageFacts, Report};
 use crate::verify::visible;
 
 /// A difference of times that is too small to mean anything.
-const NOISE: Duration = Duration::from_millis(20);
+const NOISE: Duration = Duration::from_millis(100);
 /// Stands where there is no new image.
 const NOTHING: &str = "-";
 
