@@ -1,14 +1,17 @@
 //! `jettison prune`
 
 use std::cell::RefCell;
+use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use jettison_build::{ItemKind, PruneRequest, prune, store_items};
 use jettison_oci::Store;
 
-use crate::cli::{Global, PruneArgs};
+use crate::cli::{Cli, Global, PruneArgs};
 use crate::commands::items;
 use crate::commands::world;
 use crate::failure::Failure;
@@ -53,10 +56,7 @@ pub(crate) fn run(
     let notes = RefCell::new(&mut *output);
     let waiting = || {
         let mut output = notes.borrow_mut();
-        output.note(
-            Look::Note,
-            "waiting for a running build that uses the store…",
-        );
+        output.note(Look::Note, &waiting_for(&users(&root.join("lock"))));
     };
     let pruned = prune(&store, &request, &waiting)
         .map_err(|error| Failure::user("cannot prune the store").because(&error))?;
@@ -73,6 +73,48 @@ pub(crate) fn run(
     };
     output.line(&items::total(title, pruned.freed));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is waited for, if `users` hold the store.
+fn waiting_for(users: &[String]) -> String {
+    let who = match users {
+        [] => "a running build".to_owned(),
+        users => users.join(", "),
+    };
+    format!("waiting for {who}, which uses the store…")
+}
+
+/// The processes that hold a lock of the file `lock`, as far as the system tells: each with its number and how it was started.
+fn users(lock: &Path) -> Vec<String> {
+    let Ok(metadata) = fs::metadata(lock) else {
+        return Vec::new();
+    };
+    // Each line has: number, FLOCK, ADVISORY, READ or WRITE, process, device and inode.
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holders = locks.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, process, file, ..] = words[..] else {
+            return None;
+        };
+        let inode: u64 = file.rsplit(':').next()?.parse().ok()?;
+        (inode == metadata.ino()).then_some(process)
+    });
+    holders
+        .filter_map(|process| {
+            let words = fs::read(Path::new("/proc").join(process).join("cmdline")).ok()?;
+            let words = String::from_utf8_lossy(&words);
+            let mut words = words.split_terminator('\0');
+            let program = Path::new(words.next()?).file_name()?.to_str()?.to_owned();
+            let own = Cli::command();
+            let command = words.find_map(|word| own.find_subcommand(word));
+            let command =
+                command.map_or(String::new(), |command| format!(" {}", command.get_name()));
+            Some(format!(
+                "`{}{command}` (process {process})",
+                program.escape_debug()
+            ))
+        })
+        .collect()
 }
 
 /// How much may be left; `None` if space does not matter (BuildKit: `calculateKeepBytes`, cache/manager.go).
@@ -124,4 +166,26 @@ fn is_agreed(args: &PruneArgs, output: &mut Output) -> Result<bool, Failure> {
         .read_line(&mut answer)
         .map_err(|error| Failure::user("cannot read the answer").because(&error))?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn whoever_holds_the_store_is_named_with_its_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let file = fs::File::create(&path).unwrap();
+        assert_eq!(
+            waiting_for(&users(&path)),
+            "waiting for a running build, which uses the store…"
+        );
+        file.lock_shared().unwrap();
+        let said = waiting_for(&users(&path));
+        let own = format!("(process {}), which uses the store…", process::id());
+        assert!(said.ends_with(&own), "{said}");
+    }
 }
