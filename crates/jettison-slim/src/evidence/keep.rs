@@ -31,6 +31,7 @@ mod places;
 mod python;
 mod quotes;
 mod recipes;
+mod recommended;
 mod requires;
 mod rules;
 mod seen;

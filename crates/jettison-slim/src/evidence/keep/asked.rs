@@ -121,6 +121,11 @@ const EVERYDAY: [&str; 104] = [
 /// The shortest name that is looked for without quotes, in bytes.
 const SHORTEST: usize = 3;
 
+/// Whether the name of a program is a word of every source.
+pub(super) fn is_everyday(name: &str) -> bool {
+    EVERYDAY.contains(&name)
+}
+
 /// A program of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProgramOrigin {
@@ -142,7 +147,6 @@ impl Keeper<'_> {
             None => self.programs_of_packages()?,
         };
         let starts_any = !self.wrappers.is_empty();
-        let is_everyday = |name: &str| EVERYDAY.contains(&name);
         let mut named = BTreeMap::new();
         for name in quoted_names(text) {
             let sureness = match programs.get(name) {

@@ -46,6 +46,8 @@ pub(super) struct Dependencies {
     provided: BTreeMap<String, Vec<String>>,
     /// What packages can use if it is there: what they recommend and suggest.
     optional: BTreeMap<String, Vec<String>>,
+    /// What they recommend, and is installed with them unless apt is told otherwise.
+    recommended: BTreeMap<String, Vec<String>>,
 }
 
 impl Dependencies {
@@ -75,13 +77,15 @@ impl Dependencies {
                 .flat_map(|list| list.split(','));
             let groups = groups.map(|group| group.split('|').filter_map(package_name).collect());
             all.of.insert(package.to_owned(), groups.collect());
-            let fields = [field("Recommends"), field("Suggests")];
-            let names = fields
-                .into_iter()
-                .flatten()
-                .flat_map(|list| list.split([',', '|']));
-            all.optional
-                .insert(package.to_owned(), names.filter_map(package_name).collect());
+            let names = |list: Option<&str>| -> Vec<String> {
+                let names = list.into_iter().flat_map(|list| list.split([',', '|']));
+                names.filter_map(package_name).collect()
+            };
+            let recommended = names(field("Recommends"));
+            let mut optional = recommended.clone();
+            optional.extend(names(field("Suggests")));
+            all.optional.insert(package.to_owned(), optional);
+            all.recommended.insert(package.to_owned(), recommended);
             for name in field("Provides")
                 .into_iter()
                 .flat_map(|list| list.split(','))
@@ -135,6 +139,12 @@ impl Dependencies {
     /// The installed packages that `package` can use beyond what it depends on.
     pub(super) fn optional(&self, package: &str) -> impl Iterator<Item = &str> {
         let names = self.optional.get(package).into_iter().flatten();
+        names.filter_map(|name| self.installed(name))
+    }
+
+    /// The installed packages that `package` recommends.
+    pub(super) fn recommended(&self, package: &str) -> impl Iterator<Item = &str> {
+        let names = self.recommended.get(package).into_iter().flatten();
         names.filter_map(|name| self.installed(name))
     }
 
@@ -228,7 +238,7 @@ fn package_name(relation: &str) -> Option<String> {
 }
 
 impl Keeper<'_> {
-    fn dependencies(&mut self) -> Result<&Dependencies, RootError> {
+    pub(super) fn dependencies(&mut self) -> Result<&Dependencies, RootError> {
         if self.dependencies.is_none() {
             self.dependencies = Some(Dependencies::read(self.root)?);
         }

@@ -181,7 +181,7 @@ impl Keeper<'_> {
 }
 
 /// Whether `path` is where programs of packages are started by their names.
-fn is_started_by_name(path: &Path) -> bool {
+pub(super) fn is_started_by_name(path: &Path) -> bool {
     path.parent()
         .is_some_and(|place| PLACES.iter().any(|known| place == Path::new(known)))
 }

@@ -102,6 +102,7 @@ impl Keeper<'_> {
             self.add_written_settings()?;
             self.add_brought()?;
             self.add_optional()?;
+            self.add_recommended()?;
             self.add_asked_modules()?;
             self.add_passive()?;
             self.add_for_operators()?;

@@ -22,6 +22,8 @@ pub(super) enum Look {
     PackageNames,
     /// Directories of packages of npm: those that others load.
     Plugins,
+    /// Packages that somebody has asked for: what they recommend.
+    Recommended,
     /// Directories of modules of Python: what somebody has asked for.
     Requests,
     /// Modules of Python and packages of npm: what they say they require.
