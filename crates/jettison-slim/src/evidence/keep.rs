@@ -7,6 +7,7 @@ mod awt;
 mod beside;
 mod brought;
 mod builders;
+mod commanded;
 mod commands;
 mod compiled_starts;
 mod cron;

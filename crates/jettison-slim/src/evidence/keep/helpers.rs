@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::beside::is_for_building;
+use super::commanded::starts_what_users_say;
 use super::commands::{Sureness, quoted_commands, script_commands, starts_what_it_is_given};
 use super::data::is_of_a_project;
 use super::mail::{SENDMAIL, sends_mail};
@@ -343,6 +344,9 @@ impl Keeper<'_> {
             if starts_shell(&text, &end) {
                 self.habits.starts_shell = Some(path.to_path_buf());
                 self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)?;
+                if starts_what_users_say(&text, &end) {
+                    self.add_expected_tools(path)?;
+                }
             }
         }
         Ok(())

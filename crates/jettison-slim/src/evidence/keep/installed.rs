@@ -8,7 +8,7 @@ use crate::evidence::installed::installed_beside;
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
 use crate::evidence::script::script_interpreter;
-use crate::rootfs::RootError;
+use crate::rootfs::{RootError, if_there};
 
 /// The largest script that is looked at, in bytes.
 const SCRIPT_LIMIT: u64 = 4 << 20;
@@ -49,7 +49,10 @@ impl Keeper<'_> {
         if self.kept.used.contains(program) || self.owners.is_script_of_a_module(program) {
             return Ok(false);
         }
-        let real = self.root.resolve(program)?.real_path;
+        let Some(found) = if_there(self.root.resolve(program))? else {
+            return Ok(false);
+        };
+        let real = found.real_path;
         match self.owners.of(&real) {
             Owner::Package(_) | Owner::Module(_) | Owner::Base => return Ok(false),
             Owner::Instruction(_) => {}

@@ -23,7 +23,7 @@ use crate::evidence::elf::Elf;
 use crate::evidence::go::names_in_vain;
 use crate::evidence::java::java_home;
 use crate::evidence::owner::Owner;
-use crate::rootfs::RootError;
+use crate::rootfs::{RootError, if_there};
 
 /// The largest text that is read, in bytes.
 const TEXT_LIMIT: u64 = 1 << 20;
@@ -171,8 +171,8 @@ impl Keeper<'_> {
             for named in absolute_paths(self.root, &bytes) {
                 if let Some(elf) = &elf {
                     // `/lib/go` is in `/usr/lib/go`.
-                    let real = self.root.resolve(&named)?.real_path;
-                    if names_in_vain(elf, &bytes, &real) {
+                    let real = if_there(self.root.resolve(&named))?;
+                    if real.is_some_and(|found| names_in_vain(elf, &bytes, &found.real_path)) {
                         continue;
                     }
                 }
@@ -197,7 +197,10 @@ impl Keeper<'_> {
     /// Keeps the package of the file at `path`, which a text names from the root on; and those that the Dockerfile has installed
     /// and that have files in the directory at `path`, if it is not everybody's.
     fn add_named_path(&mut self, path: &Path, reason: &str) -> Result<(), RootError> {
-        let resolved = self.root.resolve(path)?;
+        // A link that leads nowhere in the image, as that of a log to `/dev/stdout`.
+        let Some(resolved) = if_there(self.root.resolve(path))? else {
+            return self.add_named_of_instructions(path, reason);
+        };
         let real = resolved.real_path;
         let is_plain = |path: &Path| {
             let is_below = path.starts_with("/usr/share") || path.starts_with("/usr/lib");

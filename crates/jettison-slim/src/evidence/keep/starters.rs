@@ -432,7 +432,7 @@ pub(super) fn starts_shell(text: &str, end: &str) -> bool {
 }
 
 /// Whether the text has the name of a shell and its option for a command in quotes: `Shell: "sh"`, and then `Command(t.Shell, "-c", x)`.
-fn hands_to_shell(text: &str) -> bool {
+pub(super) fn hands_to_shell(text: &str) -> bool {
     const SHELLS: [&str; 4] = ["/bin/bash", "/bin/sh", "bash", "sh"];
     let has =
         |word: &str| text.contains(&format!("\"{word}\"")) || text.contains(&format!("'{word}'"));

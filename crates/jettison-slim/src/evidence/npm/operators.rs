@@ -1,6 +1,6 @@
 //! Scripts of `package.json` that are not for those who write the program, but for those who operate it: `npm run migrate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ const OF_DEVELOPERS: [&str; 24] = [
 ];
 
 /// The first script of the `package.json` in `directory` that an operator may run: it starts a file of the project's own with Node.js,
-/// or a program of a module that the project needs when it runs. One of which `is_started` says that the image starts it anyway is
-/// none.
+/// or a program of a module that the project needs when it runs. The project's main program, of which `is_started` says that it is
+/// started anyway, is none; another one is, although a run has started it.
 pub(in crate::evidence) fn script_of_operators(
     root: &RootDir,
     directory: &Path,
@@ -25,12 +25,20 @@ pub(in crate::evidence) fn script_of_operators(
     let text = root.content(&directory.join("package.json"), LIMIT)?;
     let package: Value = serde_json::from_slice(&text).ok()?;
     let scripts = package.get("scripts")?.as_object()?;
+    let of_start = scripts.get("start").and_then(Value::as_str);
+    let of_start = of_start.and_then(|command| match words_of(command).as_slice() {
+        ["node", file, ..] => Some(directory.join(file)),
+        _ => None,
+    });
+    let main = package.get("main").and_then(Value::as_str);
+    let main: Vec<PathBuf> = main
+        .map(|file| directory.join(file))
+        .into_iter()
+        .chain(of_start)
+        .collect();
+    let is_main = |file: &PathBuf| main.is_empty() || main.contains(file);
     let is_one = |(name, command): &(&String, &Value)| {
-        let command = command.as_str().and_then(assigned);
-        let words: Vec<&str> = command
-            .into_iter()
-            .flat_map(|(_, command)| command.split_whitespace())
-            .collect();
+        let words = command.as_str().map(words_of).unwrap_or_default();
         let file = match words.as_slice() {
             ["node", file, ..] if !file.starts_with('-') => directory.join(file),
             [program, ..] if is_needed(root, &package, directory, program) => {
@@ -40,10 +48,20 @@ pub(in crate::evidence) fn script_of_operators(
         };
         let is_there =
             || root.target(&file).is_some() || root.target(&file.with_extension("js")).is_some();
-        !is_of_developers(name) && !is_started(&file) && is_there()
+        let is_started = is_main(&file) && is_started(&file);
+        !is_of_developers(name) && !is_started && is_there()
     };
     let found = scripts.iter().find(is_one);
     found.map(|(name, _)| name.clone())
+}
+
+/// The words of the command of a script, without the variables that it sets.
+fn words_of(command: &str) -> Vec<&str> {
+    let command = assigned(command).map(|(_, command)| command);
+    command
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .collect()
 }
 
 fn is_of_developers(name: &str) -> bool {
@@ -90,6 +108,7 @@ mod tests {
         for (path, text) in [
             ("app/package.json", package.as_str()),
             ("app/a.js", ""),
+            ("app/cli.js", ""),
             ("app/scripts/user.js", ""),
             ("app/node_modules/knex/bin/cli.js", ""),
             ("app/node_modules/eslint/bin/eslint.js", ""),
@@ -107,7 +126,7 @@ mod tests {
             std::os::unix::fs::symlink(target, programs.join(name)).unwrap();
         }
         let root = RootDir::open(dir.path()).unwrap();
-        let is_started = |file: &Path| file.ends_with("a.js");
+        let is_started = |file: &Path| file.ends_with("a.js") || file.ends_with("cli.js");
         let found = script_of_operators(&root, Path::new("/app"), &is_started);
         assert_eq!(found.as_deref(), expected, "{scripts}");
     }
@@ -126,6 +145,12 @@ mod tests {
             r#""serve-all":"node a.js","x":"node gone.js","y":"tsc -p .","z":"node --test""#,
             None,
         );
+    }
+
+    #[test]
+    fn a_second_program_is_for_operators_although_a_run_has_started_it() {
+        check(r#""cli":"node cli.js""#, Some("cli"));
+        check(r#""cli":"node cli.js","main":"x""#, Some("cli"));
     }
 
     #[test]
