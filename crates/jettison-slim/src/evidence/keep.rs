@@ -30,6 +30,7 @@ mod operators;
 mod passive;
 mod places;
 mod python;
+mod python_tests;
 mod quotes;
 mod recipes;
 mod recommended;

@@ -326,48 +326,6 @@ pub(super) fn left_out_of_library(root: &RootDir, directory: &Path) -> Vec<PathB
     left_out
 }
 
-/// The tests that the module at `directory` brings along, as patterns, unless a run used some of them.
-pub(super) fn tests_of_module(
-    root: &RootDir,
-    directory: &Path,
-    is_used: &dyn Fn(&PathBuf) -> bool,
-) -> Vec<PathBuf> {
-    let mut tests = Vec::new();
-    let mut has_others = false;
-    let mut pending = vec![directory.to_path_buf()];
-    while let Some(directory) = pending.pop() {
-        for name in root.names(&directory) {
-            let path = directory.join(&name);
-            if !root.entry(&path).is_some_and(|found| found.is_dir()) {
-                continue;
-            }
-            let is_named = name == "tests";
-            if is_named && holds_tests(root, &path) && !is_used(&path) {
-                tests.push(path);
-            } else {
-                has_others |= is_named;
-                pending.push(path);
-            }
-        }
-    }
-    let top = directory.join("tests");
-    tests.sort();
-    if has_others || tests.len() <= 1 {
-        return tests;
-    }
-    let mut patterns = vec![directory.join("*/tests")];
-    patterns.extend(tests.into_iter().filter(|path| *path == top));
-    patterns
-}
-
-/// Whether there are tests in `directory` as pytest and unittest find them.
-fn holds_tests(root: &RootDir, directory: &Path) -> bool {
-    let names = root.names(directory);
-    names
-        .iter()
-        .any(|name| name.as_encoded_bytes().starts_with(b"test_"))
-}
-
 /// What setuptools has Python load at each start, so that `distutils` is its own, if `path` is or lies in it. It works without
 /// setuptools, and is used by all programs.
 pub(super) fn start_hook(path: &Path) -> Option<PathBuf> {
@@ -469,33 +427,6 @@ mod tests {
         assert_eq!(of("/l/lib-dynload/_ssl.cpython-312.so"), None);
         assert_eq!(of("/l/other/readline.so"), None);
         assert_eq!(of("/l/lib-dynload/nisx.so"), None);
-    }
-
-    #[track_caller]
-    fn check_tests(further: &str, used: &str, expected: &[&str]) {
-        let dir = tempfile::tempdir().unwrap();
-        let files = ["m/np/tests/test_a.py", "m/np/lib/tests/test_b.py", further];
-        for path in files {
-            let path = dir.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
-        let root = RootDir::open(dir.path()).unwrap();
-        let is_used = |path: &PathBuf| Path::new(used).starts_with(path);
-        let found = tests_of_module(&root, Path::new("/m/np"), &is_used);
-        let expected: Vec<&Path> = expected.iter().map(Path::new).collect();
-        assert_eq!(found, expected, "{used}");
-    }
-
-    #[test]
-    fn tests_of_modules_are_left_out_unless_they_are_used() {
-        let (all, each) = (
-            ["/m/np/*/tests", "/m/np/tests"],
-            ["/m/np/lib/tests", "/m/np/tests"],
-        );
-        check_tests("m/np/x.py", "/none", &all);
-        check_tests("m/np/web/tests/page.py", "/none", &each);
-        check_tests("m/np/x.py", "/m/np/tests/test_a.py", &each[..1]);
     }
 
     #[test]

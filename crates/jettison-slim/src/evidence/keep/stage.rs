@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::python::{holds_modules, is_python_library, left_out_of_library, tests_of_module};
+use super::python::{holds_modules, is_python_library, left_out_of_library};
+use super::python_tests::tests_of_module;
 use super::requires::is_npm_package;
 use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
 use super::{Keeper, is_part, is_supplied};
