@@ -107,6 +107,13 @@ impl Ailment {
         }
     }
 
+    /// Whether one `probe` that `observation` shows to ail so is enough to compare nothing: the original does not do what is
+    /// expected, or nobody listens whom a given probe asks.
+    pub(super) fn is_of_all(&self, probe: &Probe, observation: &Observation) -> bool {
+        let is_given = probe.origin == ProbeOrigin::Given;
+        is_refuted(probe, observation) || is_given && matches!(self, Ailment::NotServing(_))
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -264,7 +264,7 @@ impl<'o> Oracle<'o> {
                 return Ok(None);
             };
             match ailment_of(&asked.probe, run) {
-                Some(ailment) if is_refuted(&asked.probe, run) => return Ok(Some(ailment)),
+                Some(ailment) if ailment.is_of_all(&asked.probe, run) => return Ok(Some(ailment)),
                 Some(ailment) => found = found.or(Some(ailment)),
                 None => shows_something = true,
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::verify::ailment::{Ailment, ailment_of, is_refuted};
+use crate::verify::ailment::{Ailment, ailment_of};
 use crate::verify::compare::{Comparison, Difference, compare_with};
 use crate::verify::expectations::unmet;
 use crate::verify::http::Answer;
@@ -261,9 +261,13 @@ pub fn overall_ailment(outcomes: &[ProbeOutcome]) -> Option<Ailment> {
             .iter()
             .filter(|outcome| outcome.probe.origin != ProbeOrigin::Own)
     };
-    let mut refuted = asked().filter(|outcome| is_refuted(&outcome.probe, &outcome.original));
-    if let Some(ailment) = refuted.find_map(ProbeOutcome::ailment) {
-        return Some(ailment);
+    let of_all = asked().find_map(|outcome| {
+        let ailment = outcome.ailment()?;
+        let is_of_all = ailment.is_of_all(&outcome.probe, &outcome.original);
+        is_of_all.then_some(ailment)
+    });
+    if of_all.is_some() {
+        return of_all;
     }
     if asked().any(|outcome| outcome.ailment().is_none()) {
         return None;
