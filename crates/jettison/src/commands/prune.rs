@@ -1,6 +1,7 @@
 //! `jettison prune`
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
@@ -81,7 +82,7 @@ fn waiting_for(users: &[String]) -> String {
         [] => "a running build".to_owned(),
         users => users.join(", "),
     };
-    format!("waiting for {who}, which uses the store…")
+    format!("waiting for {who} to be done with the store…")
 }
 
 /// The processes that hold a lock of the file `lock`, as far as the system tells: each with its number and how it was started.
@@ -99,7 +100,10 @@ fn users(lock: &Path) -> Vec<String> {
         let inode: u64 = file.rsplit(':').next()?.parse().ok()?;
         (inode == metadata.ino()).then_some(process)
     });
+    // One that has opened it twice has two locks.
+    let holders: BTreeSet<&str> = holders.collect();
     holders
+        .into_iter()
         .filter_map(|process| {
             let words = fs::read(Path::new("/proc").join(process).join("cmdline")).ok()?;
             let words = String::from_utf8_lossy(&words);
@@ -181,11 +185,11 @@ mod tests {
         let file = fs::File::create(&path).unwrap();
         assert_eq!(
             waiting_for(&users(&path)),
-            "waiting for a running build, which uses the store…"
+            "waiting for a running build to be done with the store…"
         );
         file.lock_shared().unwrap();
         let said = waiting_for(&users(&path));
-        let own = format!("(process {}), which uses the store…", process::id());
+        let own = format!("(process {}) to be done with the store…", process::id());
         assert!(said.ends_with(&own), "{said}");
     }
 }
