@@ -257,7 +257,14 @@ fn with_last_words(why: &str, observation: &Observation) -> String {
     const LIMIT: usize = 200;
     let last_line = |output: &[u8]| {
         let text = String::from_utf8_lossy(output);
-        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+        // What is in columns of a trace says where, and not what.
+        let is_of_trace = |line: &&str| {
+            line.starts_with([' ', '\t']) || line.starts_with("Node.js v") || line.trim().is_empty()
+        };
+        let mut lines = text.lines().rev();
+        let said = lines.find(|line| !is_of_trace(line));
+        let line = said.or_else(|| text.lines().rfind(|line| !line.trim().is_empty()));
+        let line = line?.trim();
         Some(visible(line).chars().take(LIMIT).collect::<String>())
     };
     let last = last_line(&observation.stderr).or_else(|| last_line(&observation.stdout));
@@ -471,6 +478,10 @@ mod tests {
             ..Served::default()
         });
         let trouble = "the original cannot be talked to: it did not listen";
+        assert_eq!(ailment_of(&probe, &run).unwrap().to_string(), trouble);
+        run.stderr =
+            b"web.rb:12: undefined method `x'\n\tfrom config.ru:1\n\tfrom puma:25\n\n".to_vec();
+        let trouble = format!("{trouble}; its last words are `web.rb:12: undefined method `x'`");
         assert_eq!(ailment_of(&probe, &run).unwrap().to_string(), trouble);
     }
 }

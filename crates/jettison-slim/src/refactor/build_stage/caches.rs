@@ -5,11 +5,12 @@
 //! repository, Gradle's user home.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jettison_dockerfile::{
-    Edit, EditSet, Instruction, InstructionKind, Keyword, Parse, shell_script,
+    Edit, EditSet, Instruction, InstructionKind, Keyword, Parse, SimpleCommand, shell_script,
 };
 
 /// A command of the original, and what it wrote.
@@ -72,8 +73,12 @@ impl Caches {
             for (family, _) in FAMILIES {
                 for directory in directories(family, command.env) {
                     let relative = directory.strip_prefix("/").unwrap_or(&directory);
-                    let holds_something = fs::read_dir(command.files.join(relative))
-                        .is_ok_and(|mut entries| entries.next().is_some());
+                    let holds_something =
+                        fs::read_dir(command.files.join(relative)).is_ok_and(|entries| {
+                            entries
+                                .flatten()
+                                .any(|entry| is_kept_for_later(&entry.file_name()))
+                        });
                     if holds_something {
                         caches
                             .of_families
@@ -181,6 +186,26 @@ impl Caches {
     }
 }
 
+/// Whether a directory that has `name` has something for the next time, and not only what npm has said.
+fn is_kept_for_later(name: &OsStr) -> bool {
+    name != "_logs" && name != "_update-notifier-last-checked"
+}
+
+/// Whether `command` only has npm, yarn or pnpm run what `package.json` says.
+fn runs_scripts(command: &SimpleCommand) -> bool {
+    const SCRIPTS: [&str; 6] = ["restart", "run", "run-script", "start", "stop", "test"];
+    let is_one = command
+        .tool()
+        .is_some_and(|tool| ["npm", "pnpm", "yarn"].contains(&tool));
+    let mut words = command.unwrapped().iter().skip(1);
+    let first = words.find_map(|word| {
+        word.literal
+            .as_deref()
+            .filter(|word| !word.starts_with('-'))
+    });
+    is_one && first.is_some_and(|word| SCRIPTS.contains(&word))
+}
+
 /// The families of the tools that an instruction names.
 fn families(parse: &Parse, instruction: &Instruction) -> BTreeSet<Family> {
     let Some(script) = shell_script(parse.text(), parse.escape(), instruction) else {
@@ -189,6 +214,7 @@ fn families(parse: &Parse, instruction: &Instruction) -> BTreeSet<Family> {
     let tools: BTreeSet<&str> = script
         .commands
         .iter()
+        .filter(|command| !runs_scripts(command))
         .filter_map(|command| command.tool())
         .collect();
     FAMILIES
@@ -322,6 +348,22 @@ mod tests {
                 RUN ls
             "]],
         );
+    }
+
+    #[test]
+    fn what_only_runs_scripts_gets_no_cache_of_npm() {
+        let text = "FROM node\nRUN npm ci\nRUN mkdir /data && npm run db:migrate\n";
+        check(
+            &[],
+            &["root/.npm/_cacache", "root/.npm/_logs"],
+            ("FROM node\nRUN npm ci\n", text),
+            expect![[r"
+                FROM node
+                RUN --mount=type=cache,target=/root/.npm npm ci
+                RUN mkdir /data && npm run db:migrate
+            "]],
+        );
+        check(&[], &["root/.npm/_logs"], (text, text), expect!["nothing"]);
     }
 
     #[test]
