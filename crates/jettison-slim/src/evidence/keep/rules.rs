@@ -86,6 +86,7 @@ impl Keeper<'_> {
             self.add_certificates()?;
             self.add_providers();
             self.add_font_cache()?;
+            self.add_settings_of_readline()?;
             self.add_dictionaries()?;
             self.add_settings_of_php();
             self.add_time_zones();
@@ -272,6 +273,16 @@ impl Keeper<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the settings of the library that reads lines from a terminal, which it looks for as soon as it is asked for one.
+    fn add_settings_of_readline(&mut self) -> Result<(), RootError> {
+        let mut kept = self.kept.packages.keys();
+        if !kept.any(|name| name.starts_with("libreadline")) {
+            return Ok(());
+        }
+        let reason = "the library of lines from a terminal reads it";
+        self.add(Path::new("/etc/inputrc"), UseKind::Looked, reason)
     }
 
     /// Keeps the dictionaries that the Dockerfile has installed, also unasked, with whoever checks how words are written: which

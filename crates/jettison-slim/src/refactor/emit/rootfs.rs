@@ -3,7 +3,7 @@
 //! It takes them from the build stage, so that they are the very files that the program was built and tested with, and
 //! nothing is downloaded again. It needs a shell, GNU tar and dpkg, which every Debian has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::shell::shell_step;
@@ -122,7 +122,10 @@ fn steps(rootfs: &RootfsStage) -> Result<Vec<String>, EmitError> {
 /// What `find` leaves out, as patterns. The directories themselves stay: somebody may read the names beside them.
 fn left_out_of_trees(rootfs: &RootfsStage) -> Vec<PathBuf> {
     let inside = rootfs.pruned.iter().map(|path| path.join("*"));
-    inside.chain(rootfs.pruned_files.iter().cloned()).collect()
+    // Two trees may leave out the same.
+    let mut seen = BTreeSet::new();
+    let all = inside.chain(rootfs.pruned_files.iter().cloned());
+    all.filter(|path| seen.insert(path.clone())).collect()
 }
 
 /// The commands that print `singles`: those of one directory have its name once.

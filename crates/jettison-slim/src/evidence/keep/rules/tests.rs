@@ -552,3 +552,14 @@ fn who_has_openssl_load_modules_has_those_of_old() {
         .library("/usr/lib/libcrypto.so.3", "OSSL_PROVIDER_load");
     assert!(!kept(library));
 }
+
+#[test]
+fn lines_from_a_terminal_are_read_with_their_settings() {
+    let world = World::new()
+        .package("libreadline8t64", &["/usr/lib/libreadline.so.8"])
+        .file("/etc/inputrc", "set bell-style none");
+    assert!(!world.kept_by_rule().contains("/etc/inputrc"));
+    world
+        .used("/usr/lib/libreadline.so.8")
+        .check_paths(&["/etc/inputrc", "/etc/passwd"]);
+}

@@ -71,3 +71,14 @@ fn a_variable_stands_for_a_directory_of_modules_that_is_named_often() {
     assert!(LongName::of(&trees[..3]).is_none());
     assert_eq!(long.word(&site).as_deref(), Some("$site"));
 }
+
+#[test]
+fn what_two_trees_leave_out_is_named_once() {
+    let rootfs = RootfsStage {
+        pruned: paths(&["/l/site", "/l/test", "/l/site"]),
+        pruned_files: paths(&["/l/x.pyc", "/l/x.pyc"]),
+        ..RootfsStage::default()
+    };
+    let left_out = left_out_of_trees(&rootfs);
+    assert_eq!(left_out, paths(&["/l/site/*", "/l/test/*", "/l/x.pyc"]));
+}
