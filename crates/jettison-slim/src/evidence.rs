@@ -43,7 +43,7 @@ pub(crate) use crate::evidence::keep::{
     GCONV_FILES, UseKind, converts, has_other_character_sets, left_out_rule, needed_by_idle_alone,
     tells_times,
 };
-pub(crate) use crate::evidence::npm::{in_home, is_log_of_npm};
+pub(crate) use crate::evidence::npm::{in_home, is_log_of_npm, scripts_of_operators};
 pub(crate) use crate::evidence::owner::{Owner, Owners};
 pub(crate) use crate::evidence::packages::Packages;
 pub(crate) use crate::evidence::plain_start::PlainStart;

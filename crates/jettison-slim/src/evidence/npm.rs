@@ -24,7 +24,7 @@ use crate::evidence::program::find_program;
 use crate::evidence::traced::Used;
 use crate::refactor::exec_argv;
 use crate::rootfs::{RootDir, RootError, normalise};
-pub(in crate::evidence) use operators::script_of_operators;
+pub(crate) use operators::scripts_of_operators;
 use starts::starts_own_modules;
 
 /// The largest description of a package that is read, in bytes.
@@ -299,8 +299,9 @@ pub(super) fn wants_npm(
         .map(String::as_str)
         .collect();
     let is_started = |file: &Path| words.iter().any(|word| file.ends_with(word));
-    if let Some(name) = script_of_operators(root, &start.directory, &is_started) {
-        return Ok(Some(WantsNpm::Asked(name)));
+    let scripts = scripts_of_operators(root, &start.directory, &is_started);
+    if let Some(script) = scripts.into_iter().next() {
+        return Ok(Some(WantsNpm::Asked(script.name)));
     }
     // A shell that sets variables is in the first line of many a script.
     let names = start.config.cmd.iter().flatten().take(1);

@@ -11,7 +11,7 @@ use super::dependencies::is_interpreter;
 use super::seen::Look;
 use super::started::PLACES;
 use super::{Keeper, UseKind};
-use crate::evidence::npm::script_of_operators;
+use crate::evidence::npm::scripts_of_operators;
 use crate::evidence::owner::Owner;
 use crate::evidence::program::find_program;
 use crate::rootfs::RootError;
@@ -142,9 +142,11 @@ impl Keeper<'_> {
             return Ok(());
         }
         let is_started = |file: &Path| self.kept.used.contains(file);
-        let Some(name) = script_of_operators(self.root, &directory, &is_started) else {
+        let scripts = scripts_of_operators(self.root, &directory, &is_started);
+        let Some(script) = scripts.first() else {
             return Ok(());
         };
+        let name = &script.name;
         let reason = format!("somebody may run the script `{name}` of package.json");
         self.add_program("npm", Sureness::There, &reason)?;
         self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)

@@ -14,17 +14,48 @@ const OF_DEVELOPERS: [&str; 24] = [
     "release", "serve", "start", "test", "watch",
 ];
 
-/// The first script of the `package.json` in `directory` that an operator may run: it starts a file of the project's own with Node.js,
+/// Programs with which people operate a program, although the modules that bring them are mostly listed for development: they bring
+/// a database up to date.
+const OF_OPERATORS: [&str; 12] = [
+    "db-migrate",
+    "drizzle-kit",
+    "graphile-migrate",
+    "knex",
+    "migrate-mongo",
+    "mikro-orm",
+    "node-pg-migrate",
+    "prisma",
+    "sequelize",
+    "sequelize-cli",
+    "typeorm",
+    "typeorm-ts-node-commonjs",
+];
+/// Programs that start a source in TypeScript.
+const OF_SOURCES: [&str; 5] = ["esno", "jiti", "ts-node", "tsx", "vite-node"];
+
+/// A script that an operator may run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Script {
+    /// Its name in `package.json`.
+    pub(crate) name: String,
+    /// The program that it starts and that only a module for development brings.
+    pub(crate) of_development: Option<String>,
+}
+
+/// The scripts of the `package.json` in `directory` that an operator may run: each starts a file of the project's own with Node.js,
 /// or a program of a module that the project needs when it runs. The project's main program, of which `is_started` says that it is
 /// started anyway, is none; another one is, although a run has started it.
-pub(in crate::evidence) fn script_of_operators(
+pub(crate) fn scripts_of_operators(
     root: &RootDir,
     directory: &Path,
     is_started: &dyn Fn(&Path) -> bool,
-) -> Option<String> {
-    let text = root.content(&directory.join("package.json"), LIMIT)?;
-    let package: Value = serde_json::from_slice(&text).ok()?;
-    let scripts = package.get("scripts")?.as_object()?;
+) -> Vec<Script> {
+    let text = root.content(&directory.join("package.json"), LIMIT);
+    let package = text.and_then(|text| serde_json::from_slice(&text).ok());
+    let package: Value = package.unwrap_or_default();
+    let Some(scripts) = package.get("scripts").and_then(Value::as_object) else {
+        return Vec::new();
+    };
     let of_start = scripts.get("start").and_then(Value::as_str);
     let of_start = of_start.and_then(|command| match words_of(command).as_slice() {
         ["node", file, ..] => Some(directory.join(file)),
@@ -37,22 +68,40 @@ pub(in crate::evidence) fn script_of_operators(
         .chain(of_start)
         .collect();
     let is_main = |file: &PathBuf| main.is_empty() || main.contains(file);
-    let is_one = |(name, command): &(&String, &Value)| {
-        let words = command.as_str().map(words_of).unwrap_or_default();
-        let file = match words.as_slice() {
-            ["node", file, ..] if !file.starts_with('-') => directory.join(file),
-            [program, ..] if is_needed(root, &package, directory, program) => {
-                return !is_of_developers(name);
-            }
-            _ => return false,
-        };
-        let is_there =
-            || root.target(&file).is_some() || root.target(&file.with_extension("js")).is_some();
-        let is_started = is_main(&file) && is_started(&file);
-        !is_of_developers(name) && !is_started && is_there()
+    let is_there = |file: &Path| {
+        root.target(file).is_some() || root.target(&file.with_extension("js")).is_some()
     };
-    let found = scripts.iter().find(is_one);
-    found.map(|(name, _)| name.clone())
+    // What makes something for those who write the program is not to be run by others, whatever tool it is that makes it.
+    let is_of_operators = |name: &str| !name.split([':', '-', '.']).any(is_of_developers);
+    let started = |name: &str, command: &str| -> Option<Option<String>> {
+        let words = words_of(command);
+        let (program, arguments) = words.split_first()?;
+        let file = arguments.first().filter(|file| !file.starts_with('-'));
+        let file = file.map(|file| directory.join(file));
+        if *program == "node" {
+            let file = file?;
+            let is_started = is_main(&file) && is_started(&file);
+            return (!is_started && is_there(&file)).then_some(None);
+        }
+        let needed = |field| is_needed(root, (&package, field), directory, program);
+        if needed("dependencies") {
+            return Some(None);
+        }
+        let is_source = || file.is_some_and(|file| root.target(&file).is_some());
+        let is_meant =
+            OF_OPERATORS.contains(program) || OF_SOURCES.contains(program) && is_source();
+        let is_meant = is_meant && is_of_operators(name) && needed("devDependencies");
+        is_meant.then(|| Some((*program).to_owned()))
+    };
+    let found = scripts.iter().filter_map(|(name, command)| {
+        let of_development = started(name, command.as_str()?)?;
+        let name = name.clone();
+        (!is_of_developers(&name)).then_some(Script {
+            name,
+            of_development,
+        })
+    });
+    found.collect()
 }
 
 /// The words of the command of a script, without the variables that it sets.
@@ -73,8 +122,13 @@ fn is_of_developers(name: &str) -> bool {
         .any(|word| OF_DEVELOPERS.contains(&word))
 }
 
-/// Whether `program` is of a module that the project in `directory` needs when it runs.
-fn is_needed(root: &RootDir, package: &Value, directory: &Path, program: &str) -> bool {
+/// Whether `program` is of a module that `field` of the description of the project in `directory` lists.
+fn is_needed(
+    root: &RootDir,
+    (package, field): (&Value, &str),
+    directory: &Path,
+    program: &str,
+) -> bool {
     let link = directory.join("node_modules/.bin").join(program);
     let is_name = !program.contains('/');
     let Ok(found) = root.resolve(&link) else {
@@ -85,7 +139,7 @@ fn is_needed(root: &RootDir, package: &Value, directory: &Path, program: &str) -
         return false;
     };
     let inside = inside.to_string_lossy();
-    let dependencies = package.get("dependencies").and_then(Value::as_object);
+    let dependencies = package.get(field).and_then(Value::as_object);
     is_name
         && dependencies
             .into_iter()
@@ -103,7 +157,7 @@ mod tests {
     fn check(scripts: &str, expected: Option<&str>) {
         let dir = tempfile::tempdir().unwrap();
         let package = format!(
-            "{{\"scripts\":{{\"start\":\"node a.js\",{scripts}}},\"dependencies\":{{\"knex\":\"3\"}},\"devDependencies\":{{\"eslint\":\"9\"}}}}"
+            "{{\"scripts\":{{\"start\":\"node a.js\",{scripts}}},\"dependencies\":{{\"knex\":\"3\"}},\"devDependencies\":{{\"eslint\":\"9\",\"prisma\":\"6\",\"tsx\":\"4\"}}}}"
         );
         for (path, text) in [
             ("app/package.json", package.as_str()),
@@ -112,6 +166,9 @@ mod tests {
             ("app/scripts/user.js", ""),
             ("app/node_modules/knex/bin/cli.js", ""),
             ("app/node_modules/eslint/bin/eslint.js", ""),
+            ("app/node_modules/prisma/build/index.js", ""),
+            ("app/node_modules/tsx/dist/cli.mjs", ""),
+            ("app/scripts/seed.ts", ""),
         ] {
             let path = dir.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -122,13 +179,32 @@ mod tests {
         for (name, target) in [
             ("eslint", "../eslint/bin/eslint.js"),
             ("knex", "../knex/bin/cli.js"),
+            ("prisma", "../prisma/build/index.js"),
+            ("tsx", "../tsx/dist/cli.mjs"),
         ] {
             std::os::unix::fs::symlink(target, programs.join(name)).unwrap();
         }
         let root = RootDir::open(dir.path()).unwrap();
         let is_started = |file: &Path| file.ends_with("a.js") || file.ends_with("cli.js");
-        let found = script_of_operators(&root, Path::new("/app"), &is_started);
+        let found = scripts_of_operators(&root, Path::new("/app"), &is_started);
+        let found = found
+            .into_iter()
+            .next()
+            .map(|script| match script.of_development {
+                Some(program) => format!("{} by {program}", script.name),
+                None => script.name,
+            });
         assert_eq!(found.as_deref(), expected, "{scripts}");
+    }
+
+    #[test]
+    fn so_are_those_of_some_tools_that_are_listed_for_development() {
+        let migrate = r#""db:deploy":"prisma migrate deploy""#;
+        check(migrate, Some("db:deploy by prisma"));
+        check(r#""db:generate":"prisma generate""#, None);
+        check(r#""seed":"tsx scripts/seed.ts""#, Some("seed by tsx"));
+        check(r#""seed":"tsx scripts/gone.ts""#, None);
+        check(r#""dev":"tsx scripts/seed.ts""#, None);
     }
 
     #[test]

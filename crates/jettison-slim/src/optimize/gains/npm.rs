@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Situation;
 use super::npm_needs::named_module;
-use crate::evidence::{find_program, variable};
+use crate::evidence::{find_program, scripts_of_operators, variable};
 use crate::refactor::{Claim, Equality, Gain, ShellStep};
 use crate::rootfs::{RootDir, RootError};
 
@@ -75,6 +75,15 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
             reasons.push(format!(
                 "the devDependencies of {shown}/package.json stay, since {} names {module}",
                 source.display()
+            ));
+            continue;
+        }
+        let scripts = scripts_of_operators(situation.candidate, &project, &|_| false);
+        let mut scripts = scripts.into_iter();
+        let script = scripts.find_map(|found| Some((found.name, found.of_development?)));
+        if let Some((script, program)) = script {
+            reasons.push(format!(
+                "the devDependencies of {shown}/package.json stay, since somebody may run its script `{script}`, which starts {program}"
             ));
             continue;
         }
