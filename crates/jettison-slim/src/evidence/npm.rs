@@ -234,7 +234,7 @@ pub(crate) enum WantsNpm {
     Programs(PathBuf),
     /// This script, which is started first, speaks of npm.
     Script(PathBuf),
-    /// This script of `package.json` is a program of its own, which an operator may have npm run.
+    /// An operator may have npm start this: `npm run migrate`.
     Asked(String),
 }
 
@@ -252,10 +252,7 @@ impl fmt::Display for WantsNpm {
                 "{} starts programs, and would not find those of node_modules/.bin",
                 path.display()
             ),
-            WantsNpm::Asked(name) => write!(
-                formatter,
-                "the script `{name}` of package.json could not be run"
-            ),
+            WantsNpm::Asked(call) => write!(formatter, "`{call}` could not be run"),
             WantsNpm::Script(path) => {
                 write!(
                     formatter,
@@ -301,7 +298,7 @@ pub(super) fn wants_npm(
     let is_started = |file: &Path| words.iter().any(|word| file.ends_with(word));
     let scripts = scripts_of_operators(root, &start.directory, &is_started);
     if let Some(script) = scripts.into_iter().next() {
-        return Ok(Some(WantsNpm::Asked(script.name)));
+        return Ok(Some(WantsNpm::Asked(script.call)));
     }
     // A shell that sets variables is in the first line of many a script.
     let names = start.config.cmd.iter().flatten().take(1);

@@ -231,7 +231,9 @@ impl Keeper<'_> {
         // A program or a library of the base image is named by chance, data is not.
         let is_data =
             !is_program && is_plain(&real) && real.parent().is_some_and(|place| !is_common(place));
-        if is_data || (is_here && is_plain_or_program(&real, is_program)) {
+        // Tables for a database lie among the papers of some packages.
+        let is_paper = is_here && real.starts_with("/usr/share/doc");
+        if is_data || is_paper || (is_here && is_plain_or_program(&real, is_program)) {
             self.add(path, UseKind::Looked, reason)?;
             if is_here && !real.starts_with("/etc") {
                 self.add_unseen_package(&package, reason)?;

@@ -146,8 +146,7 @@ impl Keeper<'_> {
         let Some(script) = scripts.first() else {
             return Ok(());
         };
-        let name = &script.name;
-        let reason = format!("somebody may run the script `{name}` of package.json");
+        let reason = format!("somebody may run `{}`", script.call);
         self.add_program("npm", Sureness::There, &reason)?;
         self.add(Path::new("/bin/sh"), UseKind::Looked, &reason)
     }

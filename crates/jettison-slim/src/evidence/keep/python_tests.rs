@@ -62,7 +62,8 @@ fn holds_tests(root: &RootDir, directory: &Path) -> bool {
     let names = root.names(directory);
     names
         .iter()
-        .any(|name| name.as_encoded_bytes().starts_with(b"test_"))
+        .map(|name| name.as_encoded_bytes())
+        .any(|name| name.starts_with(b"test_") && name.ends_with(b".py"))
 }
 
 /// The source of Python at `path`, if it speaks of tests and is for others than those who test.

@@ -33,11 +33,23 @@ const OF_OPERATORS: [&str; 12] = [
 /// Programs that start a source in TypeScript.
 const OF_SOURCES: [&str; 5] = ["esno", "jiti", "ts-node", "tsx", "vite-node"];
 
-/// A script that an operator may run.
+/// Those of them whose modules are there for nothing else, so that people start them by `npx`.
+const BY_NPX: [&str; 8] = [
+    "db-migrate",
+    "drizzle-kit",
+    "graphile-migrate",
+    "migrate-mongo",
+    "mikro-orm",
+    "node-pg-migrate",
+    "prisma",
+    "sequelize-cli",
+];
+
+/// What an operator may have npm start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Script {
-    /// Its name in `package.json`.
-    pub(crate) name: String,
+    /// How: `npm run migrate`, `npx prisma`.
+    pub(crate) call: String,
     /// The program that it starts and that only a module for development brings.
     pub(crate) of_development: Option<String>,
 }
@@ -53,9 +65,9 @@ pub(crate) fn scripts_of_operators(
     let text = root.content(&directory.join("package.json"), LIMIT);
     let package = text.and_then(|text| serde_json::from_slice(&text).ok());
     let package: Value = package.unwrap_or_default();
-    let Some(scripts) = package.get("scripts").and_then(Value::as_object) else {
-        return Vec::new();
-    };
+    let none = serde_json::Map::new();
+    let scripts = package.get("scripts").and_then(Value::as_object);
+    let scripts = scripts.unwrap_or(&none);
     let of_start = scripts.get("start").and_then(Value::as_str);
     let of_start = of_start.and_then(|command| match words_of(command).as_slice() {
         ["node", file, ..] => Some(directory.join(file)),
@@ -95,13 +107,20 @@ pub(crate) fn scripts_of_operators(
     };
     let found = scripts.iter().filter_map(|(name, command)| {
         let of_development = started(name, command.as_str()?)?;
-        let name = name.clone();
-        (!is_of_developers(&name)).then_some(Script {
-            name,
+        (!is_of_developers(name)).then(|| Script {
+            call: format!("npm run {name}"),
             of_development,
         })
     });
-    found.collect()
+    let by_npx = BY_NPX.into_iter().filter_map(|program| {
+        let needed = |field| is_needed(root, (&package, field), directory, program);
+        let is_for_development = !needed("dependencies");
+        (!is_for_development || needed("devDependencies")).then(|| Script {
+            call: format!("npx {program}"),
+            of_development: is_for_development.then(|| program.to_owned()),
+        })
+    });
+    found.chain(by_npx).collect()
 }
 
 /// The words of the command of a script, without the variables that it sets.
@@ -191,10 +210,12 @@ mod tests {
             .into_iter()
             .next()
             .map(|script| match script.of_development {
-                Some(program) => format!("{} by {program}", script.name),
-                None => script.name,
+                Some(program) => format!("{} by {program}", script.call),
+                None => script.call,
             });
-        assert_eq!(found.as_deref(), expected, "{scripts}");
+        let expected = expected.map(|name| format!("npm run {name}"));
+        let expected = expected.unwrap_or_else(|| "npx prisma by prisma".to_owned());
+        assert_eq!(found, Some(expected), "{scripts}");
     }
 
     #[test]

@@ -80,10 +80,10 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
         }
         let scripts = scripts_of_operators(situation.candidate, &project, &|_| false);
         let mut scripts = scripts.into_iter();
-        let script = scripts.find_map(|found| Some((found.name, found.of_development?)));
+        let script = scripts.find_map(|found| Some((found.call, found.of_development?)));
         if let Some((script, program)) = script {
             reasons.push(format!(
-                "the devDependencies of {shown}/package.json stay, since somebody may run its script `{script}`, which starts {program}"
+                "the devDependencies of {shown}/package.json stay, since somebody may run `{script}`, which starts {program}"
             ));
             continue;
         }
