@@ -12,8 +12,10 @@ use crate::rootfs::RootDir;
 const LIMIT: u64 = 4 << 20;
 /// An import, up to the module or the names that it brings.
 static IMPORT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?m)^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\w+)|import[ \t]+([\w.]+))")
-        .ok()
+    Regex::new(
+        r"(?m)^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b[ \t]*\(?\s*(\w+)?|import[ \t]+([\w.]+))",
+    )
+    .ok()
 });
 
 /// The tests that the module at `directory` brings along, as patterns, unless a run used some of them or the module itself imports
@@ -144,6 +146,11 @@ mod tests {
             ),
             ("try:\n    from ..tests.helpers import x\n", "/m/np/tests"),
             ("from . import tests\n", "/m/np/lib/tests"),
+            (
+                "from .tests import (\n    print_versions,\n)\n",
+                "/m/np/lib/tests",
+            ),
+            ("from .tests import *\n", "/m/np/lib/tests"),
             ("import np.web.tests.page as page\n", "/m/np/web/tests"),
             (
                 "from np.testing import tests_of\n# from .tests import x\n",
