@@ -257,7 +257,7 @@ fn with_last_words(why: &str, observation: &Observation) -> String {
     const LIMIT: usize = 200;
     let last_line = |output: &[u8]| {
         let text = String::from_utf8_lossy(output);
-        // What is in columns of a trace says where, and not what.
+        // Lines of a backtrace are set in, and say where, not what.
         let is_of_trace = |line: &&str| {
             line.starts_with([' ', '\t']) || line.starts_with("Node.js v") || line.trim().is_empty()
         };

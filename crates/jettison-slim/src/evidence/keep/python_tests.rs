@@ -72,7 +72,7 @@ fn holds_tests(root: &RootDir, directory: &Path) -> bool {
 fn source(root: &RootDir, path: &Path) -> Option<String> {
     let is_source =
         path.extension().is_some_and(|end| end == "py") && !path.ends_with("conftest.py");
-    let text = root.content(path, if is_source { LIMIT } else { return None })?;
+    let text = is_source.then(|| root.content(path, LIMIT)).flatten()?;
     memchr::memmem::find(&text, b"tests")?;
     Some(String::from_utf8_lossy(&text).into_owned())
 }

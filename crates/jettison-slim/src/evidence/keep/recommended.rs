@@ -47,36 +47,37 @@ impl Keeper<'_> {
             if others.is_empty() {
                 continue;
             }
-            let programs = self.programs_of(&package);
-            for other in others {
-                if let Some(program) = self.user_of(&other, &programs)? {
-                    let program = program.display();
-                    let reason = format!("{package} recommends it, and {program} may use it");
-                    self.add_unseen_package(&other, &reason)?;
+            let mut others: BTreeSet<String> = others.into_iter().collect();
+            for program in self.programs_of(&package) {
+                // One at a time: all of an office suite would not fit.
+                let Some(bytes) = self.root.content(&program, LIBRARY_LIMIT) else {
+                    continue;
+                };
+                for other in others.clone() {
+                    if self.uses(&bytes, &other)? {
+                        let program = program.display();
+                        let reason = format!("{package} recommends it, and {program} may use it");
+                        self.add_unseen_package(&other, &reason)?;
+                        others.remove(&other);
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// The programs of `package`, each with what stands in it.
-    fn programs_of(&self, package: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    /// The programs of `package`.
+    fn programs_of(&self, package: &str) -> Vec<PathBuf> {
         let is_program = |path: &&Path| {
             is_started_by_name(path) || OF_ONE_PACKAGE.iter().any(|place| path.starts_with(place))
         };
         let files = self.owners.files_of(package).filter(is_program);
         let files = files.filter(|path| self.root.entry(path).is_some_and(|found| found.is_file()));
-        files
-            .filter_map(|path| Some((path.to_path_buf(), self.root.content(path, LIBRARY_LIMIT)?)))
-            .collect()
+        files.map(Path::to_path_buf).collect()
     }
 
-    /// The first of `programs` that may start or load something of the package `other`.
-    fn user_of<'p>(
-        &mut self,
-        other: &str,
-        programs: &'p [(PathBuf, Vec<u8>)],
-    ) -> Result<Option<&'p Path>, RootError> {
+    /// Whether the program with these bytes may start or load something of the package `other`.
+    fn uses(&mut self, bytes: &[u8], other: &str) -> Result<bool, RootError> {
         let closure = self.dependencies()?.closure(other);
         let is_new = |package: &&String| !self.kept.packages.contains_key(*package);
         let new: Vec<&String> = closure.iter().filter(is_new).collect();
@@ -90,11 +91,8 @@ impl Keeper<'_> {
             let mut files = new.iter().flat_map(|package| self.owners.files_of(package));
             files.any(|path| path.ends_with(&module))
         };
-        let uses = |(_, bytes): &&(PathBuf, Vec<u8>)| {
-            words(bytes).any(|word| names.contains(word))
-                || perl_modules(bytes).into_iter().any(has_module)
-        };
-        Ok(programs.iter().find(uses).map(|(path, _)| path.as_path()))
+        Ok(words(bytes).any(|word| names.contains(word))
+            || perl_modules(bytes).into_iter().any(has_module))
     }
 }
 

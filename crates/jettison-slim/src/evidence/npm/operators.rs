@@ -30,10 +30,7 @@ const OF_OPERATORS: [&str; 12] = [
     "typeorm",
     "typeorm-ts-node-commonjs",
 ];
-/// Programs that start a source in TypeScript.
-const OF_SOURCES: [&str; 5] = ["esno", "jiti", "ts-node", "tsx", "vite-node"];
-
-/// Those of them whose modules are there for nothing else, so that people start them by `npx`.
+/// Those of [`OF_OPERATORS`] whose modules are there for nothing else, so that people start them by `npx`.
 const BY_NPX: [&str; 8] = [
     "db-migrate",
     "drizzle-kit",
@@ -44,6 +41,9 @@ const BY_NPX: [&str; 8] = [
     "prisma",
     "sequelize-cli",
 ];
+
+/// Programs that start a source in TypeScript.
+const OF_SOURCES: [&str; 5] = ["esno", "jiti", "ts-node", "tsx", "vite-node"];
 
 /// What an operator may have npm start.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +56,8 @@ pub(crate) struct Script {
 
 /// The scripts of the `package.json` in `directory` that an operator may run: each starts a file of the project's own with Node.js,
 /// or a program of a module that the project needs when it runs. The project's main program, of which `is_started` says that it is
-/// started anyway, is none; another one is, although a run has started it.
+/// started anyway, is none; another one is, although a run has started it. So do scripts that start [`OF_OPERATORS`] or [`OF_SOURCES`],
+/// and the calls of [`BY_NPX`], also if their modules are listed for development.
 pub(crate) fn scripts_of_operators(
     root: &RootDir,
     directory: &Path,
