@@ -223,16 +223,50 @@ impl<'a> Owners<'a> {
 
     /// The programs that the distribution described in `module`, a `.dist-info` directory, lists.
     pub(crate) fn scripts_of(&self, module: &Path) -> Result<Vec<PathBuf>, RootError> {
+        let is_program = |path: &PathBuf| path.parent().is_some_and(|place| place.ends_with("bin"));
+        let listed = self.recorded_of(module)?;
+        Ok(listed.into_iter().filter(is_program).collect())
+    }
+
+    /// The files that the distribution described in `module` has beside its modules and programs, and which these read:
+    /// `share/jupyter/nbconvert/templates`, but no manuals, and nothing for desktops and compilers.
+    pub(crate) fn data_of(&self, module: &Path) -> Result<Vec<PathBuf>, RootError> {
+        const UNREAD: [&str; 8] = [
+            "bin",
+            "include",
+            "share/appdata",
+            "share/applications",
+            "share/doc",
+            "share/icons",
+            "share/man",
+            "share/metainfo",
+        ];
+        // `/usr/local/lib/python3.12/site-packages/x.dist-info`
+        let Some(prefix) = module.ancestors().nth(4) else {
+            return Ok(Vec::new());
+        };
         let Some(directory) = module.parent() else {
             return Ok(Vec::new());
         };
-        let record = match self.root.read(&module.join("RECORD"), LIST_LIMIT) {
-            Ok(record) => record,
-            Err(error) if error.is_absent() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+        let is_read = |path: &PathBuf| {
+            path.strip_prefix(prefix)
+                .is_ok_and(|inside| !UNREAD.iter().any(|unread| inside.starts_with(unread)))
+                && !path.starts_with(directory)
         };
-        let is_program = |path: &PathBuf| path.parent().is_some_and(|place| place.ends_with("bin"));
-        Ok(recorded(&record, directory).filter(is_program).collect())
+        let listed = self.recorded_of(module)?;
+        Ok(listed.into_iter().filter(is_read).collect())
+    }
+
+    /// The files that the `RECORD` of the distribution described in `module` lists; none where it has no `RECORD`.
+    fn recorded_of(&self, module: &Path) -> Result<Vec<PathBuf>, RootError> {
+        let Some(directory) = module.parent() else {
+            return Ok(Vec::new());
+        };
+        match self.root.read(&module.join("RECORD"), LIST_LIMIT) {
+            Ok(record) => Ok(recorded(&record, directory).collect()),
+            Err(error) if error.is_absent() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The `.dist-info` directory of the distribution that the entry at `path` belongs to.

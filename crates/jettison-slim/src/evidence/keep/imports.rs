@@ -106,6 +106,11 @@ impl Keeper<'_> {
                 let names = names_in(self.root, &path);
                 if !path.parent().is_some_and(holds_modules) {
                     self.imported.extend(names.iter().cloned());
+                } else if self.is_asked_module(&path) {
+                    // What celery's timer keeps in such a file would begin anew, in another format, and say nothing.
+                    let stores = ["dbm", "shelve"].map(str::to_owned);
+                    let stores = stores.into_iter().filter(|name| names.contains(name));
+                    self.imported.extend(stores);
                 }
                 // What `flask shell` calls of it edits lines, and fails without these since Python 3.13.
                 if names.contains(PROMPT) {
@@ -119,6 +124,17 @@ impl Keeper<'_> {
                 self.seen.note(Look::Imports, &path);
             }
         }
+    }
+
+    /// Whether `path` is a part of a module that somebody has asked for by its name.
+    fn is_asked_module(&mut self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_stem()) else {
+            return false;
+        };
+        let module = self
+            .owners
+            .distribution_of(directory, &name.to_string_lossy());
+        module.is_some_and(|module| self.asked_modules.contains(&module))
     }
 
     /// Where Python looks for what is installed: where runs have found something, or looked for it.
@@ -187,20 +203,36 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    /// Keeps the programs of the modules that somebody has asked for and that are kept: `flask`, `celery`, `alembic`.
+    /// Keeps the programs of the modules that somebody has asked for and that are kept: `flask`, `celery`, `alembic`; those by
+    /// which a program that is kept does a part of its work, as `jupyter-nbconvert` for `jupyter`; and what modules have beside
+    /// their own directory.
     pub(super) fn add_scripts_of_modules(&mut self) -> Result<(), RootError> {
         let modules = self.seen.new_ones(Look::Scripts, &self.modules);
         for module in modules {
             self.seen.note(Look::Scripts, &module);
-            if !self.asked_modules.contains(&module) {
-                continue;
-            }
+            let is_asked = self.asked_modules.contains(&module);
             for script in self.owners.scripts_of(&module)? {
-                let reason = "a module that somebody has asked for is started by it";
-                self.add(&script, UseKind::Looked, reason)?;
+                if is_asked {
+                    let reason = "a module that somebody has asked for is started by it";
+                    self.add(&script, UseKind::Looked, reason)?;
+                } else if let Some(main) = self.command_with_parts(&script) {
+                    let reason = format!("{} starts it by its name", main.display());
+                    self.add(&script, UseKind::Looked, &reason)?;
+                }
+            }
+            for path in self.owners.data_of(&module)? {
+                let reason = format!("a file of {}", module.display());
+                self.add(&path, UseKind::Looked, &reason)?;
             }
         }
         Ok(())
+    }
+
+    /// The program that is kept and of which `script` beside it is named as a part: `jupyter` for `jupyter-nbconvert`.
+    fn command_with_parts(&self, script: &Path) -> Option<PathBuf> {
+        let (name, _) = script.file_name()?.to_str()?.split_once('-')?;
+        let main = script.with_file_name(name);
+        self.covers(&main).then_some(main)
     }
 
     fn keep_named(
@@ -319,7 +351,12 @@ fn first_part(text: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::evidence::collect::Step;
+    use crate::evidence::owner::Owners;
+    use crate::rootfs::RootDir;
 
     #[track_caller]
     fn check(names: BTreeSet<String>, expected: &[&str]) {
@@ -371,5 +408,37 @@ mod tests {
             names_in(&root, Path::new("/l/site-packages/flask")),
             &["click"],
         );
+    }
+
+    #[test]
+    fn stores_of_modules_that_were_asked_for_count_as_imported() {
+        let place = "usr/local/lib/python3.12/site-packages";
+        for (requested, is_imported) in [("REQUESTED", true), ("INSTALLER", false)] {
+            let dir = tempfile::tempdir().unwrap();
+            for (path, text) in [
+                ("celery/beat.py", "import shelve\nimport curses\n"),
+                ("celery-5.dist-info/RECORD", "celery/beat.py,,\n"),
+                (&format!("celery-5.dist-info/{requested}"), ""),
+                ("shop-1.dist-info/METADATA", "Requires-Dist: celery\n"),
+                ("shop-1.dist-info/RECORD", ""),
+            ] {
+                let path = dir.path().join(place).join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, text).unwrap();
+            }
+            let root = RootDir::open(dir.path()).unwrap();
+            let steps = [Step {
+                files: dir.path().to_owned(),
+                ..Step::default()
+            }];
+            let mut keeper = Keeper::new(&root, Owners::read(&root, &steps).unwrap(), "");
+            let used = format!("/{place}/celery/beat.py");
+            keeper
+                .add(Path::new(&used), UseKind::Looked, "used")
+                .unwrap();
+            keeper.add_imports().unwrap();
+            let names: Vec<&str> = keeper.imported.iter().map(String::as_str).collect();
+            assert_eq!(names == ["shelve"], is_imported, "{requested}: {names:?}");
+        }
     }
 }

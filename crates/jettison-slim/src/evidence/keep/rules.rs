@@ -397,8 +397,8 @@ pub(super) const LEFT_OUT: [(&str, &str); 15] = [
 ];
 
 const DEBUGGERS: &str = "what debuggers read";
-const HEADERS: &str = "headers";
-const LIBRARIES: &str = "static libraries";
+pub(super) const HEADERS: &str = "headers";
+pub(super) const LIBRARIES: &str = "static libraries";
 const LOCALES: &str = "what locales are made of, which are made already";
 
 /// The modules of the C library that convert character sets, as a part of [`LEFT_OUT`].

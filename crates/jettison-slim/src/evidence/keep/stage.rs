@@ -10,7 +10,7 @@ use regex::Regex;
 use super::python::{holds_modules, is_python_library, left_out_of_library};
 use super::python_tests::tests_of_module;
 use super::requires::is_npm_package;
-use super::rules::{GCONV, LEFT_OUT, TRANSLATIONS, merged_links};
+use super::rules::{GCONV, HEADERS, LEFT_OUT, LIBRARIES, TRANSLATIONS, merged_links};
 use super::{Keeper, is_part, is_supplied};
 use crate::evidence::collect::is_system;
 use crate::evidence::java::{for_developers, java_home};
@@ -241,6 +241,7 @@ impl Keeper<'_> {
             let is_wanted = match why {
                 GCONV => self.kept.with_gconv,
                 TRANSLATIONS => self.kept.with_translations,
+                HEADERS | LIBRARIES => self.kept.compiler.is_some() || self.is_used(&pattern),
                 _ => self.is_used(&pattern),
             };
             if is_wanted {

@@ -282,6 +282,51 @@ fn programs_of_modules_that_were_asked_for_stay_with_them() {
 }
 
 #[test]
+fn what_modules_have_beside_their_directory_stays_with_them() {
+    let place = "/usr/local/lib/python3.13/site-packages";
+    let info = format!("{place}/nbconvert-7.dist-info");
+    let record = "nbconvert/__init__.py,,\n../../../bin/jupyter-nbconvert,,\n\
+        ../../../share/jupyter/nbconvert/templates/a.j2,,\n../../../share/man/man1/a.1,,\n\
+        ../../../include/a.h,,\n../../../../../etc/passwd,,\n";
+    let world = World::new()
+        .made(&format!("{place}/nbconvert/__init__.py"), "")
+        .made(&format!("{info}/RECORD"), record)
+        .made(
+            &format!("{place}/notebook-7.dist-info/METADATA"),
+            "Requires-Dist: nbconvert\n",
+        )
+        .made(
+            "/usr/local/bin/jupyter",
+            "#!/usr/local/bin/python3.13\nimport nbconvert\n",
+        )
+        .made(
+            "/usr/local/bin/jupyter-nbconvert",
+            "#!/usr/local/bin/python3.13\n",
+        )
+        .made("/usr/local/share/jupyter/nbconvert/templates/a.j2", "")
+        .made("/usr/local/share/man/man1/a.1", "")
+        .made("/usr/local/include/a.h", "")
+        .made("/etc/passwd", "");
+    let module = format!("{place}/nbconvert/__init__.py");
+    let kept = |used: &[&str]| {
+        let (_, paths) = world.kept(used);
+        let data = paths.into_iter().filter(|path| !path.contains("/lib/"));
+        data.collect::<Vec<_>>()
+    };
+    let data = "/usr/local/share/jupyter";
+    assert_eq!(kept(&[&module]), [data]);
+    // A command finds what does a part of its work by its name.
+    assert_eq!(
+        kept(&[&module, "/usr/local/bin/jupyter"]),
+        [
+            "/usr/local/bin/jupyter",
+            "/usr/local/bin/jupyter-nbconvert",
+            data
+        ]
+    );
+}
+
+#[test]
 fn sources_that_were_taken_away_once_the_program_was_built_still_name_what_it_starts() {
     World::new()
         .package("bc", &["/usr/bin/bc"])
