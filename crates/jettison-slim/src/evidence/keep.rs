@@ -115,8 +115,8 @@ pub(crate) struct Kept {
     pub(crate) with_gconv: bool,
     /// Whether messages in other languages are kept: somebody has chosen one.
     pub(crate) with_translations: bool,
-    /// What the program starts to compile sources, if it does: that reads headers and static libraries.
-    pub(crate) compiler: Option<String>,
+    /// The names of programs that something kept starts, as far as sources say so.
+    pub(crate) started: BTreeSet<String>,
 }
 
 /// Collects what is kept.

@@ -78,7 +78,7 @@ pub(super) fn build_stage(
             }
             Err(problem) => stage
                 .left_out
-                .push(format!("left out: {}: {problem}", trial.reason)),
+                .push(format!("tried, and not done: {}: {problem}", trial.reason)),
         }
     }
     Ok(stage)
@@ -262,7 +262,10 @@ impl Prover<'_> {
         if left.is_empty() {
             return Ok(Ok(built));
         }
-        Ok(Err(format!("{} would not be the same", shown(&left))))
+        Ok(Err(format!(
+            "the build would make another {}",
+            shown(&left)
+        )))
     }
 
     /// How the image of `built` differs from the original's.

@@ -277,7 +277,7 @@ fn refusal(passed: &Attempt, attempt: &Attempt, gains: &[Gain]) -> Option<String
     let other = different(attempt)
         .into_iter()
         .find(|path| !known.contains(path) && !is_claimed(path));
-    other.map(|path| format!("{} is another one then", path.display()))
+    other.map(|path| format!("it would use another {} than the original", path.display()))
 }
 
 /// What is known to differ from the original and was used nevertheless.

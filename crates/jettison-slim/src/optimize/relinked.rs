@@ -286,7 +286,7 @@ impl Relinked {
         let other = different(attempt)
             .into_iter()
             .find(|path| !self.programs.contains(path) && !is_same(root, &self.view.root, path));
-        other.map(|path| format!("{} is another one then", path.display()))
+        other.map(|path| format!("it would use another {} than the original", path.display()))
     }
 
     /// What the user is told of `attempt`, which is the answer.

@@ -38,9 +38,6 @@ impl Keeper<'_> {
         let reason = format!("{} starts it", path.display());
         for name in started_builders(text, end, &self.wrappers) {
             if self.is_program_asked_for(&name)? {
-                if compiles(&name) {
-                    self.kept.compiler = Some(name.clone());
-                }
                 self.add_program(&name, Sureness::There, &reason)?;
             }
         }
@@ -59,13 +56,6 @@ impl Keeper<'_> {
             matches!(self.owners.of(place), Owner::Package(package) if self.is_asked_for(&package))
         }))
     }
-}
-
-/// Whether the program `name` compiles sources, or starts a compiler, so that it reads headers and static libraries.
-fn compiles(name: &str) -> bool {
-    const NAMES: [&str; 7] = ["c++", "cc", "clang", "cmake", "g++", "gcc", "make"];
-    let name = name.rsplit('/').next().unwrap_or(name);
-    NAMES.contains(&name)
 }
 
 /// Whether the source at `path` is about the making of a program, by its name or that of a directory.
@@ -257,14 +247,8 @@ mod tests {
                 .unwrap();
             let kept: Vec<&String> = keeper.kept().packages.keys().collect();
             assert_eq!(kept, expected, "{path}");
-            let compiler = keeper.kept().compiler.as_deref();
-            assert_eq!(compiler, expected.first().copied(), "{path}");
+            let started: Vec<&String> = keeper.kept().started.iter().collect();
+            assert_eq!(started, expected, "{path}");
         }
-    }
-
-    #[test]
-    fn what_only_fetches_or_interprets_reads_no_headers() {
-        assert!(compiles("gcc") && compiles("/usr/bin/make"));
-        assert!(!compiles("npm") && !compiles("pip3"));
     }
 }

@@ -426,6 +426,10 @@ impl Keeper<'_> {
         {
             return Ok(());
         }
+        if sureness == Sureness::There {
+            let name = name.rsplit('/').next().unwrap_or(name);
+            self.kept.started.insert(name.to_owned());
+        }
         let is_used = self.kept.used.contains(&real);
         // It may be known by another name.
         self.add(&path, UseKind::Looked, reason)?;

@@ -396,10 +396,10 @@ pub(super) const LEFT_OUT: [(&str, &str); 15] = [
     (GCONV_FILES, GCONV),
 ];
 
-const DEBUGGERS: &str = "what debuggers read";
+pub(super) const DEBUGGERS: &str = "what debuggers read";
 pub(super) const HEADERS: &str = "headers";
 pub(super) const LIBRARIES: &str = "static libraries";
-const LOCALES: &str = "what locales are made of, which are made already";
+pub(super) const LOCALES: &str = "what locales are made of, which are made already";
 
 /// The modules of the C library that convert character sets, as a part of [`LEFT_OUT`].
 pub(crate) const GCONV_FILES: &str = "usr/lib/[^/]+/gconv/.*\\.so$";

@@ -10,7 +10,9 @@ use regex::Regex;
 use super::python::{holds_modules, is_python_library, left_out_of_library};
 use super::python_tests::tests_of_module;
 use super::requires::is_npm_package;
-use super::rules::{GCONV, HEADERS, LEFT_OUT, LIBRARIES, TRANSLATIONS, merged_links};
+use super::rules::{
+    DEBUGGERS, GCONV, HEADERS, LEFT_OUT, LIBRARIES, LOCALES, TRANSLATIONS, merged_links,
+};
 use super::{Keeper, is_part, is_supplied};
 use crate::evidence::collect::is_system;
 use crate::evidence::java::{for_developers, java_home};
@@ -241,8 +243,7 @@ impl Keeper<'_> {
             let is_wanted = match why {
                 GCONV => self.kept.with_gconv,
                 TRANSLATIONS => self.kept.with_translations,
-                HEADERS | LIBRARIES => self.kept.compiler.is_some() || self.is_used(&pattern),
-                _ => self.is_used(&pattern),
+                _ => self.starts_reader(why) || self.is_used(&pattern),
             };
             if is_wanted {
                 continue;
@@ -257,6 +258,17 @@ impl Keeper<'_> {
             }
         }
         parts
+    }
+
+    /// Whether a program is started that reads what is left out for the reason `why`, though no run may have come that far.
+    pub(super) fn starts_reader(&self, why: &str) -> bool {
+        let readers: &[&str] = match why {
+            DEBUGGERS => &["gdb", "valgrind"],
+            HEADERS | LIBRARIES => &["c++", "cc", "clang", "cmake", "g++", "gcc", "make"],
+            LOCALES => &["locale-gen", "localedef"],
+            _ => &[],
+        };
+        readers.iter().any(|name| self.kept.started.contains(*name))
     }
 
     /// Whether a file of a package that matches `pattern` is used.

@@ -336,6 +336,17 @@ fn slices_of_a_package_are_left_out_unless_something_in_them_is_used() {
 }
 
 #[test]
+fn what_a_program_reads_that_a_script_starts_is_not_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = RootDir::open(dir.path()).unwrap();
+    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+    assert!(!keeper.starts_reader("headers"));
+    keeper.kept.started.insert("gcc".to_owned());
+    assert!(keeper.starts_reader("headers") && keeper.starts_reader("static libraries"));
+    assert!(!keeper.starts_reader("manuals"));
+}
+
+#[test]
 fn modules_are_kept_that_others_require_or_name() {
     let site = "/usr/lib/python3.12/site-packages";
     let mut world = World::new();
