@@ -3,6 +3,7 @@
 //! What is loaded of them stays the same, byte for byte; the miss oracle sees to that.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jettison_build::DEFAULT_PATH;
@@ -12,7 +13,7 @@ use super::Situation;
 use crate::evidence::{Elf, Owner, Owners, find_program, variable};
 use crate::refactor::{Claim, Equality, Gain, ShellStep};
 use crate::report::size_text;
-use crate::rootfs::RootError;
+use crate::rootfs::{RootDir, RootError};
 
 /// The largest file that is looked at, in bytes.
 const LIMIT: u64 = 1 << 30;
@@ -86,12 +87,7 @@ pub(super) fn find(situation: &Situation<'_>) -> Result<Option<Gain>, RootError>
 
 /// The candidate's files that neither a package nor a wheel brought, and that have something to strip.
 fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
-    let mut files = Vec::new();
-    situation.candidate.walk(&mut |path, metadata| {
-        if metadata.is_file() && metadata.len() > LEAST {
-            files.push(path.to_path_buf());
-        }
-    })?;
+    let files = large_files(situation.candidate)?;
     let read: BTreeSet<&Path> = situation
         .trace
         .into_iter()
@@ -127,6 +123,19 @@ fn strippable(situation: &Situation<'_>) -> Result<Vec<Found>, RootError> {
     Ok(found)
 }
 
+/// The files below `root` that may have something to strip, by their size.
+fn large_files(root: &RootDir) -> Result<Vec<PathBuf>, RootError> {
+    let mut files = Vec::new();
+    root.walk(&mut |path, metadata| {
+        // Of several names for a file, each would get a file of its own.
+        let has_one_name = metadata.nlink() == 1;
+        if metadata.is_file() && metadata.len() > LEAST && has_one_name {
+            files.push(path.to_path_buf());
+        }
+    })?;
+    Ok(files)
+}
+
 /// Whether nobody misses the names of functions in `path`: whoever sets the variable when the program runs sees them, unless it is knowingly another one, of
 /// which the answers alone are compared.
 fn may_lose_names(path: &Path, others: &BTreeSet<PathBuf>, env: &[String]) -> bool {
@@ -151,6 +160,8 @@ fn is_own(owners: &mut Owners<'_>, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -173,5 +184,16 @@ mod tests {
             let found = may_lose_names(Path::new(path), &others, &[env.to_owned()]);
             assert_eq!(found, expected, "{path} {env}");
         }
+    }
+
+    #[test]
+    fn files_with_more_than_one_name_are_not_stripped() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, size) in [("alone", 5000), ("first", 5000), ("small", 9)] {
+            fs::write(dir.path().join(name), vec![1; size]).unwrap();
+        }
+        fs::hard_link(dir.path().join("first"), dir.path().join("second")).unwrap();
+        let root = RootDir::open(dir.path()).unwrap();
+        assert_eq!(large_files(&root).unwrap(), [PathBuf::from("/alone")]);
     }
 }
