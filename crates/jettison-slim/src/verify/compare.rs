@@ -395,6 +395,7 @@ impl<'o> Weighing<'o> {
         keys.extend(theirs.keys());
         keys.sort();
         keys.dedup();
+        keys.retain(|key| !self.is_of_an_ignored_body(key, candidate));
         for key in keys {
             self.weigh_part(key, theirs.get(key).map(AsRef::as_ref), &mut result);
         }
@@ -486,6 +487,30 @@ impl<'o> Weighing<'o> {
                 candidate: shown(candidate),
             });
         }
+    }
+
+    /// Whether `key` is a header that follows from a body (RFC 9110, sections 8.6 and 8.8.3) of which only what the probe ignores is another
+    /// one in the candidate.
+    fn is_of_an_ignored_body(&self, key: &Key, candidate: &Observation) -> bool {
+        let Key::Header(number, name) = key else {
+            return false;
+        };
+        let runs = [self.originals.first().copied(), Some(candidate)];
+        let [Some(original), Some(candidate)] =
+            runs.map(|run| match run?.served.as_ref()?.answers.get(*number)? {
+                (_, Answer::Response(response)) => {
+                    let has_it = response.headers.iter().any(|(header, _)| header == name);
+                    has_it.then_some(response.body.as_slice())
+                }
+                (_, Answer::Bytes(_) | Answer::Nothing(_)) => None,
+            })
+        else {
+            return false;
+        };
+        let left = [original, candidate].map(|body| self.ignore.applied(Subject::Body, body));
+        ["content-length", "etag"].contains(&name.as_str())
+            && original != candidate
+            && left[0] == left[1]
     }
 
     /// Whether the body of this answer is not the same in each run of the original.
