@@ -339,11 +339,22 @@ fn slices_of_a_package_are_left_out_unless_something_in_them_is_used() {
 fn what_a_program_reads_that_a_script_starts_is_not_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let root = RootDir::open(dir.path()).unwrap();
-    let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
-    assert!(!keeper.starts_reader("headers"));
-    keeper.kept.started.insert("gcc".to_owned());
-    assert!(keeper.starts_reader("headers") && keeper.starts_reader("static libraries"));
-    assert!(!keeper.starts_reader("manuals"));
+    for (program, read) in [
+        ("gcc", &[HEADERS, LIBRARIES][..]),
+        ("locale-gen", &[LOCALES]),
+        ("valgrind", &[DEBUGGERS]),
+        ("ls", &[]),
+    ] {
+        let mut keeper = Keeper::new(&root, Owners::read(&root, &[]).unwrap(), "");
+        keeper.kept.started.insert(program.to_owned());
+        for (_, why) in LEFT_OUT {
+            assert_eq!(
+                keeper.starts_reader(why),
+                read.contains(&why),
+                "{program}: {why}"
+            );
+        }
+    }
 }
 
 #[test]
